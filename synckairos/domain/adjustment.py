@@ -1,0 +1,94 @@
+"""Adjustments act on what is left of a clock; the amount that takes effect is the adjustment."""
+
+from synckairos.domain import clocks, timing
+from synckairos.domain.commands import AdjustTime, Caller
+from synckairos.domain.errors import (
+    FieldViolation,
+    GroupNotFound,
+    InvalidField,
+    ParticipantExpired,
+    ParticipantNotFound,
+)
+from synckairos.domain.events import EventType, Ledger, Subject
+from synckairos.domain.model import (
+    Clock,
+    Mode,
+    Session,
+    Status,
+    group_position,
+    position_of,
+    with_group,
+    with_participant,
+)
+
+
+def adjust_time(ledger: Ledger, command: AdjustTime, caller: Caller) -> None:
+    """Change what is left of a participant's, a group's or the session's clock."""
+    session, now = ledger.session, ledger.now
+    _check_target(session, command)
+    is_running_clock = _is_running_clock(session, command)
+    if is_running_clock and timing.running_clock(session).in_overtime:
+        session = timing.charge(session, now)
+    clock = _clock(session, command)
+    spent = timing.uncharged(session, now) if is_running_clock else 0
+    floor_ms = 0 if is_running_clock and session.status is Status.RUNNING else 1
+    before = clocks.remaining(clock, spent) or 0
+    target = clocks.adjusted_remaining(before, delta_ms=command.delta_ms, set_ms=command.set_ms, floor_ms=floor_ms)
+    adjusted = _with_clock(session, command, clocks.adjust(clock, spent, target))
+    elapsed = timing.elapsed(session, now) if is_running_clock else 0
+    subject = Subject(command.participant_id or None, command.group_id or None, elapsed, target)
+    ledger.record(EventType.TIME_ADJUSTED, adjusted, subject, author=caller.author)
+
+
+def _check_target(session: Session, command: AdjustTime) -> None:
+    mode = session.rules.mode
+    wanted = {Mode.PER_PARTICIPANT: "participant_id", Mode.PER_GROUP: "group_id"}.get(mode)
+    for field in ("participant_id", "group_id"):
+        if field == wanted and not getattr(command, field):
+            raise InvalidField([FieldViolation(field, f"is required in mode {mode.name}")])
+        if field != wanted and getattr(command, field):
+            raise InvalidField([FieldViolation(field, f"is not used in mode {mode.name}")])
+    if mode is Mode.COUNT_UP and session.clock.bank_ms is None:
+        amount = "set_ms" if command.delta_ms is None else "delta_ms"
+        raise InvalidField([FieldViolation(amount, "the session has no limit (max_time_ms) to adjust")])
+
+
+def _is_running_clock(session: Session, command: AdjustTime) -> bool:
+    active = session.active_participant
+    if command.participant_id:
+        return active is not None and active.participant_id == command.participant_id
+    if command.group_id:
+        return active is not None and active.group_id == command.group_id
+    return True
+
+
+def _clock(session: Session, command: AdjustTime) -> Clock:
+    if command.participant_id:
+        position = position_of(session, command.participant_id)
+        if position is None:
+            raise ParticipantNotFound(command.participant_id)
+        clock = session.participants[position].clock
+        if clock.is_expired:
+            raise ParticipantExpired(command.participant_id)
+        return clock
+    if command.group_id:
+        position = group_position(session, command.group_id)
+        if position is None:
+            raise GroupNotFound(command.group_id)
+        clock = session.groups[position].clock
+        if clock.is_expired:
+            raise ParticipantExpired(None, command.group_id)
+        return clock
+    return session.clock
+
+
+def _with_clock(session: Session, command: AdjustTime, clock: Clock) -> Session:
+    if command.participant_id:
+        position = position_of(session, command.participant_id)
+        if position is not None:
+            return with_participant(session, position, session.participants[position]._replace(clock=clock))
+    if command.group_id:
+        position = group_position(session, command.group_id)
+        if position is not None:
+            return with_group(session, position, session.groups[position]._replace(clock=clock))
+    return session._replace(clock=clock)

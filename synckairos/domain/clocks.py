@@ -1,0 +1,70 @@
+"""Budget and settlement of one clock: the only place that knows how a clock family does its arithmetic.
+
+`spent` is the time run since the clock was last charged, in ms. A turn that spent its whole budget is flagged:
+exactly zero left is expired, and nothing is granted after a flag.
+"""
+
+from synckairos.domain.model import MAX_BUDGET_MS, Clock, Rules
+
+
+def budget(clock: Clock) -> int | None:
+    """Return what the clock can still spend, in ms; None if it has no budget."""
+    return clock.bank_ms
+
+
+def remaining(clock: Clock, spent: int) -> int | None:
+    """Return what is left after `spent` ms, at least 0; None if the clock has no budget."""
+    return None if clock.bank_ms is None else max(0, clock.bank_ms - spent)
+
+
+def charge(clock: Clock, spent: int) -> Clock:
+    """Take `spent` ms out of the bank; what exceeds it is overtime."""
+    if spent == 0:
+        return clock
+    if clock.bank_ms is None:
+        return clock._replace(used_ms=clock.used_ms + spent)
+    taken = min(spent, clock.bank_ms)
+    return clock._replace(
+        bank_ms=clock.bank_ms - taken,
+        used_ms=clock.used_ms + taken,
+        overtime_ms=clock.overtime_ms + spent - taken,
+    )
+
+
+def settle(clock: Clock, spent: int, rules: Rules) -> Clock:
+    """Close a completed turn of `spent` ms: charge it, then grant the increment unless the clock was flagged.
+
+    With a cap: bank = r + min(increment, max(0, cap - r)), which never removes time (Fischer with a cap).
+    """
+    flagged = clock.bank_ms is not None and spent >= clock.bank_ms
+    charged = charge(clock, spent)
+    if flagged or charged.bank_ms is None or not rules.increment_ms:
+        return charged
+    grant = rules.increment_ms
+    if rules.max_time_ms is not None:
+        grant = min(grant, max(0, rules.max_time_ms - charged.bank_ms))
+    return charged._replace(bank_ms=charged.bank_ms + grant)
+
+
+def expire(clock: Clock) -> Clock:
+    """Mark a clock that has run out as out of the game."""
+    return clock._replace(is_expired=True, in_overtime=False)
+
+
+def start_overtime(clock: Clock) -> Clock:
+    """Mark a clock that has run out as running on."""
+    return clock._replace(in_overtime=True)
+
+
+def adjust(clock: Clock, spent: int, target: int) -> Clock:
+    """Change a timed clock so that `target` ms are left after the `spent` ms that run uncharged.
+
+    A clock in overtime must have been charged first (`spent` is 0 then): its overtime stays on record.
+    """
+    return clock._replace(bank_ms=target + spent, in_overtime=clock.in_overtime and target == 0)
+
+
+def adjusted_remaining(before: int, *, delta_ms: int | None, set_ms: int | None, floor_ms: int) -> int:
+    """Return what shall be left, in ms, after adjusting `before` by an amount or to a value, within the limits."""
+    wanted = before + delta_ms if delta_ms is not None else (set_ms or 0)
+    return min(max(wanted, floor_ms), MAX_BUDGET_MS)

@@ -1,0 +1,122 @@
+"""What callers may ask of a session."""
+
+from dataclasses import dataclass
+from typing import ClassVar, NamedTuple
+
+from synckairos.domain.events import Author
+from synckairos.domain.specification import ParticipantSpec, SessionSpec
+
+
+class Caller(NamedTuple):
+    """Who asks, and on what condition: `expected_version` 0 is unconditional."""
+
+    author: Author
+    expected_version: int = 0
+
+
+class Create(NamedTuple):
+    """Bring a session into being."""
+
+    spec: SessionSpec
+
+
+@dataclass(frozen=True, slots=True)
+class Start:
+    """Start the first cycle."""
+
+    verb: ClassVar[str] = "start"
+
+
+@dataclass(frozen=True, slots=True)
+class Switch:
+    """End the running turn and start the next one."""
+
+    verb: ClassVar[str] = "switch"
+    next_participant_id: str = ""
+    expected_active_participant_id: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Pause:
+    """Stop the clock for now."""
+
+    verb: ClassVar[str] = "pause"
+
+
+@dataclass(frozen=True, slots=True)
+class Resume:
+    """Let the clock run on."""
+
+    verb: ClassVar[str] = "resume"
+
+
+@dataclass(frozen=True, slots=True)
+class Complete:
+    """End the session well."""
+
+    verb: ClassVar[str] = "complete"
+
+
+@dataclass(frozen=True, slots=True)
+class Cancel:
+    """End the session without a result."""
+
+    verb: ClassVar[str] = "cancel"
+
+
+@dataclass(frozen=True, slots=True)
+class AddParticipant:
+    """Let somebody join, last in the rotation."""
+
+    verb: ClassVar[str] = "add_participant"
+    participant: ParticipantSpec
+
+
+@dataclass(frozen=True, slots=True)
+class RemoveParticipant:
+    """Take somebody out."""
+
+    verb: ClassVar[str] = "remove_participant"
+    participant_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class AdjustTime:
+    """Change what is left of a clock; exactly one of `delta_ms` and `set_ms` is given."""
+
+    verb: ClassVar[str] = "adjust_time"
+    participant_id: str = ""
+    group_id: str = ""
+    delta_ms: int | None = None
+    set_ms: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Update:
+    """Replace metadata or labels; None leaves them alone."""
+
+    verb: ClassVar[str] = "update"
+    metadata: bytes | None = None
+    labels: tuple[tuple[str, str], ...] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Delete:
+    """Remove the session."""
+
+    verb: ClassVar[str] = "delete"
+
+
+Command = (
+    Start
+    | Switch
+    | Pause
+    | Resume
+    | Complete
+    | Cancel
+    | AddParticipant
+    | RemoveParticipant
+    | AdjustTime
+    | Update
+    | Delete
+)

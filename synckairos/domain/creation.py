@@ -1,0 +1,79 @@
+"""How a session begins: version 1."""
+
+from collections.abc import Callable
+
+from synckairos.domain import clocks
+from synckairos.domain.commands import Caller
+from synckairos.domain.errors import InvalidField
+from synckairos.domain.events import Cause, Event, EventType, Subject
+from synckairos.domain.membership import new_participant
+from synckairos.domain.model import Clock, Group, Mode, OnExpire, Participant, Rules, Session, Status, full
+from synckairos.domain.specification import ON_EXPIRE, SessionSpec, violations
+
+
+def create(session_id: str, spec: SessionSpec, caller: Caller, now_us: int, new_change_id: Callable[[], str]) -> Event:
+    """Return the first event of a session created at `now_us` (microseconds since 1970: its epoch).
+
+    Raises InvalidField naming everything that is wrong with the description.
+    """
+    wrong = violations(spec)
+    if wrong or spec.mode is None:
+        raise InvalidField(wrong)
+    now = now_us // 1_000
+    rules = _rules(spec, spec.mode)
+    session = Session(
+        session_id=session_id,
+        epoch=now_us,
+        version=1,
+        change_id=new_change_id(),
+        rules=rules,
+        status=Status.PENDING,
+        created_at=now,
+        updated_at=now,
+        participants=_participants(spec),
+        groups=tuple(Group(group.group_id, full(group.total_time_ms)) for group in spec.groups),
+        clock=_session_clock(rules),
+        first_participant_id=spec.first_participant_id or None,
+        metadata=spec.metadata,
+        labels=spec.labels,
+    )
+    subject = Subject(remaining_ms=clocks.remaining(session.clock, 0))
+    return Event(EventType.SESSION_CREATED, Cause.CALL, caller.author, subject, None, session)
+
+
+def _participants(spec: SessionSpec) -> tuple[Participant, ...]:
+    """Put the participants in rotation order: by their indexes, else as listed."""
+    joined = [
+        new_participant(participant, place if participant.participant_index is None else participant.participant_index)
+        for place, participant in enumerate(spec.participants)
+    ]
+    return tuple(sorted(joined, key=lambda participant: participant.participant_index))
+
+
+def _rules(spec: SessionSpec, mode: Mode) -> Rules:
+    return Rules(
+        mode=mode,
+        on_expire=spec.on_expire or _default_on_expire(spec, mode),
+        total_time_ms=spec.total_time_ms or None,
+        time_per_cycle_ms=spec.time_per_cycle_ms or None,
+        increment_ms=spec.increment_ms,
+        max_time_ms=spec.max_time_ms or None,
+        max_cycles=spec.max_cycles or None,
+        warning_thresholds_ms=spec.warning_thresholds_ms,
+    )
+
+
+def _default_on_expire(spec: SessionSpec, mode: Mode) -> OnExpire | None:
+    return None if mode is Mode.COUNT_UP and not spec.max_time_ms else ON_EXPIRE[mode][0]
+
+
+def _session_clock(rules: Rules) -> Clock:
+    match rules.mode:
+        case Mode.PER_CYCLE:
+            return full(rules.time_per_cycle_ms)
+        case Mode.GLOBAL:
+            return full(rules.total_time_ms)
+        case Mode.COUNT_UP:
+            return full(rules.max_time_ms)
+        case _:
+            return full(None)

@@ -1,0 +1,149 @@
+"""Why a call is refused or cannot be answered: one tree, stable reasons, facts as attributes.
+
+The docstring says what the error means; `details` repeats every dynamic part, so that nobody has to read texts.
+"""
+
+from typing import ClassVar, NamedTuple
+
+from synckairos.domain.model import Status
+
+
+class SyncKairosError(Exception):
+    """A call that did not succeed, with a stable `reason` and string `details`."""
+
+    reason: ClassVar[str]
+
+    def __init__(self, message: str, **details: object) -> None:
+        super().__init__(message)
+        self.details = {name: str(value) for name, value in details.items()}
+
+
+class Refusal(SyncKairosError):
+    """The rules say no: the same call would be refused again; nothing it asked for was changed."""
+
+
+class FieldViolation(NamedTuple):
+    """What is wrong with one field; `path` as in `participants[2].total_time_ms`."""
+
+    path: str
+    description: str
+
+
+class InvalidField(Refusal):
+    """Fields of the request are wrong; all of them are named."""
+
+    reason = "INVALID_FIELD"
+
+    def __init__(self, violations: list[FieldViolation]) -> None:
+        super().__init__(
+            "; ".join(f"{path}: {description}" for path, description in violations),
+            fields=",".join(violation.path for violation in violations),
+        )
+        self.violations = violations
+
+
+class RequestIdReused(Refusal):
+    """The request_id was used before for something else."""
+
+    reason = "REQUEST_ID_REUSED"
+
+    def __init__(self, request_id: str) -> None:
+        super().__init__(f"request_id {request_id} was used before with other content", request_id=request_id)
+        self.violations = [FieldViolation("request_id", "was used before with other content")]
+
+
+class SessionNotFound(Refusal):
+    """There is no such session."""
+
+    reason = "SESSION_NOT_FOUND"
+
+    def __init__(self, session_id: str) -> None:
+        super().__init__(f"session {session_id} does not exist", session_id=session_id)
+
+
+class ParticipantNotFound(Refusal):
+    """The session has no such participant."""
+
+    reason = "PARTICIPANT_NOT_FOUND"
+
+    def __init__(self, participant_id: str) -> None:
+        super().__init__(f"participant {participant_id} is not in the session", participant_id=participant_id)
+
+
+class GroupNotFound(Refusal):
+    """The session has no such group."""
+
+    reason = "GROUP_NOT_FOUND"
+
+    def __init__(self, group_id: str) -> None:
+        super().__init__(f"group {group_id} is not in the session", group_id=group_id)
+
+
+class SessionAlreadyExists(Refusal):
+    """The id is taken, possibly by a session deleted less than 24 hours ago."""
+
+    reason = "SESSION_ALREADY_EXISTS"
+
+    def __init__(self, session_id: str) -> None:
+        super().__init__(f"session {session_id} exists already", session_id=session_id)
+
+
+class ParticipantAlreadyExists(Refusal):
+    """The session has that participant already."""
+
+    reason = "PARTICIPANT_ALREADY_EXISTS"
+
+    def __init__(self, participant_id: str) -> None:
+        super().__init__(f"participant {participant_id} is in the session already", participant_id=participant_id)
+
+
+class InvalidStateTransition(Refusal):
+    """The verb is not possible in the state the session is in."""
+
+    reason = "INVALID_STATE_TRANSITION"
+
+    def __init__(self, status: Status, verb: str, because: str = "") -> None:
+        message = because or f"a {status.name} session cannot be asked to {verb}"
+        super().__init__(message, **{"from": status.name, "verb": verb})
+
+
+class ParticipantExpired(Refusal):
+    """The clock holder concerned has run out of time."""
+
+    reason = "PARTICIPANT_EXPIRED"
+
+    def __init__(self, participant_id: str | None, group_id: str | None = None) -> None:
+        who = f"group {group_id}" if group_id else f"participant {participant_id}"
+        super().__init__(f"{who} has run out of time", participant_id=participant_id or "", group_id=group_id or "")
+
+
+class SessionExpired(Refusal):
+    """The session has run out of time."""
+
+    reason = "SESSION_EXPIRED"
+
+    def __init__(self, session_id: str) -> None:
+        super().__init__(f"session {session_id} has run out of time", session_id=session_id)
+
+
+class VersionConflict(Refusal):
+    """The session is not at the version the caller expected."""
+
+    reason = "VERSION_CONFLICT"
+
+    def __init__(self, expected: int, actual: int) -> None:
+        super().__init__(f"expected version {expected}, it is {actual}", expected=expected, actual=actual)
+
+
+class TurnAdvanced(Refusal):
+    """It is not the turn the caller meant to end."""
+
+    reason = "TURN_ADVANCED"
+
+    def __init__(self, *, expected: str = "", expired: str = "", active: str = "") -> None:
+        super().__init__(
+            f"the turn has moved on; active participant: {active or 'none'}",
+            expected_active_participant_id=expected,
+            expired_participant_id=expired,
+            active_participant_id=active,
+        )

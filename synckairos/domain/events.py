@@ -1,0 +1,122 @@
+"""What happened: one event for every version, and the ledger that writes them."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from enum import IntEnum
+from typing import Final, NamedTuple
+
+from synckairos.domain import clocks, timing
+from synckairos.domain.model import Mode, Session
+
+
+class EventType(IntEnum):
+    """What changed; the numbers are the contract's."""
+
+    SESSION_CREATED = 1
+    SESSION_STARTED = 2
+    CYCLE_SWITCHED = 3
+    SESSION_PAUSED = 4
+    SESSION_RESUMED = 5
+    SESSION_COMPLETED = 6
+    SESSION_CANCELLED = 7
+    SESSION_EXPIRED = 8
+    PARTICIPANT_EXPIRED = 9
+    OVERTIME_STARTED = 10
+    PARTICIPANT_ADDED = 11
+    PARTICIPANT_REMOVED = 12
+    TIME_ADJUSTED = 13
+    SESSION_UPDATED = 14
+    SESSION_DELETED = 15
+    SESSION_RECOVERED = 16
+
+
+class Cause(IntEnum):
+    """Why; the numbers are the contract's."""
+
+    CALL = 1
+    DEADLINE = 2
+    IDLE = 3
+    MAX_AGE = 4
+    RECOVERY = 5
+
+
+class Author(NamedTuple):
+    """Who changed something, and the reason they gave."""
+
+    actor: str
+    reason: str = ""
+
+
+SYSTEM: Final = Author("system")
+
+
+class Subject(NamedTuple):
+    """Whom an event is about, and how the clock concerned stood, in ms."""
+
+    participant_id: str | None = None
+    group_id: str | None = None
+    elapsed_ms: int = 0
+    remaining_ms: int | None = None
+
+
+class Event(NamedTuple):
+    """One committed version: what happened, and the session right after it.
+
+    It occurred at `session.updated_at`; `fired_at` is when a server acted on what fell due, None for a call.
+    """
+
+    type: EventType
+    cause: Cause
+    author: Author
+    subject: Subject
+    fired_at: int | None
+    session: Session
+
+
+def running_subject(session: Session, at: int) -> Subject:
+    """Describe the clock that runs, or stands paused, at this instant."""
+    active = session.active_participant
+    return Subject(
+        participant_id=active.participant_id if active else None,
+        group_id=active.group_id if active else None,
+        elapsed_ms=timing.elapsed(session, at),
+        remaining_ms=clocks.remaining(timing.running_clock(session), timing.uncharged(session, at)),
+    )
+
+
+def winner_of(session: Session, position: int | None) -> Session:
+    """Return the session with the holder at this position (of groups or participants) as its winner."""
+    if position is None:
+        return session
+    if session.rules.mode is Mode.PER_GROUP:
+        return session._replace(winner_group_id=session.groups[position].group_id)
+    return session._replace(winner_participant_id=session.participants[position].participant_id)
+
+
+@dataclass(slots=True)
+class Ledger:
+    """The versions one decision adds to a session, in order; the one thing that counts versions."""
+
+    session: Session
+    now: int
+    new_change_id: Callable[[], str]
+    events: list[Event] = field(default_factory=list)
+
+    def record(
+        self,
+        type_: EventType,
+        session: Session,
+        subject: Subject,
+        *,
+        author: Author,
+        at: int | None = None,
+        cause: Cause = Cause.CALL,
+    ) -> None:
+        """Add the next version: `session` as of `at` (default: now)."""
+        self.session = session._replace(
+            version=self.session.version + 1,
+            change_id=self.new_change_id(),
+            updated_at=self.now if at is None else at,
+        )
+        fired_at = None if cause is Cause.CALL else self.now
+        self.events.append(Event(type_, cause, author, subject, fired_at, self.session))

@@ -1,0 +1,105 @@
+"""Participants coming and going."""
+
+from synckairos.domain import clocks, settlement, timing, turns
+from synckairos.domain.commands import AddParticipant, Caller, RemoveParticipant
+from synckairos.domain.errors import (
+    FieldViolation,
+    GroupNotFound,
+    InvalidField,
+    InvalidStateTransition,
+    ParticipantAlreadyExists,
+    ParticipantExpired,
+    ParticipantNotFound,
+)
+from synckairos.domain.events import Cause, EventType, Ledger, Subject, running_subject
+from synckairos.domain.model import BANK_MODES, Mode, Participant, Session, Status, full, group_position, position_of
+from synckairos.domain.specification import MAX_INDEX, MAX_PARTICIPANTS, ParticipantSpec, participant_violations
+
+
+def new_participant(spec: ParticipantSpec, index: int) -> Participant:
+    """Return a participant that has not had a turn."""
+    clock = full(spec.total_time_ms or None)
+    return Participant(spec.participant_id, index, spec.group_id or None, clock, metadata=spec.metadata)
+
+
+def add(ledger: Ledger, command: AddParticipant, caller: Caller) -> None:
+    """Let a participant join, last in the rotation."""
+    session, spec = ledger.session, command.participant
+    index = session.participants[-1].participant_index + 1 if session.participants else 0
+    violations = list(participant_violations("participant", spec, session.rules.mode))
+    if spec.participant_index is not None:
+        violations.append(FieldViolation("participant.participant_index", "is not accepted: who is added joins last"))
+    if len(session.participants) >= MAX_PARTICIPANTS:
+        violations.append(FieldViolation("participant", f"the session has {MAX_PARTICIPANTS} participants already"))
+    if index > MAX_INDEX:
+        violations.append(FieldViolation("participant", f"the last participant_index is {MAX_INDEX} already"))
+    if violations:
+        raise InvalidField(violations)
+    if position_of(session, spec.participant_id) is not None:
+        raise ParticipantAlreadyExists(spec.participant_id)
+    if session.rules.mode is Mode.PER_GROUP:
+        group = group_position(session, spec.group_id)
+        if group is None:
+            raise GroupNotFound(spec.group_id)
+        if session.groups[group].clock.is_expired:
+            raise ParticipantExpired(None, spec.group_id)
+    joined = session._replace(participants=(*session.participants, new_participant(spec, index)))
+    subject = Subject(spec.participant_id, spec.group_id or None, 0, spec.total_time_ms or None)
+    ledger.record(EventType.PARTICIPANT_ADDED, joined, subject, author=caller.author)
+
+
+def remove(ledger: Ledger, command: RemoveParticipant, caller: Caller) -> None:
+    """Take a participant out; an active one is charged, not granted and not counted, and the next turn starts."""
+    session, now = ledger.session, ledger.now
+    position = position_of(session, command.participant_id)
+    if position is None:
+        raise ParticipantNotFound(command.participant_id)
+    leaving = session.participants[position]
+    _refuse_if_needed(session, leaving, command)
+    if position != session.active:
+        subject = Subject(leaving.participant_id, leaving.group_id, 0, clocks.remaining(leaving.clock, 0))
+        ledger.record(EventType.PARTICIPANT_REMOVED, _without(session, position), subject, author=caller.author)
+    else:
+        _remove_active(ledger, position, caller)
+    if not ledger.session.is_terminal:
+        settlement.complete_if_one_is_left(ledger, now, Cause.CALL, caller.author)
+
+
+def _remove_active(ledger: Ledger, position: int, caller: Caller) -> None:
+    session, now = ledger.session, ledger.now
+    leaving = session.participants[position]
+    charged = timing.charge(session, now)
+    rest = _without(charged, position)._replace(active=None)
+    following = turns.next_position(rest, position, group_position(rest, leaving.group_id))
+    subject = running_subject(session, now)
+    moved = turns.begin_turn(rest, following, now)
+    if turns.is_last_cycle(session):
+        # Its cycle is left all the same: the last one has no successor.
+        moved = rest._replace(active=None)
+    ledger.record(EventType.PARTICIPANT_REMOVED, moved, subject, author=caller.author)
+    if turns.is_last_cycle(session):
+        ended = turns.end(ledger.session, Status.COMPLETED, now)
+        ledger.record(EventType.SESSION_COMPLETED, ended, subject, author=caller.author)
+
+
+def _refuse_if_needed(session: Session, leaving: Participant, command: RemoveParticipant) -> None:
+    if session.rules.mode not in BANK_MODES:
+        return
+    peers = sum(other.group_id == leaving.group_id for other in session.participants)
+    if peers == 1:
+        needed_by = f"group {leaving.group_id}" if leaving.group_id else f"mode {session.rules.mode.name}"
+        because = f"participant {leaving.participant_id} is the last one {needed_by} needs"
+        raise InvalidStateTransition(session.status, command.verb, because)
+
+
+def _without(session: Session, position: int) -> Session:
+    leaving = session.participants[position]
+    active = session.active
+    if active is not None and active > position:
+        active -= 1
+    first = session.first_participant_id
+    return session._replace(
+        participants=(*session.participants[:position], *session.participants[position + 1 :]),
+        active=active,
+        first_participant_id=None if first == leaving.participant_id else first,
+    )

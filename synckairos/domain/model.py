@@ -1,0 +1,183 @@
+"""What is stored about a session: facts only. Whatever follows from them and an instant is in `timing`.
+
+The values are NamedTuples: immutable, and several times cheaper to build than frozen dataclasses, which counts
+for a session of 1 000 participants. Durations are milliseconds, instants milliseconds since 1970.
+"""
+
+from enum import IntEnum
+from typing import Final, NamedTuple
+
+SECOND_MS: Final = 1_000
+HOUR_MS: Final = 3_600 * SECOND_MS
+DAY_MS: Final = 24 * HOUR_MS
+MAX_BUDGET_MS: Final = 28 * DAY_MS
+
+
+class Mode(IntEnum):
+    """Whose clock runs; the numbers are the contract's."""
+
+    PER_PARTICIPANT = 1
+    PER_CYCLE = 2
+    PER_GROUP = 3
+    GLOBAL = 4
+    COUNT_UP = 5
+
+
+class Status(IntEnum):
+    """Where a session stands in its life; the numbers are the contract's."""
+
+    PENDING = 1
+    RUNNING = 2
+    PAUSED = 3
+    EXPIRED = 4
+    COMPLETED = 5
+    CANCELLED = 6
+
+
+class OnExpire(IntEnum):
+    """What happens when the running budget reaches zero; the numbers are the contract's."""
+
+    END_SESSION = 1
+    ELIMINATE = 2
+    ADVANCE = 3
+    NOTIFY = 4
+
+
+TERMINAL: Final = frozenset({Status.EXPIRED, Status.COMPLETED, Status.CANCELLED})
+BANK_MODES: Final = frozenset({Mode.PER_PARTICIPANT, Mode.PER_GROUP})
+"""Modes in which participants or groups hold the clock; in the others the session does."""
+CONTINUOUS_MODES: Final = frozenset({Mode.GLOBAL, Mode.COUNT_UP})
+"""Modes whose clock a switch does not touch: elapsed time counts for the session, not for the cycle."""
+
+
+class Clock(NamedTuple):
+    """A budget and what became of it, up to the last charge.
+
+    `bank_ms is None` is an untimed clock: it has no budget and only counts what it used.
+    """
+
+    allotted_ms: int | None
+    bank_ms: int | None
+    used_ms: int = 0
+    overtime_ms: int = 0
+    is_expired: bool = False
+    in_overtime: bool = False
+
+
+UNTIMED: Final = Clock(allotted_ms=None, bank_ms=None)
+
+
+def full(budget_ms: int | None) -> Clock:
+    """Return an unused clock with this budget in ms; None for an untimed one."""
+    return UNTIMED if budget_ms is None else Clock(budget_ms, budget_ms)
+
+
+class Participant(NamedTuple):
+    """Somebody who takes turns; `clock` is timed only where participants hold the banks."""
+
+    participant_id: str
+    participant_index: int
+    group_id: str | None = None
+    clock: Clock = UNTIMED
+    cycle_count: int = 0
+    metadata: bytes = b""
+
+
+class Group(NamedTuple):
+    """Participants that share a bank; `last_index` is the member index that had the latest turn, -1 for none."""
+
+    group_id: str
+    clock: Clock
+    last_index: int = -1
+
+
+class Rules(NamedTuple):
+    """What was agreed when the session was created; never changes."""
+
+    mode: Mode
+    on_expire: OnExpire | None
+    total_time_ms: int | None = None
+    time_per_cycle_ms: int | None = None
+    increment_ms: int = 0
+    max_time_ms: int | None = None
+    max_cycles: int | None = None
+    warning_thresholds_ms: tuple[int, ...] = ()
+
+
+class Session(NamedTuple):
+    """A session as stored.
+
+    `participants` are in rotation order and `active` is a position in them. `carried_ms` is the part of the cycle
+    (GLOBAL, COUNT_UP: of the session) that ran before `resumed_at`; `charged_ms` is the part of it that the clocks
+    have been charged for already. `epoch` is in microseconds since 1970.
+    """
+
+    session_id: str
+    epoch: int
+    version: int
+    change_id: str
+    rules: Rules
+    status: Status
+    created_at: int
+    updated_at: int
+    participants: tuple[Participant, ...] = ()
+    groups: tuple[Group, ...] = ()
+    clock: Clock = UNTIMED
+    active: int | None = None
+    first_participant_id: str | None = None
+    expired_participant_id: str | None = None
+    expired_group_id: str | None = None
+    winner_participant_id: str | None = None
+    winner_group_id: str | None = None
+    cycle_number: int = 0
+    carried_ms: int = 0
+    charged_ms: int = 0
+    started_at: int | None = None
+    cycle_started_at: int | None = None
+    resumed_at: int | None = None
+    paused_at: int | None = None
+    completed_at: int | None = None
+    metadata: bytes = b""
+    labels: tuple[tuple[str, str], ...] = ()
+    recovered: bool = False
+    deleted: bool = False
+
+    @property
+    def active_participant(self) -> Participant | None:
+        """Whose turn it is."""
+        return None if self.active is None else self.participants[self.active]
+
+    @property
+    def is_terminal(self) -> bool:
+        """Whether the session has ended."""
+        return self.status in TERMINAL
+
+
+def position_of(session: Session, participant_id: str) -> int | None:
+    """Return the participant's position in the rotation, None if there is no such participant."""
+    for position, participant in enumerate(session.participants):
+        if participant.participant_id == participant_id:
+            return position
+    return None
+
+
+def group_position(session: Session, group_id: str | None) -> int | None:
+    """Return the group's position in the rotation, None if there is no such group."""
+    for position, group in enumerate(session.groups):
+        if group.group_id == group_id:
+            return position
+    return None
+
+
+def with_participant(session: Session, position: int, participant: Participant) -> Session:
+    """Return the session with another participant at this position."""
+    participants = list(session.participants)
+    participants[position] = participant
+    return session._replace(participants=tuple(participants))
+
+
+def with_group(session: Session, position: int, group: Group) -> Session:
+    """Return the session with another group at this position."""
+    groups = list(session.groups)
+    groups[position] = group
+    return session._replace(groups=tuple(groups))

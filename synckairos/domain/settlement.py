@@ -1,0 +1,122 @@
+"""What is already due: boundaries applied in time order, each stamped with the instant it was due."""
+
+from typing import Final
+
+from synckairos.domain import clocks, timing, turns
+from synckairos.domain.events import SYSTEM, Author, Cause, EventType, Ledger, running_subject, winner_of
+from synckairos.domain.model import BANK_MODES, Mode, OnExpire, Session, Status
+from synckairos.domain.timing import BoundaryKind, Lifetimes
+
+MAX_BOUNDARIES: Final = 100
+"""Boundaries applied in one transaction."""
+
+
+def settle(ledger: Ledger, lifetimes: Lifetimes) -> bool:
+    """Apply everything due at `ledger.now`; True if more than one transaction may hold is still due."""
+    for _ in range(MAX_BOUNDARIES):
+        boundary = timing.next_boundary(ledger.session, lifetimes)
+        if boundary is None or boundary.at > ledger.now or boundary.kind is BoundaryKind.REMOVAL:
+            return False
+        if boundary.kind is BoundaryKind.EXPIRY:
+            _expire(ledger, boundary.at)
+        else:
+            cause = Cause.IDLE if boundary.kind is BoundaryKind.IDLE else Cause.MAX_AGE
+            _record_end(ledger, ledger.session, EventType.SESSION_CANCELLED, Status.CANCELLED, boundary.at, cause)
+    boundary = timing.next_boundary(ledger.session, lifetimes)
+    return boundary is not None and boundary.at <= ledger.now and boundary.kind is not BoundaryKind.REMOVAL
+
+
+def is_removable(session: Session, now: int, lifetimes: Lifetimes) -> bool:
+    """Whether a terminal session has been readable for as long as it should."""
+    boundary = timing.next_boundary(session, lifetimes)
+    return boundary is not None and boundary.kind is BoundaryKind.REMOVAL and boundary.at <= now
+
+
+def _expire(ledger: Ledger, due: int) -> None:
+    match ledger.session.rules.on_expire:
+        case OnExpire.ELIMINATE:
+            _eliminate(ledger, due)
+        case OnExpire.ADVANCE:
+            _advance(ledger, due)
+        case OnExpire.NOTIFY:
+            _notify(ledger, due)
+        case _:
+            _expire_session(ledger, due)
+
+
+def _record_end(
+    ledger: Ledger, session: Session, type_: EventType, status: Status, at: int, cause: Cause, author: Author = SYSTEM
+) -> None:
+    subject = running_subject(session, at)
+    ledger.record(type_, turns.end(session, status, at), subject, author=author, at=at, cause=cause)
+
+
+def _holder_expired(session: Session, due: int) -> Session:
+    """Charge the running clock to its end; in the bank modes name its holder."""
+    charged = timing.charge(session, due)
+    expired = timing.replace_running_clock(charged, clocks.expire(timing.running_clock(charged)))
+    active = session.active_participant
+    if active is None or session.rules.mode not in BANK_MODES:
+        return expired
+    if session.rules.mode is Mode.PER_GROUP:
+        return expired._replace(expired_group_id=active.group_id)
+    return expired._replace(expired_participant_id=active.participant_id)
+
+
+def _expire_session(ledger: Ledger, due: int) -> None:
+    expired = _holder_expired(ledger.session, due)
+    holders = len(expired.groups) if expired.rules.mode is Mode.PER_GROUP else len(expired.participants)
+    left = turns.holders_left(expired)
+    if holders == 2 and len(left) == 1:
+        expired = winner_of(expired, left[0])
+    _record_end(ledger, expired, EventType.SESSION_EXPIRED, Status.EXPIRED, due, Cause.DEADLINE)
+
+
+def _eliminate(ledger: Ledger, due: int) -> None:
+    expired = _holder_expired(ledger.session, due)
+    following = turns.next_after_active(expired)
+    if following is None:
+        _record_end(ledger, expired, EventType.SESSION_EXPIRED, Status.EXPIRED, due, Cause.DEADLINE)
+        return
+    subject = running_subject(expired, due)
+    moved = turns.begin_turn(expired, following, due)
+    ledger.record(EventType.PARTICIPANT_EXPIRED, moved, subject, author=SYSTEM, at=due, cause=Cause.DEADLINE)
+    complete_if_one_is_left(ledger, due, Cause.DEADLINE, SYSTEM)
+
+
+def complete_if_one_is_left(ledger: Ledger, at: int, cause: Cause, author: Author) -> None:
+    """Under ELIMINATE, end a started session that has a single clock holder left, as its winner."""
+    session = ledger.session
+    left = turns.holders_left(session)
+    if session.rules.on_expire is OnExpire.ELIMINATE and session.started_at is not None and len(left) == 1:
+        won = winner_of(session, left[0])
+        _record_end(ledger, won, EventType.SESSION_COMPLETED, Status.COMPLETED, at, cause, author)
+
+
+def leave_cycle(ledger: Ledger, following: int | None, at: int, cause: Cause, author: Author) -> None:
+    """Complete the running turn and start the next one, or end the session after its last cycle."""
+    session = ledger.session
+    settled = turns.settle_turn(session, at)
+    active = session.active_participant
+    before = running_subject(session, at)
+    subject = before._replace(
+        participant_id=active.participant_id if active else None,
+        remaining_ms=clocks.remaining(timing.running_clock(settled), 0),
+    )
+    if turns.is_last_cycle(session):
+        ended = turns.end(settled, Status.COMPLETED, at)
+        ledger.record(EventType.SESSION_COMPLETED, ended, subject, author=author, at=at, cause=cause)
+        return
+    moved = turns.begin_turn(settled, following, at)
+    ledger.record(EventType.CYCLE_SWITCHED, moved, subject, author=author, at=at, cause=cause)
+
+
+def _advance(ledger: Ledger, due: int) -> None:
+    leave_cycle(ledger, turns.next_after_active(ledger.session), due, Cause.DEADLINE, SYSTEM)
+
+
+def _notify(ledger: Ledger, due: int) -> None:
+    session = ledger.session
+    flagged = timing.replace_running_clock(session, clocks.start_overtime(timing.running_clock(session)))
+    subject = running_subject(session, due)
+    ledger.record(EventType.OVERTIME_STARTED, flagged, subject, author=SYSTEM, at=due, cause=Cause.DEADLINE)

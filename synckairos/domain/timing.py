@@ -1,0 +1,167 @@
+"""What follows from a session and an instant: elapsed time, deadlines, boundaries, warnings, the view.
+
+Everything here is a pure function of stored facts and `now`; it does not matter when, or how often, it is asked.
+"""
+
+from collections.abc import Iterator
+from enum import Enum, auto
+from typing import NamedTuple
+
+from synckairos.domain import clocks
+from synckairos.domain.model import (
+    BANK_MODES,
+    DAY_MS,
+    UNTIMED,
+    Clock,
+    Mode,
+    OnExpire,
+    Session,
+    Status,
+    group_position,
+    with_group,
+    with_participant,
+)
+
+
+class Lifetimes(NamedTuple):
+    """How long sessions may live without an end of their own, in ms."""
+
+    idle_ms: int = 7 * DAY_MS
+    max_age_ms: int = 28 * DAY_MS
+    terminal_ms: int = 3_600_000
+
+
+class BoundaryKind(Enum):
+    """What happens at a boundary."""
+
+    EXPIRY = auto()
+    IDLE = auto()
+    MAX_AGE = auto()
+    REMOVAL = auto()
+
+
+class Boundary(NamedTuple):
+    """The next instant at which a session changes by itself."""
+
+    at: int
+    kind: BoundaryKind
+
+
+def elapsed(session: Session, now: int) -> int:
+    """Return the time run in the current cycle (GLOBAL, COUNT_UP: in the whole session), in ms.
+
+    e(now) = carried + (RUNNING ? max(0, now - resumed_at) : 0)
+    """
+    if session.resumed_at is None:
+        return session.carried_ms
+    return session.carried_ms + max(0, now - session.resumed_at)
+
+
+def uncharged(session: Session, now: int) -> int:
+    """Return the time run that the clocks have not been charged for, in ms."""
+    return elapsed(session, now) - session.charged_ms
+
+
+def running_clock(session: Session) -> Clock:
+    """Return the clock that runs, or would run, in the session's present cycle."""
+    mode = session.rules.mode
+    if mode not in BANK_MODES:
+        return session.clock
+    active = session.active_participant
+    if active is None:
+        return UNTIMED
+    if mode is Mode.PER_PARTICIPANT:
+        return active.clock
+    position = group_position(session, active.group_id)
+    return UNTIMED if position is None else session.groups[position].clock
+
+
+def replace_running_clock(session: Session, clock: Clock) -> Session:
+    """Return the session with another running clock."""
+    mode = session.rules.mode
+    if mode not in BANK_MODES:
+        return session._replace(clock=clock)
+    if session.active is None:
+        return session
+    active = session.participants[session.active]
+    if mode is Mode.PER_PARTICIPANT:
+        return with_participant(session, session.active, active._replace(clock=clock))
+    position = group_position(session, active.group_id)
+    if position is None:
+        return session
+    return with_group(session, position, session.groups[position]._replace(clock=clock))
+
+
+def charge(session: Session, now: int) -> Session:
+    """Return the session with what has run until `now` taken out of the clocks: also how it looks at `now`."""
+    spent = uncharged(session, now)
+    if spent == 0:
+        return session
+    charged = replace_running_clock(session, clocks.charge(running_clock(session), spent))
+    return count_use(charged, spent)._replace(charged_ms=session.charged_ms + spent)
+
+
+def count_use(session: Session, spent: int) -> Session:
+    """Add `spent` ms to the active participant's use where somebody else holds the bank."""
+    if session.active is None or session.rules.mode is Mode.PER_PARTICIPANT:
+        return session
+    active = session.participants[session.active]
+    return with_participant(session, session.active, active._replace(clock=clocks.charge(active.clock, spent)))
+
+
+def deadline_at(session: Session) -> int | None:
+    """Return when the running budget reaches zero: resumed_at + budget - carried, None if it never does."""
+    if session.resumed_at is None:
+        return None
+    clock = running_clock(session)
+    budget = clocks.budget(clock)
+    if budget is None or clock.in_overtime:
+        return None
+    return session.resumed_at + session.charged_ms + budget - session.carried_ms
+
+
+def next_boundary(session: Session, lifetimes: Lifetimes) -> Boundary | None:
+    """Return what the session will do by itself next, and when; None once it is deleted."""
+    if session.deleted:
+        return None
+    if session.completed_at is not None:
+        return Boundary(session.completed_at + lifetimes.terminal_ms, BoundaryKind.REMOVAL)
+    if session.status is not Status.RUNNING or session.started_at is None:
+        return Boundary(session.updated_at + lifetimes.idle_ms, BoundaryKind.IDLE)
+    deadline = deadline_at(session)
+    if deadline is not None and session.rules.on_expire is not OnExpire.ADVANCE:
+        return Boundary(deadline, BoundaryKind.EXPIRY)
+    # A clock may lose its deadline (overtime) after it has outlived the age; time never runs backwards for that.
+    oldest = Boundary(max(session.started_at + lifetimes.max_age_ms, session.updated_at), BoundaryKind.MAX_AGE)
+    if deadline is None or oldest.at <= deadline:
+        return oldest
+    return Boundary(deadline, BoundaryKind.EXPIRY)
+
+
+def boundaries_behind(session: Session, now: int, lifetimes: Lifetimes) -> int:
+    """Return how many boundaries, at most, lie between the session and `now`; exact for ADVANCE chains."""
+    boundary = next_boundary(session, lifetimes)
+    if boundary is None or boundary.at > now:
+        return 0
+    period = session.rules.time_per_cycle_ms
+    if session.rules.on_expire is not OnExpire.ADVANCE or not period or boundary.kind is not BoundaryKind.EXPIRY:
+        return 1 + sum(not holder.clock.is_expired for holder in (session.groups or session.participants))
+    behind = 1 + (now - boundary.at) // period
+    if session.rules.max_cycles is not None:
+        behind = min(behind, session.rules.max_cycles - session.cycle_number + 1)
+    return behind
+
+
+def warnings_between(session: Session, after: int, until: int) -> Iterator[tuple[int, int]]:
+    """Yield (instant, threshold) of the thresholds this version's running clock crosses in (after, until], in order.
+
+    A crossing at or before the instant of this version belongs to the version before it.
+    """
+    deadline = deadline_at(session)
+    if deadline is None:
+        return
+    after = max(after, session.updated_at)
+    for threshold in sorted(session.rules.warning_thresholds_ms, reverse=True):
+        crossing = deadline - threshold
+        if after < crossing <= until:
+            yield crossing, threshold

@@ -1,0 +1,230 @@
+"""The verbs: which state allows which, in what order a call is judged, and what each one does.
+
+`decide` is the whole domain in one function: (session, command, caller, now, ids) -> Outcome.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from types import MappingProxyType
+from typing import Final, NamedTuple, assert_never
+
+from synckairos.domain import membership, settlement, timing, turns
+from synckairos.domain.adjustment import adjust_time
+from synckairos.domain.commands import (
+    AddParticipant,
+    AdjustTime,
+    Caller,
+    Cancel,
+    Command,
+    Complete,
+    Delete,
+    Pause,
+    RemoveParticipant,
+    Resume,
+    Start,
+    Switch,
+    Update,
+)
+from synckairos.domain.errors import (
+    InvalidStateTransition,
+    ParticipantExpired,
+    ParticipantNotFound,
+    Refusal,
+    SessionExpired,
+    TurnAdvanced,
+    VersionConflict,
+)
+from synckairos.domain.events import Cause, Event, EventType, Ledger, running_subject
+from synckairos.domain.model import BANK_MODES, Session, Status, position_of
+from synckairos.domain.timing import Lifetimes
+
+_PENDING, _RUNNING, _PAUSED = Status.PENDING, Status.RUNNING, Status.PAUSED
+_LIVE = frozenset({_PENDING, _RUNNING, _PAUSED})
+
+LEGAL: Final[Mapping[type[Command], frozenset[Status]]] = MappingProxyType(
+    {
+        Start: frozenset({_PENDING}),
+        Switch: frozenset({_RUNNING}),
+        Pause: frozenset({_RUNNING}),
+        Resume: frozenset({_PAUSED}),
+        Complete: frozenset({_RUNNING, _PAUSED}),
+        Cancel: _LIVE,
+        AddParticipant: _LIVE,
+        RemoveParticipant: _LIVE,
+        AdjustTime: _LIVE,
+        Update: _LIVE,
+        Delete: frozenset(Status),
+    }
+)
+"""The states in which each verb is possible; in every other one it is refused and nothing changes."""
+
+TURN_MOVES: Final = frozenset({EventType.PARTICIPANT_EXPIRED, EventType.CYCLE_SWITCHED})
+
+
+class Before(NamedTuple):
+    """What a call saw first, for a call whose settlement takes more than one transaction."""
+
+    version: int
+    turn_moved: bool = False
+    expired_participant_id: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What a decision comes to: versions to commit, and either the answer (`session`) or a refusal.
+
+    `unfinished` says that more is due than one transaction may hold: commit, then decide again with it.
+    """
+
+    session: Session
+    now: int
+    events: list[Event] = field(default_factory=list)
+    refusal: Refusal | None = None
+    unfinished: Before | None = None
+
+
+def decide(
+    session: Session,
+    command: Command | None,
+    caller: Caller,
+    now: int,
+    new_change_id: Callable[[], str],
+    lifetimes: Lifetimes,
+    before: Before | None = None,
+) -> Outcome:
+    """Settle what is due, judge the command and apply it; no command just settles.
+
+    A refusal leaves the session as the settlement left it.
+    """
+    ledger = Ledger(session, max(now, session.updated_at), new_change_id)
+    unfinished = settlement.settle(ledger, lifetimes)
+    before = _seen(ledger, before or Before(session.version), session)
+    if unfinished:
+        return Outcome(ledger.session, ledger.now, ledger.events, unfinished=before)
+    if command is None:
+        return Outcome(ledger.session, ledger.now, ledger.events)
+    try:
+        _judge(ledger.session, command, caller, before)
+        _apply(ledger, command, caller)
+    except Refusal as refusal:
+        return Outcome(ledger.session, ledger.now, ledger.events, refusal=refusal)
+    settlement.settle(ledger, lifetimes)
+    return Outcome(ledger.session, ledger.now, ledger.events)
+
+
+def _seen(ledger: Ledger, before: Before, session: Session) -> Before:
+    moves = [event for event in ledger.events if event.type in TURN_MOVES]
+    if not moves or before.turn_moved:
+        return before
+    active = session.active_participant
+    return before._replace(turn_moved=True, expired_participant_id=active.participant_id if active else "")
+
+
+def _judge(session: Session, command: Command, caller: Caller, before: Before) -> None:
+    """Checks 5 to 9 of every mutation, in their order; raises the first that fails.
+
+    An expired session can still be deleted: nothing else would free it before its time.
+    """
+    if session.status is Status.EXPIRED and not isinstance(command, Delete):
+        if session.rules.mode in BANK_MODES:
+            raise ParticipantExpired(session.expired_participant_id, session.expired_group_id)
+        raise SessionExpired(session.session_id)
+    active = session.active_participant
+    active_id = active.participant_id if active else ""
+    if isinstance(command, Switch) and before.turn_moved:
+        raise TurnAdvanced(expired=before.expired_participant_id, active=active_id)
+    if caller.expected_version and caller.expected_version != before.version:
+        raise VersionConflict(caller.expected_version, before.version)
+    if isinstance(command, Switch):
+        expected = command.expected_active_participant_id
+        if expected and expected != active_id:
+            raise TurnAdvanced(expected=expected, active=active_id)
+    if session.status not in LEGAL[type(command)]:
+        raise InvalidStateTransition(session.status, command.verb)
+
+
+def _apply(ledger: Ledger, command: Command, caller: Caller) -> None:  # noqa: C901 - a flat dispatch, one line a verb
+    match command:
+        case Switch():
+            _switch(ledger, command, caller)
+        case Start():
+            _start(ledger, caller)
+        case Pause():
+            _pause(ledger, caller)
+        case Resume():
+            _resume(ledger, caller)
+        case Complete():
+            _end(ledger, EventType.SESSION_COMPLETED, Status.COMPLETED, caller)
+        case Cancel():
+            _end(ledger, EventType.SESSION_CANCELLED, Status.CANCELLED, caller)
+        case AddParticipant():
+            membership.add(ledger, command, caller)
+        case RemoveParticipant():
+            membership.remove(ledger, command, caller)
+        case AdjustTime():
+            adjust_time(ledger, command, caller)
+        case Update():
+            _update(ledger, command, caller)
+        case Delete():
+            _delete(ledger, caller)
+        case _:
+            assert_never(command)
+
+
+def _start(ledger: Ledger, caller: Caller) -> None:
+    session = ledger.session._replace(status=Status.RUNNING, started_at=ledger.now, resumed_at=ledger.now)
+    clock = session.clock
+    started = turns.begin_turn(session, turns.first_position(session), ledger.now)
+    # An adjustment made while pending belongs to the first cycle.
+    started = started._replace(clock=clock)
+    subject = running_subject(started, ledger.now)
+    ledger.record(EventType.SESSION_STARTED, started, subject, author=caller.author)
+
+
+def _switch(ledger: Ledger, command: Switch, caller: Caller) -> None:
+    session = ledger.session
+    if command.next_participant_id:
+        following = position_of(session, command.next_participant_id)
+        if following is None:
+            raise ParticipantNotFound(command.next_participant_id)
+        participant = session.participants[following]
+        if turns.is_out(session, participant):
+            raise ParticipantExpired(participant.participant_id, participant.group_id)
+    else:
+        following = turns.next_after_active(session)
+    settlement.leave_cycle(ledger, following, ledger.now, Cause.CALL, caller.author)
+
+
+def _pause(ledger: Ledger, caller: Caller) -> None:
+    session, now = ledger.session, ledger.now
+    paused = session._replace(
+        status=Status.PAUSED, carried_ms=timing.elapsed(session, now), resumed_at=None, paused_at=now
+    )
+    ledger.record(EventType.SESSION_PAUSED, paused, running_subject(session, now), author=caller.author)
+
+
+def _resume(ledger: Ledger, caller: Caller) -> None:
+    session, now = ledger.session, ledger.now
+    resumed = session._replace(status=Status.RUNNING, resumed_at=now, paused_at=None)
+    ledger.record(EventType.SESSION_RESUMED, resumed, running_subject(session, now), author=caller.author)
+
+
+def _end(ledger: Ledger, type_: EventType, status: Status, caller: Caller) -> None:
+    session, now = ledger.session, ledger.now
+    ledger.record(type_, turns.end(session, status, now), running_subject(session, now), author=caller.author)
+
+
+def _update(ledger: Ledger, command: Update, caller: Caller) -> None:
+    session = ledger.session
+    if command.metadata is not None:
+        session = session._replace(metadata=command.metadata)
+    if command.labels is not None:
+        session = session._replace(labels=command.labels)
+    subject = running_subject(session, ledger.now)
+    ledger.record(EventType.SESSION_UPDATED, session, subject, author=caller.author)
+
+
+def _delete(ledger: Ledger, caller: Caller) -> None:
+    session = ledger.session
+    subject = running_subject(session, ledger.now)
+    ledger.record(EventType.SESSION_DELETED, session._replace(deleted=True), subject, author=caller.author)

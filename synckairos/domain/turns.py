@@ -1,0 +1,124 @@
+"""Turns: who is next, how a turn ends and how the next one begins."""
+
+from synckairos.domain import clocks, timing
+from synckairos.domain.model import (
+    BANK_MODES,
+    CONTINUOUS_MODES,
+    Mode,
+    Participant,
+    Session,
+    Status,
+    full,
+    group_position,
+    with_group,
+    with_participant,
+)
+
+
+def is_out(session: Session, participant: Participant) -> bool:
+    """Whether the participant, or its group, has run out and left the rotation."""
+    if participant.clock.is_expired:
+        return True
+    position = group_position(session, participant.group_id)
+    return position is not None and session.groups[position].clock.is_expired
+
+
+def next_position(session: Session, start: int, after_group: int | None = None) -> int | None:
+    """Return who is next in the rotation, looking from position `start` on (`after_group`: behind that group).
+
+    None if nobody is left.
+    """
+    if session.rules.mode is Mode.PER_GROUP:
+        return _next_by_group(session, -1 if after_group is None else after_group)
+    count = len(session.participants)
+    for step in range(count):
+        position = (start + step) % count
+        if not session.participants[position].clock.is_expired:
+            return position
+    return None
+
+
+def _next_by_group(session: Session, after_group: int) -> int | None:
+    count = len(session.groups)
+    for step in range(1, count + 1):
+        group = session.groups[(after_group + step) % count]
+        if group.clock.is_expired:
+            continue
+        members = [p for p, member in enumerate(session.participants) if member.group_id == group.group_id]
+        later = (p for p in members if session.participants[p].participant_index > group.last_index)
+        if members:
+            return next(later, members[0])
+    return None
+
+
+def next_after_active(session: Session) -> int | None:
+    """Return who is next after the active participant, possibly the same one; None if nobody is left."""
+    if session.active is None:
+        return next_position(session, 0)
+    active = session.participants[session.active]
+    return next_position(session, session.active + 1, group_position(session, active.group_id))
+
+
+def first_position(session: Session) -> int | None:
+    """Return who starts."""
+    for position, participant in enumerate(session.participants):
+        if participant.participant_id == session.first_participant_id:
+            return position
+    return 0 if session.participants else None
+
+
+def settle_turn(session: Session, at: int) -> Session:
+    """Close the running turn as completed: charge it, grant the increment, count it."""
+    spent = timing.uncharged(session, at)
+    clock = clocks.settle(timing.running_clock(session), spent, session.rules)
+    settled = timing.count_use(timing.replace_running_clock(session, clock), spent)
+    settled = settled._replace(charged_ms=session.charged_ms + spent)
+    if settled.active is None:
+        return settled
+    active = settled.participants[settled.active]
+    return with_participant(settled, settled.active, active._replace(cycle_count=active.cycle_count + 1))
+
+
+def begin_turn(session: Session, position: int | None, at: int) -> Session:
+    """Start the next cycle with the participant at this position (None: nobody); a paused session stays paused."""
+    session = session._replace(active=position, cycle_number=session.cycle_number + 1, cycle_started_at=at)
+    if session.rules.mode not in CONTINUOUS_MODES:
+        resumed_at = at if session.status is Status.RUNNING else None
+        session = session._replace(carried_ms=0, charged_ms=0, resumed_at=resumed_at)
+    if session.rules.mode is Mode.PER_CYCLE:
+        return session._replace(clock=full(session.rules.time_per_cycle_ms))
+    if session.rules.mode is Mode.PER_GROUP and position is not None:
+        member = session.participants[position]
+        group = group_position(session, member.group_id)
+        if group is not None:
+            return with_group(session, group, session.groups[group]._replace(last_index=member.participant_index))
+    return session
+
+
+def end(session: Session, status: Status, at: int) -> Session:
+    """Return the session ended at this instant, the running slice charged and nobody active."""
+    charged = timing.charge(session, at)
+    return charged._replace(
+        status=status,
+        active=None,
+        carried_ms=timing.elapsed(session, at),
+        resumed_at=None,
+        paused_at=None,
+        completed_at=at,
+    )
+
+
+def is_last_cycle(session: Session) -> bool:
+    """Whether leaving the current cycle completes the session."""
+    return session.rules.max_cycles is not None and session.cycle_number >= session.rules.max_cycles
+
+
+def holders_left(session: Session) -> list[int]:
+    """Return the positions of the clock holders (groups or participants) still in the game."""
+    if session.rules.mode not in BANK_MODES:
+        return []
+    if session.rules.mode is Mode.PER_GROUP:
+        held = [group.clock for group in session.groups]
+    else:
+        held = [participant.clock for participant in session.participants]
+    return [position for position, clock in enumerate(held) if not clock.is_expired]
