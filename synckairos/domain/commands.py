@@ -93,11 +93,12 @@ class AdjustTime:
 
 @dataclass(frozen=True, slots=True)
 class Update:
-    """Replace metadata or labels; None leaves them alone."""
+    """Replace metadata or labels; None leaves them alone, `remove_metadata` takes the metadata away."""
 
     verb: ClassVar[str] = "update"
     metadata: bytes | None = None
     labels: tuple[tuple[str, str], ...] | None = None
+    remove_metadata: bool = False
 
 
 @dataclass(frozen=True, slots=True)

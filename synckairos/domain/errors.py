@@ -35,10 +35,7 @@ class InvalidField(Refusal):
     reason = "INVALID_FIELD"
 
     def __init__(self, violations: list[FieldViolation]) -> None:
-        super().__init__(
-            "; ".join(f"{path}: {description}" for path, description in violations),
-            fields=",".join(violation.path for violation in violations),
-        )
+        super().__init__("; ".join(f"{path}: {description}" for path, description in violations))
         self.violations = violations
 
 

@@ -61,7 +61,8 @@ def remove(ledger: Ledger, command: RemoveParticipant, caller: Caller) -> None:
         ledger.record(EventType.PARTICIPANT_REMOVED, _without(session, position), subject, author=caller.author)
     else:
         _remove_active(ledger, position, caller)
-    if not ledger.session.is_terminal:
+    if session.rules.mode is Mode.PER_PARTICIPANT:
+        # A member who leaves takes no group out of the game: one that plays alone goes on.
         settlement.complete_if_one_is_left(ledger, now, Cause.CALL, caller.author)
 
 

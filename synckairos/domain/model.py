@@ -80,7 +80,7 @@ class Participant(NamedTuple):
     group_id: str | None = None
     clock: Clock = UNTIMED
     cycle_count: int = 0
-    metadata: bytes = b""
+    metadata: bytes | None = None
 
 
 class Group(NamedTuple):
@@ -137,7 +137,7 @@ class Session(NamedTuple):
     resumed_at: int | None = None
     paused_at: int | None = None
     completed_at: int | None = None
-    metadata: bytes = b""
+    metadata: bytes | None = None
     labels: tuple[tuple[str, str], ...] = ()
     recovered: bool = False
     deleted: bool = False

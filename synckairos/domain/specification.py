@@ -24,7 +24,7 @@ class ParticipantSpec(NamedTuple):
     participant_index: int | None = None
     total_time_ms: int = 0
     group_id: str = ""
-    metadata: bytes = b""
+    metadata: bytes | None = None
 
 
 class GroupSpec(NamedTuple):
@@ -48,7 +48,7 @@ class SessionSpec(NamedTuple):
     on_expire: OnExpire | None = None
     warning_thresholds_ms: tuple[int, ...] = ()
     first_participant_id: str = ""
-    metadata: bytes = b""
+    metadata: bytes | None = None
     labels: tuple[tuple[str, str], ...] = ()
 
 
@@ -152,13 +152,13 @@ def in_range(path: str, value: int, limits: tuple[int, int]) -> Violations:
         yield FieldViolation(path, f"must be between {low} and {high}, is {value}")
 
 
-def metadata_violations(metadata: bytes) -> Violations:
+def metadata_violations(metadata: bytes | None) -> Violations:
     """Yield a violation if a session's metadata are too large."""
     return _metadata("metadata", metadata, MAX_METADATA_BYTES)
 
 
-def _metadata(path: str, metadata: bytes, limit: int) -> Violations:
-    if len(metadata) > limit:
+def _metadata(path: str, metadata: bytes | None, limit: int) -> Violations:
+    if metadata is not None and len(metadata) > limit:
         yield FieldViolation(path, f"takes {len(metadata)} bytes, at most {limit} are allowed")
 
 

@@ -139,17 +139,34 @@ def next_boundary(session: Session, lifetimes: Lifetimes) -> Boundary | None:
 
 
 def boundaries_behind(session: Session, now: int, lifetimes: Lifetimes) -> int:
-    """Return how many boundaries, at most, lie between the session and `now`; exact for ADVANCE chains."""
+    """Return how many boundaries, at most, are due at `now`; exact for ADVANCE chains."""
     boundary = next_boundary(session, lifetimes)
-    if boundary is None or boundary.at > now:
+    if boundary is None or boundary.at > now or boundary.kind is BoundaryKind.REMOVAL:
         return 0
-    period = session.rules.time_per_cycle_ms
-    if session.rules.on_expire is not OnExpire.ADVANCE or not period or boundary.kind is not BoundaryKind.EXPIRY:
-        return 1 + sum(not holder.clock.is_expired for holder in (session.groups or session.participants))
-    behind = 1 + (now - boundary.at) // period
-    if session.rules.max_cycles is not None:
-        behind = min(behind, session.rules.max_cycles - session.cycle_number + 1)
-    return behind
+    if boundary.kind is not BoundaryKind.EXPIRY:
+        return 1
+    match session.rules.on_expire:
+        case OnExpire.ADVANCE:
+            return _advances_behind(session, boundary.at, now, lifetimes)
+        case OnExpire.ELIMINATE:
+            return sum(not holder.clock.is_expired for holder in (session.groups or session.participants))
+        case OnExpire.NOTIFY:
+            # The overtime, and the age of what then has no deadline any more.
+            return 2
+        case _:
+            return 1
+
+
+def _advances_behind(session: Session, first: int, now: int, lifetimes: Lifetimes) -> int:
+    """Count a chain's boundaries from `first` to `now`, or to the end that its last cycle or its age makes of it."""
+    rules, period = session.rules, session.rules.time_per_cycle_ms
+    if period is None or session.started_at is None:
+        return 1
+    oldest = session.started_at + lifetimes.max_age_ms
+    advances = 1 + (min(now, oldest - 1) - first) // period
+    if rules.max_cycles is not None and advances > rules.max_cycles - session.cycle_number:
+        return rules.max_cycles - session.cycle_number + 1
+    return advances + (now >= oldest)
 
 
 def warnings_between(session: Session, after: int, until: int) -> Iterator[tuple[int, int]]:

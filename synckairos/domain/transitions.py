@@ -216,7 +216,7 @@ def _end(ledger: Ledger, type_: EventType, status: Status, caller: Caller) -> No
 
 def _update(ledger: Ledger, command: Update, caller: Caller) -> None:
     session = ledger.session
-    if command.metadata is not None:
+    if command.metadata is not None or command.remove_metadata:
         session = session._replace(metadata=command.metadata)
     if command.labels is not None:
         session = session._replace(labels=command.labels)

@@ -1,0 +1,5 @@
+"""`python -m synckairos`."""
+
+from synckairos.cli import main
+
+main()

@@ -1,0 +1,215 @@
+"""Connections to Redis for whole exchanges: several commands written together, their replies read together.
+
+redis-py makes, authenticates and parses; the pool and the exchange are ours, because redis-py's own retry applies
+a write twice when a reply is lost, and its pipelines take a round trip for WATCH alone.
+"""
+
+import asyncio
+import time
+from collections.abc import AsyncIterator, Iterator, Sequence
+from contextlib import asynccontextmanager, contextmanager
+from typing import Any, Final, TypeAlias
+
+import structlog
+from redis.asyncio import Connection, ConnectionPool
+from redis.asyncio.retry import Retry
+from redis.backoff import NoBackoff
+from redis.exceptions import ConnectionError as RedisConnectionError
+from redis.exceptions import RedisError, ResponseError
+from redis.exceptions import TimeoutError as RedisTimeoutError
+from redis.maint_notifications import MaintNotificationsConfig
+
+from synckairos.application.errors import StoreUnavailable
+
+Argument: TypeAlias = str | bytes | int
+Command: TypeAlias = tuple[Argument, ...]
+Reply: TypeAlias = Any
+
+LOST: Final = (RedisConnectionError, RedisTimeoutError, OSError, TimeoutError)
+"""What a broken, refused or silent connection raises."""
+
+NOT_READY: Final = (
+    "LOADING",
+    "READONLY",
+    "MASTERDOWN",
+    "CLUSTERDOWN",
+    "TRYAGAIN",
+    "NOREPLICAS",
+    "OOM",
+    "NOAUTH",
+    "BUSY",
+)
+"""Error replies that say the server cannot do its work now."""
+
+_log = structlog.get_logger(__name__)
+
+
+def is_not_ready(error: ResponseError) -> bool:
+    """Whether an error reply speaks of the server's state, not of the command."""
+    return str(error).startswith(NOT_READY) or type(error).__name__ in {"BusyLoadingError", "ReadOnlyError"}
+
+
+class Lease:
+    """One connection for one caller, until given back."""
+
+    def __init__(self, connection: Connection, exchange_timeout_s: float, *, fresh: bool) -> None:
+        self._connection = connection
+        self._timeout_s = exchange_timeout_s
+        self.is_fresh = fresh
+        self.is_broken = False
+
+    async def exchange(self, commands: Sequence[Command]) -> list[Reply]:
+        """Write the commands together and return their replies; an error reply is returned as an exception.
+
+        Raises one of LOST if the connection fails or stays silent; the connection is not used again then.
+        """
+        connection = self._connection
+        if self.is_broken or not connection.is_connected:
+            # redis-py would connect anew, silently, and a WATCH made before would be gone.
+            raise RedisConnectionError("the connection is gone")
+        self.is_broken = True
+        replies: list[Reply] = []
+        async with asyncio.timeout(self._timeout_s):
+            await connection.send_packed_command(connection.pack_commands(commands), check_health=False)
+            for _ in commands:
+                try:
+                    replies.append(await connection.read_response(disable_decoding=True))
+                except ResponseError as error:
+                    replies.append(error)
+        self.is_broken = False
+        return replies
+
+    @contextmanager
+    def closing_on_error(self) -> Iterator[None]:
+        """Close the connection, instead of keeping it, if the body raises: it may still hold a WATCH."""
+        try:
+            yield
+        except BaseException:
+            self.is_broken = True
+            raise
+
+
+class RedisConnections:
+    """A bounded pool of connections to one Redis; the one used last is used first.
+
+    At most `limit` are open; who waits longer than `wait_s` for one gets StoreUnavailable.
+    """
+
+    def __init__(
+        self,
+        url: str,
+        *,
+        limit: int = 64,
+        wait_s: float = 1.0,
+        connect_timeout_s: float = 1.0,
+        exchange_timeout_s: float = 1.0,
+        name: str = "synckairos",
+    ) -> None:
+        self._factory = ConnectionPool.from_url(
+            url,
+            socket_timeout=None,  # the exchange as a whole has one
+            socket_connect_timeout=connect_timeout_s,
+            retry=Retry(NoBackoff(), 0),
+            client_name=name,
+            health_check_interval=0,
+            protocol=2,
+            maint_notifications_config=MaintNotificationsConfig(enabled=False),
+        )
+        self._slots = asyncio.Semaphore(limit)
+        self._idle: list[Connection] = []
+        self._wait_s = wait_s
+        self._exchange_timeout_s = exchange_timeout_s
+        self._connect_timeout_s = connect_timeout_s
+        self._is_closed = False
+
+    @asynccontextmanager
+    async def lease(self, *, fresh: bool = False) -> AsyncIterator[Lease]:
+        """Lend a connection; `fresh` asks for a new one.
+
+        Raises StoreUnavailable if none can be had, and for a failure of the connection the body lets through.
+        """
+        await self._slot()
+        lease: Lease | None = None
+        try:
+            lease = await self._open(fresh=fresh)
+            yield lease
+        except LOST as error:
+            raise StoreUnavailable(f"Redis does not answer: {type(error).__name__}") from error
+        finally:
+            self._slots.release()
+            if lease is not None:
+                self._give_back(lease)
+
+    async def run(self, commands: Sequence[Command]) -> list[Reply]:
+        """Exchange commands that are safe to repeat, once more on a new connection if a kept one turns out dead.
+
+        Raises StoreUnavailable; an error reply of the server is raised as it is.
+        """
+        for fresh in (False, True):
+            async with self.lease(fresh=fresh) as lease:
+                try:
+                    replies = await lease.exchange(commands)
+                except LOST as error:
+                    if lease.is_fresh or isinstance(error, TimeoutError):
+                        raise StoreUnavailable(f"Redis does not answer: {type(error).__name__}") from error
+                    self.forget_idle()
+                    continue
+            return [_checked(reply) for reply in replies]
+        raise AssertionError("unreachable: a fresh lease answers or raises")
+
+    def forget_idle(self) -> None:
+        """Drop the kept connections: one of them has turned out dead, so the server has probably restarted."""
+        idle, self._idle = self._idle, []
+        for connection in idle:
+            _discard(connection)
+
+    async def close(self) -> None:
+        """Close every kept connection; those still lent are closed as they come back."""
+        self._is_closed = True
+        idle, self._idle = self._idle, []
+        for connection in idle:
+            await connection.disconnect()
+
+    async def _slot(self) -> None:
+        if not self._slots.locked():
+            await self._slots.acquire()
+            return
+        try:
+            async with asyncio.timeout(self._wait_s):
+                await self._slots.acquire()
+        except TimeoutError as error:
+            raise StoreUnavailable("no Redis connection became free") from error
+
+    async def _open(self, *, fresh: bool) -> Lease:
+        if self._idle and not fresh:
+            return Lease(self._idle.pop(), self._exchange_timeout_s, fresh=False)
+        connection: Connection = self._factory.make_connection()
+        started = time.monotonic()
+        try:
+            async with asyncio.timeout(self._connect_timeout_s):
+                await connection.connect()
+        except (*LOST, RedisError) as error:
+            _discard(connection)
+            _log.debug("redis_connect_failed", error=type(error).__name__, seconds=time.monotonic() - started)
+            raise StoreUnavailable(f"Redis cannot be reached: {type(error).__name__}") from error
+        return Lease(connection, self._exchange_timeout_s, fresh=True)
+
+    def _give_back(self, lease: Lease) -> None:
+        connection = lease._connection  # noqa: SLF001 - the lease is this pool's own
+        if lease.is_broken or self._is_closed or not connection.is_connected:
+            _discard(connection)
+        else:
+            self._idle.append(connection)
+
+
+def _checked(reply: Reply) -> Reply:
+    if isinstance(reply, ResponseError):
+        if is_not_ready(reply):
+            raise StoreUnavailable(f"Redis is not ready: {str(reply).split(' ', 1)[0]}")
+        raise reply
+    return reply
+
+
+def _discard(connection: Connection) -> None:
+    """Close without waiting: the caller may itself be cancelled."""
+    connection._close()  # noqa: SLF001 - the one synchronous close redis-py has

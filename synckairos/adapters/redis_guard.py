@@ -1,0 +1,188 @@
+"""Whether the store can be trusted: reachable, and still the one this process knows.
+
+`sk:meta` names the store. A store that has lost it, or that carries another name, has lost its sessions too: until
+an operator says otherwise (`synckairos store init`, `synckairos recover --all`) nothing is answered from it, so a
+lost store never looks like "no such session".
+"""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from enum import StrEnum
+from typing import Final, NamedTuple
+
+import structlog
+
+from synckairos.adapters.redis_connections import RedisConnections
+from synckairos.adapters.redis_keys import PARTITIONS, Keys
+from synckairos.application.errors import StoreUnavailable
+
+LAYOUT_VERSION: Final = 1
+PROBE_UP_S: Final = 1.0
+PROBE_DOWN_S: Final = 0.2
+
+_log = structlog.get_logger(__name__)
+
+
+class Origin(StrEnum):
+    """Who named the store: a starting server, or an operator who knows what became of the sessions."""
+
+    START = "start"
+    INIT = "init"
+    RECOVER = "recover"
+
+
+class StoreIdentity(NamedTuple):
+    """What `sk:meta` holds."""
+
+    store_id: str
+    origin: Origin
+    layout: int
+    partitions: int
+
+
+class StoreLayoutError(Exception):
+    """The store was laid out by a version this one cannot work with."""
+
+
+class RedisGuard:
+    """Watches the store and answers, without a round trip, whether it may be used."""
+
+    def __init__(self, connections: RedisConnections, keys: Keys, new_id: Callable[[], str]) -> None:
+        self._connections = connections
+        self._keys = keys
+        self._new_id = new_id
+        self._known: StoreIdentity | None = None
+        self._problem: str | None = "has not been reached yet"
+        self._listeners: list[Callable[[bool], None]] = []
+        self._wake = asyncio.Event()
+
+    @property
+    def is_ready(self) -> bool:
+        """Whether calls are answered."""
+        return self._problem is None
+
+    @property
+    def problem(self) -> str:
+        """What is wrong; empty if nothing is."""
+        return self._problem or ""
+
+    def on_change(self, listener: Callable[[bool], None]) -> None:
+        """Call the listener whenever readiness changes."""
+        self._listeners.append(listener)
+
+    def require(self) -> None:
+        """Raise StoreUnavailable unless the store may be used."""
+        if self._problem is not None:
+            raise StoreUnavailable(f"the store {self._problem}")
+
+    def suspect(self) -> None:
+        """Note that the store failed to answer: the next calls fail at once, until a probe succeeds."""
+        self._become("does not answer")
+        self._wake.set()
+
+    async def identity(self) -> StoreIdentity | None:
+        """Return what names the store, None if nothing does; raises StoreUnavailable."""
+        (flat,) = await self._connections.run([("HGETALL", self._keys.meta)])
+        fields = {
+            bytes(name).decode(): bytes(value).decode() for name, value in zip(flat[::2], flat[1::2], strict=True)
+        }
+        if "store_id" not in fields:
+            return None
+        return StoreIdentity(
+            fields["store_id"],
+            Origin(fields.get("origin", Origin.START)),
+            int(fields.get("layout", "0")),
+            int(fields.get("partitions", "0")),
+        )
+
+    async def open(self, *, may_init: bool) -> None:
+        """Learn the store's name, giving an empty one a name if allowed.
+
+        Raises StoreUnavailable, or StoreLayoutError for a store of another layout.
+        """
+        identity = await self.identity()
+        if identity is None and may_init:
+            await self._name(Origin.START, only_if_absent=True)
+            identity = await self.identity()
+        if identity is None:
+            self._become("has no sk:meta: run `synckairos store init`")
+            self.require()
+            return
+        if (identity.layout, identity.partitions) != (LAYOUT_VERSION, PARTITIONS):
+            raise StoreLayoutError(
+                f"the store has layout {identity.layout} with {identity.partitions} partitions, "
+                f"this version works with layout {LAYOUT_VERSION} and {PARTITIONS}"
+            )
+        self._known = identity
+        self._become(None)
+
+    async def init(self, origin: Origin) -> StoreIdentity:
+        """Give the store a new name on an operator's word, so that running servers use it again."""
+        await self._name(origin, only_if_absent=False)
+        identity = await self.identity()
+        if identity is None:
+            raise StoreUnavailable("the store did not keep its name")
+        return identity
+
+    async def confirm(self) -> None:
+        """Check the store's name now; raises StoreUnavailable if the store is lost or does not answer."""
+        identity = await self.identity()
+        self._judge(identity)
+        self.require()
+
+    async def watch(self, read_time: Callable[[], Awaitable[object]], *, may_init: bool) -> None:
+        """Probe the store for ever, and read its clock now and then so that the estimate stays fresh."""
+        while True:
+            try:
+                await self._probe(may_init=may_init)
+                await read_time()
+            except StoreUnavailable as error:
+                self._become(str(error).removeprefix("the store "))
+            self._wake.clear()
+            try:
+                async with asyncio.timeout(PROBE_UP_S if self.is_ready else PROBE_DOWN_S):
+                    await self._wake.wait()
+                # Asked to look at once; but a store that fails at once must not be asked in a tight loop.
+                await asyncio.sleep(PROBE_DOWN_S / 4)
+            except TimeoutError:
+                continue
+
+    async def _probe(self, *, may_init: bool) -> None:
+        if self._known is None:
+            await self.open(may_init=may_init)
+        else:
+            self._judge(await self.identity())
+
+    def _judge(self, identity: StoreIdentity | None) -> None:
+        known = self._known
+        if known is None:
+            return
+        if identity is None:
+            self._become("lost its data: sk:meta is gone")
+        elif identity.store_id == known.store_id:
+            self._become(None)
+        elif identity.origin is Origin.START:
+            self._become(f"is another one: it carries the name {identity.store_id}")
+        else:
+            _log.warning("store_renamed", was=known.store_id, now=identity.store_id, origin=identity.origin)
+            self._known = identity
+            self._become(None)
+
+    def _become(self, problem: str | None) -> None:
+        was_ready = self.is_ready
+        if problem != self._problem:
+            _log.log(30 if problem else 20, "store_state", problem=problem)
+        self._problem = problem
+        if self.is_ready != was_ready:
+            for listener in self._listeners:
+                listener(self.is_ready)
+
+    async def _name(self, origin: Origin, *, only_if_absent: bool) -> None:
+        meta = self._keys.meta
+        facts = ("layout", LAYOUT_VERSION, "partitions", PARTITIONS, "origin", origin.value)
+        if only_if_absent:
+            (won,) = await self._connections.run([("HSETNX", meta, "store_id", self._new_id())])
+            if won:
+                await self._connections.run([("HSET", meta, *facts)])
+        else:
+            await self._connections.run([("HSET", meta, "store_id", self._new_id(), *facts)])

@@ -1,0 +1,63 @@
+"""An estimate of Redis' clock between readings: this process's monotonic clock plus the best offset seen lately."""
+
+import time
+from collections import deque
+from collections.abc import Callable
+from typing import Final
+
+import structlog
+
+WINDOW_S: Final = 10.0
+SAMPLE_S: Final = 0.05
+"""A sample no better than the best is only worth keeping for when that one is old."""
+STEP_BACK_US: Final = 1_000_000
+
+_log = structlog.get_logger(__name__)
+
+
+class EstimatedClock:
+    """Redis' time, estimated; for ticks, wake-ups, warnings and SyncTime, never for a verdict.
+
+    A reading is older than it looks by the way back of its reply, so the largest offset of the last seconds is the
+    best one, and the estimate errs towards the past: nobody is woken too early by more than the clocks' drift.
+    """
+
+    def __init__(
+        self, monotonic: Callable[[], float] = time.monotonic, on_step_back: Callable[[], None] = lambda: None
+    ) -> None:
+        self._monotonic = monotonic
+        self._on_step_back = on_step_back
+        self._samples: deque[tuple[float, int]] = deque(maxlen=256)
+        self._offset_us: int | None = None
+        self._latest_us = 0
+
+    @property
+    def is_set(self) -> bool:
+        """Whether there has been a reading."""
+        return self._offset_us is not None
+
+    def note(self, now_us: int) -> None:
+        """Take in a reading of Redis' TIME (microseconds since 1970) that has just arrived."""
+        at = self._monotonic()
+        offset = now_us - int(at * 1_000_000)
+        if self._latest_us - now_us > STEP_BACK_US:
+            _log.warning("redis_clock_stepped_back", by_ms=(self._latest_us - now_us) // 1_000)
+            self._on_step_back()
+            self._samples.clear()
+            self._offset_us = None
+        self._latest_us = now_us
+        improves = self._offset_us is None or offset > self._offset_us
+        if not improves and self._samples and at - self._samples[-1][0] < SAMPLE_S:
+            return
+        self._samples.append((at, offset))
+        while self._samples[0][0] < at - WINDOW_S:
+            self._samples.popleft()
+        self._offset_us = max(sample for _, sample in self._samples)
+
+    def now_us(self) -> int:
+        """Return the estimate in microseconds since 1970."""
+        return int(self._monotonic() * 1_000_000) + (self._offset_us or 0)
+
+    def delay_until(self, instant_ms: int) -> float:
+        """Return the seconds from now until an instant of Redis' clock; negative if it has passed."""
+        return (instant_ms * 1_000 - self.now_us()) / 1_000_000

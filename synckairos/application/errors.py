@@ -1,0 +1,58 @@
+"""Why a call that the rules allow cannot be answered now."""
+
+from synckairos.domain.errors import SyncKairosError
+
+
+class TransientError(SyncKairosError):
+    """The same call may succeed later; `retry_after_ms` says when it is worth trying."""
+
+    retry_after_ms = 500
+
+
+class StoreUnavailable(TransientError):
+    """The store cannot be reached, or has lost its data; nothing was changed."""
+
+    reason = "STORE_UNAVAILABLE"
+
+
+class OutcomeUnknown(TransientError):
+    """The connection broke during the commit and what became of it cannot be told: retry with the request_id."""
+
+    reason = "OUTCOME_UNKNOWN"
+
+
+class CatchingUp(TransientError):
+    """The session is more than 1 000 boundaries behind; the sweep is bringing it up to date."""
+
+    reason = "CATCHING_UP"
+    retry_after_ms = 1_000
+
+
+class Draining(TransientError):
+    """This server is going down; another one will answer."""
+
+    reason = "DRAINING"
+
+
+class Contention(SyncKairosError):
+    """Other writers kept changing the session until the call's time was up; nothing was changed."""
+
+    reason = "CONTENTION"
+
+
+class SlowConsumer(SyncKairosError):
+    """The reader did not take what was written for too long."""
+
+    reason = "SLOW_CONSUMER"
+    retry_after_ms = 1_000
+
+
+class CommitBroken(Exception):
+    """The store applied a transaction only in part: an alarm, never an answer."""
+
+
+class SessionTooLarge(Exception):
+    """What a caller wants stored would pass the limit of an encoded session."""
+
+    def __init__(self, size: int, limit: int) -> None:
+        super().__init__(f"the session would take {size} bytes, at most {limit} are allowed")

@@ -1,0 +1,151 @@
+"""The sweep: what falls due is settled on time, whoever is listening and whichever server made the last change.
+
+Every server looks at the index a few times a second and arms timers for what falls due soon. The writer of the
+last change fires at the due instant, the others a little later, so that normally one server acts and any other
+steps in. Firing goes through the same transaction as any call; who comes second finds nothing to do.
+"""
+
+import asyncio
+import random
+import time
+from collections import OrderedDict
+from typing import Final
+
+import structlog
+
+from synckairos.application.errors import Contention, TransientError
+from synckairos.application.ports import AuthorityClock, DeadlineIndex, NewId, SessionStore
+from synckairos.application.sessions import Settlement
+from synckairos.application.telemetry import SweepObserver
+from synckairos.domain import timing
+from synckairos.domain.timing import Lifetimes
+from synckairos.domain.transitions import Outcome
+
+LOOK_S: Final = 0.25
+HORIZON_MS: Final = 1_000
+STEP_IN_S: Final = (0.015, 0.030)
+"""How much later than the last writer the other servers fire."""
+MAX_PER_PARTITION: Final = 256
+MAX_AT_ONCE: Final = 32
+FIRE_BUDGET_S: Final = 5.0
+REMEMBERED: Final = 100_000
+"""Sessions whose last change this process remembers to have made; a hint, never a truth."""
+
+_log = structlog.get_logger(__name__)
+
+
+class Sweep:
+    """Settles what falls due; correctness never depends on it, only punctuality does."""
+
+    def __init__(
+        self,
+        store: SessionStore,
+        index: DeadlineIndex,
+        clock: AuthorityClock,
+        lifetimes: Lifetimes,
+        new_change_id: NewId,
+        observer: SweepObserver,
+    ) -> None:
+        self._store = store
+        self._index = index
+        self._clock = clock
+        self._lifetimes = lifetimes
+        self._new_change_id = new_change_id
+        self._observer = observer
+        self._armed: dict[str, tuple[int, asyncio.TimerHandle]] = {}
+        self._written: OrderedDict[str, int] = OrderedDict()
+        self._firing: dict[str, asyncio.Task[None]] = {}
+        self._places = asyncio.Semaphore(MAX_AT_ONCE)
+
+    def note_commit(self, session_id: str, boundary: int | None) -> None:
+        """Take note that this process made the session's last change, and of its next boundary (ms)."""
+        self._disarm(session_id)
+        self._written.pop(session_id, None)
+        if boundary is None:
+            return
+        self._written[session_id] = boundary
+        if len(self._written) > REMEMBERED:
+            self._written.popitem(last=False)
+        if boundary * 1_000 - self._clock.now_us() < (HORIZON_MS + LOOK_S * 1_000) * 1_000:
+            self._arm(session_id, boundary)
+
+    async def run(self) -> None:
+        """Look at the index for ever."""
+        while True:
+            started = time.monotonic()
+            try:
+                await self._look()
+            except TransientError as error:
+                _log.debug("sweep_waits", reason=error.reason)
+            except Exception:
+                self._observer.sweep_failed()
+                _log.exception("sweep_failed")
+            await asyncio.sleep(max(0.0, LOOK_S - (time.monotonic() - started)))
+
+    async def stop(self) -> None:
+        """Disarm every timer and wait for what is being settled."""
+        for _, handle in self._armed.values():
+            handle.cancel()
+        self._armed.clear()
+        if self._firing:
+            await asyncio.wait(self._firing.values())
+
+    async def _look(self) -> None:
+        horizon = self._clock.now_us() // 1_000 + HORIZON_MS
+        for session_id, boundary in await self._index.due_before(horizon, MAX_PER_PARTITION):
+            if session_id not in self._firing:
+                self._arm(session_id, boundary)
+        repaired = await self._index.repair()
+        if repaired:
+            self._observer.repaired(repaired)
+            _log.warning("index_repaired", entries=repaired)
+
+    def _arm(self, session_id: str, boundary: int) -> None:
+        armed = self._armed.get(session_id)
+        if armed is not None:
+            if armed[0] == boundary:
+                return
+            armed[1].cancel()
+        delay = (boundary * 1_000 - self._clock.now_us()) / 1_000_000
+        if self._written.get(session_id) != boundary:
+            delay += random.uniform(*STEP_IN_S)  # noqa: S311 - jitter, not a secret
+        handle = asyncio.get_running_loop().call_later(max(0.0, delay), self._fire, session_id)
+        self._armed[session_id] = (boundary, handle)
+
+    def _disarm(self, session_id: str) -> None:
+        armed = self._armed.pop(session_id, None)
+        if armed is not None:
+            armed[1].cancel()
+
+    def _fire(self, session_id: str) -> None:
+        self._armed.pop(session_id, None)
+        if session_id not in self._firing:
+            self._firing[session_id] = asyncio.ensure_future(self._settle(session_id))
+
+    async def _settle(self, session_id: str) -> None:
+        try:
+            async with self._places:
+                settlement = Settlement(session_id, self._lifetimes, self._new_change_id, on_events=self._note_lateness)
+                await settlement.run(self._store, time.monotonic() + FIRE_BUDGET_S)
+            if settlement.is_missing:
+                await self._index.drop(session_id)
+            elif settlement.outcome is not None and not settlement.outcome.events:
+                self._arm_again(session_id, settlement.outcome)
+        except (TransientError, Contention) as error:
+            _log.debug("settlement_postponed", session_id=session_id, reason=error.reason)
+        except Exception:
+            self._observer.sweep_failed()
+            _log.exception("settlement_failed", session_id=session_id)
+        finally:
+            self._firing.pop(session_id, None)
+
+    def _arm_again(self, session_id: str, outcome: Outcome) -> None:
+        """Fire once more if this was too early: the estimate of the authority's clock is only an estimate."""
+        boundary = timing.next_boundary(outcome.session, self._lifetimes)
+        if boundary is not None and 0 < boundary.at - outcome.now <= HORIZON_MS:
+            self._arm(session_id, boundary.at)
+
+    def _note_lateness(self, outcome: Outcome) -> None:
+        for event in outcome.events:
+            if event.fired_at is not None:
+                self._observer.fired(event.fired_at - event.session.updated_at)

@@ -1,0 +1,80 @@
+"""What is sent to watchers: one frame object for all subscribers, so that it is encoded once."""
+
+from dataclasses import dataclass
+from enum import Enum, auto
+from typing import Any
+
+from synckairos.domain.events import Event
+from synckairos.domain.model import Session
+
+
+class FrameKind(Enum):
+    """What a frame says; the contract's payloads."""
+
+    SNAPSHOT = auto()
+    EVENT = auto()
+    TICK = auto()
+    WARNING = auto()
+    PROGRESS = auto()
+    GAP = auto()
+    END = auto()
+
+
+class GapReason(Enum):
+    """Why events are missing; the numbers are the contract's."""
+
+    WINDOW_PASSED = 1
+    EPOCH_CHANGED = 2
+    FORKED = 3
+    SLOW_READER = 4
+
+
+class EndReason(Enum):
+    """Why nothing more follows; the numbers are the contract's."""
+
+    TERMINAL = 1
+    DELETED = 2
+    DRAINING = 3
+    NOT_FOUND = 4
+
+
+@dataclass(slots=True)
+class Frame:
+    """One message of a stream.
+
+    `session` is the state it was made from (None only for an unknown session), `at` the instant in ms its values
+    hold at, `value` the threshold of a warning, the oldest version after a gap, the pause in ms before coming back
+    after an end. `encoded` is filled in by whoever writes the first one out.
+    """
+
+    kind: FrameKind
+    session_id: str
+    session: Session | None
+    at: int
+    event: Event | None = None
+    reason: GapReason | EndReason | None = None
+    value: int = 0
+    encoded: Any = None
+
+
+def snapshot(session: Session, at: int) -> Frame:
+    """Return the whole session as it looks at an instant."""
+    return Frame(FrameKind.SNAPSHOT, session.session_id, session, max(at, session.updated_at))
+
+
+def of_event(event: Event) -> Frame:
+    """Return the frame of an event."""
+    session = event.session
+    return Frame(FrameKind.EVENT, session.session_id, session, session.updated_at, event=event)
+
+
+def end(session_id: str, session: Session | None, at: int, reason: EndReason, retry_after_ms: int = 0) -> Frame:
+    """Return the last frame about a session."""
+    return Frame(FrameKind.END, session_id, session, at, reason=reason, value=retry_after_ms)
+
+
+def gap(session: Session, at: int, reason: GapReason, min_version: int) -> Frame:
+    """Return the frame that says that events are missing."""
+    return Frame(
+        FrameKind.GAP, session.session_id, session, max(at, session.updated_at), reason=reason, value=min_version
+    )

@@ -1,0 +1,168 @@
+"""What the use cases need from the outside."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import NamedTuple, Protocol
+
+from synckairos.domain.events import Event
+from synckairos.domain.model import Session
+
+
+class Remembered(NamedTuple):
+    """What is kept of an answered request: the fingerprint of its content and the version it led to."""
+
+    fingerprint: bytes
+    version: int
+
+
+class Request(NamedTuple):
+    """Where a mutation comes from: kept for replay (with a request_id) and for the audit trail."""
+
+    request_id: str = ""
+    fingerprint: bytes = b""
+    peer: str = ""
+
+
+class Reading(NamedTuple):
+    """What the store holds of a session, and the authority's time (microseconds since 1970) as it was read."""
+
+    session: Session | None
+    now_us: int
+    remembered: Remembered | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What a decision wants stored; nothing at all if there are no events.
+
+    `answers` says that the request is answered with these events, so that its request_id is remembered;
+    `remove` takes the session out of the store, its time being up.
+    """
+
+    events: Sequence[Event] = field(default_factory=tuple)
+    answers: bool = False
+    remove: bool = False
+
+
+class Decide(Protocol):
+    """A pure decision; run again on every attempt."""
+
+    def __call__(self, reading: Reading, /) -> Plan:
+        """Return what shall be stored."""
+        ...
+
+
+class SessionStore(Protocol):
+    """The primary truth."""
+
+    async def read(self, session_ids: Sequence[str]) -> list[Reading]:
+        """Return the sessions in the order asked; raises StoreUnavailable."""
+        ...
+
+    async def transact(self, session_id: str, request: Request, decide: Decide, until: float) -> None:
+        """Commit what `decide` plans, in one transaction, retrying on conflict until `until` (monotonic seconds).
+
+        Raises StoreUnavailable, OutcomeUnknown, Contention; then nothing is stored, except for OutcomeUnknown.
+        """
+        ...
+
+    async def event_at(self, session_id: str, version: int) -> Event | None:
+        """Return the event that led to a version, None if it has left the window."""
+        ...
+
+    async def now_us(self) -> int:
+        """Return the authority's time in microseconds since 1970."""
+        ...
+
+
+class Position(NamedTuple):
+    """A place in the listing order."""
+
+    created_at: int
+    session_id: str
+
+
+class SessionIndex(Protocol):
+    """Which sessions there are, newest first."""
+
+    async def page(self, after: Position | None, count: int) -> list[Position]:
+        """Return up to `count` positions older than `after`."""
+        ...
+
+
+class DeadlineIndex(Protocol):
+    """Which sessions change by themselves, and when."""
+
+    async def due_before(self, instant: int, count: int) -> list[tuple[str, int]]:
+        """Return (session id, boundary in ms) of sessions due before the instant, per partition up to `count`."""
+        ...
+
+    async def drop(self, session_id: str) -> None:
+        """Forget a session the store does not hold."""
+        ...
+
+    async def repair(self) -> int:
+        """Re-check a part of the index against the sessions; return how many entries were put right."""
+        ...
+
+
+class AuthorityClock(Protocol):
+    """An estimate of the authority's time between readings: for ticks, wake-ups and warnings, never a verdict."""
+
+    @property
+    def is_set(self) -> bool:
+        """Whether the authority has been read."""
+        ...
+
+    def now_us(self) -> int:
+        """Return the estimate in microseconds since 1970."""
+        ...
+
+
+class Hint(NamedTuple):
+    """Something may have happened to a session; `event` if the hint brought it along.
+
+    An empty session id says that hints may have been lost.
+    """
+
+    session_id: str
+    event: Event | None
+
+
+class Since(NamedTuple):
+    """What the store retains from a version on, that version included, and the session as it is now."""
+
+    events: list[Event]
+    session: Session | None
+
+
+class Head(NamedTuple):
+    """What identifies one version of a session."""
+
+    epoch: int
+    version: int
+    change_id: str
+
+
+class SessionFeed(Protocol):
+    """Hints about sessions (at most once, in any order), and the retained events they are hints of."""
+
+    async def subscribe(self, session_id: str) -> None:
+        """Ask for hints about a session; returns once they flow. Raises StoreUnavailable."""
+        ...
+
+    def unsubscribe(self, session_id: str) -> None:
+        """Stop asking for hints about a session."""
+        ...
+
+    async def since(self, session_id: str, version: int) -> Since:
+        """Return the retained events from a version on, oldest first, and the session; raises StoreUnavailable."""
+        ...
+
+    async def heads(self, session_ids: Sequence[str]) -> list[Head | None]:
+        """Return what identifies the sessions now, None for those that are not there; raises StoreUnavailable."""
+        ...
+
+
+NewId = Callable[[], str]
+"""Makes a new UUID."""

@@ -1,0 +1,87 @@
+"""What waits to be written to one stream: a bounded queue of what must not be lost, one slot for the newest tick."""
+
+import asyncio
+from collections import deque
+from collections.abc import Iterator
+from typing import Final
+
+from synckairos.application import frames
+from synckairos.application.frames import Frame, FrameKind, GapReason
+
+QUEUE_LIMIT: Final = 256
+"""Frames a single session may have waiting; more, and the reader gets a gap and a snapshot instead."""
+
+
+class Subscription:
+    """One stream's outlet: events in order, ticks conflated, a progress mark when all is sent.
+
+    Nothing here waits for a reader; a slow one overflows its own queue and nobody else's.
+    """
+
+    def __init__(self, tick_interval_ms: int = 0, progress_interval_ms: int = 0, limit: int = QUEUE_LIMIT) -> None:
+        self.tick_interval_ms = tick_interval_ms
+        self.progress_interval_ms = progress_interval_ms
+        self._limit = limit
+        self._queue: deque[Frame] = deque()
+        self._waiting: dict[str, int] = {}
+        self._ticks: dict[str, Frame] = {}
+        self._progress: dict[str, Frame] = {}
+        self._ready = asyncio.Event()
+        self._is_closed = False
+
+    def put(self, frame: Frame) -> None:
+        """Queue a frame that must arrive; on overflow the session's frames give way to a gap and a snapshot."""
+        waiting = self._waiting.get(frame.session_id, 0)
+        if waiting >= self._limit and frame.session is not None:
+            self._drop(frame.session_id)
+            self._append(frames.gap(frame.session, frame.at, GapReason.SLOW_READER, 0))
+            self._append(frames.snapshot(frame.session, frame.at))
+            if frame.kind is not FrameKind.END:
+                return
+        # What was made before this frame and is still unwritten would step back in time behind it.
+        self._ticks.pop(frame.session_id, None)
+        self._progress.pop(frame.session_id, None)
+        self._append(frame)
+
+    def put_tick(self, frame: Frame) -> None:
+        """Keep the newest tick of its session; it is written once the queue is empty."""
+        self._ticks[frame.session_id] = frame
+        self._ready.set()
+
+    def put_progress(self, frame: Frame) -> None:
+        """Say how far the session was sent, once the queue is empty."""
+        self._progress[frame.session_id] = frame
+        self._ready.set()
+
+    def close(self) -> None:
+        """End the stream after what is queued."""
+        self._is_closed = True
+        self._ready.set()
+
+    async def next(self) -> list[Frame]:
+        """Wait for frames and return them in the order to write them; an empty list ends the stream."""
+        while True:
+            batch = list(self._take())
+            if batch or self._is_closed:
+                return batch
+            self._ready.clear()
+            await self._ready.wait()
+
+    def _take(self) -> Iterator[Frame]:
+        queue, self._queue = self._queue, deque()
+        self._waiting.clear()
+        yield from queue
+        ticks, self._ticks = self._ticks, {}
+        yield from ticks.values()
+        progress, self._progress = self._progress, {}
+        yield from progress.values()
+
+    def _append(self, frame: Frame) -> None:
+        self._queue.append(frame)
+        self._waiting[frame.session_id] = self._waiting.get(frame.session_id, 0) + 1
+        self._ready.set()
+
+    def _drop(self, session_id: str) -> None:
+        self._queue = deque(frame for frame in self._queue if frame.session_id != session_id)
+        self._waiting.pop(session_id, None)
+        self._ticks.pop(session_id, None)

@@ -1,0 +1,201 @@
+"""One watched session in this process: the state all its subscribers have been brought to, and how it moves on.
+
+Everything here is synchronous: what a hint or a reading means is decided and queued before anything else runs.
+"""
+
+import asyncio
+from collections.abc import Callable, Sequence
+from typing import NamedTuple
+
+from synckairos.application import frames
+from synckairos.application.frames import EndReason, Frame, FrameKind, GapReason
+from synckairos.application.ports import AuthorityClock, Head, Since
+from synckairos.application.subscriptions import Subscription
+from synckairos.domain import timing
+from synckairos.domain.events import Event
+from synckairos.domain.model import Session
+
+
+class Replay(NamedTuple):
+    """What a resuming subscriber is sent first: missed events, or the reason why they cannot be replayed."""
+
+    events: Sequence[Event] = ()
+    gap: GapReason | None = None
+    min_version: int = 0
+
+
+def replay_from(position: Head, since: Since, current: Session) -> Replay:
+    """Compare a position with the store: same life, same history, still in the window."""
+    if position.epoch != current.epoch:
+        return Replay(gap=GapReason.EPOCH_CHANGED)
+    if position.version > current.version:
+        return Replay(gap=GapReason.FORKED)
+    oldest = since.events[0].session if since.events else None
+    if position.version == current.version:
+        return Replay(gap=None if position.change_id == current.change_id else GapReason.FORKED)
+    if oldest is None or oldest.version != position.version or oldest.epoch != position.epoch:
+        return Replay(gap=GapReason.WINDOW_PASSED, min_version=oldest.version if oldest else 0)
+    if oldest.change_id != position.change_id:
+        return Replay(gap=GapReason.FORKED, min_version=oldest.version)
+    return Replay(events=since.events[1:])
+
+
+class Topic:
+    """A watched session; `users` counts those who have joined or are about to."""
+
+    def __init__(self, session_id: str, clock: AuthorityClock, on_gap: Callable[[GapReason], None]) -> None:
+        self.session_id = session_id
+        self.users = 0
+        self.is_stale = False
+        self._clock = clock
+        self._on_gap = on_gap
+        self._session: Session | None = None
+        self._subscribers: dict[Subscription, None] = {}
+        self._warned_until = 0
+        self._warning: asyncio.TimerHandle | None = None
+
+    @property
+    def session(self) -> Session | None:
+        """The version every subscriber has been brought to; None before the first reading."""
+        return self._session
+
+    @property
+    def subscribers(self) -> Sequence[Subscription]:
+        """Those who are sent what happens."""
+        return tuple(self._subscribers)
+
+    def is_at(self, head: Head) -> bool:
+        """Whether the subscribers have been brought to this version."""
+        session = self._session
+        return session is not None and (session.epoch, session.version, session.change_id) == head
+
+    def begin(self, session: Session) -> None:
+        """Take the first reading, unless there has been one."""
+        if self._session is None:
+            self._move_to(session)
+
+    def add(self, subscription: Subscription) -> None:
+        """Send the subscription what happens from now on; nothing more if the session has ended."""
+        self._subscribers[subscription] = None
+        if self._session is not None and self._session.is_terminal:
+            self._end(EndReason.TERMINAL)
+
+    def remove(self, subscription: Subscription) -> None:
+        """Send the subscription nothing more."""
+        self._subscribers.pop(subscription, None)
+
+    def close(self) -> None:
+        """Stop timers: nobody watches any more."""
+        if self._warning is not None:
+            self._warning.cancel()
+
+    def take(self, event: Event) -> bool:
+        """Take in an event that came as a hint; False if the store must be read to go on."""
+        current = self._session
+        if current is None:
+            return False
+        fresh = event.session
+        if fresh.epoch != current.epoch:
+            return fresh.epoch < current.epoch
+        if fresh.version == current.version + 1:
+            self._apply(event)
+            return True
+        if fresh.version == current.version:
+            return fresh.change_id == current.change_id
+        return fresh.version < current.version
+
+    def reconcile(self, since: Since) -> None:
+        """Bring the subscribers to what the store holds: by the events missed, else by a gap and a snapshot."""
+        current, session = self._session, since.session
+        if current is None or session is None:
+            return
+        replay = replay_from(Head(current.epoch, current.version, current.change_id), since, session)
+        if replay.gap is None:
+            for event in replay.events:
+                self.take(event)
+            return
+        self._on_gap(replay.gap)
+        at = self._clock.now_us() // 1_000
+        for subscription in self._subscribers:
+            subscription.put(frames.gap(session, at, replay.gap, replay.min_version))
+            subscription.put(frames.snapshot(session, at))
+        self._move_to(session)
+        self._end_if_over(session)
+
+    def vanish(self) -> None:
+        """The session is gone from the store without a last event reaching us."""
+        self._end(EndReason.DELETED)
+
+    def drain(self, subscription: Subscription, retry_after_ms: int) -> None:
+        """Tell one subscriber to come back elsewhere."""
+        at = self._clock.now_us() // 1_000
+        subscription.put(frames.end(self.session_id, self._session, at, EndReason.DRAINING, retry_after_ms))
+        self._subscribers.pop(subscription, None)
+
+    def tick(self, at: int) -> Frame | None:
+        """Return how the running clock stands at an instant (ms); None if none runs or its budget is over."""
+        session = self._session
+        if session is None or session.resumed_at is None or at <= session.updated_at:
+            return None
+        deadline = timing.deadline_at(session)
+        if deadline is not None and at >= deadline:
+            return None
+        return Frame(FrameKind.TICK, self.session_id, session, at)
+
+    def progress(self, at: int) -> Frame | None:
+        """Return the mark that everything up to now was sent."""
+        if self._session is None:
+            return None
+        return Frame(FrameKind.PROGRESS, self.session_id, self._session, max(at, self._session.updated_at))
+
+    def _apply(self, event: Event) -> None:
+        self._warn(event.session.updated_at)
+        frame = frames.of_event(event)
+        for subscription in self._subscribers:
+            subscription.put(frame)
+        self._move_to(event.session)
+        self._end_if_over(event.session)
+
+    def _move_to(self, session: Session) -> None:
+        self._session = session
+        self._warned_until = session.updated_at
+        self._schedule_warning()
+
+    def _end_if_over(self, session: Session) -> None:
+        if session.deleted:
+            self._end(EndReason.DELETED)
+        elif session.is_terminal:
+            self._end(EndReason.TERMINAL)
+
+    def _end(self, reason: EndReason) -> None:
+        frame = frames.end(self.session_id, self._session, self._clock.now_us() // 1_000, reason)
+        subscribers, self._subscribers = self._subscribers, {}
+        for subscription in subscribers:
+            subscription.put(frame)
+
+    def _warn(self, until: int) -> None:
+        session = self._session
+        if session is None:
+            return
+        for crossing, threshold in timing.warnings_between(session, self._warned_until, until):
+            frame = Frame(FrameKind.WARNING, self.session_id, session, crossing, value=threshold)
+            for subscription in self._subscribers:
+                subscription.put(frame)
+        self._warned_until = max(self._warned_until, until)
+
+    def _schedule_warning(self) -> None:
+        if self._warning is not None:
+            self._warning.cancel()
+            self._warning = None
+        session = self._session
+        deadline = timing.deadline_at(session) if session is not None else None
+        if session is None or deadline is None:
+            return
+        upcoming = next(timing.warnings_between(session, self._warned_until, deadline), None)
+        if upcoming is not None:
+            delay = (upcoming[0] * 1_000 - self._clock.now_us()) / 1_000_000
+            self._warning = asyncio.get_running_loop().call_later(max(0.0, delay), self._on_warning, upcoming[0])
+
+    def _on_warning(self, crossing: int) -> None:
+        self._warn(max(crossing, self._clock.now_us() // 1_000))
+        self._schedule_warning()

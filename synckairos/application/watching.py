@@ -1,0 +1,250 @@
+"""Watching sessions: subscribe first, then read, then send, so that nothing falls between.
+
+Hints are only hints: a version skipped, every reconnect and a slow poll read the store.
+"""
+
+import asyncio
+from collections.abc import Callable, Iterable
+from typing import Final
+
+import structlog
+
+from synckairos.application import frames
+from synckairos.application.errors import StoreUnavailable, TransientError
+from synckairos.application.frames import EndReason, Frame, FrameKind, GapReason
+from synckairos.application.ports import AuthorityClock, Head, Hint, SessionFeed, Since
+from synckairos.application.sessions import Sessions
+from synckairos.application.subscriptions import Subscription
+from synckairos.application.telemetry import WatchObserver
+from synckairos.application.topics import Topic, replay_from
+from synckairos.domain.errors import SessionNotFound
+from synckairos.domain.model import Session
+
+POLL_S: Final = 1.5
+POLL_BATCH: Final = 256
+MAX_LEVELLING: Final = 20
+"""Readings a joiner makes to catch up with a session that keeps changing."""
+TOPICS_A_TURN: Final = 100
+"""Topics ticked before other work gets a turn on the event loop."""
+
+_log = structlog.get_logger(__name__)
+
+
+class Watching:
+    """The watched sessions of this process, each with one state for all its subscribers."""
+
+    def __init__(self, sessions: Sessions, feed: SessionFeed, clock: AuthorityClock, observer: WatchObserver) -> None:
+        self._sessions = sessions
+        self._feed = feed
+        self._clock = clock
+        self._observer = observer
+        self._topics: dict[str, Topic] = {}
+        self._metronomes: dict[int, asyncio.Task[None]] = {}
+        self._beats: dict[int, dict[Topic, dict[Subscription, None]]] = {}
+        self._reading: set[asyncio.Task[None]] = set()
+        self._poll_now = asyncio.Event()
+        self._open = 0
+
+    async def join(self, session_id: str, position: Head | None, subscription: Subscription) -> None:
+        """Let a subscription follow a session: from a position, if that can be replayed, else from a snapshot.
+
+        Raises SessionNotFound, CatchingUp, StoreUnavailable; the subscription does not follow it then.
+        """
+        topic = self._topics.get(session_id)
+        if topic is None:
+            topic = self._topics[session_id] = Topic(session_id, self._clock, self._on_gap)
+        topic.users += 1
+        try:
+            await self._feed.subscribe(session_id)
+            view = await self._sessions.get(session_id)
+            topic.begin(view.session)
+            since = await self._level(topic, view.session, position)
+        except BaseException:
+            self._release(topic)
+            raise
+        self._greet(topic, position, since, view.now, subscription)
+        topic.add(subscription)
+        self._follow_beats(topic, subscription)
+        self._count(+1)
+
+    def leave(self, session_id: str, subscription: Subscription) -> None:
+        """Let a subscription that joined stop following a session."""
+        topic = self._topics.get(session_id)
+        if topic is None:
+            return
+        topic.remove(subscription)
+        for topics in self._beats.values():
+            followers = topics.get(topic)
+            if followers is not None:
+                followers.pop(subscription, None)
+                if not followers:
+                    del topics[topic]
+        self._count(-1)
+        self._release(topic)
+
+    def hint(self, hint: Hint) -> None:
+        """Take in a hint."""
+        if not hint.session_id:
+            self._poll_now.set()
+            return
+        topic = self._topics.get(hint.session_id)
+        if topic is not None and (hint.event is None or not topic.take(hint.event)):
+            self._read(topic)
+
+    async def poll(self) -> None:
+        """Compare what was sent with the store for ever, every second or two and whenever hints may be lost."""
+        while True:
+            try:
+                async with asyncio.timeout(POLL_S):
+                    await self._poll_now.wait()
+            except TimeoutError:
+                pass
+            self._poll_now.clear()
+            try:
+                await self._compare()
+            except TransientError as error:
+                _log.debug("poll_waits", reason=error.reason)
+            except Exception:
+                _log.exception("poll_failed")
+
+    def drain(self, retry_after_ms: Callable[[], int]) -> None:
+        """Tell every subscriber to come back elsewhere, each after a pause of its own."""
+        for topic in list(self._topics.values()):
+            for subscription in topic.subscribers:
+                topic.drain(subscription, retry_after_ms())
+
+    async def stop(self) -> None:
+        """Stop the metronomes and what is being read."""
+        tasks = [*self._metronomes.values(), *self._reading]
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+        for topic in self._topics.values():
+            topic.close()
+
+    async def _level(self, topic: Topic, session: Session, position: Head | None) -> Since | None:
+        """Bring the topic at least to `session`; with a position return what the store retains from it on."""
+        for _ in range(MAX_LEVELLING):
+            if topic.session is not None and _precedes(topic.session, session):
+                since = await self._feed.since(topic.session_id, topic.session.version)
+                if since.session is None:
+                    raise SessionNotFound(topic.session_id)
+                topic.reconcile(since)
+                continue
+            if position is None:
+                return None
+            since = await self._feed.since(topic.session_id, position.version)
+            for event in since.events:
+                topic.take(event)
+            if not since.events or topic.session is None or not _precedes(since.events[-1].session, topic.session):
+                return since
+        raise StoreUnavailable(f"session {topic.session_id} changes faster than it can be read")
+
+    def _greet(
+        self, topic: Topic, position: Head | None, since: Since | None, now: int, subscription: Subscription
+    ) -> None:
+        session = topic.session
+        if session is None:
+            return
+        if position is not None and since is not None:
+            replay = replay_from(position, since, session)
+            if replay.gap is None:
+                for event in replay.events:
+                    subscription.put(frames.of_event(event))
+                if not replay.events:
+                    subscription.put(Frame(FrameKind.PROGRESS, topic.session_id, session, max(now, session.updated_at)))
+                return
+            self._on_gap(replay.gap)
+            subscription.put(frames.gap(session, now, replay.gap, replay.min_version))
+        subscription.put(frames.snapshot(session, now))
+
+    def _read(self, topic: Topic) -> None:
+        """Read what was missed; one reading at a time, and another if more was missed meanwhile."""
+        if topic.is_stale:
+            return
+        topic.is_stale = True
+        task = asyncio.ensure_future(self._catch_up(topic))
+        self._reading.add(task)
+        task.add_done_callback(self._reading.discard)
+
+    async def _catch_up(self, topic: Topic) -> None:
+        try:
+            topic.is_stale = False
+            session = topic.session
+            if session is None:
+                return
+            since = await self._feed.since(topic.session_id, session.version)
+            if since.session is None:
+                await self._sessions.get(topic.session_id)
+            elif topic.session is session:
+                topic.reconcile(since)
+            else:
+                self._read(topic)
+        except SessionNotFound:
+            topic.vanish()
+        except TransientError as error:
+            _log.debug("catch_up_waits", session_id=topic.session_id, reason=error.reason)
+        except Exception:
+            _log.exception("catch_up_failed", session_id=topic.session_id)
+
+    async def _compare(self) -> None:
+        topics = [topic for topic in self._topics.values() if topic.session is not None]
+        for start in range(0, len(topics), POLL_BATCH):
+            batch = topics[start : start + POLL_BATCH]
+            heads = await self._feed.heads([topic.session_id for topic in batch])
+            for topic, head in zip(batch, heads, strict=True):
+                if head is None or not topic.is_at(head):
+                    self._read(topic)
+
+    def _release(self, topic: Topic) -> None:
+        topic.users -= 1
+        if topic.users == 0:
+            topic.close()
+            self._topics.pop(topic.session_id, None)
+            self._feed.unsubscribe(topic.session_id)
+
+    def _follow_beats(self, topic: Topic, subscription: Subscription) -> None:
+        for interval in {subscription.tick_interval_ms, subscription.progress_interval_ms} - {0}:
+            self._beats.setdefault(interval, {}).setdefault(topic, {})[subscription] = None
+            if interval not in self._metronomes:
+                self._metronomes[interval] = asyncio.ensure_future(self._beat(interval))
+
+    async def _beat(self, interval: int) -> None:
+        """Tick on whole multiples of the interval while anybody follows it."""
+        topics = self._beats[interval]
+        while topics:
+            now = self._clock.now_us()
+            at = (now // 1_000 // interval + 1) * interval
+            await asyncio.sleep((at * 1_000 - now) / 1_000_000)
+            for place, topic in enumerate(list(topics)):
+                self._send_beat(topic, at, interval, topics.get(topic, {}))
+                if place % TOPICS_A_TURN == TOPICS_A_TURN - 1:
+                    await asyncio.sleep(0)
+        del self._metronomes[interval]
+
+    def _send_beat(self, topic: Topic, at: int, interval: int, followers: Iterable[Subscription]) -> None:
+        tick = topic.tick(at)
+        progress: Frame | None = None
+        for subscription in followers:
+            if tick is not None and subscription.tick_interval_ms == interval:
+                subscription.put_tick(tick)
+            if subscription.progress_interval_ms == interval:
+                progress = progress or topic.progress(at)
+                if progress is not None:
+                    subscription.put_progress(progress)
+
+    def _on_gap(self, reason: GapReason) -> None:
+        self._observer.gap(reason.name)
+
+    def _count(self, change: int) -> None:
+        self._open += change
+        self._observer.watchers(self._open)
+
+
+def unknown(session_id: str, now: int) -> Frame:
+    """Return the end of a session that does not exist."""
+    return frames.end(session_id, None, now, EndReason.NOT_FOUND)
+
+
+def _precedes(one: Session, other: Session) -> bool:
+    return (one.epoch, one.version) < (other.epoch, other.version)

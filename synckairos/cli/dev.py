@@ -1,0 +1,71 @@
+"""`synckairos dev`: everything a newcomer needs, on one machine, without Docker."""
+
+import json
+import shutil
+from collections.abc import Callable, Coroutine
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import typer
+
+from synckairos.bootstrap import Server, serve
+from synckairos.cli.migration import migrate
+from synckairos.devstack import PostgresServer, RedisServer
+from synckairos.settings import Settings
+
+SESSION = "11111111-1111-4111-8111-111111111111"
+ALICE = "aaaaaaaa-aaaa-4aaa-8aaa-aaaaaaaaaaaa"
+BOB = "bbbbbbbb-bbbb-4bbb-8bbb-bbbbbbbbbbbb"
+
+
+class DevOptions(NamedTuple):
+    """What `dev` is told on the command line."""
+
+    data_dir: Path
+    listen: str
+    redis_port: int
+    postgres_port: int
+
+
+def run_dev(
+    options: DevOptions, settings_for: Callable[..., Settings], run: Callable[[Coroutine[Any, Any, Any]], Any]
+) -> None:
+    """Start Redis and PostgreSQL, apply the migrations, serve, and stop everything in the reverse order."""
+    options.data_dir.mkdir(parents=True, exist_ok=True)
+    with ExitStack() as stack:
+        typer.echo(f"starting Redis and PostgreSQL in {options.data_dir} …")
+        redis = RedisServer(options.data_dir / "redis", options.redis_port)
+        redis.start()
+        stack.callback(redis.stop)
+        postgres = PostgresServer(options.data_dir / "postgres", options.postgres_port)
+        postgres.start()
+        stack.callback(postgres.stop)
+        settings = settings_for(redis_url=redis.url, database_url=postgres.url, listen=options.listen)
+        applied = run(migrate(settings))
+        typer.echo(f"Redis       {redis.url}")
+        typer.echo(f"PostgreSQL  {postgres.url}{f'  (applied {len(applied)} migrations)' if applied else ''}")
+        run(serve(settings, on_started=_greet))
+        typer.echo("stopped")
+
+
+def _greet(server: Server) -> None:
+    typer.echo(f"SyncKairos  {server.address}   (Ctrl-C stops everything)\n\nTry, in another terminal:")
+    players = [{"participant_id": player, "total_time_ms": 600_000} for player in (ALICE, BOB)]
+    session = {"session_id": SESSION, "mode": "MODE_PER_PARTICIPANT", "increment_ms": 3_000, "participants": players}
+    for method, body in (
+        ("CreateSession", session),
+        ("StartSession", {"session_id": SESSION}),
+        ("WatchSession", {"session_id": SESSION, "tick_interval_ms": 1_000}),
+    ):
+        typer.echo(f"  {call_command(server.address, method, json.dumps(body, separators=(',', ':')))}")
+    typer.echo("")
+
+
+def call_command(address: str, method: str, body: str) -> str:
+    """Return a shell command that makes a call by reflection: with grpcurl where it is installed, else `buf curl`."""
+    path = f"synckairos.v1.SessionService/{method}"
+    if shutil.which("grpcurl"):
+        return f"grpcurl -plaintext -d '{body}' {address} {path}"
+    buf = "buf" if shutil.which("buf") else ".venv/bin/buf"
+    return f"{buf} curl --protocol grpc --http2-prior-knowledge -d '{body}' http://{address}/{path}"

@@ -1,0 +1,107 @@
+"""Looking at a server and at the store from outside."""
+
+import json
+from typing import Any
+
+import grpc
+from grpc_health.v1 import health_pb2, health_pb2_grpc
+
+from synckairos.adapters import redis_codec as codec
+from synckairos.adapters.ids import new_change_id
+from synckairos.adapters.redis_connections import RedisConnections
+from synckairos.adapters.redis_guard import Origin, RedisGuard, StoreIdentity
+from synckairos.adapters.redis_keys import Keys
+from synckairos.settings import Settings
+
+
+class InspectionError(Exception):
+    """What was asked about is not there, or cannot be read."""
+
+
+def _connect(settings: Settings) -> RedisConnections:
+    return RedisConnections(settings.redis_url.get_secret_value(), limit=1, name="synckairos-cli")
+
+
+async def health(address: str, service: str, timeout_s: float) -> str:
+    """Return the health status of a server or of one of its services, UNREACHABLE if it does not answer."""
+    async with grpc.aio.insecure_channel(address) as channel:
+        stub = health_pb2_grpc.HealthStub(channel)
+        try:
+            reply = await stub.Check(health_pb2.HealthCheckRequest(service=service), timeout=timeout_s)
+        except grpc.aio.AioRpcError as error:
+            if error.code() is grpc.StatusCode.NOT_FOUND:
+                return "SERVICE_UNKNOWN"
+            return "UNREACHABLE"
+        return str(health_pb2.HealthCheckResponse.ServingStatus.Name(reply.status))
+
+
+async def inspect(settings: Settings, session_id: str) -> str:
+    """Return what the store holds of a session, as indented JSON; raises InspectionError if there is nothing."""
+    keys = Keys(settings.redis_prefix).of(session_id.lower())
+    connections = _connect(settings)
+    try:
+        encoded, ttl, entries, score = await connections.run(
+            [
+                ("GET", keys.session),
+                ("PTTL", keys.session),
+                ("XRANGE", keys.events, "-", "+"),
+                ("ZSCORE", keys.deadlines, session_id.lower()),
+            ]
+        )
+    finally:
+        await connections.close()
+    if encoded is None:
+        raise InspectionError(f"there is no session {session_id} in the store")
+    session = codec.decode_session(session_id.lower(), encoded)
+    events = [codec.decode_event(session.session_id, fields[1]) for _, fields in entries]
+    found = {
+        "key": keys.session,
+        "bytes": len(encoded),
+        "expires_in_ms": ttl,
+        "next_boundary": None if score is None else int(float(score)),
+        "session": _plain(session),
+        "events": [
+            {
+                "version": event.session.version,
+                "type": event.type.name,
+                "cause": event.cause.name,
+                "actor": event.author.actor,
+                "reason": event.author.reason,
+                "change_id": event.session.change_id,
+                "occurred_at": event.session.updated_at,
+                "fired_at": event.fired_at,
+            }
+            for event in events
+        ],
+    }
+    return json.dumps(found, indent=2)
+
+
+def _plain(value: Any) -> Any:  # noqa: ANN401 - any part of a session
+    """Turn nested values into what JSON has; enums by name, bytes as hexadecimal digits."""
+    if hasattr(value, "_asdict"):
+        return {name: _plain(part) for name, part in value._asdict().items()}
+    if isinstance(value, tuple):
+        return [_plain(part) for part in value]
+    if isinstance(value, bytes):
+        return value.hex()
+    return getattr(value, "name", value)
+
+
+async def init_store(settings: Settings) -> StoreIdentity:
+    """Give the store a new name on the operator's word."""
+    connections = _connect(settings)
+    try:
+        guard = RedisGuard(connections, Keys(settings.redis_prefix), new_change_id)
+        return await guard.init(Origin.INIT)
+    finally:
+        await connections.close()
+
+
+async def store_identity(settings: Settings) -> StoreIdentity | None:
+    """Return the store's name, None if it has none."""
+    connections = _connect(settings)
+    try:
+        return await RedisGuard(connections, Keys(settings.redis_prefix), new_change_id).identity()
+    finally:
+        await connections.close()

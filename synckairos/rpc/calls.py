@@ -1,0 +1,162 @@
+"""Around every call: its id in the log, its metrics, its errors as statuses."""
+
+import inspect
+import time
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Final, Protocol
+
+import grpc
+import structlog
+from google.protobuf.message import DecodeError, Message
+from grpc.aio import ServicerContext
+from grpc_status import rpc_status
+
+from synckairos.application.ports import NewId
+from synckairos.domain.errors import FieldViolation, InvalidField
+from synckairos.rpc.statuses import is_expected, reason_of, status_of
+
+REQUEST_ID_HEADER: Final = "x-request-id"
+MAX_REQUEST_ID: Final = 64
+SLOW_S: Final = 0.5
+DEFAULT_DEADLINE_S: Final = 10.0
+MAX_DEADLINE_S: Final = 3_600.0
+
+_log = structlog.get_logger("synckairos.access")
+
+if TYPE_CHECKING:
+    # grpcio's classes are generic in the stubs only.
+    Context = ServicerContext[Any, Any]
+    Handler = grpc.RpcMethodHandler[Any, Any]
+else:
+    Context = ServicerContext
+    Handler = grpc.RpcMethodHandler
+
+Behaviour = Callable[[Any, Context], Awaitable[Any]]
+
+
+class CallObserver(Protocol):
+    """Hears of every finished call."""
+
+    def call(self, method: str, code: str, reason: str, seconds: float) -> None:
+        """A call has ended."""
+
+
+@dataclass(slots=True)
+class MalformedRequest:
+    """Stands for a request whose bytes could not be read."""
+
+    why: str
+
+
+def reader(message: type[Message]) -> Callable[[bytes], Message | MalformedRequest]:
+    """Return a deserializer that leaves it to the call to refuse bytes it cannot read."""
+
+    def read(encoded: bytes) -> Message | MalformedRequest:
+        try:
+            return message.FromString(encoded)
+        except DecodeError as error:
+            return MalformedRequest(str(error))
+
+    return read
+
+
+class CallInterceptor(grpc.aio.ServerInterceptor):
+    """Gives every call, unary or streaming, an id, a log line, a measurement and an answer to its errors."""
+
+    def __init__(self, observer: CallObserver, new_id: NewId) -> None:
+        self._observer = observer
+        self._new_id = new_id
+        self._wrapped: dict[tuple[str, Any], Handler] = {}
+
+    async def intercept_service(
+        self,
+        continuation: Callable[[grpc.HandlerCallDetails], Awaitable[Handler | None]],
+        handler_call_details: grpc.HandlerCallDetails,
+    ) -> Handler | None:
+        """Return the method's handler with everything around it."""
+        handler: Any = await continuation(handler_call_details)
+        if handler is None:
+            return None
+        key = (handler_call_details.method, handler.unary_unary or handler.unary_stream)
+        wrapped = self._wrapped.get(key)
+        if wrapped is None:
+            wrapped = self._wrapped[key] = self._wrap(handler_call_details.method, handler)
+        return wrapped
+
+    def _wrap(self, method: str, handler: Any) -> Handler:  # noqa: ANN401 - grpcio's handlers are untyped tuples
+        if handler.unary_unary is not None:
+            make, inner = grpc.unary_unary_rpc_method_handler, handler.unary_unary
+        elif handler.unary_stream is not None and not inspect.isasyncgenfunction(handler.unary_stream):
+            make, inner = grpc.unary_stream_rpc_method_handler, handler.unary_stream
+        else:
+            # The library's own services (health, reflection) stream by generators and answer for themselves.
+            wrapped: Handler = handler
+            return wrapped
+        around = self._around(method, inner)
+        result: Handler = make(
+            around,
+            request_deserializer=handler.request_deserializer,
+            response_serializer=handler.response_serializer,
+        )
+        return result
+
+    def _around(self, method: str, inner: Behaviour) -> Behaviour:
+        async def call(request: Any, context: Context) -> Any:  # noqa: ANN401 - any message
+            started = time.perf_counter()
+            failure: BaseException | None = None
+            try:
+                return await inner(_readable(request), context)
+            except (grpc.aio.AbortError, GeneratorExit):
+                raise
+            except Exception as error:
+                failure = error
+                return await self._answer(method, context, error)
+            except BaseException as error:
+                failure = error
+                raise
+            finally:
+                self._report(method, failure, time.perf_counter() - started)
+
+        return call
+
+    async def _answer(self, method: str, context: Context, error: Exception) -> None:
+        if isinstance(error, grpc.aio.InternalError):
+            # The peer went away while a message was being written: there is nobody to answer.
+            raise error
+        request_id = self._request_id(context)
+        code, status = status_of(error, request_id)
+        if not is_expected(error):
+            _log.error("call_broke", method=method, request_id=request_id, exc_info=error)
+        else:
+            _log.debug("call_refused", method=method, request_id=request_id, code=code.name, reason=reason_of(error))
+        context.set_trailing_metadata(((REQUEST_ID_HEADER, request_id),))
+        await context.abort_with_status(rpc_status.to_status(status))
+
+    def _request_id(self, context: Context) -> str:
+        for key, value in context.invocation_metadata() or ():
+            if key == REQUEST_ID_HEADER and 0 < len(value) <= MAX_REQUEST_ID:
+                return str(value)
+        return self._new_id()
+
+    def _report(self, method: str, failure: BaseException | None, seconds: float) -> None:
+        code, reason = "OK", ""
+        if isinstance(failure, Exception):
+            code, reason = status_of(failure, "")[0].name, reason_of(failure)
+        elif failure is not None:
+            code = "CANCELLED"
+        self._observer.call(method, code, reason, seconds)
+        if seconds >= SLOW_S and code != "CANCELLED":
+            _log.info("call_slow", method=method, code=code, reason=reason, ms=round(seconds * 1_000, 1))
+
+
+def _readable(request: Any) -> Any:  # noqa: ANN401 - any message
+    if isinstance(request, MalformedRequest):
+        raise InvalidField([FieldViolation("request", "cannot be read as the method's request")])
+    return request
+
+
+def deadline_of(context: Context) -> float:
+    """Return until when (monotonic seconds) a call may take; 10 s from now if its client does not say."""
+    left: float | None = context.time_remaining()
+    return time.monotonic() + (DEFAULT_DEADLINE_S if left is None else min(left, MAX_DEADLINE_S))

@@ -1,0 +1,66 @@
+"""Frames as the bytes of WatchSessionResponse, encoded once for all subscribers.
+
+WatchSessionsResponse has the same fields under the same numbers, so the same bytes serve both streams.
+"""
+
+from synckairos.application.frames import Frame, FrameKind
+from synckairos.application.ports import Head
+from synckairos.domain import clocks, timing
+from synckairos.rpc import resume_tokens
+from synckairos.rpc.mapping import event_message, session_message, tick_message, timestamp
+from synckairos.v1 import event_pb2
+from synckairos.v1.session_service_pb2 import WatchSessionResponse
+
+
+def encoded(frame: Frame) -> bytes:
+    """Return the frame's bytes, made when they are first asked for."""
+    if frame.encoded is None:
+        frame.encoded = envelope(frame).SerializeToString()
+    result: bytes = frame.encoded
+    return result
+
+
+def envelope(frame: Frame) -> WatchSessionResponse:
+    """Return the frame as a message."""
+    session = frame.session
+    message = WatchSessionResponse(session_id=frame.session_id, server_time=timestamp(frame.at))
+    if session is not None:
+        message.epoch = session.epoch
+        message.version = session.version
+        head = Head(session.epoch, session.version, session.change_id)
+        message.resume_token = resume_tokens.encode(frame.session_id, head)
+    _fill(message, frame)
+    return message
+
+
+def _fill(message: WatchSessionResponse, frame: Frame) -> None:
+    session = frame.session
+    match frame.kind:
+        case FrameKind.END:
+            reason = frame.reason.value if frame.reason is not None else 0
+            message.end.CopyFrom(event_pb2.End(reason=reason, retry_after_ms=frame.value))  # type: ignore[arg-type] # the numbers are the contract's
+        case FrameKind.GAP:
+            reason = frame.reason.value if frame.reason is not None else 0
+            message.gap.CopyFrom(event_pb2.Gap(reason=reason, min_version=frame.value))  # type: ignore[arg-type] # the numbers are the contract's
+        case FrameKind.EVENT if frame.event is not None:
+            message.event.CopyFrom(event_message(frame.event))
+        case FrameKind.SNAPSHOT if session is not None:
+            message.snapshot.CopyFrom(session_message(session, frame.at))
+        case FrameKind.TICK if session is not None:
+            message.tick.CopyFrom(tick_message(session, frame.at))
+        case FrameKind.PROGRESS if session is not None:
+            message.progress.CopyFrom(event_pb2.Progress(version=session.version))
+        case FrameKind.WARNING if session is not None:
+            active = session.active_participant
+            left = clocks.remaining(timing.running_clock(session), timing.uncharged(session, frame.at))
+            message.warning.CopyFrom(
+                event_pb2.Warning(
+                    threshold_ms=frame.value,
+                    remaining_ms=left or 0,
+                    participant_id=active.participant_id if active else "",
+                    group_id=(active.group_id or "") if active else "",
+                    cycle_number=session.cycle_number,
+                )
+            )
+        case _:
+            raise AssertionError(f"a {frame.kind.name} frame without its session or event")

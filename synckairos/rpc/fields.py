@@ -1,0 +1,112 @@
+"""Reading request fields: what is wrong is collected, with its path, and refused together."""
+
+import re
+from collections.abc import Iterable, Mapping
+from enum import IntEnum
+from math import isfinite
+from typing import Final, TypeVar
+
+from google.protobuf.struct_pb2 import Struct, Value
+
+from synckairos.domain.errors import FieldViolation, InvalidField
+
+MAX_REASON_BYTES: Final = 256
+MAX_ACTOR_BYTES: Final = 128
+MAX_INT64: Final = 2**63 - 1
+
+_UUID: Final = re.compile(r"[0-9a-fA-F]{8}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{12}")
+
+EnumT = TypeVar("EnumT", bound=IntEnum)
+
+
+class Fields:
+    """The fields of one request, and what is wrong with them."""
+
+    def __init__(self) -> None:
+        self.violations: list[FieldViolation] = []
+
+    def refuse(self, path: str, description: str) -> None:
+        """Note that a field is wrong."""
+        self.violations.append(FieldViolation(path, description))
+
+    def add(self, violations: Iterable[FieldViolation]) -> None:
+        """Note what else was found wrong; the first word on a field stands."""
+        named = {violation.path for violation in self.violations}
+        self.violations.extend(violation for violation in violations if violation.path not in named)
+
+    def check(self) -> None:
+        """Raise InvalidField if anything is wrong."""
+        if self.violations:
+            raise InvalidField(self.violations)
+
+    def uuid(self, path: str, value: str, *, required: bool = True) -> str:
+        """Return the id in lower case; the empty string if it is not set."""
+        if not value:
+            if required:
+                self.refuse(path, "is required")
+            return ""
+        if _UUID.fullmatch(value) is None:
+            self.refuse(path, "is not a UUID")
+        return value.lower()
+
+    def text(self, path: str, value: str, limit: int) -> str:
+        """Return a text of at most `limit` bytes without U+0000."""
+        if len(value.encode()) > limit:
+            self.refuse(path, f"is longer than {limit} bytes")
+        if "\0" in value:
+            self.refuse(path, "contains U+0000")
+        return value
+
+    def between(self, path: str, value: int, low: int, high: int) -> int:
+        """Return a number within its limits."""
+        if not low <= value <= high:
+            self.refuse(path, f"must be between {low} and {high}, is {value}")
+        return value
+
+    def interval(self, path: str, value: int, low: int, high: int) -> int:
+        """Return an interval within its limits, 0 for none."""
+        return self.between(path, value, low, high) if value else 0
+
+    def enum(self, path: str, value: int, kind: type[EnumT]) -> EnumT | None:
+        """Return an enum's member, None if it is not set."""
+        if value == 0:
+            return None
+        try:
+            return kind(value)
+        except ValueError:
+            self.refuse(path, f"{value} is not a known value")
+            return None
+
+    def labels(self, path: str, value: Mapping[str, str]) -> tuple[tuple[str, str], ...]:
+        """Return labels in a stable order; their limits are the domain's."""
+        for key, text in value.items():
+            if "\0" in key or "\0" in text:
+                self.refuse(path, "contains U+0000")
+        return tuple(sorted(value.items()))
+
+    def struct(self, path: str, value: Struct, *, present: bool) -> bytes | None:
+        """Return a Struct's deterministic bytes, None if it is not set; their limit is the domain's."""
+        if not present:
+            return None
+        self._struct(path, value)
+        return value.SerializeToString(deterministic=True)
+
+    def _struct(self, path: str, struct: Struct) -> None:
+        for key, value in struct.fields.items():
+            if "\0" in key:
+                self.refuse(path, "has a key with U+0000")
+            self._value(f"{path}.{key[:64]}".replace("\0", ""), value)
+
+    def _value(self, path: str, value: Value) -> None:
+        match value.WhichOneof("kind"):
+            case "string_value" if "\0" in value.string_value:
+                self.refuse(path, "contains U+0000")
+            case "number_value" if not isfinite(value.number_value):
+                self.refuse(path, "is not a finite number")
+            case "struct_value":
+                self._struct(path, value.struct_value)
+            case "list_value":
+                for place, item in enumerate(value.list_value.values):
+                    self._value(f"{path}[{place}]", item)
+            case None:
+                self.refuse(path, "has no value")

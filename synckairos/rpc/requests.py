@@ -1,0 +1,169 @@
+"""From requests to commands: syntax is judged here, rules in the domain."""
+
+from typing import Final, NamedTuple, Protocol
+
+from google.protobuf.message import Message
+
+from synckairos.domain.commands import AddParticipant, AdjustTime, Create, RemoveParticipant, Switch, Update
+from synckairos.domain.model import MAX_BUDGET_MS, Mode, OnExpire
+from synckairos.domain.specification import (
+    GroupSpec,
+    ParticipantSpec,
+    SessionSpec,
+    label_violations,
+    metadata_violations,
+    violations,
+)
+from synckairos.rpc.fields import MAX_INT64, MAX_REASON_BYTES, Fields
+from synckairos.v1 import session_pb2
+from synckairos.v1 import session_service_pb2 as pb
+
+UPDATABLE: Final = ("metadata", "labels")
+
+
+class Mutation(Protocol):
+    """What every mutation's request has."""
+
+    session_id: str
+    request_id: str
+    reason: str
+
+
+class Target(NamedTuple):
+    """The fields every mutation shares, checked."""
+
+    session_id: str
+    request_id: str
+    expected_version: int
+    reason: str
+
+
+def target(fields: Fields, request: Mutation, *, expected_version: int) -> Target:
+    """Read the fields every mutation of an existing session shares."""
+    return Target(
+        fields.uuid("session_id", request.session_id),
+        fields.uuid("request_id", request.request_id, required=False),
+        fields.between("expected_version", expected_version, 0, MAX_INT64),
+        fields.text("reason", request.reason, MAX_REASON_BYTES),
+    )
+
+
+def create(fields: Fields, request: pb.CreateSessionRequest) -> tuple[Target, Create]:
+    """Read a CreateSessionRequest completely; the session id is empty if the server is to make one."""
+    where = Target(
+        fields.uuid("session_id", request.session_id, required=False),
+        fields.uuid("request_id", request.request_id, required=False),
+        0,
+        fields.text("reason", request.reason, MAX_REASON_BYTES),
+    )
+    spec = SessionSpec(
+        mode=fields.enum("mode", request.mode, Mode),
+        participants=tuple(
+            _participant(fields, f"participants[{place}]", spec) for place, spec in enumerate(request.participants)
+        ),
+        groups=tuple(
+            GroupSpec(fields.uuid(f"groups[{place}].group_id", group.group_id), group.total_time_ms)
+            for place, group in enumerate(request.groups)
+        ),
+        total_time_ms=request.total_time_ms,
+        time_per_cycle_ms=request.time_per_cycle_ms,
+        increment_ms=request.increment_ms,
+        max_time_ms=request.max_time_ms,
+        max_cycles=request.max_cycles,
+        on_expire=fields.enum("on_expire", request.on_expire, OnExpire),
+        warning_thresholds_ms=tuple(request.warning_thresholds_ms),
+        first_participant_id=fields.uuid("first_participant_id", request.first_participant_id, required=False),
+        metadata=fields.struct("metadata", request.metadata, present=request.HasField("metadata")),
+        labels=fields.labels("labels", request.labels),
+    )
+    fields.add(violations(spec))
+    return where, Create(spec)
+
+
+def _participant(fields: Fields, path: str, spec: session_pb2.ParticipantSpec) -> ParticipantSpec:
+    return ParticipantSpec(
+        fields.uuid(f"{path}.participant_id", spec.participant_id),
+        spec.participant_index if spec.HasField("participant_index") else None,
+        spec.total_time_ms,
+        fields.uuid(f"{path}.group_id", spec.group_id, required=False),
+        fields.struct(f"{path}.metadata", spec.metadata, present=spec.HasField("metadata")),
+    )
+
+
+def switch(fields: Fields, request: pb.SwitchCycleRequest) -> Switch:
+    """Read what a SwitchCycleRequest adds."""
+    return Switch(
+        fields.uuid("next_participant_id", request.next_participant_id, required=False),
+        fields.uuid("expected_active_participant_id", request.expected_active_participant_id, required=False),
+    )
+
+
+def add_participant(fields: Fields, request: pb.AddParticipantRequest) -> AddParticipant:
+    """Read what an AddParticipantRequest adds."""
+    return AddParticipant(_participant(fields, "participant", request.participant))
+
+
+def remove_participant(fields: Fields, request: pb.RemoveParticipantRequest) -> RemoveParticipant:
+    """Read what a RemoveParticipantRequest adds."""
+    return RemoveParticipant(fields.uuid("participant_id", request.participant_id))
+
+
+def adjust_time(fields: Fields, request: pb.AdjustTimeRequest) -> AdjustTime:
+    """Read what an AdjustTimeRequest adds."""
+    delta_ms = set_ms = None
+    match request.WhichOneof("amount"):
+        case "delta_ms":
+            delta_ms = fields.between("delta_ms", request.delta_ms, -MAX_BUDGET_MS, MAX_BUDGET_MS)
+            if delta_ms == 0:
+                fields.refuse("delta_ms", "must not be 0")
+        case "set_ms":
+            set_ms = fields.between("set_ms", request.set_ms, 0, MAX_BUDGET_MS)
+        case None:
+            fields.refuse("delta_ms", "either delta_ms or set_ms is required")
+    return AdjustTime(
+        fields.uuid("participant_id", request.participant_id, required=False),
+        fields.uuid("group_id", request.group_id, required=False),
+        delta_ms,
+        set_ms,
+    )
+
+
+def update(fields: Fields, request: pb.UpdateSessionRequest) -> Update:
+    """Read what an UpdateSessionRequest adds."""
+    has_metadata = request.HasField("metadata")
+    paths = set(request.update_mask.paths)
+    for path in sorted(paths.difference(UPDATABLE)):
+        fields.refuse("update_mask", f"{path[:64]!r} cannot be updated, only {' and '.join(UPDATABLE)}")
+    if not paths:
+        paths = {name for name, is_set in (("metadata", has_metadata), ("labels", bool(request.labels))) if is_set}
+    if not paths:
+        fields.refuse("update_mask", "nothing to update: neither metadata nor labels is set")
+    metadata = fields.struct("metadata", request.metadata, present=has_metadata)
+    labels = fields.labels("labels", request.labels)
+    fields.add(metadata_violations(metadata))
+    fields.add(label_violations(labels))
+    return Update(
+        metadata=metadata if "metadata" in paths else None,
+        labels=labels if "labels" in paths else None,
+        remove_metadata="metadata" in paths and metadata is None,
+    )
+
+
+def session_ids(fields: Fields, path: str, ids: list[str], limit: int) -> list[str]:
+    """Read a list of 1 to `limit` different session ids."""
+    if not 1 <= len(ids) <= limit:
+        fields.refuse(path.split("[", 1)[0], f"must have 1 to {limit} entries, has {len(ids)}")
+    read: list[str] = []
+    seen: set[str] = set()
+    for place, value in enumerate(ids[: limit + 1]):
+        session_id = fields.uuid(path.format(place), value)
+        if session_id and session_id in seen:
+            fields.refuse(path.format(place), "is given twice")
+        seen.add(session_id)
+        read.append(session_id)
+    return read
+
+
+def fingerprint_material(request: Message) -> bytes:
+    """Return what the fingerprint of a request is made of: its type and deterministic bytes."""
+    return request.DESCRIPTOR.full_name.encode() + b"\0" + request.SerializeToString(deterministic=True)

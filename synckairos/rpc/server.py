@@ -1,0 +1,102 @@
+"""The gRPC server: services, options, health and reflection, assembled."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any, Final
+
+import grpc
+from google.protobuf.descriptor import ServiceDescriptor
+from google.protobuf.message_factory import GetMessageClass
+from grpc_health.v1 import health, health_pb2, health_pb2_grpc
+from grpc_reflection.v1alpha import reflection
+
+from synckairos.rpc.calls import reader
+from synckairos.v1 import session_service_pb2, time_service_pb2
+
+MAX_RECEIVE_BYTES: Final = 1 << 20
+MAX_SEND_BYTES: Final = 16 << 20
+MAX_METADATA_BYTES: Final = 16 << 10
+PENDING: Final = 100_000
+
+SESSION_SERVICE: Final[ServiceDescriptor] = session_service_pb2.DESCRIPTOR.services_by_name["SessionService"]
+TIME_SERVICE: Final[ServiceDescriptor] = time_service_pb2.DESCRIPTOR.services_by_name["TimeService"]
+SERVICES: Final = (SESSION_SERVICE, TIME_SERVICE)
+
+
+def server_options(*, reuse_port: bool) -> Sequence[tuple[str, int]]:
+    """Return the channel options every server runs with; times in ms, sizes in bytes."""
+    return (
+        ("grpc.so_reuseport", int(reuse_port)),  # two servers must not share a port unless told to
+        ("grpc.max_receive_message_length", MAX_RECEIVE_BYTES),
+        ("grpc.max_send_message_length", MAX_SEND_BYTES),
+        ("grpc.max_metadata_size", MAX_METADATA_BYTES),
+        ("grpc.keepalive_time_ms", 30_000),
+        ("grpc.keepalive_timeout_ms", 10_000),
+        ("grpc.keepalive_permit_without_calls", 1),
+        ("grpc.http2.min_recv_ping_interval_without_data_ms", 10_000),
+        ("grpc.http2.max_ping_strikes", 2),
+        ("grpc.max_connection_idle_ms", 900_000),
+        ("grpc.max_connection_age_ms", 1_800_000),
+        ("grpc.max_connection_age_grace_ms", 60_000),
+        # Beyond the defaults (1 000 and 3 000) a burst of new streams is answered CANCELLED at random.
+        ("grpc.server.max_pending_requests", PENDING),
+        ("grpc.server.max_pending_requests_hard_limit", PENDING),
+    )
+
+
+def method_handlers(service: ServiceDescriptor, servicers: Sequence[object]) -> dict[str, Any]:
+    """Return the handlers of every method of a service that one of the servicers has.
+
+    Requests that cannot be parsed reach the interceptor; streams write bytes that are encoded already.
+    """
+    handlers: dict[str, Any] = {}
+    for method in service.methods:
+        behaviour = next(found for servicer in servicers if (found := getattr(servicer, method.name, None)))
+        deserialize = reader(GetMessageClass(method.input_type))
+        if method.server_streaming:
+            handlers[method.name] = grpc.unary_stream_rpc_method_handler(behaviour, request_deserializer=deserialize)
+        else:
+            handlers[method.name] = grpc.unary_unary_rpc_method_handler(
+                behaviour,
+                request_deserializer=deserialize,
+                response_serializer=GetMessageClass(method.output_type).SerializeToString,
+            )
+    return handlers
+
+
+class Health:
+    """grpc.health.v1 for the server as a whole and for each service; readiness is the store's."""
+
+    def __init__(self) -> None:
+        self._servicer = health.aio.HealthServicer()
+
+    def add_to(self, server: grpc.aio.Server) -> None:
+        """Serve it."""
+        health_pb2_grpc.add_HealthServicer_to_server(self._servicer, server)
+
+    async def set(self, *, is_ready: bool) -> None:
+        """Say whether calls are answered."""
+        status = health_pb2.HealthCheckResponse.SERVING if is_ready else health_pb2.HealthCheckResponse.NOT_SERVING
+        for name in ("", *(service.full_name for service in SERVICES)):
+            await self._servicer.set(name, status)
+
+    async def drain(self) -> None:
+        """Say NOT_SERVING from now on, whatever else is said."""
+        await self._servicer.enter_graceful_shutdown()
+
+
+def build_server(
+    services: Mapping[ServiceDescriptor, Sequence[object]],
+    interceptors: Sequence[grpc.aio.ServerInterceptor],
+    health_service: Health,
+    *,
+    reuse_port: bool = False,
+) -> grpc.aio.Server:
+    """Return a server with these services, health and reflection; it is not started."""
+    server = grpc.aio.server(interceptors=list(interceptors), options=server_options(reuse_port=reuse_port))
+    for service, servicers in services.items():
+        handler = grpc.method_handlers_generic_handler(service.full_name, method_handlers(service, servicers))
+        server.add_generic_rpc_handlers((handler,))
+    health_service.add_to(server)
+    names = [service.full_name for service in services]
+    reflection.enable_server_reflection([*names, health.SERVICE_NAME, reflection.SERVICE_NAME], server)
+    return server

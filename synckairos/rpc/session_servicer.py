@@ -1,0 +1,216 @@
+"""SessionService's unary calls: read the request, ask the use case, answer."""
+
+import hashlib
+from typing import Any, Final, Protocol, TypeVar
+
+from google.protobuf.message import Message
+from google.protobuf.timestamp_pb2 import Timestamp
+
+from synckairos.application.listing import Filter, Listing
+from synckairos.application.ports import Request
+from synckairos.application.sessions import Answer, Sessions
+from synckairos.domain.commands import Caller, Cancel, Command, Complete, Pause, Resume, Start
+from synckairos.domain.events import Author
+from synckairos.domain.model import Mode, Status
+from synckairos.rpc import page_tokens, requests
+from synckairos.rpc.calls import Context, deadline_of
+from synckairos.rpc.fields import MAX_ACTOR_BYTES, Fields
+from synckairos.rpc.mapping import session_message, timestamp
+from synckairos.rpc.requests import Target
+from synckairos.v1 import session_pb2
+from synckairos.v1 import session_service_pb2 as pb
+
+ACTOR_HEADER: Final = "x-actor"
+FINGERPRINT_BYTES: Final = 16
+MAX_BATCH: Final = 100
+MAX_PAGE: Final = 500
+DEFAULT_PAGE: Final = 50
+
+
+class _Reply(Protocol):
+    def __init__(
+        self,
+        *,
+        session: session_pb2.Session | None = None,
+        server_time: Timestamp | None = None,
+        replayed: bool = False,
+    ) -> None: ...
+
+
+ReplyT = TypeVar("ReplyT", bound=_Reply)
+
+
+class SessionServicer:
+    """Every unary call of SessionService; errors are the interceptor's business."""
+
+    def __init__(self, sessions: Sessions, listing: Listing) -> None:
+        self._sessions = sessions
+        self._listing = listing
+
+    async def CreateSession(self, request: pb.CreateSessionRequest, context: Context) -> pb.CreateSessionResponse:  # noqa: N802 - the contract's name
+        """Create a session."""
+        fields = Fields()
+        actor = _actor(fields, context)
+        target, command = requests.create(fields, request)
+        fields.check()
+        session_id = target.session_id or self._sessions.session_id_for(target.request_id)
+        caller = Caller(Author(actor, target.reason))
+        answer = await self._sessions.create(
+            session_id, command, caller, _origin(request, target, context), deadline_of(context)
+        )
+        return _reply(pb.CreateSessionResponse, answer)
+
+    async def GetSession(self, request: pb.GetSessionRequest, _context: Context) -> pb.GetSessionResponse:  # noqa: N802 - the contract's name
+        """Return a session as of now."""
+        fields = Fields()
+        session_id = fields.uuid("session_id", request.session_id)
+        fields.check()
+        session, now = await self._sessions.get(session_id)
+        return pb.GetSessionResponse(session=session_message(session, now), server_time=timestamp(now))
+
+    async def BatchGetSessions(  # noqa: N802 - the contract's name
+        self, request: pb.BatchGetSessionsRequest, _context: Context
+    ) -> pb.BatchGetSessionsResponse:
+        """Return sessions as of now; missing ones are listed."""
+        fields = Fields()
+        ids = requests.session_ids(fields, "session_ids[{}]", list(request.session_ids), MAX_BATCH)
+        fields.check()
+        views = await self._sessions.get_many(ids)
+        found = [view for view in views if view is not None]
+        now = max((view.now for view in found), default=0) or await self._sessions.now()
+        return pb.BatchGetSessionsResponse(
+            sessions=[session_message(view.session, now) for view in found],
+            missing_session_ids=[sid for sid, view in zip(ids, views, strict=True) if view is None],
+            server_time=timestamp(now),
+        )
+
+    async def ListSessions(self, request: pb.ListSessionsRequest, _context: Context) -> pb.ListSessionsResponse:  # noqa: N802 - the contract's name
+        """Return a page of sessions, newest first."""
+        fields = Fields()
+        wanted = Filter(
+            statuses=frozenset(_enums(fields, "statuses", request.statuses, Status)),
+            modes=frozenset(_enums(fields, "modes", request.modes, Mode)),
+            labels=fields.labels("labels", request.labels),
+        )
+        size = min(fields.between("page_size", request.page_size, 0, 2**31 - 1) or DEFAULT_PAGE, MAX_PAGE)
+        after = page_tokens.read(fields, request.page_token, wanted)
+        fields.check()
+        page = await self._listing.page(wanted, after, size)
+        return pb.ListSessionsResponse(
+            sessions=[session_message(view.session, page.now) for view in page.views],
+            next_page_token=page_tokens.write(page.next, wanted) if page.next else "",
+            server_time=timestamp(page.now),
+        )
+
+    async def StartSession(self, request: pb.StartSessionRequest, context: Context) -> pb.StartSessionResponse:  # noqa: N802 - the contract's name
+        """Start the first cycle."""
+        return _reply(pb.StartSessionResponse, await self._change(request, context, Fields(), Start()))
+
+    async def SwitchCycle(self, request: pb.SwitchCycleRequest, context: Context) -> pb.SwitchCycleResponse:  # noqa: N802 - the contract's name
+        """End the running turn and start the next one."""
+        fields = Fields()
+        command = requests.switch(fields, request)
+        return _reply(pb.SwitchCycleResponse, await self._change(request, context, fields, command))
+
+    async def PauseSession(self, request: pb.PauseSessionRequest, context: Context) -> pb.PauseSessionResponse:  # noqa: N802 - the contract's name
+        """Stop the clock for now."""
+        return _reply(pb.PauseSessionResponse, await self._change(request, context, Fields(), Pause()))
+
+    async def ResumeSession(self, request: pb.ResumeSessionRequest, context: Context) -> pb.ResumeSessionResponse:  # noqa: N802 - the contract's name
+        """Let the clock run on."""
+        return _reply(pb.ResumeSessionResponse, await self._change(request, context, Fields(), Resume()))
+
+    async def CompleteSession(  # noqa: N802 - the contract's name
+        self, request: pb.CompleteSessionRequest, context: Context
+    ) -> pb.CompleteSessionResponse:
+        """End the session well."""
+        return _reply(pb.CompleteSessionResponse, await self._change(request, context, Fields(), Complete()))
+
+    async def CancelSession(self, request: pb.CancelSessionRequest, context: Context) -> pb.CancelSessionResponse:  # noqa: N802 - the contract's name
+        """End the session without a result."""
+        return _reply(pb.CancelSessionResponse, await self._change(request, context, Fields(), Cancel()))
+
+    async def AddParticipant(self, request: pb.AddParticipantRequest, context: Context) -> pb.AddParticipantResponse:  # noqa: N802 - the contract's name
+        """Let somebody join."""
+        fields = Fields()
+        command = requests.add_participant(fields, request)
+        return _reply(pb.AddParticipantResponse, await self._change(request, context, fields, command))
+
+    async def RemoveParticipant(  # noqa: N802 - the contract's name
+        self, request: pb.RemoveParticipantRequest, context: Context
+    ) -> pb.RemoveParticipantResponse:
+        """Take somebody out."""
+        fields = Fields()
+        command = requests.remove_participant(fields, request)
+        return _reply(pb.RemoveParticipantResponse, await self._change(request, context, fields, command))
+
+    async def AdjustTime(self, request: pb.AdjustTimeRequest, context: Context) -> pb.AdjustTimeResponse:  # noqa: N802 - the contract's name
+        """Change what is left of a clock."""
+        fields = Fields()
+        command = requests.adjust_time(fields, request)
+        if not request.reason:
+            fields.refuse("reason", "is required")
+        return _reply(pb.AdjustTimeResponse, await self._change(request, context, fields, command))
+
+    async def UpdateSession(self, request: pb.UpdateSessionRequest, context: Context) -> pb.UpdateSessionResponse:  # noqa: N802 - the contract's name
+        """Replace metadata or labels."""
+        fields = Fields()
+        command = requests.update(fields, request)
+        return _reply(pb.UpdateSessionResponse, await self._change(request, context, fields, command))
+
+    async def DeleteSession(self, request: pb.DeleteSessionRequest, context: Context) -> pb.DeleteSessionResponse:  # noqa: N802 - the contract's name
+        """Remove the session."""
+        fields = Fields()
+        caller, target = _caller(fields, request, context)
+        answer = await self._sessions.delete(
+            target.session_id,
+            caller,
+            _origin(request, target, context),
+            deadline_of(context),
+            allow_missing=request.allow_missing,
+        )
+        return _reply(pb.DeleteSessionResponse, answer)
+
+    async def _change(self, request: Any, context: Context, fields: Fields, command: Command) -> Answer:  # noqa: ANN401 - any mutation's request
+        caller, target = _caller(fields, request, context)
+        origin = _origin(request, target, context)
+        return await self._sessions.change(target.session_id, command, caller, origin, deadline_of(context))
+
+
+def _caller(fields: Fields, request: Any, context: Context) -> tuple[Caller, Target]:  # noqa: ANN401 - any mutation's request
+    """Read what all mutations share, and refuse the request if anything in it is wrong."""
+    actor = _actor(fields, context)
+    target = requests.target(fields, request, expected_version=request.expected_version)
+    fields.check()
+    return Caller(Author(actor, target.reason), target.expected_version), target
+
+
+def _actor(fields: Fields, context: Context) -> str:
+    for key, value in context.invocation_metadata() or ():
+        if key == ACTOR_HEADER:
+            actor = value if isinstance(value, str) else value.decode(errors="replace")
+            return fields.text(ACTOR_HEADER, actor, MAX_ACTOR_BYTES)
+    return context.peer()
+
+
+def _origin(request: Message, target: Target, context: Context) -> Request:
+    if not target.request_id:
+        return Request(peer=context.peer())
+    digest = hashlib.blake2b(requests.fingerprint_material(request), digest_size=FINGERPRINT_BYTES)
+    return Request(target.request_id, digest.digest(), context.peer())
+
+
+def _reply(kind: type[ReplyT], answer: Answer) -> ReplyT:
+    session = session_message(answer.session, answer.now) if answer.session is not None else None
+    return kind(session=session, server_time=timestamp(answer.now), replayed=answer.replayed)
+
+
+def _enums(fields: Fields, path: str, values: Any, kind: Any) -> list[Any]:  # noqa: ANN401 - statuses and modes alike
+    read = []
+    for place, value in enumerate(values):
+        if value == 0:
+            fields.refuse(f"{path}[{place}]", "is not a known value")
+        member = fields.enum(f"{path}[{place}]", value, kind)
+        if member is not None:
+            read.append(member)
+    return read

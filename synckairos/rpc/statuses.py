@@ -1,0 +1,92 @@
+"""The one table from errors to google.rpc.Status."""
+
+from typing import Final
+
+import grpc
+from google.protobuf.any_pb2 import Any as AnyMessage
+from google.protobuf.duration_pb2 import Duration
+from google.protobuf.message import Message
+from google.rpc import code_pb2, error_details_pb2, status_pb2
+
+from synckairos.application import errors as application
+from synckairos.domain import errors as domain
+
+DOMAIN: Final = "synckairos.dev"
+INTERNAL_TEXT: Final = "internal error; the server's log has the details under the request id"
+MAX_VIOLATIONS: Final = 20
+"""Violations told at once: details travel in trailers, which clients limit to 8 KB."""
+MAX_TEXT: Final = 512
+
+CODES: Final[dict[type[domain.SyncKairosError], grpc.StatusCode]] = {
+    domain.InvalidField: grpc.StatusCode.INVALID_ARGUMENT,
+    domain.RequestIdReused: grpc.StatusCode.INVALID_ARGUMENT,
+    domain.SessionNotFound: grpc.StatusCode.NOT_FOUND,
+    domain.ParticipantNotFound: grpc.StatusCode.NOT_FOUND,
+    domain.GroupNotFound: grpc.StatusCode.NOT_FOUND,
+    domain.SessionAlreadyExists: grpc.StatusCode.ALREADY_EXISTS,
+    domain.ParticipantAlreadyExists: grpc.StatusCode.ALREADY_EXISTS,
+    domain.InvalidStateTransition: grpc.StatusCode.FAILED_PRECONDITION,
+    domain.ParticipantExpired: grpc.StatusCode.FAILED_PRECONDITION,
+    domain.SessionExpired: grpc.StatusCode.FAILED_PRECONDITION,
+    domain.VersionConflict: grpc.StatusCode.ABORTED,
+    domain.TurnAdvanced: grpc.StatusCode.ABORTED,
+    application.Contention: grpc.StatusCode.ABORTED,
+    application.SlowConsumer: grpc.StatusCode.RESOURCE_EXHAUSTED,
+    application.StoreUnavailable: grpc.StatusCode.UNAVAILABLE,
+    application.OutcomeUnknown: grpc.StatusCode.UNAVAILABLE,
+    application.CatchingUp: grpc.StatusCode.UNAVAILABLE,
+    application.Draining: grpc.StatusCode.UNAVAILABLE,
+}
+
+
+def is_expected(error: BaseException) -> bool:
+    """Whether the error is an answer; every other one is a bug or a broken part."""
+    return type(error) in CODES
+
+
+def status_of(error: BaseException, request_id: str) -> tuple[grpc.StatusCode, status_pb2.Status]:
+    """Return the code and the full status of an error; an unexpected one says nothing about itself."""
+    if not isinstance(error, domain.SyncKairosError) or not is_expected(error):
+        info = error_details_pb2.ErrorInfo(reason="INTERNAL", domain=DOMAIN, metadata={"request_id": request_id})
+        return grpc.StatusCode.INTERNAL, _status(grpc.StatusCode.INTERNAL, INTERNAL_TEXT, [info])
+    code = CODES[type(error)]
+    metadata = {name: _shortened(text) for name, text in error.details.items()}
+    details: list[Message] = [error_details_pb2.ErrorInfo(reason=error.reason, domain=DOMAIN, metadata=metadata)]
+    if isinstance(error, domain.InvalidField | domain.RequestIdReused):
+        details.append(_bad_request(error.violations))
+    if isinstance(error, application.TransientError | application.SlowConsumer):
+        details.append(_retry_info(error.retry_after_ms))
+    return code, _status(code, _shortened(str(error)), details)
+
+
+def reason_of(error: BaseException) -> str:
+    """Return the reason an error is answered with."""
+    return error.reason if isinstance(error, domain.SyncKairosError) and is_expected(error) else "INTERNAL"
+
+
+def _bad_request(violations: list[domain.FieldViolation]) -> error_details_pb2.BadRequest:
+    told = violations[:MAX_VIOLATIONS]
+    return error_details_pb2.BadRequest(
+        field_violations=[
+            error_details_pb2.BadRequest.FieldViolation(field=_shortened(path, 128), description=_shortened(text, 128))
+            for path, text in told
+        ]
+    )
+
+
+def _retry_info(after_ms: int) -> error_details_pb2.RetryInfo:
+    delay = Duration(seconds=after_ms // 1_000, nanos=after_ms % 1_000 * 1_000_000)
+    return error_details_pb2.RetryInfo(retry_delay=delay)
+
+
+def _status(code: grpc.StatusCode, message: str, details: list[Message]) -> status_pb2.Status:
+    status = status_pb2.Status(code=code_pb2.Code.Value(code.name), message=message)
+    for detail in details:
+        packed = AnyMessage()
+        packed.Pack(detail)
+        status.details.append(packed)
+    return status
+
+
+def _shortened(text: str, limit: int = MAX_TEXT) -> str:
+    return text if len(text) <= limit else text[: limit - 1] + "…"

@@ -1,0 +1,25 @@
+"""TimeService: one sample of the time authority's clock."""
+
+from synckairos.application.errors import StoreUnavailable
+from synckairos.application.ports import AuthorityClock
+from synckairos.rpc.calls import Context
+from synckairos.rpc.mapping import timestamp_us
+from synckairos.v1 import time_service_pb2 as pb
+
+
+class TimeServicer:
+    """Answers from this process's estimate of the authority's clock, without a round trip."""
+
+    def __init__(self, clock: AuthorityClock) -> None:
+        self._clock = clock
+
+    async def SyncTime(self, request: pb.SyncTimeRequest, _context: Context) -> pb.SyncTimeResponse:  # noqa: N802 - the contract's name
+        """Return the authority's time at receipt and at reply."""
+        received = self._clock.now_us()
+        if not self._clock.is_set:
+            raise StoreUnavailable("the time authority has not been read yet")
+        response = pb.SyncTimeResponse(server_receive_time=timestamp_us(received))
+        if request.HasField("client_transmit_time"):
+            response.client_transmit_time.CopyFrom(request.client_transmit_time)
+        response.server_transmit_time.CopyFrom(timestamp_us(self._clock.now_us()))
+        return response

@@ -1,0 +1,129 @@
+"""SessionService's streams: join, write what is queued, leave."""
+
+import asyncio
+from collections.abc import Sequence
+from typing import Final
+
+from synckairos.application.errors import Draining, SlowConsumer
+from synckairos.application.frames import FrameKind
+from synckairos.application.ports import AuthorityClock, Head
+from synckairos.application.subscriptions import Subscription
+from synckairos.application.watching import Watching, unknown
+from synckairos.domain.errors import SessionNotFound
+from synckairos.rpc import requests, resume_tokens
+from synckairos.rpc.calls import Context
+from synckairos.rpc.envelopes import encoded
+from synckairos.rpc.fields import Fields
+from synckairos.v1 import session_service_pb2 as pb
+
+TICK_MS: Final = (100, 60_000)
+PROGRESS_MS: Final = (100, 3_600_000)
+MAX_WATCHES: Final = 1_000
+JOIN_AT_ONCE: Final = 32
+
+
+class WatchServicer:
+    """WatchSession and WatchSessions; they write bytes, made once for all subscribers of a session."""
+
+    def __init__(self, watching: Watching, clock: AuthorityClock, stall_s: float) -> None:
+        self._watching = watching
+        self._clock = clock
+        self._stall_s = stall_s
+        self._subscriptions: set[Subscription] = set()
+        self._is_draining = False
+
+    async def WatchSession(self, request: pb.WatchSessionRequest, context: Context) -> None:  # noqa: N802 - the contract's name
+        """Stream one session."""
+        fields = Fields()
+        subscription = _subscription(fields, request)
+        session_id = fields.uuid("session_id", request.session_id)
+        position = _position(fields, "resume_token", session_id, request.resume_token)
+        fields.check()
+        self._refuse_if_draining()
+        await self._watching.join(session_id, position, subscription)
+        await self._serve(subscription, [session_id], context)
+
+    async def WatchSessions(self, request: pb.WatchSessionsRequest, context: Context) -> None:  # noqa: N802 - the contract's name
+        """Stream many sessions."""
+        fields = Fields()
+        subscription = _subscription(fields, request)
+        watches = list(request.watches)
+        ids = requests.session_ids(fields, "watches[{}].session_id", [w.session_id for w in watches], MAX_WATCHES)
+        positions = [
+            _position(fields, f"watches[{place}].resume_token", session_id, watch.resume_token)
+            for place, (session_id, watch) in enumerate(zip(ids, watches, strict=False))
+        ]
+        fields.check()
+        self._refuse_if_draining()
+        joined: list[str] = []
+        try:
+            await self._join_all(ids, positions, subscription, joined)
+        except BaseException:
+            for session_id in joined:
+                self._watching.leave(session_id, subscription)
+            raise
+        await self._serve(subscription, joined, context, open_ends=len(ids))
+
+    def drain(self) -> None:
+        """Refuse new streams from now on."""
+        self._is_draining = True
+
+    def _refuse_if_draining(self) -> None:
+        if self._is_draining:
+            raise Draining("this server is going down")
+
+    async def _join_all(
+        self, ids: Sequence[str], positions: Sequence[Head | None], subscription: Subscription, joined: list[str]
+    ) -> None:
+        places = asyncio.Semaphore(JOIN_AT_ONCE)
+
+        async def join(session_id: str, position: Head | None) -> None:
+            async with places:
+                try:
+                    await self._watching.join(session_id, position, subscription)
+                    joined.append(session_id)
+                except SessionNotFound:
+                    subscription.put(unknown(session_id, self._clock.now_us() // 1_000))
+
+        outcomes = await asyncio.gather(*map(join, ids, positions), return_exceptions=True)
+        for outcome in outcomes:
+            if isinstance(outcome, BaseException):
+                raise outcome
+
+    async def _serve(
+        self, subscription: Subscription, session_ids: Sequence[str], context: Context, open_ends: int = 1
+    ) -> None:
+        """Write what is queued until every session has ended; leave them without waiting for anything."""
+        try:
+            while open_ends:
+                for frame in await subscription.next():
+                    await self._write(context, encoded(frame))
+                    if frame.kind is FrameKind.END:
+                        open_ends -= 1
+        finally:
+            for session_id in session_ids:
+                self._watching.leave(session_id, subscription)
+
+    async def _write(self, context: Context, message: bytes) -> None:
+        try:
+            async with asyncio.timeout(self._stall_s):
+                await context.write(message)
+        except TimeoutError as error:
+            raise SlowConsumer(f"nothing was read for {self._stall_s:g} s", stall_s=self._stall_s) from error
+
+
+def _subscription(fields: Fields, request: pb.WatchSessionRequest | pb.WatchSessionsRequest) -> Subscription:
+    return Subscription(
+        fields.interval("tick_interval_ms", request.tick_interval_ms, *TICK_MS),
+        fields.interval("progress_interval_ms", request.progress_interval_ms, *PROGRESS_MS),
+    )
+
+
+def _position(fields: Fields, path: str, session_id: str, token: str) -> Head | None:
+    if not token:
+        return None
+    try:
+        return resume_tokens.decode(session_id, token)
+    except resume_tokens.InvalidToken as error:
+        fields.refuse(path, str(error))
+        return None

@@ -1,0 +1,95 @@
+"""Every setting, read once from the environment; all problems are reported together."""
+
+from typing import Annotated, Literal
+
+from pydantic import Field, RedisDsn, SecretStr, TypeAdapter, ValidationError, field_validator
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from synckairos.domain.timing import Lifetimes
+
+DAY_S = 86_400
+
+
+class SettingsError(Exception):
+    """Settings are wrong; the text names every one of them."""
+
+
+class Settings(BaseSettings):
+    """What a process is told from outside: `SYNCKAIROS_*` variables, else a `.env` file, else the defaults here.
+
+    URLs may carry passwords and never reach a log.
+    """
+
+    model_config = SettingsConfigDict(env_prefix="SYNCKAIROS_", env_file=".env", extra="ignore", frozen=True)
+
+    redis_url: SecretStr = Field(SecretStr("redis://127.0.0.1:6379/0"), description="The primary truth.")
+    database_url: SecretStr | None = Field(None, description="PostgreSQL, for the audit trail.")
+    listen: str = Field("127.0.0.1:50051", description="host:port the server listens on; port 0 takes a free one.")
+    metrics_listen: str = Field("", description="host:port for Prometheus metrics over HTTP; empty for none.")
+    store_init: Literal["auto", "never"] = Field(
+        "auto",
+        description="Whether a starting server may give an empty store its name; `never` is safer in production.",
+    )
+    redis_prefix: Annotated[str, Field(pattern=r"^[A-Za-z0-9_-]{1,32}$")] = Field("sk", description="Before every key.")
+    redis_max_connections: Annotated[int, Field(ge=2, le=10_000)] = Field(64, description="Connections for commands.")
+    redis_timeout_s: Annotated[float, Field(gt=0, le=30)] = Field(
+        1.0, description="For connecting and for an exchange."
+    )
+    event_window: Annotated[int, Field(ge=1, le=1_000)] = Field(16, description="Events retained a session for resume.")
+    request_ttl_s: Annotated[int, Field(ge=1, le=DAY_S)] = Field(
+        3_600, description="How long a request_id is remembered."
+    )
+    session_ttl_s: Annotated[int, Field(ge=1, le=28 * DAY_S)] = Field(
+        3_600, description="How long an ended session stays readable."
+    )
+    session_idle_ttl_s: Annotated[int, Field(ge=1, le=28 * DAY_S)] = Field(
+        7 * DAY_S, description="After how long without a change a pending or paused session is cancelled."
+    )
+    stream_stall_s: Annotated[float, Field(gt=0, le=600)] = Field(
+        10.0, description="How long a stream may wait for its reader to take a message."
+    )
+    drain_grace_s: Annotated[float, Field(ge=0, le=600)] = Field(10.0, description="For calls under way at shutdown.")
+    log_level: Literal["debug", "info", "warning", "error"] = Field("info", description="What is logged.")
+    log_format: Literal["auto", "json", "console"] = Field(
+        "auto", description="auto: console on a terminal, else json."
+    )
+
+    @field_validator("redis_url")
+    @classmethod
+    def _is_redis_url(cls, value: SecretStr) -> SecretStr:
+        url = value.get_secret_value()
+        if not url.startswith("unix://"):
+            TypeAdapter(RedisDsn).validate_python(url)
+        return value
+
+    @field_validator("listen", "metrics_listen")
+    @classmethod
+    def _is_address(cls, value: str) -> str:
+        if value:
+            split_address(value)
+        return value
+
+    @property
+    def lifetimes(self) -> Lifetimes:
+        """How long sessions may live without an end of their own."""
+        return Lifetimes(idle_ms=self.session_idle_ttl_s * 1_000, terminal_ms=self.session_ttl_s * 1_000)
+
+
+def split_address(address: str) -> tuple[str, int]:
+    """Return host and port of `host:port` (`[::1]:50051` for IPv6); raises ValueError."""
+    host, colon, port = address.rpartition(":")
+    if not colon or not host or not port.isdecimal() or int(port) > 65_535:
+        raise ValueError("must be host:port")
+    return host.strip("[]"), int(port)
+
+
+def load_settings(**given: object) -> Settings:
+    """Return the settings, those `given` before the environment's; raises SettingsError naming every wrong one."""
+    try:
+        return Settings(**given)  # type: ignore[arg-type] # validated by pydantic itself
+    except ValidationError as error:
+        problems = [
+            f"SYNCKAIROS_{'_'.join(map(str, problem['loc'])).upper()}: {problem['msg']}"
+            for problem in error.errors(include_input=False, include_url=False)
+        ]
+        raise SettingsError("\n".join(problems)) from None

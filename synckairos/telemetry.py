@@ -1,0 +1,103 @@
+"""Structured logs and metrics: where the inside's reports go."""
+
+import logging
+import sys
+from typing import Any
+
+import structlog
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
+
+LATENCY_BUCKETS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 10.0)
+LATENESS_BUCKETS = (0.001, 0.002, 0.003, 0.005, 0.01, 0.015, 0.03, 0.05, 0.1, 0.25, 1.0, 10.0, 60.0)
+
+
+def configure_logging(level: str, log_format: str) -> None:
+    """Send structured logs to standard error: JSON, or for people on a terminal."""
+    number = logging.getLevelNamesMapping()[level.upper()]
+    for_people = log_format == "console" or (log_format == "auto" and sys.stderr.isatty())
+    renderer: Any = structlog.dev.ConsoleRenderer() if for_people else structlog.processors.JSONRenderer()
+    structlog.configure(
+        processors=[
+            structlog.contextvars.merge_contextvars,
+            structlog.processors.add_log_level,
+            structlog.processors.TimeStamper(fmt="iso", utc=True),
+            structlog.processors.StackInfoRenderer(),
+            *([] if for_people else [structlog.processors.format_exc_info]),
+            renderer,
+        ],
+        wrapper_class=structlog.make_filtering_bound_logger(number),
+        logger_factory=structlog.PrintLoggerFactory(sys.stderr),
+        cache_logger_on_first_use=True,
+    )
+    logging.basicConfig(level=max(number, logging.WARNING), stream=sys.stderr, force=True)
+
+
+class Metrics:
+    """Prometheus metrics of one process; the observer of calls, store, sweep and streams."""
+
+    def __init__(self, registry: CollectorRegistry | None = None) -> None:
+        self.registry = registry or CollectorRegistry()
+        self._calls = Histogram(
+            "synckairos_call_seconds", "Time of unary calls and streams.", ("method", "code", "reason"),
+            buckets=LATENCY_BUCKETS, registry=self.registry,
+        )  # fmt: skip
+        self._call_labels: dict[tuple[str, str, str], Histogram] = {}
+        self._lateness = Histogram(
+            "synckairos_expiry_lateness_seconds", "How long after its due instant a boundary was settled.",
+            buckets=LATENESS_BUCKETS, registry=self.registry,
+        )  # fmt: skip
+        self._conflicts = self._counter("store_conflicts", "Transactions another process won.")
+        self._unknown = self._counter("store_unknown_execs", "Connections that broke during a commit.")
+        self._broken = self._counter("store_broken_commits", "Transactions applied in part: an alarm.")
+        self._steps = self._counter("clock_steps_back", "Steps back of the authority's clock by more than 1 s.")
+        self._sweeps = self._counter("sweep_failures", "Looks or settlements that failed.")
+        self._repairs = self._counter("index_repairs", "Index entries that were put right.")
+        self._watchers = Gauge("synckairos_watchers", "Subscriptions open now.", registry=self.registry)
+        self._gaps = Counter("synckairos_gaps", "Gaps told to subscribers.", ("reason",), registry=self.registry)
+
+    def _counter(self, name: str, text: str) -> Counter:
+        return Counter(f"synckairos_{name}", text, registry=self.registry)
+
+    def call(self, method: str, code: str, reason: str, seconds: float) -> None:
+        """Count a finished call."""
+        key = (method, code, reason)
+        labelled = self._call_labels.get(key)
+        if labelled is None:
+            labelled = self._call_labels[key] = self._calls.labels(*key)
+        labelled.observe(seconds)
+
+    def conflict(self) -> None:
+        """Count a lost race."""
+        self._conflicts.inc()
+
+    def unknown_exec(self) -> None:
+        """Count a broken commit connection."""
+        self._unknown.inc()
+
+    def broken_commit(self) -> None:
+        """Count a partly applied transaction."""
+        self._broken.inc()
+
+    def clock_step_back(self) -> None:
+        """Count a step back of the clock."""
+        self._steps.inc()
+
+    def fired(self, lateness_ms: int) -> None:
+        """Measure the lateness of a settlement."""
+        self._lateness.observe(lateness_ms / 1_000)
+
+    def sweep_failed(self) -> None:
+        """Count a failed look or settlement."""
+        self._sweeps.inc()
+
+    def repaired(self, entries: int) -> None:
+        """Count repaired index entries."""
+        self._repairs.inc(entries)
+
+    def watchers(self, count: int) -> None:
+        """Show how many subscriptions are open."""
+        self._watchers.set(count)
+
+    def gap(self, reason: str) -> None:
+        """Count a gap."""
+        self._gaps.labels(reason).inc()
