@@ -1,0 +1,203 @@
+"""What a backend's client looks like: stubs, errors taken apart, streams recorded."""
+
+import asyncio
+import contextlib
+import time
+from collections.abc import AsyncIterator, Callable, Iterable
+from dataclasses import dataclass, field
+from typing import Any
+from uuid import uuid4
+
+import grpc
+from google.rpc import error_details_pb2
+from grpc_status import rpc_status
+from synckairos.v1 import session_pb2
+from synckairos.v1 import session_service_pb2 as pb
+from synckairos.v1.session_service_pb2_grpc import SessionServiceStub
+from synckairos.v1.time_service_pb2_grpc import TimeServiceStub
+
+Stub = Any
+"""SessionServiceStub, whose generated type knows only synchronous channels."""
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """An error as a client sees it."""
+
+    code: grpc.StatusCode
+    reason: str
+    metadata: dict[str, str]
+    fields: dict[str, str]
+    retry_after_s: float | None
+    text: str
+
+
+def problem_of(error: grpc.RpcError) -> Problem:
+    """Take an error apart; fails if it carries no ErrorInfo."""
+    call: Any = error
+    status = rpc_status.from_call(_Trailers(call))
+    assert status is not None, f"no google.rpc.Status in {call.code()}: {call.details()}"
+    info, fields, retry = error_details_pb2.ErrorInfo(), {}, None
+    for detail in status.details:
+        if detail.Is(error_details_pb2.ErrorInfo.DESCRIPTOR):
+            detail.Unpack(info)
+        elif detail.Is(error_details_pb2.BadRequest.DESCRIPTOR):
+            bad = error_details_pb2.BadRequest()
+            detail.Unpack(bad)
+            fields = {violation.field: violation.description for violation in bad.field_violations}
+        elif detail.Is(error_details_pb2.RetryInfo.DESCRIPTOR):
+            info_ = error_details_pb2.RetryInfo()
+            detail.Unpack(info_)
+            retry = info_.retry_delay.seconds + info_.retry_delay.nanos / 1e9
+    assert info.domain == "synckairos.dev"
+    return Problem(call.code(), info.reason, dict(info.metadata), fields, retry, call.details())
+
+
+@dataclass(frozen=True, slots=True)
+class _Trailers:
+    """rpc_status reads these three from a call."""
+
+    error: Any
+
+    def trailing_metadata(self) -> Any:
+        return self.error.trailing_metadata()
+
+    def code(self) -> Any:
+        return self.error.code()
+
+    def details(self) -> Any:
+        return self.error.details()
+
+
+@contextlib.asynccontextmanager
+async def connect(address: str, *options: tuple[str, Any]) -> AsyncIterator[Stub]:
+    """Yield a SessionService stub."""
+    async with grpc.aio.insecure_channel(address, options=[*options, ("grpc.enable_retries", 0)]) as channel:
+        yield SessionServiceStub(channel)
+
+
+@contextlib.asynccontextmanager
+async def connect_time(address: str) -> AsyncIterator[Any]:
+    """Yield a TimeService stub."""
+    async with grpc.aio.insecure_channel(address) as channel:
+        yield TimeServiceStub(channel)
+
+
+async def refused(call: Any) -> Problem:
+    """Await a call that must fail and return its error."""
+    try:
+        reply = await call
+    except grpc.RpcError as error:
+        return problem_of(error)
+    raise AssertionError(f"the call was answered: {reply}")
+
+
+def new_id() -> str:
+    """Return a new id."""
+    return str(uuid4())
+
+
+def two_players(
+    session_id: str = "", *, bank_ms: int = 600_000, increment_ms: int = 0, **more: Any
+) -> pb.CreateSessionRequest:
+    """Return the request for a session of two participants with equal banks."""
+    return pb.CreateSessionRequest(
+        session_id=session_id or new_id(),
+        mode=session_pb2.MODE_PER_PARTICIPANT,
+        participants=[session_pb2.ParticipantSpec(participant_id=new_id(), total_time_ms=bank_ms) for _ in range(2)],
+        increment_ms=increment_ms,
+        **more,
+    )
+
+
+async def running_session(stub: Stub, request: pb.CreateSessionRequest | None = None) -> session_pb2.Session:
+    """Create and start a session."""
+    created = await stub.CreateSession(request or two_players())
+    started = await stub.StartSession(pb.StartSessionRequest(session_id=created.session.session_id))
+    session: session_pb2.Session = started.session
+    return session
+
+
+@dataclass(slots=True)
+class Recording:
+    """A stream being read, everything it said kept, with the local monotonic time of each message."""
+
+    call: Any
+    messages: list[pb.WatchSessionResponse] = field(default_factory=list)
+    times: list[float] = field(default_factory=list)
+    error: grpc.RpcError | None = None
+    ended: bool = False
+    _news: asyncio.Event = field(default_factory=asyncio.Event)
+
+    async def read(self) -> None:
+        """Read until the stream ends."""
+        try:
+            async for message in self.call:
+                self.messages.append(message)
+                self.times.append(time.monotonic())
+                self._news.set()
+        except grpc.RpcError as error:
+            self.error = error
+        finally:
+            self.ended = True
+            self._news.set()
+
+    async def until(self, condition: Callable[["Recording"], Any], seconds: float = 10.0) -> "Recording":
+        """Wait until the condition holds; fails with what was said if it does not in time."""
+        try:
+            async with asyncio.timeout(seconds):
+                while not condition(self):
+                    assert not self.ended, f"the stream has ended: {self.kinds()} {self.error}"
+                    self._news.clear()
+                    await self._news.wait()
+        except TimeoutError:
+            raise AssertionError(f"not within {seconds} s; so far: {self.kinds()}") from None
+        return self
+
+    async def until_end(self, seconds: float = 10.0) -> "Recording":
+        """Wait until the stream ends."""
+        async with asyncio.timeout(seconds):
+            while not self.ended:
+                self._news.clear()
+                await self._news.wait()
+        return self
+
+    def kinds(self) -> list[str]:
+        """Return what kind each message was."""
+        return [message.WhichOneof("payload") or "" for message in self.messages]
+
+    def of(self, kind: str) -> list[pb.WatchSessionResponse]:
+        """Return the messages of one kind."""
+        return [message for message in self.messages if message.WhichOneof("payload") == kind]
+
+    @property
+    def versions(self) -> list[int]:
+        """Return the versions of the events, in order."""
+        return [message.version for message in self.of("event")]
+
+
+@contextlib.asynccontextmanager
+async def watching(call: Any) -> AsyncIterator[Recording]:
+    """Record a stream while the body runs."""
+    recording = Recording(call)
+    task = asyncio.create_task(recording.read())
+    try:
+        yield recording
+    finally:
+        call.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            await task
+
+
+def count_codes(outcomes: Iterable[Any]) -> dict[str, int]:
+    """Count replies and errors (by reason) of gathered calls."""
+    counts: dict[str, int] = {}
+    for outcome in outcomes:
+        if isinstance(outcome, grpc.RpcError):
+            name = problem_of(outcome).reason
+        elif isinstance(outcome, BaseException):
+            raise outcome
+        else:
+            name = "OK"
+        counts[name] = counts.get(name, 0) + 1
+    return counts

@@ -1,0 +1,121 @@
+"""A `synckairos serve` of its own, as a user would run it: started, killed, paused and stopped by tests."""
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+import grpc
+from grpc_health.v1 import health_pb2, health_pb2_grpc
+
+START_S = 20.0
+
+
+class ServerProcess:
+    """One server process on a port of its own; `port` is kept when it is started again."""
+
+    def __init__(self, redis_url: str, log: Path, **settings: str) -> None:
+        self._environment = {
+            **os.environ,
+            "SYNCKAIROS_REDIS_URL": redis_url,
+            "SYNCKAIROS_LOG_LEVEL": "info",
+            "SYNCKAIROS_LOG_FORMAT": "json",
+            **{f"SYNCKAIROS_{name.upper()}": value for name, value in settings.items()},
+        }
+        self.log = log
+        self.port = _free_port()
+        self._process: subprocess.Popen[bytes] | None = None
+
+    def __enter__(self) -> Self:
+        self.start()
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, tb: TracebackType | None) -> None:
+        if self._process is not None and self._process.poll() is None:
+            self.resume()
+            self.kill() if kind else self.stop()
+
+    @property
+    def address(self) -> str:
+        """Where it listens."""
+        return f"127.0.0.1:{self.port}"
+
+    @property
+    def running(self) -> bool:
+        """Whether the process lives."""
+        return self._process is not None and self._process.poll() is None
+
+    def spawn(self) -> None:
+        """Start the process without waiting for it."""
+        with self.log.open("ab") as log:
+            self._process = subprocess.Popen(
+                [sys.executable, "-m", "synckairos", "serve", "--listen", self.address],
+                env=self._environment,
+                stdout=log,
+                stderr=log,
+                start_new_session=True,
+            )
+
+    def start(self) -> None:
+        """Start the process and wait until it answers health checks, whatever it says."""
+        self.spawn()
+        self.await_answer()
+
+    def await_answer(self, wanted: str | None = None, seconds: float = START_S) -> str:
+        """Wait until it answers health checks (with the `wanted` status, if given) and return the status."""
+        until = time.monotonic() + seconds
+        status = "UNREACHABLE"
+        while time.monotonic() < until:
+            if not self.running:
+                raise AssertionError(f"the server has ended:\n{self.tail()}")
+            status = self.health()
+            if status == wanted or (wanted is None and status != "UNREACHABLE"):
+                return status
+            time.sleep(0.02)  # the wait on a condition with a deadline, from outside the process
+        raise AssertionError(f"health is {status}, not {wanted or 'an answer'}, after {seconds} s:\n{self.tail()}")
+
+    def health(self) -> str:
+        """Return its health status, UNREACHABLE if it does not answer."""
+        with grpc.insecure_channel(self.address) as channel:
+            try:
+                reply = health_pb2_grpc.HealthStub(channel).Check(health_pb2.HealthCheckRequest(), timeout=1)
+            except grpc.RpcError:
+                return "UNREACHABLE"
+            return str(health_pb2.HealthCheckResponse.ServingStatus.Name(reply.status))
+
+    def stop(self, seconds: float = 20.0) -> int:
+        """Ask it to stop, wait, and return its exit code."""
+        assert self._process is not None
+        self._process.send_signal(signal.SIGTERM)
+        return self._process.wait(seconds)
+
+    def kill(self) -> None:
+        """End it without warning."""
+        assert self._process is not None
+        self._process.kill()
+        self._process.wait(10)
+
+    def pause(self) -> None:
+        """Freeze it."""
+        assert self._process is not None
+        self._process.send_signal(signal.SIGSTOP)
+
+    def resume(self) -> None:
+        """Let it run on."""
+        assert self._process is not None
+        self._process.send_signal(signal.SIGCONT)
+
+    def tail(self) -> str:
+        """Return the end of its log."""
+        return self.log.read_text(errors="replace")[-4_000:] if self.log.exists() else ""
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
