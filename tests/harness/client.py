@@ -11,6 +11,7 @@ from uuid import uuid4
 import grpc
 from google.rpc import error_details_pb2
 from grpc_status import rpc_status
+
 from synckairos.v1 import session_pb2
 from synckairos.v1 import session_service_pb2 as pb
 from synckairos.v1.session_service_pb2_grpc import SessionServiceStub

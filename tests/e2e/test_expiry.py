@@ -1,0 +1,132 @@
+"""Three servers, a thousand running clocks, and servers that die meanwhile."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack
+from statistics import quantiles
+
+import pytest
+from redis.asyncio import Redis
+
+from synckairos.adapters import redis_codec as codec
+from synckairos.adapters.redis_keys import PARTITIONS, Keys
+from synckairos.devstack import RedisServer
+from synckairos.domain.events import Event, EventType
+from synckairos.domain.timing import deadline_at
+from synckairos.v1 import session_service_pb2 as pb
+from tests.e2e.conftest import StartServers
+from tests.harness.client import Stub, connect, running_session, two_players, watching
+
+SESSIONS = 1_000
+
+
+@pytest.fixture
+async def redis(own_redis: RedisServer) -> AsyncIterator[Redis]:
+    """A client of the test's own Redis."""
+    async with Redis.from_url(own_redis.url) as client:
+        yield client
+
+
+async def outbox(redis: Redis) -> dict[str, list[Event]]:
+    """Return every event ever committed, by session, in the order of the store."""
+    events: dict[str, list[Event]] = {}
+    for partition in range(PARTITIONS):
+        for _, fields in await redis.xrange(Keys().partitioned(partition, "outbox")):
+            session_id = fields[b"s"].decode()
+            events.setdefault(session_id, []).append(codec.decode_event(session_id, fields[b"e"]))
+    return events
+
+
+async def create_running(stubs: list[Stub], count: int) -> None:
+    """Start sessions whose first banks run out from 1 to 7 seconds after their start."""
+    places = asyncio.Semaphore(64)
+
+    async def one(place: int) -> None:
+        async with places:
+            await running_session(stubs[place % len(stubs)], two_players(bank_ms=1_000 + 6 * place))
+
+    await asyncio.gather(*map(one, range(count)))
+
+
+async def until_all_expired(redis: Redis, seconds: float) -> dict[str, list[Event]]:
+    """Wait until every session's third event is there."""
+    async with asyncio.timeout(seconds):
+        while True:
+            events = await outbox(redis)
+            if len(events) == SESSIONS and all(len(history) >= 3 for history in events.values()):
+                return events
+            await asyncio.sleep(0.1)  # the wait on a condition with a deadline
+
+
+async def test_every_deadline_fires_exactly_once_and_never_early(
+    own_redis: RedisServer, redis: Redis, start_servers: StartServers
+) -> None:
+    """Two of three servers are killed while 1 000 banks run out: each expires once, at its due instant."""
+    servers = start_servers(own_redis.url, 3)
+    async with AsyncExitStack() as stack:
+        stubs = [await stack.enter_async_context(connect(server.address)) for server in servers]
+        await create_running(stubs, SESSIONS)
+        fired_so_far = sum(len(history) > 2 for history in (await outbox(redis)).values())
+        servers[0].kill()
+        halfway = asyncio.get_running_loop().time() + 1.0
+        while asyncio.get_running_loop().time() < halfway:
+            await stubs[2].ListSessions(pb.ListSessionsRequest(page_size=10))
+        servers[1].kill()
+
+        events = await until_all_expired(redis, 30)
+
+    lateness = []
+    for history in events.values():
+        assert [event.session.version for event in history] == [1, 2, 3]
+        started, expired = history[1], history[2]
+        assert expired.type is EventType.SESSION_EXPIRED
+        assert expired.session.updated_at == deadline_at(started.session)
+        assert expired.fired_at is not None
+        lateness.append(expired.fired_at - expired.session.updated_at)
+    cuts = quantiles(lateness, n=100)
+    print(
+        f"\nlateness of {SESSIONS} expiries, two of three servers killed ({fired_so_far} had fired before): "
+        f"p50 {cuts[49]:.0f} ms, p90 {cuts[89]:.0f} ms, p99 {cuts[98]:.0f} ms, max {max(lateness)} ms"
+    )
+    assert min(lateness) >= 0
+
+
+async def test_a_clock_runs_out_though_its_last_writer_was_killed(
+    own_redis: RedisServer, start_servers: StartServers
+) -> None:
+    """The only server that ever touched the session dies; a watcher on another one sees it expire all the same."""
+    writer, other = start_servers(own_redis.url, 2)
+    async with connect(writer.address) as writing, connect(other.address) as reading:
+        session = await running_session(writing, two_players(bank_ms=1_500))
+        writer.kill()
+        async with watching(reading.WatchSession(pb.WatchSessionRequest(session_id=session.session_id))) as seen:
+            await seen.until_end()
+
+    assert seen.kinds() == ["snapshot", "event", "end"]
+    expired = seen.of("event")[0].event
+    assert expired.occurred_at == session.deadline_at
+    assert expired.fired_at.ToMilliseconds() >= expired.occurred_at.ToMilliseconds()
+
+
+async def test_what_fell_due_while_everything_was_down_is_stamped_with_its_due_instants(
+    own_redis: RedisServer, start_servers: StartServers
+) -> None:
+    """Advances of an unattended turn timer keep their schedule: the chain has no drift."""
+    (server,) = start_servers(own_redis.url, 1)
+    async with connect(server.address) as stub:
+        request = pb.CreateSessionRequest(mode=2, time_per_cycle_ms=1_000)
+        session = await running_session(stub, request)
+        server.kill()
+        until = asyncio.get_running_loop().time() + 2.5
+        async with Redis.from_url(own_redis.url) as redis:
+            while asyncio.get_running_loop().time() < until:
+                await redis.ping()
+        server.start()
+    async with connect(server.address) as stub:
+        reply = await stub.GetSession(pb.GetSessionRequest(session_id=session.session_id))
+
+    after = reply.session
+    assert after.cycle_number >= 3
+    started = session.started_at.ToMilliseconds()
+    assert after.cycle_started_at.ToMilliseconds() == started + (after.cycle_number - 1) * 1_000
+    assert after.version == session.version + after.cycle_number - 1
