@@ -1,0 +1,156 @@
+"""The README's first five minutes, done as it says, and the commands of the other documents."""
+
+import asyncio
+import json
+import os
+import re
+import shutil
+import signal
+import sys
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import NamedTuple
+
+import pytest
+
+from tests.harness.commands import run_command
+
+ROOT = Path(__file__).parents[2]
+BUF = Path(sys.executable).with_name("buf")
+
+# grpcurl is not on PyPI; buf speaks the same reflection. The README's commands run through it unchanged.
+WITHOUT_GRPCURL = f"""
+grpcurl() {{ [ "$1" = -plaintext ] && "{BUF}" curl --protocol grpc --http2-prior-knowledge -d "$3" "http://$4/$5"; }}
+"""
+
+
+class Stack(NamedTuple):
+    """A running `synckairos dev`."""
+
+    address: str
+    redis_url: str
+    greeting: str
+
+
+def blocks(document: str, language: str) -> list[str]:
+    """Return the fenced blocks of a document in a language."""
+    return re.findall(rf"```{language}\n(.*?)```", (ROOT / document).read_text(), re.DOTALL)
+
+
+@pytest.fixture(scope="module")
+async def stack(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Stack]:
+    """`synckairos dev` on free ports, stopped with Ctrl-C."""
+    folder = tmp_path_factory.mktemp("dev")
+    folder.chmod(0o711)
+    process = await asyncio.create_subprocess_exec(
+        sys.executable, "-m", "synckairos", "dev", "--data-dir", str(folder / "data"), "--listen", "127.0.0.1:0",
+        cwd=folder, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.DEVNULL,
+    )  # fmt: skip
+    assert process.stdout is not None
+    greeting = ""
+    async with asyncio.timeout(60):
+        while "WatchSession" not in greeting:
+            line = (await process.stdout.readline()).decode()
+            assert line, f"dev ended: {greeting}"
+            greeting += line
+    found = dict(re.findall(r"^(Redis|SyncKairos) +(\S+)", greeting, re.MULTILINE))
+    yield Stack(found["SyncKairos"], found["Redis"], greeting)
+    process.send_signal(signal.SIGINT)
+    async with asyncio.timeout(30):
+        rest, _ = await process.communicate()
+        assert process.returncode == 0
+        assert b"stopped" in rest
+
+
+def as_written(script: str, address: str) -> str:
+    """Return a README script for a server elsewhere than at the default address."""
+    script = script.replace("localhost:50051", address)
+    return script if shutil.which("grpcurl") else WITHOUT_GRPCURL + script
+
+
+async def test_the_first_five_minutes(stack: Stack, tmp_path: Path) -> None:
+    """Create, start, watch with ticks in one terminal, switch in another: all by reflection alone."""
+    create_and_start, watch, switch = [block for block in blocks("README.md", "sh") if "grpcurl" in block]
+
+    made = await run_command("bash", "-ec", as_written(create_and_start, stack.address), cwd=tmp_path)
+    watching = await asyncio.create_subprocess_exec(
+        "bash", "-ec", as_written(watch, stack.address), stdout=asyncio.subprocess.PIPE, start_new_session=True
+    )
+    assert watching.stdout is not None
+    try:
+        seen = await _until(watching.stdout, '"tick"')
+        switched = await run_command("bash", "-ec", as_written(switch, stack.address), cwd=tmp_path)
+        seen += await _until(watching.stdout, "EVENT_TYPE_CYCLE_SWITCHED")
+    finally:
+        os.killpg(watching.pid, signal.SIGTERM)  # the shell, and the client it runs
+        await watching.wait()
+
+    assert made.returncode == 0, made.stderr
+    assert made.stdout.index("STATUS_PENDING") < made.stdout.index("STATUS_RUNNING")
+    assert switched.returncode == 0, switched.stderr
+    assert '"version": "3"' in switched.stdout
+    assert seen.index('"snapshot"') < seen.index('"tick"') < seen.index('"event"')
+
+
+async def _until(stream: asyncio.StreamReader, text: str) -> str:
+    """Read until a text has come, within 15 s."""
+    seen = ""
+    async with asyncio.timeout(15):
+        while text not in seen:
+            line = (await stream.readline()).decode()
+            assert line, f"the stream ended: {seen}"
+            seen += line
+    return seen
+
+
+async def test_the_python_example(stack: Stack, tmp_path: Path) -> None:
+    """The README's program runs as it stands and sees the snapshot, the ticks and the move."""
+    (program,) = blocks("README.md", "python")
+    file = tmp_path / "example.py"
+    file.write_text(program.replace("localhost:50051", stack.address))
+
+    done = await run_command(sys.executable, str(file), cwd=tmp_path)
+
+    assert done.returncode == 0, done.stderr
+    kinds = [line.split()[1] for line in done.stdout.splitlines()]
+    assert kinds[0] == "snapshot"
+    assert kinds[-2:] == ["event", "tick"]
+    assert set(kinds) == {"snapshot", "tick", "event"}
+
+
+async def test_what_dev_prints_can_be_pasted(stack: Stack, tmp_path: Path) -> None:
+    """The commands that `dev` suggests work: the first one, run twice, says that the session exists."""
+    suggested = [line.strip() for line in stack.greeting.splitlines() if "CreateSession" in line]
+    script = suggested[0].replace(".venv/bin/buf", str(BUF))
+
+    again = await run_command("bash", "-ec", f"{script}; {script}", cwd=tmp_path)
+
+    assert "already_exists" in (again.stdout + again.stderr).lower().replace("alreadyexists", "already_exists")
+
+
+async def test_the_commands_of_the_operations_page(stack: Stack, tmp_path: Path) -> None:
+    """Every command block of docs/operations.md succeeds against a running stack."""
+    bin_folder = str(Path(sys.executable).parent)
+    environment = {"SYNCKAIROS_REDIS_URL": stack.redis_url, "SYNCKAIROS_LISTEN": stack.address}
+    scripts = blocks("docs/operations.md", "sh")
+
+    done = [
+        await run_command("bash", "-ec", f"export PATH={bin_folder}:$PATH; {script}", cwd=tmp_path, **environment)
+        for script in scripts
+    ]
+
+    assert len(scripts) >= 2
+    assert [finished.returncode for finished in done] == [0] * len(scripts), done
+    assert any("SERVING" in finished.stdout for finished in done)
+
+
+async def test_inspect_prints_what_is_stored(stack: Stack, tmp_path: Path) -> None:
+    """`synckairos inspect` shows a session of the README with its events, as JSON."""
+    session_id = "11111111-1111-4111-8111-111111111111"
+    environment = {"SYNCKAIROS_REDIS_URL": stack.redis_url}
+
+    done = await run_command(sys.executable, "-m", "synckairos", "inspect", session_id, cwd=tmp_path, **environment)
+
+    found = json.loads(done.stdout)
+    assert found["session"]["session_id"] == session_id
+    assert [event["version"] for event in found["events"]] == list(range(1, found["session"]["version"] + 1))

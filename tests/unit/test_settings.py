@@ -1,0 +1,67 @@
+"""Settings: documented, validated together, never leaking."""
+
+import re
+from pathlib import Path
+
+import pytest
+
+from synckairos.settings import Settings, SettingsError, load_settings, split_address
+
+EXAMPLE = (Path(__file__).parents[2] / ".env.example").read_text()
+
+
+def test_the_example_lists_every_setting_with_its_default() -> None:
+    """.env.example and the code cannot drift apart."""
+    listed = dict(re.findall(r"^#SYNCKAIROS_(\w+)=(.*)$", EXAMPLE, re.MULTILINE))
+
+    defaults = {}
+    for name, field in Settings.model_fields.items():
+        value = field.default
+        value = value.get_secret_value() if hasattr(value, "get_secret_value") else value
+        defaults[name.upper()] = "" if value is None else str(value)
+
+    assert listed == defaults
+
+
+def test_every_setting_is_described() -> None:
+    """Each setting says what it is for, and the example repeats it."""
+    for name, field in Settings.model_fields.items():
+        assert field.description, name
+        assert f"# {field.description}\n" in EXAMPLE, name
+
+
+def test_all_wrong_settings_are_named_and_no_value_is_shown(monkeypatch: pytest.MonkeyPatch) -> None:
+    """One look at the error is enough, and it can be pasted into a ticket."""
+    monkeypatch.setenv("SYNCKAIROS_REDIS_URL", "http://me:hunter2@somewhere")
+    monkeypatch.setenv("SYNCKAIROS_REQUEST_TTL_S", "86401")
+    monkeypatch.setenv("SYNCKAIROS_STORE_INIT", "perhaps")
+
+    with pytest.raises(SettingsError) as raised:
+        load_settings()
+
+    text = str(raised.value)
+    assert all(name in text for name in ("SYNCKAIROS_REDIS_URL", "SYNCKAIROS_REQUEST_TTL_S", "SYNCKAIROS_STORE_INIT"))
+    assert "hunter2" not in text
+
+
+def test_urls_do_not_show_in_a_representation(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Settings may end up in a log by accident; their secrets do not."""
+    monkeypatch.setenv("SYNCKAIROS_REDIS_URL", "redis://:hunter2@somewhere:6379/0")
+
+    assert "hunter2" not in repr(load_settings()) + str(load_settings())
+
+
+@pytest.mark.parametrize(
+    ("address", "expected"),
+    [("127.0.0.1:0", ("127.0.0.1", 0)), ("[::1]:50051", ("::1", 50_051)), ("0.0.0.0:65535", ("0.0.0.0", 65_535))],
+)
+def test_addresses_are_taken_apart(address: str, expected: tuple[str, int]) -> None:
+    """host:port, with brackets around an IPv6 host."""
+    assert split_address(address) == expected
+
+
+@pytest.mark.parametrize("address", ["", ":50051", "localhost", "localhost:", "localhost:http", "localhost:65536"])
+def test_what_is_no_address_is_refused(address: str) -> None:
+    """Half an address is none."""
+    with pytest.raises(ValueError, match="host:port"):
+        split_address(address)
