@@ -28,7 +28,7 @@ class ServerProcess:
             **{f"SYNCKAIROS_{name.upper()}": value for name, value in settings.items()},
         }
         self.log = log
-        self.port = _free_port()
+        self.port = free_port()
         self._process: subprocess.Popen[bytes] | None = None
 
     def __enter__(self) -> Self:
@@ -115,7 +115,8 @@ class ServerProcess:
         return self.log.read_text(errors="replace")[-4_000:] if self.log.exists() else ""
 
 
-def _free_port() -> int:
+def free_port() -> int:
+    """Return a port that is free now."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return int(probe.getsockname()[1])

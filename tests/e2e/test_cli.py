@@ -1,0 +1,119 @@
+"""The command line as a user meets it: `dev`, metrics, the store's name, migrations."""
+
+import asyncio
+import re
+import signal
+import sys
+import urllib.request
+from asyncio.subprocess import PIPE, Process
+from pathlib import Path
+
+import pytest
+
+from synckairos.devstack import PostgresServer, RedisServer
+from synckairos.v1 import session_service_pb2 as pb
+from tests.e2e.conftest import StartServers
+from tests.harness.client import connect, running_session
+from tests.harness.commands import run_command, synckairos
+from tests.harness.server_process import ServerProcess, free_port
+
+
+async def start_dev(folder: Path, *options: str) -> tuple[Process, str]:
+    """Start `synckairos dev` and return it with its address once it serves."""
+    process = await asyncio.create_subprocess_exec(
+        sys.executable, "-m", "synckairos", "dev", "--data-dir", str(folder / "data"), "--listen", "127.0.0.1:0",
+        *options, cwd=folder, stdout=PIPE, stderr=asyncio.subprocess.DEVNULL,
+    )  # fmt: skip
+    assert process.stdout is not None
+    async with asyncio.timeout(60):
+        while True:
+            line = (await process.stdout.readline()).decode()
+            assert line, "dev has ended"
+            if found := re.match(r"SyncKairos +(\S+)", line):
+                return process, found[1]
+
+
+async def stop_dev(process: Process) -> None:
+    """Press Ctrl-C and wait for a clean end."""
+    process.send_signal(signal.SIGINT)
+    async with asyncio.timeout(30):
+        await process.communicate()
+    assert process.returncode == 0
+
+
+async def test_dev_keeps_its_data_and_its_second_start_is_refused_while_it_runs(server_directory: Path) -> None:
+    """A session outlives Ctrl-C and a new start; two at once on one folder would harm it, so the second says no."""
+    process, address = await start_dev(server_directory)
+    async with connect(address) as stub:
+        session = await running_session(stub)
+    second = await run_command(
+        sys.executable, "-m", "synckairos", "dev", "--data-dir", str(server_directory / "data"), cwd=server_directory
+    )
+    await stop_dev(process)
+
+    process, address = await start_dev(server_directory)
+    async with connect(address) as stub:
+        kept = await stub.GetSession(pb.GetSessionRequest(session_id=session.session_id))
+    await stop_dev(process)
+
+    assert second.returncode == 1
+    assert "Traceback" not in second.stderr
+    assert kept.session.version == session.version
+
+
+@pytest.mark.parametrize("option", ["--redis-port", "--postgres-port"])
+async def test_a_taken_port_is_named_with_its_option(
+    server_directory: Path, redis_server: RedisServer, option: str
+) -> None:
+    """The message says which port is taken and how to choose another one."""
+    done = await run_command(
+        sys.executable, "-m", "synckairos", "dev", "--data-dir", str(server_directory / "data"),
+        option, str(redis_server.port), cwd=server_directory,
+    )  # fmt: skip
+
+    assert done.returncode == 1
+    assert str(redis_server.port) in done.stderr
+    assert option in done.stderr
+
+
+async def test_metrics_are_served_and_count_calls(redis_server: RedisServer, start_servers: StartServers) -> None:
+    """Prometheus finds the calls by method and code."""
+    listen = f"127.0.0.1:{free_port()}"
+    (server,) = start_servers(redis_server.url, 1, metrics_listen=listen, redis_prefix="metrics")
+    async with connect(server.address) as stub:
+        await running_session(stub)
+
+    text = await asyncio.to_thread(_fetch, f"http://{listen}/metrics")
+
+    assert re.search(r'synckairos_call_seconds_count\{code="OK",method="[^"]*StartSession",reason=""\} 1.0', text)
+    assert "synckairos_watchers 0.0" in text
+
+
+def _fetch(url: str) -> str:
+    with urllib.request.urlopen(url, timeout=5) as reply:
+        return str(reply.read().decode())
+
+
+async def test_a_careful_server_waits_for_the_operator_to_name_an_empty_store(
+    own_redis: RedisServer, tmp_path: Path
+) -> None:
+    """With STORE_INIT=never an empty Redis is not taken for a new one until `store init`."""
+    with ServerProcess(own_redis.url, tmp_path / "careful.log", store_init="never") as server:
+        before = server.health()
+        unnamed = await synckairos("store", "show", redis_url=own_redis.url, cwd=tmp_path)
+        named = await synckairos("store", "init", redis_url=own_redis.url, cwd=tmp_path)
+        after = await asyncio.to_thread(server.await_answer, "SERVING", 5)
+        shown = await synckairos("store", "show", redis_url=own_redis.url, cwd=tmp_path)
+
+    assert (before, after) == ("NOT_SERVING", "SERVING")
+    assert (unnamed.returncode, named.returncode) == (1, 0)
+    assert shown.stdout == named.stdout
+
+
+async def test_migrate_up_finds_nothing_to_apply(postgres_server: PostgresServer, tmp_path: Path) -> None:
+    """Without migrations the command succeeds and says so."""
+    done = await synckairos(
+        "migrate", "up", redis_url="redis://127.0.0.1:1", cwd=tmp_path, SYNCKAIROS_DATABASE_URL=postgres_server.url
+    )
+
+    assert (done.returncode, done.stdout.strip()) == (0, "nothing to apply")
