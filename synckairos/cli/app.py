@@ -85,7 +85,7 @@ def dev(
     redis_port: Annotated[int, typer.Option(help="Redis' port; 0 takes a free one.")] = 0,
     postgres_port: Annotated[int, typer.Option(help="PostgreSQL's port; 0 takes a free one.")] = 0,
 ) -> None:
-    """Run everything on this machine: a real Redis, a real PostgreSQL, and a server."""
+    """Run everything on this machine: a real Redis, a real PostgreSQL (unless SYNCKAIROS_*_URL name some), a server."""
     try:
         run_dev(DevOptions(data_dir, listen, redis_port, postgres_port), settings_or_fail, run)
     except DevstackError as error:

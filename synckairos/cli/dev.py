@@ -31,22 +31,29 @@ class DevOptions(NamedTuple):
 def run_dev(
     options: DevOptions, settings_for: Callable[..., Settings], run: Callable[[Coroutine[Any, Any, Any]], Any]
 ) -> None:
-    """Start Redis and PostgreSQL, apply the migrations, serve, and stop everything in the reverse order."""
+    """Start Redis and PostgreSQL, apply the migrations, serve, and stop everything in the reverse order.
+
+    A server that the environment names is used instead of one of its own.
+    """
+    given = settings_for(listen=options.listen)
     options.data_dir.mkdir(parents=True, exist_ok=True)
     with ExitStack() as stack:
-        typer.echo(f"starting Redis and PostgreSQL in {options.data_dir} …")
-        redis = RedisServer(options.data_dir / "redis", options.redis_port)
-        redis.start()
-        stack.callback(redis.stop)
-        postgres = PostgresServer(options.data_dir / "postgres", options.postgres_port)
-        postgres.start()
-        stack.callback(postgres.stop)
-        settings = settings_for(redis_url=redis.url, database_url=postgres.url, listen=options.listen)
+        typer.echo(f"starting what is needed in {options.data_dir} …")
+        urls: dict[str, str] = {}
+        if "redis_url" not in given.model_fields_set:
+            redis = stack.enter_context(RedisServer(options.data_dir / "redis", options.redis_port))
+            urls["redis_url"] = redis.url
+        if "database_url" not in given.model_fields_set:
+            postgres = stack.enter_context(PostgresServer(options.data_dir / "postgres", options.postgres_port))
+            urls["database_url"] = postgres.url
+        settings = settings_for(listen=options.listen, **urls)
         applied = run(migrate(settings))
-        typer.echo(f"Redis       {redis.url}")
-        typer.echo(f"PostgreSQL  {postgres.url}{f'  (applied {len(applied)} migrations)' if applied else ''}")
+        typer.echo(f"Redis       {urls.get('redis_url', 'SYNCKAIROS_REDIS_URL')}")
+        typer.echo(
+            f"PostgreSQL  {urls.get('database_url', 'SYNCKAIROS_DATABASE_URL')}  ({len(applied)} migrations applied)"
+        )
         run(serve(settings, on_started=_greet))
-        typer.echo("stopped")
+    typer.echo("stopped")
 
 
 def _greet(server: Server) -> None:

@@ -1,6 +1,7 @@
 """The command line as a user meets it: `dev`, metrics, the store's name, migrations."""
 
 import asyncio
+import os
 import re
 import signal
 import sys
@@ -18,11 +19,11 @@ from tests.harness.commands import run_command, synckairos
 from tests.harness.server_process import ServerProcess, free_port
 
 
-async def start_dev(folder: Path, *options: str) -> tuple[Process, str]:
+async def start_dev(folder: Path, *options: str, **environment: str) -> tuple[Process, str]:
     """Start `synckairos dev` and return it with its address once it serves."""
     process = await asyncio.create_subprocess_exec(
         sys.executable, "-m", "synckairos", "dev", "--data-dir", str(folder / "data"), "--listen", "127.0.0.1:0",
-        *options, cwd=folder, stdout=PIPE, stderr=asyncio.subprocess.DEVNULL,
+        *options, cwd=folder, env={**os.environ, **environment}, stdout=PIPE, stderr=asyncio.subprocess.DEVNULL,
     )  # fmt: skip
     assert process.stdout is not None
     async with asyncio.timeout(60):
@@ -59,6 +60,19 @@ async def test_dev_keeps_its_data_and_its_second_start_is_refused_while_it_runs(
     assert second.returncode == 1
     assert "Traceback" not in second.stderr
     assert kept.session.version == session.version
+
+
+async def test_dev_uses_the_servers_that_the_environment_names(server_directory: Path, own_redis: RedisServer) -> None:
+    """With SYNCKAIROS_REDIS_URL the sessions lie in that Redis, and none is started."""
+    process, address = await start_dev(server_directory, SYNCKAIROS_REDIS_URL=own_redis.url)
+    async with connect(address) as stub:
+        session = await running_session(stub)
+    await stop_dev(process)
+
+    inspected = await synckairos("inspect", session.session_id, redis_url=own_redis.url, cwd=server_directory)
+
+    assert inspected.returncode == 0, inspected.stderr
+    assert not (server_directory / "data" / "redis").exists()
 
 
 @pytest.mark.parametrize("option", ["--redis-port", "--postgres-port"])
