@@ -1,0 +1,92 @@
+"""What one server process has of the store: its own connections, queue, guard and clock, on shared data."""
+
+from dataclasses import dataclass, field
+from typing import Self
+
+from synckairos.adapters.ids import new_change_id, new_session_id
+from synckairos.adapters.redis_commit import CommitWriter
+from synckairos.adapters.redis_connections import RedisConnections
+from synckairos.adapters.redis_feed import RedisFeed
+from synckairos.adapters.redis_guard import RedisGuard
+from synckairos.adapters.redis_index import RedisDeadlineIndex, RedisSessionIndex
+from synckairos.adapters.redis_keys import Keys
+from synckairos.adapters.redis_store import RedisSessionStore
+from synckairos.adapters.redis_time import EstimatedClock
+from synckairos.application.sessions import Sessions
+from synckairos.domain.timing import Lifetimes
+
+
+@dataclass
+class Observed:
+    """Counts what the store and the sweep report."""
+
+    conflicts: int = 0
+    unknown: int = 0
+    broken: int = 0
+    steps_back: int = 0
+    failures: int = 0
+    repairs: int = 0
+    lateness_ms: list[int] = field(default_factory=list)
+
+    def conflict(self) -> None:
+        """Another process won a race."""
+        self.conflicts += 1
+
+    def unknown_exec(self) -> None:
+        """A connection broke during a commit."""
+        self.unknown += 1
+
+    def broken_commit(self) -> None:
+        """A transaction was applied in part."""
+        self.broken += 1
+
+    def clock_step_back(self) -> None:
+        """The clock stepped back."""
+        self.steps_back += 1
+
+    def fired(self, lateness_ms: int) -> None:
+        """A boundary was settled."""
+        self.lateness_ms.append(lateness_ms)
+
+    def sweep_failed(self) -> None:
+        """A look or a settlement failed."""
+        self.failures += 1
+
+    def repaired(self, entries: int) -> None:
+        """Index entries were put right."""
+        self.repairs += entries
+
+
+class StoreProcess:
+    """One process' share of the store; the connections given are closed with it."""
+
+    def __init__(
+        self,
+        url: str,
+        prefix: str,
+        connections: RedisConnections | None = None,
+        *,
+        lifetimes: Lifetimes | None = None,
+        event_window: int = 16,
+        request_ttl_ms: int = 3_600_000,
+    ) -> None:
+        self.lifetimes = lifetimes or Lifetimes()
+        self.keys = Keys(prefix)
+        self.observed = Observed()
+        self.connections = connections or RedisConnections(url)
+        self.clock = EstimatedClock(on_step_back=self.observed.clock_step_back)
+        self.guard = RedisGuard(self.connections, self.keys, new_change_id)
+        self.writer = CommitWriter(self.lifetimes, event_window=event_window, request_ttl_ms=request_ttl_ms)
+        self.store = RedisSessionStore(self.connections, self.keys, self.guard, self.writer, self.clock, self.observed)
+        self.sessions = Sessions(self.store, self.lifetimes, new_change_id, new_session_id)
+        self.index = RedisSessionIndex(self.connections, self.keys)
+        self.deadlines = RedisDeadlineIndex(self.connections, self.keys, self.lifetimes)
+        self.feed = RedisFeed(url, self.connections, self.keys)
+
+    async def __aenter__(self) -> Self:
+        await self.guard.open(may_init=True)
+        await self.store.now_us()
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self.connections.close()

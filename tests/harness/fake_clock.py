@@ -1,0 +1,31 @@
+"""Time that stands still until a test lets it go on."""
+
+from typing import Final
+
+START_US: Final = 1_767_225_600_123_456
+"""An arbitrary instant, not on a whole millisecond."""
+
+
+class FakeClock:
+    """The authority's clock, and the estimate of it, for a test that does not want to wait."""
+
+    def __init__(self, now_us: int = START_US) -> None:
+        self.us = now_us
+
+    @property
+    def is_set(self) -> bool:
+        """It always is."""
+        return True
+
+    def now_us(self) -> int:
+        """Return the time in microseconds since 1970."""
+        return self.us
+
+    @property
+    def ms(self) -> int:
+        """The time in ms since 1970."""
+        return self.us // 1_000
+
+    def advance(self, ms: int) -> None:
+        """Let this much time pass; a step back if negative."""
+        self.us += ms * 1_000

@@ -1,0 +1,150 @@
+"""Any value in any field of any request: an answer from the contract, and nothing stored if it is a refusal."""
+
+import re
+import time
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from typing import Any
+
+import grpc
+import pytest
+from google.protobuf.descriptor import Descriptor
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from synckairos.devstack import RedisServer
+from synckairos.v1 import session_service_pb2 as pb
+from synckairos.v1.session_service_pb2_grpc import SessionServiceStub
+from tests.harness.client import Problem, Stub, problem_of
+from tests.harness.fake_clock import FakeClock
+from tests.harness.fake_redis_time import DrivenConnections
+from tests.harness.in_process import serving, settings_for
+from tests.integration.good_requests import create
+from tests.integration.key_space import KeySpace
+from tests.integration.request_strategies import DELETED, DONE, PAUSED, PENDING, RUNNING, good_bytes, requests_of
+
+SERVICE = pb.DESCRIPTOR.services_by_name["SessionService"]
+STREAMS = {method.name for method in SERVICE.methods if method.server_streaming}
+ANSWERS = {
+    grpc.StatusCode.INVALID_ARGUMENT,
+    grpc.StatusCode.NOT_FOUND,
+    grpc.StatusCode.ALREADY_EXISTS,
+    grpc.StatusCode.FAILED_PRECONDITION,
+    grpc.StatusCode.ABORTED,
+}
+FUZZED = settings(
+    deadline=None, derandomize=True, database=None, suppress_health_check=list(HealthCheck), max_examples=60
+)
+
+
+@dataclass
+class Place:
+    """A server whose clock stands, what it stores, and how that was before."""
+
+    channel: Any
+    key_space: KeySpace
+    before: dict[bytes, bytes]
+
+    async def call(self, name: str, raw: bytes) -> Problem | None:
+        """Make a call of raw bytes and return its error; of a stream only the first message is waited for."""
+        path = f"/{SERVICE.full_name}/{name}"
+        try:
+            if name in STREAMS:
+                stream = self.channel.unary_stream(path)(raw)
+                await stream.read()
+                stream.cancel()
+            else:
+                await self.channel.unary_unary(path)(raw)
+        except grpc.aio.AioRpcError as error:
+            return problem_of(error)
+        return None
+
+    async def judge(self, name: str, raw: bytes) -> Problem | None:
+        """Call, hold the answer against the contract, and put everything back."""
+        problem = await self.call(name, raw)
+        if problem is None:
+            await self.key_space.restore(self.before)
+            return None
+        assert problem.code in ANSWERS, problem
+        assert await self.key_space.content() == self.before, problem
+        return problem
+
+
+@pytest.fixture(scope="module")
+async def place(redis_server: RedisServer) -> AsyncIterator[Place]:
+    """A server with a session in every state; time stands, so that nothing changes by itself."""
+    clock = FakeClock(time.time_ns() // 1_000)
+    options = settings_for(redis_server.url)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("synckairos.bootstrap.RedisConnections", lambda url, **_: DrivenConnections(url, clock))
+        async with (
+            serving(options) as server,
+            grpc.aio.insecure_channel(server.address) as channel,
+            KeySpace(redis_server.url, options.redis_prefix) as key_space,
+        ):
+            await _fill(SessionServiceStub(channel))
+            yield Place(channel, key_space, await key_space.content())
+
+
+async def _fill(stub: Stub) -> None:
+    for session_id, base in (
+        (PENDING, "participant"), (RUNNING, "participant"), (PAUSED, "group"), (DONE, "count up"), (DELETED, "global"),
+    ):  # fmt: skip
+        await stub.CreateSession(create(base, session_id=session_id, labels={"a": "b"}))
+    for session_id in (RUNNING, PAUSED, DONE):
+        await stub.StartSession(pb.StartSessionRequest(session_id=session_id))
+    await stub.PauseSession(pb.PauseSessionRequest(session_id=PAUSED))
+    await stub.CompleteSession(pb.CompleteSessionRequest(session_id=DONE))
+    await stub.DeleteSession(pb.DeleteSessionRequest(session_id=DELETED))
+
+
+def leads_somewhere(kind: Descriptor, path: str) -> bool:
+    """Whether a violation's path names a field of the request, through lists and messages."""
+    step = re.match(r"(\w+)(\[\d+\])?(?:\.(.*))?", path, re.DOTALL)
+    if step is None:
+        return False
+    field = kind.fields_by_name.get(step[1])
+    if field is None or (step[2] and not field.is_repeated):
+        return False
+    if field.message_type is None or field.message_type.full_name.startswith("google.") or step[3] is None:
+        return True
+    return leads_somewhere(field.message_type, step[3])
+
+
+@pytest.mark.parametrize("name", [method.name for method in SERVICE.methods])
+@FUZZED
+@given(data=st.data())
+async def test_every_request_has_an_answer(place: Place, name: str, data: st.DataObject) -> None:
+    """OK, or a refusal of the contract whose violations name fields that exist; a refusal stores nothing."""
+    request = data.draw(requests_of(name))
+
+    problem = await place.judge(name, request.SerializeToString())
+
+    if problem is not None and problem.code is grpc.StatusCode.INVALID_ARGUMENT:
+        assert problem.fields
+        for path in problem.fields:
+            assert leads_somewhere(request.DESCRIPTOR, path), (path, problem.fields[path])
+
+
+@st.composite
+def damaged(draw: st.DrawFn, name: str) -> bytes:
+    """Return a good request's bytes with some replaced, removed or put in."""
+    raw = bytearray(draw(st.sampled_from(good_bytes(name))))
+    for _ in range(draw(st.integers(1, 4))):
+        start = draw(st.integers(0, len(raw)))
+        end = min(len(raw), start + draw(st.integers(0, 3)))
+        raw[start:end] = draw(st.binary(max_size=4))
+    return bytes(raw)
+
+
+@pytest.mark.parametrize("name", [method.name for method in SERVICE.methods])
+@FUZZED
+@given(data=st.data())
+async def test_damaged_bytes_have_an_answer(place: Place, name: str, data: st.DataObject) -> None:
+    """Bytes flipped on the wire, invalid UTF-8 among them, are refused like any other mistake, or mean something."""
+    raw = data.draw(damaged(name))
+
+    problem = await place.judge(name, raw)
+
+    if problem is not None and problem.code is grpc.StatusCode.INVALID_ARGUMENT:
+        assert problem.fields

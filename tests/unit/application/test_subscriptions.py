@@ -1,0 +1,197 @@
+"""One stream's outlet: order, conflation, and what becomes of a reader who does not keep up."""
+
+import asyncio
+from collections.abc import Iterable
+
+import pytest
+
+from synckairos.application import frames
+from synckairos.application.frames import EndReason, Frame, FrameKind, GapReason
+from synckairos.application.subscriptions import Subscription
+from synckairos.domain.commands import Start, Switch
+from synckairos.domain.events import Event
+from tests.unit.rpc.plays import BORN, KINDS, SID, Play
+
+OTHER = "10000000-0000-4000-8000-000000000002"
+LIMIT = 8
+
+
+def switches(count: int) -> list[Event]:
+    """Return the events of a session that is started and switched so many times, a ms apart."""
+    play = Play(KINDS["participant"])
+    play.do(0, Start())
+    for at in range(1, count + 1):
+        play.do(at, Switch())
+    return play.events
+
+
+EVENTS = switches(300)
+
+
+def of_other(event: Event) -> Frame:
+    """Return the frame of an event as if it had happened to the other session."""
+    return frames.of_event(event._replace(session=event.session._replace(session_id=OTHER)))
+
+
+def tick(event: Event, after_ms: int = 1) -> Frame:
+    """Return a tick made after an event."""
+    return Frame(FrameKind.TICK, event.session.session_id, event.session, event.session.updated_at + after_ms)
+
+
+def progress(event: Event) -> Frame:
+    """Return the mark that an event was sent."""
+    return Frame(FrameKind.PROGRESS, event.session.session_id, event.session, event.session.updated_at)
+
+
+def told(batch: Iterable[Frame]) -> list[tuple[str, int]]:
+    """Return the kind and the version of frames."""
+    return [(frame.kind.name, frame.session.version if frame.session else 0) for frame in batch]
+
+
+async def test_frames_are_read_in_the_order_they_were_put() -> None:
+    """Events of several sessions come out as they went in, all that wait at once."""
+    subscription = Subscription(limit=LIMIT)
+    put = [frames.of_event(EVENTS[0]), of_other(EVENTS[0]), frames.of_event(EVENTS[1])]
+    for frame in put:
+        subscription.put(frame)
+
+    assert await subscription.next() == put
+
+
+async def test_a_reader_waits_for_the_next_frame() -> None:
+    """With nothing to read the reader sleeps until something is put, however it is put."""
+    for put in (Subscription.put, Subscription.put_tick, Subscription.put_progress):
+        subscription = Subscription()
+        reader = asyncio.ensure_future(subscription.next())
+        await asyncio.sleep(0)
+        assert not reader.done()
+
+        put(subscription, tick(EVENTS[1]))
+
+        assert told(await reader) == [("TICK", 2)]
+
+
+async def test_only_the_newest_tick_is_kept() -> None:
+    """A reader who was away finds one tick a session, the latest, behind what must not be lost."""
+    subscription = Subscription()
+    subscription.put(frames.of_event(EVENTS[1]))
+    for after_ms in range(1, 500):
+        subscription.put_tick(tick(EVENTS[1], after_ms))
+    subscription.put_progress(progress(EVENTS[1]))
+
+    batch = await subscription.next()
+
+    assert told(batch) == [("EVENT", 2), ("TICK", 2), ("PROGRESS", 2)]
+    assert batch[1].at == EVENTS[1].session.updated_at + 499
+
+
+async def test_what_an_event_overtakes_is_dropped() -> None:
+    """A tick or progress made before an event would step back in time behind it; another session's stays."""
+    subscription = Subscription()
+    subscription.put_tick(tick(EVENTS[1]))
+    subscription.put_progress(progress(EVENTS[1]))
+    subscription.put_tick(Frame(FrameKind.TICK, OTHER, EVENTS[1].session, BORN + 5))
+
+    subscription.put(frames.of_event(EVENTS[2]))
+
+    assert [(frame.kind.name, frame.session_id) for frame in await subscription.next()] == [
+        ("EVENT", SID),
+        ("TICK", OTHER),
+    ]
+
+
+async def test_as_much_as_the_limit_is_nothing_lost() -> None:
+    """A reader may be behind by the limit."""
+    subscription = Subscription(limit=LIMIT)
+    for event in EVENTS[:LIMIT]:
+        subscription.put(frames.of_event(event))
+
+    assert told(await subscription.next()) == [("EVENT", version) for version in range(1, LIMIT + 1)]
+
+
+async def test_a_slow_reader_is_told_of_the_gap_and_given_a_snapshot() -> None:
+    """One more than the limit: the session's frames give way to gap and snapshot at that version, then it goes on."""
+    subscription = Subscription(limit=LIMIT)
+    for event in EVENTS[: LIMIT + 1]:
+        subscription.put(frames.of_event(event))
+    subscription.put(frames.of_event(EVENTS[LIMIT + 1]))
+
+    batch = await subscription.next()
+
+    assert told(batch) == [("GAP", LIMIT + 1), ("SNAPSHOT", LIMIT + 1), ("EVENT", LIMIT + 2)]
+    assert batch[0].reason is GapReason.SLOW_READER
+
+
+async def test_an_overflow_is_one_sessions_own() -> None:
+    """What waits of other sessions stays in the same stream, in its place."""
+    subscription = Subscription(limit=LIMIT)
+    subscription.put(of_other(EVENTS[0]))
+    subscription.put_tick(Frame(FrameKind.TICK, OTHER, EVENTS[0].session, BORN + 5))
+    for event in EVENTS[: LIMIT + 1]:
+        subscription.put(frames.of_event(event))
+
+    batch = await subscription.next()
+
+    assert [(frame.kind.name, frame.session_id) for frame in batch] == [
+        ("EVENT", OTHER), ("GAP", SID), ("SNAPSHOT", SID), ("TICK", OTHER),
+    ]  # fmt: skip
+
+
+async def test_nothing_older_follows_the_snapshot_of_an_overflow() -> None:
+    """Tick and progress from before the gap would take the stream back to an earlier version."""
+    subscription = Subscription(limit=LIMIT)
+    for event in EVENTS[:LIMIT]:
+        subscription.put(frames.of_event(event))
+    subscription.put_tick(tick(EVENTS[LIMIT - 1]))
+    subscription.put_progress(progress(EVENTS[LIMIT - 1]))
+
+    subscription.put(frames.of_event(EVENTS[LIMIT]))
+
+    assert told(await subscription.next()) == [("GAP", LIMIT + 1), ("SNAPSHOT", LIMIT + 1)]
+
+
+async def test_an_end_arrives_whatever_else_is_lost() -> None:
+    """An end that meets a full queue is written behind the gap and the snapshot."""
+    subscription = Subscription(limit=LIMIT)
+    for event in EVENTS[:LIMIT]:
+        subscription.put(frames.of_event(event))
+    last = EVENTS[LIMIT - 1].session
+
+    subscription.put(frames.end(SID, last, BORN, EndReason.DRAINING, 300))
+
+    assert [kind for kind, _ in told(await subscription.next())] == ["GAP", "SNAPSHOT", "END"]
+
+
+async def test_a_reader_who_is_away_costs_no_more_than_the_limit() -> None:
+    """However long nobody reads, what waits stays bounded, and its end is the newest version."""
+    subscription = Subscription(limit=LIMIT)
+    for event in EVENTS:
+        subscription.put(frames.of_event(event))
+        subscription.put_tick(tick(event))
+        assert len(subscription._queue) <= LIMIT + 2
+
+    batch = await subscription.next()
+
+    versions = [version for kind, version in told(batch) if kind != "GAP"]
+    assert told(batch)[0][0] == "GAP"
+    assert versions[:-1] == list(range(versions[0], EVENTS[-1].session.version + 1))
+    assert told(batch)[-1] == ("TICK", EVENTS[-1].session.version)
+
+
+async def test_a_replay_is_no_overflow() -> None:
+    """Who comes back is sent all the store retains, even more than the limit, and may then be behind by the limit."""
+    subscription = Subscription(limit=LIMIT)
+    subscription.begin([frames.of_event(event) for event in EVENTS[:100]])
+    for event in EVENTS[100 : 100 + LIMIT]:
+        subscription.put(frames.of_event(event))
+
+    assert told(await subscription.next()) == [("EVENT", version) for version in range(1, 101 + LIMIT)]
+
+
+@pytest.mark.parametrize(
+    ("tick_ms", "progress_ms", "intervals"),
+    [(0, 0, set()), (100, 0, {100}), (0, 250, {250}), (100, 250, {100, 250}), (100, 100, {100})],
+)
+def test_a_subscription_names_its_intervals(tick_ms: int, progress_ms: int, intervals: set[int]) -> None:
+    """Ticks and progress may share a beat; 0 is none."""
+    assert Subscription(tick_ms, progress_ms).intervals == intervals

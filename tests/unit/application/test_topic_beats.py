@@ -1,0 +1,110 @@
+"""What a watched session says between its versions: ticks, warnings, progress."""
+
+from typing import Any
+
+import pytest
+
+from synckairos.application.topics import Topic
+from synckairos.domain.commands import AdjustTime, Cancel, Pause, Resume, Start, Switch, Update
+from synckairos.domain.model import OnExpire
+from tests.harness.fake_clock import FakeClock
+from tests.unit.rpc.plays import BORN, BUDGET, KINDS, SID, Play
+
+
+@pytest.mark.parametrize(
+    ("commands", "at", "ticks"),
+    [
+        pytest.param([], 10, False, id="pending"),
+        pytest.param([(0, Start())], 0, False, id="at its start"),
+        pytest.param([(0, Start())], 1, True, id="running"),
+        pytest.param([(0, Start())], BUDGET - 1, True, id="a ms before the deadline"),
+        pytest.param([(0, Start())], BUDGET, False, id="at the deadline"),
+        pytest.param([(0, Start())], BUDGET + 500, False, id="behind the deadline"),
+        pytest.param([(0, Start()), (5, Pause())], 10, False, id="paused"),
+        pytest.param([(0, Start()), (5, Pause()), (9, Resume())], 10, True, id="resumed"),
+        pytest.param([(0, Start()), (5, Cancel())], 10, False, id="ended"),
+        pytest.param([(0, Start()), (5, Switch())], 5, False, id="at its last version"),
+    ],
+)
+async def test_only_a_running_clock_ticks(staged: Any, commands: list[Any], at: int, ticks: bool) -> None:
+    """Nothing ticks that does not run, behind its deadline, or before the version it would be a tick of."""
+    play = Play(KINDS["participant"])
+    for when, command in commands:
+        play.do(when, command)
+
+    tick = staged(play.session).topic.tick(BORN + at)
+
+    assert (tick is not None) is ticks
+
+
+async def test_overtime_ticks_on(staged: Any) -> None:
+    """Under NOTIFY the clock runs on past the deadline, and so do its ticks."""
+    play = Play(KINDS["global"]._replace(on_expire=OnExpire.NOTIFY))
+    play.do(0, Start())
+    play.do(BUDGET, None)
+
+    assert staged(play.session).topic.tick(BORN + BUDGET + 1) is not None
+
+
+def warned(thresholds: tuple[int, ...]) -> Play:
+    """Return a running play of one countdown with warnings."""
+    play = Play(KINDS["global"]._replace(warning_thresholds_ms=thresholds))
+    play.do(0, Start())
+    return play
+
+
+async def test_warnings_come_before_the_event_that_follows_them(staged: Any) -> None:
+    """An event says how late it is: the thresholds crossed until then are told first, each once, highest first."""
+    play = warned((50_000, 1_000, 40_000))
+    stage = staged(play.session)
+    play.do(25_000, Update(labels=(("a", "b"),)))
+    stage.topic.take(play.events[-1])
+    play.do(30_000, Pause())
+    stage.topic.take(play.events[-1])
+
+    assert stage.told() == [("WARNING", 50_000), ("WARNING", 40_000), ("EVENT", 3), ("EVENT", 4)]
+
+
+async def test_a_threshold_is_crossed_again_only_after_an_adjustment(staged: Any) -> None:
+    """A pause repeats nothing; more time does."""
+    play = warned((50_000,))
+    stage = staged(play.session)
+    for at, command in (
+        (12_000, Pause()), (20_000, Resume()), (25_000, AdjustTime(set_ms=55_000)), (31_000, Pause()),
+    ):  # fmt: skip
+        play.do(at, command)
+        stage.topic.take(play.events[-1])
+
+    assert stage.told() == [
+        ("WARNING", 50_000), ("EVENT", 3), ("EVENT", 4), ("EVENT", 5), ("WARNING", 50_000), ("EVENT", 6),
+    ]  # fmt: skip
+
+
+async def test_thresholds_above_the_budget_are_never_crossed(staged: Any) -> None:
+    """Only a threshold below what there is at the start can be crossed; one equal to it is not."""
+    play = warned((BUDGET, BUDGET + 1, BUDGET - 1))
+    stage = staged(play.session)
+    play.do(1_000, Pause())
+    stage.topic.take(play.events[-1])
+
+    assert stage.told() == [("WARNING", BUDGET - 1), ("EVENT", 3)]
+
+
+async def test_a_new_cycle_warns_anew(staged: Any) -> None:
+    """Each cycle has its own crossing; the one of the turn before is not repeated."""
+    play = Play(KINDS["cycle"]._replace(warning_thresholds_ms=(50_000,)))
+    play.do(0, Start())
+    stage = staged(play.session)
+    for at in (15_000, 20_000, 40_000):
+        play.do(at, Switch())
+        stage.topic.take(play.events[-1])
+
+    assert stage.told() == [
+        ("WARNING", 50_000), ("EVENT", 3), ("EVENT", 4), ("WARNING", 50_000), ("EVENT", 5),
+    ]  # fmt: skip
+
+
+async def test_progress_needs_a_reading(staged: Any) -> None:
+    """Before the first reading there is nothing that could have been sent; after it, everything up to its version."""
+    assert Topic(SID, FakeClock(), lambda _: None).progress(BORN) is None
+    assert staged(warned(()).session).topic.progress(BORN) is not None

@@ -1,0 +1,293 @@
+"""Joining, following and leaving sessions while they change: nothing is missed, nothing is left behind."""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from typing import Any
+
+import pytest
+
+from synckairos.application.errors import StoreUnavailable
+from synckairos.application.frames import Frame, FrameKind
+from synckairos.application.ports import Head, Hint, Request
+from synckairos.application.subscriptions import Subscription
+from synckairos.application.watching import Watching
+from synckairos.domain.commands import Caller, Cancel, Command, Create, Delete, Start, Switch
+from synckairos.domain.errors import SessionNotFound
+from synckairos.domain.events import Author
+from synckairos.domain.model import Session
+from tests.unit.rpc.plays import KINDS, SID
+from tests.unit.rpc.world import World
+
+CALLER = Caller(Author("umpire"))
+FAR = 2.0**62
+
+
+@pytest.fixture
+async def world() -> AsyncIterator[World]:
+    """The use cases on memory; at the end nothing of theirs may be left running."""
+    world = World()
+    yield world
+    await asyncio.sleep(0)
+    await world.watching.stop()
+
+
+async def create(world: World) -> Session:
+    """Create the session."""
+    answer = await world.sessions.create(SID, Create(KINDS["participant"]), CALLER, Request(), FAR)
+    assert answer.session is not None
+    return answer.session
+
+
+async def do(world: World, *commands: Command) -> Session:
+    """Change the session, a ms later each time."""
+    for command in commands:
+        world.clock.advance(1)
+        answer = await world.sessions.change(SID, command, CALLER, Request(), FAR)
+        assert answer.session is not None
+    return answer.session
+
+
+def told(subscription: Subscription) -> list[tuple[str, int]]:
+    """Return the kind and version of what was queued since."""
+    return [(frame.kind.name, frame.session.version if frame.session else 0) for frame in subscription._take()]
+
+
+def during(target: Any, name: str, action: Callable[[], Any]) -> None:
+    """Let something happen once, just after `target.name` has read and before its caller goes on."""
+    real = getattr(target, name)
+
+    async def with_interruption(*arguments: Any) -> Any:
+        result = await real(*arguments)
+        setattr(target, name, real)
+        outcome = action()
+        if asyncio.iscoroutine(outcome):
+            await outcome
+        return result
+
+    setattr(target, name, with_interruption)
+
+
+async def turns(count: int = 10) -> None:
+    """Let what is ready run."""
+    for _ in range(count):
+        await asyncio.sleep(0)
+
+
+async def test_a_change_while_joining_is_not_missed(world: World) -> None:
+    """The session moves on between reading and snapshot, its hint overtaking: the stream comes to it at once."""
+    await create(world)
+    subscription = Subscription()
+    during(world.sessions, "get", lambda: do(world, Start(), Switch()))
+
+    await world.watching.join(SID, None, subscription)
+    await turns()
+
+    assert told(subscription) == [("SNAPSHOT", 1), ("EVENT", 2), ("EVENT", 3)]
+
+
+async def test_a_deletion_while_joining_ends_the_stream(world: World) -> None:
+    """Deleted between the reading and the snapshot, the session is ended like any other; nobody waits for ever."""
+    created = await create(world)
+    first, second = Subscription(), Subscription()
+    await world.watching.join(SID, None, first)
+    position = Head(created.epoch, 1, created.change_id)
+    during(world.feed, "since", lambda: do(world, Delete()))
+
+    await world.watching.join(SID, position, second)
+    await turns()
+
+    assert told(first)[-1] == told(second)[-1] == ("END", 2)
+
+
+@pytest.mark.parametrize("hints_are_lost", [False, True], ids=["with hints", "hints lost"])
+async def test_joining_amid_changes_leaves_no_hole(world: World, hints_are_lost: bool) -> None:
+    """Two hundred switches run while twenty readers join, with a token or without: each sees every later version."""
+    first = await create(world)
+    await do(world, Start())
+    token = Head(first.epoch, 1, first.change_id)
+    if hints_are_lost:
+        world.data.listeners.clear()
+    readers = [Subscription(limit=1_000) for _ in range(20)]
+
+    async def switching() -> None:
+        for _ in range(200):
+            await do(world, Switch())
+
+    async def joining(place: int, reader: Subscription) -> None:
+        await turns(place * 15)
+        await world.watching.join(SID, token if place < 3 else None, reader)
+
+    await asyncio.gather(switching(), *(joining(place, reader) for place, reader in enumerate(readers)))
+    world.watching.hint(Hint(SID, None))
+    await turns(50)
+
+    for reader in readers:
+        kinds_versions = told(reader)
+        seen = kinds_versions[0][1]
+        for kind, version in kinds_versions[1:]:
+            assert version == seen + 1 if kind == "EVENT" else version >= seen, kinds_versions
+            seen = version
+        assert seen == 202
+
+
+@pytest.mark.parametrize("failing", ["subscribe", "since"])
+async def test_a_join_that_fails_leaves_nothing(world: World, failing: str) -> None:
+    """The store going away in the middle of a join is told, and the session is not listened to any more."""
+    session = await create(world)
+
+    async def fail(*_: Any) -> Any:
+        raise StoreUnavailable("gone")
+
+    setattr(world.feed, failing, fail)
+
+    with pytest.raises(StoreUnavailable):
+        await world.watching.join(SID, Head(session.epoch, 1, session.change_id), Subscription())
+
+    assert not world.subscribed
+    assert not world.watching._topics
+
+
+async def test_the_last_one_who_leaves_puts_out_the_light(world: World) -> None:
+    """Topic, subscription, metronomes and their tasks go with the last reader of two."""
+    await create(world)
+    readers = [Subscription(100, 250), Subscription(100)]
+    for reader in readers:
+        await world.watching.join(SID, None, reader)
+    assert sorted(world.watching._metronomes) == [100, 250]
+    beats = list(world.watching._metronomes.values())
+
+    world.watching.leave(SID, readers[0])
+    assert sorted(world.watching._metronomes) == [100]
+    assert world.subscribed == {SID}
+    world.watching.leave(SID, readers[1])
+    await turns()
+
+    assert not world.subscribed
+    assert not world.watching._topics
+    assert not world.watching._metronomes
+    assert all(beat.cancelled() for beat in beats)
+    assert world.observed.open == 0
+
+
+async def test_nothing_follows_the_end_of_a_session(world: World) -> None:
+    """In a stream of many sessions, one that was deleted while it ran neither ticks nor progresses any more."""
+    await create(world)
+    await do(world, Start())
+    subscription = Subscription(100, 100)
+    await world.watching.join(SID, None, subscription)
+    await do(world, Delete())
+    assert told(subscription)[-1] == ("END", 3)
+
+    ((topic, followers),) = world.watching._beats[100].items()
+    world.watching._send_beat(topic, world.clock.ms + 100, 100, followers)
+
+    assert told(subscription) == []
+
+
+async def test_whoever_joins_a_draining_server_is_sent_away(world: World) -> None:
+    """A join that was under way when the drain began is told to come back elsewhere like everybody else."""
+    await create(world)
+    early, late = Subscription(), Subscription()
+    await world.watching.join(SID, None, early)
+    during(world.sessions, "get", lambda: world.watching.drain(lambda: 321))
+
+    await world.watching.join(SID, None, late)
+
+    for subscription in (early, late):
+        *_, end = subscription._take()
+        assert (end.kind, end.reason.name if end.reason else "", end.value) == (FrameKind.END, "DRAINING", 321)
+
+
+async def test_lost_hints_are_made_up_for_by_the_poll(world: World) -> None:
+    """Without a single hint the poll brings the subscribers up to date, and ends those whose session is gone."""
+    await create(world)
+    subscription = Subscription()
+    await world.watching.join(SID, None, subscription)
+    world.data.listeners.clear()
+    poll = asyncio.ensure_future(world.watching.poll())
+
+    await do(world, Start(), Switch())
+    world.watching.hint(Hint("", None))
+    await turns()
+    assert told(subscription) == [("SNAPSHOT", 1), ("EVENT", 2), ("EVENT", 3)]
+    del world.data.sessions[SID]
+    world.watching.hint(Hint("", None))
+    await turns()
+    assert told(subscription) == [("END", 3)]
+
+    poll.cancel()
+
+
+async def test_a_store_that_is_away_ends_nothing(world: World) -> None:
+    """An outage is no deletion: streams stay, and go on when the store is back."""
+    await create(world)
+    subscription = Subscription()
+    await world.watching.join(SID, None, subscription)
+    poll = asyncio.ensure_future(world.watching.poll())
+    world.data.failure = StoreUnavailable("away")
+    for hint in (Hint(SID, None), Hint("", None)):
+        world.watching.hint(hint)
+    await turns()
+    assert told(subscription) == [("SNAPSHOT", 1)]
+
+    world.data.failure = None
+    await do(world, Start())
+    await turns()
+
+    assert told(subscription) == [("EVENT", 2)]
+    poll.cancel()
+
+
+@pytest.mark.parametrize("command", [Cancel(), None], ids=["ended", "unknown"])
+async def test_what_cannot_be_followed_is_not(world: World, command: Command | None) -> None:
+    """An unknown session is refused; one that has ended is shown once."""
+    subscription = Subscription()
+    if command is None:
+        with pytest.raises(SessionNotFound):
+            await world.watching.join(SID, None, subscription)
+        assert told(subscription) == []
+    else:
+        await create(world)
+        await do(world, command)
+        await world.watching.join(SID, None, subscription)
+        assert told(subscription) == [("SNAPSHOT", 2), ("END", 2)]
+
+
+class Beats:
+    """A metronome's sleeps, each ended by the test's clock."""
+
+    def __init__(self, world: World, early_us: int) -> None:
+        self._clock = world.clock
+        self._early_us = early_us
+        self.slept = 0
+
+    async def sleep(self, seconds: float) -> None:
+        """Move the clock to just before the end of the sleep."""
+        self._clock.us += max(1, round(seconds * 1_000_000) - self._early_us)
+        self.slept += 1
+        if self.slept == 6:
+            raise asyncio.CancelledError
+
+
+@pytest.mark.parametrize("early_us", [0, 1, 700], ids=["on time", "1 us early", "a rounded timer early"])
+async def test_every_multiple_of_the_interval_ticks_once(
+    world: World, monkeypatch: pytest.MonkeyPatch, early_us: int
+) -> None:
+    """A timer that wakes a moment early neither repeats a tick nor shifts the ones behind it."""
+    await create(world)
+    await do(world, Start())
+    ticks: list[Frame] = []
+    subscription = Subscription(250)
+    monkeypatch.setattr(subscription, "put_tick", ticks.append)
+    await world.watching.join(SID, None, subscription)
+    world.watching._metronomes.pop(250).cancel()
+    await asyncio.sleep(0)
+    beats = Beats(world, early_us)
+    monkeypatch.setattr("synckairos.application.watching.asyncio.sleep", beats.sleep)
+
+    with pytest.raises(asyncio.CancelledError):
+        await Watching._beat(world.watching, 250)
+
+    instants = [tick.at for tick in ticks]
+    assert all(at % 250 == 0 for at in instants)
+    assert instants == list(range(instants[0], instants[0] + 5 * 250, 250))

@@ -1,0 +1,166 @@
+"""Hypothesis at the controls of a session: random commands at random times, every version audited.
+
+`SessionMachine` is told by `make_host` who keeps the session, the pure domain or a store; it drives and checks both
+through the same four methods.
+"""
+
+from typing import NamedTuple, Protocol
+
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition, rule
+from hypothesis.strategies import DataObject
+
+from synckairos.domain import timing, turns
+from synckairos.domain.commands import Caller, Command
+from synckairos.domain.errors import Refusal
+from synckairos.domain.events import SYSTEM, Cause, Event, EventType
+from synckairos.domain.model import BANK_MODES, Mode, Session, Status
+from synckairos.domain.specification import SessionSpec
+from synckairos.domain.timing import Lifetimes
+from tests.unit.domain import session_drawing as drawing
+from tests.unit.domain.session_books import Books
+
+NOBODY = Caller(SYSTEM)
+
+
+class Reply(NamedTuple):
+    """What came of a call: the session after it, the instant that judged it, and the versions it committed."""
+
+    session: Session
+    now: int
+    events: list[Event]
+    refusal: Refusal | None = None
+
+
+class Host(Protocol):
+    """Keeps one session."""
+
+    lifetimes: Lifetimes
+
+    @property
+    def now(self) -> int:
+        """What time it is."""
+        ...
+
+    def advance(self, ms: int) -> None:
+        """Let time go on; a little back if negative."""
+        ...
+
+    def create(self, spec: SessionSpec) -> Event:
+        """Make the session; return its first event."""
+        ...
+
+    def execute(self, command: Command | None, caller: Caller) -> Reply:
+        """Ask for a change, or with None just look."""
+        ...
+
+
+class Audit:
+    """Everything that must hold for the events of a session, whoever asked for what and when."""
+
+    def __init__(self, created: Event) -> None:
+        assert (created.type, created.session.version) == (EventType.SESSION_CREATED, 1)
+        self.session = created.session
+        self.books = Books(created.session)
+        self.change_ids = {created.session.change_id}
+
+    def add(self, reply: Reply, command: Command | None) -> None:
+        """Check a call's versions, and the session it left behind."""
+        self._check_authors(reply, command)
+        for event in reply.events:
+            self._check_succession(event, reply.now)
+            self.books.post(event, command)
+            check_shape(event.session)
+            self.session = event.session
+        assert reply.session == self.session, "the reply is not the last version"
+        assert reply.now >= self.session.updated_at
+        self.books.check(reply.now)
+
+    def _check_authors(self, reply: Reply, command: Command | None) -> None:
+        called = [event for event in reply.events if event.cause is Cause.CALL]
+        if command is None or reply.refusal:
+            assert not called, "a call that was refused, or none, changed something"
+        else:
+            assert called, "a call that succeeded left no version"
+        for event in reply.events:
+            assert (event.author == SYSTEM) == (event.cause is not Cause.CALL)
+
+    def _check_succession(self, event: Event, now: int) -> None:
+        before, after = self.session, event.session
+        assert not before.deleted, "something happened after the deletion"
+        assert after.version == before.version + 1
+        assert after.change_id not in self.change_ids
+        assert before.updated_at <= after.updated_at <= now
+        assert (event.fired_at is None) == (event.cause is Cause.CALL)
+        assert event.fired_at is None or event.fired_at >= after.updated_at
+        assert (after.session_id, after.epoch, after.rules) == (before.session_id, before.epoch, before.rules)
+        assert after.cycle_number >= before.cycle_number
+        self.change_ids.add(after.change_id)
+
+
+def check_shape(session: Session) -> None:
+    """Check what must hold for every stored session by itself."""
+    assert (session.resumed_at is not None) == (session.status is Status.RUNNING)
+    assert (session.paused_at is not None) == (session.status is Status.PAUSED)
+    assert (session.completed_at is not None) == session.is_terminal
+    if session.is_terminal or session.status is Status.PENDING:
+        assert session.active is None
+        assert timing.deadline_at(session) is None
+    elif session.rules.mode in BANK_MODES:
+        assert session.active_participant is not None
+        assert not turns.is_out(session, session.active_participant)
+    if session.winner_participant_id or session.winner_group_id:
+        assert session.status in {Status.COMPLETED, Status.EXPIRED}
+    indexes = [one.participant_index for one in session.participants]
+    assert indexes == sorted(set(indexes))
+    assert len({one.participant_id for one in session.participants}) == len(indexes)
+
+
+def is_live(session: Session) -> bool:
+    """Whether something can still become of the session."""
+    return not (session.is_terminal or session.deleted)
+
+
+class SessionMachine(RuleBasedStateMachine):
+    """Plays sessions of one mode; a new one begins when one has ended."""
+
+    mode: Mode
+    host: Host
+    audit: Audit
+
+    def make_host(self) -> Host:
+        """Return a host without a session."""
+        raise NotImplementedError
+
+    @initialize(data=st.data())
+    def begin(self, data: DataObject) -> None:
+        """Create a session."""
+        self.host = self.make_host()
+        self.audit = Audit(self.host.create(data.draw(drawing.specs(self.mode), "spec")))
+
+    @precondition(lambda self: not is_live(self.audit.session))
+    @rule(data=st.data())
+    def begin_again(self, data: DataObject) -> None:
+        """Leave what has ended and begin another one."""
+        self.begin(data)
+
+    @precondition(lambda self: not self.audit.session.deleted)
+    @rule(data=st.data())
+    def ask(self, data: DataObject) -> None:
+        """Let some time pass and ask for something."""
+        self.pass_time(data)
+        command = data.draw(drawing.commands(self.audit.session), "command")
+        caller = data.draw(drawing.callers(self.audit.session), "caller")
+        self.audit.add(self.host.execute(command, caller), command)
+
+    @precondition(lambda self: is_live(self.audit.session))
+    @rule(data=st.data())
+    def look(self, data: DataObject) -> None:
+        """Let some time pass and look."""
+        self.pass_time(data)
+        self.audit.add(self.host.execute(None, NOBODY), None)
+
+    def pass_time(self, data: DataObject) -> None:
+        """Let a random time pass."""
+        jump = drawing.jumps(self.audit.session, self.host.now, self.host.lifetimes)
+        self.host.advance(data.draw(jump, "ms"))

@@ -1,0 +1,255 @@
+"""Adjustments act on what is left, of the right clock, within what a clock can hold."""
+
+from typing import Final
+
+import pytest
+
+from synckairos.domain.commands import AdjustTime, Pause, Resume, Start, Switch
+from synckairos.domain.errors import InvalidField
+from synckairos.domain.events import EventType
+from synckairos.domain.model import Mode, OnExpire, Status
+from synckairos.domain.specification import GroupSpec, ParticipantSpec, SessionSpec
+from tests.unit.domain.builders import (
+    ANN,
+    BLUE,
+    BOB,
+    DAY,
+    EVE,
+    GREEN,
+    RED,
+    ZOE,
+    Game,
+    clock_of,
+    countdown,
+    one_of_each,
+    per_cycle,
+    per_group,
+    per_participant,
+    started,
+    stopwatch,
+)
+
+LONGEST: Final = 28 * DAY
+HOLDERS: Final = {Mode.PER_PARTICIPANT: ANN, Mode.PER_GROUP: RED}
+WAITING: Final = {Mode.PER_PARTICIPANT: BOB, Mode.PER_GROUP: BLUE}
+
+AMOUNTS: Final = [
+    pytest.param(5_000, None, 55_000, id="more"),
+    pytest.param(-5_000, None, 45_000, id="less"),
+    pytest.param(-49_999, None, 1, id="all but a millisecond"),
+    pytest.param(LONGEST - 50_000, None, LONGEST, id="up to 28 days"),
+    pytest.param(LONGEST, None, LONGEST, id="more than 28 days"),
+    pytest.param(None, 7_000, 7_000, id="to a value"),
+    pytest.param(None, 1, 1, id="to a millisecond"),
+    pytest.param(None, LONGEST, LONGEST, id="to 28 days"),
+]
+"""What is added or set where 50 s are left, and what is left then."""
+
+TO_NOTHING: Final = [
+    pytest.param(-60_000, None, id="all of it"),
+    pytest.param(-LONGEST, None, id="more than all of it"),
+    pytest.param(None, 0, id="to zero"),
+]
+
+
+def _adjust(holder: str, delta_ms: int | None, set_ms: int | None) -> AdjustTime:
+    if holder in {RED, BLUE}:
+        return AdjustTime(group_id=holder, delta_ms=delta_ms, set_ms=set_ms)
+    return AdjustTime(participant_id=holder, delta_ms=delta_ms, set_ms=set_ms)
+
+
+@pytest.mark.parametrize(("delta_ms", "set_ms", "left"), AMOUNTS)
+@pytest.mark.parametrize("mode", Mode, ids=lambda mode: mode.name)
+def test_the_running_clock(mode: Mode, delta_ms: int | None, set_ms: int | None, left: int) -> None:
+    """What is left changes, what was used does not, and the deadline moves along."""
+    game, holder = started(one_of_each(OnExpire.END_SESSION)[mode]), HOLDERS.get(mode, "")
+
+    session = game.ok(10_000, _adjust(holder, delta_ms, set_ms))
+
+    clock, subject = game.clock(10_000, holder), game.events[-1].subject
+    assert (clock.bank_ms, clock.used_ms, clock.allotted_ms) == (left, 10_000, 60_000)
+    assert (game.deadline_ms, subject.remaining_ms, subject.elapsed_ms) == (10_000 + left, left, 10_000)
+    assert (game.types()[2:], session.status) == ([EventType.TIME_ADJUSTED], Status.RUNNING)
+
+
+@pytest.mark.parametrize(("delta_ms", "set_ms", "left"), AMOUNTS)
+@pytest.mark.parametrize("mode", Mode, ids=lambda mode: mode.name)
+def test_a_paused_clock(mode: Mode, delta_ms: int | None, set_ms: int | None, left: int) -> None:
+    """Adjusted while paused, the clock has that much left at the resume."""
+    game, holder = started(one_of_each(OnExpire.END_SESSION)[mode]), HOLDERS.get(mode, "")
+    game.ok(10_000, Pause())
+
+    game.ok(20_000, _adjust(holder, delta_ms, set_ms))
+    standing = game.clock(90_000, holder)
+    game.ok(100_000, Resume())
+
+    assert (standing.bank_ms, standing.used_ms, game.deadline_ms) == (left, 10_000, 100_000 + left)
+
+
+@pytest.mark.parametrize(("delta_ms", "set_ms"), TO_NOTHING)
+@pytest.mark.parametrize("is_paused", [False, True], ids=["pending", "paused"])
+@pytest.mark.parametrize("mode", Mode, ids=lambda mode: mode.name)
+def test_what_does_not_run_keeps_a_millisecond(
+    mode: Mode, is_paused: bool, delta_ms: int | None, set_ms: int | None
+) -> None:
+    """A clock that stands cannot expire: 1 ms stays, and runs out after the start or the resume."""
+    game, holder = Game(one_of_each(OnExpire.END_SESSION)[mode]), HOLDERS.get(mode, "")
+    if is_paused:
+        game.ok(0, Start(), Pause())
+
+    game.ok(10_000, _adjust(holder, delta_ms, set_ms))
+    assert game.clock(50_000, holder).bank_ms == 1
+    game.ok(60_000, Resume() if is_paused else Start())
+
+    assert game.ok(60_000).status is Status.RUNNING
+    assert game.ok(60_001).status is Status.EXPIRED
+
+
+@pytest.mark.parametrize(("delta_ms", "set_ms"), TO_NOTHING)
+@pytest.mark.parametrize("mode", WAITING, ids=lambda mode: mode.name)
+def test_who_waits_keeps_a_millisecond(mode: Mode, delta_ms: int | None, set_ms: int | None) -> None:
+    """Also in a running session the clock of who waits does not run out."""
+    game = started(one_of_each(OnExpire.END_SESSION)[mode])
+
+    session = game.ok(10_000, _adjust(WAITING[mode], delta_ms, set_ms))
+
+    assert (clock_of(session, WAITING[mode]).bank_ms, session.status, game.deadline_ms) == (1, Status.RUNNING, 60_000)
+
+
+@pytest.mark.parametrize("mode", WAITING, ids=lambda mode: mode.name)
+def test_the_time_of_who_waits(mode: Mode) -> None:
+    """Time given to who waits is there at their turn; the running clock does not notice."""
+    game = started(one_of_each()[mode])
+
+    session = game.ok(10_000, _adjust(WAITING[mode], 5_000, None))
+    assert (clock_of(session, WAITING[mode]).bank_ms, game.deadline_ms) == (65_000, 60_000)
+    game.ok(20_000, Switch())
+
+    assert (game.deadline_ms, game.clock(20_000, HOLDERS[mode]).bank_ms) == (85_000, 40_000)
+
+
+def test_adjustments_add_up() -> None:
+    """Several in one turn, each on what the one before left."""
+    game = started(per_participant(60_000, 60_000, increment_ms=2_000))
+
+    for second, delta in enumerate((5_000, -30_000, 1_000), start=1):
+        game.ok(1_000 * second, AdjustTime(ANN, delta_ms=delta))
+    session = game.ok(10_000, Switch())
+
+    assert (clock_of(session, ANN).bank_ms, clock_of(session, ANN).used_ms) == (28_000, 10_000)
+
+
+def test_a_cycle_is_adjusted_for_itself_only() -> None:
+    """Time given in one cycle is gone with it: the next starts with what every cycle has."""
+    game = started(per_cycle(30_000, ANN, BOB))
+
+    game.ok(10_000, AdjustTime(delta_ms=15_000))
+    session = game.ok(45_000)
+
+    assert (session.cycle_number, game.types()[2:]) == (2, [EventType.TIME_ADJUSTED, EventType.CYCLE_SWITCHED])
+    assert (session.clock.bank_ms, game.deadline_ms) == (30_000, 75_000)
+
+
+def test_a_cycle_adjusted_before_the_start_is_the_first() -> None:
+    """What is given to a pending session belongs to its first cycle, and to no other."""
+    game = Game(per_cycle(30_000))
+    game.ok(1_000, AdjustTime(set_ms=50_000))
+
+    game.ok(2_000, Start())
+    assert game.deadline_ms == 52_000
+    game.ok(52_000)
+
+    assert game.deadline_ms == 82_000
+
+
+def test_a_stopwatch_has_its_limit_adjusted() -> None:
+    """The limit moves; what has run stays what it is."""
+    game = started(stopwatch(60_000))
+
+    game.ok(10_000, AdjustTime(delta_ms=-20_000))
+
+    assert (game.clock(10_000).used_ms, game.clock(10_000).bank_ms, game.deadline_ms) == (10_000, 30_000, 40_000)
+
+
+@pytest.mark.parametrize(("delta_ms", "set_ms"), [(5_000, None), (None, 5_000)], ids=["delta_ms", "set_ms"])
+def test_a_stopwatch_without_a_limit_has_nothing_to_adjust(delta_ms: int | None, set_ms: int | None) -> None:
+    """Without a limit nothing is left, so nothing can be changed: the amount is refused."""
+    refusal = started(stopwatch()).refused(1, AdjustTime(delta_ms=delta_ms, set_ms=set_ms))
+
+    assert isinstance(refusal, InvalidField)
+    assert [violation.path for violation in refusal.violations] == ["delta_ms" if delta_ms else "set_ms"]
+
+
+@pytest.mark.parametrize(
+    ("spec", "command", "path"),
+    [
+        pytest.param(per_participant(), AdjustTime(set_ms=1), "participant_id", id="no participant"),
+        pytest.param(per_participant(), AdjustTime(group_id=RED, set_ms=1), "participant_id", id="a group instead"),
+        pytest.param(per_participant(), AdjustTime(ANN, RED, set_ms=1), "group_id", id="a group as well"),
+        pytest.param(per_group(), AdjustTime(set_ms=1), "group_id", id="no group"),
+        pytest.param(per_group(), AdjustTime(ANN, set_ms=1), "participant_id", id="a participant instead"),
+        pytest.param(per_cycle(30_000, ANN), AdjustTime(ANN, set_ms=1), "participant_id", id="cycle"),
+        pytest.param(countdown(60_000, ANN), AdjustTime(ANN, set_ms=1), "participant_id", id="countdown"),
+        pytest.param(countdown(), AdjustTime(group_id=RED, set_ms=1), "group_id", id="countdown, group"),
+        pytest.param(stopwatch(60_000, ANN), AdjustTime(ANN, set_ms=1), "participant_id", id="stopwatch"),
+    ],
+)
+def test_the_target_is_who_has_the_clock(spec: SessionSpec, command: AdjustTime, path: str) -> None:
+    """A target the mode does not have is refused by name, and so is a missing one."""
+    refusal = started(spec).refused(1, command)
+
+    assert isinstance(refusal, InvalidField)
+    assert [violation.path for violation in refusal.violations] == [path]
+
+
+def test_an_unknown_target_is_not_found() -> None:
+    """Nobody's clock cannot be adjusted."""
+    alone = started(per_participant()).refused(1, AdjustTime(ZOE, set_ms=1))
+    team = started(per_group()).refused(1, AdjustTime(group_id=GREEN, set_ms=1))
+
+    assert (alone.reason, alone.details) == ("PARTICIPANT_NOT_FOUND", {"participant_id": ZOE})
+    assert (team.reason, team.details) == ("GROUP_NOT_FOUND", {"group_id": GREEN})
+
+
+def test_an_eliminated_group_stays_out() -> None:
+    """Time does not bring back a group either."""
+    spec = per_group(10_000, 60_000, on_expire=OnExpire.ELIMINATE)
+    greens = (*spec.participants, ParticipantSpec(EVE, group_id=GREEN))
+    game = started(spec._replace(participants=greens, groups=(*spec.groups, GroupSpec(GREEN, 60_000))))
+    settled = game.ok(10_000)
+
+    refusal = game.refused(11_000, AdjustTime(group_id=RED, set_ms=60_000))
+
+    assert (refusal.reason, refusal.details["group_id"]) == ("PARTICIPANT_EXPIRED", RED)
+    assert game.session == settled
+
+
+def test_an_eliminated_target_stays_out() -> None:
+    """Time does not bring back who has left the rotation."""
+    game = started(per_participant(10_000, 60_000, 60_000, on_expire=OnExpire.ELIMINATE))
+    settled = game.ok(10_000)
+
+    refusal = game.refused(11_000, AdjustTime(ANN, set_ms=60_000))
+
+    assert (refusal.reason, refusal.details["participant_id"]) == ("PARTICIPANT_EXPIRED", ANN)
+    assert game.session == settled
+
+
+def test_an_adjustment_in_time_saves_and_a_late_one_does_not() -> None:
+    """With 1 ms left, time given counts; at zero the call settles the expiry and is refused."""
+    in_time, late = started(per_participant(60_000, 60_000)), started(per_participant(60_000, 60_000))
+
+    in_time.ok(59_999, AdjustTime(ANN, delta_ms=10_000))
+    refusal = late.refused(60_000, AdjustTime(ANN, delta_ms=10_000))
+
+    assert (in_time.deadline_ms, refusal.reason) == (70_000, "PARTICIPANT_EXPIRED")
+
+
+def test_an_adjustment_below_the_cap_or_above_is_not_the_caps_matter() -> None:
+    """The cap bounds grants, not what an umpire gives; above it there is no grant."""
+    game = started(per_participant(60_000, 60_000, increment_ms=5_000, max_time_ms=60_000))
+
+    game.ok(0, AdjustTime(ANN, set_ms=90_000))
+    session = game.ok(1_000, Switch())
+
+    assert clock_of(session, ANN).bank_ms == 89_000

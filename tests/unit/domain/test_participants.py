@@ -1,0 +1,279 @@
+"""Participants coming and going, with the clock running, standing, or not yet started."""
+
+from typing import Final
+
+import pytest
+
+from synckairos.domain.commands import AddParticipant, Pause, RemoveParticipant, Resume, Switch
+from synckairos.domain.errors import InvalidField
+from synckairos.domain.events import Cause, EventType
+from synckairos.domain.model import Mode, OnExpire, Session, Status
+from synckairos.domain.specification import GroupSpec, ParticipantSpec, SessionSpec
+from tests.unit.domain.builders import (
+    ANN,
+    BOB,
+    CLEO,
+    EVE,
+    GREEN,
+    RED,
+    UMPIRE,
+    ZOE,
+    Game,
+    at,
+    clock_of,
+    countdown,
+    one_of_each,
+    participant,
+    per_cycle,
+    per_group,
+    per_participant,
+    started,
+    stopwatch,
+)
+
+ELIMINATE: Final = OnExpire.ELIMINATE
+ADDED, REMOVED = EventType.PARTICIPANT_ADDED, EventType.PARTICIPANT_REMOVED
+COMPLETED: Final = EventType.SESSION_COMPLETED
+HOLDERS: Final = {Mode.PER_PARTICIPANT: ANN, Mode.PER_GROUP: RED}
+
+
+def _joining(mode: Mode) -> ParticipantSpec:
+    """Describe EVE as this mode wants her."""
+    bank = 60_000 if mode is Mode.PER_PARTICIPANT else 0
+    return ParticipantSpec(EVE, None, bank, RED if mode is Mode.PER_GROUP else "")
+
+
+def _names(session: Session) -> list[str]:
+    return [one.participant_id for one in session.participants]
+
+
+@pytest.mark.parametrize("mode", Mode, ids=lambda mode: mode.name)
+def test_who_joins_joins_last(mode: Mode) -> None:
+    """The newcomer stands behind everybody, and the running clock does not notice."""
+    game = started(one_of_each()[mode])
+
+    session = game.ok(10_000, AddParticipant(_joining(mode)))
+
+    assert _names(session)[-1] == EVE
+    assert session.participants[-1].participant_index == session.participants[-2].participant_index + 1
+    assert (game.active_id, game.deadline_ms, session.cycle_number) == (ANN, 60_000, 1)
+    assert (game.types()[2:], game.events[-1].subject.participant_id) == ([ADDED], EVE)
+
+
+def test_who_joins_gets_a_turn() -> None:
+    """After the last of those who were there comes the newcomer, with the bank that was brought."""
+    game = started(per_participant(60_000, 60_000))
+    game.ok(1_000, AddParticipant(ParticipantSpec(EVE, total_time_ms=5_000)))
+
+    game.ok(2_000, Switch())
+    game.ok(3_000, Switch())
+
+    assert (game.active_id, game.deadline_ms) == (EVE, 8_000)
+
+
+@pytest.mark.parametrize("spec", [per_cycle(60_000), countdown(60_000), stopwatch()], ids=lambda spec: spec.mode.name)
+def test_the_first_to_join_a_running_session_has_the_next_turn(spec: SessionSpec) -> None:
+    """A session can run without participants; who joins gets the turn with the next switch."""
+    game = started(spec)
+
+    game.ok(1_000, AddParticipant(ParticipantSpec(ANN)))
+    nobody = game.session.active
+    game.ok(2_000, Switch())
+
+    assert (nobody, game.session.active, game.session.participants[0].participant_index) == (None, 0, 0)
+    assert participant(game.view(5_000), ANN).clock.used_ms == 3_000
+
+
+@pytest.mark.parametrize(
+    ("spec", "joining", "paths"),
+    [
+        pytest.param(per_participant(), ParticipantSpec(EVE), ["participant.total_time_ms"], id="no bank"),
+        pytest.param(
+            per_participant(), ParticipantSpec(EVE, None, 999), ["participant.total_time_ms"], id="too little"
+        ),
+        pytest.param(
+            per_participant(), ParticipantSpec(EVE, None, 60_000, RED), ["participant.group_id"], id="group unused"
+        ),
+        pytest.param(
+            per_group(), ParticipantSpec(EVE, None, 60_000, RED), ["participant.total_time_ms"], id="bank unused"
+        ),
+        pytest.param(per_group(), ParticipantSpec(EVE), ["participant.group_id"], id="no group"),
+        pytest.param(countdown(), ParticipantSpec(EVE, 7), ["participant.participant_index"], id="an index"),
+        pytest.param(countdown(), ParticipantSpec(EVE, metadata=b"x" * 1_025), ["participant.metadata"], id="too much"),
+        pytest.param(
+            per_cycle(),
+            ParticipantSpec(EVE, None, 1, RED),
+            ["participant.group_id", "participant.total_time_ms"],
+            id="both unused",
+        ),
+    ],
+)
+def test_who_joins_is_described_as_the_mode_wants(
+    spec: SessionSpec, joining: ParticipantSpec, paths: list[str]
+) -> None:
+    """The fields of a newcomer are judged like those of the first participants."""
+    refusal = started(spec).refused(1_000, AddParticipant(joining))
+
+    assert isinstance(refusal, InvalidField)
+    assert sorted(violation.path for violation in refusal.violations) == paths
+
+
+@pytest.mark.parametrize("mode", Mode, ids=lambda mode: mode.name)
+def test_nobody_joins_twice(mode: Mode) -> None:
+    """The id of somebody who is there is taken."""
+    refusal = started(one_of_each()[mode]).refused(1, AddParticipant(_joining(mode)._replace(participant_id=BOB)))
+
+    assert (refusal.reason, refusal.details) == ("PARTICIPANT_ALREADY_EXISTS", {"participant_id": BOB})
+
+
+def test_nobody_joins_a_group_that_is_not_there() -> None:
+    """An unknown group is not found; an eliminated one has run out of time."""
+    spec = per_group(10_000, 60_000, on_expire=ELIMINATE)
+    spec = spec._replace(
+        participants=(*spec.participants, ParticipantSpec(ZOE, group_id=GREEN)),
+        groups=(*spec.groups, GroupSpec(GREEN, 60_000)),
+    )
+    game = started(spec)
+
+    unknown = game.refused(1_000, AddParticipant(ParticipantSpec(EVE, group_id=ANN)))
+    eliminated = game.refused(10_000, AddParticipant(ParticipantSpec(EVE, group_id=RED)))
+
+    assert (unknown.reason, unknown.details) == ("GROUP_NOT_FOUND", {"group_id": ANN})
+    assert (eliminated.reason, eliminated.details["group_id"]) == ("PARTICIPANT_EXPIRED", RED)
+
+
+@pytest.mark.parametrize("mode", Mode, ids=lambda mode: mode.name)
+def test_who_waits_can_leave_unnoticed(mode: Mode) -> None:
+    """Removing somebody whose turn it is not leaves the running turn alone."""
+    game = started(one_of_each()[mode])
+    game.ok(1_000, Switch())
+    deadline = game.deadline_ms
+
+    session = game.ok(2_000, RemoveParticipant(ANN))
+
+    assert (ANN not in _names(session), game.active_id, game.deadline_ms) == (True, BOB, deadline)
+    assert (session.cycle_number, game.types()[-1]) == (2, REMOVED)
+
+
+@pytest.mark.parametrize("mode", Mode, ids=lambda mode: mode.name)
+def test_who_leaves_at_the_move_is_charged_and_the_next_one_starts(mode: Mode) -> None:
+    """The turn ends now, charged; the next one begins at the same instant."""
+    game = started(one_of_each()[mode])
+
+    session = game.ok(10_000, RemoveParticipant(ANN))
+
+    subject = game.events[-1].subject
+    assert (game.types()[2:], subject.participant_id, subject.elapsed_ms, subject.remaining_ms) == (
+        [REMOVED],
+        ANN,
+        10_000,
+        50_000,
+    )
+    assert (game.active_id, session.cycle_number, session.cycle_started_at) == (BOB, 2, at(10_000))
+    fresh = mode in {Mode.PER_PARTICIPANT, Mode.PER_CYCLE, Mode.PER_GROUP}
+    assert game.deadline_ms == (70_000 if fresh else 60_000)
+
+
+def test_leaving_a_group_at_the_move_charges_the_group() -> None:
+    """No grant and no count for a turn that was broken off; the group's memory of whose turn it was stays."""
+    game = started(per_group(60_000, 60_000, increment_ms=5_000))
+
+    session = game.ok(10_000, RemoveParticipant(ANN))
+    assert (clock_of(session, RED).bank_ms, clock_of(session, RED).used_ms) == (50_000, 10_000)
+    game.ok(12_000, Switch())
+
+    assert game.active_id == CLEO
+
+
+def test_leaving_does_not_grant_the_others() -> None:
+    """Who goes on after a removal has what they had."""
+    game = started(per_participant(60_000, 50_000, 40_000, increment_ms=5_000))
+
+    session = game.ok(10_000, RemoveParticipant(ANN))
+
+    assert [(one.clock.bank_ms, one.cycle_count) for one in session.participants] == [(50_000, 0), (40_000, 0)]
+
+
+@pytest.mark.parametrize("mode", Mode, ids=lambda mode: mode.name)
+def test_leaving_while_paused_leaves_it_paused(mode: Mode) -> None:
+    """The next one's turn begins with the resume, in full."""
+    game = started(one_of_each()[mode])
+    game.ok(10_000, Pause())
+
+    paused = game.ok(20_000, RemoveParticipant(ANN))
+    assert (paused.status, game.active_id, paused.paused_at, game.deadline_ms) == (Status.PAUSED, BOB, at(10_000), None)
+    game.ok(100_000, Resume())
+
+    fresh = mode in {Mode.PER_PARTICIPANT, Mode.PER_CYCLE, Mode.PER_GROUP}
+    assert game.deadline_ms == (160_000 if fresh else 150_000)
+
+
+@pytest.mark.parametrize(
+    ("spec", "leaving"),
+    [
+        pytest.param(per_participant(60_000), ANN, id="the only player"),
+        pytest.param(per_group(participants=per_group().participants[:3]), BOB, id="the only member"),
+        pytest.param(per_participant(60_000, on_expire=ELIMINATE), ANN, id="the only player of an elimination"),
+    ],
+)
+@pytest.mark.parametrize("is_started", [False, True], ids=["pending", "running"])
+def test_the_last_one_needed_stays(spec: SessionSpec, leaving: str, is_started: bool) -> None:
+    """A bank needs somebody to spend it: the last one cannot be removed, and nothing changes."""
+    game = started(spec) if is_started else Game(spec)
+    before = game.session
+
+    refusal = game.refused(1_000, RemoveParticipant(leaving))
+
+    assert (refusal.reason, game.session) == ("INVALID_STATE_TRANSITION", before)
+    assert refusal.details == {"from": before.status.name, "verb": "remove_participant"}
+
+
+@pytest.mark.parametrize(
+    "spec", [per_cycle(60_000, ANN), countdown(60_000, ANN), stopwatch(60_000, ANN)], ids=lambda spec: spec.mode.name
+)
+def test_a_clock_of_the_session_needs_nobody(spec: SessionSpec) -> None:
+    """Where the session has the clock, the last participant can go and the clock runs on."""
+    game = started(spec)
+
+    session = game.ok(10_000, RemoveParticipant(ANN))
+
+    assert (session.status, session.participants, session.active) == (Status.RUNNING, (), None)
+    assert game.deadline_ms == (70_000 if session.rules.mode is Mode.PER_CYCLE else 60_000)
+
+
+@pytest.mark.parametrize("mode", Mode, ids=lambda mode: mode.name)
+def test_a_stranger_cannot_leave(mode: Mode) -> None:
+    """Who is not there is not found."""
+    refusal = started(one_of_each()[mode]).refused(1_000, RemoveParticipant(ZOE))
+
+    assert (refusal.reason, refusal.details) == ("PARTICIPANT_NOT_FOUND", {"participant_id": ZOE})
+
+
+@pytest.mark.parametrize(("leaving", "winner", "used"), [(ANN, BOB, 0), (BOB, ANN, 10_000)], ids=["active", "waiting"])
+@pytest.mark.parametrize("is_paused", [False, True], ids=["running", "paused"])
+def test_the_last_one_left_wins(leaving: str, winner: str, used: int, is_paused: bool) -> None:
+    """Under ELIMINATE, a second version by the same caller ends the session with who is left as its winner."""
+    game = started(per_participant(60_000, 60_000, on_expire=ELIMINATE))
+    game.ok(10_000, *([Pause()] if is_paused else []))
+
+    session = game.ok(10_000, RemoveParticipant(leaving))
+
+    assert game.types()[-2:] == [REMOVED, COMPLETED]
+    assert [(event.cause, event.author, event.session.updated_at) for event in game.events[-2:]] == [
+        (Cause.CALL, UMPIRE, at(10_000))
+    ] * 2
+    assert (session.status, session.winner_participant_id, session.completed_at) == (
+        Status.COMPLETED,
+        winner,
+        at(10_000),
+    )
+    assert (clock_of(session, winner).used_ms, session.active) == (used, None)
+
+
+def test_removing_does_not_end_a_session_that_does_not_eliminate() -> None:
+    """Under END_SESSION the last one left plays on alone."""
+    game = started(per_participant(60_000, 60_000))
+
+    session = game.ok(10_000, RemoveParticipant(ANN))
+
+    assert (session.status, game.active_id, session.winner_participant_id) == (Status.RUNNING, BOB, None)

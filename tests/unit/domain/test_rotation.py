@@ -1,0 +1,284 @@
+"""Who is next: by index, by group, by name, around everybody who is out."""
+
+from typing import Final
+
+import pytest
+
+from synckairos.domain.commands import AddParticipant, AdjustTime, RemoveParticipant, Start, Switch
+from synckairos.domain.model import Mode, OnExpire
+from synckairos.domain.specification import GroupSpec, ParticipantSpec, SessionSpec
+from tests.unit.domain.builders import (
+    ANN,
+    BLUE,
+    BOB,
+    CLEO,
+    DAN,
+    EVE,
+    GREEN,
+    RED,
+    ZOE,
+    Game,
+    clock_of,
+    countdown,
+    one_of_each,
+    participant,
+    per_cycle,
+    per_group,
+    per_participant,
+    started,
+    stopwatch,
+)
+
+ELIMINATE: Final = OnExpire.ELIMINATE
+
+
+def _turns(game: Game, count: int, start_ms: int = 1_000) -> list[str | None]:
+    """Switch this many times, one second apart, and return whose turn it was each time."""
+    turns = []
+    for number in range(count):
+        game.ok(start_ms + 1_000 * number, Switch())
+        turns.append(game.active_id)
+    return turns
+
+
+def _three_groups() -> SessionSpec:
+    """Describe RED with ANN and CLEO, BLUE with BOB, GREEN with DAN and EVE, every one with a bank of 60 s."""
+    members = ((ANN, RED), (BOB, BLUE), (CLEO, RED), (DAN, GREEN), (EVE, GREEN))
+    return per_group(
+        participants=tuple(ParticipantSpec(name, group_id=group) for name, group in members),
+        groups=tuple(GroupSpec(name, 60_000) for name in (RED, BLUE, GREEN)),
+    )
+
+
+@pytest.mark.parametrize(
+    "spec",
+    [per_participant(60_000, 60_000, 60_000), per_cycle(60_000, ANN, BOB, CLEO), countdown(60_000, ANN, BOB, CLEO),
+     stopwatch(0, ANN, BOB, CLEO)],
+    ids=lambda spec: spec.mode.name,
+)  # fmt: skip
+def test_everybody_in_turn(spec: SessionSpec) -> None:
+    """Without groups the turns go round in order, whatever the clock."""
+    assert _turns(started(spec), 5) == [BOB, CLEO, ANN, BOB, CLEO]
+
+
+def test_the_index_is_the_order() -> None:
+    """The turns follow the indexes, not the list, and begin with the lowest."""
+    listed = ((ANN, 30), (BOB, 10), (CLEO, 20))
+    game = started(countdown(participants=tuple(ParticipantSpec(name, index) for name, index in listed)))
+
+    assert (game.active_id, _turns(game, 4)) == (BOB, [CLEO, ANN, BOB, CLEO])
+
+
+@pytest.mark.parametrize("mode", Mode, ids=lambda mode: mode.name)
+def test_the_first_can_be_named(mode: Mode) -> None:
+    """Who is named begins; from there it is the next one's turn, or the next group's."""
+    game = Game(one_of_each()[mode]._replace(first_participant_id=BOB))
+
+    assert game.session.first_participant_id == BOB
+    game.ok(0, Start())
+
+    assert (game.active_id, _turns(game, 1)) == (BOB, [ANN if mode is Mode.PER_GROUP else CLEO])
+
+
+def test_groups_take_turns_in_their_order() -> None:
+    """RED, BLUE, GREEN and again; in each group the members take turns."""
+    game = started(_three_groups())
+
+    assert (game.active_id, _turns(game, 8)) == (ANN, [BOB, DAN, CLEO, BOB, EVE, ANN, BOB, DAN])
+
+
+def test_groups_follow_their_list_and_members_their_index() -> None:
+    """The order of the groups is that of the list, also against the indexes of their members."""
+    spec = _three_groups()
+    listed = ((ANN, RED, 4), (CLEO, RED, 2), (BOB, BLUE, 0), (DAN, GREEN, 3), (EVE, GREEN, 1))
+    members = tuple(ParticipantSpec(name, index, group_id=group) for name, group, index in listed)
+    game = started(spec._replace(participants=members, first_participant_id=CLEO))
+
+    assert _turns(game, 6) == [BOB, EVE, ANN, BOB, DAN, CLEO]
+
+
+def test_the_first_of_all_may_be_of_any_group() -> None:
+    """The lowest index begins; the groups go on from there."""
+    spec = _three_groups()
+    members = tuple(
+        one._replace(participant_index=index) for index, one in zip((1, 0, 2, 3, 4), spec.participants, strict=True)
+    )
+    game = started(spec._replace(participants=members))
+
+    assert (game.active_id, _turns(game, 4)) == (BOB, [DAN, ANN, BOB, EVE])
+
+
+def test_a_group_remembers_its_last_member_over_others_turns() -> None:
+    """A member called out of order is the one the group goes on from."""
+    game = started(_three_groups())
+    game.ok(1_000, Switch(next_participant_id=EVE))
+
+    assert _turns(game, 4, 2_000) == [CLEO, BOB, DAN, ANN]
+
+
+def test_a_member_called_twice_in_a_row_shares_the_bank() -> None:
+    """The next of the same group is an ordinary switch: charge, grant, count, and the same bank goes on."""
+    game = started(_three_groups()._replace(increment_ms=2_000))
+
+    session = game.ok(10_000, Switch(next_participant_id=CLEO))
+
+    red = clock_of(session, RED)
+    assert (red.bank_ms, red.used_ms, participant(session, ANN).cycle_count) == (52_000, 10_000, 1)
+    assert (game.active_id, game.deadline_ms, session.cycle_number) == (CLEO, 62_000, 2)
+
+
+@pytest.mark.parametrize("mode", Mode, ids=lambda mode: mode.name)
+def test_the_next_can_be_named(mode: Mode) -> None:
+    """The turn goes to who is named, and on from there."""
+    game = started(one_of_each()[mode])
+
+    game.ok(1_000, Switch(next_participant_id=CLEO))
+
+    assert game.active_id == CLEO
+
+
+@pytest.mark.parametrize("mode", Mode, ids=lambda mode: mode.name)
+def test_a_turn_can_be_handed_to_oneself(mode: Mode) -> None:
+    """Naming who is at the move is a turn like any other."""
+    game = started(one_of_each()[mode])
+
+    session = game.ok(1_000, Switch(next_participant_id=ANN))
+
+    assert (game.active_id, participant(session, ANN).cycle_count, session.cycle_number) == (ANN, 1, 2)
+
+
+@pytest.mark.parametrize("mode", Mode, ids=lambda mode: mode.name)
+def test_an_unknown_next_is_refused(mode: Mode) -> None:
+    """Nobody can be followed by a stranger, and the running turn is not charged for the attempt."""
+    game = started(one_of_each()[mode])
+    before = game.session
+
+    refusal = game.refused(1_000, Switch(next_participant_id=ZOE))
+
+    assert (refusal.reason, refusal.details, game.session) == (
+        "PARTICIPANT_NOT_FOUND",
+        {"participant_id": ZOE},
+        before,
+    )
+
+
+@pytest.mark.parametrize("mode", Mode, ids=lambda mode: mode.name)
+def test_a_removed_next_is_refused(mode: Mode) -> None:
+    """Who has left is a stranger."""
+    game = started(one_of_each()[mode])
+    game.ok(1_000, RemoveParticipant(CLEO))
+
+    assert game.refused(2_000, Switch(next_participant_id=CLEO)).reason == "PARTICIPANT_NOT_FOUND"
+
+
+def test_an_eliminated_next_is_refused() -> None:
+    """Who is out, or whose group is, cannot be called; nothing changes."""
+    alone = started(per_participant(10_000, 60_000, 60_000, on_expire=ELIMINATE))
+    team = started(_three_groups()._replace(on_expire=ELIMINATE))
+    alone.ok(10_000)
+    team.ok(60_000)
+    before = (alone.session, team.session)
+
+    by_participant = alone.refused(11_000, Switch(next_participant_id=ANN))
+    by_group = team.refused(61_000, Switch(next_participant_id=CLEO))
+
+    assert (by_participant.reason, by_participant.details["participant_id"]) == ("PARTICIPANT_EXPIRED", ANN)
+    assert (by_group.reason, by_group.details["group_id"]) == ("PARTICIPANT_EXPIRED", RED)
+    assert (alone.session, team.session) == before
+
+
+@pytest.mark.parametrize(
+    "spec",
+    [per_participant(60_000), per_cycle(60_000, ANN), countdown(60_000, ANN), stopwatch(0, ANN)],
+    ids=lambda spec: spec.mode.name,
+)
+def test_a_single_participant_follows_itself(spec: SessionSpec) -> None:
+    """Alone, every switch is a completed turn and the next one is one's own."""
+    game = started(spec)
+
+    assert _turns(game, 3) == [ANN] * 3
+    assert (participant(game.session, ANN).cycle_count, game.session.cycle_number) == (3, 4)
+
+
+def test_the_eliminated_are_passed_over() -> None:
+    """Who is out has no turn any more; the others keep their order."""
+    game = started(per_participant(60_000, 5_000, 60_000, 60_000, on_expire=ELIMINATE))
+    game.ok(1_000, Switch())
+    game.ok(6_000)
+
+    assert (game.active_id, _turns(game, 4, 7_000)) == (CLEO, [DAN, ANN, CLEO, DAN])
+
+
+def test_eliminated_groups_are_passed_over() -> None:
+    """An eliminated group has no turn any more."""
+    game = started(_three_groups()._replace(on_expire=ELIMINATE))
+    game.ok(60_000)
+
+    assert (game.active_id, _turns(game, 4, 61_000)) == (BOB, [DAN, BOB, EVE, BOB])
+
+
+def test_who_is_in_overtime_is_not_passed_over() -> None:
+    """NOTIFY takes nobody out of the rotation."""
+    game = started(per_participant(5_000, 60_000, on_expire=OnExpire.NOTIFY))
+
+    assert _turns(game, 3, 6_000) == [BOB, ANN, BOB]
+
+
+def test_the_removed_are_gone() -> None:
+    """The rotation goes on without who left, in a group as well."""
+    game = started(_three_groups())
+    game.ok(500, RemoveParticipant(EVE))
+
+    assert _turns(game, 6) == [BOB, DAN, CLEO, BOB, DAN, ANN]
+
+
+def test_who_joins_a_group_comes_last_in_it() -> None:
+    """The newcomer's turn comes after the other members'."""
+    game = started(_three_groups())
+    game.ok(500, AddParticipant(ParticipantSpec(ZOE, group_id=RED)))
+
+    assert _turns(game, 9) == [BOB, DAN, CLEO, BOB, EVE, ZOE, BOB, DAN, ANN]
+
+
+def test_the_first_of_those_who_join_begins() -> None:
+    """Where nobody was, the turn goes to who stands first, not to who came last."""
+    game = started(per_cycle(60_000))
+    game.ok(500, *(AddParticipant(ParticipantSpec(name)) for name in (CLEO, ANN)))
+
+    assert _turns(game, 3) == [CLEO, ANN, CLEO]
+
+
+def test_nobody_has_turns_where_nobody_is() -> None:
+    """A switch without participants is a new cycle of nobody's."""
+    game = started(per_cycle(60_000))
+
+    assert (_turns(game, 2), game.session.cycle_number) == ([None, None], 3)
+
+
+def test_a_lap_leaves_the_stopwatch_alone() -> None:
+    """A switch counts the lap; what has run since the start runs on."""
+    game = started(stopwatch(60_000, ANN, BOB))
+
+    session = game.ok(20_000, Switch())
+
+    assert (session.cycle_number, game.clock(30_000).used_ms, game.deadline_ms) == (2, 30_000, 60_000)
+    assert [one.clock.used_ms for one in game.view(30_000).participants] == [20_000, 10_000]
+
+
+def test_a_switch_leaves_the_countdown_alone() -> None:
+    """A switch marks the cycle; the one clock runs on to its one end."""
+    game = started(countdown(60_000, ANN, BOB))
+
+    session = game.ok(20_000, Switch())
+
+    assert (session.cycle_number, participant(session, ANN).cycle_count) == (2, 1)
+    assert (game.clock(30_000).bank_ms, game.deadline_ms) == (30_000, 60_000)
+
+
+def test_time_given_to_who_waits_does_not_change_whose_turn_it_is() -> None:
+    """Adjusting a bank moves nobody."""
+    game = started(_three_groups())
+
+    game.ok(500, AdjustTime(group_id=BLUE, delta_ms=1_000), AdjustTime(group_id=GREEN, delta_ms=1_000))
+
+    assert (game.active_id, _turns(game, 3)) == (ANN, [BOB, DAN, CLEO])

@@ -1,0 +1,42 @@
+"""The servicers behind the interceptor, on ports in memory."""
+
+from collections.abc import Iterator
+
+import pytest
+
+from synckairos.rpc.calls import CallInterceptor
+from synckairos.rpc.server import SESSION_SERVICE, TIME_SERVICE
+from synckairos.rpc.session_servicer import SessionServicer
+from synckairos.rpc.time_servicer import TimeServicer
+from synckairos.rpc.watch_servicer import WatchServicer
+from tests.unit.rpc.grpc_testing_adapter import Loop, TestServer
+from tests.unit.rpc.world import World
+
+MADE_REQUEST_ID = "00000000-0000-4000-8000-0000000000aa"
+
+
+@pytest.fixture
+def loop() -> Iterator[Loop]:
+    """An event loop on which nothing may be left running."""
+    loop = Loop()
+    yield loop
+    loop.close()
+
+
+@pytest.fixture
+def world() -> World:
+    """The use cases on memory."""
+    return World()
+
+
+@pytest.fixture
+def server(loop: Loop, world: World) -> TestServer:
+    """Every service."""
+    services = {
+        SESSION_SERVICE: (
+            SessionServicer(world.sessions, world.listing),
+            WatchServicer(world.watching, world.clock, stall_s=5.0),
+        ),
+        TIME_SERVICE: (TimeServicer(world.clock),),
+    }
+    return TestServer(loop, CallInterceptor(world.observed, lambda: MADE_REQUEST_ID), services)

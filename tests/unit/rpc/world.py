@@ -1,0 +1,97 @@
+"""The use cases on ports in memory, whose failures are the test's to choose."""
+
+import threading
+from dataclasses import dataclass
+from itertools import count
+from uuid import UUID
+
+from synckairos.application.listing import Listing
+from synckairos.application.sessions import Sessions
+from synckairos.application.watching import Watching
+from synckairos.domain.events import Event
+from synckairos.domain.model import Session
+from tests.harness.fake_clock import FakeClock
+from tests.harness.fake_store import FakeData, FakeSessionFeed, FakeSessionIndex, FakeSessionStore
+
+
+@dataclass
+class FailingData(FakeData):
+    """Data that cannot be reached, for whatever reason the test gives."""
+
+    failure: Exception | None = None
+
+    def reach(self) -> None:
+        """Raise the failure, if there is one."""
+        if self.failure is not None:
+            raise self.failure
+        super().reach()
+
+
+class SettableClock(FakeClock):
+    """A clock that may not have been read yet."""
+
+    has_been_read = True
+
+    @property
+    def is_set(self) -> bool:
+        """Whether it has been read."""
+        return self.has_been_read
+
+
+class Observed:
+    """Notes what is reported."""
+
+    def __init__(self) -> None:
+        self.calls: list[tuple[str, str, str]] = []
+        self.open = 0
+        self.gaps: list[str] = []
+        self._news = threading.Condition()
+
+    def until_nobody_watches(self, seconds: float = 5.0) -> None:
+        """Wait, outside the event loop, until every subscription is gone."""
+        with self._news:
+            assert self._news.wait_for(lambda: self.open == 0, seconds), f"{self.open} still watch"
+
+    def call(self, method: str, code: str, reason: str, seconds: float) -> None:
+        """Note a finished call."""
+        assert seconds >= 0
+        self.calls.append((method.rsplit("/", 1)[1], code, reason))
+
+    def watchers(self, count: int) -> None:
+        """Note how many watch."""
+        with self._news:
+            self.open = count
+            self._news.notify_all()
+
+    def gap(self, reason: str) -> None:
+        """Note a gap."""
+        self.gaps.append(reason)
+
+
+class World:
+    """The use cases, and what they stand on."""
+
+    def __init__(self, window: int = 16) -> None:
+        ids = count(1)
+        self.clock = SettableClock()
+        self.data = FailingData(clock=self.clock, event_window=window)
+        self.feed = FakeSessionFeed(self.data)
+        self.observed = Observed()
+        store = FakeSessionStore(self.data)
+        self.sessions = Sessions(store, self.data.lifetimes, lambda: str(UUID(int=next(ids))), lambda: str(UUID(int=7)))
+        self.listing = Listing(self.sessions, FakeSessionIndex(self.data))
+        self.watching = Watching(self.sessions, self.feed, self.clock, self.observed)
+        self.data.listeners.append(self.watching.hint)
+
+    def events(self, session_id: str) -> tuple[Event, ...]:
+        """Return the retained events."""
+        return self.data.retained(session_id)
+
+    def stored(self, session_id: str) -> Session | None:
+        """Return what is stored, as it is."""
+        return self.data.session(session_id)
+
+    @property
+    def subscribed(self) -> set[str]:
+        """The sessions this process listens to."""
+        return self.feed._wanted
