@@ -6,8 +6,9 @@ short msgpack head before the bytes of the session after it, so that a session i
 """
 
 import struct
-from functools import lru_cache
-from typing import Any, Final
+from collections.abc import Callable
+from functools import lru_cache, wraps
+from typing import Any, Final, ParamSpec, TypeVar
 
 import msgspec.msgpack
 
@@ -25,8 +26,25 @@ _EVENT_HEAD: Final = struct.Struct(">H")
 _REQUEST: Final = struct.Struct(">16sQ")
 
 
+_P = ParamSpec("_P")
+_R = TypeVar("_R")
+
+
 class UnknownLayoutError(Exception):
     """The bytes were written by a newer version, or are no session at all."""
+
+
+def _refusing_foreign_bytes(read: Callable[_P, _R]) -> Callable[_P, _R]:
+    """Let a reader raise UnknownLayoutError for bytes it cannot make sense of."""
+
+    @wraps(read)
+    def read_or_refuse(*args: _P.args, **kwargs: _P.kwargs) -> _R:
+        try:
+            return read(*args, **kwargs)
+        except (struct.error, msgspec.DecodeError, TypeError, ValueError, IndexError) as error:
+            raise UnknownLayoutError(f"these bytes are not what they should be: {error}") from error
+
+    return read_or_refuse
 
 
 @lru_cache(maxsize=65_536)
@@ -111,6 +129,7 @@ def _read_clock(raw: Any) -> Clock:  # noqa: ANN401 - a decoded msgpack value
     return Clock(allotted, bank, used, overtime, bool(flags & 1), bool(flags & 2))
 
 
+@_refusing_foreign_bytes
 def decode_head(encoded: bytes) -> Head:
     """Return what identifies the version; the first HEAD_BYTES bytes are enough."""
     layout, _flags, epoch, version, change_id = _HEAD.unpack_from(encoded)
@@ -119,6 +138,7 @@ def decode_head(encoded: bytes) -> Head:
     return Head(epoch, version, unpack_id(change_id))
 
 
+@_refusing_foreign_bytes
 def decode_session(session_id: str, encoded: bytes) -> Session:
     """Return the session; raises UnknownLayoutError if it was written in another layout."""
     layout, flags, epoch, version, change_id = _HEAD.unpack_from(encoded)
@@ -199,6 +219,7 @@ def encode_event(event: Event, session: bytes) -> bytes:
     return _EVENT_HEAD.pack(len(head)) + head + session
 
 
+@_refusing_foreign_bytes
 def decode_event(session_id: str, encoded: bytes) -> Event:
     """Return the event; raises UnknownLayoutError if its session was written in another layout."""
     (size,) = _EVENT_HEAD.unpack_from(encoded)
@@ -217,6 +238,7 @@ def decode_event(session_id: str, encoded: bytes) -> Event:
     )
 
 
+@_refusing_foreign_bytes
 def event_head(encoded: bytes) -> Head:
     """Return what identifies the version an event leads to, without reading the rest."""
     (size,) = _EVENT_HEAD.unpack_from(encoded)

@@ -6,11 +6,10 @@ a write twice when a reply is lost, and its pipelines take a round trip for WATC
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Iterator, Sequence
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from contextlib import asynccontextmanager, contextmanager
-from typing import Any, Final, TypeAlias
+from typing import Any, Final, NoReturn, TypeAlias
 
-import structlog
 from redis.asyncio import Connection, ConnectionPool
 from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
@@ -28,25 +27,42 @@ Reply: TypeAlias = Any
 LOST: Final = (RedisConnectionError, RedisTimeoutError, OSError, TimeoutError)
 """What a broken, refused or silent connection raises."""
 
-NOT_READY: Final = (
-    "LOADING",
-    "READONLY",
-    "MASTERDOWN",
-    "CLUSTERDOWN",
-    "TRYAGAIN",
-    "NOREPLICAS",
-    "OOM",
-    "NOAUTH",
-    "BUSY",
+NOT_READY: Final = frozenset(
+    {
+        "LOADING",
+        "READONLY",
+        "MASTERDOWN",
+        "CLUSTERDOWN",
+        "TRYAGAIN",
+        "NOREPLICAS",
+        "MISCONF",
+        "OOM",
+        "NOAUTH",
+        "BUSY",
+    }
 )
 """Error replies that say the server cannot do its work now."""
 
-_log = structlog.get_logger(__name__)
+
+def code_of(error: ResponseError) -> str:
+    """Return the first word of an error reply, which redis-py takes out of the text of those it knows."""
+    return error.status_code or str(error).split(" ", 1)[0]
 
 
-def is_not_ready(error: ResponseError) -> bool:
-    """Whether an error reply speaks of the server's state, not of the command."""
-    return str(error).startswith(NOT_READY) or type(error).__name__ in {"BusyLoadingError", "ReadOnlyError"}
+def checked(replies: list[Reply]) -> list[Reply]:
+    """Return the replies; raises StoreUnavailable if the server is not ready, any other error reply as it is."""
+    for reply in replies:
+        if isinstance(reply, ResponseError):
+            raise_error(reply)
+    return replies
+
+
+def raise_error(error: ResponseError) -> NoReturn:
+    """Raise StoreUnavailable if an error reply speaks of the server's state, else, it being our fault, itself."""
+    code = code_of(error)
+    if code in NOT_READY:
+        raise StoreUnavailable(f"Redis is not ready: {code}") from error
+    raise error
 
 
 class Lease:
@@ -78,6 +94,10 @@ class Lease:
                     replies.append(error)
         self.is_broken = False
         return replies
+
+    async def ask(self, commands: Sequence[Command]) -> list[Reply]:
+        """Exchange commands none of which should fail; raises as `exchange` and `checked`."""
+        return checked(await self.exchange(commands))
 
     @contextmanager
     def closing_on_error(self) -> Iterator[None]:
@@ -121,47 +141,54 @@ class RedisConnections:
         self._exchange_timeout_s = exchange_timeout_s
         self._connect_timeout_s = connect_timeout_s
         self._is_closed = False
+        self._unreachable_at = 0.0
+        self._listeners: list[Callable[[str], None]] = []
+
+    def on_unreachable(self, listener: Callable[[str], None]) -> None:
+        """Call the listener with what is wrong whenever the server cannot be connected to, or does not answer."""
+        self._listeners.append(listener)
 
     @asynccontextmanager
-    async def lease(self, *, fresh: bool = False) -> AsyncIterator[Lease]:
-        """Lend a connection; `fresh` asks for a new one.
+    async def lease(self, commands: Sequence[Command]) -> AsyncIterator[tuple[Lease, list[Reply]]]:
+        """Lend a connection on which these commands, safe to repeat, have just been exchanged.
 
-        Raises StoreUnavailable if none can be had, and for a failure of the connection the body lets through.
+        They are exchanged once more on a new connection if a kept one turns out dead. Raises StoreUnavailable if no
+        connection can be had, and for a failure of the connection that the body lets through.
         """
         await self._slot()
         lease: Lease | None = None
         try:
-            lease = await self._open(fresh=fresh)
-            yield lease
+            lease = await self._open()
+            try:
+                replies = await lease.exchange(commands)
+            except LOST as error:
+                if lease.is_fresh or isinstance(error, TimeoutError):
+                    raise
+                self.forget_idle()
+                self._give_back(lease)
+                lease = await self._open()
+                replies = await lease.exchange(commands)
+            yield lease, replies
         except LOST as error:
-            raise StoreUnavailable(f"Redis does not answer: {type(error).__name__}") from error
+            raise self._unreachable(f"Redis does not answer: {type(error).__name__}") from error
         finally:
             self._slots.release()
             if lease is not None:
                 self._give_back(lease)
 
     async def run(self, commands: Sequence[Command]) -> list[Reply]:
-        """Exchange commands that are safe to repeat, once more on a new connection if a kept one turns out dead.
+        """Exchange commands that are safe to repeat.
 
-        Raises StoreUnavailable; an error reply of the server is raised as it is.
+        Raises StoreUnavailable; an error reply that is not about the server's state is raised as it is.
         """
-        for fresh in (False, True):
-            async with self.lease(fresh=fresh) as lease:
-                try:
-                    replies = await lease.exchange(commands)
-                except LOST as error:
-                    if lease.is_fresh or isinstance(error, TimeoutError):
-                        raise StoreUnavailable(f"Redis does not answer: {type(error).__name__}") from error
-                    self.forget_idle()
-                    continue
-            return [_checked(reply) for reply in replies]
-        raise AssertionError("unreachable: a fresh lease answers or raises")
+        async with self.lease(commands) as (_, replies):
+            return checked(replies)
 
     def forget_idle(self) -> None:
         """Drop the kept connections: one of them has turned out dead, so the server has probably restarted."""
         idle, self._idle = self._idle, []
         for connection in idle:
-            _discard(connection)
+            discard(connection)
 
     async def close(self) -> None:
         """Close every kept connection; those still lent are closed as they come back."""
@@ -170,46 +197,50 @@ class RedisConnections:
         for connection in idle:
             await connection.disconnect()
 
+    def _unreachable(self, text: str) -> StoreUnavailable:
+        self._unreachable_at = time.monotonic()
+        for listener in self._listeners:
+            listener(text)
+        return StoreUnavailable(text)
+
     async def _slot(self) -> None:
         if not self._slots.locked():
             await self._slots.acquire()
             return
+        started = time.monotonic()
         try:
             async with asyncio.timeout(self._wait_s):
                 await self._slots.acquire()
         except TimeoutError as error:
             raise StoreUnavailable("no Redis connection became free") from error
+        if self._unreachable_at > started:
+            # Those before us have waited for it in vain: to wait as long again would help nobody.
+            self._slots.release()
+            raise StoreUnavailable("Redis does not answer")
 
-    async def _open(self, *, fresh: bool) -> Lease:
-        if self._idle and not fresh:
+    async def _open(self) -> Lease:
+        if self._idle:
             return Lease(self._idle.pop(), self._exchange_timeout_s, fresh=False)
         connection: Connection = self._factory.make_connection()
-        started = time.monotonic()
         try:
             async with asyncio.timeout(self._connect_timeout_s):
                 await connection.connect()
         except (*LOST, RedisError) as error:
-            _discard(connection)
-            _log.debug("redis_connect_failed", error=type(error).__name__, seconds=time.monotonic() - started)
-            raise StoreUnavailable(f"Redis cannot be reached: {type(error).__name__}") from error
+            discard(connection)
+            raise self._unreachable(f"Redis cannot be reached: {type(error).__name__}") from error
+        except BaseException:
+            discard(connection)
+            raise
         return Lease(connection, self._exchange_timeout_s, fresh=True)
 
     def _give_back(self, lease: Lease) -> None:
         connection = lease._connection  # noqa: SLF001 - the lease is this pool's own
         if lease.is_broken or self._is_closed or not connection.is_connected:
-            _discard(connection)
+            discard(connection)
         else:
             self._idle.append(connection)
 
 
-def _checked(reply: Reply) -> Reply:
-    if isinstance(reply, ResponseError):
-        if is_not_ready(reply):
-            raise StoreUnavailable(f"Redis is not ready: {str(reply).split(' ', 1)[0]}")
-        raise reply
-    return reply
-
-
-def _discard(connection: Connection) -> None:
+def discard(connection: Connection) -> None:
     """Close without waiting: the caller may itself be cancelled."""
     connection._close()  # noqa: SLF001 - the one synchronous close redis-py has

@@ -18,7 +18,7 @@ from redis.exceptions import RedisError
 from redis.maint_notifications import MaintNotificationsConfig
 
 from synckairos.adapters import redis_codec as codec
-from synckairos.adapters.redis_connections import LOST, Command, RedisConnections
+from synckairos.adapters.redis_connections import LOST, Command, RedisConnections, discard
 from synckairos.adapters.redis_keys import Keys
 from synckairos.application.errors import StoreUnavailable
 from synckairos.application.ports import Head, Hint, Since
@@ -52,6 +52,7 @@ class RedisFeed:
             protocol=2,
             maint_notifications_config=MaintNotificationsConfig(enabled=False),
         )
+        self._connect_timeout_s = connect_timeout_s
         self._connections = connections
         self._keys = keys
         self._connection: Connection | None = None
@@ -117,7 +118,12 @@ class RedisFeed:
 
     async def _open(self) -> None:
         connection: Connection = self._factory.make_connection()
-        await connection.connect()
+        try:
+            async with asyncio.timeout(self._connect_timeout_s):
+                await connection.connect()
+        except BaseException:
+            discard(connection)
+            raise
         self._connection = connection
         self._heard_at = time.monotonic()
         for channel, confirmed in self._wanted.items():

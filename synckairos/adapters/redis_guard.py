@@ -11,8 +11,9 @@ from enum import StrEnum
 from typing import Final, NamedTuple
 
 import structlog
+from redis.exceptions import ResponseError
 
-from synckairos.adapters.redis_connections import RedisConnections
+from synckairos.adapters.redis_connections import Command, Lease, RedisConnections, checked
 from synckairos.adapters.redis_keys import PARTITIONS, Keys
 from synckairos.application.errors import StoreUnavailable
 
@@ -52,9 +53,10 @@ class RedisGuard:
         self._keys = keys
         self._new_id = new_id
         self._known: StoreIdentity | None = None
-        self._problem: str | None = "has not been reached yet"
+        self._problem: str | None = "the store has not been reached yet"
         self._listeners: list[Callable[[bool], None]] = []
         self._wake = asyncio.Event()
+        connections.on_unreachable(self.suspect)
 
     @property
     def is_ready(self) -> bool:
@@ -73,16 +75,21 @@ class RedisGuard:
     def require(self) -> None:
         """Raise StoreUnavailable unless the store may be used."""
         if self._problem is not None:
-            raise StoreUnavailable(f"the store {self._problem}")
+            raise StoreUnavailable(self._problem)
 
-    def suspect(self) -> None:
+    def suspect(self, problem: str) -> None:
         """Note that the store failed to answer: the next calls fail at once, until a probe succeeds."""
-        self._become("does not answer")
-        self._wake.set()
+        if self.is_ready:
+            self._become(problem)
+            self._wake.set()
 
-    async def identity(self) -> StoreIdentity | None:
-        """Return what names the store, None if nothing does; raises StoreUnavailable."""
-        (flat,) = await self._connections.run([("HGETALL", self._keys.meta)])
+    async def identity(self, lease: Lease | None = None) -> StoreIdentity | None:
+        """Return what names the store, None if nothing does; raises StoreUnavailable.
+
+        Who holds a connection lends it: waiting for another one while holding one could wait for ever.
+        """
+        ask = self._connections.run if lease is None else lease.ask
+        (flat,) = await ask([("HGETALL", self._keys.meta)])
         fields = {
             bytes(name).decode(): bytes(value).decode() for name, value in zip(flat[::2], flat[1::2], strict=True)
         }
@@ -105,14 +112,13 @@ class RedisGuard:
             await self._name(Origin.START, only_if_absent=True)
             identity = await self.identity()
         if identity is None:
-            self._become("has no sk:meta: run `synckairos store init`")
+            self._become("the store has no sk:meta: run `synckairos store init`")
             self.require()
             return
-        if (identity.layout, identity.partitions) != (LAYOUT_VERSION, PARTITIONS):
-            raise StoreLayoutError(
-                f"the store has layout {identity.layout} with {identity.partitions} partitions, "
-                f"this version works with layout {LAYOUT_VERSION} and {PARTITIONS}"
-            )
+        strangeness = _strangeness(identity)
+        if strangeness:
+            self._become(strangeness)
+            raise StoreLayoutError(strangeness)
         self._known = identity
         self._become(None)
 
@@ -124,10 +130,9 @@ class RedisGuard:
             raise StoreUnavailable("the store did not keep its name")
         return identity
 
-    async def confirm(self) -> None:
+    async def confirm(self, lease: Lease | None = None) -> None:
         """Check the store's name now; raises StoreUnavailable if the store is lost or does not answer."""
-        identity = await self.identity()
-        self._judge(identity)
+        self._judge(await self.identity(lease))
         self.require()
 
     async def watch(self, read_time: Callable[[], Awaitable[object]], *, may_init: bool) -> None:
@@ -136,8 +141,10 @@ class RedisGuard:
             try:
                 await self._probe(may_init=may_init)
                 await read_time()
-            except StoreUnavailable as error:
-                self._become(str(error).removeprefix("the store "))
+            except (StoreUnavailable, StoreLayoutError) as error:
+                self._become(str(error))
+            except (ResponseError, ValueError) as error:
+                self._become(f"the store answers what nobody understands: {error}")
             self._wake.clear()
             try:
                 async with asyncio.timeout(PROBE_UP_S if self.is_ready else PROBE_DOWN_S):
@@ -158,11 +165,13 @@ class RedisGuard:
         if known is None:
             return
         if identity is None:
-            self._become("lost its data: sk:meta is gone")
+            self._become("the store has lost its data: sk:meta is gone")
+        elif strangeness := _strangeness(identity):
+            self._become(strangeness)
         elif identity.store_id == known.store_id:
             self._become(None)
         elif identity.origin is Origin.START:
-            self._become(f"is another one: it carries the name {identity.store_id}")
+            self._become(f"the store is another one: it carries the name {identity.store_id}")
         else:
             _log.warning("store_renamed", was=known.store_id, now=identity.store_id, origin=identity.origin)
             self._known = identity
@@ -178,11 +187,24 @@ class RedisGuard:
                 listener(self.is_ready)
 
     async def _name(self, origin: Origin, *, only_if_absent: bool) -> None:
-        meta = self._keys.meta
-        facts = ("layout", LAYOUT_VERSION, "partitions", PARTITIONS, "origin", origin.value)
-        if only_if_absent:
-            (won,) = await self._connections.run([("HSETNX", meta, "store_id", self._new_id())])
-            if won:
-                await self._connections.run([("HSET", meta, *facts)])
-        else:
-            await self._connections.run([("HSET", meta, "store_id", self._new_id(), *facts)])
+        """Write all facts at once: a name without its layout would look like a store of another one."""
+        facts: dict[str, str | int] = {
+            "store_id": self._new_id(),
+            "layout": LAYOUT_VERSION,
+            "partitions": PARTITIONS,
+            "origin": origin.value,
+        }
+        write = "HSETNX" if only_if_absent else "HSET"
+        writes: list[Command] = [(write, self._keys.meta, name, value) for name, value in facts.items()]
+        *_, results = await self._connections.run([("MULTI",), *writes, ("EXEC",)])
+        checked(results)
+
+
+def _strangeness(identity: StoreIdentity) -> str:
+    """Return what keeps this version from working with the store; empty if nothing does."""
+    if (identity.layout, identity.partitions) == (LAYOUT_VERSION, PARTITIONS):
+        return ""
+    return (
+        f"the store has layout {identity.layout} with {identity.partitions} partitions, "
+        f"this version works with layout {LAYOUT_VERSION} and {PARTITIONS}"
+    )

@@ -3,25 +3,39 @@
 Both are written by the transaction of every change; both can be rebuilt from the sessions.
 """
 
-from collections.abc import Sequence
 from heapq import merge
 from itertools import islice
-from typing import Final
+from typing import Final, NamedTuple
 
 from synckairos.adapters import redis_codec as codec
 from synckairos.adapters.redis_commit import live_member
-from synckairos.adapters.redis_connections import Command, RedisConnections, Reply
+from synckairos.adapters.redis_connections import Command, RedisConnections, Reply, checked
 from synckairos.adapters.redis_keys import PARTITIONS, Keys
 from synckairos.application.ports import Position
 from synckairos.domain import timing
 from synckairos.domain.timing import Lifetimes
 
 REPAIR_BATCH: Final = 32
-"""Sessions re-checked at each look."""
+"""Members, about, that are re-checked at each look."""
+WALKED: Final = ("live", "deadlines")
 
 
 def _position(member: bytes) -> Position:
     return Position(int.from_bytes(member[:8], "big"), codec.unpack_id(member[8:]))
+
+
+class _Seen(NamedTuple):
+    """A member that was found: of which session, and in the live index as what."""
+
+    session_id: str
+    live_member: bytes | None
+
+
+class _Entry(NamedTuple):
+    """A place in an index."""
+
+    key: str
+    member: str | bytes
 
 
 class RedisSessionIndex:
@@ -52,8 +66,8 @@ class RedisDeadlineIndex:
         self._connections = connections
         self._keys = keys
         self._lifetimes = lifetimes
-        self._partition = 0
-        self._cursor = b"-"
+        self._place = 0
+        self._cursor = 0
 
     async def due_before(self, instant: int, count: int) -> list[tuple[str, int]]:
         """Return (session id, boundary in ms) of what is due before the instant, up to `count` a partition."""
@@ -78,70 +92,73 @@ class RedisDeadlineIndex:
         Guarded by WATCH: a session created meanwhile keeps its entry.
         """
         keys = self._keys.of(session_id)
-        async with self._connections.lease() as lease:
+        look: list[Command] = [("WATCH", keys.session), ("EXISTS", keys.session)]
+        async with self._connections.lease(look) as (lease, replies):
             with lease.closing_on_error():
-                watched = await lease.exchange([("WATCH", keys.session), ("EXISTS", keys.session)])
-                if watched[1]:
-                    await lease.exchange([("UNWATCH",)])
+                _, exists = checked(replies)
+                if exists:
+                    await lease.ask([("UNWATCH",)])
                     return
-                await lease.exchange([("MULTI",), ("ZREM", keys.deadlines, session_id), ("EXEC",)])
+                await lease.ask([("MULTI",), ("ZREM", keys.deadlines, session_id), ("EXEC",)])
 
     async def repair(self) -> int:
-        """Re-check the next few sessions of one partition; return how many entries were put right.
+        """Re-check the next members of one index against their sessions; return how many sessions were put right.
 
         Raises StoreUnavailable.
         """
-        members = await self._next_members()
-        ids = [_position(member).session_id for member in members]
-        if not ids:
+        seen = await self._next_members()
+        if not seen:
             return 0
-        commands: list[Command] = []
-        for session_id in ids:
-            keys = self._keys.of(session_id)
-            commands += [("GET", keys.session), ("ZSCORE", keys.deadlines, session_id)]
-        replies = await self._connections.run(commands)
-        wrong = [
-            (session_id, member)
-            for session_id, member, encoded, score in zip(ids, members, replies[::2], replies[1::2], strict=True)
-            if not self._is_right(session_id, encoded, score)
+        found = await self._connections.run([("GET", self._keys.of(one.session_id).session) for one in seen])
+        checks = [
+            (one, entry, score)
+            for one, encoded in zip(seen, found, strict=True)
+            for entry, score in self._entries(one, encoded).items()
         ]
-        return sum([await self._put_right(session_id, member) for session_id, member in wrong])
+        scores = await self._connections.run([("ZSCORE", *entry) for _, entry, _ in checks])
+        wrong = dict.fromkeys(
+            one
+            for (one, _, score), actual in zip(checks, scores, strict=True)
+            if (None if actual is None else int(float(actual))) != score
+        )
+        return sum([await self._put_right(one) for one in wrong])
 
-    async def _next_members(self) -> Sequence[bytes]:
-        live = self._keys.partitioned(self._partition, "live")
-        (members,) = await self._connections.run([("ZRANGEBYLEX", live, self._cursor, "+", "LIMIT", 0, REPAIR_BATCH)])
-        if len(members) < REPAIR_BATCH:
-            self._partition = (self._partition + 1) % PARTITIONS
-            self._cursor = b"-"
-        else:
-            self._cursor = b"(" + bytes(members[-1])
-        found: Sequence[bytes] = members
-        return found
+    async def _next_members(self) -> list[_Seen]:
+        walked = WALKED[self._place % len(WALKED)]
+        index = self._keys.partitioned(self._place // len(WALKED), walked)
+        ((cursor, flat),) = await self._connections.run([("ZSCAN", index, self._cursor, "COUNT", REPAIR_BATCH)])
+        self._cursor = int(cursor)
+        if self._cursor == 0:
+            self._place = (self._place + 1) % (PARTITIONS * len(WALKED))
+        members = [bytes(member) for member in flat[::2]]
+        if walked == "live":
+            return [_Seen(_position(member).session_id, member) for member in members]
+        return [_Seen(member.decode(), None) for member in members]
 
-    def _boundary(self, session_id: str, encoded: Reply) -> int | None:
-        if encoded is None:
-            return None
-        boundary = timing.next_boundary(codec.decode_session(session_id, encoded), self._lifetimes)
-        return boundary.at if boundary else None
+    def _entries(self, seen: _Seen, encoded: Reply) -> dict[_Entry, int | None]:
+        """Return the entries a session should have with their scores; None for one it should not have."""
+        keys = self._keys.of(seen.session_id)
+        try:
+            session = codec.decode_session(seen.session_id, encoded) if encoded is not None else None
+        except codec.UnknownLayoutError:
+            return {}  # a newer version's session: its entries are that version's business
+        boundary = timing.next_boundary(session, self._lifetimes) if session is not None else None
+        entries: dict[_Entry, int | None] = {_Entry(keys.deadlines, seen.session_id): boundary and boundary.at}
+        if seen.live_member is not None:
+            entries[_Entry(keys.live, seen.live_member)] = None
+        if session is not None and boundary is not None:
+            entries[_Entry(keys.live, live_member(session))] = 0
+        return entries
 
-    def _is_right(self, session_id: str, encoded: Reply, score: Reply) -> bool:
-        boundary = self._boundary(session_id, encoded)
-        return boundary is not None and score is not None and int(float(score)) == boundary
-
-    async def _put_right(self, session_id: str, member: bytes) -> int:
-        keys = self._keys.of(session_id)
-        async with self._connections.lease() as lease:
+    async def _put_right(self, seen: _Seen) -> int:
+        keys = self._keys.of(seen.session_id)
+        look: list[Command] = [("WATCH", keys.session), ("GET", keys.session)]
+        async with self._connections.lease(look) as (lease, replies):
             with lease.closing_on_error():
-                _, encoded = await lease.exchange([("WATCH", keys.session), ("GET", keys.session)])
-                boundary = self._boundary(session_id, encoded)
-                entry: list[Command]
-                if boundary is None:
-                    entry = [("ZREM", keys.live, member), ("ZREM", keys.deadlines, session_id)]
-                else:
-                    session = codec.decode_session(session_id, encoded)
-                    entry = [
-                        ("ZADD", keys.deadlines, boundary, session_id),
-                        ("ZADD", keys.live, 0, live_member(session)),
-                    ]
-                results = await lease.exchange([("MULTI",), *entry, ("EXEC",)])
-                return 0 if results[-1] is None else 1
+                _, encoded = checked(replies)
+                writes: list[Command] = [
+                    ("ZREM", *entry) if score is None else ("ZADD", entry.key, "CH", score, entry.member)
+                    for entry, score in self._entries(seen, encoded).items()
+                ]
+                *_, changed = await lease.ask([("MULTI",), *writes, ("EXEC",)])
+                return int(any(checked(changed or [])))

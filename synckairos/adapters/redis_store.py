@@ -12,26 +12,37 @@ import random
 import time
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
-from typing import Final
+from functools import partial
+from typing import Final, NoReturn
 
 import structlog
 from redis.exceptions import ResponseError
 
 from synckairos.adapters import redis_codec as codec
 from synckairos.adapters.redis_commit import CommitWriter
-from synckairos.adapters.redis_connections import LOST, Command, Lease, RedisConnections, Reply, is_not_ready
+from synckairos.adapters.redis_connections import (
+    LOST,
+    NOT_READY,
+    Command,
+    Lease,
+    RedisConnections,
+    Reply,
+    checked,
+    code_of,
+)
 from synckairos.adapters.redis_guard import RedisGuard
 from synckairos.adapters.redis_keys import Keys, SessionKeys
+from synckairos.adapters.redis_outcome import LostCommits, ReplyLost
 from synckairos.adapters.redis_time import EstimatedClock
-from synckairos.application.errors import CommitBroken, Contention, OutcomeUnknown, StoreUnavailable
+from synckairos.application.errors import CommitBroken, Contention, StoreUnavailable
 from synckairos.application.ports import Decide, Plan, Reading, Remembered, Request
 from synckairos.application.telemetry import StoreObserver
 from synckairos.domain.events import Event
 
-RESOLVE_S: Final = 1.2
-"""How long an unknown EXEC is looked into before the caller is told."""
 BACKOFF_S: Final = (0.001, 0.02)
 """Shortest and longest mean pause between attempts that collide."""
+LOOK_AGAIN_S: Final = 0.05
+"""Pause between looks at a store that cannot be reached, while the outcome of a commit is unknown."""
 
 _log = structlog.get_logger(__name__)
 
@@ -64,11 +75,7 @@ class RedisSessionStore:
         """Return the sessions in the order asked; raises StoreUnavailable."""
         self._guard.require()
         commands: list[Command] = [("TIME",), *(("GET", self._keys.of(sid).session) for sid in session_ids)]
-        try:
-            now, *found = await self._connections.run(commands)
-        except StoreUnavailable:
-            self._guard.suspect()
-            raise
+        now, *found = await self._connections.run(commands)
         now_us = self._note_time(now)
         if None in found:
             await self._guard.confirm()
@@ -85,8 +92,7 @@ class RedisSessionStore:
 
     async def event_at(self, session_id: str, version: int) -> Event | None:
         """Return the event that led to a version, None if it has left the window; raises StoreUnavailable."""
-        entry = f"{version}-0"
-        (entries,) = await self._connections.run([("XRANGE", self._keys.of(session_id).events, entry, entry)])
+        (entries,) = await self._connections.run([_entry(self._keys.of(session_id), version)])
         return codec.decode_event(session_id, entries[0][1][1]) if entries else None
 
     async def transact(self, session_id: str, request: Request, decide: Decide, until: float) -> None:
@@ -95,15 +101,25 @@ class RedisSessionStore:
         Raises StoreUnavailable, OutcomeUnknown, Contention, whatever `decide` raises, and CommitBroken.
         """
         async with self._turn(session_id, until):
-            attempt = 0
+            lost = LostCommits(session_id)
+            collisions = 0
             while True:
-                self._guard.require()
                 try:
-                    await self._attempt(session_id, request, decide)
+                    await self._require(lost)
+                    await self._attempt(session_id, request, decide, lost)
+                except ReplyLost as reply:
+                    self._observer.unknown_exec()
+                    lost.add(reply)
                 except _Conflict:
-                    attempt += 1
                     self._observer.conflict()
-                    await self._back_off(session_id, attempt, until)
+                    collisions += 1
+                    await self._back_off(session_id, collisions, until, lost)
+                except StoreUnavailable as error:
+                    if not lost:
+                        raise
+                    if lost.seconds_left <= 0:
+                        raise lost.unknown() from error
+                    await asyncio.sleep(LOOK_AGAIN_S)
                 else:
                     return
 
@@ -132,129 +148,128 @@ class RedisSessionStore:
             else:
                 self._queues[session_id] = (lock, waiting - 1)
 
-    async def _back_off(self, session_id: str, attempt: int, until: float) -> None:
+    async def _require(self, lost: LostCommits) -> None:
+        """Raise StoreUnavailable unless the store may be used; one with a commit of unknown outcome is asked."""
+        if not lost:
+            self._guard.require()
+            return
+        try:
+            async with asyncio.timeout(max(0.0, lost.seconds_left)):
+                await self._guard.confirm()
+        except TimeoutError as error:
+            text = "Redis does not answer after a commit"
+            self._guard.suspect(text)
+            raise StoreUnavailable(text) from error
+
+    async def _back_off(self, session_id: str, collisions: int, until: float, lost: LostCommits) -> None:
         shortest, longest = BACKOFF_S
-        pause = random.uniform(0, 2) * min(longest, shortest * 2**attempt)  # noqa: S311 - jitter, not a secret
+        pause = random.uniform(0, 2) * min(longest, shortest * 2**collisions)  # noqa: S311 - jitter, not a secret
         if time.monotonic() + pause >= until:
-            raise Contention(f"session {session_id} kept changing", session_id=session_id, attempts=attempt)
+            if lost:
+                raise lost.unknown()
+            raise Contention(f"session {session_id} kept changing", session_id=session_id, attempts=collisions)
         await asyncio.sleep(pause)
 
-    async def _attempt(self, session_id: str, request: Request, decide: Decide) -> None:
+    async def _attempt(self, session_id: str, request: Request, decide: Decide, lost: LostCommits) -> None:
         keys = self._keys.of(session_id)
-        for fresh in (False, True):
-            async with self._connections.lease(fresh=fresh) as lease:
-                try:
-                    reading = await self._watch(lease, session_id, keys, request)
-                except LOST as error:
-                    if lease.is_fresh or isinstance(error, TimeoutError):
-                        self._guard.suspect()
-                        raise StoreUnavailable(f"Redis does not answer: {type(error).__name__}") from error
-                    self._connections.forget_idle()
-                    continue
-                with lease.closing_on_error():
-                    if reading.session is None:
-                        await self._guard.confirm()
-                    await self._finish(lease, session_id, keys, request, reading, decide)
-                return
-
-    async def _watch(self, lease: Lease, session_id: str, keys: SessionKeys, request: Request) -> Reading:
         commands: list[Command] = [("WATCH", keys.session), ("GET", keys.session), ("TIME",)]
         if request.request_id:
             commands.append(("GET", keys.request_prefix + request.request_id))
-        replies = await lease.exchange(commands)
-        with lease.closing_on_error():
-            _raise_errors(replies)
-            session = codec.decode_session(session_id, replies[1]) if replies[1] is not None else None
-            remembered = None
-            if request.request_id and replies[3] is not None:
-                remembered = Remembered(*codec.decode_request(replies[3]))
-        return Reading(session, self._note_time(replies[2]), remembered)
+        async with self._connections.lease(commands) as (lease, replies):
+            with lease.closing_on_error():
+                reading = self._reading(session_id, checked(replies))
+                if reading.session is None:
+                    await self._guard.confirm(lease)
+                if lost and await self._was_applied(lease, session_id, reading, decide, lost):
+                    return
+                plan = lost.latest = decide(reading)
+                is_committed = await self._carry_out(lease, session_id, request, reading, plan, lost)
+        if not is_committed:
+            raise _Conflict
 
-    async def _finish(
-        self, lease: Lease, session_id: str, keys: SessionKeys, request: Request, reading: Reading, decide: Decide
-    ) -> None:
-        plan = decide(reading)
-        commands = self._writer.commands(keys, session_id, request, reading, plan)
+    def _reading(self, session_id: str, replies: Sequence[Reply]) -> Reading:
+        _, found, now, *request = replies
+        session = codec.decode_session(session_id, found) if found is not None else None
+        remembered = Remembered(*codec.decode_request(request[0])) if request and request[0] is not None else None
+        return Reading(session, self._note_time(now), remembered)
+
+    async def _was_applied(
+        self, lease: Lease, session_id: str, reading: Reading, decide: Decide, lost: LostCommits
+    ) -> bool:
+        """Look whether a commit whose reply was lost, of this attempt or of one before, has been applied after all."""
+        applied = await lost.applied(reading.session, partial(_event_at, lease, session_id, self._keys.of(session_id)))
+        if applied is None:
+            lost.drop_defeated(reading.session)
+            return False
+        await _unwatch(lease)
+        if applied.plan is not lost.latest:
+            decide(applied.reading)  # once more: the caller answers with what was decided last
+        self._writer.committed(session_id, applied.plan)
+        return True
+
+    async def _carry_out(
+        self,
+        lease: Lease,
+        session_id: str,
+        request: Request,
+        reading: Reading,
+        plan: Plan,
+        lost: LostCommits,
+    ) -> bool:
+        """Store what is planned; False if another process changed the session meanwhile.
+
+        A commit is finished even if the caller is cancelled: half of one would leave its result unknown.
+        """
+        commands = self._writer.commands(self._keys.of(session_id), session_id, request, reading, plan)
         if not commands:
-            with contextlib.suppress(*LOST):
-                await lease.exchange([("UNWATCH",)])
-            return
-        replies = await self._commit(lease, session_id, commands, plan)
-        if replies is not None:
-            self._check(session_id, replies)
-        self._writer.committed(session_id, plan)
+            if lost:
+                raise lost.unknown()
+            await _unwatch(lease)
+            return True
+        commit = asyncio.ensure_future(self._commit(lease, session_id, commands, reading, plan))
+        try:
+            return await asyncio.shield(commit)
+        except asyncio.CancelledError:
+            while not commit.done():
+                with contextlib.suppress(asyncio.CancelledError):
+                    await asyncio.wait([commit])
+            if not commit.cancelled():
+                commit.exception()
+            raise
 
     async def _commit(
-        self, lease: Lease, session_id: str, commands: Sequence[Command], plan: Plan
-    ) -> list[Reply] | None:
-        """Write MULTI … EXEC and read the replies; None if the connection broke and our change is found applied.
-
-        The exchange is finished even if the caller is cancelled: half a commit would leave its result unknown.
-        """
-        exchange = asyncio.ensure_future(lease.exchange([("MULTI",), *commands, ("EXEC",)]))
+        self, lease: Lease, session_id: str, commands: Sequence[Command], reading: Reading, plan: Plan
+    ) -> bool:
         try:
-            return await asyncio.shield(exchange)
-        except asyncio.CancelledError:
-            while not exchange.done():
-                with contextlib.suppress(asyncio.CancelledError):
-                    await asyncio.wait([exchange])
-            if not exchange.cancelled():
-                exchange.exception()
-            raise
+            replies = await lease.exchange([("MULTI",), *commands, ("EXEC",)])
         except LOST as error:
-            self._observer.unknown_exec()
-            if await self._was_applied(session_id, plan, error):
-                return None
-            raise _Conflict from error
+            if plan.remove:
+                raise  # to remove a session twice is to remove it once
+            raise ReplyLost(reading, plan) from error
+        if not self._is_applied(session_id, replies):
+            return False
+        self._writer.committed(session_id, plan)
+        return True
 
-    async def _was_applied(self, session_id: str, plan: Plan, cause: BaseException) -> bool:
-        """Find out what became of an EXEC whose reply was lost.
-
-        Still at the version we started from: not applied, and the WATCH of the next attempt defeats a late EXEC.
-        Beyond it: the event at our version carries our change id, or another's.
-        """
-        until = time.monotonic() + RESOLVE_S
-        if plan.remove:
-            return False  # to remove a session twice is to remove it once
-        ours = plan.events[-1].session
-        while True:
-            try:
-                (reading,) = await self._connections.run([("GET", self._keys.of(session_id).session)])
-                if reading is None:
-                    return False
-                head = codec.decode_head(reading)
-                if (head.epoch, head.version) < (ours.epoch, ours.version):
-                    return False
-                if head.epoch == ours.epoch:
-                    if head.version == ours.version:
-                        return head.change_id == ours.change_id
-                    event = await self.event_at(session_id, ours.version)
-                    if event is not None:
-                        return event.session.change_id == ours.change_id
-                break
-            except StoreUnavailable:
-                if time.monotonic() >= until:
-                    break
-                await asyncio.sleep(0.05)
-        self._guard.suspect()
-        raise OutcomeUnknown(
-            "the connection broke during the commit; retry with the same request_id", session_id=session_id
-        ) from cause
-
-    def _check(self, session_id: str, replies: Sequence[Reply]) -> None:
-        """Look at every reply: Redis does not roll back."""
+    def _is_applied(self, session_id: str, replies: Sequence[Reply]) -> bool:
+        """Look at every reply, for Redis does not roll back; False if the WATCH stopped the transaction."""
         *queued, results = replies
         if results is None:
-            raise _Conflict
+            return False
         if isinstance(results, ResponseError):
             refused = next((reply for reply in queued if isinstance(reply, ResponseError)), results)
-            if is_not_ready(refused):
-                raise StoreUnavailable(f"Redis refused the change: {str(refused).split(' ', 1)[0]}") from refused
-            raise CommitBroken(f"session {session_id}: EXEC was refused: {refused}") from refused
-        failed = [reply for reply in results if isinstance(reply, Exception)]
-        if failed:
-            self._observer.broken_commit()
-            raise CommitBroken(f"session {session_id}: EXEC was applied in part: {failed[0]}")
+            if code_of(refused) in NOT_READY:
+                raise StoreUnavailable(f"Redis refused the change: {code_of(refused)}") from refused
+            self._alarm(session_id, "EXEC was refused", refused)
+        failed = next((reply for reply in results if isinstance(reply, Exception)), None)
+        if failed is not None:
+            self._alarm(session_id, "EXEC was applied in part", failed)
+        return True
+
+    def _alarm(self, session_id: str, what: str, error: Exception) -> NoReturn:
+        self._observer.broken_commit()
+        _log.critical("commit_broken", session_id=session_id, what=what, error=str(error))
+        raise CommitBroken(f"session {session_id}: {what}: {error}") from error
 
     def _note_time(self, reply: Reply) -> int:
         now_us = int(reply[0]) * 1_000_000 + int(reply[1])
@@ -262,9 +277,15 @@ class RedisSessionStore:
         return now_us
 
 
-def _raise_errors(replies: Sequence[Reply]) -> None:
-    for reply in replies:
-        if isinstance(reply, ResponseError):
-            if is_not_ready(reply):
-                raise StoreUnavailable(f"Redis is not ready: {str(reply).split(' ', 1)[0]}") from reply
-            raise reply
+def _entry(keys: SessionKeys, version: int) -> Command:
+    return ("XRANGE", keys.events, f"{version}-0", f"{version}-0")
+
+
+async def _event_at(lease: Lease, session_id: str, keys: SessionKeys, version: int) -> Event | None:
+    (entries,) = await lease.ask([_entry(keys, version)])
+    return codec.decode_event(session_id, entries[0][1][1]) if entries else None
+
+
+async def _unwatch(lease: Lease) -> None:
+    with contextlib.suppress(*LOST):
+        await lease.exchange([("UNWATCH",)])

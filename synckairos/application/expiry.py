@@ -84,11 +84,12 @@ class Sweep:
 
     async def stop(self) -> None:
         """Disarm every timer and wait for what is being settled."""
-        for _, handle in self._armed.values():
-            handle.cancel()
-        self._armed.clear()
-        if self._firing:
-            await asyncio.wait(self._firing.values())
+        while self._armed or self._firing:
+            # What is being settled may arm the next timer of its session.
+            for session_id in list(self._armed):
+                self._disarm(session_id)
+            if self._firing:
+                await asyncio.wait(self._firing.values())
 
     async def _look(self) -> None:
         horizon = self._clock.now_us() // 1_000 + HORIZON_MS

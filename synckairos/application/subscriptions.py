@@ -2,7 +2,7 @@
 
 import asyncio
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Final
 
 from synckairos.application import frames
@@ -27,7 +27,16 @@ class Subscription:
         self._ticks: dict[str, Frame] = {}
         self._progress: dict[str, Frame] = {}
         self._ready = asyncio.Event()
-        self._is_closed = False
+
+    @property
+    def intervals(self) -> set[int]:
+        """The distances in ms at which it is to be sent something."""
+        return {self.tick_interval_ms, self.progress_interval_ms} - {0}
+
+    def begin(self, replay: Iterable[Frame]) -> None:
+        """Queue the events missed; as many as the store retains, so that no limit applies."""
+        self._queue.extend(replay)
+        self._ready.set()
 
     def put(self, frame: Frame) -> None:
         """Queue a frame that must arrive; on overflow the session's frames give way to a gap and a snapshot."""
@@ -39,8 +48,7 @@ class Subscription:
             if frame.kind is not FrameKind.END:
                 return
         # What was made before this frame and is still unwritten would step back in time behind it.
-        self._ticks.pop(frame.session_id, None)
-        self._progress.pop(frame.session_id, None)
+        self._forget_beats(frame.session_id)
         self._append(frame)
 
     def put_tick(self, frame: Frame) -> None:
@@ -53,16 +61,11 @@ class Subscription:
         self._progress[frame.session_id] = frame
         self._ready.set()
 
-    def close(self) -> None:
-        """End the stream after what is queued."""
-        self._is_closed = True
-        self._ready.set()
-
     async def next(self) -> list[Frame]:
-        """Wait for frames and return them in the order to write them; an empty list ends the stream."""
+        """Wait for frames and return them in the order to write them."""
         while True:
             batch = list(self._take())
-            if batch or self._is_closed:
+            if batch:
                 return batch
             self._ready.clear()
             await self._ready.wait()
@@ -84,4 +87,8 @@ class Subscription:
     def _drop(self, session_id: str) -> None:
         self._queue = deque(frame for frame in self._queue if frame.session_id != session_id)
         self._waiting.pop(session_id, None)
+        self._forget_beats(session_id)
+
+    def _forget_beats(self, session_id: str) -> None:
         self._ticks.pop(session_id, None)
+        self._progress.pop(session_id, None)

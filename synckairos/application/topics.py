@@ -77,8 +77,12 @@ class Topic:
     def add(self, subscription: Subscription) -> None:
         """Send the subscription what happens from now on; nothing more if the session has ended."""
         self._subscribers[subscription] = None
-        if self._session is not None and self._session.is_terminal:
-            self._end(EndReason.TERMINAL)
+        if self._session is not None:
+            self._end_if_over(self._session)
+
+    def sends_to(self, subscription: Subscription) -> bool:
+        """Whether the subscription is still sent what happens: it has neither left nor been told of the end."""
+        return subscription in self._subscribers
 
     def remove(self, subscription: Subscription) -> None:
         """Send the subscription nothing more."""

@@ -43,6 +43,7 @@ class Watching:
         self._beats: dict[int, dict[Topic, dict[Subscription, None]]] = {}
         self._reading: set[asyncio.Task[None]] = set()
         self._poll_now = asyncio.Event()
+        self._retry_after_ms: Callable[[], int] | None = None
         self._open = 0
 
     async def join(self, session_id: str, position: Head | None, subscription: Subscription) -> None:
@@ -58,6 +59,10 @@ class Watching:
             await self._feed.subscribe(session_id)
             view = await self._sessions.get(session_id)
             topic.begin(view.session)
+            if topic.is_stale:
+                # A hint has overtaken the reading.
+                topic.is_stale = False
+                self._read(topic)
             since = await self._level(topic, view.session, position)
         except BaseException:
             self._release(topic)
@@ -65,6 +70,8 @@ class Watching:
         self._greet(topic, position, since, view.now, subscription)
         topic.add(subscription)
         self._follow_beats(topic, subscription)
+        if self._retry_after_ms is not None:
+            topic.drain(subscription, self._retry_after_ms())
         self._count(+1)
 
     def leave(self, session_id: str, subscription: Subscription) -> None:
@@ -73,12 +80,7 @@ class Watching:
         if topic is None:
             return
         topic.remove(subscription)
-        for topics in self._beats.values():
-            followers = topics.get(topic)
-            if followers is not None:
-                followers.pop(subscription, None)
-                if not followers:
-                    del topics[topic]
+        self._unfollow_beats(topic, subscription)
         self._count(-1)
         self._release(topic)
 
@@ -108,7 +110,8 @@ class Watching:
                 _log.exception("poll_failed")
 
     def drain(self, retry_after_ms: Callable[[], int]) -> None:
-        """Tell every subscriber to come back elsewhere, each after a pause of its own."""
+        """Tell every subscriber, present and future, to come back elsewhere, each after a pause of its own."""
+        self._retry_after_ms = retry_after_ms
         for topic in list(self._topics.values()):
             for subscription in topic.subscribers:
                 topic.drain(subscription, retry_after_ms())
@@ -149,10 +152,8 @@ class Watching:
         if position is not None and since is not None:
             replay = replay_from(position, since, session)
             if replay.gap is None:
-                for event in replay.events:
-                    subscription.put(frames.of_event(event))
-                if not replay.events:
-                    subscription.put(Frame(FrameKind.PROGRESS, topic.session_id, session, max(now, session.updated_at)))
+                progress = Frame(FrameKind.PROGRESS, topic.session_id, session, max(now, session.updated_at))
+                subscription.begin([*map(frames.of_event, replay.events)] or [progress])
                 return
             self._on_gap(replay.gap)
             subscription.put(frames.gap(session, now, replay.gap, replay.min_version))
@@ -163,6 +164,8 @@ class Watching:
         if topic.is_stale:
             return
         topic.is_stale = True
+        if topic.session is None:
+            return  # whoever is joining reads
         task = asyncio.ensure_future(self._catch_up(topic))
         self._reading.add(task)
         task.add_done_callback(self._reading.discard)
@@ -204,28 +207,42 @@ class Watching:
             self._feed.unsubscribe(topic.session_id)
 
     def _follow_beats(self, topic: Topic, subscription: Subscription) -> None:
-        for interval in {subscription.tick_interval_ms, subscription.progress_interval_ms} - {0}:
+        for interval in subscription.intervals:
             self._beats.setdefault(interval, {}).setdefault(topic, {})[subscription] = None
             if interval not in self._metronomes:
                 self._metronomes[interval] = asyncio.ensure_future(self._beat(interval))
 
+    def _unfollow_beats(self, topic: Topic, subscription: Subscription) -> None:
+        for interval in subscription.intervals:
+            topics = self._beats.get(interval, {})
+            followers = topics.get(topic, {})
+            followers.pop(subscription, None)
+            if not followers:
+                topics.pop(topic, None)
+            if not topics and interval in self._metronomes:
+                self._metronomes.pop(interval).cancel()
+
     async def _beat(self, interval: int) -> None:
-        """Tick on whole multiples of the interval while anybody follows it."""
-        topics = self._beats[interval]
-        while topics:
+        """Tick on whole multiples of the interval, each once, until nobody follows it and this is cancelled."""
+        topics, last = self._beats[interval], 0
+        while True:
             now = self._clock.now_us()
             at = (now // 1_000 // interval + 1) * interval
+            if at == last:  # woken a moment early
+                at += interval
+            last = at
             await asyncio.sleep((at * 1_000 - now) / 1_000_000)
             for place, topic in enumerate(list(topics)):
                 self._send_beat(topic, at, interval, topics.get(topic, {}))
                 if place % TOPICS_A_TURN == TOPICS_A_TURN - 1:
                     await asyncio.sleep(0)
-        del self._metronomes[interval]
 
     def _send_beat(self, topic: Topic, at: int, interval: int, followers: Iterable[Subscription]) -> None:
         tick = topic.tick(at)
         progress: Frame | None = None
         for subscription in followers:
+            if not topic.sends_to(subscription):
+                continue
             if tick is not None and subscription.tick_interval_ms == interval:
                 subscription.put_tick(tick)
             if subscription.progress_interval_ms == interval:

@@ -86,14 +86,14 @@ class CallInterceptor(grpc.aio.ServerInterceptor):
 
     def _wrap(self, method: str, handler: Any) -> Handler:  # noqa: ANN401 - grpcio's handlers are untyped tuples
         if handler.unary_unary is not None:
-            make, inner = grpc.unary_unary_rpc_method_handler, handler.unary_unary
+            make, inner, is_stream = grpc.unary_unary_rpc_method_handler, handler.unary_unary, False
         elif handler.unary_stream is not None and not inspect.isasyncgenfunction(handler.unary_stream):
-            make, inner = grpc.unary_stream_rpc_method_handler, handler.unary_stream
+            make, inner, is_stream = grpc.unary_stream_rpc_method_handler, handler.unary_stream, True
         else:
             # The library's own services (health, reflection) stream by generators and answer for themselves.
             wrapped: Handler = handler
             return wrapped
-        around = self._around(method, inner)
+        around = self._around(method, inner, is_stream=is_stream)
         result: Handler = make(
             around,
             request_deserializer=handler.request_deserializer,
@@ -101,7 +101,7 @@ class CallInterceptor(grpc.aio.ServerInterceptor):
         )
         return result
 
-    def _around(self, method: str, inner: Behaviour) -> Behaviour:
+    def _around(self, method: str, inner: Behaviour, *, is_stream: bool) -> Behaviour:
         async def call(request: Any, context: Context) -> Any:  # noqa: ANN401 - any message
             started = time.perf_counter()
             failure: BaseException | None = None
@@ -116,7 +116,7 @@ class CallInterceptor(grpc.aio.ServerInterceptor):
                 failure = error
                 raise
             finally:
-                self._report(method, failure, time.perf_counter() - started)
+                self._report(method, failure, time.perf_counter() - started, is_stream=is_stream)
 
         return call
 
@@ -130,8 +130,9 @@ class CallInterceptor(grpc.aio.ServerInterceptor):
             _log.error("call_broke", method=method, request_id=request_id, exc_info=error)
         else:
             _log.debug("call_refused", method=method, request_id=request_id, code=code.name, reason=reason_of(error))
-        context.set_trailing_metadata(((REQUEST_ID_HEADER, request_id),))
-        await context.abort_with_status(rpc_status.to_status(status))
+        # Trailers set on the context would be replaced by those given here.
+        trailers = (*rpc_status.to_status(status).trailing_metadata, (REQUEST_ID_HEADER, request_id))
+        await context.abort(code, status.message, trailers)
 
     def _request_id(self, context: Context) -> str:
         for key, value in context.invocation_metadata() or ():
@@ -139,15 +140,20 @@ class CallInterceptor(grpc.aio.ServerInterceptor):
                 return str(value)
         return self._new_id()
 
-    def _report(self, method: str, failure: BaseException | None, seconds: float) -> None:
-        code, reason = "OK", ""
-        if isinstance(failure, Exception):
-            code, reason = status_of(failure, "")[0].name, reason_of(failure)
-        elif failure is not None:
-            code = "CANCELLED"
+    def _report(self, method: str, failure: BaseException | None, seconds: float, *, is_stream: bool) -> None:
+        code, reason = _outcome(failure)
         self._observer.call(method, code, reason, seconds)
-        if seconds >= SLOW_S and code != "CANCELLED":
+        if seconds >= SLOW_S and code != "CANCELLED" and not is_stream:
             _log.info("call_slow", method=method, code=code, reason=reason, ms=round(seconds * 1_000, 1))
+
+
+def _outcome(failure: BaseException | None) -> tuple[str, str]:
+    """Return the code and the reason a call is measured under."""
+    if failure is None:
+        return "OK", ""
+    if isinstance(failure, Exception) and not isinstance(failure, grpc.aio.InternalError):
+        return status_of(failure, "")[0].name, reason_of(failure)
+    return "CANCELLED", ""
 
 
 def _readable(request: Any) -> Any:  # noqa: ANN401 - any message

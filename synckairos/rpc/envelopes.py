@@ -27,8 +27,10 @@ def envelope(frame: Frame) -> WatchSessionResponse:
     if session is not None:
         message.epoch = session.epoch
         message.version = session.version
-        head = Head(session.epoch, session.version, session.change_id)
-        message.resume_token = resume_tokens.encode(frame.session_id, head)
+        if frame.kind is not FrameKind.GAP:
+            # Who leaves between a gap and its snapshot has seen nothing to continue from.
+            head = Head(session.epoch, session.version, session.change_id)
+            message.resume_token = resume_tokens.encode(frame.session_id, head)
     _fill(message, frame)
     return message
 

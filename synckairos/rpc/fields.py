@@ -1,7 +1,7 @@
 """Reading request fields: what is wrong is collected, with its path, and refused together."""
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from enum import IntEnum
 from math import isfinite
 from typing import Final, TypeVar
@@ -9,14 +9,21 @@ from typing import Final, TypeVar
 from google.protobuf.struct_pb2 import Struct, Value
 
 from synckairos.domain.errors import FieldViolation, InvalidField
+from synckairos.domain.specification import MAX_LABELS, MAX_METADATA_BYTES
 
 MAX_REASON_BYTES: Final = 256
 MAX_ACTOR_BYTES: Final = 128
 MAX_INT64: Final = 2**63 - 1
+MAX_NOTED: Final = 100
+"""Violations collected; nobody is told more."""
+MAX_DEPTH: Final = 20
+"""Levels of objects and lists in metadata: parsers of messages give up at 100 messages in each other, and a level
+takes up to three of them, below the reply, the event, the session and the participant."""
 
 _UUID: Final = re.compile(r"[0-9a-fA-F]{8}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{12}")
 
 EnumT = TypeVar("EnumT", bound=IntEnum)
+EntryT = TypeVar("EntryT")
 
 
 class Fields:
@@ -27,7 +34,8 @@ class Fields:
 
     def refuse(self, path: str, description: str) -> None:
         """Note that a field is wrong."""
-        self.violations.append(FieldViolation(path, description))
+        if len(self.violations) < MAX_NOTED:
+            self.violations.append(FieldViolation(path, description))
 
     def add(self, violations: Iterable[FieldViolation]) -> None:
         """Note what else was found wrong; the first word on a field stands."""
@@ -38,6 +46,12 @@ class Fields:
         """Raise InvalidField if anything is wrong."""
         if self.violations:
             raise InvalidField(self.violations)
+
+    def bounded(self, path: str, entries: Sequence[EntryT], limit: int) -> Sequence[EntryT]:
+        """Return a list of at most `limit` entries; of a longer one nobody looks at the rest."""
+        if len(entries) > limit:
+            self.refuse(path, f"has {len(entries)} entries, at most {limit} are allowed")
+        return entries[:limit]
 
     def uuid(self, path: str, value: str, *, required: bool = True) -> str:
         """Return the id in lower case; the empty string if it is not set."""
@@ -78,7 +92,10 @@ class Fields:
             return None
 
     def labels(self, path: str, value: Mapping[str, str]) -> tuple[tuple[str, str], ...]:
-        """Return labels in a stable order; their limits are the domain's."""
+        """Return labels in a stable order; how long they may be is the domain's."""
+        if len(value) > MAX_LABELS:
+            self.refuse(path, f"has {len(value)} labels, at most {MAX_LABELS} are allowed")
+            return ()
         for key, text in value.items():
             if "\0" in key or "\0" in text:
                 self.refuse(path, "contains U+0000")
@@ -88,25 +105,30 @@ class Fields:
         """Return a Struct's deterministic bytes, None if it is not set; their limit is the domain's."""
         if not present:
             return None
-        self._struct(path, value)
-        return value.SerializeToString(deterministic=True)
+        encoded = value.SerializeToString(deterministic=True)
+        if len(encoded) <= MAX_METADATA_BYTES:
+            self._struct(path, value, 1)
+        return encoded
 
-    def _struct(self, path: str, struct: Struct) -> None:
+    def _struct(self, path: str, struct: Struct, depth: int) -> None:
         for key, value in struct.fields.items():
             if "\0" in key:
                 self.refuse(path, "has a key with U+0000")
-            self._value(f"{path}.{key[:64]}".replace("\0", ""), value)
+            self._value(f"{path}.{key[:64]}".replace("\0", ""), value, depth)
 
-    def _value(self, path: str, value: Value) -> None:
+    def _value(self, path: str, value: Value, depth: int) -> None:
+        if depth > MAX_DEPTH:
+            self.refuse(path, f"lies more than {MAX_DEPTH} levels deep")
+            return
         match value.WhichOneof("kind"):
             case "string_value" if "\0" in value.string_value:
                 self.refuse(path, "contains U+0000")
             case "number_value" if not isfinite(value.number_value):
                 self.refuse(path, "is not a finite number")
             case "struct_value":
-                self._struct(path, value.struct_value)
+                self._struct(path, value.struct_value, depth + 1)
             case "list_value":
                 for place, item in enumerate(value.list_value.values):
-                    self._value(f"{path}[{place}]", item)
+                    self._value(f"{path}[{place}]", item, depth + 1)
             case None:
                 self.refuse(path, "has no value")

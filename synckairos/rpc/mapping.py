@@ -9,7 +9,6 @@ from google.protobuf.timestamp_pb2 import Timestamp
 from synckairos.domain import timing
 from synckairos.domain.events import Event
 from synckairos.domain.model import BANK_MODES, Clock, Group, Mode, OnExpire, Participant, Session
-from synckairos.domain.turns import is_out
 from synckairos.v1 import event_pb2, session_pb2
 
 
@@ -50,6 +49,7 @@ def session_message(session: Session, now: int) -> session_pb2.Session:
     active_id = active.participant_id if active else ""
     active_group_id = (active.group_id or "") if active else ""
     holds_bank = mode is Mode.PER_PARTICIPANT
+    out = {group.group_id for group in seen.groups if _has_run_out(group.clock)}
     own = seen.clock if mode not in BANK_MODES and seen.clock.bank_ms is not None else None
     return session_pb2.Session(
         session_id=session.session_id,
@@ -58,7 +58,12 @@ def session_message(session: Session, now: int) -> session_pb2.Session:
         version=session.version,
         epoch=session.epoch,
         participants=[
-            _participant(participant, participant is active, is_out(seen, participant), holds_bank=holds_bank)
+            _participant(
+                participant,
+                participant is active,
+                _has_run_out(participant.clock) or participant.group_id in out,
+                holds_bank=holds_bank,
+            )
             for participant in seen.participants
         ],
         groups=[_group(group, group.group_id == active_group_id) for group in seen.groups],
@@ -98,6 +103,11 @@ def _on_expire(on_expire: OnExpire | None) -> session_pb2.OnExpire.ValueType:
     return cast("session_pb2.OnExpire.ValueType", on_expire.value if on_expire is not None else 0)
 
 
+def _has_run_out(clock: Clock) -> bool:
+    """Whether the clock is out of the game or in overtime."""
+    return clock.is_expired or clock.in_overtime
+
+
 def _participant(
     participant: Participant, is_active: bool, has_expired: bool, *, holds_bank: bool
 ) -> session_pb2.Participant:
@@ -111,7 +121,7 @@ def _participant(
         overtime_ms=clock.overtime_ms if holds_bank else None,
         cycle_count=participant.cycle_count,
         is_active=is_active,
-        has_expired=has_expired or clock.in_overtime,
+        has_expired=has_expired,
         group_id=participant.group_id or "",
         metadata=_metadata(participant.metadata),
     )
@@ -126,7 +136,7 @@ def _group(group: Group, is_active: bool) -> session_pb2.Group:
         time_remaining_ms=clock.bank_ms or 0,
         overtime_ms=clock.overtime_ms,
         is_active=is_active,
-        has_expired=clock.is_expired or clock.in_overtime,
+        has_expired=_has_run_out(clock),
     )
 
 

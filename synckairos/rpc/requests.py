@@ -7,6 +7,8 @@ from google.protobuf.message import Message
 from synckairos.domain.commands import AddParticipant, AdjustTime, Create, RemoveParticipant, Switch, Update
 from synckairos.domain.model import MAX_BUDGET_MS, Mode, OnExpire
 from synckairos.domain.specification import (
+    MAX_PARTICIPANTS,
+    MAX_THRESHOLDS,
     GroupSpec,
     ParticipantSpec,
     SessionSpec,
@@ -19,6 +21,7 @@ from synckairos.v1 import session_pb2
 from synckairos.v1 import session_service_pb2 as pb
 
 UPDATABLE: Final = ("metadata", "labels")
+MAX_PATHS: Final = 100
 
 
 class Mutation(Protocol):
@@ -56,14 +59,21 @@ def create(fields: Fields, request: pb.CreateSessionRequest) -> tuple[Target, Cr
         0,
         fields.text("reason", request.reason, MAX_REASON_BYTES),
     )
-    spec = SessionSpec(
+    spec = _session(fields, request)
+    fields.add(violations(spec))
+    return where, Create(spec)
+
+
+def _session(fields: Fields, request: pb.CreateSessionRequest) -> SessionSpec:
+    return SessionSpec(
         mode=fields.enum("mode", request.mode, Mode),
         participants=tuple(
-            _participant(fields, f"participants[{place}]", spec) for place, spec in enumerate(request.participants)
+            _participant(fields, f"participants[{place}]", spec)
+            for place, spec in enumerate(fields.bounded("participants", request.participants, MAX_PARTICIPANTS))
         ),
         groups=tuple(
             GroupSpec(fields.uuid(f"groups[{place}].group_id", group.group_id), group.total_time_ms)
-            for place, group in enumerate(request.groups)
+            for place, group in enumerate(fields.bounded("groups", request.groups, MAX_PARTICIPANTS))
         ),
         total_time_ms=request.total_time_ms,
         time_per_cycle_ms=request.time_per_cycle_ms,
@@ -71,13 +81,13 @@ def create(fields: Fields, request: pb.CreateSessionRequest) -> tuple[Target, Cr
         max_time_ms=request.max_time_ms,
         max_cycles=request.max_cycles,
         on_expire=fields.enum("on_expire", request.on_expire, OnExpire),
-        warning_thresholds_ms=tuple(request.warning_thresholds_ms),
+        warning_thresholds_ms=tuple(
+            fields.bounded("warning_thresholds_ms", request.warning_thresholds_ms, MAX_THRESHOLDS)
+        ),
         first_participant_id=fields.uuid("first_participant_id", request.first_participant_id, required=False),
         metadata=fields.struct("metadata", request.metadata, present=request.HasField("metadata")),
         labels=fields.labels("labels", request.labels),
     )
-    fields.add(violations(spec))
-    return where, Create(spec)
 
 
 def _participant(fields: Fields, path: str, spec: session_pb2.ParticipantSpec) -> ParticipantSpec:
@@ -131,7 +141,7 @@ def adjust_time(fields: Fields, request: pb.AdjustTimeRequest) -> AdjustTime:
 def update(fields: Fields, request: pb.UpdateSessionRequest) -> Update:
     """Read what an UpdateSessionRequest adds."""
     has_metadata = request.HasField("metadata")
-    paths = set(request.update_mask.paths)
+    paths = set(fields.bounded("update_mask", request.update_mask.paths, MAX_PATHS))
     for path in sorted(paths.difference(UPDATABLE)):
         fields.refuse("update_mask", f"{path[:64]!r} cannot be updated, only {' and '.join(UPDATABLE)}")
     if not paths:

@@ -31,7 +31,7 @@ def decode(session_id: str, token: str) -> Head:
         raise InvalidToken("is not a resume token") from error
     if form != _FORM:
         raise InvalidToken("is not a resume token")
-    if owner != _raw(session_id):
+    if str(UUID(bytes=owner)) != session_id:
         raise InvalidToken("belongs to another session")
     return Head(epoch, version, str(UUID(bytes=change_id)))
 

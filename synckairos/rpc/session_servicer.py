@@ -6,8 +6,8 @@ from typing import Any, Final, Protocol, TypeVar
 from google.protobuf.message import Message
 from google.protobuf.timestamp_pb2 import Timestamp
 
-from synckairos.application.listing import Filter, Listing
-from synckairos.application.ports import Request
+from synckairos.application.listing import Filter, Listing, Page
+from synckairos.application.ports import Position, Request
 from synckairos.application.sessions import Answer, Sessions
 from synckairos.domain.commands import Caller, Cancel, Command, Complete, Pause, Resume, Start
 from synckairos.domain.events import Author
@@ -25,6 +25,9 @@ FINGERPRINT_BYTES: Final = 16
 MAX_BATCH: Final = 100
 MAX_PAGE: Final = 500
 DEFAULT_PAGE: Final = 50
+MAX_PAGE_BYTES: Final = 2 << 20
+"""Of sessions on a page: half of what clients take in one message by default."""
+MAX_FILTERS: Final = 100
 
 
 class _Reply(Protocol):
@@ -96,9 +99,10 @@ class SessionServicer:
         after = page_tokens.read(fields, request.page_token, wanted)
         fields.check()
         page = await self._listing.page(wanted, after, size)
+        messages, following = _fitting(page)
         return pb.ListSessionsResponse(
-            sessions=[session_message(view.session, page.now) for view in page.views],
-            next_page_token=page_tokens.write(page.next, wanted) if page.next else "",
+            sessions=messages,
+            next_page_token=page_tokens.write(following, wanted) if following else "",
             server_time=timestamp(page.now),
         )
 
@@ -205,9 +209,23 @@ def _reply(kind: type[ReplyT], answer: Answer) -> ReplyT:
     return kind(session=session, server_time=timestamp(answer.now), replayed=answer.replayed)
 
 
+def _fitting(page: Page) -> tuple[list[session_pb2.Session], Position | None]:
+    """Return as many sessions of a page as a reply should hold, at least one, and where the next page begins."""
+    fitting: list[session_pb2.Session] = []
+    size = 0
+    for place, view in enumerate(page.views):
+        message = session_message(view.session, page.now)
+        size += message.ByteSize()
+        if fitting and size > MAX_PAGE_BYTES:
+            last = page.views[place - 1].session
+            return fitting, Position(last.created_at, last.session_id)
+        fitting.append(message)
+    return fitting, page.next
+
+
 def _enums(fields: Fields, path: str, values: Any, kind: Any) -> list[Any]:  # noqa: ANN401 - statuses and modes alike
     read = []
-    for place, value in enumerate(values):
+    for place, value in enumerate(fields.bounded(path, values, MAX_FILTERS)):
         if value == 0:
             fields.refuse(f"{path}[{place}]", "is not a known value")
         member = fields.enum(f"{path}[{place}]", value, kind)

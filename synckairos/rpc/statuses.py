@@ -14,8 +14,9 @@ from synckairos.domain import errors as domain
 DOMAIN: Final = "synckairos.dev"
 INTERNAL_TEXT: Final = "internal error; the server's log has the details under the request id"
 MAX_VIOLATIONS: Final = 20
-"""Violations told at once: details travel in trailers, which clients limit to 8 KB."""
-MAX_TEXT: Final = 512
+MAX_VIOLATIONS_BYTES: Final = 3_000
+MAX_TEXT_BYTES: Final = 256
+"""Limits of what is told: it travels in trailers, base64 and percent-encoded, which clients limit to 8 KB."""
 
 CODES: Final[dict[type[domain.SyncKairosError], grpc.StatusCode]] = {
     domain.InvalidField: grpc.StatusCode.INVALID_ARGUMENT,
@@ -65,13 +66,13 @@ def reason_of(error: BaseException) -> str:
 
 
 def _bad_request(violations: list[domain.FieldViolation]) -> error_details_pb2.BadRequest:
-    told = violations[:MAX_VIOLATIONS]
-    return error_details_pb2.BadRequest(
-        field_violations=[
-            error_details_pb2.BadRequest.FieldViolation(field=_shortened(path, 128), description=_shortened(text, 128))
-            for path, text in told
-        ]
-    )
+    told = error_details_pb2.BadRequest()
+    for path, text in violations[:MAX_VIOLATIONS]:
+        told.field_violations.add(field=_shortened(path), description=_shortened(text))
+        if told.ByteSize() > MAX_VIOLATIONS_BYTES:
+            del told.field_violations[-1]
+            break
+    return told
 
 
 def _retry_info(after_ms: int) -> error_details_pb2.RetryInfo:
@@ -88,5 +89,8 @@ def _status(code: grpc.StatusCode, message: str, details: list[Message]) -> stat
     return status
 
 
-def _shortened(text: str, limit: int = MAX_TEXT) -> str:
-    return text if len(text) <= limit else text[: limit - 1] + "…"
+def _shortened(text: str) -> str:
+    encoded = text.encode()
+    if len(encoded) <= MAX_TEXT_BYTES:
+        return text
+    return encoded[: MAX_TEXT_BYTES - len("…".encode())].decode(errors="ignore") + "…"
