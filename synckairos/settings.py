@@ -20,7 +20,9 @@ class Settings(BaseSettings):
     URLs may carry passwords and never reach a log.
     """
 
-    model_config = SettingsConfigDict(env_prefix="SYNCKAIROS_", env_file=".env", env_ignore_empty=True, extra="ignore", frozen=True)
+    model_config = SettingsConfigDict(
+        env_prefix="SYNCKAIROS_", env_file=".env", env_ignore_empty=True, extra="ignore", frozen=True
+    )
 
     redis_url: SecretStr = Field(SecretStr("redis://127.0.0.1:6379/0"), description="The primary truth.")
     database_url: SecretStr | None = Field(None, description="PostgreSQL, for the audit trail.")

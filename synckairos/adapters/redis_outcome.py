@@ -9,7 +9,7 @@ from synckairos.application.ports import Plan, Reading
 from synckairos.domain.events import Event
 from synckairos.domain.model import Session
 
-RESOLVE_S: Final = 0.9
+RESOLVE_S: Final = 0.75
 """How long a store that does not answer is asked again: with the silence before it, less than 2 s for the caller."""
 
 
