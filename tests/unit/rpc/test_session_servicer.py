@@ -264,3 +264,18 @@ def test_time_is_unavailable_before_the_authority_was_read(server: TestServer, w
 
     assert problem is not None
     assert (problem.code, problem.reason) == (grpc.StatusCode.UNAVAILABLE, "STORE_UNAVAILABLE")
+
+
+def test_a_page_is_never_empty_for_its_size_alone(server: TestServer, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A session larger than a page should be is a page of its own."""
+    monkeypatch.setattr("synckairos.rpc.session_servicer.MAX_PAGE_BYTES", 1)
+    for _ in range(3):
+        server.call("CreateSession", mutation("CreateSession", session_id=new_id()))
+
+    first = server.call("ListSessions", READS["ListSessions"]).response
+    second = server.call("ListSessions", pb.ListSessionsRequest(page_token=first.next_page_token)).response
+    third = server.call("ListSessions", pb.ListSessionsRequest(page_token=second.next_page_token)).response
+
+    assert [len(one.sessions) for one in (first, second, third)] == [1, 1, 1]
+    assert len({one.sessions[0].session_id for one in (first, second, third)}) == 3
+    assert not third.next_page_token
