@@ -31,9 +31,9 @@ def adjust_time(ledger: Ledger, command: AdjustTime, caller: Caller) -> None:
         session = timing.charge(session, now)
     clock = _clock(session, command)
     spent = timing.uncharged(session, now) if is_running_clock else 0
-    floor_ms = 0 if is_running_clock and session.status is Status.RUNNING else 1
+    is_running = is_running_clock and session.status is Status.RUNNING
     before = clocks.remaining(clock, spent) or 0
-    target = clocks.adjusted_remaining(before, delta_ms=command.delta_ms, set_ms=command.set_ms, floor_ms=floor_ms)
+    target = clocks.adjusted_remaining(before, delta_ms=command.delta_ms, set_ms=command.set_ms, is_running=is_running)
     adjusted = _with_clock(session, command, clocks.adjust(clock, spent, target))
     elapsed = timing.elapsed(session, now) if is_running_clock else 0
     subject = Subject(command.participant_id or None, command.group_id or None, elapsed, target)

@@ -64,7 +64,13 @@ def adjust(clock: Clock, spent: int, target: int) -> Clock:
     return clock._replace(bank_ms=target + spent, in_overtime=clock.in_overtime and target == 0)
 
 
-def adjusted_remaining(before: int, *, delta_ms: int | None, set_ms: int | None, floor_ms: int) -> int:
-    """Return what shall be left, in ms, after adjusting `before` by an amount or to a value, within the limits."""
+def adjusted_remaining(before: int, *, delta_ms: int | None, set_ms: int | None, is_running: bool) -> int:
+    """Return what shall be left, in ms, after adjusting `before` by an amount or to a value.
+
+    A clock that does not run keeps at least 1 ms of what it has; nothing is lifted above 28 days, and nothing that
+    grants have lifted above them is cut by an addition.
+    """
     wanted = before + delta_ms if delta_ms is not None else (set_ms or 0)
-    return min(max(wanted, floor_ms), MAX_BUDGET_MS)
+    least = 0 if is_running else min(1, before)
+    most = MAX_BUDGET_MS if set_ms is not None else max(MAX_BUDGET_MS, before)
+    return min(max(wanted, least), most)

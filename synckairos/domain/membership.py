@@ -76,7 +76,7 @@ def _remove_active(ledger: Ledger, position: int, caller: Caller) -> None:
     moved = turns.begin_turn(rest, following, now)
     if turns.is_last_cycle(session):
         # Its cycle is left all the same: the last one has no successor.
-        moved = rest._replace(active=None)
+        moved = rest
     ledger.record(EventType.PARTICIPANT_REMOVED, moved, subject, author=caller.author)
     if turns.is_last_cycle(session):
         ended = turns.end(ledger.session, Status.COMPLETED, now)

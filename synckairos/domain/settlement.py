@@ -97,12 +97,8 @@ def leave_cycle(ledger: Ledger, following: int | None, at: int, cause: Cause, au
     """Complete the running turn and start the next one, or end the session after its last cycle."""
     session = ledger.session
     settled = turns.settle_turn(session, at)
-    active = session.active_participant
-    before = running_subject(session, at)
-    subject = before._replace(
-        participant_id=active.participant_id if active else None,
-        remaining_ms=clocks.remaining(timing.running_clock(settled), 0),
-    )
+    left = clocks.remaining(timing.running_clock(settled), 0)
+    subject = running_subject(session, at)._replace(remaining_ms=left)
     if turns.is_last_cycle(session):
         ended = turns.end(settled, Status.COMPLETED, at)
         ledger.record(EventType.SESSION_COMPLETED, ended, subject, author=author, at=at, cause=cause)

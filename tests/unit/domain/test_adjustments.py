@@ -253,3 +253,27 @@ def test_an_adjustment_below_the_cap_or_above_is_not_the_caps_matter() -> None:
     session = game.ok(1_000, Switch())
 
     assert clock_of(session, ANN).bank_ms == 89_000
+
+
+@pytest.mark.parametrize(("delta_ms", "set_ms"), [(-1, None), (-LONGEST, None), (None, 0)])
+def test_taking_time_from_an_empty_clock_gives_it_none(delta_ms: int | None, set_ms: int | None) -> None:
+    """A paused clock in overtime keeps its zero and its overtime: only what is there is kept."""
+    game = started(per_participant(50_000, 50_000, on_expire=OnExpire.NOTIFY))
+    game.ok(60_000, Pause())
+
+    game.ok(61_000, _adjust(ANN, delta_ms, set_ms))
+
+    clock = game.clock(61_000, ANN)
+    assert (clock.bank_ms, clock.in_overtime, clock.overtime_ms) == (0, True, 10_000)
+
+
+def test_an_addition_never_takes_time_away() -> None:
+    """A bank that grants have lifted above 28 days is not cut down by adding to it."""
+    game = started(per_participant(LONGEST, LONGEST, increment_ms=3_600_000))
+    game.ok(1_000, Switch())
+    lifted = LONGEST - 1_000 + 3_600_000
+    assert game.clock(1_000, ANN).bank_ms == lifted
+
+    game.ok(2_000, _adjust(ANN, 5_000, None))
+
+    assert game.clock(2_000, ANN).bank_ms == lifted

@@ -189,3 +189,12 @@ def test_reading_what_has_ended_changes_nothing() -> None:
     outcome = game.decide(100 * DAY)
 
     assert (outcome.events, outcome.session) == ([], ended)
+
+
+def test_a_deadline_at_28_days_comes_before_the_age() -> None:
+    """What ends by itself at that very instant has ended, and is not cancelled."""
+    game = started(per_cycle(FOUR_WEEKS, max_cycles=1))
+
+    session = game.ok(FOUR_WEEKS)
+
+    assert (session.status, session.completed_at) == (Status.COMPLETED, at(FOUR_WEEKS))
