@@ -1,12 +1,13 @@
 """How sessions and events are written in Redis: a compact, versioned binary encoding.
 
 A session is a fixed head (layout, flags, epoch, version, change id), readable without the rest, and a msgpack
-body. Ids take 16 bytes, instants are differences from the creation, groups are named by position. An event is a
-short msgpack head before the bytes of the session after it, so that a session is encoded once per version.
+body. Ids take 16 bytes, or their position in the session where that has them; instants are differences from the
+creation. Rows begin with what changes and end with what is rare: values left as they were born are left out at the
+end. An event is such a row before the bytes of the session after it, so that a session is encoded once per version.
 """
 
 import struct
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from functools import lru_cache, wraps
 from typing import Any, Final, ParamSpec, TypeVar
 
@@ -60,6 +61,19 @@ def unpack_id(raw: bytes) -> str:
     return f"{digits[:8]}-{digits[8:12]}-{digits[12:16]}-{digits[16:20]}-{digits[20:]}"
 
 
+def _row(values: tuple[Any, ...], born: tuple[Any, ...]) -> tuple[Any, ...]:
+    """Return the values without those at the end that are as they were born."""
+    end = len(values)
+    while end and values[end - 1] == born[end - 1]:
+        end -= 1
+    return values[:end]
+
+
+def _full(row: Sequence[Any], born: tuple[Any, ...]) -> tuple[Any, ...]:
+    """Return a row with what was left out at its end."""
+    return (*row, *born[len(row) :])
+
+
 def _pack_optional(text: str | None) -> bytes | None:
     return pack_id(text) if text else None
 
@@ -72,61 +86,85 @@ def encode_session(session: Session) -> bytes:
     """Return the session's bytes."""
     flags = _DELETED * session.deleted | _RECOVERED * session.recovered
     head = _HEAD.pack(LAYOUT, flags, session.epoch, session.version, pack_id(session.change_id))
-    return head + msgspec.msgpack.encode(_body(session))
+    return head + msgspec.msgpack.encode(_row(_body(session), _BODY))
+
+
+_BODY: Final[tuple[Any, ...]] = (0, [], 0, [], 0, None, 0, 0, *[None] * 5, 0, [], *[None] * 5, None, [], 0)
 
 
 def _body(session: Session) -> tuple[Any, ...]:
     born = session.created_at
+    instants = (
+        session.started_at, session.cycle_started_at, session.resumed_at, session.paused_at, session.completed_at
+    )  # fmt: skip
     groups = {group.group_id: position for position, group in enumerate(session.groups)}
     return (
-        born,
-        tuple(session.rules),
         session.status,
+        _rules(session.rules),
         session.updated_at - born,
-        [
-            (
-                pack_id(p.participant_id),
-                p.participant_index,
-                groups.get(p.group_id or ""),
-                _clock(p.clock),
-                p.cycle_count,
-                p.metadata,
-            )
-            for p in session.participants
-        ],
-        [(pack_id(group.group_id), _clock(group.clock), group.last_index) for group in session.groups],
-        _clock(session.clock),
+        [_participant(participant, groups) for participant in session.participants],
+        session.cycle_number,
         session.active,
+        session.carried_ms,
+        session.charged_ms,
+        *(None if at is None else at - born for at in instants),
+        _clock(session.clock),
+        [(pack_id(group.group_id), _clock(group.clock), group.last_index) for group in session.groups],
         _pack_optional(session.first_participant_id),
         _pack_optional(session.expired_participant_id),
         _pack_optional(session.expired_group_id),
         _pack_optional(session.winner_participant_id),
         _pack_optional(session.winner_group_id),
-        session.cycle_number,
-        session.carried_ms,
-        session.charged_ms,
-        *(None if at is None else at - born for at in _instants(session)),
         session.metadata,
-        session.labels,
+        list(session.labels),
+        born - session.epoch // 1_000,
     )
 
 
-def _instants(session: Session) -> tuple[int | None, ...]:
-    return session.started_at, session.cycle_started_at, session.resumed_at, session.paused_at, session.completed_at
+_PARTICIPANT: Final = (b"", 0, 0, 0, None, None)
 
 
-def _clock(clock: Clock) -> int | tuple[int | None, ...]:
-    """An untimed clock is its use alone."""
-    if clock.bank_ms is None:
-        return clock.used_ms
-    return clock.allotted_ms, clock.bank_ms, clock.used_ms, clock.overtime_ms, clock.is_expired | clock.in_overtime << 1
+def _participant(participant: Participant, groups: Mapping[str, int]) -> tuple[Any, ...]:
+    id_, index, group_id, clock, cycle_count, metadata = participant
+    return _row((pack_id(id_), index, _clock(clock), cycle_count, groups.get(group_id or ""), metadata), _PARTICIPANT)
+
+
+def _read_participant(row: Sequence[Any], group_ids: Sequence[str]) -> Participant:
+    id_, index, clock, cycle_count, group, metadata = _full(row, _PARTICIPANT)
+    group_id = None if group is None else group_ids[group]
+    return Participant(unpack_id(id_), index, group_id, _read_clock(clock), cycle_count, metadata)
+
+
+_RULES: Final[tuple[Any, ...]] = (0, None, [], 0, None, None, None, None)
+
+
+def _rules(rules: Rules) -> tuple[Any, ...]:
+    mode, on_expire, total, per_cycle, increment, cap, cycles, thresholds = rules
+    return _row((mode, on_expire, list(thresholds), increment, total, per_cycle, cap, cycles), _RULES)
+
+
+def _read_rules(row: Sequence[Any]) -> Rules:
+    mode, on_expire, thresholds, increment, total, per_cycle, cap, cycles = _full(row, _RULES)
+    end = None if on_expire is None else OnExpire(on_expire)
+    return Rules(Mode(mode), end, total, per_cycle, increment, cap, cycles, tuple(thresholds))
+
+
+_CLOCK: Final = (0, 0, 0, 0, 0)
+
+
+def _clock(clock: Clock) -> int | tuple[int, ...]:
+    """An untimed clock is its use alone; a bank is written as what has gone from the allotment."""
+    allotted, bank, used, overtime, is_expired, in_overtime = clock
+    if bank is None or allotted is None:
+        return used
+    return _row((allotted, allotted - bank, used, overtime, is_expired | in_overtime << 1), _CLOCK)
 
 
 def _read_clock(raw: Any) -> Clock:  # noqa: ANN401 - a decoded msgpack value
     if isinstance(raw, int):
         return UNTIMED if raw == 0 else Clock(None, None, raw)
-    allotted, bank, used, overtime, flags = raw
-    return Clock(allotted, bank, used, overtime, bool(flags & 1), bool(flags & 2))
+    allotted, gone, used, overtime, flags = _full(raw, _CLOCK)
+    return Clock(allotted, allotted - gone, used, overtime, bool(flags & 1), bool(flags & 2))
 
 
 @_refusing_foreign_bytes
@@ -145,10 +183,11 @@ def decode_session(session_id: str, encoded: bytes) -> Session:
     if layout != LAYOUT:
         raise UnknownLayoutError(f"session {session_id}: layout {layout} is not {LAYOUT}")
     (
-        born, rules, status, updated, participants, groups, clock, active, first, expired, expired_group, winner,
-        winner_group, cycle_number, carried, charged, started, cycle_started, resumed, paused, completed, metadata,
-        labels,
-    ) = msgspec.msgpack.decode(memoryview(encoded)[HEAD_BYTES:])  # fmt: skip
+        status, rules, updated, participants, cycle_number, active, carried, charged, started, cycle_started, resumed,
+        paused, completed, clock, groups, first, expired, expired_group, winner, winner_group, metadata, labels,
+        later,
+    ) = _full(msgspec.msgpack.decode(memoryview(encoded)[HEAD_BYTES:]), _BODY)  # fmt: skip
+    born = epoch // 1_000 + later
     group_ids = [unpack_id(group[0]) for group in groups]
     return Session(
         session_id=session_id,
@@ -159,19 +198,9 @@ def decode_session(session_id: str, encoded: bytes) -> Session:
         status=Status(status),
         created_at=born,
         updated_at=born + updated,
-        participants=tuple(
-            Participant(
-                unpack_id(raw[0]),
-                raw[1],
-                None if raw[2] is None else group_ids[raw[2]],
-                _read_clock(raw[3]),
-                raw[4],
-                raw[5],
-            )
-            for raw in participants
-        ),
+        participants=tuple([_read_participant(row, group_ids) for row in participants]),
         groups=tuple(
-            Group(group_id, _read_clock(raw[1]), raw[2]) for group_id, raw in zip(group_ids, groups, strict=True)
+            Group(group_id, _read_clock(raw), last) for group_id, (_, raw, last) in zip(group_ids, groups, strict=True)
         ),
         clock=_read_clock(clock),
         active=active,
@@ -195,28 +224,34 @@ def decode_session(session_id: str, encoded: bytes) -> Session:
     )
 
 
-def _read_rules(raw: list[Any]) -> Rules:
-    mode, on_expire, *numbers, thresholds = raw
-    return Rules._make((Mode(mode), None if on_expire is None else OnExpire(on_expire), *numbers, tuple(thresholds)))
+_EVENT: Final = (0, 0, None, None, 0, None, "", "", None)
 
 
 def encode_event(event: Event, session: bytes) -> bytes:
     """Return the event's bytes around the already encoded session after it."""
-    subject = event.subject
-    head = msgspec.msgpack.encode(
-        (
-            event.type,
-            event.cause,
-            event.author.actor,
-            event.author.reason,
-            _pack_optional(subject.participant_id),
-            _pack_optional(subject.group_id),
-            subject.elapsed_ms,
-            subject.remaining_ms,
-            None if event.fired_at is None else event.fired_at - event.session.updated_at,
-        )
+    after, subject = event.session, event.subject
+    row = (
+        event.type,
+        event.cause,
+        _place(subject.participant_id, [one.participant_id for one in after.participants]),
+        subject.remaining_ms,
+        subject.elapsed_ms,
+        None if event.fired_at is None else event.fired_at - after.updated_at,
+        event.author.actor,
+        event.author.reason,
+        _place(subject.group_id, [one.group_id for one in after.groups]),
     )
+    head = msgspec.msgpack.encode(_row(row, _EVENT))
     return _EVENT_HEAD.pack(len(head)) + head + session
+
+
+def _place(text: str | None, known: list[str]) -> int | bytes | None:
+    """Return the position of an id among those the session has; itself if it is not one of them."""
+    return known.index(text) if text in known else _pack_optional(text)
+
+
+def _at_place(raw: Any, known: list[str]) -> str | None:  # noqa: ANN401 - a decoded msgpack value
+    return known[raw] if isinstance(raw, int) else _unpack_optional(raw)
 
 
 @_refusing_foreign_bytes
@@ -225,14 +260,16 @@ def decode_event(session_id: str, encoded: bytes) -> Event:
     (size,) = _EVENT_HEAD.unpack_from(encoded)
     start = _EVENT_HEAD.size
     session = decode_session(session_id, encoded[start + size :])
-    type_, cause, actor, reason, participant, group, elapsed, remaining, late = msgspec.msgpack.decode(
-        memoryview(encoded)[start : start + size]
+    type_, cause, participant, remaining, elapsed, late, actor, reason, group = _full(
+        msgspec.msgpack.decode(memoryview(encoded)[start : start + size]), _EVENT
     )
+    participant_id = _at_place(participant, [one.participant_id for one in session.participants])
+    group_id = _at_place(group, [one.group_id for one in session.groups])
     return Event(
         EventType(type_),
         Cause(cause),
         Author(actor, reason),
-        Subject(_unpack_optional(participant), _unpack_optional(group), elapsed, remaining),
+        Subject(participant_id, group_id, elapsed, remaining),
         None if late is None else session.updated_at + late,
         session,
     )

@@ -74,11 +74,11 @@ def _remove_active(ledger: Ledger, position: int, caller: Caller) -> None:
     following = turns.next_position(rest, position, group_position(rest, leaving.group_id))
     subject = running_subject(session, now)
     moved = turns.begin_turn(rest, following, now)
-    if turns.is_last_cycle(session):
+    if timing.is_last_cycle(session):
         # Its cycle is left all the same: the last one has no successor.
         moved = rest
     ledger.record(EventType.PARTICIPANT_REMOVED, moved, subject, author=caller.author)
-    if turns.is_last_cycle(session):
+    if timing.is_last_cycle(session):
         ended = turns.end(ledger.session, Status.COMPLETED, now)
         ledger.record(EventType.SESSION_COMPLETED, ended, subject, author=caller.author)
 

@@ -99,7 +99,7 @@ def leave_cycle(ledger: Ledger, following: int | None, at: int, cause: Cause, au
     settled = turns.settle_turn(session, at)
     left = clocks.remaining(timing.running_clock(settled), 0)
     subject = running_subject(session, at)._replace(remaining_ms=left)
-    if turns.is_last_cycle(session):
+    if timing.is_last_cycle(session):
         ended = turns.end(settled, Status.COMPLETED, at)
         ledger.record(EventType.SESSION_COMPLETED, ended, subject, author=author, at=at, cause=cause)
         return

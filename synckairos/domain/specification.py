@@ -200,6 +200,7 @@ def _thresholds(spec: SessionSpec) -> Violations:
     thresholds = spec.warning_thresholds_ms
     if len(thresholds) > MAX_THRESHOLDS:
         yield FieldViolation("warning_thresholds_ms", f"has {len(thresholds)} entries, at most {MAX_THRESHOLDS}")
+        return
     if thresholds and spec.mode is Mode.COUNT_UP and not spec.max_time_ms:
         yield FieldViolation("warning_thresholds_ms", "needs max_time_ms in mode COUNT_UP")
     for place, threshold in enumerate(thresholds):

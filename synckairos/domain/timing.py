@@ -120,6 +120,11 @@ def deadline_at(session: Session) -> int | None:
     return session.resumed_at + session.charged_ms + budget - session.carried_ms
 
 
+def is_last_cycle(session: Session) -> bool:
+    """Whether leaving the current cycle completes the session."""
+    return session.rules.max_cycles is not None and session.cycle_number >= session.rules.max_cycles
+
+
 def next_boundary(session: Session, lifetimes: Lifetimes) -> Boundary | None:
     """Return what the session will do by itself next, and when; None once it is deleted."""
     if session.deleted:
@@ -133,7 +138,7 @@ def next_boundary(session: Session, lifetimes: Lifetimes) -> Boundary | None:
         return Boundary(deadline, BoundaryKind.EXPIRY)
     # A clock may lose its deadline (overtime) after it has outlived the age; time never runs backwards for that.
     oldest = Boundary(max(session.started_at + lifetimes.max_age_ms, session.updated_at), BoundaryKind.MAX_AGE)
-    if deadline is None or oldest.at < deadline:
+    if deadline is None or oldest.at < deadline or (oldest.at == deadline and not is_last_cycle(session)):
         return oldest
     return Boundary(deadline, BoundaryKind.EXPIRY)
 
@@ -163,7 +168,7 @@ def _advances_behind(session: Session, first: int, now: int, lifetimes: Lifetime
     if period is None or session.started_at is None:
         return 1
     oldest = session.started_at + lifetimes.max_age_ms
-    advances = 1 + (min(now, oldest) - first) // period
+    advances = 1 + (min(now, oldest - 1) - first) // period
     if rules.max_cycles is not None and advances > rules.max_cycles - session.cycle_number:
         return rules.max_cycles - session.cycle_number + 1
     return advances + (now >= oldest)

@@ -108,11 +108,6 @@ def end(session: Session, status: Status, at: int) -> Session:
     )
 
 
-def is_last_cycle(session: Session) -> bool:
-    """Whether leaving the current cycle completes the session."""
-    return session.rules.max_cycles is not None and session.cycle_number >= session.rules.max_cycles
-
-
 def holders_left(session: Session) -> list[int]:
     """Return the positions of the clock holders (groups or participants) still in the game."""
     if session.rules.mode not in BANK_MODES:

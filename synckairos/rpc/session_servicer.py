@@ -78,11 +78,9 @@ class SessionServicer:
         fields = Fields()
         ids = requests.session_ids(fields, "session_ids[{}]", list(request.session_ids), MAX_BATCH)
         fields.check()
-        views = await self._sessions.get_many(ids)
-        found = [view for view in views if view is not None]
-        now = max((view.now for view in found), default=0) or await self._sessions.now()
+        views, now = await self._listing.at_once(ids)
         return pb.BatchGetSessionsResponse(
-            sessions=[session_message(view.session, now) for view in found],
+            sessions=[session_message(view.session, now) for view in views if view is not None],
             missing_session_ids=[sid for sid, view in zip(ids, views, strict=True) if view is None],
             server_time=timestamp(now),
         )

@@ -1,5 +1,8 @@
 """What one server process has of the store: its own connections, queue, guard and clock, on shared data."""
 
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
 from typing import Self
 
@@ -12,6 +15,7 @@ from synckairos.adapters.redis_index import RedisDeadlineIndex, RedisSessionInde
 from synckairos.adapters.redis_keys import Keys
 from synckairos.adapters.redis_store import RedisSessionStore
 from synckairos.adapters.redis_time import EstimatedClock
+from synckairos.application.expiry import Sweep
 from synckairos.application.sessions import Sessions
 from synckairos.domain.timing import Lifetimes
 
@@ -90,3 +94,19 @@ class StoreProcess:
 
     async def __aexit__(self, *_: object) -> None:
         await self.connections.close()
+
+
+@contextlib.asynccontextmanager
+async def sweeping(process: StoreProcess) -> AsyncIterator[Sweep]:
+    """Let a process settle what falls due, as a server does."""
+    sweep = Sweep(process.store, process.deadlines, process.clock, process.lifetimes, new_change_id, process.observed)
+    process.writer.on_commit(sweep.note_commit)
+    task = asyncio.create_task(sweep.run())
+    try:
+        yield sweep
+    finally:
+        assert not task.done(), "the sweep has ended by itself"
+        task.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            await task
+        await sweep.stop()

@@ -9,6 +9,7 @@ from typing import Any
 import grpc
 import pytest
 from google.protobuf.descriptor import Descriptor
+from google.protobuf.message_factory import GetMessageClass
 from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 
@@ -34,7 +35,7 @@ ANSWERS = {
     grpc.StatusCode.ABORTED,
 }
 FUZZED = settings(
-    deadline=None, derandomize=True, database=None, suppress_health_check=list(HealthCheck), max_examples=60
+    deadline=None, derandomize=True, database=None, suppress_health_check=list(HealthCheck), max_examples=100
 )
 
 
@@ -52,12 +53,13 @@ class Place:
         try:
             if name in STREAMS:
                 stream = self.channel.unary_stream(path)(raw)
-                await stream.read()
+                reply = await stream.read()
                 stream.cancel()
             else:
-                await self.channel.unary_unary(path)(raw)
+                reply = await self.channel.unary_unary(path)(raw)
         except grpc.aio.AioRpcError as error:
             return problem_of(error)
+        GetMessageClass(SERVICE.methods_by_name[name].output_type).FromString(reply)
         return None
 
     async def judge(self, name: str, raw: bytes) -> Problem | None:

@@ -165,7 +165,9 @@ class ParticipantSpec(_message.Message):
     """The group the participant belongs to. MODE_PER_GROUP: required; refused in every other mode."""
     @_builtins.property
     def metadata(self) -> _struct_pb2.Struct:
-        """Opaque data returned unchanged; at most 1 024 bytes encoded, no U+0000, NaN or Infinity."""
+        """Opaque data returned unchanged; at most 1 024 bytes encoded and 20 levels deep,
+        no U+0000, NaN or Infinity.
+        """
 
     def __init__(
         self,

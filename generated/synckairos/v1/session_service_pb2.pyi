@@ -109,7 +109,7 @@ class CreateSessionRequest(_message.Message):
 
     @_builtins.property
     def groups(self) -> _containers.RepeatedCompositeFieldContainer[_session_pb2.GroupSpec]:
-        """In the order they take turns; at least one. Only in MODE_PER_GROUP."""
+        """In the order they take turns; 1 to 1 000. Only in MODE_PER_GROUP."""
 
     @_builtins.property
     def warning_thresholds_ms(self) -> _containers.RepeatedScalarFieldContainer[_builtins.int]:
@@ -119,7 +119,7 @@ class CreateSessionRequest(_message.Message):
 
     @_builtins.property
     def metadata(self) -> _struct_pb2.Struct:
-        """Opaque data returned unchanged; at most 10 240 bytes encoded, no U+0000, NaN or Infinity."""
+        """Opaque data returned unchanged; at most 10 240 bytes encoded and 20 levels deep, no U+0000, NaN or Infinity."""
 
     @_builtins.property
     def labels(self) -> _containers.ScalarMap[_builtins.str, _builtins.str]:
@@ -331,20 +331,20 @@ class ListSessionsRequest(_message.Message):
     MODES_FIELD_NUMBER: _builtins.int
     LABELS_FIELD_NUMBER: _builtins.int
     page_size: _builtins.int
-    """Sessions a page, at most 500; 0: 50. More is lowered to 500."""
+    """Sessions a page, at most 500; 0: 50. More is lowered to 500, and a page ends at about 2 MB of sessions."""
     page_token: _builtins.str
     """The next_page_token of the page before, with the same filters; empty: the first page."""
     @_builtins.property
     def statuses(self) -> _containers.RepeatedScalarFieldContainer[_session_pb2.Status.ValueType]:
-        """Only sessions in one of these states; empty: all."""
+        """Only sessions in one of these states, at most 100; empty: all."""
 
     @_builtins.property
     def modes(self) -> _containers.RepeatedScalarFieldContainer[_session_pb2.Mode.ValueType]:
-        """Only sessions of one of these modes; empty: all."""
+        """Only sessions of one of these modes, at most 100; empty: all."""
 
     @_builtins.property
     def labels(self) -> _containers.ScalarMap[_builtins.str, _builtins.str]:
-        """Only sessions that carry all of these labels."""
+        """Only sessions that carry all of these labels, at most 32."""
 
     def __init__(
         self,
@@ -1135,7 +1135,7 @@ class UpdateSessionRequest(_message.Message):
     """Why, for the audit trail; at most 256 bytes of UTF-8."""
     @_builtins.property
     def metadata(self) -> _struct_pb2.Struct:
-        """The new metadata; at most 10 240 bytes encoded. Absent with "metadata" in the mask: removed."""
+        """The new metadata; at most 10 240 bytes encoded and 20 levels deep. Absent with "metadata" in the mask: removed."""
 
     @_builtins.property
     def labels(self) -> _containers.ScalarMap[_builtins.str, _builtins.str]:
@@ -1335,7 +1335,7 @@ class WatchSessionResponse(_message.Message):
     version: _builtins.int
     """The version this stream has reached: an event's own, +1 from event to event."""
     resume_token: _builtins.str
-    """Continue from here with this token, on any server."""
+    """Continue from here with this token, on any server. Empty in a `gap`: only the snapshot after it is a position."""
     @_builtins.property
     def server_time(self) -> _timestamp_pb2.Timestamp:
         """Of an event its instant; of a tick, a warning or a snapshot the instant its values hold."""
@@ -1477,7 +1477,7 @@ class WatchSessionsResponse(_message.Message):
     version: _builtins.int
     """The version this stream has reached: an event's own, +1 from event to event."""
     resume_token: _builtins.str
-    """Continue from here with this token, on any server."""
+    """Continue from here with this token, on any server. Empty in a `gap`: only the snapshot after it is a position."""
     @_builtins.property
     def server_time(self) -> _timestamp_pb2.Timestamp:
         """Of an event its instant; of a tick, a warning or a snapshot the instant its values hold."""

@@ -159,7 +159,8 @@ class Books:
         runs = self.session.status is Status.RUNNING and holder == self._running(self.session)
         wanted = left + command.delta_ms if command.delta_ms is not None else command.set_ms
         assert wanted is not None
-        target = min(max(wanted, 0 if runs else 1), 28 * DAY_MS)
+        longest = 28 * DAY_MS if command.delta_ms is None else max(left, 28 * DAY_MS)
+        target = min(max(wanted, 0 if runs or left == 0 else 1), longest)
         account.given_ms += target - left
         account.is_over = account.is_over and target == 0
 

@@ -6,6 +6,7 @@ from itertools import count
 from uuid import UUID
 
 from synckairos.application.listing import Listing
+from synckairos.application.ports import Plan, Request
 from synckairos.application.sessions import Sessions
 from synckairos.application.watching import Watching
 from synckairos.domain.events import Event
@@ -16,9 +17,15 @@ from tests.harness.fake_store import FakeData, FakeSessionFeed, FakeSessionIndex
 
 @dataclass
 class FailingData(FakeData):
-    """Data that cannot be reached, for whatever reason the test gives."""
+    """Data that cannot be reached, for whatever reason the test gives, or take time to be stored."""
 
     failure: Exception | None = None
+    storing_takes_ms: int = 0
+
+    def apply(self, session_id: str, request: Request, before: Session | None, plan: Plan) -> None:
+        """Store a plan, and let time pass."""
+        super().apply(session_id, request, before, plan)
+        self.clock.advance(self.storing_takes_ms)
 
     def reach(self) -> None:
         """Raise the failure, if there is one."""

@@ -1,0 +1,228 @@
+"""ListSessions end to end: the order, the pages, the filters and what is listed at all."""
+
+import time
+from collections.abc import AsyncIterator, Iterable
+from typing import Any
+
+import pytest
+from google.protobuf.struct_pb2 import Struct
+
+from synckairos.application.expiry import Sweep
+from synckairos.devstack import RedisServer
+from synckairos.v1 import session_pb2
+from synckairos.v1 import session_service_pb2 as pb
+from tests.harness.client import Stub, connect, new_id, refused
+from tests.harness.fake_clock import FakeClock
+from tests.harness.fake_redis_time import DrivenConnections
+from tests.harness.in_process import serving, settings_for
+from tests.integration.good_requests import create, member
+
+RUNNING, EXPIRED, CANCELLED = session_pb2.STATUS_RUNNING, session_pb2.STATUS_EXPIRED, session_pb2.STATUS_CANCELLED
+
+
+@pytest.fixture
+def clock() -> FakeClock:
+    """The authority's clock, which stands until it is moved."""
+    return FakeClock(time.time_ns() // 1_000)
+
+
+@pytest.fixture
+async def stub(redis_server: RedisServer, clock: FakeClock, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Stub]:
+    """A client of a server that lists nothing yet and settles nothing by itself."""
+    monkeypatch.setattr("synckairos.bootstrap.RedisConnections", lambda url, **_: DrivenConnections(url, clock))
+    monkeypatch.setattr(Sweep, "_fire", lambda *_: None)
+    async with serving(settings_for(redis_server.url)) as server, connect(server.address) as stub:
+        yield stub
+
+
+async def page(stub: Stub, **request: Any) -> pb.ListSessionsResponse:
+    """Return one page."""
+    reply: pb.ListSessionsResponse = await stub.ListSessions(pb.ListSessionsRequest(**request))
+    return reply
+
+
+async def pages(stub: Stub, **request: Any) -> list[pb.ListSessionsResponse]:
+    """Return all pages."""
+    found = [await page(stub, **request)]
+    while found[-1].next_page_token:
+        found.append(await page(stub, **{**request, "page_token": found[-1].next_page_token}))
+    return found
+
+
+def ids(replies: Iterable[pb.ListSessionsResponse]) -> list[str]:
+    """Return the ids on pages, in order."""
+    return [session.session_id for reply in replies for session in reply.sessions]
+
+
+async def created(stub: Stub, base: str = "global", **changes: Any) -> str:
+    """Create a session and return its id."""
+    session_id: str = (await stub.CreateSession(create(base, **changes))).session.session_id
+    return session_id
+
+
+async def test_every_session_is_on_exactly_one_page(stub: Stub, clock: FakeClock) -> None:
+    """120 sessions, ten in every ms, in pages of 7: newest first, ties by id, none twice and none left out."""
+    made: list[tuple[int, str]] = []
+    for _ in range(12):
+        clock.advance(1)
+        made += [(clock.ms, await created(stub, session_id=new_id())) for _ in range(10)]
+
+    replies = await pages(stub, page_size=7)
+
+    assert ids(replies) == [session_id for _, session_id in sorted(made, reverse=True)]
+    assert all(len(reply.sessions) == 7 for reply in replies[:-1])
+    assert [reply.server_time.ToMilliseconds() for reply in replies] == [clock.ms] * len(replies)
+
+
+@pytest.mark.parametrize(
+    ("asked", "given"),
+    [
+        pytest.param(0, 50, id="default"),
+        pytest.param(60, 60, id="more than the default"),
+        pytest.param(501, 120, id="too many"),
+    ],
+)
+async def test_a_page_is_as_long_as_asked(stub: Stub, asked: int, given: int) -> None:
+    """0 is 50; more than 500 is lowered, not refused."""
+    for _ in range(120):
+        await created(stub)
+
+    assert len((await page(stub, page_size=asked)).sessions) == given
+
+
+async def test_what_comes_and_goes_does_not_move_the_pages(stub: Stub, clock: FakeClock) -> None:
+    """New sessions and the deletion of the very session a page ended with leave the rest of the listing in place."""
+    made = []
+    for _ in range(6):
+        clock.advance(1)
+        made.append(await created(stub))
+    first = await page(stub, page_size=2)
+    clock.advance(1)
+    await created(stub)
+    await stub.DeleteSession(pb.DeleteSessionRequest(session_id=first.sessions[-1].session_id))
+
+    rest = await pages(stub, page_size=2, page_token=first.next_page_token)
+
+    assert ids([first, *rest]) == made[::-1]
+
+
+async def test_what_the_store_holds_is_listed(stub: Stub) -> None:
+    """Terminal sessions are there until they are removed, deleted ones are not."""
+    pending, running, cancelled, deleted = [await created(stub) for _ in range(4)]
+    await stub.StartSession(pb.StartSessionRequest(session_id=running))
+    await stub.CancelSession(pb.CancelSessionRequest(session_id=cancelled))
+    await stub.DeleteSession(pb.DeleteSessionRequest(session_id=deleted))
+
+    reply = await page(stub)
+
+    assert {one.session_id: one.status for one in reply.sessions} == {
+        pending: session_pb2.STATUS_PENDING, running: RUNNING, cancelled: CANCELLED,
+    }  # fmt: skip
+    for session in reply.sessions:
+        assert session == (await stub.GetSession(pb.GetSessionRequest(session_id=session.session_id))).session
+
+
+@pytest.mark.parametrize(
+    ("statuses", "listed"),
+    [
+        pytest.param([], True, id="all"),
+        pytest.param([EXPIRED], True, id="expired"),
+        pytest.param([RUNNING], False, id="running"),
+    ],
+)
+async def test_what_is_due_is_listed_as_settled(
+    stub: Stub, clock: FakeClock, statuses: list[Any], listed: bool
+) -> None:
+    """A session nobody has swept yet is expired in the listing, filters see it so, and it is stored so."""
+    sid = await created(stub)
+    await stub.StartSession(pb.StartSessionRequest(session_id=sid))
+    due = clock.ms + 60_000
+    clock.advance(65_000)
+
+    reply = await page(stub, statuses=statuses)
+
+    assert ids([reply]) == ([sid] if listed else [])
+    session = (await stub.GetSession(pb.GetSessionRequest(session_id=sid))).session
+    assert (session.status, session.version, session.completed_at.ToMilliseconds()) == (EXPIRED, 3, due)
+    if listed:
+        assert reply.sessions[0] == session
+
+
+async def test_filters_choose_and_combine(stub: Stub) -> None:
+    """States, modes and labels: any of the states, any of the modes, and all of the labels; pages may be short."""
+    made: dict[tuple[str, str, bool], str] = {}
+    for base in ("global", "count up", "cycle"):
+        for label in ("x", "y"):
+            for starts in (False, True):
+                sid = await created(stub, base, labels={"team": label, "all": "1"})
+                if starts:
+                    await stub.StartSession(pb.StartSessionRequest(session_id=sid))
+                made[base, label, starts] = sid
+
+    async def found(**filters: Any) -> set[str]:
+        return set(ids(await pages(stub, page_size=2, **filters)))
+
+    def those(*bases: str, labels: str = "xy", starts: tuple[bool, ...] = (False, True)) -> set[str]:
+        return {
+            sid for (base, label, is_on), sid in made.items() if base in bases and label in labels and is_on in starts
+        }
+
+    everywhere = ("global", "count up", "cycle")
+    assert await found() == set(made.values())
+    assert await found(modes=[session_pb2.MODE_GLOBAL]) == those("global")
+    assert await found(modes=[session_pb2.MODE_GLOBAL, session_pb2.MODE_PER_CYCLE]) == those("global", "cycle")
+    assert await found(statuses=[RUNNING]) == those(*everywhere, starts=(True,))
+    assert await found(statuses=[RUNNING, RUNNING, session_pb2.STATUS_PENDING]) == set(made.values())
+    assert await found(labels={"team": "x", "all": "1"}) == those(*everywhere, labels="x")
+    assert await found(labels={"team": "x", "all": "2"}) == set()
+    assert await found(labels={"team": "y"}, modes=[session_pb2.MODE_COUNT_UP], statuses=[RUNNING]) == those(
+        "count up", labels="y", starts=(True,)
+    )
+
+
+async def test_a_short_page_says_that_there_is_more(stub: Stub, clock: FakeClock) -> None:
+    """With a rare filter a page may be empty and still lead on; the last one says so."""
+    rare = await created(stub, labels={"rare": "1"})
+    for _ in range(5):
+        clock.advance(1)
+        await created(stub)
+
+    replies = await pages(stub, page_size=2, labels={"rare": "1"})
+
+    assert [len(reply.sessions) for reply in replies] in ([0, 0, 1], [0, 0, 1, 0])
+    assert ids(replies) == [rare]
+
+
+@pytest.mark.parametrize(
+    "changed",
+    [{"statuses": [RUNNING]}, {"modes": [session_pb2.MODE_GLOBAL]}, {"labels": {"a": "1"}}, {"labels": {}}],
+    ids=["a state more", "a mode more", "another label", "no label"],
+)
+async def test_a_token_is_good_for_its_filters_only(stub: Stub, changed: dict[str, Any]) -> None:
+    """A page token with other filters is refused; with the same ones and another size it goes on."""
+    for _ in range(3):
+        await created(stub, labels={"a": "0"})
+    first = await page(stub, page_size=1, labels={"a": "0"})
+
+    problem = await refused(page(stub, **{"labels": {"a": "0"}, **changed}, page_token=first.next_page_token))
+    rest = await page(stub, page_size=5, labels={"a": "0"}, page_token=first.next_page_token)
+
+    assert list(problem.fields) == ["page_token"]
+    assert len(rest.sessions) == 2
+
+
+async def test_a_page_fits_into_one_message(stub: Stub, clock: FakeClock) -> None:
+    """Twenty sessions of 240 KB would be 5 MB: pages are cut at about 2 MB, and nothing is lost in between."""
+    data = Struct()
+    data["text"] = "x" * 990
+    members = [member(new_id(), metadata=data) for _ in range(235)]
+    made = []
+    for _ in range(20):
+        clock.advance(1)
+        made.append(await created(stub, participants=members))
+
+    replies = await pages(stub, page_size=500)
+
+    assert ids(replies) == made[::-1]
+    assert all(len(reply.sessions) >= 1 and reply.ByteSize() < 2_200_000 for reply in replies)
+    assert all(reply.ByteSize() > 1_700_000 for reply in replies[:-1])

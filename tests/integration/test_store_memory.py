@@ -1,0 +1,139 @@
+"""What a session takes in Redis' memory: it is the size of the store that a machine is bought for."""
+
+from collections.abc import AsyncIterator, Callable
+from contextlib import AsyncExitStack
+from itertools import islice
+from typing import Any, Final
+
+import pytest
+
+from synckairos.adapters.redis_keys import partition_of
+from synckairos.application.ports import Request
+from synckairos.devstack import RedisServer
+from synckairos.domain.commands import Start, Switch
+from synckairos.domain.model import Session
+from synckairos.domain.specification import SessionSpec
+from tests.contract.backends import RedisBackend
+from tests.contract.decisions import ask, creating, new_id, switched, two_players, until
+from tests.contract.store_process import StoreProcess
+
+SESSIONS: Final = 500
+SESSION_BYTES: Final = 1_024
+EVENT_BYTES: Final = 450
+REQUEST_BYTES: Final = 256
+PARTITION: Final = 7
+NOBODY = Request()
+
+Report = Callable[[str], None]
+
+
+@pytest.fixture
+def report(capsys: pytest.CaptureFixture[str]) -> Report:
+    """Shows a figure with `pytest -s`, and wherever else output is shown."""
+
+    def show(line: str) -> None:
+        with capsys.disabled():
+            print(f"\n    {line}", end="")
+
+    return show
+
+
+@pytest.fixture
+async def backend(redis_server: RedisServer) -> AsyncIterator[RedisBackend]:
+    """A key prefix of Redis."""
+    async with AsyncExitStack() as stack:
+        yield RedisBackend(redis_server.url, stack)
+
+
+@pytest.fixture
+async def process(backend: RedisBackend) -> StoreProcess:
+    """A process."""
+    return await backend.process()
+
+
+def game() -> SessionSpec:
+    """Describe a usual game of two, with increment and warnings."""
+    return two_players(increment_ms=3_000, warning_thresholds_ms=(60_000, 10_000))
+
+
+async def started(process: StoreProcess, session_id: str) -> Session:
+    """Create and start a game under this id."""
+    await process.store.transact(session_id, NOBODY, creating(session_id, game()), until())
+    return await ask(process.store, session_id, Start())
+
+
+def ids_of_one_partition() -> list[str]:
+    """Return ids that share a partition: its indexes grow as big as in a store of 64 times as many sessions."""
+    candidates = (new_id() for _ in iter(int, 1))
+    return list(islice((one for one in candidates if partition_of(one) == PARTITION), SESSIONS))
+
+
+def bytes_of(backend: RedisBackend, *keys: str) -> int:
+    """Return what keys take, names included."""
+    taken: list[Any] = [backend.redis.memory_usage(key, samples=0) for key in keys]
+    return sum(int(one or 0) for one in taken)
+
+
+async def test_a_running_session(backend: RedisBackend, process: StoreProcess, report: Report) -> None:
+    """State and index entries of a running session of two stay below 1 KB each, however many there are."""
+    ids = ids_of_one_partition()
+    for session_id in ids:
+        await started(process, session_id)
+        await switched(process.store, session_id, 1)
+    of = [process.keys.of(session_id) for session_id in ids]
+
+    state = bytes_of(backend, *(keys.session for keys in of)) / SESSIONS
+    deadline = bytes_of(backend, of[0].deadlines) / SESSIONS
+    live = bytes_of(backend, of[0].live) / SESSIONS
+
+    figures = f"state {state:.0f} B, deadline {deadline:.0f} B, live {live:.0f} B: {state + deadline + live:.0f} B"
+    report(f"a running session of two: {figures}")
+    assert state + deadline + live < SESSION_BYTES, figures
+
+
+async def test_a_retained_event(backend: RedisBackend, process: StoreProcess, report: Report) -> None:
+    """An event of a full window takes less than 450 bytes on average, its share of the stream included.
+
+    Redis allots a stream 4 KB at a time, and frees what has been trimmed as late: sessions differ by their age.
+    """
+    ids = [new_id() for _ in range(50)]
+    for age, session_id in enumerate(ids):
+        await started(process, session_id)
+        await switched(process.store, session_id, 20 + age)
+    streams = [process.keys.of(session_id).events for session_id in ids]
+
+    retained = sum(int(backend.redis.xlen(stream)) for stream in streams)
+    event = bytes_of(backend, *streams) / retained
+    most = max(bytes_of(backend, stream) / 16 for stream in streams)
+
+    report(f"a retained event: {event:.0f} B on average, {most:.0f} B at most ({retained / len(ids):.0f} a session)")
+    assert retained == 16 * len(ids)
+    assert event < EVENT_BYTES, event
+
+
+async def test_an_event_for_the_audit_trail(backend: RedisBackend, process: StoreProcess, report: Report) -> None:
+    """The outbox is the buffer for when PostgreSQL is away: an event in it takes less than 450 bytes, too."""
+    session_id = new_id()
+    session = await started(process, session_id)
+    for _ in range(500):
+        await ask(process.store, session_id, Switch(), Request(new_id(), bytes(16), "ipv4:192.168.100.100:54321"))
+
+    event = bytes_of(backend, process.keys.of(session_id).outbox) / (session.version + 500)
+
+    report(f"an event in the outbox, with its origin: {event:.0f} B")
+    assert event < EVENT_BYTES, event
+
+
+async def test_a_remembered_request(backend: RedisBackend, process: StoreProcess, report: Report) -> None:
+    """A request id takes less than 256 bytes for the hour it is remembered."""
+    session_id = new_id()
+    await started(process, session_id)
+    requests = [Request(new_id(), bytes(range(16))) for _ in range(100)]
+    for request in requests:
+        await ask(process.store, session_id, Switch(), request)
+
+    prefix = process.keys.of(session_id).request_prefix
+    taken = bytes_of(backend, *(prefix + request.request_id for request in requests)) / len(requests)
+
+    report(f"a remembered request: {taken:.0f} B")
+    assert taken < REQUEST_BYTES, taken

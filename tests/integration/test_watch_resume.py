@@ -1,0 +1,204 @@
+"""Coming back with a resume token: exactly what was missed, or a gap that says so."""
+
+from collections.abc import AsyncIterator
+from typing import Any
+
+import grpc
+import pytest
+from redis.asyncio import Redis
+
+from synckairos.application.ports import Head
+from synckairos.devstack import RedisServer
+from synckairos.rpc import resume_tokens
+from synckairos.settings import Settings
+from synckairos.v1 import event_pb2
+from synckairos.v1 import session_service_pb2 as pb
+from tests.harness.client import Recording, Stub, connect, new_id, problem_of, running_session, two_players, watching
+from tests.harness.in_process import serving, settings_for
+from tests.integration.key_space import KeySpace
+
+WINDOW = 16
+
+
+@pytest.fixture(scope="module")
+def settings(redis_server: RedisServer) -> Settings:
+    """A server's settings."""
+    return settings_for(redis_server.url, event_window=WINDOW)
+
+
+@pytest.fixture(scope="module")
+async def stub(settings: Settings) -> AsyncIterator[Stub]:
+    """A client of a server."""
+    async with serving(settings) as server, connect(server.address) as stub:
+        yield stub
+
+
+def watch(stub: Stub, session_id: str, token: str = "") -> Any:
+    """Record a stream of a session, continued from a token."""
+    return watching(stub.WatchSession(pb.WatchSessionRequest(session_id=session_id, resume_token=token)))
+
+
+async def switch(stub: Stub, session_id: str, times: int = 1) -> None:
+    """Switch so many times."""
+    for _ in range(times):
+        await stub.SwitchCycle(pb.SwitchCycleRequest(session_id=session_id))
+
+
+async def seen(stub: Stub, session_id: str) -> str:
+    """Watch for a moment and return the token of the last message."""
+    async with watch(stub, session_id) as recording:
+        await recording.until(lambda r: r.messages)
+        return recording.messages[-1].resume_token
+
+
+@pytest.mark.parametrize("missed", [1, 5, WINDOW - 1])
+async def test_what_was_missed_is_replayed_exactly(stub: Stub, missed: int) -> None:
+    """Inside the window there is no snapshot: the missed events, the same as those who stayed were sent, then more."""
+    sid = (await running_session(stub)).session_id
+    token = await seen(stub, sid)
+
+    async with watch(stub, sid) as stayed:
+        await switch(stub, sid, missed)
+        async with watch(stub, sid, token) as back:
+            await back.until(lambda r: len(r.versions) == missed)
+            await switch(stub, sid)
+            for recording in (back, stayed):
+                await recording.until(lambda r: 3 + missed in r.versions)
+
+    assert back.kinds() == ["event"] * (missed + 1)
+    assert back.messages == [message for message in stayed.messages if message.WhichOneof("payload") == "event"]
+
+
+async def test_who_missed_nothing_is_told_so(stub: Stub) -> None:
+    """A token of the current version needs neither snapshot nor event: progress at once, then what comes."""
+    sid = (await running_session(stub)).session_id
+    token = await seen(stub, sid)
+
+    async with watch(stub, sid, token) as recording:
+        await recording.until(lambda r: r.messages)
+        assert recording.messages[0].progress.version == 2
+        await switch(stub, sid)
+        await recording.until(lambda r: r.versions)
+
+    assert recording.kinds() == ["progress", "event"]
+    assert recording.versions == [3]
+
+
+async def test_every_message_is_a_place_to_continue_from(stub: Stub) -> None:
+    """Tokens of the snapshot and of every event lead to exactly the events behind them."""
+    sid = (await running_session(stub)).session_id
+    async with watch(stub, sid) as recording:
+        await recording.until(lambda r: r.messages)
+        await switch(stub, sid, 4)
+        await recording.until(lambda r: 6 in r.versions)
+
+    for message in recording.messages[:-1]:
+        async with watch(stub, sid, message.resume_token) as back:
+            await back.until(lambda r: 6 in r.versions)
+        assert back.versions == list(range(message.version + 1, 7))
+
+
+@pytest.mark.parametrize("beyond", [0, 1, 30])
+async def test_what_has_left_the_window_is_a_gap(stub: Stub, beyond: int) -> None:
+    """One event too many: a gap with the oldest version that can be replayed, a snapshot, and then every event."""
+    sid = (await running_session(stub)).session_id
+    token = await seen(stub, sid)
+    await switch(stub, sid, WINDOW + beyond)
+    now = 2 + WINDOW + beyond
+
+    async with watch(stub, sid, token) as recording:
+        await recording.until(lambda r: "snapshot" in r.kinds())
+        await switch(stub, sid)
+        await recording.until(lambda r: r.versions)
+
+    assert recording.kinds() == ["gap", "snapshot", "event"]
+    gap, snapshot, event = recording.messages
+    assert gap.gap.reason == event_pb2.GAP_REASON_WINDOW_PASSED
+    assert gap.gap.min_version == now - WINDOW + 1
+    assert (snapshot.snapshot.version, event.version) == (now, now + 1)
+
+
+def forged(recording: Recording, **changes: Any) -> str:
+    """Return the token of the last message of a recording with something changed."""
+    last = recording.messages[-1]
+    head = resume_tokens.decode(last.session_id, last.resume_token)
+    return resume_tokens.encode(last.session_id, Head(**{**head._asdict(), **changes}))
+
+
+@pytest.mark.parametrize(
+    ("changes", "reason"),
+    [
+        pytest.param({"epoch": 1}, "GAP_REASON_EPOCH_CHANGED", id="another life"),
+        pytest.param({"change_id": new_id()}, "GAP_REASON_FORKED", id="another change at that version"),
+        pytest.param({"version": 99}, "GAP_REASON_FORKED", id="ahead of the store"),
+        pytest.param({"version": 2, "change_id": new_id()}, "GAP_REASON_FORKED", id="another change earlier"),
+    ],
+)
+async def test_another_history_is_a_gap(stub: Stub, changes: dict[str, Any], reason: str) -> None:
+    """A token whose past is not this session's is answered with a gap and the state, never with a silent jump."""
+    sid = (await running_session(stub)).session_id
+    await switch(stub, sid, 3)
+    async with watch(stub, sid) as recording:
+        await recording.until(lambda r: r.messages)
+    token = forged(recording, **changes)
+
+    async with watch(stub, sid, token) as back:
+        await back.until(lambda r: "snapshot" in r.kinds())
+
+    assert back.kinds() == ["gap", "snapshot"]
+    assert event_pb2.GapReason.Name(back.messages[0].gap.reason) == reason
+    assert not back.messages[0].resume_token
+
+
+async def test_the_next_life_of_a_session_is_told_from_the_last(
+    stub: Stub, settings: Settings, redis_server: RedisServer
+) -> None:
+    """A session that was removed and created again has another epoch: an old token gets a gap and the new state."""
+    sid = (await running_session(stub)).session_id
+    token = await seen(stub, sid)
+    async with KeySpace(redis_server.url, settings.redis_prefix) as key_space:
+        keys = [key for key in await key_space.content() if key.decode().endswith(sid)]
+    redis: Any = Redis.from_url(redis_server.url)
+    await redis.delete(*keys)
+    await redis.aclose()
+    await stub.CreateSession(two_players(sid))
+
+    async with watch(stub, sid, token) as recording:
+        await recording.until(lambda r: "snapshot" in r.kinds())
+
+    gap, snapshot = recording.messages
+    assert gap.gap.reason == event_pb2.GAP_REASON_EPOCH_CHANGED
+    assert (snapshot.version, snapshot.snapshot.version) == (1, 1)
+    assert gap.epoch == snapshot.epoch == snapshot.snapshot.epoch
+
+
+@pytest.mark.parametrize("ended_by", ["Complete", "Delete"])
+async def test_coming_back_to_what_has_ended(stub: Stub, ended_by: str) -> None:
+    """Whoever missed the end of a session is sent it; whoever missed its deletion is told that there is none."""
+    sid = (await running_session(stub)).session_id
+    token = await seen(stub, sid)
+    if ended_by == "Complete":
+        await stub.CompleteSession(pb.CompleteSessionRequest(session_id=sid))
+    else:
+        await stub.DeleteSession(pb.DeleteSessionRequest(session_id=sid))
+
+    async with watch(stub, sid, token) as recording:
+        await recording.until_end()
+
+    if ended_by == "Complete":
+        assert recording.kinds() == ["event", "end"]
+        assert recording.messages[1].end.reason == event_pb2.END_REASON_TERMINAL
+    else:
+        assert recording.error is not None
+        assert problem_of(recording.error).reason == "SESSION_NOT_FOUND"
+
+
+async def test_a_token_is_read_or_refused(stub: Stub) -> None:
+    """Garbage, and another session's token, are wrong fields."""
+    one, other = [(await running_session(stub)).session_id for _ in range(2)]
+    for token in ("x", "\N{SNOWMAN}", "A" * 66, await seen(stub, other)):
+        async with watch(stub, one, token) as recording:
+            await recording.until_end()
+        assert recording.error is not None
+        problem = problem_of(recording.error)
+        assert (problem.code, list(problem.fields)) == (grpc.StatusCode.INVALID_ARGUMENT, ["resume_token"])

@@ -1,0 +1,144 @@
+"""WatchSessions end to end: many sessions in one stream, each with its own beginning and end."""
+
+from collections.abc import AsyncIterator
+from typing import Any
+
+import grpc
+import pytest
+
+from synckairos.devstack import RedisServer
+from synckairos.v1 import event_pb2
+from synckairos.v1 import session_service_pb2 as pb
+from tests.harness.client import Recording, Stub, connect, new_id, problem_of, running_session, two_players, watching
+from tests.harness.in_process import serving, settings_for
+
+
+@pytest.fixture(scope="module")
+async def stub(redis_server: RedisServer) -> AsyncIterator[Stub]:
+    """A client of a server."""
+    async with serving(settings_for(redis_server.url)) as server, connect(server.address) as stub:
+        yield stub
+
+
+def watch(stub: Stub, tokens: dict[str, str], **more: Any) -> Any:
+    """Record a stream of sessions, each continued from a token."""
+    watches = [pb.SessionWatch(session_id=sid, resume_token=token) for sid, token in tokens.items()]
+    return watching(stub.WatchSessions(pb.WatchSessionsRequest(watches=watches, **more)))
+
+
+def told(recording: Recording, session_id: str) -> list[tuple[str, int]]:
+    """Return the kind and version of every message about one session."""
+    return [
+        (message.WhichOneof("payload") or "", message.version)
+        for message in recording.messages
+        if message.session_id == session_id
+    ]
+
+
+def end_of(recording: Recording, session_id: str) -> str:
+    """Return the name of the reason a session ended with."""
+    (end,) = [message.end for message in recording.of("end") if message.session_id == session_id]
+    return event_pb2.EndReason.Name(end.reason)
+
+
+async def test_every_session_has_its_own_story(stub: Stub) -> None:
+    """Running, terminal, unknown, deleted, resumed and hopelessly late: each is told what it would be told alone."""
+    running, resumed, late, doomed = [(await running_session(stub)).session_id for _ in range(4)]
+    done, unknown = (await stub.CreateSession(two_players())).session.session_id, new_id()
+    await stub.CancelSession(pb.CancelSessionRequest(session_id=done))
+    async with watch(stub, {resumed: "", late: ""}) as before:
+        await before.until(lambda r: len(r.messages) == 2)
+    tokens = {message.session_id: message.resume_token for message in before.messages}
+    await stub.SwitchCycle(pb.SwitchCycleRequest(session_id=resumed))
+    for _ in range(20):
+        await stub.SwitchCycle(pb.SwitchCycleRequest(session_id=late))
+
+    async with watch(
+        stub, {running: "", resumed: "", late: "", done: "", unknown: "", doomed: ""} | tokens
+    ) as recording:
+        await recording.until(lambda r: len({message.session_id for message in r.messages}) == 6)
+        await stub.SwitchCycle(pb.SwitchCycleRequest(session_id=running))
+        await stub.DeleteSession(pb.DeleteSessionRequest(session_id=doomed))
+        await recording.until(
+            lambda r: len(r.of("end")) == 3 and (running, 3) in {(m.session_id, m.version) for m in r.messages}
+        )
+        for sid in (running, resumed, late):
+            await stub.CompleteSession(pb.CompleteSessionRequest(session_id=sid))
+        await recording.until_end()
+
+    assert told(recording, running) == [("snapshot", 2), ("event", 3), ("event", 4), ("end", 4)]
+    assert told(recording, resumed) == [("event", 3), ("event", 4), ("end", 4)]
+    assert told(recording, late) == [("gap", 22), ("snapshot", 22), ("event", 23), ("end", 23)]
+    assert told(recording, done) == [("snapshot", 2), ("end", 2)]
+    assert told(recording, unknown) == [("end", 0)]
+    assert told(recording, doomed) == [("snapshot", 2), ("event", 3), ("end", 3)]
+    assert end_of(recording, unknown) == "END_REASON_NOT_FOUND"
+    assert end_of(recording, doomed) == "END_REASON_DELETED"
+    assert {end_of(recording, sid) for sid in (running, resumed, late, done)} == {"END_REASON_TERMINAL"}
+    assert recording.error is None
+
+
+async def test_nothing_follows_the_end_of_one_session(stub: Stub) -> None:
+    """While others tick on in the same stream, an ended session neither ticks nor progresses any more."""
+    kept, deleted, completed = [(await running_session(stub)).session_id for _ in range(3)]
+
+    async with watch(
+        stub, {kept: "", deleted: "", completed: ""}, tick_interval_ms=100, progress_interval_ms=100
+    ) as recording:
+        await recording.until(lambda r: {m.session_id for m in r.of("tick")} == {kept, deleted, completed})
+        await stub.DeleteSession(pb.DeleteSessionRequest(session_id=deleted))
+        await stub.CompleteSession(pb.CompleteSessionRequest(session_id=completed))
+        await recording.until(lambda r: len(r.of("end")) == 2)
+        seen = len(recording.of("tick"))
+        await recording.until(lambda r: len(r.of("tick")) >= seen + 3)
+
+    for sid in (deleted, completed):
+        assert told(recording, sid)[-1] == ("end", 3)
+
+
+async def test_unknown_sessions_alone_end_the_stream(stub: Stub) -> None:
+    """A stream of nothing but unknown sessions ends each of them and then itself, OK."""
+    unknown = [new_id() for _ in range(3)]
+
+    async with watch(stub, dict.fromkeys(unknown, "")) as recording:
+        await recording.until_end()
+
+    assert {end_of(recording, sid) for sid in unknown} == {"END_REASON_NOT_FOUND"}
+    assert recording.kinds() == ["end"] * 3
+    assert recording.error is None
+
+
+async def test_a_thousand_sessions_in_one_stream(stub: Stub) -> None:
+    """1 000 sessions are watched at once; changes of a few of them arrive, and only of them."""
+    sessions = [(await stub.CreateSession(two_players())).session.session_id for _ in range(40)]
+    everything = dict.fromkeys([*sessions, *(new_id() for _ in range(960))], "")
+
+    async with watch(stub, everything) as recording:
+        await recording.until(lambda r: len(r.messages) == 1_000)
+        for sid in sessions[::4]:
+            await stub.StartSession(pb.StartSessionRequest(session_id=sid))
+        await recording.until(lambda r: len(r.of("event")) == 10)
+
+    assert {message.session_id for message in recording.of("snapshot")} == set(sessions)
+    assert {message.session_id for message in recording.of("event")} == set(sessions[::4])
+    assert len(recording.of("end")) == 960
+
+
+@pytest.mark.parametrize(
+    ("ids", "path"),
+    [
+        pytest.param([], "watches", id="none"),
+        pytest.param([new_id() for _ in range(1_001)], "watches", id="one too many"),
+        pytest.param([new_id()] * 2, "watches[1].session_id", id="twice"),
+    ],
+)
+async def test_the_list_of_sessions_has_its_limits(stub: Stub, ids: list[str], path: str) -> None:
+    """1 to 1 000 different sessions."""
+    request = pb.WatchSessionsRequest(watches=[pb.SessionWatch(session_id=sid) for sid in ids])
+
+    async with watching(stub.WatchSessions(request)) as recording:
+        await recording.until_end()
+
+    assert recording.error is not None
+    problem = problem_of(recording.error)
+    assert (problem.code, list(problem.fields)) == (grpc.StatusCode.INVALID_ARGUMENT, [path])

@@ -1,0 +1,125 @@
+"""Many sessions as of one instant, and pages of them."""
+
+import pytest
+
+from synckairos.application.errors import CatchingUp
+from synckairos.application.listing import Filter
+from synckairos.application.ports import Position, Request
+from synckairos.domain import timing
+from synckairos.domain.commands import Caller, Create, Start
+from synckairos.domain.events import Author
+from synckairos.domain.model import Mode, OnExpire, Status
+from synckairos.domain.specification import SessionSpec
+from tests.harness.client import new_id
+from tests.unit.rpc.plays import KINDS
+from tests.unit.rpc.world import World
+
+CALLER = Caller(Author("umpire"))
+FAR = 2.0**62
+
+
+async def running(world: World, budget_ms: int, spec: SessionSpec | None = None) -> str:
+    """Create and start a countdown."""
+    sid = new_id()
+    spec = spec or SessionSpec(Mode.GLOBAL, total_time_ms=budget_ms)
+    await world.sessions.create(sid, Create(spec), CALLER, Request(), FAR)
+    await world.sessions.change(sid, Start(), CALLER, Request(), FAR)
+    return sid
+
+
+@pytest.mark.parametrize("takes_ms", [0, 5, 400], ids=["at once", "quickly", "slowly"])
+async def test_nobody_is_shown_as_running_at_zero(takes_ms: int) -> None:
+    """While overdue sessions are settled others fall due: all are shown as of one instant, settled up to it."""
+    world = World()
+    budgets = [5_000, 6_001, 6_100, 60_000, 5_500, 6_200]
+    ids = [await running(world, budget) for budget in budgets]
+    world.clock.advance(6_000)
+    world.data.storing_takes_ms = takes_ms
+
+    views, now = await world.listing.at_once(ids)
+
+    assert [view is not None for view in views] == [True] * 6
+    for view in views:
+        assert view is not None
+        deadline = timing.deadline_at(view.session)
+        assert deadline is None or deadline > now
+        assert view.session.updated_at <= now
+    assert views[0] is not None
+    assert views[0].session.status is Status.EXPIRED
+
+
+async def test_missing_sessions_keep_their_place() -> None:
+    """What does not exist is None where it was asked for; nothing asked for is nothing found, now."""
+    world = World()
+    sid = await running(world, 5_000)
+
+    views, now = await world.listing.at_once([new_id(), sid, new_id()])
+
+    assert [view and view.session.session_id for view in views] == [None, sid, None]
+    assert await world.listing.at_once([]) == ([], now)
+
+
+async def test_a_page_is_what_was_looked_at_less_what_is_not_wanted() -> None:
+    """A page looks at its size of sessions; the next one begins behind the last looked at, wanted or not."""
+    world = World()
+    ids = []
+    for place in range(5):
+        world.clock.advance(1)
+        ids.append(await running(world, 60_000, KINDS["count up"] if place % 2 else None))
+    ids.reverse()
+    wanted = Filter(modes=frozenset({Mode.COUNT_UP}))
+
+    first = await world.listing.page(wanted, None, 3)
+    assert first.next is not None
+    second = await world.listing.page(wanted, first.next, 3)
+
+    assert [view.session.session_id for view in first.views] == [ids[1]]
+    assert first.next.session_id == ids[2]
+    assert [view.session.session_id for view in second.views] == [ids[3]]
+    assert second.next is None
+
+
+async def test_a_page_beyond_all_sessions_is_empty() -> None:
+    """A position before the first creation leads to nothing, and the authority still says when."""
+    world = World()
+    await running(world, 60_000)
+
+    page = await world.listing.page(Filter(), Position(0, new_id()), 10)
+
+    assert (list(page.views), page.now, page.next) == ([], world.clock.ms, None)
+
+
+async def test_a_session_too_far_behind_is_not_waited_for() -> None:
+    """More than 1 000 boundaries are the sweep's work: the caller is told to come back."""
+    world = World()
+    spec = SessionSpec(Mode.PER_CYCLE, time_per_cycle_ms=1_000, on_expire=OnExpire.ADVANCE)
+    sid = await running(world, 0, spec)
+    world.clock.advance(1_002_000)
+
+    with pytest.raises(CatchingUp):
+        await world.listing.at_once([sid])
+
+
+@pytest.mark.parametrize(
+    ("wanted", "admitted"),
+    [
+        pytest.param(Filter(), True, id="everything"),
+        pytest.param(Filter(statuses=frozenset({Status.PENDING, Status.PAUSED})), True, id="one of the states"),
+        pytest.param(Filter(statuses=frozenset({Status.RUNNING})), False, id="another state"),
+        pytest.param(Filter(modes=frozenset({Mode.GLOBAL})), True, id="its mode"),
+        pytest.param(Filter(modes=frozenset({Mode.COUNT_UP})), False, id="another mode"),
+        pytest.param(Filter(labels=(("a", "1"),)), True, id="one of its labels"),
+        pytest.param(Filter(labels=(("a", "1"), ("b", "2"))), True, id="all of its labels"),
+        pytest.param(Filter(labels=(("a", "1"), ("c", "3"))), False, id="a label it lacks"),
+        pytest.param(Filter(labels=(("a", "2"),)), False, id="another value"),
+        pytest.param(Filter(frozenset({Status.PENDING}), frozenset({Mode.COUNT_UP})), False, id="all must agree"),
+    ],
+)
+async def test_a_filter_wants_any_state_any_mode_and_every_label(wanted: Filter, admitted: bool) -> None:
+    """States and modes are alternatives, labels are conditions, and the three together must hold."""
+    world = World()
+    spec = SessionSpec(Mode.GLOBAL, total_time_ms=5_000, labels=(("a", "1"), ("b", "2")))
+    answer = await world.sessions.create(new_id(), Create(spec), CALLER, Request(), FAR)
+    assert answer.session is not None
+
+    assert wanted.admits(answer.session) is admitted
