@@ -153,6 +153,8 @@ class Server:
             await health.drain()
             watch_servicer.drain()
             watching.drain(lambda: random.randint(*RETRY_AFTER_MS))  # noqa: S311 - spreads the load, not a secret
+            # What arrives while the server closes is cut off by gRPC without an answer: let clients turn away first.
+            await asyncio.sleep(settings.drain_delay_s)
 
         self._exit.push_async_callback(drain)
         if settings.metrics_listen:

@@ -50,6 +50,9 @@ class Settings(BaseSettings):
     stream_stall_s: Annotated[float, Field(gt=0, le=600)] = Field(
         10.0, description="How long a stream may wait for its reader to take a message."
     )
+    drain_delay_s: Annotated[float, Field(ge=0, le=600)] = Field(
+        0.2, description="How long calls are still taken after health has said NOT_SERVING and streams have been ended."
+    )
     drain_grace_s: Annotated[float, Field(ge=0, le=600)] = Field(10.0, description="For calls under way at shutdown.")
     log_level: Literal["debug", "info", "warning", "error"] = Field("info", description="What is logged.")
     log_format: Literal["auto", "json", "console"] = Field(

@@ -58,6 +58,7 @@ async def test_what_was_missed_is_replayed_exactly(stub: Stub, missed: int) -> N
     token = await seen(stub, sid)
 
     async with watch(stub, sid) as stayed:
+        await stayed.until(lambda r: r.of("snapshot"))
         await switch(stub, sid, missed)
         async with watch(stub, sid, token) as back:
             await back.until(lambda r: len(r.versions) == missed)
