@@ -6,12 +6,29 @@ environment points the tests to other servers, and none that is missing makes a 
 
 import shutil
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
 from synckairos.devstack import PostgresServer, RedisServer
+
+FIGURES = pytest.StashKey[list[str]]()
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
+    """Print what was measured, also when everything passed."""
+    figures = config.stash.get(FIGURES, [])
+    if figures:
+        terminalreporter.section("measured")
+        for figure in figures:
+            terminalreporter.write_line(figure)
+
+
+@pytest.fixture
+def measured(pytestconfig: pytest.Config) -> Callable[[str], None]:
+    """Takes a line about what was measured, to be printed at the end of the run."""
+    return pytestconfig.stash.setdefault(FIGURES, []).append
 
 
 def _open_directory() -> Path:
