@@ -28,17 +28,6 @@ Report = Callable[[str], None]
 
 
 @pytest.fixture
-def report(capsys: pytest.CaptureFixture[str]) -> Report:
-    """Shows a figure with `pytest -s`, and wherever else output is shown."""
-
-    def show(line: str) -> None:
-        with capsys.disabled():
-            print(f"\n    {line}", end="")
-
-    return show
-
-
-@pytest.fixture
 async def backend(redis_server: RedisServer) -> AsyncIterator[RedisBackend]:
     """A key prefix of Redis."""
     async with AsyncExitStack() as stack:
@@ -74,7 +63,7 @@ def bytes_of(backend: RedisBackend, *keys: str) -> int:
     return sum(int(one or 0) for one in taken)
 
 
-async def test_a_running_session(backend: RedisBackend, process: StoreProcess, report: Report) -> None:
+async def test_a_running_session(backend: RedisBackend, process: StoreProcess, measured: Report) -> None:
     """State and index entries of a running session of two stay below 1 KB each, however many there are."""
     ids = ids_of_one_partition()
     for session_id in ids:
@@ -87,11 +76,11 @@ async def test_a_running_session(backend: RedisBackend, process: StoreProcess, r
     live = bytes_of(backend, of[0].live) / SESSIONS
 
     figures = f"state {state:.0f} B, deadline {deadline:.0f} B, live {live:.0f} B: {state + deadline + live:.0f} B"
-    report(f"a running session of two: {figures}")
+    measured(f"a running session of two: {figures}")
     assert state + deadline + live < SESSION_BYTES, figures
 
 
-async def test_a_retained_event(backend: RedisBackend, process: StoreProcess, report: Report) -> None:
+async def test_a_retained_event(backend: RedisBackend, process: StoreProcess, measured: Report) -> None:
     """An event of a full window takes less than 450 bytes on average, its share of the stream included.
 
     Redis allots a stream 4 KB at a time, and frees what has been trimmed as late: sessions differ by their age.
@@ -106,12 +95,12 @@ async def test_a_retained_event(backend: RedisBackend, process: StoreProcess, re
     event = bytes_of(backend, *streams) / retained
     most = max(bytes_of(backend, stream) / 16 for stream in streams)
 
-    report(f"a retained event: {event:.0f} B on average, {most:.0f} B at most ({retained / len(ids):.0f} a session)")
+    measured(f"a retained event: {event:.0f} B on average, {most:.0f} B at most ({retained / len(ids):.0f} a session)")
     assert retained == 16 * len(ids)
     assert event < EVENT_BYTES, event
 
 
-async def test_an_event_for_the_audit_trail(backend: RedisBackend, process: StoreProcess, report: Report) -> None:
+async def test_an_event_for_the_audit_trail(backend: RedisBackend, process: StoreProcess, measured: Report) -> None:
     """The outbox is the buffer for when PostgreSQL is away: an event in it takes less than 450 bytes, too."""
     session_id = new_id()
     session = await started(process, session_id)
@@ -120,11 +109,11 @@ async def test_an_event_for_the_audit_trail(backend: RedisBackend, process: Stor
 
     event = bytes_of(backend, process.keys.of(session_id).outbox) / (session.version + 500)
 
-    report(f"an event in the outbox, with its origin: {event:.0f} B")
+    measured(f"an event in the outbox, with its origin: {event:.0f} B")
     assert event < EVENT_BYTES, event
 
 
-async def test_a_remembered_request(backend: RedisBackend, process: StoreProcess, report: Report) -> None:
+async def test_a_remembered_request(backend: RedisBackend, process: StoreProcess, measured: Report) -> None:
     """A request id takes less than 256 bytes for the hour it is remembered."""
     session_id = new_id()
     await started(process, session_id)
@@ -135,5 +124,5 @@ async def test_a_remembered_request(backend: RedisBackend, process: StoreProcess
     prefix = process.keys.of(session_id).request_prefix
     taken = bytes_of(backend, *(prefix + request.request_id for request in requests)) / len(requests)
 
-    report(f"a remembered request: {taken:.0f} B")
+    measured(f"a remembered request: {taken:.0f} B")
     assert taken < REQUEST_BYTES, taken
