@@ -25,7 +25,33 @@ class Settings(BaseSettings):
     )
 
     redis_url: SecretStr = Field(SecretStr("redis://127.0.0.1:6379/0"), description="The primary truth.")
-    database_url: SecretStr | None = Field(None, description="PostgreSQL, for the audit trail.")
+    broker_url: SecretStr | None = Field(
+        None, description="Dramatiq's own Redis database or instance; default: that of REDIS_URL, the next database."
+    )
+    database_url: SecretStr | None = Field(
+        None, description="PostgreSQL, for the audit trail; without it there is none."
+    )
+    database_tls: Literal["auto", "disable", "prefer", "require", "verify-ca", "verify-full"] = Field(
+        "auto", description="As libpq's sslmode; auto: verify-full, but nothing on this machine itself."
+    )
+    database_tls_ca: str = Field("", description="File of the authorities to trust; empty: the system's.")
+    database_schema: Annotated[str, Field(pattern=r"^[a-z_][a-z0-9_]{0,62}$")] = Field(
+        "public", description="Where the tables lie."
+    )
+    database_pool_min: Annotated[int, Field(ge=0, le=1_000)] = Field(2, description="Connections kept open.")
+    database_pool_max: Annotated[int, Field(ge=1, le=1_000)] = Field(20, description="Connections at most.")
+    database_connect_timeout_s: Annotated[float, Field(gt=0, le=60)] = Field(5.0, description="For connecting.")
+    database_statement_timeout_s: Annotated[float, Field(gt=0, le=600)] = Field(30.0, description="For a statement.")
+    database_idle_timeout_s: Annotated[float, Field(gt=0, le=3_600)] = Field(
+        30.0, description="After which an idle connection is closed."
+    )
+    database_slow_query_ms: Annotated[int, Field(ge=0, le=600_000)] = Field(
+        500, description="A slower statement is logged; 0 logs none."
+    )
+    worker_processes: Annotated[int, Field(ge=1, le=64)] = Field(1, description="Processes of `synckairos worker`.")
+    worker_threads: Annotated[int, Field(ge=1, le=64)] = Field(4, description="Messages a process works on at once.")
+    audit_batch: Annotated[int, Field(ge=1, le=10_000)] = Field(500, description="Events in one database transaction.")
+    sentry_dsn: SecretStr | None = Field(None, description="Where alerts go besides the log; needs the extra `sentry`.")
     listen: str = Field("127.0.0.1:50051", description="host:port the server listens on; port 0 takes a free one.")
     metrics_listen: str = Field("", description="host:port for Prometheus metrics over HTTP; empty for none.")
     store_init: Literal["auto", "never"] = Field(
@@ -59,12 +85,11 @@ class Settings(BaseSettings):
         "auto", description="auto: console on a terminal, else json."
     )
 
-    @field_validator("redis_url")
+    @field_validator("redis_url", "broker_url")
     @classmethod
-    def _is_redis_url(cls, value: SecretStr) -> SecretStr:
-        url = value.get_secret_value()
-        if not url.startswith("unix://"):
-            TypeAdapter(RedisDsn).validate_python(url)
+    def _is_redis_url(cls, value: SecretStr | None) -> SecretStr | None:
+        if value is not None and not value.get_secret_value().startswith("unix://"):
+            TypeAdapter(RedisDsn).validate_python(value.get_secret_value())
         return value
 
     @field_validator("listen", "metrics_listen")

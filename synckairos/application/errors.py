@@ -15,6 +15,12 @@ class StoreUnavailable(TransientError):
     reason = "STORE_UNAVAILABLE"
 
 
+class AuditUnavailable(TransientError):
+    """The audit trail cannot be reached, or is not set up; sessions are not affected."""
+
+    reason = "AUDIT_UNAVAILABLE"
+
+
 class OutcomeUnknown(TransientError):
     """The connection broke during the commit and what became of it cannot be told: retry with the request_id."""
 
@@ -32,6 +38,13 @@ class Draining(TransientError):
     """This server is going down; another one will answer."""
 
     reason = "DRAINING"
+
+
+class AuditBacklog(SyncKairosError):
+    """The store's memory is nearly full of changes that have not reached the audit trail; nothing was changed."""
+
+    reason = "AUDIT_BACKLOG"
+    retry_after_ms = 5_000
 
 
 class Contention(SyncKairosError):
@@ -56,3 +69,7 @@ class SessionTooLarge(Exception):
 
     def __init__(self, size: int, limit: int) -> None:
         super().__init__(f"the session would take {size} bytes, at most {limit} are allowed")
+
+
+class AuditRefused(Exception):
+    """The audit trail will never take what it was given: bad data, not a bad moment."""

@@ -32,6 +32,8 @@ CODES: Final[dict[type[domain.SyncKairosError], grpc.StatusCode]] = {
     domain.VersionConflict: grpc.StatusCode.ABORTED,
     domain.TurnAdvanced: grpc.StatusCode.ABORTED,
     application.Contention: grpc.StatusCode.ABORTED,
+    application.AuditBacklog: grpc.StatusCode.RESOURCE_EXHAUSTED,
+    application.AuditUnavailable: grpc.StatusCode.UNAVAILABLE,
     application.SlowConsumer: grpc.StatusCode.RESOURCE_EXHAUSTED,
     application.StoreUnavailable: grpc.StatusCode.UNAVAILABLE,
     application.OutcomeUnknown: grpc.StatusCode.UNAVAILABLE,
@@ -55,7 +57,7 @@ def status_of(error: BaseException, request_id: str) -> tuple[grpc.StatusCode, s
     details: list[Message] = [error_details_pb2.ErrorInfo(reason=error.reason, domain=DOMAIN, metadata=metadata)]
     if isinstance(error, domain.InvalidField | domain.RequestIdReused):
         details.append(_bad_request(error.violations))
-    if isinstance(error, application.TransientError | application.SlowConsumer):
+    if isinstance(error, application.TransientError | application.SlowConsumer | application.AuditBacklog):
         details.append(_retry_info(error.retry_after_ms))
     return code, _status(code, _shortened(str(error)), details)
 

@@ -1,0 +1,184 @@
+"""What the audit trail is made of, and what its use cases need from the outside.
+
+Instants are milliseconds since 1970. A record's identity is (session id, epoch, version, change id): the same
+version with another change id is a fork, left behind by a store that came back without its last moments.
+"""
+
+from collections.abc import Sequence
+from typing import NamedTuple, Protocol
+
+from synckairos.domain.events import Event, EventType
+from synckairos.domain.model import Mode, Session, Status
+
+
+class AuditRecord(NamedTuple):
+    """An event and where it came from; `changed` names the session's fields that it changed."""
+
+    event: Event
+    request_id: str = ""
+    peer: str = ""
+    changed: tuple[str, ...] = ()
+
+
+class OutboxEntry(NamedTuple):
+    """What a partition's outbox holds under an id; `record` is None if it cannot be read, `problem` says why."""
+
+    partition: int
+    entry_id: str
+    record: AuditRecord | None
+    problem: str = ""
+
+
+class Backlog(NamedTuple):
+    """What has not reached the audit trail: entries, the oldest one's instant (None if there is none), dead ones."""
+
+    length: int
+    oldest_at: int | None
+    dead: int
+
+
+class Outbox(Protocol):
+    """Committed events on their way to the audit trail."""
+
+    async def read(self, partition: int, count: int) -> list[OutboxEntry]:
+        """Return the oldest entries of a partition, in order; raises StoreUnavailable."""
+        ...
+
+    async def remove(self, entries: Sequence[OutboxEntry]) -> None:
+        """Remove what has been written; raises StoreUnavailable, then some may be left."""
+        ...
+
+    async def bury(self, entry: OutboxEntry, reason: str) -> None:
+        """Move an entry that can never be written to the dead ones of its partition, in one transaction."""
+        ...
+
+    async def backlog(self) -> Backlog:
+        """Return what waits, over all partitions; raises StoreUnavailable."""
+        ...
+
+
+class Written(NamedTuple):
+    """What became of a batch: rows new, rows that were there already, and rows (of the new ones) that are forks."""
+
+    new: int
+    known: int
+    forks: int
+
+
+class AuditTrail(Protocol):
+    """Takes events for ever. Writing is idempotent and in any order."""
+
+    async def write(self, records: Sequence[AuditRecord]) -> Written:
+        """Write the records in one transaction.
+
+        Raises AuditUnavailable if the moment is bad (connection, SQLSTATE classes 40, 53, 57, a missing schema) and
+        AuditRefused if the data are (classes 22, 23); then nothing is written.
+        """
+        ...
+
+
+class AuditedEvent(NamedTuple):
+    """A record as the trail holds it."""
+
+    record: AuditRecord
+    is_fork: bool
+    recorded_at: int
+
+
+class EventKey(NamedTuple):
+    """A place in the order of one session's events."""
+
+    epoch: int
+    version: int
+    change_id: str
+
+
+class EventQuery(NamedTuple):
+    """Which events of a session, oldest first; `start` and `end` bound occurred_at: start <= occurred_at < end."""
+
+    session_id: str
+    after: EventKey | None
+    limit: int
+    types: frozenset[EventType] = frozenset()
+    participant_id: str | None = None
+    start: int | None = None
+    end: int | None = None
+
+
+class SessionKey(NamedTuple):
+    """A place in the order of audited sessions."""
+
+    created_at: int
+    session_id: str
+
+
+class SessionQuery(NamedTuple):
+    """Which sessions, newest first; `start` and `end` bound created_at: start <= created_at < end."""
+
+    after: SessionKey | None
+    limit: int
+    statuses: frozenset[Status] = frozenset()
+    modes: frozenset[Mode] = frozenset()
+    start: int | None = None
+    end: int | None = None
+
+
+class AuditedSession(NamedTuple):
+    """The summary of a session: its latest state in the trail, and what became of it.
+
+    `session` is the state after the latest version; `deleted_at` is set once it was deleted. `recorded_at` is when
+    that version was written.
+    """
+
+    session: Session
+    total_cycles: int
+    total_participants: int
+    deleted_at: int | None
+    recorded_at: int
+
+
+class AuditedParticipant(NamedTuple):
+    """The statistics of one participant, those removed since included; times in ms."""
+
+    participant_id: str
+    group_id: str | None
+    total_time_ms: int | None
+    total_cycles: int
+    total_time_active_ms: int
+    added_at: int
+    removed_at: int | None
+    first_active_at: int | None
+    last_active_at: int | None
+
+
+class SessionAudit(NamedTuple):
+    """Everything the trail says about a session but the events themselves."""
+
+    summary: AuditedSession
+    participants: tuple[AuditedParticipant, ...]
+    event_count: int
+    fork_count: int
+
+
+class AuditReader(Protocol):
+    """Answers from the trail; every method raises AuditUnavailable."""
+
+    async def events(self, query: EventQuery) -> list[AuditedEvent]:
+        """Return a session's events in the order of (epoch, version, change id); none for an unknown session."""
+        ...
+
+    async def session(self, session_id: str) -> SessionAudit | None:
+        """Return what is known of a session, None if nothing is."""
+        ...
+
+    async def sessions(self, query: SessionQuery) -> list[AuditedSession]:
+        """Return sessions, newest first."""
+        ...
+
+    async def latest(self, session_ids: Sequence[str]) -> list[Session | None]:
+        """Return the sessions after their latest version, in the order asked; a deleted one has `deleted` set."""
+        ...
+
+    async def unfinished(self, after: str, count: int) -> list[Session]:
+        """Return sessions that have neither ended nor been deleted, by session id, from `after` (exclusive) on."""
+        ...
