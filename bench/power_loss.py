@@ -1,0 +1,102 @@
+"""A machine that loses power: Redis comes back without the last moments of its append-only file."""
+
+import asyncio
+import os
+import time
+from contextlib import AsyncExitStack
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Final
+
+from bench.audit_verdict import Change
+from bench.load import Ledger, Load
+from bench.stack import Stack
+from synckairos.v1 import event_pb2
+from synckairos.v1 import session_service_pb2 as pb
+from tests.harness.client import Recording, connect, running_session, two_players, watching
+
+CUT_S: Final = 1.0
+"""What `appendfsync everysec` may lose."""
+WATCHED: Final = 8
+
+
+@dataclass(frozen=True)
+class Rollback:
+    """How much was lost: what was answered OK before `cut_at` (monotonic seconds) must be there.
+
+    `lost_before` of the lost changes were answered before the cut and `lost_after` after it; `gaps` of `watched`
+    streams said that history had changed.
+    """
+
+    cut_at: float
+    killed_at: float
+    bytes_cut: int
+    watched: int
+    gaps: int
+    told_after: int = 0
+    lost_before: int = 0
+    lost_after: int = 0
+
+    def with_lost(self, ledger: Ledger, lost: set[Change]) -> "Rollback":
+        """Return it with the counts of what was lost."""
+        before = sum(1 for change in lost if ledger.told[change].at < self.cut_at)
+        at_risk = sum(1 for told in ledger.told.values() if self.cut_at <= told.at <= self.killed_at)
+        return replace(self, told_after=at_risk, lost_before=before, lost_after=len(lost) - before)
+
+    @property
+    def is_bounded(self) -> bool:
+        """Whether nothing older than the cut was lost, and everyone who watched a lost change was told."""
+        return self.lost_before == 0 and self.gaps == self.watched
+
+    @property
+    def text(self) -> str:
+        """One line about it."""
+        return (
+            f"power loss: the last {self.killed_at - self.cut_at:.2f} s ({self.bytes_cut:,} bytes) of the file were "
+            f"cut off; {self.told_after:,} changes had been answered OK in them, {self.lost_after:,} of these lost and "
+            f"{self.lost_before} of those before; {self.gaps} of {self.watched} watched streams said gap"
+        )
+
+
+async def watched_power_loss(stack: Stack, load: Load) -> Rollback:
+    """Cut the power in mid-load, with streams open on sessions that change in the moments that will be lost."""
+    async with AsyncExitStack() as exits:
+        stub = await exits.enter_async_context(connect(stack.addresses[0]))
+        sessions = [await running_session(stub, two_players()) for _ in range(WATCHED)]
+        streams: list[Recording] = []
+        for session in sessions:
+            call = stub.WatchSession(pb.WatchSessionRequest(session_id=session.session_id))
+            streams.append(await exits.enter_async_context(watching(call)))
+        for stream in streams:
+            await stream.until(lambda seen: seen.of("snapshot"))
+        await load.reached(0.4)
+        file = _append_only_file(stack.directory / "redis")
+        await asyncio.sleep(CUT_S)  # what was written before is on the disk, says the policy
+        kept, cut_at = file.stat().st_size, time.monotonic()
+        for session, stream in zip(sessions, streams, strict=True):
+            reply = await stub.SwitchCycle(pb.SwitchCycleRequest(session_id=session.session_id))
+            await stream.until(lambda seen, version=reply.session.version: version in seen.versions)
+        await asyncio.sleep(max(0.0, cut_at + CUT_S - time.monotonic()))
+        killed_at = time.monotonic()
+        stack.redis.kill()
+        size = file.stat().st_size
+        os.truncate(file, kept)
+        await asyncio.to_thread(stack.redis.start)
+        gaps = await _gaps(streams)
+        return Rollback(cut_at, killed_at, size - kept, WATCHED, gaps)
+
+
+def _append_only_file(directory: Path) -> Path:
+    """Return the file Redis appends to now."""
+    return max(directory.glob("**/*.incr.aof"), key=lambda path: path.stat().st_mtime)
+
+
+async def _gaps(streams: list[Recording]) -> int:
+    """Count the streams that were told that what they had seen is not so."""
+    for stream in streams:
+        await stream.until(lambda seen: seen.of("gap"), seconds=30)
+    return sum(
+        1
+        for stream in streams
+        if stream.of("gap")[0].gap.reason == event_pb2.GAP_REASON_FORKED and stream.of("snapshot")[1:]
+    )
