@@ -2,4 +2,5 @@
 
 from synckairos.cli import main
 
-main()
+if __name__ == "__main__":  # worker processes may import this file again
+    main()

@@ -17,15 +17,20 @@ from synckairos.adapters.redis_feed import RedisFeed
 from synckairos.adapters.redis_guard import RedisGuard
 from synckairos.adapters.redis_index import RedisDeadlineIndex, RedisSessionIndex
 from synckairos.adapters.redis_keys import Keys
+from synckairos.adapters.redis_memory import RedisMemory
 from synckairos.adapters.redis_store import RedisSessionStore
 from synckairos.adapters.redis_time import EstimatedClock
+from synckairos.application.audit import AuditReader
+from synckairos.application.backlog import BacklogLimit
 from synckairos.application.errors import StoreUnavailable
 from synckairos.application.expiry import Sweep
 from synckairos.application.listing import Listing
 from synckairos.application.sessions import Sessions
 from synckairos.application.watching import Watching
+from synckairos.audit_pipeline import PipelineParts, pipeline_parts
+from synckairos.audit_service import audit_parts, tell_health
 from synckairos.rpc.calls import CallInterceptor
-from synckairos.rpc.server import SESSION_SERVICE, TIME_SERVICE, Health, build_server
+from synckairos.rpc.server import AUDIT_SERVICE, SESSION_SERVICE, TIME_SERVICE, Health, build_server
 from synckairos.rpc.session_servicer import SessionServicer
 from synckairos.rpc.time_servicer import TimeServicer
 from synckairos.rpc.watch_servicer import WatchServicer
@@ -95,33 +100,50 @@ class Server:
         )
         store = RedisSessionStore(connections, keys, guard, writer, clock, metrics)
         feed = RedisFeed(url, connections, keys, connect_timeout_s=settings.redis_timeout_s)
-        sessions = Sessions(store, settings.lifetimes, new_change_id, new_session_id)
-        watching = Watching(sessions, feed, clock, metrics)
+        limit = BacklogLimit(metrics)
+        sessions = Sessions(store, settings.lifetimes, new_change_id, new_session_id, limit.require)
+        watching = Watching(sessions, feed, clock, metrics, guard.require)
         index = RedisDeadlineIndex(connections, keys, settings.lifetimes)
         sweep = Sweep(store, index, clock, settings.lifetimes, new_change_id, metrics)
         writer.on_commit(sweep.note_commit)
+        pipeline = pipeline_parts(settings, connections, keys, metrics)
+        self._exit.push_async_callback(pipeline.bell.close)
+        audit = audit_parts(settings, store, clock, pipeline, connections, keys)
+        if audit.database is not None:
+            self._exit.push_async_callback(audit.database.close)
         await self._open_store(guard, store)
 
         self._exit.push_async_callback(watching.stop)
         self._exit.push_async_callback(sweep.stop)
         self._exit.push_async_callback(self._cancel_tasks)
+        probe = _Probe(store, RedisMemory(connections), limit)
         for name, work in (
-            ("guard", guard.watch(store.now_us, may_init=settings.store_init == "auto")),
+            ("guard", guard.watch(probe, may_init=settings.store_init == "auto")),
             ("feed", feed.listen(watching.hint)),
             ("poll", watching.poll()),
             ("sweep", sweep.run()),
         ):
             self._run(name, work)
+        self._run_doorbell(pipeline, writer)
 
-        watch_servicer = WatchServicer(watching, clock, settings.stream_stall_s)
+        watch_servicer = WatchServicer(watching, settings.stream_stall_s)
         servicers = {
             SESSION_SERVICE: (
                 SessionServicer(sessions, Listing(sessions, RedisSessionIndex(connections, keys))),
                 watch_servicer,
             ),
             TIME_SERVICE: (TimeServicer(clock),),
+            AUDIT_SERVICE: (audit.servicer,),
         }
-        await self._serve(servicers, guard, watching, watch_servicer)
+        await self._serve(servicers, guard, watching, watch_servicer, audit.reader)
+
+    def _run_doorbell(self, pipeline: PipelineParts, writer: CommitWriter) -> None:
+        if self._settings.database_url is None:
+            _log.warning("no_audit_trail", problem="without SYNCKAIROS_DATABASE_URL nobody is told to empty the outbox")
+            return
+        writer.on_commit(pipeline.doorbell.note_commit)
+        self._run("doorbell", pipeline.doorbell.run())
+        self._run("outboxes", pipeline.doorbell.look())
 
     async def _open_store(self, guard: RedisGuard, store: RedisSessionStore) -> None:
         try:
@@ -131,7 +153,12 @@ class Server:
             _log.warning("store_not_ready", problem=str(error))
 
     async def _serve(
-        self, servicers: dict[Any, Any], guard: RedisGuard, watching: Watching, watch_servicer: WatchServicer
+        self,
+        servicers: dict[Any, Any],
+        guard: RedisGuard,
+        watching: Watching,
+        watch_servicer: WatchServicer,
+        trail: AuditReader,
     ) -> None:
         settings = self._settings
         health = Health()
@@ -145,7 +172,9 @@ class Server:
         ready_changes: asyncio.Queue[bool] = asyncio.Queue()
         guard.on_change(ready_changes.put_nowait)
         await health.set(is_ready=guard.is_ready)
+        await health.set_audit(is_ready=False)
         self._run("health", _follow(ready_changes, lambda is_ready: health.set(is_ready=is_ready)))
+        self._run("audit health", tell_health(trail, health))
         await server.start()
         self._exit.push_async_callback(server.stop, settings.drain_grace_s)
 
@@ -159,7 +188,10 @@ class Server:
         self._exit.push_async_callback(drain)
         if settings.metrics_listen:
             host, port = split_address(settings.metrics_listen)
-            http, thread = start_http_server(port, host, self._metrics.registry)
+            try:
+                http, thread = start_http_server(port, host, self._metrics.registry)
+            except OSError as error:
+                raise AddressInUseError(f"{settings.metrics_listen} cannot be listened on: {error.strerror}") from error
             self._exit.callback(thread.join)
             self._exit.callback(http.shutdown)
         _log.info("serving", address=self.address, ready=guard.is_ready)
@@ -173,6 +205,19 @@ class Server:
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
+
+
+class _Probe:
+    """Reads the store's clock, and how full it is."""
+
+    def __init__(self, store: RedisSessionStore, memory: RedisMemory, limit: BacklogLimit) -> None:
+        self._store = store
+        self._memory = memory
+        self._limit = limit
+
+    async def __call__(self) -> None:
+        await self._store.now_us()
+        self._limit.note(await self._memory.share())
 
 
 def _report_death(task: asyncio.Task[None]) -> None:

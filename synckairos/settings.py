@@ -1,8 +1,9 @@
 """Every setting, read once from the environment; all problems are reported together."""
 
 from typing import Annotated, Literal
+from urllib.parse import parse_qs, urlencode, urlsplit
 
-from pydantic import Field, RedisDsn, SecretStr, TypeAdapter, ValidationError, field_validator
+from pydantic import Field, RedisDsn, SecretStr, TypeAdapter, ValidationError, ValidationInfo, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from synckairos.domain.timing import Lifetimes
@@ -92,12 +93,30 @@ class Settings(BaseSettings):
             TypeAdapter(RedisDsn).validate_python(value.get_secret_value())
         return value
 
+    @field_validator("broker_url")
+    @classmethod
+    def _is_no_store(cls, value: SecretStr | None, info: ValidationInfo) -> SecretStr | None:
+        store = info.data.get("redis_url")
+        if value is not None and store is not None:
+            one, other = value.get_secret_value(), store.get_secret_value()
+            if (_redis_server(one), _redis_database(one)) == (_redis_server(other), _redis_database(other)):
+                raise ValueError("must not be the database of SYNCKAIROS_REDIS_URL: Dramatiq runs KEYS on its own")
+        return value
+
     @field_validator("listen", "metrics_listen")
     @classmethod
     def _is_address(cls, value: str) -> str:
         if value:
             split_address(value)
         return value
+
+    @property
+    def broker(self) -> SecretStr:
+        """Where Dramatiq keeps its messages: broker_url, else the store's Redis, the database after the store's."""
+        if self.broker_url is not None:
+            return self.broker_url
+        store = self.redis_url.get_secret_value()
+        return SecretStr(_with_redis_database(store, _redis_database(store) + 1))
 
     @property
     def lifetimes(self) -> Lifetimes:
@@ -111,6 +130,33 @@ def split_address(address: str) -> tuple[str, int]:
     if not colon or not host or not port.isdecimal() or int(port) > 65_535:
         raise ValueError("must be host:port")
     return host.strip("[]"), int(port)
+
+
+def _redis_database(url: str) -> int:
+    """Return the number of the logical database a Redis URL names."""
+    parts = urlsplit(url)
+    asked = parse_qs(parts.query).get("db", [])
+    if asked:
+        return int(asked[-1])
+    path = "" if parts.scheme == "unix" else parts.path.strip("/")
+    return int(path) if path else 0
+
+
+def _redis_server(url: str) -> tuple[str, int, str]:
+    """Return what tells one Redis server from another: host, port and socket."""
+    parts = urlsplit(url)
+    host = "127.0.0.1" if parts.hostname in {None, "localhost", "::1"} else str(parts.hostname)
+    return host, parts.port or 6379, parts.path if parts.scheme == "unix" else ""
+
+
+def _with_redis_database(url: str, database: int) -> str:
+    """Return the URL of another database of the same server."""
+    parts = urlsplit(url)
+    query = {name: values for name, values in parse_qs(parts.query).items() if name != "db"}
+    if parts.scheme == "unix":
+        query["db"] = [str(database)]
+        return parts._replace(query=urlencode(query, doseq=True)).geturl()
+    return parts._replace(path=f"/{database}", query=urlencode(query, doseq=True)).geturl()
 
 
 def load_settings(**given: object) -> Settings:

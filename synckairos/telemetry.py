@@ -16,20 +16,23 @@ def configure_logging(level: str, log_format: str) -> None:
     number = logging.getLevelNamesMapping()[level.upper()]
     for_people = log_format == "console" or (log_format == "auto" and sys.stderr.isatty())
     renderer: Any = structlog.dev.ConsoleRenderer() if for_people else structlog.processors.JSONRenderer()
+    first: list[Any] = [
+        structlog.processors.add_log_level,
+        structlog.processors.TimeStamper(fmt="iso", utc=True),
+        structlog.processors.StackInfoRenderer(),
+    ]
+    last: list[Any] = [*([] if for_people else [structlog.processors.format_exc_info]), renderer]
     structlog.configure(
-        processors=[
-            structlog.contextvars.merge_contextvars,
-            structlog.processors.add_log_level,
-            structlog.processors.TimeStamper(fmt="iso", utc=True),
-            structlog.processors.StackInfoRenderer(),
-            *([] if for_people else [structlog.processors.format_exc_info]),
-            renderer,
-        ],
+        processors=[structlog.contextvars.merge_contextvars, *first, *last],
         wrapper_class=structlog.make_filtering_bound_logger(number),
         logger_factory=structlog.PrintLoggerFactory(sys.stderr),
         cache_logger_on_first_use=True,
     )
-    logging.basicConfig(level=max(number, logging.WARNING), stream=sys.stderr, force=True)
+    # What libraries log, in the same form.
+    handler = logging.StreamHandler(sys.stderr)
+    without_meta = structlog.stdlib.ProcessorFormatter.remove_processors_meta
+    handler.setFormatter(structlog.stdlib.ProcessorFormatter(foreign_pre_chain=first, processors=[without_meta, *last]))
+    logging.basicConfig(level=max(number, logging.WARNING), handlers=[handler], force=True)
 
 
 class Metrics:
@@ -53,10 +56,18 @@ class Metrics:
         self._sweeps = self._counter("sweep_failures", "Looks or settlements that failed.")
         self._repairs = self._counter("index_repairs", "Index entries that were put right.")
         self._watchers = Gauge("synckairos_watchers", "Subscriptions open now.", registry=self.registry)
+        self._outbox = self._gauge("audit_outbox_entries", "Events that are not in the audit trail yet.")
+        self._oldest = self._gauge("audit_oldest_seconds", "For how long the oldest of them has waited.")
+        self._dead = self._gauge("audit_dead_entries", "Events that could not be written: an alarm.")
+        self._broker = self._gauge("audit_broker_up", "Whether the broker could be reached last time.")
+        self._memory = self._gauge("store_memory_share", "Share of its maxmemory that the store uses.")
         self._gaps = Counter("synckairos_gaps", "Gaps told to subscribers.", ("reason",), registry=self.registry)
 
     def _counter(self, name: str, text: str) -> Counter:
         return Counter(f"synckairos_{name}", text, registry=self.registry)
+
+    def _gauge(self, name: str, text: str) -> Gauge:
+        return Gauge(f"synckairos_{name}", text, registry=self.registry)
 
     def call(self, method: str, code: str, reason: str, seconds: float) -> None:
         """Count a finished call."""
@@ -101,3 +112,17 @@ class Metrics:
     def gap(self, reason: str) -> None:
         """Count a gap."""
         self._gaps.labels(reason).inc()
+
+    def outbox(self, length: int, oldest_age_ms: int, dead: int) -> None:
+        """Show what waits for the audit trail."""
+        self._outbox.set(length)
+        self._oldest.set(oldest_age_ms / 1_000)
+        self._dead.set(dead)
+
+    def broker(self, *, is_up: bool) -> None:
+        """Show whether the broker can be reached."""
+        self._broker.set(is_up)
+
+    def store_memory(self, share: float) -> None:
+        """Show how full the store is."""
+        self._memory.set(share)

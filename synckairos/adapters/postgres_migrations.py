@@ -1,84 +1,143 @@
-"""Applies `migrations/NNN_what.sql` in order: one transaction a file, under an advisory lock, checksums kept."""
+"""Applies `migrations/NNN_what.sql` in order and undoes them: one transaction a file, under a lock, checksums kept."""
 
-import hashlib
-import re
+import datetime as dt
+import time
+from collections.abc import Awaitable, Callable
+from contextlib import nullcontext
 from pathlib import Path
-from typing import Final, NamedTuple
+from typing import TYPE_CHECKING
 
 import asyncpg
 
-LOCK_KEY: Final = 0x5359_4E43
-CONNECT_S: Final = 5.0
-_NAME: Final = re.compile(r"(\d{3,})_[a-z0-9_]+\.sql")
-_UP: Final = "-- migrate:up"
-_DOWN: Final = "-- migrate:down"
-
-_TABLE: Final = """
-CREATE TABLE IF NOT EXISTS schema_migrations (
-    version    TEXT PRIMARY KEY,
-    name       TEXT NOT NULL,
-    checksum   TEXT NOT NULL,
-    applied_at TIMESTAMPTZ NOT NULL DEFAULT now()
+from synckairos.adapters import postgres_migration_history as history
+from synckairos.adapters.postgres_conditions import explain
+from synckairos.adapters.postgres_losses import Loss, losses_of
+from synckairos.adapters.postgres_migration_files import Migration, MigrationError, Section, read_migrations
+from synckairos.adapters.postgres_migration_history import Entry
+from synckairos.adapters.postgres_migration_session import (
+    MigrationOptions,
+    connected,
+    create_schema,
+    forget,
+    note,
+    prepare_book,
+    read_book,
+    take_lock,
 )
-"""
+
+if TYPE_CHECKING:
+    from asyncpg import Connection
+
+DEFAULT = MigrationOptions()
 
 
-class MigrationError(Exception):
-    """The files and the database do not go together."""
+class DataLossError(MigrationError):
+    """The way down would drop data, and nobody has agreed to that; `losses` names them."""
+
+    def __init__(self, losses: list[Loss]) -> None:
+        super().__init__("nothing was undone: that would drop " + ", ".join(map(str, losses)))
+        self.losses = losses
 
 
-class Migration(NamedTuple):
-    """One file."""
-
-    version: str
-    name: str
-    up: str
-    checksum: str
-
-
-def read_migrations(folder: Path) -> list[Migration]:
-    """Return the folder's migrations in order; raises MigrationError for a file that is none."""
-    return [_read(path) for path in sorted(folder.glob("*.sql"))]
-
-
-def _read(path: Path) -> Migration:
-    match = _NAME.fullmatch(path.name)
-    text = path.read_text(encoding="utf-8")
-    if match is None or _UP not in text:
-        raise MigrationError(f"{path.name}: must be named NNN_what.sql and have a `{_UP}` section")
-    up = text.split(_UP, 1)[1].split(_DOWN, 1)[0]
-    return Migration(match[1], path.stem, up, hashlib.sha256(text.encode()).hexdigest())
-
-
-async def apply_migrations(database_url: str, folder: Path) -> list[str]:
+async def apply_migrations(database_url: str, folder: Path, options: MigrationOptions = DEFAULT) -> list[str]:
     """Apply what is not applied yet and return the names; a second runner waits for the first.
 
-    Raises MigrationError for an applied file that was edited since; then nothing is applied.
+    Raises MigrationError for an applied file that was edited or is missing, for one whose turn has passed (then
+    nothing is applied), and for what PostgreSQL refuses (then nothing of that file is kept).
     """
-    migrations = read_migrations(folder)
-    connection = await asyncpg.connect(database_url, timeout=CONNECT_S)
-    try:
-        await connection.execute("SELECT pg_advisory_lock($1)", LOCK_KEY)
-        await connection.execute(_TABLE)
-        rows = await connection.fetch("SELECT version, checksum FROM schema_migrations")
-        applied = {row["version"]: row["checksum"] for row in rows}
-        for migration in migrations:
-            if applied.get(migration.version, migration.checksum) != migration.checksum:
-                raise MigrationError(f"{migration.name} was edited after it had been applied")
-        pending = [migration for migration in migrations if migration.version not in applied]
+    files = read_migrations(folder)
+    async with connected(database_url, options) as connection:
+        await create_schema(connection, options)
+        await take_lock(connection, options)
+        await prepare_book(connection)
+        pending = history.pending(history.compare(files, await read_book(connection)))
         for migration in pending:
-            await _apply(connection, migration)
+            took = await _run(connection, database_url, migration, migration.up, note)
+            options.tell(f"applied {migration.name} in {took // dt.timedelta(milliseconds=1)} ms")
         return [migration.name for migration in pending]
-    finally:
-        await connection.close()
 
 
-async def _apply(connection: "asyncpg.Connection", migration: Migration) -> None:
-    async with connection.transaction():
-        await connection.execute(migration.up)
-        await connection.execute(
-            "INSERT INTO schema_migrations (version, name, checksum) VALUES ($1, $2, $3)",
-            migration.version,
-            migration.name,
-            migration.checksum,
-        )
+async def read_status(database_url: str, folder: Path, options: MigrationOptions = DEFAULT) -> list[Entry]:
+    """Return how every migration stands, by number; changes nothing and waits for nobody."""
+    files = read_migrations(folder)
+    async with connected(database_url, options) as connection:
+        return history.compare(files, await read_book(connection))
+
+
+async def rehearse_revert(
+    database_url: str, folder: Path, steps: int, options: MigrationOptions = DEFAULT
+) -> tuple[list[Migration], list[Loss]]:
+    """Return which migrations `revert_migrations` would undo, and the data that would go; nothing stays changed."""
+    files = read_migrations(folder)
+    async with connected(database_url, options) as connection:
+        await take_lock(connection, options)
+        undone = history.latest(history.compare(files, await read_book(connection)), steps)
+        async with connection.transaction():
+            return undone, await losses_of(connection, undone)
+
+
+async def revert_migrations(
+    database_url: str, folder: Path, steps: int, options: MigrationOptions = DEFAULT, *, may_lose: bool = False
+) -> list[str]:
+    """Undo the last `steps` migrations, newest first, and return the names.
+
+    Raises DataLossError before a file that would drop rows, unless `may_lose`; what was undone before it stays undone.
+    """
+    files = read_migrations(folder)
+    async with connected(database_url, options) as connection:
+        await take_lock(connection, options)
+        undone = history.latest(history.compare(files, await read_book(connection)), steps)
+        for migration in undone:
+            took = await _run(connection, database_url, migration, migration.down, forget, guarded=not may_lose)
+            options.tell(f"undid {migration.name} in {took // dt.timedelta(milliseconds=1)} ms")
+        return [migration.name for migration in undone]
+
+
+async def _run(
+    connection: "Connection",
+    database_url: str,
+    migration: Migration,
+    section: Section,
+    write_down: Callable[["Connection", Migration, dt.timedelta], Awaitable[None]],
+    *,
+    guarded: bool = False,
+) -> dt.timedelta:
+    """Run a section and write that down, both or neither where the section allows a transaction."""
+    started = time.perf_counter()
+    search_path = await connection.fetchval("SHOW search_path")
+    try:
+        async with connection.transaction() if section.in_transaction else nullcontext():
+            losses = await losses_of(connection, [migration]) if guarded else []
+            if any(loss.rows != 0 for loss in losses):
+                raise DataLossError(losses)
+            await _execute(connection, section)
+            # A file may set a search path for itself, but not for the book and those after it.
+            await connection.execute("SELECT set_config('search_path', $1, false)", search_path)
+            took = dt.timedelta(seconds=time.perf_counter() - started)
+            await write_down(connection, migration, took)
+    except asyncpg.PostgresError as error:
+        raise MigrationError(_failure(error, database_url, migration, section)) from error
+    return took
+
+
+async def _execute(connection: "Connection", section: Section) -> None:
+    if section.in_transaction:
+        await connection.execute(section.sql)
+        return
+    # An index is built concurrently by waiting for others, for as long as they take.
+    limit = await connection.fetchval("SHOW lock_timeout")
+    await connection.execute("SET lock_timeout = 0")
+    await connection.execute(section.sql)
+    await connection.execute("SELECT set_config('lock_timeout', $1, false)", limit)
+
+
+def _failure(error: asyncpg.PostgresError, database_url: str, migration: Migration, section: Section) -> str:
+    line = ""
+    if position := getattr(error, "position", None):
+        line = f", line {section.line + section.sql[: int(position) - 1].count(chr(10))}"
+    kept = (
+        "nothing of this file was kept, what was applied before it stays"
+        if section.in_transaction
+        else "this file runs without a transaction: look for what it left behind, such as an invalid index"
+    )
+    return f"{migration.name}.sql{line}: {explain(error, database_url)}\n({kept})"

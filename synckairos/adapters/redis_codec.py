@@ -13,7 +13,7 @@ from typing import Any, Final, ParamSpec, TypeVar
 
 import msgspec.msgpack
 
-from synckairos.application.ports import Head
+from synckairos.application.ports import Head, Remembered
 from synckairos.domain.events import Author, Cause, Event, EventType, Subject
 from synckairos.domain.model import UNTIMED, Clock, Group, Mode, OnExpire, Participant, Rules, Session, Status
 
@@ -24,7 +24,7 @@ HEAD_BYTES: Final = _HEAD.size
 _DELETED: Final = 1
 _RECOVERED: Final = 2
 _EVENT_HEAD: Final = struct.Struct(">H")
-_REQUEST: Final = struct.Struct(">16sQ")
+_REQUEST: Final = struct.Struct(">16sQQ")
 
 
 _P = ParamSpec("_P")
@@ -283,12 +283,12 @@ def event_head(encoded: bytes) -> Head:
     return decode_head(encoded[start : start + HEAD_BYTES])
 
 
-def encode_request(fingerprint: bytes, version: int) -> bytes:
-    """Return what is remembered of an answered request: its 16-byte fingerprint and the version it led to."""
-    return _REQUEST.pack(fingerprint, version)
+def encode_request(remembered: Remembered) -> bytes:
+    """Return the bytes of what is remembered of an answered request; its fingerprint has 16 bytes."""
+    return _REQUEST.pack(*remembered)
 
 
-def decode_request(encoded: bytes) -> tuple[bytes, int]:
-    """Return the fingerprint and the version of a remembered request."""
-    fingerprint, version = _REQUEST.unpack(encoded)
-    return fingerprint, version
+@_refusing_foreign_bytes
+def decode_request(encoded: bytes) -> Remembered:
+    """Return what is remembered of an answered request."""
+    return Remembered(*_REQUEST.unpack(encoded))

@@ -6,8 +6,9 @@ from typing import Final
 from synckairos.adapters import redis_codec as codec
 from synckairos.adapters.redis_connections import Command
 from synckairos.adapters.redis_keys import SessionKeys
+from synckairos.adapters.redis_outbox_entry import changes, outbox_fields
 from synckairos.application.errors import SessionTooLarge
-from synckairos.application.ports import Plan, Reading, Request
+from synckairos.application.ports import Plan, Reading, Remembered, Request
 from synckairos.domain import timing
 from synckairos.domain.events import Event, EventType
 from synckairos.domain.model import DAY_MS, Session
@@ -60,7 +61,7 @@ class CommitWriter:
         if plan.remove and reading.session is not None:
             return self._removal(keys, session_id, reading.session)
         if not plan.events:
-            return []
+            return self._remembering(keys, request, plan, 0, 0)
         encoded = [codec.encode_session(event.session) for event in plan.events]
         last = plan.events[-1].session
         if plan.events[-1].type in GROWING and len(encoded[-1]) > MAX_SESSION_BYTES:
@@ -68,15 +69,17 @@ class CommitWriter:
         is_new_life = reading.session is None or reading.session.epoch != last.epoch
         commands: list[Command] = [("DEL", keys.events)] if is_new_life else []
         commands += self._session(keys, last, encoded[-1])
-        commands += self._records(keys, session_id, request, plan.events, encoded)
+        commands += self._records(keys, session_id, request, reading.session, plan.events, encoded)
         commands.append(("PEXPIRE", keys.events, DELETED_EVENTS_MS if last.deleted else self._ttl_ms(last)))
         if is_new_life:
             commands.append(("ZADD", keys.live, 0, live_member(last)))
-        if plan.answers and request.request_id:
-            key = keys.request_prefix + request.request_id
-            value = codec.encode_request(request.fingerprint, last.version)
-            commands.append(("SET", key, value, "PX", self._request_ttl_ms))
-        return commands
+        return commands + self._remembering(keys, request, plan, last.epoch, last.version)
+
+    def _remembering(self, keys: SessionKeys, request: Request, plan: Plan, epoch: int, version: int) -> list[Command]:
+        if not (plan.answers and request.request_id):
+            return []
+        value = codec.encode_request(Remembered(request.fingerprint, epoch, version))
+        return [("SET", keys.request_prefix + request.request_id, value, "PX", self._request_ttl_ms)]
 
     def _ttl_ms(self, session: Session) -> int:
         if session.deleted:
@@ -100,6 +103,7 @@ class CommitWriter:
         keys: SessionKeys,
         session_id: str,
         request: Request,
+        before: Session | None,
         events: Sequence[Event],
         encoded: list[bytes],
     ) -> list[Command]:
@@ -110,8 +114,10 @@ class CommitWriter:
                 # Older ones would only be trimmed again by the newer ones of the same transaction.
                 window = ("MAXLEN", self._event_window)
                 commands.append(("XADD", keys.events, *window, f"{event.session.version}-0", "e", record))
-            commands.append(("XADD", keys.outbox, "*", "s", session_id, "e", record, *_origin(request)))
+            fields = outbox_fields(session_id, record, changes(before, event.session), request)
+            commands.append(("XADD", keys.outbox, "*", *fields))
             commands.append(("PUBLISH", keys.updates, record))
+            before = event.session
         return commands
 
     def _removal(self, keys: SessionKeys, session_id: str, session: Session) -> list[Command]:
@@ -121,13 +127,3 @@ class CommitWriter:
             ("ZREM", keys.live, live_member(session)),
             ("PUBLISH", keys.updates, b""),
         ]
-
-
-def _origin(request: Request) -> Command:
-    """Who asked, for the audit trail; only what there is."""
-    fields: Command = ()
-    if request.request_id:
-        fields += ("q", request.request_id)
-    if request.peer:
-        fields += ("p", request.peer)
-    return fields

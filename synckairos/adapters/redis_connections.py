@@ -227,7 +227,7 @@ class RedisConnections:
                 await connection.connect()
         except (*LOST, RedisError) as error:
             discard(connection)
-            raise self._unreachable(f"Redis cannot be reached: {type(error).__name__}") from error
+            raise self._unreachable(f"Redis cannot be reached: {_named(error)}") from error
         except BaseException:
             discard(connection)
             raise
@@ -239,6 +239,11 @@ class RedisConnections:
             discard(connection)
         else:
             self._idle.append(connection)
+
+
+def _named(error: Exception) -> str:
+    """Name an error, with Redis' own words where it has answered; those never carry what was sent."""
+    return f"{type(error).__name__}: {error}" if isinstance(error, ResponseError) else type(error).__name__
 
 
 def discard(connection: Connection) -> None:

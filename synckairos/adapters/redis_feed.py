@@ -84,21 +84,27 @@ class RedisFeed:
             self._send(("UNSUBSCRIBE", channel))
 
     async def since(self, session_id: str, version: int) -> Since:
-        """Return the retained events from a version on, oldest first, and the session; raises StoreUnavailable."""
+        """Return the retained events from a version on, oldest first, and the session.
+
+        Raises StoreUnavailable; it names the session if only that one cannot be read.
+        """
         keys = self._keys.of(session_id)
         entries, encoded = await self._connections.run(
             [("XRANGE", keys.events, f"{version}-0", "+"), ("GET", keys.session)]
         )
-        session = codec.decode_session(session_id, encoded) if encoded is not None else None
-        return Since([codec.decode_event(session_id, fields[1]) for _, fields in entries], session)
+        try:
+            session = codec.decode_session(session_id, encoded) if encoded is not None else None
+            return Since([codec.decode_event(session_id, fields[1]) for _, fields in entries], session)
+        except codec.UnknownLayoutError as error:
+            raise StoreUnavailable(str(error), session_id=session_id) from error
 
     async def heads(self, session_ids: Sequence[str]) -> list[Head | None]:
-        """Return what identifies the sessions now, None for those that are not there; raises StoreUnavailable."""
+        """Return what identifies the sessions now, None for those not there or unreadable; raises StoreUnavailable."""
         last = codec.HEAD_BYTES - 1
         found = await self._connections.run(
             [("GETRANGE", self._keys.of(session_id).session, 0, last) for session_id in session_ids]
         )
-        return [codec.decode_head(raw) if raw else None for raw in found]
+        return [_head(raw) if raw else None for raw in found]
 
     async def listen(self, on_hint: Callable[[Hint], None]) -> None:
         """Deliver hints for ever, over as many connections as it takes."""
@@ -134,14 +140,16 @@ class RedisFeed:
 
     async def _close(self) -> None:
         connection, self._connection = self._connection, None
+        self._outgoing = []
         if connection is not None:
             with contextlib.suppress(*LOST, RedisError):
                 await connection.disconnect(nowait=True)
 
     def _send(self, command: Command) -> None:
-        """Queue a command; while there is no connection the next one subscribes to everything wanted anyway."""
-        self._outgoing.append(command)
-        self._outgoing_ready.set()
+        """Queue a command; while there is no connection nothing is: the next one subscribes to everything wanted."""
+        if self._connection is not None:
+            self._outgoing.append(command)
+            self._outgoing_ready.set()
 
     async def _write(self) -> None:
         while True:
@@ -179,3 +187,10 @@ class RedisFeed:
             return Hint(session_id, codec.decode_event(session_id, record) if record else None)
         except codec.UnknownLayoutError:
             return Hint(session_id, None)
+
+
+def _head(encoded: bytes) -> Head | None:
+    try:
+        return codec.decode_head(encoded)
+    except codec.UnknownLayoutError:
+        return None

@@ -6,20 +6,22 @@ lost store never looks like "no such session".
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from enum import StrEnum
 from typing import Final, NamedTuple
 
 import structlog
 from redis.exceptions import ResponseError
 
-from synckairos.adapters.redis_connections import Command, Lease, RedisConnections, checked
+from synckairos.adapters.redis_connections import Command, Lease, RedisConnections, Reply, checked
 from synckairos.adapters.redis_keys import PARTITIONS, Keys
 from synckairos.application.errors import StoreUnavailable
 
 LAYOUT_VERSION: Final = 1
 PROBE_UP_S: Final = 1.0
 PROBE_DOWN_S: Final = 0.2
+MARK: Final = "recovery"
+"""The field of `sk:meta` that says that a recovery is under way: until it is over the store has no name."""
 
 _log = structlog.get_logger(__name__)
 
@@ -88,34 +90,32 @@ class RedisGuard:
 
         Who holds a connection lends it: waiting for another one while holding one could wait for ever.
         """
+        return identity_of(await self._facts(lease))
+
+    async def _facts(self, lease: Lease | None = None) -> dict[str, str]:
         ask = self._connections.run if lease is None else lease.ask
         (flat,) = await ask([("HGETALL", self._keys.meta)])
-        fields = {
-            bytes(name).decode(): bytes(value).decode() for name, value in zip(flat[::2], flat[1::2], strict=True)
-        }
-        if "store_id" not in fields:
-            return None
-        return StoreIdentity(
-            fields["store_id"],
-            Origin(fields.get("origin", Origin.START)),
-            int(fields.get("layout", "0")),
-            int(fields.get("partitions", "0")),
-        )
+        return facts_of(flat)
 
     async def open(self, *, may_init: bool) -> None:
         """Learn the store's name, giving an empty one a name if allowed.
 
         Raises StoreUnavailable, or StoreLayoutError for a store of another layout.
         """
-        identity = await self.identity()
-        if identity is None and may_init:
+        facts = await self._facts()
+        if may_init and MARK not in facts and identity_of(facts) is None:
             await self._name(Origin.START, only_if_absent=True)
-            identity = await self.identity()
+            facts = await self._facts()
+        identity = identity_of(facts)
         if identity is None:
-            self._become("the store has no sk:meta: run `synckairos store init`")
+            self._become(
+                "the store is being recovered: `synckairos recover --all` has not finished"
+                if MARK in facts
+                else "the store has no sk:meta: run `synckairos recover --all` or `synckairos store init`"
+            )
             self.require()
             return
-        strangeness = _strangeness(identity)
+        strangeness = strangeness_of(identity)
         if strangeness:
             self._become(strangeness)
             raise StoreLayoutError(strangeness)
@@ -132,7 +132,7 @@ class RedisGuard:
 
     async def confirm(self, lease: Lease | None = None) -> None:
         """Check the store's name now; raises StoreUnavailable if the store is lost or does not answer."""
-        self._judge(await self.identity(lease))
+        self._judge(await self._facts(lease))
         self.require()
 
     async def watch(self, read_time: Callable[[], Awaitable[object]], *, may_init: bool) -> None:
@@ -158,15 +158,15 @@ class RedisGuard:
         if self._known is None:
             await self.open(may_init=may_init)
         else:
-            self._judge(await self.identity())
+            self._judge(await self._facts())
 
-    def _judge(self, identity: StoreIdentity | None) -> None:
-        known = self._known
+    def _judge(self, facts: dict[str, str]) -> None:
+        known, identity = self._known, identity_of(facts)
         if known is None:
             return
         if identity is None:
             self._become("the store has lost its data: sk:meta is gone")
-        elif strangeness := _strangeness(identity):
+        elif strangeness := strangeness_of(identity):
             self._become(strangeness)
         elif identity.store_id == known.store_id:
             self._become(None)
@@ -187,6 +187,11 @@ class RedisGuard:
                 listener(self.is_ready)
 
     async def _name(self, origin: Origin, *, only_if_absent: bool) -> None:
+        writes = self._naming(origin, only_if_absent=only_if_absent)
+        *_, results = await self._connections.run([("MULTI",), *writes, ("EXEC",)])
+        checked(results)
+
+    def _naming(self, origin: Origin, *, only_if_absent: bool = False) -> list[Command]:
         """Write all facts at once: a name without its layout would look like a store of another one."""
         facts: dict[str, str | int] = {
             "store_id": self._new_id(),
@@ -196,11 +201,27 @@ class RedisGuard:
         }
         write = "HSETNX" if only_if_absent else "HSET"
         writes: list[Command] = [(write, self._keys.meta, name, value) for name, value in facts.items()]
-        *_, results = await self._connections.run([("MULTI",), *writes, ("EXEC",)])
-        checked(results)
+        return writes if only_if_absent else [*writes, ("HDEL", self._keys.meta, MARK)]
 
 
-def _strangeness(identity: StoreIdentity) -> str:
+def facts_of(flat: Sequence[Reply]) -> dict[str, str]:
+    """Return what `sk:meta` holds, from the reply to HGETALL."""
+    return {bytes(name).decode(): bytes(value).decode() for name, value in zip(flat[::2], flat[1::2], strict=True)}
+
+
+def identity_of(facts: Mapping[str, str]) -> StoreIdentity | None:
+    """Return the store's name; None if it has none, or will only have it once its recovery is over."""
+    if "store_id" not in facts or MARK in facts:
+        return None
+    return StoreIdentity(
+        facts["store_id"],
+        Origin(facts.get("origin", Origin.START)),
+        int(facts.get("layout", "0")),
+        int(facts.get("partitions", "0")),
+    )
+
+
+def strangeness_of(identity: StoreIdentity) -> str:
     """Return what keeps this version from working with the store; empty if nothing does."""
     if (identity.layout, identity.partitions) == (LAYOUT_VERSION, PARTITIONS):
         return ""

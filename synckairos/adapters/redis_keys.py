@@ -1,6 +1,6 @@
 """Where everything lies in Redis: the only place that spells a key.
 
-All that one transaction touches carries one hash tag, so the same code runs on one Redis and on Redis Cluster.
+All that one transaction touches carries one hash tag, so that keys laid out on one Redis fit a Redis Cluster.
 """
 
 from functools import lru_cache

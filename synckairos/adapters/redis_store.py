@@ -35,7 +35,7 @@ from synckairos.adapters.redis_keys import Keys, SessionKeys
 from synckairos.adapters.redis_outcome import LostCommits, ReplyLost
 from synckairos.adapters.redis_time import EstimatedClock
 from synckairos.application.errors import CommitBroken, Contention, StoreUnavailable
-from synckairos.application.ports import Decide, Plan, Reading, Remembered, Request
+from synckairos.application.ports import Decide, Plan, Reading, Request
 from synckairos.application.telemetry import StoreObserver
 from synckairos.domain.events import Event
 
@@ -79,10 +79,7 @@ class RedisSessionStore:
         now_us = self._note_time(now)
         if None in found:
             await self._guard.confirm()
-        return [
-            Reading(codec.decode_session(sid, raw) if raw is not None else None, now_us)
-            for sid, raw in zip(session_ids, found, strict=True)
-        ]
+        return [_read(sid, raw, now_us) for sid, raw in zip(session_ids, found, strict=True)]
 
     async def now_us(self) -> int:
         """Return the authority's time in microseconds since 1970; raises StoreUnavailable."""
@@ -189,9 +186,12 @@ class RedisSessionStore:
 
     def _reading(self, session_id: str, replies: Sequence[Reply]) -> Reading:
         _, found, now, *request = replies
-        session = codec.decode_session(session_id, found) if found is not None else None
-        remembered = Remembered(*codec.decode_request(request[0])) if request and request[0] is not None else None
-        return Reading(session, self._note_time(now), remembered)
+        reading = _read(session_id, found, self._note_time(now))
+        if reading.problem is not None:
+            raise reading.problem
+        return reading._replace(
+            remembered=codec.decode_request(request[0]) if request and request[0] is not None else None
+        )
 
     async def _was_applied(
         self, lease: Lease, session_id: str, reading: Reading, decide: Decide, lost: LostCommits
@@ -243,8 +243,8 @@ class RedisSessionStore:
         try:
             replies = await lease.exchange([("MULTI",), *commands, ("EXEC",)])
         except LOST as error:
-            if plan.remove:
-                raise  # to remove a session twice is to remove it once
+            if not plan.events:
+                raise  # to remove a session, or to remember an answer, twice is to do it once
             raise ReplyLost(reading, plan) from error
         if not self._is_applied(session_id, replies):
             return False
@@ -275,6 +275,15 @@ class RedisSessionStore:
         now_us = int(reply[0]) * 1_000_000 + int(reply[1])
         self._clock.note(now_us)
         return now_us
+
+
+def _read(session_id: str, raw: bytes | None, now_us: int) -> Reading:
+    if raw is None:
+        return Reading(None, now_us)
+    try:
+        return Reading(codec.decode_session(session_id, raw), now_us)
+    except codec.UnknownLayoutError as error:
+        return Reading(None, now_us, problem=StoreUnavailable(str(error), session_id=session_id))
 
 
 def _entry(keys: SessionKeys, version: int) -> Command:

@@ -4,7 +4,7 @@ Instants are milliseconds since 1970. A record's identity is (session id, epoch,
 version with another change id is a fork, left behind by a store that came back without its last moments.
 """
 
-from collections.abc import Sequence
+from collections.abc import AsyncGenerator, Sequence
 from typing import NamedTuple, Protocol
 
 from synckairos.domain.events import Event, EventType
@@ -30,18 +30,28 @@ class OutboxEntry(NamedTuple):
 
 
 class Backlog(NamedTuple):
-    """What has not reached the audit trail: entries, the oldest one's instant (None if there is none), dead ones."""
+    """What has not reached the audit trail: entries, the oldest one's instant (None if there is none), dead ones.
+
+    `waiting` are the partitions with entries, `now` is the authority's instant of the look.
+    """
 
     length: int
     oldest_at: int | None
     dead: int
+    waiting: tuple[int, ...] = ()
+    now: int = 0
+
+    @property
+    def oldest_age_ms(self) -> int | None:
+        """For how long the oldest entry has waited; None if none does."""
+        return None if self.oldest_at is None else max(0, self.now - self.oldest_at)
 
 
 class Outbox(Protocol):
     """Committed events on their way to the audit trail."""
 
-    async def read(self, partition: int, count: int) -> list[OutboxEntry]:
-        """Return the oldest entries of a partition, in order; raises StoreUnavailable."""
+    async def read(self, partitions: Sequence[int], count: int) -> list[OutboxEntry]:
+        """Return up to `count` of the oldest entries of each partition, in order; raises StoreUnavailable."""
         ...
 
     async def remove(self, entries: Sequence[OutboxEntry]) -> None:
@@ -49,11 +59,44 @@ class Outbox(Protocol):
         ...
 
     async def bury(self, entry: OutboxEntry, reason: str) -> None:
-        """Move an entry that can never be written to the dead ones of its partition, in one transaction."""
+        """Move an entry that can never be written to the dead ones of its partition, in one transaction.
+
+        Whoever comes second finds nothing to move. Raises StoreUnavailable.
+        """
         ...
 
     async def backlog(self) -> Backlog:
         """Return what waits, over all partitions; raises StoreUnavailable."""
+        ...
+
+
+class DeadEntry(NamedTuple):
+    """An entry that was taken out of its outbox because it can never be written.
+
+    `dead_id` is its id among the dead ones of its partition, `entry` what it was in the outbox, `fields` its raw
+    names and values.
+    """
+
+    dead_id: str
+    buried_at: int
+    reason: str
+    entry: OutboxEntry
+    fields: tuple[tuple[bytes, bytes], ...]
+
+
+class DeadEntries(Protocol):
+    """What was buried, for an operator to look at."""
+
+    async def page(self, partition: int, after: str, count: int) -> list[DeadEntry]:
+        """Return up to `count` dead entries of a partition, oldest first, from `after` (exclusive; "" for all) on."""
+        ...
+
+    async def get(self, partition: int, dead_id: str) -> DeadEntry | None:
+        """Return one of them, None if it is not there."""
+        ...
+
+    async def replay(self, partition: int, dead_id: str) -> bool:
+        """Move one back to its outbox, as it was, in one transaction; False if it is not there."""
         ...
 
 
@@ -181,4 +224,24 @@ class AuditReader(Protocol):
 
     async def unfinished(self, after: str, count: int) -> list[Session]:
         """Return sessions that have neither ended nor been deleted, by session id, from `after` (exclusive) on."""
+        ...
+
+
+class ExportQuery(NamedTuple):
+    """Which events of which sessions (none named: all); bounds as in EventQuery."""
+
+    session_ids: tuple[str, ...] = ()
+    start: int | None = None
+    end: int | None = None
+
+
+class AuditExport(Protocol):
+    """Hands out the whole trail, or a part of it, as of one moment; every method raises AuditUnavailable."""
+
+    async def count(self, query: ExportQuery) -> int:
+        """Return how many events there are now."""
+        ...
+
+    def records(self, query: ExportQuery) -> AsyncGenerator[AuditRecord, None]:
+        """Yield the events by (session id, epoch, version, change id), as they stood when the first was asked for."""
         ...

@@ -36,6 +36,7 @@ class EndReason(Enum):
     DELETED = 2
     DRAINING = 3
     NOT_FOUND = 4
+    UNAVAILABLE = 5
 
 
 @dataclass(slots=True)
@@ -66,6 +67,11 @@ def of_event(event: Event) -> Frame:
     """Return the frame of an event."""
     session = event.session
     return Frame(FrameKind.EVENT, session.session_id, session, session.updated_at, event=event)
+
+
+def warning(session: Session, crossing: int, threshold: int) -> Frame:
+    """Return the frame of a threshold (ms left) crossed at an instant."""
+    return Frame(FrameKind.WARNING, session.session_id, session, crossing, value=threshold)
 
 
 def end(session_id: str, session: Session | None, at: int, reason: EndReason, retry_after_ms: int = 0) -> Frame:

@@ -1,14 +1,12 @@
 """Many sessions as of one instant: those asked for, or what the store holds, page by page."""
 
 from collections.abc import Sequence
-from typing import Final, NamedTuple
+from typing import NamedTuple
 
+from synckairos.application.errors import TransientError
 from synckairos.application.ports import Position, SessionIndex
 from synckairos.application.sessions import Sessions, View
 from synckairos.domain.model import Mode, Session, Status
-
-MAX_READINGS: Final = 3
-"""Readings made for one instant; each but the first because something due was settled during the one before."""
 
 
 class Filter(NamedTuple):
@@ -35,6 +33,13 @@ class Page(NamedTuple):
     next: Position | None
 
 
+class Batch(NamedTuple):
+    """Sessions as of `now` (ms) in the order asked: a view, None if there is none, or why it cannot be had."""
+
+    found: Sequence[View | TransientError | None]
+    now: int
+
+
 class Listing:
     """Lists sessions by (creation, id), newest first."""
 
@@ -42,27 +47,27 @@ class Listing:
         self._sessions = sessions
         self._index = index
 
-    async def at_once(self, session_ids: Sequence[str]) -> tuple[list[View | None], int]:
-        """Return sessions in the order asked, None for those that do not exist, and the instant (ms) they are seen at.
+    async def at_once(self, session_ids: Sequence[str]) -> Batch:
+        """Return sessions as of one instant: the earliest of those at which they were settled.
 
-        Settling takes time in which others fall due, and nobody is shown as running at 0 left: then all are read anew.
-        Raises CatchingUp, StoreUnavailable.
+        Who was settled later, up to an instant since, is seen at its last change: whatever is due next is due later,
+        so nobody is ever shown as running at 0 left. Raises StoreUnavailable.
         """
-        views: list[View | None] = []
-        instants: set[int] = set()
-        for _ in range(MAX_READINGS):
-            views = await self._sessions.get_many(session_ids) if session_ids else []
-            instants = {view.now for view in views if view is not None}
-            if len(instants) <= 1:
-                break
-        return views, max(instants, default=0) or await self._sessions.now()
+        found = await self._sessions.look(session_ids) if session_ids else []
+        instants = [view.now for view in found if isinstance(view, View)]
+        now = min(instants) if instants else await self._sessions.now()
+        return Batch([_seen_at(one, now) if isinstance(one, View) else one for one in found], now)
 
     async def page(self, wanted: Filter, after: Position | None, size: int) -> Page:
         """Return the page behind a position: up to `size` sessions looked at, those wanted returned.
 
-        Raises CatchingUp, StoreUnavailable.
+        One that cannot be had now is left out. Raises StoreUnavailable.
         """
         positions = await self._index.page(after, size)
-        views, now = await self.at_once([position.session_id for position in positions])
-        admitted = [View(view.session, now) for view in views if view is not None and wanted.admits(view.session)]
+        found, now = await self.at_once([position.session_id for position in positions])
+        admitted = [view for view in found if isinstance(view, View) and wanted.admits(view.session)]
         return Page(admitted, now, positions[-1] if len(positions) == size else None)
+
+
+def _seen_at(view: View, now: int) -> View:
+    return View(view.session, max(now, view.session.updated_at))

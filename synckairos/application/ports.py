@@ -4,14 +4,19 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple, Protocol
 
+from synckairos.application.errors import StoreUnavailable
 from synckairos.domain.events import Event
 from synckairos.domain.model import Session
 
 
 class Remembered(NamedTuple):
-    """What is kept of an answered request: the fingerprint of its content and the version it led to."""
+    """What is kept of an answered request: the fingerprint of its content, and the version of the life it led to.
+
+    Both numbers are 0 if it changed nothing: there was no session to delete.
+    """
 
     fingerprint: bytes
+    epoch: int
     version: int
 
 
@@ -24,18 +29,22 @@ class Request(NamedTuple):
 
 
 class Reading(NamedTuple):
-    """What the store holds of a session, and the authority's time (microseconds since 1970) as it was read."""
+    """What the store holds of a session, and the authority's time (microseconds since 1970) as it was read.
+
+    `problem` says why this version cannot make sense of what is held (a newer one may); there is no session then.
+    """
 
     session: Session | None
     now_us: int
     remembered: Remembered | None = None
+    problem: StoreUnavailable | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """What a decision wants stored; nothing at all if there are no events.
+    """What a decision wants stored.
 
-    `answers` says that the request is answered with these events, so that its request_id is remembered;
+    `answers` says that the request is answered with these events, or without any, so that its request_id is remembered;
     `remove` takes the session out of the store, its time being up.
     """
 

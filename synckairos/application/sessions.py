@@ -6,26 +6,18 @@ from dataclasses import dataclass
 from typing import Final, NamedTuple
 from uuid import UUID, uuid5
 
-from synckairos.application.errors import CatchingUp, SessionTooLarge
+from synckairos.application.changes import Change, growing_field, refuse_if_far_behind
+from synckairos.application.errors import CatchingUp, SessionTooLarge, TransientError
 from synckairos.application.ports import NewId, Plan, Reading, Request, SessionStore
-from synckairos.domain import creation, timing, transitions
-from synckairos.domain.commands import AddParticipant, Caller, Command, Create, Delete, Update
-from synckairos.domain.errors import (
-    FieldViolation,
-    InvalidField,
-    Refusal,
-    RequestIdReused,
-    SessionAlreadyExists,
-    SessionNotFound,
-)
+from synckairos.domain import timing, transitions
+from synckairos.domain.commands import Caller, Command, Create, Delete
+from synckairos.domain.errors import FieldViolation, InvalidField, RequestIdReused, SessionNotFound
 from synckairos.domain.events import SYSTEM
 from synckairos.domain.model import Session
 from synckairos.domain.settlement import is_removable
 from synckairos.domain.timing import BoundaryKind, Lifetimes
-from synckairos.domain.transitions import Before, Outcome
+from synckairos.domain.transitions import Outcome
 
-MAX_BEHIND: Final = 1_000
-"""Boundaries a caller may have settled on its own time; beyond that the sweep does it."""
 READ_BUDGET_S: Final = 5.0
 SESSION_OF_REQUEST: Final = UUID("6f1c1c0e-9d0c-5a57-8a43-0d6f6f1d5a10")
 """Namespace of the session ids made from request ids, so that a retried create cannot make a second session."""
@@ -38,78 +30,40 @@ class View(NamedTuple):
     now: int
 
 
+class Gone(NamedTuple):
+    """A version of a life that the store holds nothing of any more."""
+
+    session_id: str
+    epoch: int
+    version: int
+
+
 class Answer(NamedTuple):
-    """What a mutation answers; no session if a missing one was deleted with allow_missing."""
+    """What a mutation answers as of `now` (ms).
+
+    There is no session if a missing one was deleted with allow_missing, and none but what identified it, `gone`, if a
+    retry comes after the life it had changed has left the store.
+    """
 
     session: Session | None
     now: int
     replayed: bool = False
-
-
-@dataclass(slots=True)
-class _Change:
-    """One call's decision, re-run on every attempt; holds what the last attempt came to."""
-
-    session_id: str
-    command: Command | Create
-    caller: Caller
-    request: Request
-    new_change_id: NewId
-    lifetimes: Lifetimes
-    before: Before | None = None
-    outcome: Outcome | None = None
-    refusal: Exception | None = None
-    replayed: Reading | None = None
-
-    def __call__(self, reading: Reading) -> Plan:
-        self.outcome, self.refusal, self.replayed = None, None, None
-        if reading.remembered is not None:
-            self.replayed = reading
-            return Plan()
-        try:
-            return self._create(reading) if isinstance(self.command, Create) else self._apply(reading, self.command)
-        except (Refusal, CatchingUp) as refusal:
-            self.refusal = refusal
-            return Plan()
-
-    def _create(self, reading: Reading) -> Plan:
-        if reading.session is not None:
-            raise SessionAlreadyExists(self.session_id)
-        assert isinstance(self.command, Create)  # noqa: S101 - narrows the type, the caller has looked
-        event = creation.create(self.session_id, self.command.spec, self.caller, reading.now_us, self.new_change_id)
-        self.outcome = Outcome(event.session, event.session.updated_at, [event])
-        return Plan([event], answers=True)
-
-    def _apply(self, reading: Reading, command: Command) -> Plan:
-        session = existing(self.session_id, reading)
-        now = reading.now_us // 1_000
-        if self.before is None:
-            refuse_if_far_behind(session, now, self.lifetimes)
-        outcome = transitions.decide(
-            session, command, self.caller, now, self.new_change_id, self.lifetimes, self.before
-        )
-        self.outcome, self.refusal = outcome, outcome.refusal
-        return Plan(outcome.events, answers=outcome.refusal is None and outcome.unfinished is None)
-
-
-def existing(session_id: str, reading: Reading) -> Session:
-    """Return the session read; raises SessionNotFound if there is none, or only its tombstone."""
-    if reading.session is None or reading.session.deleted:
-        raise SessionNotFound(session_id)
-    return reading.session
-
-
-def refuse_if_far_behind(session: Session, now: int, lifetimes: Lifetimes) -> None:
-    """Raise CatchingUp if more is due than a caller should wait for."""
-    behind = timing.boundaries_behind(session, now, lifetimes)
-    if behind > MAX_BEHIND:
-        raise CatchingUp(f"session {session.session_id} is {behind} boundaries behind", session_id=session.session_id)
+    gone: Gone | None = None
 
 
 class Sessions:
     """Reads and changes sessions; every instant is the store's."""
 
-    def __init__(self, store: SessionStore, lifetimes: Lifetimes, new_change_id: NewId, new_session_id: NewId) -> None:
+    def __init__(
+        self,
+        store: SessionStore,
+        lifetimes: Lifetimes,
+        new_change_id: NewId,
+        new_session_id: NewId,
+        admit: Callable[[], None] = lambda: None,
+    ) -> None:
+        """`admit` raises if nobody may change anything now."""
+        self._admit = admit
         self._store = store
         self._lifetimes = lifetimes
         self._new_change_id = new_change_id
@@ -130,8 +84,28 @@ class Sessions:
 
         Raises CatchingUp, StoreUnavailable.
         """
+        views: list[View | None] = []
+        for found in await self.look(session_ids):
+            if isinstance(found, TransientError):
+                raise found
+            views.append(found)
+        return views
+
+    async def look(self, session_ids: Sequence[str]) -> list[View | TransientError | None]:
+        """Return sessions as of now in the order asked, for each why it cannot be had if that is so.
+
+        Raises StoreUnavailable.
+        """
         readings = await self._store.read(session_ids)
-        return [await self._view(sid, reading) for sid, reading in zip(session_ids, readings, strict=True)]
+        return [await self._look(sid, reading) for sid, reading in zip(session_ids, readings, strict=True)]
+
+    async def _look(self, session_id: str, reading: Reading) -> View | TransientError | None:
+        if reading.problem is not None:
+            return reading.problem
+        try:
+            return await self._view(session_id, reading)
+        except CatchingUp as problem:
+            return problem
 
     async def now(self) -> int:
         """Return the authority's time in ms; raises StoreUnavailable."""
@@ -160,65 +134,61 @@ class Sessions:
 
     async def create(self, session_id: str, command: Create, caller: Caller, request: Request, until: float) -> Answer:
         """Create a session; raises InvalidField, SessionAlreadyExists, RequestIdReused and what the store raises."""
-        return await self._run(session_id, command, caller, request, until)
+        return await self._run(self._decision(session_id, command, caller, request), until)
 
     async def change(self, session_id: str, command: Command, caller: Caller, request: Request, until: float) -> Answer:
         """Apply a command to a session, by `until` (monotonic seconds).
 
         Raises the Refusals of the domain, RequestIdReused, CatchingUp and what the store raises.
         """
-        return await self._run(session_id, command, caller, request, until)
+        return await self._run(self._decision(session_id, command, caller, request), until)
 
     async def delete(
         self, session_id: str, caller: Caller, request: Request, until: float, *, allow_missing: bool
     ) -> Answer:
         """Delete a session; with `allow_missing` answers without one if there is none. Raises as `change`."""
-        try:
-            return await self._run(session_id, Delete(), caller, request, until)
-        except SessionNotFound:
-            if not allow_missing:
-                raise
-            return Answer(None, await self.now())
+        change = self._decision(session_id, Delete(), caller, request)
+        change.allow_missing = allow_missing
+        return await self._run(change, until)
 
-    async def _run(
-        self, session_id: str, command: Command | Create, caller: Caller, request: Request, until: float
-    ) -> Answer:
-        change = _Change(session_id, command, caller, request, self._new_change_id, self._lifetimes)
+    def _decision(self, session_id: str, command: Command | Create, caller: Caller, request: Request) -> Change:
+        return Change(session_id, command, caller, request, self._new_change_id, self._lifetimes)
+
+    async def _run(self, change: Change, until: float) -> Answer:
+        self._admit()
         while True:
             try:
-                await self._store.transact(session_id, request, change, until)
+                await self._store.transact(change.session_id, change.request, change, until)
             except SessionTooLarge as error:
-                raise InvalidField([FieldViolation(_growing_field(command), str(error))]) from error
+                raise InvalidField([FieldViolation(growing_field(change.command), str(error))]) from error
             if change.replayed is not None:
-                return await self._replay(session_id, request, change.replayed)
+                return await self._replay(change.session_id, change.request, change.replayed)
+            if change.missing_at is not None:
+                return Answer(None, change.missing_at)
             if change.refusal is not None:
                 raise change.refusal
-            assert change.outcome is not None  # noqa: S101 - neither replayed nor refused
+            assert change.outcome is not None  # noqa: S101 - neither replayed, nor missing, nor refused
             if change.outcome.unfinished is None:
                 return Answer(change.outcome.session, change.outcome.now)
             change.before = change.outcome.unfinished
 
     async def _replay(self, session_id: str, request: Request, reading: Reading) -> Answer:
-        """Answer a retry with the session at the version the first call led to, while that is retained."""
-        assert reading.remembered is not None  # noqa: S101 - that is what makes it a replay
-        if reading.remembered.fingerprint != request.fingerprint:
+        """Answer a retry with the session at the version the first call led to, while that is retained.
+
+        After that with the session as it is now, while it lives the same life.
+        """
+        remembered, session, now = reading.remembered, reading.session, reading.now_us // 1_000
+        assert remembered is not None  # noqa: S101 - that is what makes it a replay
+        if remembered.fingerprint != request.fingerprint:
             raise RequestIdReused(request.request_id)
-        event = await self._store.event_at(session_id, reading.remembered.version)
-        if event is not None:
+        if not remembered.version:
+            return Answer(None, now, replayed=True)
+        event = await self._store.event_at(session_id, remembered.version)
+        if event is not None and event.session.epoch == remembered.epoch:
             return Answer(event.session, event.session.updated_at, replayed=True)
-        session = reading.session
-        now = reading.now_us // 1_000
-        return Answer(session, max(now, session.updated_at) if session else now, replayed=True)
-
-
-def _growing_field(command: Command | Create) -> str:
-    match command:
-        case AddParticipant():
-            return "participant"
-        case Update(metadata=metadata):
-            return "labels" if metadata is None else "metadata"
-        case _:
-            return "participants"
+        if session is not None and session.epoch == remembered.epoch:
+            return Answer(session, max(now, session.updated_at), replayed=True)
+        return Answer(None, now, replayed=True, gone=Gone(session_id, remembered.epoch, remembered.version))
 
 
 @dataclass(slots=True)

@@ -40,3 +40,16 @@ class WatchObserver(Protocol):
 
     def gap(self, reason: str) -> None:
         """A subscriber was told of a gap."""
+
+
+class PipelineObserver(Protocol):
+    """Hears how the way to the audit trail is doing."""
+
+    def outbox(self, length: int, oldest_age_ms: int, dead: int) -> None:
+        """So many entries wait, the oldest one for so long, and so many are dead."""
+
+    def broker(self, *, is_up: bool) -> None:
+        """The broker of the doorbell messages can be reached, or not any more."""
+
+    def store_memory(self, share: float) -> None:
+        """The store uses this share (0 to 1) of the memory it may use."""

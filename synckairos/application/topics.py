@@ -50,7 +50,7 @@ class Topic:
         self._clock = clock
         self._on_gap = on_gap
         self._session: Session | None = None
-        self._subscribers: dict[Subscription, None] = {}
+        self._subscribers: dict[Subscription, int] = {}
         self._warned_until = 0
         self._warning: asyncio.TimerHandle | None = None
 
@@ -69,16 +69,23 @@ class Topic:
         session = self._session
         return session is not None and (session.epoch, session.version, session.change_id) == head
 
-    def begin(self, session: Session) -> None:
-        """Take the first reading, unless there has been one."""
+    def begin(self, session: Session, now: int) -> None:
+        """Take the first reading, as of an instant (ms), unless there has been one."""
         if self._session is None:
-            self._move_to(session)
+            self._move_to(session, now)
 
-    def add(self, subscription: Subscription) -> None:
-        """Send the subscription what happens from now on; nothing more if the session has ended."""
-        self._subscribers[subscription] = None
-        if self._session is not None:
-            self._end_if_over(self._session)
+    def add(self, subscription: Subscription, told_until: int) -> None:
+        """Send the subscription what happens after an instant (ms); nothing more if the session has ended.
+
+        What it has been shown up to that instant is not told again as a warning, and what was crossed since, while
+        it was still joining, is told now.
+        """
+        self._subscribers[subscription] = told_until
+        if self._session is None:
+            return
+        for crossing, threshold in timing.warnings_between(self._session, told_until, self._warned_until):
+            subscription.put(frames.warning(self._session, crossing, threshold))
+        self._end_if_over(self._session)
 
     def sends_to(self, subscription: Subscription) -> bool:
         """Whether the subscription is still sent what happens: it has neither left nor been told of the end."""
@@ -123,18 +130,25 @@ class Topic:
         for subscription in self._subscribers:
             subscription.put(frames.gap(session, at, replay.gap, replay.min_version))
             subscription.put(frames.snapshot(session, at))
-        self._move_to(session)
+        # Thresholds crossed before are in the snapshot.
+        self._move_to(session, at)
         self._end_if_over(session)
 
     def vanish(self) -> None:
         """The session is gone from the store without a last event reaching us."""
         self._end(EndReason.DELETED)
 
+    def give_up(self, retry_after_ms: int) -> None:
+        """Tell everybody to come back, perhaps elsewhere: this process cannot read what the store holds now."""
+        self._end(EndReason.UNAVAILABLE, retry_after_ms)
+
     def drain(self, subscription: Subscription, retry_after_ms: int) -> None:
-        """Tell one subscriber to come back elsewhere."""
+        """Tell one subscriber to come back elsewhere, unless it has been told of the session's end."""
+        if subscription not in self._subscribers:
+            return
         at = self._clock.now_us() // 1_000
         subscription.put(frames.end(self.session_id, self._session, at, EndReason.DRAINING, retry_after_ms))
-        self._subscribers.pop(subscription, None)
+        del self._subscribers[subscription]
 
     def tick(self, at: int) -> Frame | None:
         """Return how the running clock stands at an instant (ms); None if none runs or its budget is over."""
@@ -160,9 +174,11 @@ class Topic:
         self._move_to(event.session)
         self._end_if_over(event.session)
 
-    def _move_to(self, session: Session) -> None:
+    def _move_to(self, session: Session, now: int = 0) -> None:
         self._session = session
-        self._warned_until = session.updated_at
+        self._warned_until = max(session.updated_at, now)
+        # Nobody has been told of anything behind the version just sent to all.
+        self._subscribers = dict.fromkeys(self._subscribers, self._warned_until)
         self._schedule_warning()
 
     def _end_if_over(self, session: Session) -> None:
@@ -171,8 +187,8 @@ class Topic:
         elif session.is_terminal:
             self._end(EndReason.TERMINAL)
 
-    def _end(self, reason: EndReason) -> None:
-        frame = frames.end(self.session_id, self._session, self._clock.now_us() // 1_000, reason)
+    def _end(self, reason: EndReason, retry_after_ms: int = 0) -> None:
+        frame = frames.end(self.session_id, self._session, self._clock.now_us() // 1_000, reason, retry_after_ms)
         subscribers, self._subscribers = self._subscribers, {}
         for subscription in subscribers:
             subscription.put(frame)
@@ -182,9 +198,10 @@ class Topic:
         if session is None:
             return
         for crossing, threshold in timing.warnings_between(session, self._warned_until, until):
-            frame = Frame(FrameKind.WARNING, self.session_id, session, crossing, value=threshold)
-            for subscription in self._subscribers:
-                subscription.put(frame)
+            frame = frames.warning(session, crossing, threshold)
+            for subscription, told_until in self._subscribers.items():
+                if crossing > told_until:
+                    subscription.put(frame)
         self._warned_until = max(self._warned_until, until)
 
     def _schedule_warning(self) -> None:

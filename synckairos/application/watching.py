@@ -4,16 +4,17 @@ Hints are only hints: a version skipped, every reconnect and a slow poll read th
 """
 
 import asyncio
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from typing import Final
 
 import structlog
 
 from synckairos.application import frames
-from synckairos.application.errors import StoreUnavailable, TransientError
+from synckairos.application.beats import Beats
+from synckairos.application.errors import CatchingUp, Contention, TransientError
 from synckairos.application.frames import EndReason, Frame, FrameKind, GapReason
 from synckairos.application.ports import AuthorityClock, Head, Hint, SessionFeed, Since
-from synckairos.application.sessions import Sessions
+from synckairos.application.sessions import Sessions, View
 from synckairos.application.subscriptions import Subscription
 from synckairos.application.telemetry import WatchObserver
 from synckairos.application.topics import Topic, replay_from
@@ -24,8 +25,8 @@ POLL_S: Final = 1.5
 POLL_BATCH: Final = 256
 MAX_LEVELLING: Final = 20
 """Readings a joiner makes to catch up with a session that keeps changing."""
-TOPICS_A_TURN: Final = 100
-"""Topics ticked before other work gets a turn on the event loop."""
+COME_BACK_MS: Final = 1_000
+"""Pause asked of who watches a session that cannot be followed now."""
 
 _log = structlog.get_logger(__name__)
 
@@ -33,14 +34,22 @@ _log = structlog.get_logger(__name__)
 class Watching:
     """The watched sessions of this process, each with one state for all its subscribers."""
 
-    def __init__(self, sessions: Sessions, feed: SessionFeed, clock: AuthorityClock, observer: WatchObserver) -> None:
+    def __init__(
+        self,
+        sessions: Sessions,
+        feed: SessionFeed,
+        clock: AuthorityClock,
+        observer: WatchObserver,
+        require: Callable[[], None] = lambda: None,
+    ) -> None:
+        """`require` raises StoreUnavailable, at once, while the store is known to be away."""
+        self._require = require
         self._sessions = sessions
         self._feed = feed
         self._clock = clock
         self._observer = observer
         self._topics: dict[str, Topic] = {}
-        self._metronomes: dict[int, asyncio.Task[None]] = {}
-        self._beats: dict[int, dict[Topic, dict[Subscription, None]]] = {}
+        self._beats = Beats(clock)
         self._reading: set[asyncio.Task[None]] = set()
         self._poll_now = asyncio.Event()
         self._retry_after_ms: Callable[[], int] | None = None
@@ -49,16 +58,18 @@ class Watching:
     async def join(self, session_id: str, position: Head | None, subscription: Subscription) -> None:
         """Let a subscription follow a session: from a position, if that can be replayed, else from a snapshot.
 
+        A session that has been deleted is followed to its end from a position that can be replayed.
         Raises SessionNotFound, CatchingUp, StoreUnavailable; the subscription does not follow it then.
         """
+        self._require()
         topic = self._topics.get(session_id)
         if topic is None:
             topic = self._topics[session_id] = Topic(session_id, self._clock, self._on_gap)
         topic.users += 1
         try:
             await self._feed.subscribe(session_id)
-            view = await self._sessions.get(session_id)
-            topic.begin(view.session)
+            view = await self._look(session_id, position)
+            topic.begin(view.session, view.now)
             if topic.is_stale:
                 # A hint has overtaken the reading.
                 topic.is_stale = False
@@ -67,12 +78,30 @@ class Watching:
         except BaseException:
             self._release(topic)
             raise
-        self._greet(topic, position, since, view.now, subscription)
-        topic.add(subscription)
-        self._follow_beats(topic, subscription)
+        topic.add(subscription, self._greet(topic, position, since, view.now, subscription))
+        self._beats.follow(topic, subscription)
         if self._retry_after_ms is not None:
             topic.drain(subscription, self._retry_after_ms())
         self._count(+1)
+
+    async def join_among(self, session_id: str, position: Head | None, subscription: Subscription) -> bool:
+        """Join as one of many; return whether the subscription follows the session, which is ended for it if not.
+
+        Raises what would keep it from following any other session as well, such as StoreUnavailable.
+        """
+        try:
+            await self.join(session_id, position, subscription)
+        except SessionNotFound:
+            reason, pause_ms = EndReason.NOT_FOUND, 0
+        except Exception as error:
+            if not _concerns_one_session(error):
+                raise
+            _log.warning("session_not_followed", session_id=session_id, problem=str(error))
+            reason, pause_ms = EndReason.UNAVAILABLE, COME_BACK_MS
+        else:
+            return True
+        subscription.put(frames.end(session_id, None, self._clock.now_us() // 1_000, reason, pause_ms))
+        return False
 
     def leave(self, session_id: str, subscription: Subscription) -> None:
         """Let a subscription that joined stop following a session."""
@@ -80,7 +109,7 @@ class Watching:
         if topic is None:
             return
         topic.remove(subscription)
-        self._unfollow_beats(topic, subscription)
+        self._beats.unfollow(topic, subscription)
         self._count(-1)
         self._release(topic)
 
@@ -118,12 +147,24 @@ class Watching:
 
     async def stop(self) -> None:
         """Stop the metronomes and what is being read."""
-        tasks = [*self._metronomes.values(), *self._reading]
-        for task in tasks:
+        await self._beats.stop()
+        for task in self._reading:
             task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
+        await asyncio.gather(*self._reading, return_exceptions=True)
         for topic in self._topics.values():
             topic.close()
+
+    async def _look(self, session_id: str, position: Head | None) -> View:
+        """Return the session as of now; one that was deleted only for who can be sent all that was missed of it."""
+        try:
+            return await self._sessions.get(session_id)
+        except SessionNotFound:
+            if position is None:
+                raise
+            since = await self._feed.since(session_id, position.version)
+            if since.session is None or replay_from(position, since, since.session).gap is not None:
+                raise
+            return View(since.session, since.session.updated_at)
 
     async def _level(self, topic: Topic, session: Session, position: Head | None) -> Since | None:
         """Bring the topic at least to `session`; with a position return what the store retains from it on."""
@@ -141,23 +182,27 @@ class Watching:
                 topic.take(event)
             if not since.events or topic.session is None or not _precedes(since.events[-1].session, topic.session):
                 return since
-        raise StoreUnavailable(f"session {topic.session_id} changes faster than it can be read")
+        text = f"session {topic.session_id} changes faster than it can be read"
+        raise CatchingUp(text, session_id=topic.session_id)
 
     def _greet(
         self, topic: Topic, position: Head | None, since: Since | None, now: int, subscription: Subscription
-    ) -> None:
+    ) -> int:
+        """Send what a subscription is to begin with; return up to which instant (ms) that tells of the session."""
         session = topic.session
         if session is None:
-            return
+            return now
         if position is not None and since is not None:
             replay = replay_from(position, since, session)
             if replay.gap is None:
                 progress = Frame(FrameKind.PROGRESS, topic.session_id, session, max(now, session.updated_at))
                 subscription.begin([*map(frames.of_event, replay.events)] or [progress])
-                return
+                # Who has missed the last version has missed all that has happened since; else nobody can tell.
+                return session.updated_at if replay.events else now
             self._on_gap(replay.gap)
             subscription.put(frames.gap(session, now, replay.gap, replay.min_version))
         subscription.put(frames.snapshot(session, now))
+        return now
 
     def _read(self, topic: Topic) -> None:
         """Read what was missed; one reading at a time, and another if more was missed meanwhile."""
@@ -185,13 +230,22 @@ class Watching:
                 self._read(topic)
         except SessionNotFound:
             topic.vanish()
-        except TransientError as error:
+        except Exception as error:
+            self._after_failure(topic, error)
+
+    def _after_failure(self, topic: Topic, error: Exception) -> None:
+        """Wait for a store that is away; a session that cannot be followed ends, instead of silently standing still."""
+        if _concerns_one_session(error):
+            _log.warning("session_not_followed", session_id=topic.session_id, problem=str(error))
+        elif isinstance(error, TransientError):
             _log.debug("catch_up_waits", session_id=topic.session_id, reason=error.reason)
-        except Exception:
-            _log.exception("catch_up_failed", session_id=topic.session_id)
+            return
+        else:
+            _log.error("catch_up_failed", session_id=topic.session_id, exc_info=error)
+        topic.give_up(COME_BACK_MS)
 
     async def _compare(self) -> None:
-        topics = [topic for topic in self._topics.values() if topic.session is not None]
+        topics = [topic for topic in self._topics.values() if topic.session is not None and topic.subscribers]
         for start in range(0, len(topics), POLL_BATCH):
             batch = topics[start : start + POLL_BATCH]
             heads = await self._feed.heads([topic.session_id for topic in batch])
@@ -206,50 +260,6 @@ class Watching:
             self._topics.pop(topic.session_id, None)
             self._feed.unsubscribe(topic.session_id)
 
-    def _follow_beats(self, topic: Topic, subscription: Subscription) -> None:
-        for interval in subscription.intervals:
-            self._beats.setdefault(interval, {}).setdefault(topic, {})[subscription] = None
-            if interval not in self._metronomes:
-                self._metronomes[interval] = asyncio.ensure_future(self._beat(interval))
-
-    def _unfollow_beats(self, topic: Topic, subscription: Subscription) -> None:
-        for interval in subscription.intervals:
-            topics = self._beats.get(interval, {})
-            followers = topics.get(topic, {})
-            followers.pop(subscription, None)
-            if not followers:
-                topics.pop(topic, None)
-            if not topics and interval in self._metronomes:
-                self._metronomes.pop(interval).cancel()
-
-    async def _beat(self, interval: int) -> None:
-        """Tick on whole multiples of the interval, each once, until nobody follows it and this is cancelled."""
-        topics, last = self._beats[interval], 0
-        while True:
-            now = self._clock.now_us()
-            at = (now // 1_000 // interval + 1) * interval
-            if at == last:  # woken a moment early
-                at += interval
-            last = at
-            await asyncio.sleep((at * 1_000 - now) / 1_000_000)
-            for place, topic in enumerate(list(topics)):
-                self._send_beat(topic, at, interval, topics.get(topic, {}))
-                if place % TOPICS_A_TURN == TOPICS_A_TURN - 1:
-                    await asyncio.sleep(0)
-
-    def _send_beat(self, topic: Topic, at: int, interval: int, followers: Iterable[Subscription]) -> None:
-        tick = topic.tick(at)
-        progress: Frame | None = None
-        for subscription in followers:
-            if not topic.sends_to(subscription):
-                continue
-            if tick is not None and subscription.tick_interval_ms == interval:
-                subscription.put_tick(tick)
-            if subscription.progress_interval_ms == interval:
-                progress = progress or topic.progress(at)
-                if progress is not None:
-                    subscription.put_progress(progress)
-
     def _on_gap(self, reason: GapReason) -> None:
         self._observer.gap(reason.name)
 
@@ -258,9 +268,9 @@ class Watching:
         self._observer.watchers(self._open)
 
 
-def unknown(session_id: str, now: int) -> Frame:
-    """Return the end of a session that does not exist."""
-    return frames.end(session_id, None, now, EndReason.NOT_FOUND)
+def _concerns_one_session(error: Exception) -> bool:
+    """Whether the failure is one session's and not the store's: it names the session then."""
+    return isinstance(error, TransientError | Contention) and "session_id" in error.details
 
 
 def _precedes(one: Session, other: Session) -> bool:

@@ -1,72 +1,43 @@
 """The commands and their options; what they do is beside this file."""
 
-import asyncio
-import sys
-from collections.abc import Coroutine
 from pathlib import Path
-from typing import Annotated, Any, NoReturn
+from typing import Annotated
 
-import grpc
 import typer
 
-from synckairos.adapters.postgres_migrations import MigrationError
-from synckairos.adapters.redis_guard import StoreLayoutError
-from synckairos.application.errors import TransientError
-from synckairos.bootstrap import AddressInUseError, serve
+from synckairos.bootstrap import serve
 from synckairos.cli import inspection
+from synckairos.cli.audit import audit_app
+from synckairos.cli.audit_dead import dead_app
+from synckairos.cli.audit_reading import events, session, status
+from synckairos.cli.audit_transfer import export, import_
 from synckairos.cli.dev import DevOptions, run_dev
-from synckairos.cli.migration import migrate
+from synckairos.cli.migration import migrate_app
+from synckairos.cli.recovery import recover
+from synckairos.cli.retention import retention
+from synckairos.cli.running import fail, run, settings_or_fail
+from synckairos.cli.worker import become_worker
 from synckairos.devstack import DevstackError
-from synckairos.settings import Settings, SettingsError, load_settings
-from synckairos.telemetry import configure_logging
 
 app = typer.Typer(
     no_args_is_help=True, add_completion=False, help="Authoritative, synchronized session time over gRPC."
 )
 store_app = typer.Typer(no_args_is_help=True, help="The identity of the store.")
-migrate_app = typer.Typer(no_args_is_help=True, help="The schema of the audit database.")
 app.add_typer(store_app, name="store")
 app.add_typer(migrate_app, name="migrate")
+app.add_typer(audit_app, name="audit")
+audit_app.add_typer(dead_app, name="dead")
+audit_app.command()(events)
+audit_app.command()(session)
+audit_app.command()(status)
+audit_app.command()(export)
+audit_app.command("import")(import_)
+audit_app.command()(retention)
+app.command()(recover)
 
-
-def fail(message: str) -> NoReturn:
-    """End the process with an error message."""
-    typer.echo(f"synckairos: {message}", err=True)
-    raise typer.Exit(1)
-
-
-def settings_or_fail(**given: object) -> Settings:
-    """Return the settings and set up logging, or end the process naming every wrong setting."""
-    try:
-        settings = load_settings(**{name: value for name, value in given.items() if value is not None})
-    except SettingsError as error:
-        fail(f"these settings are wrong:\n{error}")
-    configure_logging(settings.log_level, settings.log_format)
-    return settings
-
-
-def run(work: Coroutine[Any, Any, Any]) -> Any:  # noqa: ANN401 - whatever the work returns
-    """Run a coroutine, on uvloop where there is one; known failures end the process with their message."""
-    try:
-        if sys.platform == "win32":
-            return asyncio.run(work)
-        import uvloop  # noqa: PLC0415 - not on every platform
-
-        return uvloop.run(work)
-    except (
-        AddressInUseError,
-        StoreLayoutError,
-        TransientError,
-        DevstackError,
-        MigrationError,
-        inspection.InspectionError,
-    ) as error:
-        fail(str(error))
-    except grpc.aio.AioRpcError as error:
-        fail(f"{error.code().name}: {error.details()}")
-
-
-Listen = Annotated[str | None, typer.Option(help="host:port to listen on; port 0 takes a free one.")]
+Listen = Annotated[
+    str | None, typer.Option(help="host:port to listen on, port 0 takes a free one; default SYNCKAIROS_LISTEN.")
+]
 
 
 @app.command("serve")
@@ -79,16 +50,25 @@ def serve_command(
 
 
 @app.command()
+def worker() -> None:
+    """Carry events from Redis to SYNCKAIROS_DATABASE_URL until told to stop."""
+    settings = settings_or_fail()
+    if settings.database_url is None:
+        fail("a worker writes the audit trail: set SYNCKAIROS_DATABASE_URL")
+    become_worker(settings)
+
+
+@app.command()
 def dev(
     data_dir: Annotated[Path, typer.Option(help="Where Redis and PostgreSQL keep their data.")] = Path(".synckairos"),
-    listen: Annotated[str, typer.Option(help="host:port to listen on; port 0 takes a free one.")] = "127.0.0.1:50051",
-    redis_port: Annotated[int, typer.Option(help="Redis' port; 0 takes a free one.")] = 0,
-    postgres_port: Annotated[int, typer.Option(help="PostgreSQL's port; 0 takes a free one.")] = 0,
+    listen: Listen = None,
+    redis_port: Annotated[int, typer.Option(min=0, max=65_535, help="Redis' port; 0 takes a free one.")] = 0,
+    postgres_port: Annotated[int, typer.Option(min=0, max=65_535, help="PostgreSQL's port; 0 takes a free one.")] = 0,
 ) -> None:
     """Run everything on this machine: a real Redis, a real PostgreSQL (unless SYNCKAIROS_*_URL name some), a server."""
     try:
         run_dev(DevOptions(data_dir, listen, redis_port, postgres_port), settings_or_fail, run)
-    except DevstackError as error:
+    except (DevstackError, OSError) as error:
         fail(str(error))
 
 
@@ -125,13 +105,6 @@ def store_show() -> None:
     if identity is None:
         fail("the store has no name: run `synckairos store init`")
     typer.echo(f"store {identity.store_id}, layout {identity.layout}, {identity.partitions} partitions")
-
-
-@migrate_app.command("up")
-def migrate_up() -> None:
-    """Apply the migrations that are not applied yet to SYNCKAIROS_DATABASE_URL."""
-    applied = run(migrate(settings_or_fail()))
-    typer.echo(f"applied: {', '.join(applied)}" if applied else "nothing to apply")
 
 
 def main() -> None:

@@ -23,7 +23,7 @@ class DevOptions(NamedTuple):
     """What `dev` is told on the command line."""
 
     data_dir: Path
-    listen: str
+    listen: str | None
     redis_port: int
     postgres_port: int
 

@@ -59,7 +59,7 @@ async def inspect(settings: Settings, session_id: str) -> str:
         "bytes": len(encoded),
         "expires_in_ms": ttl,
         "next_boundary": None if score is None else int(float(score)),
-        "session": _plain(session),
+        "session": plain(session),
         "events": [
             {
                 "version": event.session.version,
@@ -77,12 +77,12 @@ async def inspect(settings: Settings, session_id: str) -> str:
     return json.dumps(found, indent=2)
 
 
-def _plain(value: Any) -> Any:  # noqa: ANN401 - any part of a session
+def plain(value: Any) -> Any:  # noqa: ANN401 - any part of a session
     """Turn nested values into what JSON has; enums by name, bytes as hexadecimal digits."""
     if hasattr(value, "_asdict"):
-        return {name: _plain(part) for name, part in value._asdict().items()}
+        return {name: plain(part) for name, part in value._asdict().items()}
     if isinstance(value, tuple):
-        return [_plain(part) for part in value]
+        return [plain(part) for part in value]
     if isinstance(value, bytes):
         return value.hex()
     return getattr(value, "name", value)

@@ -52,15 +52,19 @@ def _record_end(
 
 
 def _holder_expired(session: Session, due: int) -> Session:
-    """Charge the running clock to its end; in the bank modes name its holder."""
+    """Charge the running clock to its end and name its holder."""
     charged = timing.charge(session, due)
-    expired = timing.replace_running_clock(charged, clocks.expire(timing.running_clock(charged)))
+    return _naming_holder(timing.replace_running_clock(charged, clocks.expire(timing.running_clock(charged))))
+
+
+def _naming_holder(session: Session) -> Session:
+    """In the bank modes, name the holder whose bank has just run out."""
     active = session.active_participant
     if active is None or session.rules.mode not in BANK_MODES:
-        return expired
+        return session
     if session.rules.mode is Mode.PER_GROUP:
-        return expired._replace(expired_group_id=active.group_id)
-    return expired._replace(expired_participant_id=active.participant_id)
+        return session._replace(expired_group_id=active.group_id)
+    return session._replace(expired_participant_id=active.participant_id)
 
 
 def _expire_session(ledger: Ledger, due: int) -> None:
@@ -114,5 +118,5 @@ def _advance(ledger: Ledger, due: int) -> None:
 def _notify(ledger: Ledger, due: int) -> None:
     session = ledger.session
     flagged = timing.replace_running_clock(session, clocks.start_overtime(timing.running_clock(session)))
-    subject = running_subject(session, due)
-    ledger.record(EventType.OVERTIME_STARTED, flagged, subject, author=SYSTEM, at=due, cause=Cause.DEADLINE)
+    subject, named = running_subject(session, due), _naming_holder(flagged)
+    ledger.record(EventType.OVERTIME_STARTED, named, subject, author=SYSTEM, at=due, cause=Cause.DEADLINE)

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Final, NamedTuple, assert_never
 
-from synckairos.domain import membership, settlement, timing, turns
+from synckairos.domain import membership, settlement, turns
 from synckairos.domain.adjustment import adjust_time
 from synckairos.domain.commands import (
     AddParticipant,
@@ -197,9 +197,7 @@ def _switch(ledger: Ledger, command: Switch, caller: Caller) -> None:
 
 def _pause(ledger: Ledger, caller: Caller) -> None:
     session, now = ledger.session, ledger.now
-    paused = session._replace(
-        status=Status.PAUSED, carried_ms=timing.elapsed(session, now), resumed_at=None, paused_at=now
-    )
+    paused = turns.pause(session, now)
     ledger.record(EventType.SESSION_PAUSED, paused, running_subject(session, now), author=caller.author)
 
 

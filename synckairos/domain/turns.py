@@ -4,6 +4,7 @@ from synckairos.domain import clocks, timing
 from synckairos.domain.model import (
     BANK_MODES,
     CONTINUOUS_MODES,
+    Clock,
     Mode,
     Participant,
     Session,
@@ -95,6 +96,11 @@ def begin_turn(session: Session, position: int | None, at: int) -> Session:
     return session
 
 
+def pause(session: Session, at: int) -> Session:
+    """Return the running session standing still from this instant on; nothing is charged yet."""
+    return session._replace(status=Status.PAUSED, carried_ms=timing.elapsed(session, at), resumed_at=None, paused_at=at)
+
+
 def end(session: Session, status: Status, at: int) -> Session:
     """Return the session ended at this instant, the running slice charged and nobody active."""
     charged = timing.charge(session, at)
@@ -110,10 +116,17 @@ def end(session: Session, status: Status, at: int) -> Session:
 
 def holders_left(session: Session) -> list[int]:
     """Return the positions of the clock holders (groups or participants) still in the game."""
+    return [position for position, clock in enumerate(_held(session)) if not clock.is_expired]
+
+
+def has_lost_holders(session: Session) -> bool:
+    """Whether a clock holder has run out and left the game."""
+    return any(clock.is_expired for clock in _held(session))
+
+
+def _held(session: Session) -> list[Clock]:
     if session.rules.mode not in BANK_MODES:
         return []
     if session.rules.mode is Mode.PER_GROUP:
-        held = [group.clock for group in session.groups]
-    else:
-        held = [participant.clock for participant in session.participants]
-    return [position for position, clock in enumerate(held) if not clock.is_expired]
+        return [group.clock for group in session.groups]
+    return [participant.clock for participant in session.participants]

@@ -7,6 +7,7 @@ from math import isfinite
 from typing import Final, TypeVar
 
 from google.protobuf.struct_pb2 import Struct, Value
+from google.protobuf.timestamp_pb2 import Timestamp
 
 from synckairos.domain.errors import FieldViolation, InvalidField
 from synckairos.domain.specification import MAX_LABELS, MAX_METADATA_BYTES
@@ -14,6 +15,10 @@ from synckairos.domain.specification import MAX_LABELS, MAX_METADATA_BYTES
 MAX_REASON_BYTES: Final = 256
 MAX_ACTOR_BYTES: Final = 128
 MAX_INT64: Final = 2**63 - 1
+MAX_INSTANT_MS: Final = 253_402_300_799_999
+"""The last millisecond of the year 9999."""
+MAX_CHOICES: Final = 100
+"""Entries of a filter."""
 MAX_NOTED: Final = 100
 """Violations collected; nobody is told more."""
 MAX_DEPTH: Final = 20
@@ -90,6 +95,26 @@ class Fields:
         except ValueError:
             self.refuse(path, f"{value} is not a known value")
             return None
+
+    def enums(self, path: str, values: Sequence[int], kind: type[EnumT]) -> frozenset[EnumT]:
+        """Return the members a filter chooses; none of them is left unset."""
+        chosen = set()
+        for place, value in enumerate(self.bounded(path, values, MAX_CHOICES)):
+            if value == 0:
+                self.refuse(f"{path}[{place}]", "is not a known value")
+            member = self.enum(f"{path}[{place}]", value, kind)
+            if member is not None:
+                chosen.add(member)
+        return frozenset(chosen)
+
+    def instant(self, path: str, value: Timestamp, *, present: bool) -> int | None:
+        """Return the first whole ms since 1970 that is not before the instant, None if it is not set."""
+        if not present:
+            return None
+        if not 0 <= value.seconds <= MAX_INSTANT_MS // 1_000 or not 0 <= value.nanos < 1_000_000_000:
+            self.refuse(path, "is not an instant from 1970 to 9999")
+            return None
+        return min(value.seconds * 1_000 + -(-value.nanos // 1_000_000), MAX_INSTANT_MS)
 
     def labels(self, path: str, value: Mapping[str, str]) -> tuple[tuple[str, str], ...]:
         """Return labels in a stable order; how long they may be is the domain's."""

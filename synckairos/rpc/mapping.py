@@ -24,7 +24,8 @@ def timestamp_us(instant_us: int) -> Timestamp:
     return Timestamp(seconds=seconds, nanos=us * 1_000)
 
 
-def _optional_timestamp(instant_ms: int | None) -> Timestamp | None:
+def optional_timestamp(instant_ms: int | None) -> Timestamp | None:
+    """Return an instant (ms since 1970) as a Timestamp, None for none."""
     return None if instant_ms is None else timestamp(instant_ms)
 
 
@@ -85,11 +86,11 @@ def session_message(session: Session, now: int) -> session_pb2.Session:
         on_expire=_on_expire(rules.on_expire),
         warning_thresholds_ms=rules.warning_thresholds_ms,
         created_at=timestamp(session.created_at),
-        started_at=_optional_timestamp(session.started_at),
-        cycle_started_at=_optional_timestamp(session.cycle_started_at),
-        deadline_at=_optional_timestamp(timing.deadline_at(session)),
-        paused_at=_optional_timestamp(session.paused_at),
-        completed_at=_optional_timestamp(session.completed_at),
+        started_at=optional_timestamp(session.started_at),
+        cycle_started_at=optional_timestamp(session.cycle_started_at),
+        deadline_at=optional_timestamp(timing.deadline_at(session)),
+        paused_at=optional_timestamp(session.paused_at),
+        completed_at=optional_timestamp(session.completed_at),
         updated_at=timestamp(session.updated_at),
         metadata=_metadata(session.metadata),
         labels=dict(session.labels),
@@ -150,7 +151,7 @@ def event_message(event: Event) -> event_pb2.Event:
         reason=event.author.reason,
         change_id=session.change_id,
         occurred_at=timestamp(session.updated_at),
-        fired_at=_optional_timestamp(event.fired_at),
+        fired_at=optional_timestamp(event.fired_at),
         participant_id=event.subject.participant_id or "",
         group_id=event.subject.group_id or "",
         time_elapsed_ms=event.subject.elapsed_ms,

@@ -5,6 +5,7 @@ from typing import Final, NamedTuple, Protocol
 from google.protobuf.message import Message
 
 from synckairos.domain.commands import AddParticipant, AdjustTime, Create, RemoveParticipant, Switch, Update
+from synckairos.domain.events import SYSTEM
 from synckairos.domain.model import MAX_BUDGET_MS, Mode, OnExpire
 from synckairos.domain.specification import (
     MAX_PARTICIPANTS,
@@ -16,10 +17,12 @@ from synckairos.domain.specification import (
     metadata_violations,
     violations,
 )
-from synckairos.rpc.fields import MAX_INT64, MAX_REASON_BYTES, Fields
+from synckairos.rpc.calls import Context
+from synckairos.rpc.fields import MAX_ACTOR_BYTES, MAX_INT64, MAX_REASON_BYTES, Fields
 from synckairos.v1 import session_pb2
 from synckairos.v1 import session_service_pb2 as pb
 
+ACTOR_HEADER: Final = "x-actor"
 UPDATABLE: Final = ("metadata", "labels")
 MAX_PATHS: Final = 100
 
@@ -39,6 +42,17 @@ class Target(NamedTuple):
     request_id: str
     expected_version: int
     reason: str
+
+
+def actor(fields: Fields, context: Context) -> str:
+    """Return who is behind a call: whom its metadata name, else its network peer; nobody may pose as the system."""
+    for key, value in context.invocation_metadata() or ():
+        if key == ACTOR_HEADER and value:
+            named = value if isinstance(value, str) else value.decode(errors="replace")
+            if named == SYSTEM.actor:
+                fields.refuse(ACTOR_HEADER, f"`{SYSTEM.actor}` is what nobody's changes are signed with")
+            return fields.text(ACTOR_HEADER, named, MAX_ACTOR_BYTES)
+    return context.peer()
 
 
 def target(fields: Fields, request: Mutation, *, expected_version: int) -> Target:

@@ -10,7 +10,7 @@ from grpc_health.v1 import health, health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection
 
 from synckairos.rpc.calls import reader
-from synckairos.v1 import session_service_pb2, time_service_pb2
+from synckairos.v1 import audit_service_pb2, session_service_pb2, time_service_pb2
 
 MAX_RECEIVE_BYTES: Final = 1 << 20
 MAX_SEND_BYTES: Final = 16 << 20
@@ -19,7 +19,7 @@ PENDING: Final = 100_000
 
 SESSION_SERVICE: Final[ServiceDescriptor] = session_service_pb2.DESCRIPTOR.services_by_name["SessionService"]
 TIME_SERVICE: Final[ServiceDescriptor] = time_service_pb2.DESCRIPTOR.services_by_name["TimeService"]
-SERVICES: Final = (SESSION_SERVICE, TIME_SERVICE)
+AUDIT_SERVICE: Final[ServiceDescriptor] = audit_service_pb2.DESCRIPTOR.services_by_name["AuditService"]
 
 
 def server_options(*, reuse_port: bool) -> Sequence[tuple[str, int]]:
@@ -64,7 +64,10 @@ def method_handlers(service: ServiceDescriptor, servicers: Sequence[object]) -> 
 
 
 class Health:
-    """grpc.health.v1 for the server as a whole and for each service; readiness is the store's."""
+    """grpc.health.v1 for the server as a whole and for each service.
+
+    Readiness is the store's; the audit trail's has an entry of its own, so that its loss takes no server out.
+    """
 
     def __init__(self) -> None:
         self._servicer = health.aio.HealthServicer()
@@ -74,14 +77,21 @@ class Health:
         health_pb2_grpc.add_HealthServicer_to_server(self._servicer, server)
 
     async def set(self, *, is_ready: bool) -> None:
-        """Say whether calls are answered."""
-        status = health_pb2.HealthCheckResponse.SERVING if is_ready else health_pb2.HealthCheckResponse.NOT_SERVING
-        for name in ("", *(service.full_name for service in SERVICES)):
-            await self._servicer.set(name, status)
+        """Say whether sessions are served."""
+        for name in ("", SESSION_SERVICE.full_name, TIME_SERVICE.full_name):
+            await self._servicer.set(name, _status(is_ready=is_ready))
+
+    async def set_audit(self, *, is_ready: bool) -> None:
+        """Say whether the audit trail can be read."""
+        await self._servicer.set(AUDIT_SERVICE.full_name, _status(is_ready=is_ready))
 
     async def drain(self) -> None:
         """Say NOT_SERVING from now on, whatever else is said."""
         await self._servicer.enter_graceful_shutdown()
+
+
+def _status(*, is_ready: bool) -> health_pb2.HealthCheckResponse.ServingStatus:
+    return health_pb2.HealthCheckResponse.SERVING if is_ready else health_pb2.HealthCheckResponse.NOT_SERVING
 
 
 def build_server(

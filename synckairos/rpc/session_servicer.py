@@ -8,26 +8,20 @@ from google.protobuf.timestamp_pb2 import Timestamp
 
 from synckairos.application.listing import Filter, Listing, Page
 from synckairos.application.ports import Position, Request
-from synckairos.application.sessions import Answer, Sessions
+from synckairos.application.sessions import Answer, Sessions, View
 from synckairos.domain.commands import Caller, Cancel, Command, Complete, Pause, Resume, Start
 from synckairos.domain.events import Author
 from synckairos.domain.model import Mode, Status
-from synckairos.rpc import page_tokens, requests
+from synckairos.rpc import page_tokens, paging, requests
 from synckairos.rpc.calls import Context, deadline_of
-from synckairos.rpc.fields import MAX_ACTOR_BYTES, Fields
+from synckairos.rpc.fields import Fields
 from synckairos.rpc.mapping import session_message, timestamp
 from synckairos.rpc.requests import Target
 from synckairos.v1 import session_pb2
 from synckairos.v1 import session_service_pb2 as pb
 
-ACTOR_HEADER: Final = "x-actor"
 FINGERPRINT_BYTES: Final = 16
 MAX_BATCH: Final = 100
-MAX_PAGE: Final = 500
-DEFAULT_PAGE: Final = 50
-MAX_PAGE_BYTES: Final = 2 << 20
-"""Of sessions on a page: half of what clients take in one message by default."""
-MAX_FILTERS: Final = 100
 
 
 class _Reply(Protocol):
@@ -53,7 +47,7 @@ class SessionServicer:
     async def CreateSession(self, request: pb.CreateSessionRequest, context: Context) -> pb.CreateSessionResponse:  # noqa: N802 - the contract's name
         """Create a session."""
         fields = Fields()
-        actor = _actor(fields, context)
+        actor = requests.actor(fields, context)
         target, command = requests.create(fields, request)
         fields.check()
         session_id = target.session_id or self._sessions.session_id_for(target.request_id)
@@ -78,22 +72,27 @@ class SessionServicer:
         fields = Fields()
         ids = requests.session_ids(fields, "session_ids[{}]", list(request.session_ids), MAX_BATCH)
         fields.check()
-        views, now = await self._listing.at_once(ids)
+        batch = await self._listing.at_once(ids)
+        views = [one for one in batch.found if isinstance(one, View)]
+        messages = paging.fitting(session_message(view.session, view.now) for view in views)
+        missing = [sid for sid, one in zip(ids, batch.found, strict=True) if one is None]
+        told = {*missing, *(message.session_id for message in messages)}
         return pb.BatchGetSessionsResponse(
-            sessions=[session_message(view.session, now) for view in views if view is not None],
-            missing_session_ids=[sid for sid, view in zip(ids, views, strict=True) if view is None],
-            server_time=timestamp(now),
+            sessions=messages,
+            missing_session_ids=missing,
+            unread_session_ids=[sid for sid in ids if sid not in told],
+            server_time=timestamp(batch.now),
         )
 
     async def ListSessions(self, request: pb.ListSessionsRequest, _context: Context) -> pb.ListSessionsResponse:  # noqa: N802 - the contract's name
         """Return a page of sessions, newest first."""
         fields = Fields()
         wanted = Filter(
-            statuses=frozenset(_enums(fields, "statuses", request.statuses, Status)),
-            modes=frozenset(_enums(fields, "modes", request.modes, Mode)),
+            statuses=fields.enums("statuses", request.statuses, Status),
+            modes=fields.enums("modes", request.modes, Mode),
             labels=fields.labels("labels", request.labels),
         )
-        size = min(fields.between("page_size", request.page_size, 0, 2**31 - 1) or DEFAULT_PAGE, MAX_PAGE)
+        size = paging.page_size(fields, request.page_size)
         after = page_tokens.read(fields, request.page_token, wanted)
         fields.check()
         page = await self._listing.page(wanted, after, size)
@@ -181,18 +180,10 @@ class SessionServicer:
 
 def _caller(fields: Fields, request: Any, context: Context) -> tuple[Caller, Target]:  # noqa: ANN401 - any mutation's request
     """Read what all mutations share, and refuse the request if anything in it is wrong."""
-    actor = _actor(fields, context)
+    actor = requests.actor(fields, context)
     target = requests.target(fields, request, expected_version=request.expected_version)
     fields.check()
     return Caller(Author(actor, target.reason), target.expected_version), target
-
-
-def _actor(fields: Fields, context: Context) -> str:
-    for key, value in context.invocation_metadata() or ():
-        if key == ACTOR_HEADER:
-            actor = value if isinstance(value, str) else value.decode(errors="replace")
-            return fields.text(ACTOR_HEADER, actor, MAX_ACTOR_BYTES)
-    return context.peer()
 
 
 def _origin(request: Message, target: Target, context: Context) -> Request:
@@ -204,29 +195,15 @@ def _origin(request: Message, target: Target, context: Context) -> Request:
 
 def _reply(kind: type[ReplyT], answer: Answer) -> ReplyT:
     session = session_message(answer.session, answer.now) if answer.session is not None else None
+    if answer.gone is not None:
+        session = session_pb2.Session(**answer.gone._asdict())
     return kind(session=session, server_time=timestamp(answer.now), replayed=answer.replayed)
 
 
 def _fitting(page: Page) -> tuple[list[session_pb2.Session], Position | None]:
-    """Return as many sessions of a page as a reply should hold, at least one, and where the next page begins."""
-    fitting: list[session_pb2.Session] = []
-    size = 0
-    for place, view in enumerate(page.views):
-        message = session_message(view.session, page.now)
-        size += message.ByteSize()
-        if fitting and size > MAX_PAGE_BYTES:
-            last = page.views[place - 1].session
-            return fitting, Position(last.created_at, last.session_id)
-        fitting.append(message)
-    return fitting, page.next
-
-
-def _enums(fields: Fields, path: str, values: Any, kind: Any) -> list[Any]:  # noqa: ANN401 - statuses and modes alike
-    read = []
-    for place, value in enumerate(fields.bounded(path, values, MAX_FILTERS)):
-        if value == 0:
-            fields.refuse(f"{path}[{place}]", "is not a known value")
-        member = fields.enum(f"{path}[{place}]", value, kind)
-        if member is not None:
-            read.append(member)
-    return read
+    """Return as many sessions of a page as a reply should hold, and where the next page begins."""
+    messages = paging.fitting(session_message(view.session, view.now) for view in page.views)
+    if len(messages) == len(page.views):
+        return messages, page.next
+    last = page.views[len(messages) - 1].session
+    return messages, Position(last.created_at, last.session_id)

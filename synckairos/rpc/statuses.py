@@ -44,15 +44,20 @@ CODES: Final[dict[type[domain.SyncKairosError], grpc.StatusCode]] = {
 
 def is_expected(error: BaseException) -> bool:
     """Whether the error is an answer; every other one is a bug or a broken part."""
-    return type(error) in CODES
+    return _code_of(error) is not None
+
+
+def _code_of(error: BaseException) -> grpc.StatusCode | None:
+    """Return the code of the error's class, or of the nearest one it is a kind of: adapters have kinds of their own."""
+    return next((CODES[kind] for kind in type(error).__mro__ if kind in CODES), None)
 
 
 def status_of(error: BaseException, request_id: str) -> tuple[grpc.StatusCode, status_pb2.Status]:
     """Return the code and the full status of an error; an unexpected one says nothing about itself."""
-    if not isinstance(error, domain.SyncKairosError) or not is_expected(error):
+    code = _code_of(error)
+    if not isinstance(error, domain.SyncKairosError) or code is None:
         info = error_details_pb2.ErrorInfo(reason="INTERNAL", domain=DOMAIN, metadata={"request_id": request_id})
         return grpc.StatusCode.INTERNAL, _status(grpc.StatusCode.INTERNAL, INTERNAL_TEXT, [info])
-    code = CODES[type(error)]
     metadata = {name: _shortened(text) for name, text in error.details.items()}
     details: list[Message] = [error_details_pb2.ErrorInfo(reason=error.reason, domain=DOMAIN, metadata=metadata)]
     if isinstance(error, domain.InvalidField | domain.RequestIdReused):

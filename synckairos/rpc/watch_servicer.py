@@ -6,10 +6,9 @@ from typing import Final
 
 from synckairos.application.errors import Draining, SlowConsumer
 from synckairos.application.frames import FrameKind
-from synckairos.application.ports import AuthorityClock, Head
+from synckairos.application.ports import Head
 from synckairos.application.subscriptions import Subscription
-from synckairos.application.watching import Watching, unknown
-from synckairos.domain.errors import SessionNotFound
+from synckairos.application.watching import Watching
 from synckairos.rpc import requests, resume_tokens
 from synckairos.rpc.calls import Context
 from synckairos.rpc.envelopes import encoded
@@ -25,11 +24,9 @@ JOIN_AT_ONCE: Final = 32
 class WatchServicer:
     """WatchSession and WatchSessions; they write bytes, made once for all subscribers of a session."""
 
-    def __init__(self, watching: Watching, clock: AuthorityClock, stall_s: float) -> None:
+    def __init__(self, watching: Watching, stall_s: float) -> None:
         self._watching = watching
-        self._clock = clock
         self._stall_s = stall_s
-        self._subscriptions: set[Subscription] = set()
         self._is_draining = False
 
     async def WatchSession(self, request: pb.WatchSessionRequest, context: Context) -> None:  # noqa: N802 - the contract's name
@@ -75,20 +72,20 @@ class WatchServicer:
     async def _join_all(
         self, ids: Sequence[str], positions: Sequence[Head | None], subscription: Subscription, joined: list[str]
     ) -> None:
+        """Join every session; the first failure that is no single session's ends it, the others are not tried."""
         places = asyncio.Semaphore(JOIN_AT_ONCE)
 
         async def join(session_id: str, position: Head | None) -> None:
             async with places:
-                try:
-                    await self._watching.join(session_id, position, subscription)
+                if await self._watching.join_among(session_id, position, subscription):
                     joined.append(session_id)
-                except SessionNotFound:
-                    subscription.put(unknown(session_id, self._clock.now_us() // 1_000))
 
-        outcomes = await asyncio.gather(*map(join, ids, positions), return_exceptions=True)
-        for outcome in outcomes:
-            if isinstance(outcome, BaseException):
-                raise outcome
+        try:
+            async with asyncio.TaskGroup() as tasks:
+                for session_id, position in zip(ids, positions, strict=True):
+                    tasks.create_task(join(session_id, position))
+        except BaseExceptionGroup as failed:
+            raise failed.exceptions[0] from None
 
     async def _serve(
         self, subscription: Subscription, session_ids: Sequence[str], context: Context, open_ends: int = 1

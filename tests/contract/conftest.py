@@ -1,4 +1,4 @@
-"""Every contract test runs twice: against the fake and against a real Redis."""
+"""Every contract test runs twice: against the fake and against a real Redis or PostgreSQL."""
 
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack
@@ -6,7 +6,10 @@ from contextlib import AsyncExitStack
 import pytest
 
 from synckairos.application.ports import DeadlineIndex, SessionIndex, SessionStore
+from synckairos.devstack import PostgresServer
+from tests.contract.audit_backends import AuditBackend, in_memory, in_postgres
 from tests.contract.backends import Backend, FakeBackend, RedisBackend
+from tests.harness.audit_databases import audit_database, emptied
 
 
 @pytest.fixture(params=["fake", "redis"])
@@ -36,3 +39,20 @@ async def index(backend: Backend) -> SessionIndex:
 async def deadlines(backend: Backend) -> DeadlineIndex:
     """The deadlines of the shared data."""
     return await backend.deadlines()
+
+
+@pytest.fixture(scope="module")
+async def audit_url(postgres_server: PostgresServer) -> AsyncIterator[str]:
+    """A database with the tables of the audit trail, for the tests of one file."""
+    async with audit_database(postgres_server) as url:
+        yield url
+
+
+@pytest.fixture(params=["fake", "postgres"])
+async def audit_backend(request: pytest.FixtureRequest, audit_url: str) -> AsyncIterator[AuditBackend]:
+    """An empty audit trail of one kind or the other."""
+    if request.param == "fake":
+        yield in_memory()
+        return
+    async with emptied(audit_url) as database:
+        yield in_postgres(database)

@@ -166,7 +166,19 @@ async def test_answered_requests_are_remembered(store: SessionStore, answers: bo
     await store.transact(session.session_id, request, again, until())
 
     remembered = again.readings[0].remembered
-    assert remembered == ((request.fingerprint, session.version + 1) if answers else None)
+    assert remembered == ((request.fingerprint, session.epoch, session.version + 1) if answers else None)
+
+
+async def test_an_answer_without_a_change_is_remembered(store: SessionStore) -> None:
+    """A request about a session that is not there may be answered; nothing but the answer is kept."""
+    session_id, request = new_id(), Request(new_id(), UUID(int=7).bytes)
+    again = asking(None)
+
+    await store.transact(session_id, request, lambda _: Plan(answers=True), until())
+    await store.transact(session_id, request, again, until())
+
+    assert again.readings[0].remembered == (request.fingerprint, 0, 0)
+    assert again.readings[0].session is None
 
 
 async def test_a_request_is_remembered_for_its_session_alone(store: SessionStore) -> None:
@@ -194,4 +206,4 @@ async def test_a_request_outlives_its_session(store: SessionStore, end: object) 
 
     await store.transact(session.session_id, request, look, until())
 
-    assert look.readings[0].remembered == (request.fingerprint, session.version + 1)
+    assert look.readings[0].remembered == (request.fingerprint, session.epoch, session.version + 1)

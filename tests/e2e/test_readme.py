@@ -119,13 +119,28 @@ async def test_the_python_example(stack: Stack, tmp_path: Path) -> None:
 
 
 async def test_what_dev_prints_can_be_pasted(stack: Stack, tmp_path: Path) -> None:
-    """The commands that `dev` suggests work: the first one, run twice, says that the session exists."""
-    suggested = [line.strip() for line in stack.greeting.splitlines() if "CreateSession" in line]
-    script = suggested[0].replace(".venv/bin/buf", str(BUF))
+    """The commands that `dev` suggests work: run once or again, they find a session that was made and started."""
+    create, start, watch = (
+        next(line.strip() for line in stack.greeting.splitlines() if method in line).replace(".venv/bin/buf", str(BUF))
+        for method in ("CreateSession", "StartSession", "WatchSession")
+    )
 
-    again = await run_command("bash", "-ec", f"{script}; {script}", cwd=tmp_path)
+    again = await run_command("bash", "-ec", f"{create} || true; {create}", cwd=tmp_path)
+    started = await run_command("bash", "-ec", f"{start} || true; {start}", cwd=tmp_path)
+    watching = await asyncio.create_subprocess_exec(
+        "bash", "-ec", watch, cwd=tmp_path, stdout=asyncio.subprocess.PIPE, start_new_session=True
+    )
+    assert watching.stdout is not None
+    try:
+        seen = await _until(watching.stdout, '"resumeToken"')
+    finally:
+        if watching.returncode is None:
+            os.killpg(watching.pid, signal.SIGTERM)  # the shell, and the client it runs
+        await watching.wait()
 
     assert "already_exists" in (again.stdout + again.stderr).lower().replace("alreadyexists", "already_exists")
+    assert "cannot be asked to start" in started.stdout + started.stderr
+    assert '"snapshot"' in seen
 
 
 async def test_the_commands_of_the_operations_page(stack: Stack, tmp_path: Path) -> None:

@@ -76,6 +76,9 @@ class FakeData:
         if plan.remove and before is not None:
             self._remove(session_id, before)
             return
+        if not plan.events:
+            self._remember(session_id, request, 0, 0)
+            return
         last = plan.events[-1].session
         is_new_life = before is None or before.epoch != last.epoch
         events = (() if is_new_life else self.retained(session_id)) + tuple(plan.events)
@@ -84,11 +87,13 @@ class FakeData:
         self.put(last)
         self.outbox += [Outgoing(event, request) for event in plan.events]
         if plan.answers and request.request_id:
-            remembered = Remembered(request.fingerprint, last.version)
-            key = (session_id, request.request_id)
-            self.requests[key] = Kept(remembered, self.clock.ms + self.request_ttl_ms)
+            self._remember(session_id, request, last.epoch, last.version)
         for event in plan.events:
             self._hint(Hint(session_id, event))
+
+    def _remember(self, session_id: str, request: Request, epoch: int, version: int) -> None:
+        remembered = Remembered(request.fingerprint, epoch, version)
+        self.requests[session_id, request.request_id] = Kept(remembered, self.clock.ms + self.request_ttl_ms)
 
     def put(self, session: Session) -> None:
         """Hold a session, and its entries in both indexes."""
@@ -145,7 +150,8 @@ class FakeSessionStore:
             reading = self._reading(session_id, request)
             await asyncio.sleep(0)  # the round trip, in which others get their turn
             plan = decide(reading)
-            if not plan.events and not (plan.remove and reading.session):
+            is_remembered = plan.answers and bool(request.request_id)
+            if not plan.events and not (plan.remove and reading.session) and not is_remembered:
                 return
             if self._data.session(session_id) is reading.session:
                 self._data.apply(session_id, request, reading.session, plan)

@@ -50,6 +50,12 @@ class ServerProcess:
         """Whether the process lives."""
         return self._process is not None and self._process.poll() is None
 
+    @property
+    def pid(self) -> int:
+        """The process id, once it has been started."""
+        assert self._process is not None
+        return self._process.pid
+
     def spawn(self) -> None:
         """Start the process without waiting for it."""
         with self.log.open("ab") as log:

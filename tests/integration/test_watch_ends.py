@@ -86,7 +86,7 @@ async def test_a_server_that_goes_says_so_on_every_stream(settings: Settings) ->
 def beating() -> list[str]:
     """Return what of the streams is still running on this loop."""
     names = [getattr(task.get_coro(), "__qualname__", "") for task in asyncio.all_tasks()]
-    return [name for name in names if name.startswith(("Watching._", "WatchServicer."))]
+    return [name for name in names if name.startswith(("Watching._", "Beats._", "WatchServicer."))]
 
 
 async def until(condition: Callable[[], Any], seconds: float = 5.0) -> None:
@@ -134,8 +134,8 @@ async def test_readers_who_leave_leave_nothing(
         await until(lambda: not inside._open and not beating())
 
         assert not inside._topics
-        assert not inside._metronomes
-        assert not any(inside._beats.values())
+        assert not inside._beats._metronomes
+        assert not any(inside._beats._followers.values())
         async with asyncio.timeout(5):
             while await key_space.channels():
                 continue

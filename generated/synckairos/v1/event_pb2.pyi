@@ -183,6 +183,10 @@ class _EndReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_EndReason.V
     """This server is going down: resume elsewhere with the last resume_token after retry_after_ms."""
     END_REASON_NOT_FOUND: _EndReason.ValueType  # 4
     """There is no such session. Only in WatchSessions."""
+    END_REASON_UNAVAILABLE: _EndReason.ValueType  # 5
+    """This server cannot show the session now: it is far behind and being brought up to date, or was written by a
+    newer version of the server. Watch it again after retry_after_ms, with the last resume_token if there is one.
+    """
 
 class EndReason(_EndReason, metaclass=_EndReasonEnumTypeWrapper):
     """EndReason says why a stream, or one session of it, ends."""
@@ -197,6 +201,10 @@ END_REASON_DRAINING: EndReason.ValueType  # 3
 """This server is going down: resume elsewhere with the last resume_token after retry_after_ms."""
 END_REASON_NOT_FOUND: EndReason.ValueType  # 4
 """There is no such session. Only in WatchSessions."""
+END_REASON_UNAVAILABLE: EndReason.ValueType  # 5
+"""This server cannot show the session now: it is far behind and being brought up to date, or was written by a
+newer version of the server. Watch it again after retry_after_ms, with the last resume_token if there is one.
+"""
 Global___EndReason: _TypeAlias = EndReason  # noqa: Y015
 
 @_typing.final

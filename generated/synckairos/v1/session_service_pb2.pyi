@@ -7,7 +7,7 @@ Every error is a google.rpc.Status with ErrorInfo{reason, domain "synckairos.dev
 named below as CODE / REASON. Every call may also fail with UNAVAILABLE / STORE_UNAVAILABLE (nothing was
 changed), UNAVAILABLE / DRAINING, and every mutation with UNAVAILABLE / OUTCOME_UNKNOWN (it may or may not have
 been applied: retry with the same request_id), UNAVAILABLE / CATCHING_UP, ABORTED / CONTENTION,
-RESOURCE_EXHAUSTED / AUDIT_BACKLOG. Retry what carries RetryInfo, and nothing else.
+RESOURCE_EXHAUSTED / AUDIT_BACKLOG. Retry what carries RetryInfo, and ABORTED / CONTENTION after a pause.
 
 Checks come in this order for every mutation: fields, request_id, existence, what is already due, expiry,
 a turn moved by that, expected_version, expected_active_participant_id, the state.
@@ -272,9 +272,12 @@ class BatchGetSessionsResponse(_message.Message):
     SESSIONS_FIELD_NUMBER: _builtins.int
     MISSING_SESSION_IDS_FIELD_NUMBER: _builtins.int
     SERVER_TIME_FIELD_NUMBER: _builtins.int
+    UNREAD_SESSION_IDS_FIELD_NUMBER: _builtins.int
     @_builtins.property
     def sessions(self) -> _containers.RepeatedCompositeFieldContainer[_session_pb2.Session]:
-        """The sessions found, in the order asked, computed at server_time."""
+        """The sessions found, in the order asked, computed at server_time; one that something fell due for a moment later
+        as of that change.
+        """
 
     @_builtins.property
     def missing_session_ids(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
@@ -284,16 +287,23 @@ class BatchGetSessionsResponse(_message.Message):
     def server_time(self) -> _timestamp_pb2.Timestamp:
         """The instant they were computed for."""
 
+    @_builtins.property
+    def unread_session_ids(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """The ids that could not be read this time, in the order asked: the reply is full (about 2 MB), the session is more
+        than 1 000 boundaries behind, or it was written by a newer server. Ask for them again, one by one.
+        """
+
     def __init__(
         self,
         *,
         sessions: _abc.Iterable[_session_pb2.Session] | None = ...,
         missing_session_ids: _abc.Iterable[_builtins.str] | None = ...,
         server_time: _timestamp_pb2.Timestamp | None = ...,
+        unread_session_ids: _abc.Iterable[_builtins.str] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["server_time", b"server_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["missing_session_ids", b"missing_session_ids", "server_time", b"server_time", "sessions", b"sessions"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["missing_session_ids", b"missing_session_ids", "server_time", b"server_time", "sessions", b"sessions", "unread_session_ids", b"unread_session_ids"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -376,7 +386,9 @@ class ListSessionsResponse(_message.Message):
     """Where the next page begins; empty after the last."""
     @_builtins.property
     def sessions(self) -> _containers.RepeatedCompositeFieldContainer[_session_pb2.Session]:
-        """The page, newest first by (created_at, session_id), computed at server_time."""
+        """The page, newest first by (created_at, session_id), computed at server_time; one that something fell due for a
+        moment later as of that change.
+        """
 
     @_builtins.property
     def server_time(self) -> _timestamp_pb2.Timestamp:
@@ -411,7 +423,7 @@ class StartSessionRequest(_message.Message):
     """UUID of the session; required."""
     request_id: _builtins.str
     """UUID that makes the call safe to retry for an hour: the same id and content is applied once and answered
-    with replayed = true after that. Other content under the same id: INVALID_ARGUMENT / REQUEST_ID_REUSED.
+    with replayed = true after that. Other content (ids in another case too): INVALID_ARGUMENT / REQUEST_ID_REUSED.
     """
     expected_version: _builtins.int
     """The version the caller last saw; the call is refused with ABORTED / VERSION_CONFLICT if the session has
@@ -485,7 +497,7 @@ class SwitchCycleRequest(_message.Message):
     """UUID of the session; required."""
     request_id: _builtins.str
     """UUID that makes the call safe to retry for an hour: the same id and content is applied once and answered
-    with replayed = true after that. Other content under the same id: INVALID_ARGUMENT / REQUEST_ID_REUSED.
+    with replayed = true after that. Other content (ids in another case too): INVALID_ARGUMENT / REQUEST_ID_REUSED.
     """
     expected_version: _builtins.int
     """The version the caller last saw; the call is refused with ABORTED / VERSION_CONFLICT if the session has
@@ -565,7 +577,7 @@ class PauseSessionRequest(_message.Message):
     """UUID of the session; required."""
     request_id: _builtins.str
     """UUID that makes the call safe to retry for an hour: the same id and content is applied once and answered
-    with replayed = true after that. Other content under the same id: INVALID_ARGUMENT / REQUEST_ID_REUSED.
+    with replayed = true after that. Other content (ids in another case too): INVALID_ARGUMENT / REQUEST_ID_REUSED.
     """
     expected_version: _builtins.int
     """The version the caller last saw; the call is refused with ABORTED / VERSION_CONFLICT if the session has
@@ -637,7 +649,7 @@ class ResumeSessionRequest(_message.Message):
     """UUID of the session; required."""
     request_id: _builtins.str
     """UUID that makes the call safe to retry for an hour: the same id and content is applied once and answered
-    with replayed = true after that. Other content under the same id: INVALID_ARGUMENT / REQUEST_ID_REUSED.
+    with replayed = true after that. Other content (ids in another case too): INVALID_ARGUMENT / REQUEST_ID_REUSED.
     """
     expected_version: _builtins.int
     """The version the caller last saw; the call is refused with ABORTED / VERSION_CONFLICT if the session has
@@ -709,7 +721,7 @@ class CompleteSessionRequest(_message.Message):
     """UUID of the session; required."""
     request_id: _builtins.str
     """UUID that makes the call safe to retry for an hour: the same id and content is applied once and answered
-    with replayed = true after that. Other content under the same id: INVALID_ARGUMENT / REQUEST_ID_REUSED.
+    with replayed = true after that. Other content (ids in another case too): INVALID_ARGUMENT / REQUEST_ID_REUSED.
     """
     expected_version: _builtins.int
     """The version the caller last saw; the call is refused with ABORTED / VERSION_CONFLICT if the session has
@@ -781,7 +793,7 @@ class CancelSessionRequest(_message.Message):
     """UUID of the session; required."""
     request_id: _builtins.str
     """UUID that makes the call safe to retry for an hour: the same id and content is applied once and answered
-    with replayed = true after that. Other content under the same id: INVALID_ARGUMENT / REQUEST_ID_REUSED.
+    with replayed = true after that. Other content (ids in another case too): INVALID_ARGUMENT / REQUEST_ID_REUSED.
     """
     expected_version: _builtins.int
     """The version the caller last saw; the call is refused with ABORTED / VERSION_CONFLICT if the session has
@@ -854,7 +866,7 @@ class AddParticipantRequest(_message.Message):
     """UUID of the session; required."""
     request_id: _builtins.str
     """UUID that makes the call safe to retry for an hour: the same id and content is applied once and answered
-    with replayed = true after that. Other content under the same id: INVALID_ARGUMENT / REQUEST_ID_REUSED.
+    with replayed = true after that. Other content (ids in another case too): INVALID_ARGUMENT / REQUEST_ID_REUSED.
     """
     expected_version: _builtins.int
     """The version the caller last saw; the call is refused with ABORTED / VERSION_CONFLICT if the session has
@@ -932,7 +944,7 @@ class RemoveParticipantRequest(_message.Message):
     """UUID of the session; required."""
     request_id: _builtins.str
     """UUID that makes the call safe to retry for an hour: the same id and content is applied once and answered
-    with replayed = true after that. Other content under the same id: INVALID_ARGUMENT / REQUEST_ID_REUSED.
+    with replayed = true after that. Other content (ids in another case too): INVALID_ARGUMENT / REQUEST_ID_REUSED.
     """
     expected_version: _builtins.int
     """The version the caller last saw; the call is refused with ABORTED / VERSION_CONFLICT if the session has
@@ -1011,7 +1023,7 @@ class AdjustTimeRequest(_message.Message):
     """UUID of the session; required."""
     request_id: _builtins.str
     """UUID that makes the call safe to retry for an hour: the same id and content is applied once and answered
-    with replayed = true after that. Other content under the same id: INVALID_ARGUMENT / REQUEST_ID_REUSED.
+    with replayed = true after that. Other content (ids in another case too): INVALID_ARGUMENT / REQUEST_ID_REUSED.
     """
     expected_version: _builtins.int
     """The version the caller last saw; the call is refused with ABORTED / VERSION_CONFLICT if the session has
@@ -1125,7 +1137,7 @@ class UpdateSessionRequest(_message.Message):
     """UUID of the session; required."""
     request_id: _builtins.str
     """UUID that makes the call safe to retry for an hour: the same id and content is applied once and answered
-    with replayed = true after that. Other content under the same id: INVALID_ARGUMENT / REQUEST_ID_REUSED.
+    with replayed = true after that. Other content (ids in another case too): INVALID_ARGUMENT / REQUEST_ID_REUSED.
     """
     expected_version: _builtins.int
     """The version the caller last saw; the call is refused with ABORTED / VERSION_CONFLICT if the session has
@@ -1213,7 +1225,7 @@ class DeleteSessionRequest(_message.Message):
     """UUID of the session; required."""
     request_id: _builtins.str
     """UUID that makes the call safe to retry for an hour: the same id and content is applied once and answered
-    with replayed = true after that. Other content under the same id: INVALID_ARGUMENT / REQUEST_ID_REUSED.
+    with replayed = true after that. Other content (ids in another case too): INVALID_ARGUMENT / REQUEST_ID_REUSED.
     """
     expected_version: _builtins.int
     """The version the caller last saw; the call is refused with ABORTED / VERSION_CONFLICT if the session has
@@ -1292,7 +1304,8 @@ class WatchSessionRequest(_message.Message):
     """Distance of `progress` messages in ms, 100 to 3 600 000; 0: none."""
     resume_token: _builtins.str
     """The resume_token of the last message seen: the events missed since are sent instead of a snapshot, or, if
-    they cannot be, a `gap` and a snapshot. Empty: a snapshot.
+    they cannot be, a `gap` and a snapshot. Empty: a snapshot. For 10 minutes after a
+    session was deleted its last events can be had with a token they are retained from; else NOT_FOUND.
     """
     def __init__(
         self,

@@ -246,8 +246,8 @@ class SessionServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def WatchSessions(self, request, context):
-        """Streams up to 1 000 sessions at once, each as WatchSession does; an unknown session is ended with NOT_FOUND
-        while the others go on.
+        """Streams up to 1 000 sessions at once, each as WatchSession does; an unknown session is ended with NOT_FOUND, one
+        that cannot be shown now with UNAVAILABLE, while the others go on.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

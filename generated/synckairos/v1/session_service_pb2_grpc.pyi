@@ -7,7 +7,7 @@ Every error is a google.rpc.Status with ErrorInfo{reason, domain "synckairos.dev
 named below as CODE / REASON. Every call may also fail with UNAVAILABLE / STORE_UNAVAILABLE (nothing was
 changed), UNAVAILABLE / DRAINING, and every mutation with UNAVAILABLE / OUTCOME_UNKNOWN (it may or may not have
 been applied: retry with the same request_id), UNAVAILABLE / CATCHING_UP, ABORTED / CONTENTION,
-RESOURCE_EXHAUSTED / AUDIT_BACKLOG. Retry what carries RetryInfo, and nothing else.
+RESOURCE_EXHAUSTED / AUDIT_BACKLOG. Retry what carries RetryInfo, and ABORTED / CONTENTION after a pause.
 
 Checks come in this order for every mutation: fields, request_id, existence, what is already due, expiry,
 a turn moved by that, expected_version, expected_active_participant_id, the state.
@@ -89,8 +89,8 @@ class SessionServiceStub:
     warnings and progress as asked, until `end`. NOT_FOUND / SESSION_NOT_FOUND; RESOURCE_EXHAUSTED / SLOW_CONSUMER.
     """
     WatchSessions: _grpc.UnaryStreamMultiCallable[_session_service_pb2.WatchSessionsRequest, _session_service_pb2.WatchSessionsResponse]
-    """Streams up to 1 000 sessions at once, each as WatchSession does; an unknown session is ended with NOT_FOUND
-    while the others go on.
+    """Streams up to 1 000 sessions at once, each as WatchSession does; an unknown session is ended with NOT_FOUND, one
+    that cannot be shown now with UNAVAILABLE, while the others go on.
     """
 
 @_typing.type_check_only
@@ -144,8 +144,8 @@ class SessionServiceAsyncStub(SessionServiceStub):
     warnings and progress as asked, until `end`. NOT_FOUND / SESSION_NOT_FOUND; RESOURCE_EXHAUSTED / SLOW_CONSUMER.
     """
     WatchSessions: _aio.UnaryStreamMultiCallable[_session_service_pb2.WatchSessionsRequest, _session_service_pb2.WatchSessionsResponse]  # type: ignore[assignment]
-    """Streams up to 1 000 sessions at once, each as WatchSession does; an unknown session is ended with NOT_FOUND
-    while the others go on.
+    """Streams up to 1 000 sessions at once, each as WatchSession does; an unknown session is ended with NOT_FOUND, one
+    that cannot be shown now with UNAVAILABLE, while the others go on.
     """
 
 class SessionServiceServicer(metaclass=_abc_1.ABCMeta):
@@ -298,8 +298,8 @@ class SessionServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _session_service_pb2.WatchSessionsRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_abc.Iterator[_session_service_pb2.WatchSessionsResponse], _abc.AsyncIterator[_session_service_pb2.WatchSessionsResponse]]:
-        """Streams up to 1 000 sessions at once, each as WatchSession does; an unknown session is ended with NOT_FOUND
-        while the others go on.
+        """Streams up to 1 000 sessions at once, each as WatchSession does; an unknown session is ended with NOT_FOUND, one
+        that cannot be shown now with UNAVAILABLE, while the others go on.
         """
 
 def add_SessionServiceServicer_to_server(servicer: SessionServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

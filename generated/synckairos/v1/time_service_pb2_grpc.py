@@ -50,7 +50,8 @@ class TimeServiceServicer:
         """Returns the four-timestamp sample of NTP but for the client's receive time. With t0 the client's transmit
         time, t1 and t2 the server's two instants and t3 the client's receive time, the offset is
         ((t1 - t0) + (t2 - t3)) / 2 and its error is at most half of (t3 - t0) - (t2 - t1).
-        Errors: UNAVAILABLE / STORE_UNAVAILABLE while the time authority cannot be read.
+        Errors: UNAVAILABLE / STORE_UNAVAILABLE until the server has read the time authority's clock once; while it
+        cannot be read later on, the server's estimate runs on by its own clock.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from hypothesis.strategies import DataObject
 
 from synckairos.adapters import redis_codec as codec
-from synckairos.application.ports import Head
+from synckairos.application.ports import Head, Remembered
 from synckairos.domain.commands import Pause, Start, Switch
 from synckairos.domain.model import Mode, Participant, Session
 from tests.unit.adapters import drawing
@@ -138,13 +138,13 @@ def test_ids_take_sixteen_bytes(text: str) -> None:
 
 
 def test_a_remembered_request_comes_back_as_it_was() -> None:
-    """Fingerprint and version in 24 bytes."""
-    fingerprint = bytes(range(16))
+    """Fingerprint, epoch and version in 32 bytes."""
+    remembered = Remembered(bytes(range(16)), 2**60, 2**40)
 
-    encoded = codec.encode_request(fingerprint, 2**40)
+    encoded = codec.encode_request(remembered)
 
-    assert len(encoded) == 24
-    assert codec.decode_request(encoded) == (fingerprint, 2**40)
+    assert len(encoded) == 32
+    assert codec.decode_request(encoded) == remembered
 
 
 def test_sizes() -> None:

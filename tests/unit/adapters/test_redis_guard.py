@@ -30,7 +30,7 @@ class MetaOnly:
         self._listeners.append(listener)
 
     async def run(self, commands: Sequence[Command]) -> list[Any]:
-        """Answer HGETALL, and HSET and HSETNX within MULTI and EXEC."""
+        """Answer HGETALL, and HSET, HSETNX and HDEL within MULTI and EXEC."""
         await asyncio.sleep(0)
         if self.is_away:
             for listener in self._listeners:
@@ -42,8 +42,10 @@ class MetaOnly:
         assert (commands[0], commands[-1]) == (("MULTI",), ("EXEC",)), "not in one transaction"
         return [b"OK", *(b"QUEUED" for _ in commands[1:-1]), [self._write(*command) for command in commands[1:-1]]]
 
-    def _write(self, command: Any, key: Any, field: Any, value: Any) -> int:
+    def _write(self, command: Any, key: Any, field: Any, value: Any = None) -> int:
         assert key == "sk:meta"
+        if command == "HDEL":
+            return int(self.meta.pop(field, None) is not None)
         if command == "HSETNX" and field in self.meta:
             return 0
         self.meta[field] = str(value)

@@ -20,9 +20,9 @@ class Stage:
         self.clock = FakeClock(session.updated_at * 1_000)
         self.gaps = list[GapReason]()
         self.topic = Topic(SID, self.clock, self._note)
-        self.topic.begin(session)
+        self.topic.begin(session, session.updated_at)
         self.subscription = Subscription(limit=1_000)
-        self.topic.add(self.subscription)
+        self.topic.add(self.subscription, session.updated_at)
 
     def _note(self, reason: GapReason) -> None:
         self.gaps.append(reason)

@@ -5,6 +5,7 @@ import pytest
 from synckairos.application.errors import CatchingUp
 from synckairos.application.listing import Filter
 from synckairos.application.ports import Position, Request
+from synckairos.application.sessions import View
 from synckairos.domain import timing
 from synckairos.domain.commands import Caller, Create, Start
 from synckairos.domain.events import Author
@@ -36,16 +37,30 @@ async def test_nobody_is_shown_as_running_at_zero(takes_ms: int) -> None:
     world.clock.advance(6_000)
     world.data.storing_takes_ms = takes_ms
 
-    views, now = await world.listing.at_once(ids)
+    found, now = await world.listing.at_once(ids)
 
-    assert [view is not None for view in views] == [True] * 6
+    views = [one for one in found if isinstance(one, View)]
+    assert len(views) == 6
     for view in views:
-        assert view is not None
         deadline = timing.deadline_at(view.session)
-        assert deadline is None or deadline > now
-        assert view.session.updated_at <= now
-    assert views[0] is not None
+        assert deadline is None or deadline > view.now
+        assert view.now == max(now, view.session.updated_at)
     assert views[0].session.status is Status.EXPIRED
+
+
+async def test_a_chain_that_never_rests_is_seen_between_two_links() -> None:
+    """Though every settlement takes longer than a cycle, nobody is shown with a cycle of 0 ms left."""
+    world = World()
+    spec = SessionSpec(Mode.PER_CYCLE, time_per_cycle_ms=1_000, on_expire=OnExpire.ADVANCE)
+    ids = [await running(world, 0, spec) for _ in range(20)]
+    world.clock.advance(1_000)
+    world.data.storing_takes_ms = 700
+
+    found, _ = await world.listing.at_once(ids)
+
+    left = [timing.deadline_at(view.session) - view.now for view in found if isinstance(view, View)]  # type: ignore[operator] # a cycle has a deadline
+    assert len(left) == 20
+    assert min(left) > 0
 
 
 async def test_missing_sessions_keep_their_place() -> None:
@@ -53,9 +68,9 @@ async def test_missing_sessions_keep_their_place() -> None:
     world = World()
     sid = await running(world, 5_000)
 
-    views, now = await world.listing.at_once([new_id(), sid, new_id()])
+    found, now = await world.listing.at_once([new_id(), sid, new_id()])
 
-    assert [view and view.session.session_id for view in views] == [None, sid, None]
+    assert [isinstance(one, View) and one.session.session_id for one in found] == [False, sid, False]
     assert await world.listing.at_once([]) == ([], now)
 
 
@@ -90,14 +105,19 @@ async def test_a_page_beyond_all_sessions_is_empty() -> None:
 
 
 async def test_a_session_too_far_behind_is_not_waited_for() -> None:
-    """More than 1 000 boundaries are the sweep's work: the caller is told to come back."""
+    """More than 1 000 boundaries are the sweep's work: the others are answered without it, and a page leaves it out."""
     world = World()
     spec = SessionSpec(Mode.PER_CYCLE, time_per_cycle_ms=1_000, on_expire=OnExpire.ADVANCE)
-    sid = await running(world, 0, spec)
+    far_behind = await running(world, 0, spec)
     world.clock.advance(1_002_000)
+    sid = await running(world, 60_000)
 
-    with pytest.raises(CatchingUp):
-        await world.listing.at_once([sid])
+    found, _ = await world.listing.at_once([far_behind, sid])
+    page = await world.listing.page(Filter(), None, 10)
+
+    assert isinstance(found[0], CatchingUp)
+    assert isinstance(found[1], View)
+    assert [view.session.session_id for view in page.views] == [sid]
 
 
 @pytest.mark.parametrize(

@@ -1,14 +1,20 @@
 """What a watched session says between its versions: ticks, warnings, progress."""
 
+import asyncio
 from typing import Any
 
 import pytest
 
+from synckairos.application.ports import Since
+from synckairos.application.subscriptions import Subscription
 from synckairos.application.topics import Topic
 from synckairos.domain.commands import AdjustTime, Cancel, Pause, Resume, Start, Switch, Update
 from synckairos.domain.model import OnExpire
 from tests.harness.fake_clock import FakeClock
 from tests.unit.rpc.plays import BORN, BUDGET, KINDS, SID, Play
+
+CROSSING = BORN + 10_000
+"""When a running session warned of 50 s left crosses that."""
 
 
 @pytest.mark.parametrize(
@@ -88,6 +94,95 @@ async def test_thresholds_above_the_budget_are_never_crossed(staged: Any) -> Non
     stage.topic.take(play.events[-1])
 
     assert stage.told() == [("WARNING", BUDGET - 1), ("EVENT", 3)]
+
+
+async def timers() -> None:
+    """Let the timers that are due run."""
+    for _ in range(5):
+        await asyncio.sleep(0)
+
+
+def warnings(subscription: Subscription) -> list[tuple[int, int]]:
+    """Return the instant and the threshold of what was queued since, which must be warnings."""
+    queued = list(subscription._take())
+    assert {frame.kind.name for frame in queued} <= {"WARNING"}
+    return [(frame.at, frame.value) for frame in queued]
+
+
+async def test_what_was_crossed_before_the_first_reading_is_not_told(staged: Any) -> None:
+    """Whoever begins to watch behind a threshold sees that in the snapshot; only the next one is a warning."""
+    stage = staged(warned(()).session)
+    session = warned((50_000, 40_000)).session
+    stage.clock.us = (CROSSING + 1) * 1_000
+    topic, reader = Topic(SID, stage.clock, lambda _: None), Subscription()
+
+    topic.begin(session, CROSSING)
+    topic.add(reader, CROSSING)
+    await timers()
+    before = warnings(reader)
+    topic._on_warning(CROSSING + 10_000)
+    topic.close()
+
+    assert before == []
+    assert warnings(reader) == [(CROSSING + 10_000, 40_000)]
+
+
+@pytest.mark.parametrize(
+    ("told_until", "is_told"),
+    [
+        pytest.param(CROSSING - 1, True, id="snapshot just before"),
+        pytest.param(CROSSING, False, id="snapshot at the crossing"),
+        pytest.param(CROSSING + 1, False, id="snapshot just behind"),
+    ],
+)
+@pytest.mark.parametrize("is_early", [True, False], ids=["joined before the timer", "joined behind the timer"])
+async def test_a_crossing_amid_a_join_is_told_once_or_shown(
+    staged: Any, told_until: int, is_told: bool, is_early: bool
+) -> None:
+    """Whichever comes first, timer or reader: one it if its snapshot is older than the crossing, and only then."""
+    stage, reader = staged(warned((50_000,)).session), Subscription()
+
+    if is_early:
+        stage.topic.add(reader, told_until)
+    stage.clock.us = (CROSSING + 2) * 1_000
+    stage.topic._on_warning(CROSSING)
+    if not is_early:
+        stage.topic.add(reader, told_until)
+    stage.topic._on_warning(CROSSING)
+
+    assert stage.told() == [("WARNING", 50_000)]
+    assert warnings(reader) == [(CROSSING, 50_000)] * is_told
+
+
+async def test_a_snapshot_behind_a_gap_shows_what_was_crossed(staged: Any) -> None:
+    """Thresholds crossed before the snapshot that follows a gap are not told again behind it."""
+    play = warned((50_000, 40_000))
+    stage = staged(play.session)
+    play.do(1_000, Update(labels=(("a", "b"),)))
+    stage.clock.us = (CROSSING + 1) * 1_000
+
+    stage.topic.reconcile(Since([], play.session))
+    await timers()
+    before = stage.told()
+    stage.topic._on_warning(CROSSING + 10_000)
+
+    assert [kind for kind, _ in before] == ["GAP", "SNAPSHOT"]
+    assert stage.told() == [("WARNING", 40_000)]
+
+
+async def test_a_version_that_came_late_is_followed_by_its_warnings(staged: Any) -> None:
+    """Readers are not told less because a hint was lost, nor because their snapshot is younger than the version."""
+    play = warned((50_000,))
+    stage, reader = staged(play.session), Subscription()
+    stage.topic.add(reader, BORN + 9_000)
+    play.do(2_000, AdjustTime(set_ms=51_000))
+    stage.clock.us = (BORN + 9_000) * 1_000
+
+    stage.topic.take(play.events[-1])
+    await timers()
+
+    assert stage.told() == [("EVENT", 3), ("WARNING", 50_000)]
+    assert [frame.kind.name for frame in reader._take()] == ["EVENT", "WARNING"]
 
 
 async def test_a_new_cycle_warns_anew(staged: Any) -> None:

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from synckairos.application import beats
 from synckairos.application.errors import StoreUnavailable
 from synckairos.application.frames import Frame, FrameKind
 from synckairos.application.ports import Head, Hint, Request
@@ -153,19 +154,19 @@ async def test_the_last_one_who_leaves_puts_out_the_light(world: World) -> None:
     readers = [Subscription(100, 250), Subscription(100)]
     for reader in readers:
         await world.watching.join(SID, None, reader)
-    assert sorted(world.watching._metronomes) == [100, 250]
-    beats = list(world.watching._metronomes.values())
+    assert sorted(world.watching._beats._metronomes) == [100, 250]
+    metronomes = list(world.watching._beats._metronomes.values())
 
     world.watching.leave(SID, readers[0])
-    assert sorted(world.watching._metronomes) == [100]
+    assert sorted(world.watching._beats._metronomes) == [100]
     assert world.subscribed == {SID}
     world.watching.leave(SID, readers[1])
     await turns()
 
     assert not world.subscribed
     assert not world.watching._topics
-    assert not world.watching._metronomes
-    assert all(beat.cancelled() for beat in beats)
+    assert not world.watching._beats._metronomes
+    assert all(metronome.cancelled() for metronome in metronomes)
     assert world.observed.open == 0
 
 
@@ -178,8 +179,8 @@ async def test_nothing_follows_the_end_of_a_session(world: World) -> None:
     await do(world, Delete())
     assert told(subscription)[-1] == ("END", 3)
 
-    ((topic, followers),) = world.watching._beats[100].items()
-    world.watching._send_beat(topic, world.clock.ms + 100, 100, followers)
+    ((topic, followers),) = world.watching._beats._followers[100].items()
+    beats._send(topic, world.clock.ms + 100, 100, followers)
 
     assert told(subscription) == []
 
@@ -253,7 +254,7 @@ async def test_what_cannot_be_followed_is_not(world: World, command: Command | N
         assert told(subscription) == [("SNAPSHOT", 2), ("END", 2)]
 
 
-class Beats:
+class Sleeps:
     """A metronome's sleeps, each ended by the test's clock."""
 
     def __init__(self, world: World, early_us: int) -> None:
@@ -280,13 +281,13 @@ async def test_every_multiple_of_the_interval_ticks_once(
     subscription = Subscription(250)
     monkeypatch.setattr(subscription, "put_tick", ticks.append)
     await world.watching.join(SID, None, subscription)
-    world.watching._metronomes.pop(250).cancel()
+    world.watching._beats._metronomes.pop(250).cancel()
     await asyncio.sleep(0)
-    beats = Beats(world, early_us)
-    monkeypatch.setattr("synckairos.application.watching.asyncio.sleep", beats.sleep)
+    sleeps = Sleeps(world, early_us)
+    monkeypatch.setattr("synckairos.application.beats.asyncio.sleep", sleeps.sleep)
 
     with pytest.raises(asyncio.CancelledError):
-        await Watching._beat(world.watching, 250)
+        await world.watching._beats._beat(250)
 
     instants = [tick.at for tick in ticks]
     assert all(at % 250 == 0 for at in instants)

@@ -4,8 +4,9 @@ from collections.abc import Iterator
 
 import pytest
 
+from synckairos.rpc.audit_servicer import AuditServicer
 from synckairos.rpc.calls import CallInterceptor
-from synckairos.rpc.server import SESSION_SERVICE, TIME_SERVICE
+from synckairos.rpc.server import AUDIT_SERVICE, SESSION_SERVICE, TIME_SERVICE
 from synckairos.rpc.session_servicer import SessionServicer
 from synckairos.rpc.time_servicer import TimeServicer
 from synckairos.rpc.watch_servicer import WatchServicer
@@ -35,8 +36,9 @@ def server(loop: Loop, world: World) -> TestServer:
     services = {
         SESSION_SERVICE: (
             SessionServicer(world.sessions, world.listing),
-            WatchServicer(world.watching, world.clock, stall_s=5.0),
+            WatchServicer(world.watching, stall_s=5.0),
         ),
         TIME_SERVICE: (TimeServicer(world.clock),),
+        AUDIT_SERVICE: (AuditServicer(world.trail, world.pipeline, world.recovery, world.clock.now_us),),
     }
     return TestServer(loop, CallInterceptor(world.observed, lambda: MADE_REQUEST_ID), services)

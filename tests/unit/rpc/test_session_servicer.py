@@ -224,22 +224,25 @@ def test_only_what_the_mask_names_is_replaced(server: TestServer) -> None:
         pytest.param("umpire", "umpire", id="given"),
         pytest.param("u" * 128, "u" * 128, id="as long as may be"),
         pytest.param(None, PEER, id="not given"),
+        pytest.param("", PEER, id="empty"),
+        pytest.param("System", "System", id="nearly the system"),
     ],
 )
 def test_the_actor_is_the_callers_word_or_its_peer(
     server: TestServer, world: World, header: str | None, actor: str
 ) -> None:
     """The event names x-actor, else the network peer."""
-    metadata = (("x-actor", header),) if header else ()
+    metadata = () if header is None else (("x-actor", header),)
 
     server.call("CreateSession", mutation("CreateSession"), metadata)
 
     assert world.events(SID)[0].author.actor == actor
 
 
-def test_an_actor_that_is_too_long_is_refused(server: TestServer, world: World) -> None:
-    """129 bytes are one too many, and nothing is stored."""
-    problem = server.call("CreateSession", mutation("CreateSession"), (("x-actor", "u" * 129),)).problem
+@pytest.mark.parametrize("header", ["u" * 129, "system"], ids=["a byte too long", "posing as the system"])
+def test_an_actor_that_cannot_be_is_refused(server: TestServer, world: World, header: str) -> None:
+    """At most 128 bytes, and not the name that nobody's changes carry; nothing is stored."""
+    problem = server.call("CreateSession", mutation("CreateSession"), (("x-actor", header),)).problem
 
     assert problem is not None
     assert list(problem.fields) == ["x-actor"]
@@ -268,7 +271,7 @@ def test_time_is_unavailable_before_the_authority_was_read(server: TestServer, w
 
 def test_a_page_is_never_empty_for_its_size_alone(server: TestServer, monkeypatch: pytest.MonkeyPatch) -> None:
     """A session larger than a page should be is a page of its own."""
-    monkeypatch.setattr("synckairos.rpc.session_servicer.MAX_PAGE_BYTES", 1)
+    monkeypatch.setattr("synckairos.rpc.paging.MAX_PAGE_BYTES", 1)
     for _ in range(3):
         server.call("CreateSession", mutation("CreateSession", session_id=new_id()))
 

@@ -45,6 +45,8 @@ EXAMPLES: list[SyncKairosError] = [
     application.Draining("going"),
     application.Contention("busy"),
     application.SlowConsumer("slow"),
+    application.AuditUnavailable("away"),
+    application.AuditBacklog("full"),
 ]
 WITH_RETRY = ("UNAVAILABLE", "RESOURCE_EXHAUSTED")
 MAX_TRAILERS = 8_192
@@ -77,6 +79,21 @@ def test_every_error_stands_in_the_table() -> None:
 
     assert errors == set(CODES)
     assert errors == {type(error) for error in EXAMPLES}
+
+
+def test_a_kind_of_an_error_is_answered_as_the_error() -> None:
+    """What an adapter knows more precisely is the same to a client."""
+
+    class NobodyListens(application.AuditUnavailable):
+        """A kind of it."""
+
+    error = NobodyListens("the database cannot be reached")
+
+    code, status = status_of(error, "r-1")
+
+    assert (code, reason_of(error)) == (grpc.StatusCode.UNAVAILABLE, "AUDIT_UNAVAILABLE")
+    assert status.message == "the database cannot be reached"
+    assert is_expected(error)
 
 
 def test_the_table_is_the_contracts() -> None:
@@ -149,8 +166,10 @@ def test_dynamic_text_is_repeated_as_facts(error: SyncKairosError, metadata: dic
     assert dict(details["ErrorInfo"].metadata) == metadata
 
 
-class Surprising(domain.SessionNotFound):
+class Surprising(SyncKairosError):
     """Not in the table."""
+
+    reason = "SURPRISING"
 
 
 @pytest.mark.parametrize(

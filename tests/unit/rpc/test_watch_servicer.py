@@ -108,7 +108,7 @@ def test_one_stream_tells_many_sessions_apart(server: TestServer) -> None:
 def test_a_draining_server_takes_no_new_streams(server: TestServer, world: World, loop: Loop) -> None:
     """Once drained, a stream is refused with DRAINING and RetryInfo instead of being opened only to be closed."""
     created(server)
-    servicer = WatchServicer(world.watching, world.clock, stall_s=5.0)
+    servicer = WatchServicer(world.watching, stall_s=5.0)
     servicer.drain()
 
     async def attempt() -> Any:
@@ -125,7 +125,7 @@ def test_a_draining_server_takes_no_new_streams(server: TestServer, world: World
 def test_a_reader_who_stops_reading_is_dropped(server: TestServer, world: World, loop: Loop) -> None:
     """A write that nobody takes within the limit ends the stream with SLOW_CONSUMER, and frees what it held."""
     created(server)
-    servicer = WatchServicer(world.watching, world.clock, stall_s=0.01)
+    servicer = WatchServicer(world.watching, stall_s=0.01)
 
     class Stuck:
         async def write(self, _message: bytes) -> None:

@@ -1,16 +1,21 @@
 """The use cases on ports in memory, whose failures are the test's to choose."""
 
 import threading
+from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import count
 from uuid import UUID
 
+from synckairos.application.audit import AuditRecord
 from synckairos.application.listing import Listing
+from synckairos.application.pipeline import DrainTotals, PipelineStatus
 from synckairos.application.ports import Plan, Request
+from synckairos.application.recovery import Recovery
 from synckairos.application.sessions import Sessions
 from synckairos.application.watching import Watching
 from synckairos.domain.events import Event
 from synckairos.domain.model import Session
+from tests.harness.fake_audit_trail import FakeAuditTrail
 from tests.harness.fake_clock import FakeClock
 from tests.harness.fake_store import FakeData, FakeSessionFeed, FakeSessionIndex, FakeSessionStore
 
@@ -75,6 +80,32 @@ class Observed:
         self.gaps.append(reason)
 
 
+class SettablePipeline:
+    """A pipeline that says what the test wants."""
+
+    answer: PipelineStatus | Exception = PipelineStatus(0, None, 0, None, DrainTotals(), ())
+
+    async def status(self) -> PipelineStatus:
+        """Return what was set."""
+        if isinstance(self.answer, Exception):
+            raise self.answer
+        return self.answer
+
+
+class SettableOutbox:
+    """Tells of changes that have not reached the trail."""
+
+    waiting: frozenset[str] = frozenset()
+
+    async def among(self, session_ids: Sequence[str]) -> set[str]:
+        """Return which of the sessions have such changes."""
+        return self.waiting.intersection(session_ids)
+
+    async def everywhere(self) -> set[str]:
+        """Return all sessions that have such changes."""
+        return set(self.waiting)
+
+
 class World:
     """The use cases, and what they stand on."""
 
@@ -89,6 +120,17 @@ class World:
         self.listing = Listing(self.sessions, FakeSessionIndex(self.data))
         self.watching = Watching(self.sessions, self.feed, self.clock, self.observed)
         self.data.listeners.append(self.watching.hint)
+        self.trail = FakeAuditTrail(self.clock)
+        self.pipeline = SettablePipeline()
+        lifetimes = self.data.lifetimes
+        self.outbox = SettableOutbox()
+        self.recovery = Recovery(store, self.trail, self.outbox, lifetimes, lambda: str(UUID(int=next(ids))))
+
+    async def drain(self) -> None:
+        """Write everything committed to the trail."""
+        await self.trail.write(
+            [AuditRecord(event, request.request_id, request.peer, ("status",)) for event, request in self.data.outbox]
+        )
 
     def events(self, session_id: str) -> tuple[Event, ...]:
         """Return the retained events."""

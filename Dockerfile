@@ -1,0 +1,40 @@
+# One image for everything: `serve` (the default), `worker`, `migrate up`, and every other command.
+# Any tag of the official image will do that has Python 3.11 or newer and glibc.
+ARG PYTHON_IMAGE=docker.io/library/python:3.11-slim-bookworm
+
+FROM ${PYTHON_IMAGE} AS build
+ENV PIP_DISABLE_PIP_VERSION_CHECK=1 PIP_NO_CACHE_DIR=1
+WORKDIR /source
+RUN python -m venv --without-pip /opt/synckairos
+# What it depends on changes rarely: a layer of its own, made from the two files that say what it is.
+COPY pyproject.toml constraints.txt ./
+RUN python -c "import tomllib; print(*tomllib.load(open('pyproject.toml', 'rb'))['project']['dependencies'], sep='\n')" \
+        > /tmp/requirements.txt \
+    && python -m pip --python /opt/synckairos/bin/python install -r /tmp/requirements.txt -c constraints.txt
+COPY README.md LICENSE ./
+COPY generated generated
+COPY migrations migrations
+COPY synckairos synckairos
+RUN PIP_CONSTRAINT=/source/constraints.txt python -m pip --python /opt/synckairos/bin/python install --no-deps .
+
+FROM ${PYTHON_IMAGE}
+ARG VERSION=unknown
+ARG REVISION=unknown
+LABEL org.opencontainers.image.title="SyncKairos" \
+      org.opencontainers.image.description="Authoritative, synchronized session time over gRPC" \
+      org.opencontainers.image.licenses="Apache-2.0" \
+      org.opencontainers.image.version="${VERSION}" \
+      org.opencontainers.image.revision="${REVISION}"
+ENV PATH=/opt/synckairos/bin:/usr/local/bin:/usr/local/sbin:/usr/sbin:/usr/bin:/sbin:/bin \
+    PYTHONUNBUFFERED=1 \
+    PYTHONDONTWRITEBYTECODE=1 \
+    SYNCKAIROS_LISTEN=0.0.0.0:50051
+COPY --from=build /opt/synckairos /opt/synckairos
+# A number, so that an orchestrator can see that it is not root; nothing in the image belongs to it.
+USER 10001:10001
+WORKDIR /tmp
+EXPOSE 50051
+STOPSIGNAL SIGTERM
+HEALTHCHECK --interval=10s --timeout=5s --start-period=30s --retries=3 CMD ["synckairos", "health"]
+ENTRYPOINT ["synckairos"]
+CMD ["serve"]

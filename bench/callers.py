@@ -1,0 +1,181 @@
+"""Callers without tasks or threads: what an answer sets off is the next call, written with all others of the moment."""
+
+import os
+import select
+import time
+from collections import Counter, deque
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Final
+
+from bench.http2 import OK, Arrival, Connection, Kind, status_of
+from bench.jobs import CallsJob, Lane, Result, pack
+
+DRAIN_S: Final = 10.0
+"""How long answers are waited for after the last call."""
+SAMPLE_LENGTH: Final = 5
+"""Of the bytes before a gRPC message."""
+
+
+class _Lane:
+    """One caller: a connection and the calls to make on it, over and over."""
+
+    def __init__(self, connection: Connection, calls: Lane) -> None:
+        self.connection = connection
+        self._calls = calls
+        self._place = 0
+
+    def next_call(self) -> tuple[int, bytes]:
+        """Return the path and the request of the next call."""
+        call = self._calls[self._place]
+        self._place = (self._place + 1) % len(self._calls)
+        return call
+
+
+@dataclass(slots=True)
+class _Tally:
+    """What has been counted: from `begin` to `end` (monotonic seconds) for the rate."""
+
+    begin: float
+    end: float
+    calls: int = 0
+    latencies: list[float] = field(default_factory=list)
+    sent: list[float] = field(default_factory=list)
+    errors: Counter[str] = field(default_factory=Counter)
+    samples: dict[int, bytes] = field(default_factory=dict)
+
+
+class Callers:
+    """Makes the calls of one job."""
+
+    def __init__(self, job: CallsJob) -> None:
+        self._job = job
+        count = max(1, min(job.connections, len(job.lanes)))
+        self._connections = [Connection(job.addresses[place % len(job.addresses)]) for place in range(count)]
+        self._lanes = [_Lane(self._connections[place % count], calls) for place, calls in enumerate(job.lanes)]
+        self._waiting: dict[tuple[Connection, int], tuple[_Lane, float, int]] = {}
+        self._sampling: dict[tuple[Connection, int], bytes] = {}
+        self._tally = _Tally(0.0, 0.0)
+        self._id_prefix = os.urandom(8).hex()
+        self._ids = 0
+
+    def run(self, at: float) -> Result:
+        """Call from `at` (monotonic seconds) on; what is measured begins after the warm-up."""
+        job = self._job
+        self._tally = tally = _Tally(at + job.warm_s, at + job.warm_s + job.run_s)
+        time.sleep(max(0.0, at + job.phase_s - time.monotonic()))
+        cpu = time.process_time()
+        if job.rate:
+            self._on_schedule(at + job.phase_s)
+        else:
+            self._as_answered()
+        cpu = time.process_time() - cpu
+        self._finish()
+        share = job.run_s / (job.warm_s + job.run_s)
+        return Result(
+            calls=tally.calls,
+            latencies=pack(tally.latencies),
+            sent=pack(tally.sent),
+            errors=dict(tally.errors),
+            cpu_s=cpu * share,
+            samples={path: sample[SAMPLE_LENGTH:] for path, sample in tally.samples.items()},
+        )
+
+    def close(self) -> None:
+        """Close the connections."""
+        for connection in self._connections:
+            connection.close()
+
+    def _as_answered(self) -> None:
+        """Closed loop: every answer is followed by the caller's next call."""
+        for lane in self._lanes:
+            self._call(lane, time.monotonic())
+        self._flush()
+        while (now := time.monotonic()) < self._tally.end and self._waiting:
+            self._read(self._tally.end - now, self._again)
+
+    def _again(self, lane: _Lane, now: float) -> None:
+        if now < self._tally.end:
+            self._call(lane, now)
+
+    def _on_schedule(self, at: float) -> None:
+        """Open loop: calls leave when they are due, and wait counts from there, however late the answers come."""
+        due = deque(at + call / self._job.rate for call in range(int((self._tally.end - at) * self._job.rate)))
+        place = 0
+        while due:
+            now = time.monotonic()
+            while due and due[0] <= now:
+                self._call(self._lanes[place % len(self._lanes)], due.popleft())
+                place += 1
+            self._flush()
+            if due:
+                self._read(max(0.0, due[0] - time.monotonic()), lambda *_: None)
+
+    def _finish(self) -> None:
+        until = time.monotonic() + DRAIN_S
+        while self._waiting and (left := until - time.monotonic()) > 0:
+            self._read(left, lambda *_: None)
+        if self._waiting:
+            self._tally.errors["never answered"] += len(self._waiting)
+
+    def _call(self, lane: _Lane, due: float) -> None:
+        path, request = lane.next_call()
+        if self._job.request_ids:
+            request += self._request_id()
+        key = (lane.connection, lane.connection.open(self._job.paths[path], request))
+        self._waiting[key] = (lane, due, path)
+        if path not in self._tally.samples:
+            self._tally.samples[path] = b""
+            self._sampling[key] = b""
+
+    def _request_id(self) -> bytes:
+        """Return field 2 with a UUID: fields may stand in any order, so it goes behind what is prepared."""
+        self._ids += 1
+        digits = f"{self._id_prefix}{self._ids:016x}"
+        uuid = f"{digits[:8]}-{digits[8:12]}-4{digits[13:16]}-a{digits[17:20]}-{digits[20:]}"
+        return b"\x12\x24" + uuid.encode()
+
+    def _flush(self) -> None:
+        for connection in self._connections:
+            connection.flush()
+
+    def _read(self, seconds: float, follow: Callable[[_Lane, float], None]) -> None:
+        readable, _, _ = select.select(self._connections, (), (), seconds)
+        for connection in readable:
+            arrivals = connection.receive()
+            now = time.monotonic()
+            for arrival in arrivals:
+                if arrival.kind is Kind.DATA:
+                    self._sample(connection, arrival)
+                elif (call := self._waiting.pop((connection, arrival.stream), None)) is not None:
+                    self._answered(connection, arrival, call, now)
+                    follow(call[0], now)
+            connection.flush()
+
+    def _sample(self, connection: Connection, arrival: Arrival) -> None:
+        if self._sampling and (connection, arrival.stream) in self._sampling:
+            self._sampling[connection, arrival.stream] += arrival.payload
+
+    def _answered(self, connection: Connection, arrival: Arrival, call: tuple[_Lane, float, int], now: float) -> None:
+        tally, (_, due, path) = self._tally, call
+        sample = self._sampling.pop((connection, arrival.stream), None)
+        if sample is not None:
+            tally.samples[path] = sample
+        if arrival.kind is not Kind.END or OK not in arrival.payload:
+            tally.errors[_failure(arrival)] += 1
+            return
+        if self._job.rate:
+            is_counted, is_measured = tally.begin <= due < tally.end, tally.begin <= due
+        else:
+            is_counted, is_measured = tally.begin <= now < tally.end, tally.begin <= now
+        tally.calls += is_counted
+        if is_measured:
+            tally.latencies.append(now - due)
+            if self._job.keeps_order:
+                tally.sent.append(due)
+
+
+def _failure(arrival: Arrival) -> str:
+    if arrival.kind is Kind.RESET:
+        return f"reset with HTTP/2 code {int.from_bytes(arrival.payload)}"
+    return status_of(arrival.payload)

@@ -1,0 +1,200 @@
+"""The load processes, seen from the bench: started once, given jobs, set off together, what they bring put together."""
+
+import asyncio
+import sys
+import time
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field
+from typing import Final, Self, TypeVar
+
+import msgspec
+
+from bench import samples, usage
+from bench.jobs import LENGTH, Go, Job, Opened, Ready, Report, Result, Stop, WatchJob, encode, unpack
+
+LEAD_S: Final = 0.02
+"""From the order to begin until the beginning, so that all processes have heard it."""
+PATIENCE_S: Final = 120.0
+BUSY: Final = 0.9
+"""Of a core: a load process that uses more may be what is measured."""
+
+Expected = TypeVar("Expected", Ready, Opened, Result)
+
+
+@dataclass(slots=True)
+class Measurement:
+    """What one round of a scenario came to; times in seconds."""
+
+    calls: int = 0
+    seconds: float = 0.0
+    latencies: list[float] = field(default_factory=list)
+    sent: list[float] = field(default_factory=list)
+    errors: Counter[str] = field(default_factory=Counter)
+    cpu_s: dict[str, float] = field(default_factory=dict)
+    """CPU seconds used by `server`, `redis` and the busiest of the `load` processes in the time measured."""
+    replies: dict[int, bytes] = field(default_factory=dict)
+    extra: dict[str, float] = field(default_factory=dict)
+    """Figures that only this scenario has."""
+
+    @property
+    def rate(self) -> float:
+        """Answers a second."""
+        return self.calls / self.seconds if self.seconds else 0.0
+
+    def cpu_per_call(self, who: str) -> float:
+        """Return CPU seconds a call."""
+        return self.cpu_s.get(who, 0.0) / self.calls if self.calls else 0.0
+
+
+class LoadProcess:
+    """One process and its pipes."""
+
+    def __init__(self) -> None:
+        self._process: asyncio.subprocess.Process | None = None
+
+    async def start(self) -> None:
+        """Start it."""
+        pipe = asyncio.subprocess.PIPE
+        self._process = await asyncio.create_subprocess_exec(
+            sys.executable, "-m", "bench.load_process", stdin=pipe, stdout=pipe
+        )
+
+    async def tell(self, order: Job | Go | Stop) -> None:
+        """Send an order."""
+        assert self._process is not None  # noqa: S101 - started
+        assert self._process.stdin is not None  # noqa: S101 - piped
+        self._process.stdin.write(encode(order))
+        await self._process.stdin.drain()
+
+    async def hear(self, kind: type[Expected], seconds: float = PATIENCE_S) -> Expected:
+        """Wait for a report; raises RuntimeError if the process says something else, TimeoutError if nothing."""
+        assert self._process is not None  # noqa: S101 - started
+        assert self._process.stdout is not None  # noqa: S101 - piped
+        try:
+            async with asyncio.timeout(seconds):
+                (size,) = LENGTH.unpack(await self._process.stdout.readexactly(LENGTH.size))
+                body = await self._process.stdout.readexactly(size)
+        except asyncio.IncompleteReadError as error:
+            raise RuntimeError("a load process has ended; its last words are above") from error
+        report: Report = msgspec.msgpack.decode(body, type=Report)
+        if not isinstance(report, kind):
+            raise RuntimeError(f"a load process says {report} instead of {kind.__name__}")
+        return report
+
+    async def stop(self) -> None:
+        """End it."""
+        if self._process is not None and self._process.returncode is None:
+            with suppress(ProcessLookupError):
+                self._process.kill()  # it holds nothing that is worth a farewell
+            await self._process.wait()
+
+
+class Crew:
+    """All load processes."""
+
+    def __init__(self, size: int) -> None:
+        self._processes = [LoadProcess() for _ in range(size)]
+
+    async def __aenter__(self) -> Self:
+        await asyncio.gather(*(process.start() for process in self._processes))
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await asyncio.gather(*(process.stop() for process in self._processes))
+
+    @property
+    def size(self) -> int:
+        """How many processes there are."""
+        return len(self._processes)
+
+    async def measure(self, jobs: Sequence[Job], pids: Mapping[str, Sequence[int]]) -> Measurement:
+        """Carry out one job a process, together, and read the CPU time of these processes for the time measured."""
+        at, processes = await self._begin(jobs)
+        first = jobs[0]
+        assert not isinstance(first, WatchJob)  # noqa: S101 - those last until they are told to stop
+        before, began = await _read_at(at + first.warm_s, pids)
+        after, ended = await _read_at(at + first.warm_s + first.run_s, pids)
+        results = await asyncio.gather(*(process.hear(Result) for process in processes))
+        used = {who: (after[who] - before[who]) * first.run_s / (ended - began) for who in pids}
+        return measurement(results, first.run_s, used)
+
+    async def watch(self, jobs: Sequence[WatchJob]) -> "Watch":
+        """Open the streams of one job a process, all at once; returns when all are open."""
+        _, processes = await self._begin(jobs)
+        opened = await asyncio.gather(*(process.hear(Opened) for process in processes))
+        return Watch(processes, opened)
+
+    def without(self, count: int) -> "Crew":
+        """Return the crew without its first processes, which are busy."""
+        rest = Crew(0)
+        rest._processes = self._processes[count:]  # noqa: SLF001 - its own kind
+        return rest
+
+    async def _begin(self, jobs: Sequence[Job]) -> tuple[float, list[LoadProcess]]:
+        processes = self._processes[: len(jobs)]
+        if len(processes) < len(jobs):
+            raise ValueError(f"{len(jobs)} jobs for {len(processes)} processes")
+        await asyncio.gather(*(process.tell(job) for process, job in zip(processes, jobs, strict=True)))
+        await asyncio.gather(*(process.hear(Ready) for process in processes))
+        at = time.monotonic() + LEAD_S
+        for process in processes:
+            await process.tell(Go(at))
+        return at, processes
+
+
+class Watch:
+    """Open streams in load processes."""
+
+    def __init__(self, processes: Sequence[LoadProcess], opened: Sequence[Opened]) -> None:
+        self._processes = processes
+        self.waits = [wait for one in opened for wait in unpack(one.latencies)]
+        """From the opening of all to the first message of each stream, in seconds."""
+        self.errors: Counter[str] = _sum(one.errors for one in opened)
+
+    async def stop(self) -> list[Result]:
+        """Close the streams and return what arrived."""
+        for process in self._processes:
+            await process.tell(Stop())
+        return await asyncio.gather(*(process.hear(Result) for process in self._processes))
+
+
+def measurement(results: Sequence[Result], seconds: float, used: Mapping[str, float]) -> Measurement:
+    """Put together what load processes report of the same time."""
+    busiest = max((result.cpu_s for result in results), default=0.0)
+    return Measurement(
+        calls=sum(result.calls for result in results),
+        seconds=seconds,
+        latencies=[latency for result in results for latency in unpack(result.latencies)],
+        sent=[instant for result in results for instant in unpack(result.sent)],
+        errors=_sum(result.errors for result in results),
+        cpu_s={**used, "load": busiest},
+        replies={path: reply for result in results for path, reply in result.samples.items()},
+    )
+
+
+def arrivals(results: Sequence[Result]) -> list[list[float]]:
+    """Return when the n-th message after the first one arrived, on all streams of all processes, in order."""
+    most = max((len(result.arrivals) for result in results), default=0)
+    return [
+        sorted(t for result in results if len(result.arrivals) > place for t in unpack(result.arrivals[place]))
+        for place in range(most)
+    ]
+
+
+def percentiles_ms(latencies: Sequence[float]) -> dict[str, float]:
+    """Return p50, p90, p99 and max in ms."""
+    return {name: seconds * 1_000 for name, seconds in samples.summary(latencies).items()}
+
+
+async def _read_at(instant: float, pids: Mapping[str, Sequence[int]]) -> tuple[dict[str, float], float]:
+    await asyncio.sleep(instant - time.monotonic())
+    return {who: sum(usage.cpu_s(pid) for pid in members) for who, members in pids.items()}, time.monotonic()
+
+
+def _sum(counts: Iterable[Mapping[str, int]]) -> Counter[str]:
+    total: Counter[str] = Counter()
+    for one in counts:
+        total.update(one)
+    return total

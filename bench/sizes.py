@@ -1,0 +1,74 @@
+"""How much of everything a run takes: enough to publish, or what fits into a minute."""
+
+from typing import Final, NamedTuple
+
+
+class Sizes(NamedTuple):
+    """The size of a run; times in seconds."""
+
+    is_quick: bool
+    rounds: int
+    """Of the scenarios that take turns."""
+    single_rounds: int
+    """Of the scenarios that have servers of their own."""
+    warm_s: float
+    run_s: float
+    fresh_s: float
+    """A baseline this old is measured again before a scenario that is compared with it."""
+    sessions: int
+    watchers: int
+    many_watchers: int
+    fan_outs: int
+    """Changes told to `watchers`; to `many_watchers` a fifth of that."""
+    ticking: int
+    ticking_s: float
+    running: int
+    """Sessions that run while others expire."""
+    expiring_s: float
+    large: int
+    """Sessions of the store that is compared with one of 1 000."""
+    weighed: int
+    """Sessions whose memory is measured."""
+    starts: int
+    participants: tuple[int, ...]
+
+
+FULL: Final = Sizes(
+    is_quick=False,
+    rounds=5,
+    single_rounds=3,
+    warm_s=0.5,
+    run_s=3.0,
+    fresh_s=0.0,
+    sessions=1_000,
+    watchers=1_000,
+    many_watchers=10_000,
+    fan_outs=50,
+    ticking=1_000,
+    ticking_s=10.0,
+    running=10_000,
+    expiring_s=20.0,
+    large=100_000,
+    weighed=10_000,
+    starts=5,
+    participants=(2, 10, 100, 1_000),
+)
+QUICK: Final = FULL._replace(
+    is_quick=True,
+    rounds=3,
+    single_rounds=1,
+    warm_s=0.1,
+    run_s=0.35,
+    fresh_s=3.0,
+    watchers=300,
+    many_watchers=1_000,
+    fan_outs=10,
+    ticking=200,
+    ticking_s=2.0,
+    running=1_000,
+    expiring_s=1.5,
+    large=5_000,
+    weighed=1_000,
+    starts=1,
+    participants=(2, 100, 1_000),
+)

@@ -1,0 +1,113 @@
+"""Many watchers in one process: each a stream, what arrives noted with its time and thrown away."""
+
+import select
+import time
+from collections import Counter
+from typing import Final
+
+from bench.http2 import Connection, Kind, status_of
+from bench.jobs import Opened, Result, WatchJob, orders, pack, read_order, write
+
+HEAD: Final = 5
+"""Bytes before a gRPC message: whether it is compressed, and its length."""
+
+
+class _Stream:
+    """How far a watcher is."""
+
+    __slots__ = ("messages", "rest")
+
+    def __init__(self) -> None:
+        self.messages = 0
+        self.rest = b""
+
+    def feed(self, payload: bytes) -> int:
+        """Take bytes and return how many messages they complete."""
+        if not self.rest and len(payload) == HEAD + int.from_bytes(payload[1:HEAD]):
+            return 1
+        self.rest += payload
+        complete = 0
+        while len(self.rest) >= HEAD and len(self.rest) >= (size := HEAD + int.from_bytes(self.rest[1:HEAD])):
+            self.rest = self.rest[size:]
+            complete += 1
+        return complete
+
+
+class Watchers:
+    """Opens the streams of one job and reads them."""
+
+    def __init__(self, job: WatchJob) -> None:
+        self._job = job
+        self._connections = [Connection(job.addresses[n % len(job.addresses)]) for n in range(job.connections)]
+        self._streams: dict[tuple[Connection, int], _Stream] = {}
+        self._waits: list[float] = []
+        self._arrivals: list[list[float]] = []
+        self._messages = 0
+        self._errors: Counter[str] = Counter()
+        self._opened_at = 0.0
+
+    def run(self, at: float) -> Result:
+        """Open everything at `at` (monotonic seconds), say so when all are there, read until told to stop."""
+        time.sleep(max(0.0, at - time.monotonic()))
+        cpu = time.process_time()
+        self._opened_at = time.monotonic()
+        for place, request in enumerate(self._job.requests):
+            connection = self._connections[place % len(self._connections)]
+            self._streams[connection, connection.open(self._job.path, request)] = _Stream()
+        for connection in self._connections:
+            connection.flush()
+        until = self._opened_at + self._job.open_within_s
+        while self._open_ones() < len(self._job.requests) and (left := until - time.monotonic()) > 0:
+            self._read(left)
+        missing = len(self._job.requests) - self._open_ones()
+        if missing:
+            self._errors["no first message"] += missing
+        write(Opened(pack(self._waits), dict(self._errors)))
+        pipe = orders()
+        while pipe not in (readable := select.select([*self._connections, pipe], (), ())[0]):
+            self._drain(readable)
+        read_order(pipe)
+        return Result(
+            errors=dict(self._errors),
+            arrivals=[pack(times) for times in self._arrivals],
+            messages=self._messages,
+            cpu_s=time.process_time() - cpu,
+        )
+
+    def close(self) -> None:
+        """Close the connections, and with them the streams."""
+        for connection in self._connections:
+            connection.close()
+
+    def _open_ones(self) -> int:
+        return len(self._waits) + self._errors.total()
+
+    def _read(self, seconds: float) -> None:
+        readable, _, _ = select.select(self._connections, (), (), seconds)
+        self._drain(readable)
+
+    def _drain(self, connections: list[Connection]) -> None:
+        for connection in connections:
+            arrivals = connection.receive()
+            now = time.monotonic()
+            for kind, number, payload in arrivals:
+                if kind is not Kind.DATA:
+                    text = status_of(payload) if kind is Kind.END else f"reset {int.from_bytes(payload)}"
+                    self._errors[f"stream ended: {text}"] += 1
+                    continue
+                stream = self._streams[connection, number]
+                for _ in range(stream.feed(payload)):
+                    self._note(stream, now)
+            connection.flush()
+
+    def _note(self, stream: _Stream, now: float) -> None:
+        stream.messages += 1
+        if stream.messages == 1:
+            self._waits.append(now - self._opened_at)
+            return
+        self._messages += 1
+        if not self._job.keeps_times:
+            return
+        while len(self._arrivals) < stream.messages - 1:
+            self._arrivals.append([])
+        self._arrivals[stream.messages - 2].append(now)

@@ -1,0 +1,75 @@
+"""The beat of streams: ticks and progress marks on whole multiples of the intervals asked for."""
+
+import asyncio
+from collections.abc import Iterable
+from typing import Final
+
+from synckairos.application.ports import AuthorityClock
+from synckairos.application.subscriptions import Subscription
+from synckairos.application.topics import Topic
+
+TOPICS_A_TURN: Final = 100
+"""Topics ticked before other work gets a turn on the event loop."""
+
+
+class Beats:
+    """One metronome for each interval (ms) that anybody follows, whatever the number of sessions and subscribers."""
+
+    def __init__(self, clock: AuthorityClock) -> None:
+        self._clock = clock
+        self._metronomes: dict[int, asyncio.Task[None]] = {}
+        self._followers: dict[int, dict[Topic, dict[Subscription, None]]] = {}
+
+    def follow(self, topic: Topic, subscription: Subscription) -> None:
+        """Send a subscription the ticks and progress marks of a topic, at the intervals it has asked for."""
+        for interval in subscription.intervals:
+            self._followers.setdefault(interval, {}).setdefault(topic, {})[subscription] = None
+            if interval not in self._metronomes:
+                self._metronomes[interval] = asyncio.ensure_future(self._beat(interval))
+
+    def unfollow(self, topic: Topic, subscription: Subscription) -> None:
+        """Send a subscription no more ticks and progress marks of a topic."""
+        for interval in subscription.intervals:
+            topics = self._followers.get(interval, {})
+            followers = topics.get(topic, {})
+            followers.pop(subscription, None)
+            if not followers:
+                topics.pop(topic, None)
+            if not topics and interval in self._metronomes:
+                self._metronomes.pop(interval).cancel()
+
+    async def stop(self) -> None:
+        """Stop every metronome."""
+        metronomes = list(self._metronomes.values())
+        for metronome in metronomes:
+            metronome.cancel()
+        await asyncio.gather(*metronomes, return_exceptions=True)
+
+    async def _beat(self, interval: int) -> None:
+        """Tick on whole multiples of the interval, each once, until nobody follows it and this is cancelled."""
+        topics, last = self._followers[interval], 0
+        while True:
+            now = self._clock.now_us()
+            at = (now // 1_000 // interval + 1) * interval
+            if at == last:  # woken a moment early
+                at += interval
+            last = at
+            await asyncio.sleep((at * 1_000 - now) / 1_000_000)
+            for place, topic in enumerate(list(topics)):
+                _send(topic, at, interval, topics.get(topic, {}))
+                if place % TOPICS_A_TURN == TOPICS_A_TURN - 1:
+                    await asyncio.sleep(0)
+
+
+def _send(topic: Topic, at: int, interval: int, followers: Iterable[Subscription]) -> None:
+    tick = topic.tick(at)
+    progress = None
+    for subscription in followers:
+        if not topic.sends_to(subscription):
+            continue
+        if tick is not None and subscription.tick_interval_ms == interval:
+            subscription.put_tick(tick)
+        if subscription.progress_interval_ms == interval:
+            progress = progress or topic.progress(at)
+            if progress is not None:
+                subscription.put_progress(progress)

@@ -1,0 +1,113 @@
+"""The doorbell: tells the workers which partitions have something to fetch.
+
+A message is only a hint. It may be lost, late or doubled and nothing is lost with it: every process looks at the
+outboxes every few seconds and rings for those that are not empty.
+"""
+
+import asyncio
+import random
+from collections.abc import Callable, Sequence
+from typing import Final, Protocol
+
+import structlog
+
+from synckairos.application.audit import Outbox
+from synckairos.application.errors import StoreUnavailable
+from synckairos.application.pipeline import BrokerUnavailable
+from synckairos.application.telemetry import PipelineObserver
+
+RING_S: Final = 0.25
+"""Pause between two rings."""
+LOOK_S: Final = (4.0, 6.0)
+"""Bounds of the pause between two looks at the outboxes, spread so that the processes do not look together."""
+BROKEN_S: Final = 1.0
+"""Pause after a ring that failed."""
+
+_log = structlog.get_logger(__name__)
+
+
+class Bell(Protocol):
+    """Sends messages to the workers; every method raises BrokerUnavailable."""
+
+    async def ring(self, partitions: Sequence[int]) -> None:
+        """See to it that a message is queued for each of these partitions; those that have one get no second one."""
+        ...
+
+    async def keep(self) -> None:
+        """See to it that the partitions of messages that still wait get no second one."""
+        ...
+
+
+class Doorbell:
+    """Rings for the partitions that commits of this process have written to, and for those that are not empty."""
+
+    def __init__(
+        self,
+        bell: Bell,
+        outbox: Outbox,
+        partition_of: Callable[[str], int],
+        observer: PipelineObserver,
+    ) -> None:
+        self._bell = bell
+        self._outbox = outbox
+        self._partition_of = partition_of
+        self._observer = observer
+        self._dirty: set[int] = set()
+        self._wake = asyncio.Event()
+        self._is_broken: bool | None = None
+
+    def note_commit(self, session_id: str, _boundary: int | None) -> None:
+        """Take note that this process has committed a change of the session; costs the commit next to nothing."""
+        self._dirty.add(self._partition_of(session_id))
+        self._wake.set()
+
+    async def run(self) -> None:
+        """Ring for what has been noted, for ever; at most one message leaves at a time, and none is waited for."""
+        while True:
+            await self._wake.wait()
+            self._wake.clear()
+            dirty, self._dirty = self._dirty, set()
+            if not await self._ring(sorted(dirty)):
+                self._dirty |= dirty
+                self._wake.set()
+                await asyncio.sleep(BROKEN_S)
+            await asyncio.sleep(RING_S)
+
+    async def look(self) -> None:
+        """Ring for every outbox that is not empty, now and then, for ever; the first time at once."""
+        while True:
+            try:
+                await self._look()
+            except StoreUnavailable as error:
+                _log.debug("doorbell_waits", problem=str(error))
+            await asyncio.sleep(random.uniform(*LOOK_S))  # noqa: S311 - jitter, not a secret
+
+    async def _look(self) -> None:
+        backlog = await self._outbox.backlog()
+        self._observer.outbox(backlog.length, backlog.oldest_age_ms or 0, backlog.dead)
+        if backlog.waiting:
+            await self._ring(backlog.waiting, keep=True)
+
+    async def _ring(self, partitions: Sequence[int], *, keep: bool = False) -> bool:
+        try:
+            if keep:
+                await self._bell.keep()
+            await self._bell.ring(partitions)
+        except BrokerUnavailable as error:
+            self._become(str(error))
+            return False
+        except Exception:
+            # Whatever it is, the next ring may do better, and a doorbell that has died would ring no more.
+            self._become("the doorbell failed")
+            _log.exception("doorbell_failed")
+            return False
+        self._become(None)
+        return True
+
+    def _become(self, problem: str | None) -> None:
+        is_broken = problem is not None
+        if is_broken == self._is_broken:
+            return
+        self._is_broken = is_broken
+        self._observer.broker(is_up=not is_broken)
+        _log.log(30 if is_broken else 20, "broker_state", problem=problem)

@@ -1,0 +1,80 @@
+"""From the outbox to the audit trail: read, write in one transaction, remove, until nothing is left.
+
+Whatever is interrupted is done again: an entry leaves only after the commit, and writing is idempotent. What can
+never be written must not hold up the rest: a refused batch is halved until the poisonous entry stands alone, which is
+buried with its reason.
+"""
+
+import time
+from collections import Counter
+from collections.abc import Sequence
+from typing import Final
+
+import structlog
+
+from synckairos.application.audit import AuditRecord, AuditTrail, Outbox, OutboxEntry
+from synckairos.application.errors import AuditRefused
+from synckairos.application.pipeline import DrainLedger
+
+BUDGET_S: Final = 20.0
+"""How long one message is worked on before it makes room for others."""
+
+_log = structlog.get_logger(__name__)
+
+
+class Drain:
+    """Moves events to the audit trail; any number may work on the same partitions."""
+
+    def __init__(self, outbox: Outbox, trail: AuditTrail, ledger: DrainLedger, *, batch: int) -> None:
+        self._outbox = outbox
+        self._trail = trail
+        self._ledger = ledger
+        self._batch = batch
+        self._is_stopping = False
+
+    def stop(self) -> None:
+        """Finish what is being written and begin nothing more; may be called from another thread."""
+        self._is_stopping = True
+
+    async def run(self, partitions: Sequence[int], until: float) -> list[int]:
+        """Drain until nothing is left, or until `until` (monotonic seconds); return the partitions that may hold more.
+
+        Raises AuditUnavailable and StoreUnavailable; what was written by then has been removed.
+        """
+        left = list(partitions)
+        while left and not self._is_stopping and time.monotonic() < until:
+            each = max(1, self._batch // len(left))
+            entries = await self._outbox.read(left, each)
+            await self._carry(entries)
+            found = Counter(entry.partition for entry in entries)
+            left = [partition for partition in left if found[partition] == each]
+        return left
+
+    async def _carry(self, entries: Sequence[OutboxEntry]) -> None:
+        readable: list[tuple[OutboxEntry, AuditRecord]] = []
+        for entry in entries:
+            if entry.record is None:
+                await self._bury(entry, entry.problem)
+            else:
+                readable.append((entry, entry.record))
+        for start in range(0, len(readable), self._batch):
+            await self._write(readable[start : start + self._batch])
+
+    async def _write(self, readable: Sequence[tuple[OutboxEntry, AuditRecord]]) -> None:
+        try:
+            written = await self._trail.write([record for _, record in readable])
+        except AuditRefused as refused:
+            if len(readable) == 1:
+                await self._bury(readable[0][0], str(refused))
+                return
+            middle = len(readable) // 2
+            await self._write(readable[:middle])
+            await self._write(readable[middle:])
+            return
+        await self._outbox.remove([entry for entry, _ in readable])
+        await self._ledger.wrote(written)
+
+    async def _bury(self, entry: OutboxEntry, reason: str) -> None:
+        _log.error("audit_entry_buried", partition=entry.partition, entry=entry.entry_id, reason=reason)
+        await self._outbox.bury(entry, reason)
+        await self._ledger.buried(reason)

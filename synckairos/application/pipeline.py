@@ -1,0 +1,155 @@
+"""How the way from a commit to the audit trail is doing: what waits, what was written, what is wrong."""
+
+from collections.abc import Awaitable, Callable
+from typing import Final, NamedTuple, Protocol
+
+from synckairos.application.audit import Outbox, Written
+from synckairos.application.errors import AuditUnavailable
+
+LATE_MS: Final = 10_000
+"""An entry that waits longer says that something is wrong."""
+
+
+class BrokerUnavailable(Exception):
+    """The broker of the doorbell messages cannot be reached; nothing is lost by that, only late."""
+
+
+class QueueDepth(NamedTuple):
+    """How many doorbell messages there are: to be taken, being worked on, waiting for a retry, given up."""
+
+    waiting: int
+    active: int
+    delayed: int
+    dead: int
+
+
+class DrainTotals(NamedTuple):
+    """What the drains have counted since the store was made; instants in ms since 1970, None for never.
+
+    `written` are new rows, `known` rows that were there already, `buried` entries moved to the dead ones.
+    `completed` and `failed` are messages done and attempts that failed, `exhausted` messages given up.
+    """
+
+    batches: int = 0
+    written: int = 0
+    known: int = 0
+    forks: int = 0
+    buried: int = 0
+    completed: int = 0
+    failed: int = 0
+    exhausted: int = 0
+    last_written_at: int | None = None
+    last_error: str = ""
+    last_error_at: int | None = None
+
+
+class PipelineStatus(NamedTuple):
+    """The whole way at a glance; ages and instants in ms.
+
+    `oldest_age_ms` is None if nothing waits. `queue` is None if the broker cannot be reached. It is degraded if
+    `problems`, each a sentence, says why; sessions are not affected by that.
+    """
+
+    outbox_length: int
+    oldest_age_ms: int | None
+    dead_entries: int
+    queue: QueueDepth | None
+    totals: DrainTotals
+    problems: tuple[str, ...]
+
+    @property
+    def degraded(self) -> bool:
+        """Whether something is wrong."""
+        return bool(self.problems)
+
+
+class DrainLedger(Protocol):
+    """Counts what the drains do, for whoever asks any server; raises StoreUnavailable."""
+
+    async def wrote(self, written: Written) -> None:
+        """Count a batch."""
+        ...
+
+    async def buried(self, reason: str) -> None:
+        """Count a buried entry; its reason is the last error now."""
+        ...
+
+    async def completed(self) -> None:
+        """Count a message done."""
+        ...
+
+    async def failed(self, problem: str, *, is_last: bool) -> None:
+        """Count an attempt that failed, or (`is_last`) a message given up; the problem is the last error now."""
+        ...
+
+    async def totals(self) -> DrainTotals:
+        """Return what was counted."""
+        ...
+
+
+class MessageQueue(Protocol):
+    """Where the doorbell messages wait."""
+
+    async def depth(self) -> QueueDepth:
+        """Return how many there are; raises BrokerUnavailable."""
+        ...
+
+
+class Pipeline(Protocol):
+    """Tells how the pipeline is doing."""
+
+    async def status(self) -> PipelineStatus:
+        """Return what is known now; raises StoreUnavailable, never because of the database or the broker."""
+        ...
+
+
+class PipelineReport:
+    """Puts together what the outboxes, the ledger, the broker and the database say."""
+
+    def __init__(
+        self,
+        outbox: Outbox,
+        ledger: DrainLedger,
+        queue: MessageQueue | None,
+        check_database: Callable[[], Awaitable[object]] | None,
+    ) -> None:
+        """Without a queue or a database (None) there is no audit trail, which is a problem of its own.
+
+        `check_database` raises AuditUnavailable if the database cannot be reached.
+        """
+        self._outbox = outbox
+        self._ledger = ledger
+        self._queue = queue
+        self._check_database = check_database
+
+    async def status(self) -> PipelineStatus:
+        """Return what is known now; raises StoreUnavailable, never because of the database or the broker."""
+        backlog = await self._outbox.backlog()
+        totals = await self._ledger.totals()
+        problems: list[str] = []
+        queue = await self._depth(problems)
+        await self._look_at_database(problems)
+        age = backlog.oldest_age_ms
+        if age is not None and age > LATE_MS:
+            problems.append(f"the oldest of {backlog.length} entries has waited for {age} ms")
+        if backlog.dead:
+            problems.append(f"{backlog.dead} entries could not be written: see `synckairos audit dead list`")
+        return PipelineStatus(backlog.length, age, backlog.dead, queue, totals, tuple(problems))
+
+    async def _depth(self, problems: list[str]) -> QueueDepth | None:
+        if self._queue is None:
+            return None
+        try:
+            return await self._queue.depth()
+        except BrokerUnavailable as error:
+            problems.append(str(error))
+            return None
+
+    async def _look_at_database(self, problems: list[str]) -> None:
+        if self._check_database is None:
+            problems.append("no database is set up: nothing takes events out of the outbox")
+            return
+        try:
+            await self._check_database()
+        except AuditUnavailable as error:
+            problems.append(str(error))

@@ -1,0 +1,149 @@
+"""Bringing back what the store has lost, from its last version in the audit trail.
+
+What the store holds is never overwritten, and what has ended or was deleted is never revived. A session that the
+store does not hold may also have ended there, the news of it still on the way to the trail; so the trail is asked
+last: after the store, and after what has not been written yet.
+"""
+
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Final, Protocol
+
+from synckairos.application.audit import AuditReader
+from synckairos.application.changes import MAX_BEHIND
+from synckairos.application.errors import AuditUnavailable, StoreUnavailable
+from synckairos.application.ports import NewId, Plan, Reading, Request, SessionStore
+from synckairos.application.sessions import Settlement, View
+from synckairos.domain import recovery
+from synckairos.domain.errors import SessionAlreadyExists, SessionNotFound
+from synckairos.domain.events import Author
+from synckairos.domain.model import Session
+from synckairos.domain.recovery import RecoveryPolicy
+from synckairos.domain.settlement import MAX_BOUNDARIES
+from synckairos.domain.timing import Lifetimes
+from synckairos.domain.transitions import Outcome
+
+COMMIT_BUDGET_S: Final = 10.0
+WAITING: Final = "changes of the session have not reached the audit trail yet: try again when they have"
+
+
+class RecoveryOver(StoreUnavailable):
+    """The store is no longer as the recovery found it; another recovery goes on from there."""
+
+
+class Unwritten(Protocol):
+    """Tells whose changes have not reached the trail, those that never will included."""
+
+    async def among(self, session_ids: Sequence[str]) -> set[str]:
+        """Return which of the sessions have such changes, and perhaps others.
+
+        Raises StoreUnavailable, and AuditUnavailable if there are too many changes to look through.
+        """
+        ...
+
+    async def everywhere(self) -> set[str]:
+        """Return all sessions that have such changes, however many there are; raises StoreUnavailable."""
+        ...
+
+
+@dataclass(slots=True)
+class _Comeback:
+    """The decision to bring a session back, re-run on every attempt; holds what the last attempt came to."""
+
+    last: Session
+    policy: RecoveryPolicy
+    author: Author
+    new_change_id: NewId
+    lifetimes: Lifetimes
+    outcome: Outcome | None = None
+    refusal: Exception | None = None
+
+    def __call__(self, reading: Reading) -> Plan:
+        self.outcome = self.refusal = None
+        if reading.session is not None:
+            self.refusal = SessionAlreadyExists(self.last.session_id)
+            return Plan()
+        self.outcome = recovery.recover(
+            self.last, self.policy, self.author, reading.now_us, self.new_change_id, self.lifetimes
+        )
+        return Plan(self.outcome.events, answers=True)
+
+
+class Recovery:
+    """Brings single sessions back; every instant is the store's."""
+
+    def __init__(
+        self, store: SessionStore, reader: AuditReader, unwritten: Unwritten, lifetimes: Lifetimes, new_change_id: NewId
+    ) -> None:
+        self._store = store
+        self._reader = reader
+        self._unwritten = unwritten
+        self._lifetimes = lifetimes
+        self._new_change_id = new_change_id
+
+    async def recover(
+        self, session_id: str, policy: RecoveryPolicy, author: Author, request: Request, until: float
+    ) -> View:
+        """Bring a session back by `until` (monotonic seconds), what fell due meanwhile settled.
+
+        One that is more boundaries behind than a caller may wait for is answered as of the version it has come to;
+        the sweep goes on from there. Raises SessionAlreadyExists if the store holds the session or its tombstone,
+        SessionNotFound if the trail has never heard of it or knows it deleted, InvalidStateTransition (verb
+        `recover`) if it has ended, AuditUnavailable, and what the store raises. `request` is where the call came
+        from; a recovery needs no request_id, for a retry finds the session there.
+        """
+        last = await self.find(session_id)
+        outcome = await self.bring_back(last, policy, author, request, until)
+        for _ in range(MAX_BEHIND // MAX_BOUNDARIES):
+            if outcome.unfinished is None:
+                return View(outcome.session, outcome.now)
+            outcome = await self._settle(outcome, until)
+        return View(outcome.session, outcome.session.updated_at)
+
+    async def find(self, session_id: str) -> Session:
+        """Return the last version known of a session that the store has lost; raises as `recover`."""
+        (reading,) = await self._store.read([session_id])
+        if is_taken(reading):
+            raise SessionAlreadyExists(session_id)
+        waiting = await self._unwritten.among([session_id])
+        (last,) = await self._reader.latest([session_id])
+        if session_id in waiting:
+            raise AuditUnavailable(WAITING, session_id=session_id)
+        if last is None:
+            raise SessionNotFound(session_id)
+        recovery.refuse_the_ended(last)
+        return last
+
+    async def bring_back(
+        self, last: Session, policy: RecoveryPolicy, author: Author, request: Request, until: float
+    ) -> Outcome:
+        """Store the session's next life in one transaction; raises as `recover`."""
+        comeback = _Comeback(last, policy, author, self._new_change_id, self._lifetimes)
+        await self._store.transact(last.session_id, request, comeback, until)
+        if comeback.refusal is not None:
+            raise comeback.refusal
+        assert comeback.outcome is not None  # noqa: S101 - it was not refused
+        return comeback.outcome
+
+    async def missing(self, sessions: Sequence[Session]) -> list[Session]:
+        """Return those that the store does not hold; raises StoreUnavailable."""
+        readings = await self._store.read([session.session_id for session in sessions])
+        return [session for session, reading in zip(sessions, readings, strict=True) if not is_taken(reading)]
+
+    async def _settle(self, outcome: Outcome, until: float) -> Outcome:
+        settlement = Settlement(outcome.session.session_id, self._lifetimes, self._new_change_id)
+        await self._store.transact(settlement.session_id, Request(), settlement, until)
+        if settlement.outcome is None:
+            raise SessionNotFound(settlement.session_id)
+        return settlement.outcome
+
+
+def is_taken(reading: Reading) -> bool:
+    """Whether the store holds something under the id, be it a tombstone or what only a newer version can read."""
+    return reading.session is not None or reading.problem is not None
+
+
+def soon() -> float:
+    """Return until when (monotonic seconds) a commit is tried that nobody waits for."""
+    return time.monotonic() + COMMIT_BUDGET_S

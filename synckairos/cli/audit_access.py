@@ -1,0 +1,64 @@
+"""Opening the audit trail for one command, and reading what it is asked for."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from datetime import UTC, datetime, timedelta
+from typing import Annotated, Final, NamedTuple
+
+import typer
+
+from synckairos.adapters.postgres_audit_export import PostgresAuditExport
+from synckairos.adapters.postgres_audit_reader import PostgresAuditReader
+from synckairos.adapters.postgres_audit_writer import PostgresAuditTrail
+from synckairos.adapters.postgres_database import Database
+from synckairos.adapters.postgres_options import database_options
+from synckairos.domain.events import EventType
+from synckairos.settings import Settings
+
+APPLICATION: Final = "synckairos-cli"
+
+
+class Trail(NamedTuple):
+    """All ways into the audit trail."""
+
+    reader: PostgresAuditReader
+    writer: PostgresAuditTrail
+    export: PostgresAuditExport
+
+
+@asynccontextmanager
+async def opened_trail(settings: Settings) -> AsyncIterator[Trail]:
+    """Open the audit trail while the body runs; raises DatabaseOptionsError if the settings name none."""
+    database = Database(database_options(settings, APPLICATION)._replace(pool_min=0, pool_max=2))
+    try:
+        yield Trail(PostgresAuditReader(database), PostgresAuditTrail(database), PostgresAuditExport(database))
+    finally:
+        await database.close()
+
+
+def instant_ms(text: str) -> int:
+    """Return the ms since 1970 of an ISO 8601 instant, UTC unless it says otherwise."""
+    try:
+        at = datetime.fromisoformat(text)
+        at = at if at.tzinfo else at.replace(tzinfo=UTC)
+        # Rounded up: events happen at whole ms, and one that is not before the instant is not before the next ms.
+        return -(-(at - datetime(1970, 1, 1, tzinfo=UTC)) // timedelta(milliseconds=1))
+    except (ValueError, OverflowError):
+        raise typer.BadParameter("must be an instant such as 2026-11-20 or 2026-11-20T09:30:00Z") from None
+
+
+def event_type(text: str) -> EventType:
+    """Return the type of event of this name."""
+    try:
+        return EventType[text.upper().removeprefix("EVENT_TYPE_")]
+    except KeyError:
+        names = ", ".join(one.name.lower() for one in EventType)
+        raise typer.BadParameter(f"must be one of {names}") from None
+
+
+Since = Annotated[
+    int | None, typer.Option(parser=instant_ms, metavar="INSTANT", help="Only from this instant (ISO 8601, UTC) on.")
+]
+Until = Annotated[
+    int | None, typer.Option(parser=instant_ms, metavar="INSTANT", help="Only before this instant (ISO 8601, UTC).")
+]

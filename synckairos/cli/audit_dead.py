@@ -1,0 +1,148 @@
+"""`synckairos audit dead`: entries that could not be written to the audit trail, to be looked at and tried again.
+
+A dead entry goes by its partition and its id there, as `7/1763713283123-0`.
+"""
+
+import json
+import sys
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Annotated, Any, Final, NamedTuple
+
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from synckairos.adapters.redis_connections import RedisConnections
+from synckairos.adapters.redis_keys import PARTITIONS, Keys
+from synckairos.adapters.redis_outbox import RedisDeadEntries
+from synckairos.application.audit import DeadEntry
+from synckairos.cli.audit_tables import instant
+from synckairos.cli.inspection import plain
+from synckairos.cli.running import fail, run, settings_or_fail
+from synckairos.settings import Settings
+
+PAGE: Final = 100
+
+dead_app = typer.Typer(no_args_is_help=True, help="Events that could not be written to the audit trail.")
+
+
+class Place(NamedTuple):
+    """Where a dead entry lies."""
+
+    partition: int
+    dead_id: str
+
+
+def place_of(text: str) -> Place:
+    """Return the partition and the id of a dead entry; raises typer.BadParameter."""
+    partition, _, dead_id = text.partition("/")
+    ms, _, number = dead_id.partition("-")
+    if not (partition.isdecimal() and ms.isdecimal() and number.isdecimal() and int(partition) < PARTITIONS):
+        raise typer.BadParameter("must be PARTITION/ID as `synckairos audit dead list` prints it")
+    return Place(int(partition), dead_id)
+
+
+DeadPlace = Annotated[Place, typer.Argument(parser=place_of, metavar="PARTITION/ID", help="As `list` prints it.")]
+
+
+@dead_app.command("list")
+def list_dead(
+    as_json: Annotated[bool, typer.Option("--json", help="JSON, as always when the output is no terminal.")] = False,
+) -> None:
+    """List the dead entries, oldest first in each partition."""
+    run(_list(settings_or_fail(), as_json=as_json or not sys.stdout.isatty()))
+
+
+@dead_app.command()
+def show(place: DeadPlace) -> None:
+    """Print all that is known of a dead entry, its bytes included."""
+    partition, dead_id = place
+    found: DeadEntry | None = run(_get(settings_or_fail(), partition, dead_id))
+    if found is None:
+        fail(f"there is no dead entry {partition}/{dead_id}")
+    typer.echo(json.dumps(_everything(found), indent=2))
+
+
+@dead_app.command()
+def replay(
+    place: Annotated[
+        Place | None, typer.Argument(parser=place_of, metavar="[PARTITION/ID]", help="As `list` prints it.")
+    ] = None,
+    every: Annotated[bool, typer.Option("--all", help="Replay all there are now.")] = False,
+) -> None:
+    """Put a dead entry back to be written, as it was; a worker takes it within seconds."""
+    if (place is None) is not every:
+        raise typer.BadParameter("name one entry, or say --all")
+    count: int = run(_replay(settings_or_fail(), place))
+    if place is not None and not count:
+        fail(f"there is no dead entry {place[0]}/{place[1]}")
+    typer.echo(f"{count} replayed")
+
+
+@asynccontextmanager
+async def _opened(settings: Settings) -> AsyncIterator[RedisDeadEntries]:
+    connections = RedisConnections(settings.redis_url.get_secret_value(), limit=1, name="synckairos-cli")
+    try:
+        yield RedisDeadEntries(connections, Keys(settings.redis_prefix))
+    finally:
+        await connections.close()
+
+
+async def _all(dead: RedisDeadEntries) -> AsyncIterator[DeadEntry]:
+    for partition in range(PARTITIONS):
+        after = ""
+        while page := await dead.page(partition, after, PAGE):
+            for one in page:
+                yield one
+            after = page[-1].dead_id
+
+
+async def _list(settings: Settings, *, as_json: bool) -> None:
+    table = Table("entry", "buried at (UTC)", "event", "session", "reason")
+    async with _opened(settings) as dead:
+        async for one in _all(dead):
+            if as_json:
+                typer.echo(json.dumps(_summary(one)))
+            else:
+                told = _summary(one)
+                event = f"{told['type']} {told['version']}" if told["type"] else "unreadable"
+                table.add_row(told["id"], instant(one.buried_at), event, told["session_id"] or "-", one.reason)
+    if not as_json:
+        Console().print(table if table.row_count else "there are no dead entries")
+
+
+async def _get(settings: Settings, partition: int, dead_id: str) -> DeadEntry | None:
+    async with _opened(settings) as dead:
+        return await dead.get(partition, dead_id)
+
+
+async def _replay(settings: Settings, place: Place | None) -> int:
+    async with _opened(settings) as dead:
+        if place is not None:
+            return int(await dead.replay(*place))
+        # All first: what is buried again meanwhile is not replayed again and again.
+        there = [(one.entry.partition, one.dead_id) async for one in _all(dead)]
+        return sum([await dead.replay(*one) for one in there])
+
+
+def _summary(dead: DeadEntry) -> dict[str, Any]:
+    event = dead.entry.record.event if dead.entry.record is not None else None
+    return {
+        "id": f"{dead.entry.partition}/{dead.dead_id}",
+        "buried_at": dead.buried_at,
+        "reason": dead.reason,
+        "session_id": event.session.session_id if event else None,
+        "version": event.session.version if event else None,
+        "type": event.type.name.lower() if event else None,
+    }
+
+
+def _everything(dead: DeadEntry) -> dict[str, Any]:
+    return {
+        **_summary(dead),
+        "outbox_id": dead.entry.entry_id,
+        "problem": dead.entry.problem,
+        "record": plain(dead.entry.record),
+        "fields": [{"name": name.hex(), "value": value.hex()} for name, value in dead.fields],
+    }

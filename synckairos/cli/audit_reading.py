@@ -1,0 +1,174 @@
+"""`synckairos audit events`, `session` and `status`: tables on a terminal, JSON for everything else.
+
+They read the database itself, so they work while no server runs.
+"""
+
+import sys
+from collections.abc import AsyncGenerator
+from contextlib import AsyncExitStack, aclosing
+from typing import Annotated, Any
+from uuid import UUID
+
+import msgspec.json
+import typer
+from rich.console import Console
+
+from synckairos.adapters.audit_lines import encode_audited
+from synckairos.adapters.postgres_database import Database
+from synckairos.adapters.postgres_options import database_options
+from synckairos.adapters.redis_connections import RedisConnections
+from synckairos.adapters.redis_keys import Keys
+from synckairos.adapters.session_json import encode_session
+from synckairos.application.audit import AuditedEvent, AuditReader, EventKey, EventQuery, SessionAudit
+from synckairos.application.pipeline import PipelineStatus
+from synckairos.audit_pipeline import pipeline_parts, pipeline_report
+from synckairos.cli.audit_access import APPLICATION, Since, Until, event_type, opened_trail
+from synckairos.cli.audit_tables import events_table, participants_table, session_table, status_table
+from synckairos.cli.inspection import InspectionError
+from synckairos.cli.running import run, settings_or_fail
+from synckairos.settings import Settings
+from synckairos.telemetry import Metrics
+
+PAGE = 200
+TERMINAL_ROWS = 1_000
+
+SessionId = Annotated[UUID, typer.Argument(help="The session's UUID.")]
+AsJson = Annotated[bool, typer.Option("--json", help="JSON, as always when the output is no terminal.")]
+
+
+def events(
+    session_id: SessionId,
+    types: Annotated[
+        list[str] | None, typer.Option("--type", metavar="TYPE", help="Only these, such as cycle_switched.")
+    ] = None,
+    participant: Annotated[UUID | None, typer.Option(help="Only what concerns this participant.")] = None,
+    since: Since = None,
+    until: Until = None,
+    limit: Annotated[int | None, typer.Option(min=1, help="At most so many; on a terminal 1000 unless said.")] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Show a session's events, oldest first."""
+    query = EventQuery(
+        session_id=str(session_id),
+        after=None,
+        limit=PAGE,
+        types=frozenset(event_type(one) for one in types or ()),
+        participant_id=str(participant) if participant else None,
+        start=since,
+        end=until,
+    )
+    run(_events(settings_or_fail(), query, limit, as_json=_for_scripts(asked=as_json)))
+
+
+def session(session_id: SessionId, as_json: AsJson = False) -> None:
+    """Show what the trail knows of a session, and its participants' statistics."""
+    audit: SessionAudit = run(_session(settings_or_fail(), str(session_id)))
+    if _for_scripts(asked=as_json):
+        typer.echo(msgspec.json.encode(_plain(audit)))
+        return
+    console = Console()
+    console.print(session_table(audit))
+    if audit.participants:
+        console.print(participants_table(audit.participants))
+
+
+def status(as_json: AsJson = False) -> None:
+    """Show how far the trail is behind, and why; exits 0 only if nothing is wrong."""
+    found: PipelineStatus = run(_status(settings_or_fail()))
+    if _for_scripts(asked=as_json):
+        typer.echo(msgspec.json.encode(_told(found)))
+    else:
+        Console().print(status_table(found))
+    if found.degraded:
+        raise typer.Exit(1)
+
+
+def _for_scripts(*, asked: bool) -> bool:
+    return asked or not sys.stdout.isatty()
+
+
+async def _events(settings: Settings, query: EventQuery, limit: int | None, *, as_json: bool) -> None:
+    async with opened_trail(settings) as trail:
+        if (await trail.reader.latest([query.session_id]))[0] is None:
+            raise InspectionError(f"the audit trail knows nothing of session {query.session_id}")
+        if as_json:
+            async with aclosing(_walk(trail.reader, query, limit)) as found:
+                async for event in found:
+                    sys.stdout.buffer.write(encode_audited(event))
+            return
+        most = limit or TERMINAL_ROWS
+        async with aclosing(_walk(trail.reader, query, most + 1)) as found:
+            rows = [event async for event in found]
+        Console().print(events_table(rows[:most]))
+        if len(rows) > most:
+            typer.echo(f"the first {most} of more: narrow it down, raise --limit, or take --json", err=True)
+
+
+async def _walk(reader: AuditReader, query: EventQuery, limit: int | None) -> AsyncGenerator[AuditedEvent, None]:
+    """Yield events page by page, up to the limit."""
+    left = limit
+    while left is None or left > 0:
+        wanted = PAGE if left is None else min(PAGE, left)
+        rows = await reader.events(query._replace(limit=wanted))
+        for row in rows:
+            yield row
+        if len(rows) < wanted:
+            return
+        last = rows[-1].record.event.session
+        query = query._replace(after=EventKey(last.epoch, last.version, last.change_id))
+        left = None if left is None else left - len(rows)
+
+
+async def _session(settings: Settings, session_id: str) -> SessionAudit:
+    async with opened_trail(settings) as trail:
+        audit = await trail.reader.session(session_id)
+    if audit is None:
+        raise InspectionError(f"the audit trail knows nothing of session {session_id}")
+    return audit
+
+
+def _plain(audit: SessionAudit) -> dict[str, Any]:
+    """Return everything about a session as what JSON has, named as in the contract."""
+    summary = audit.summary._asdict()
+    summary["session"] = msgspec.Raw(encode_session(audit.summary.session).encode())
+    return {
+        "summary": summary,
+        "participants": [one._asdict() for one in audit.participants],
+        "event_count": audit.event_count,
+        "fork_count": audit.fork_count,
+    }
+
+
+async def _status(settings: Settings) -> PipelineStatus:
+    async with AsyncExitStack() as stack:
+        connections = RedisConnections(settings.redis_url.get_secret_value(), limit=2, name=APPLICATION)
+        stack.push_async_callback(connections.close)
+        parts = pipeline_parts(settings, connections, Keys(settings.redis_prefix), Metrics())
+        stack.push_async_callback(parts.bell.close)
+        database = None
+        if settings.database_url is not None:
+            database = Database(database_options(settings, APPLICATION)._replace(pool_min=0, pool_max=2))
+            stack.push_async_callback(database.close)
+        return await pipeline_report(parts, database).status()
+
+
+def _told(status: PipelineStatus) -> dict[str, Any]:
+    """Return the status as what JSON has, named as in the contract."""
+    queue, totals = status.queue, status.totals
+    depths = {} if queue is None else {f"queue_{name}": depth for name, depth in queue._asdict().items()}
+    return {
+        "outbox_length": status.outbox_length,
+        "oldest_age_ms": status.oldest_age_ms,
+        **depths,
+        "queue_completed": totals.completed,
+        "queue_failed": totals.failed,
+        "dead_entries": status.dead_entries,
+        "written": totals.written,
+        "known": totals.known,
+        "forks": totals.forks,
+        "last_written_at": totals.last_written_at,
+        "last_error": totals.last_error,
+        "last_error_at": totals.last_error_at,
+        "degraded": status.degraded,
+        "degraded_reasons": status.problems,
+    }

@@ -1,0 +1,206 @@
+"""`synckairos recover`: bringing back from the audit trail what Redis has lost."""
+
+import asyncio
+import contextlib
+import time
+from collections.abc import AsyncIterator
+from enum import StrEnum
+from typing import Annotated, Final, NamedTuple, Self
+from uuid import UUID
+
+import typer
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+
+from synckairos.adapters.ids import new_change_id
+from synckairos.adapters.postgres_audit_reader import PostgresAuditReader
+from synckairos.adapters.postgres_database import Database
+from synckairos.adapters.postgres_options import DatabaseOptions, DatabaseOptionsError, database_options
+from synckairos.adapters.redis_commit import CommitWriter
+from synckairos.adapters.redis_connections import RedisConnections
+from synckairos.adapters.redis_keys import Keys
+from synckairos.adapters.redis_recovery import RecoveryGuard
+from synckairos.adapters.redis_store import RedisSessionStore
+from synckairos.adapters.redis_time import EstimatedClock
+from synckairos.adapters.redis_unwritten import RedisUnwritten
+from synckairos.application.errors import TransientError
+from synckairos.application.mass_recovery import AT_ONCE, MassRecovery, Tally
+from synckairos.application.ports import Request
+from synckairos.application.recovery import Recovery, soon
+from synckairos.cli.inspection import InspectionError
+from synckairos.cli.running import fail, run, settings_or_fail
+from synckairos.domain.errors import Refusal
+from synckairos.domain.events import Author
+from synckairos.domain.recovery import RecoveryPolicy
+from synckairos.settings import Settings
+from synckairos.telemetry import Metrics
+
+ACTOR: Final = "operator"
+EXCHANGE_S: Final = 5.0
+"""A Redis that is being filled again is given more time to answer than calls give it."""
+REDRAW_S: Final = 0.1
+SHOWN_FAILURES: Final = 100
+
+
+class Policy(StrEnum):
+    """What becomes of clocks that were running."""
+
+    CONTINUE = "continue"
+    PAUSED = "paused"
+
+
+class _Order(NamedTuple):
+    policy: RecoveryPolicy
+    author: Author
+    is_dry: bool
+
+
+class _Tools(NamedTuple):
+    guard: RecoveryGuard
+    store: RedisSessionStore
+    recovery: Recovery
+    reader: PostgresAuditReader
+    unwritten: RedisUnwritten
+
+
+def recover(
+    session_id: Annotated[str | None, typer.Argument(help="The one session to bring back, by its UUID.")] = None,
+    everything: Annotated[bool, typer.Option("--all", help="Every session that the store has lost.")] = False,
+    policy: Annotated[
+        Policy, typer.Option(help="Running clocks have run on meanwhile, or stand as at the last event.")
+    ] = Policy.CONTINUE,
+    reason: Annotated[str, typer.Option(help="Why, for the audit trail.")] = "synckairos recover",
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what would come back, and change nothing.")] = False,
+) -> None:
+    """Bring back from the audit trail what Redis has lost; never touches what is there, has ended or was deleted."""
+    if (session_id is None) != everything:
+        fail("name one session, or say --all")
+    settings = settings_or_fail()
+    order = _Order(RecoveryPolicy[policy.name], Author(ACTOR, reason), dry_run)
+    try:
+        session_id = session_id and str(UUID(session_id))
+    except ValueError:
+        fail(f"{session_id} is not a UUID")
+    try:
+        database = database_options(settings, "synckairos-recover")
+    except DatabaseOptionsError as error:
+        fail(str(error))
+    if session_id is None:
+        _report(run(_recover_all(settings, database, order)), order)
+    else:
+        typer.echo(run(_recover_one(settings, database, session_id, order)))
+
+
+@contextlib.asynccontextmanager
+async def _opened(settings: Settings, database: DatabaseOptions) -> AsyncIterator[_Tools]:
+    async with contextlib.AsyncExitStack() as stack:
+        keys, clock = Keys(settings.redis_prefix), EstimatedClock()
+        connections = RedisConnections(
+            settings.redis_url.get_secret_value(),
+            limit=AT_ONCE + 8,
+            wait_s=EXCHANGE_S,
+            connect_timeout_s=settings.redis_timeout_s,
+            exchange_timeout_s=max(settings.redis_timeout_s, EXCHANGE_S),
+            name="synckairos-recover",
+        )
+        stack.push_async_callback(connections.close)
+        guard = RecoveryGuard(connections, keys, new_change_id)
+        writer = CommitWriter(
+            settings.lifetimes, event_window=settings.event_window, request_ttl_ms=settings.request_ttl_s * 1_000
+        )
+        store = RedisSessionStore(connections, keys, guard, writer, clock, Metrics())
+        trail = Database(database)
+        stack.push_async_callback(trail.close)
+        reader = PostgresAuditReader(trail)
+        unwritten = RedisUnwritten(connections, keys)
+        recovery = Recovery(store, reader, unwritten, settings.lifetimes, new_change_id)
+        yield _Tools(guard, store, recovery, reader, unwritten)
+
+
+async def _recover_one(settings: Settings, database: DatabaseOptions, session_id: str, order: _Order) -> str:
+    """Bring one session back into a store that has its name; return what to tell of it."""
+    async with _opened(settings, database) as tools:
+        await tools.guard.open(may_init=False)
+        try:
+            if order.is_dry:
+                last = await tools.recovery.find(session_id)
+                return f"would come back: {last.status.name}, from version {last.version}"
+            view = await tools.recovery.recover(session_id, order.policy, order.author, Request(), soon())
+        except Refusal as refusal:
+            raise InspectionError(str(refusal)) from refusal
+        return f"recovered: {view.session.status.name}, version {view.session.version}"
+
+
+async def _recover_all(settings: Settings, database: DatabaseOptions, order: _Order) -> Tally:
+    """Bring everything back, and give a lost store its name once everything is there."""
+    with _Bar() as bar:
+        async with _opened(settings, database) as tools:
+            is_lost = await tools.guard.begin(is_dry=order.is_dry)
+            typer.echo("the store has lost its data" if is_lost else "the store has its name: what is missing is added")
+            run_ = MassRecovery(
+                tools.recovery,
+                tools.reader,
+                tools.unwritten,
+                order.policy,
+                order.author,
+                is_store_lost=is_lost,
+                is_dry=order.is_dry,
+                on_progress=bar.show,
+            )
+            probing = asyncio.create_task(tools.guard.watch(tools.store.now_us, may_init=False))
+            try:
+                tally = await run_.run()
+                if not order.is_dry and not tally.failures:
+                    await tools.guard.finish()
+            except TransientError as error:
+                back = f"{run_.tally.recovered} sessions are back, and stay"
+                raise InspectionError(f"broken off: {error}; {back}: run it again") from error
+            finally:
+                probing.cancel()
+                await asyncio.gather(probing, return_exceptions=True)
+            bar.show(tally, now=True)
+            return tally
+
+
+def _report(tally: Tally, order: _Order) -> None:
+    back = "would be recovered" if order.is_dry else "recovered"
+    typer.echo(
+        f"{tally.recovered} {back}, {tally.present} were there, {tally.refused} may not come back, "
+        f"{len(tally.failures)} failed"
+    )
+    if not tally.failures:
+        return
+    for failure in tally.failures[:SHOWN_FAILURES]:
+        typer.echo(f"  {failure.session_id}: {failure.problem}", err=True)
+    fail("not all are back: run it again, or accept the store without them by `synckairos store init`")
+
+
+class _Bar:
+    """A progress bar on standard error; its end is known once the last page of the trail has been read."""
+
+    def __init__(self) -> None:
+        self._progress = Progress(
+            TextColumn("recovering"),
+            BarColumn(),
+            MofNCompleteColumn(),
+            TimeElapsedColumn(),
+            TextColumn("{task.fields[failed]} failed"),
+            console=Console(stderr=True),
+        )
+        self._task = self._progress.add_task("recovering", total=None, failed=0)
+        self._drawn_at = 0.0
+
+    def __enter__(self) -> Self:
+        self._progress.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._progress.stop()
+
+    def show(self, tally: Tally, *, now: bool = False) -> None:
+        """Show how far it is, now and then."""
+        at = time.monotonic()
+        if now or at - self._drawn_at > REDRAW_S:
+            self._drawn_at = at
+            total = tally.found if tally.is_all_found else None
+            self._progress.update(self._task, completed=tally.done, total=total, failed=len(tally.failures))

@@ -1,0 +1,48 @@
+"""`synckairos audit retention`: how long the audit trail keeps its events."""
+
+import shlex
+from typing import Annotated
+
+import typer
+
+from synckairos.adapters.postgres_migration_session import connected
+from synckairos.adapters.postgres_partitions import Detached, Retention, retain
+from synckairos.cli.migration import options_of
+from synckairos.cli.running import fail, run, settings_or_fail
+from synckairos.settings import Settings
+
+
+def retention(
+    keep_months: Annotated[int, typer.Option(min=1, max=1_200, help="Months to keep, besides the running one.")],
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Print what would be done, and change nothing.")] = False,
+    drop: Annotated[bool, typer.Option("--drop", help="Drop detached months, those of earlier runs too.")] = False,
+) -> None:
+    """Make partitions for the months ahead, and detach the events of months that need not be kept."""
+    settings = settings_or_fail()
+    if settings.database_url is None:
+        fail("SYNCKAIROS_DATABASE_URL is not set: there is no database to work on")
+    found = run(_retain(settings, settings.database_url.get_secret_value(), keep_months, drop=drop, dry_run=dry_run))
+    for line in _report(found, would="would have " if dry_run else ""):
+        typer.echo(line)
+
+
+async def _retain(settings: Settings, url: str, keep_months: int, *, drop: bool, dry_run: bool) -> Retention:
+    async with connected(url, options_of(settings)) as connection:
+        return await retain(connection, keep_months, drop=drop, dry_run=dry_run)
+
+
+def _report(found: Retention, would: str) -> list[str]:
+    lines = [f"{would}made {name}" for name in found.made]
+    lines += [f"{would}detached {month.table}, {month.rows} rows" for month in found.detached]
+    lines += [f"{would}dropped {month.table}, {month.rows} rows" for month in found.dropped]
+    standing = [month for month in [*found.lying, *found.detached] if month not in found.dropped]
+    if standing and not would:
+        lines += ["", "detached months are tables of their own; to dump them:"]
+        lines += [f"  {_dump_command(month)}" for month in standing]
+        lines += ["and to drop them, repeat this with --drop"]
+    return lines or ["nothing to do"]
+
+
+def _dump_command(month: Detached) -> str:
+    file = f"{month.table.rsplit('.', 1)[-1]}.dump"
+    return f'pg_dump --format=custom --table={shlex.quote(month.table)} --file={file} "$SYNCKAIROS_DATABASE_URL"'

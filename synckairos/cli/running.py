@@ -1,0 +1,57 @@
+"""What every command does first and last: reading the settings, running its work, telling of failures."""
+
+import asyncio
+import sys
+from collections.abc import Coroutine
+from typing import Any, NoReturn
+
+import grpc
+import typer
+
+from synckairos.adapters.postgres_migration_files import MigrationError
+from synckairos.adapters.postgres_options import DatabaseOptionsError
+from synckairos.adapters.redis_guard import StoreLayoutError
+from synckairos.application.errors import TransientError
+from synckairos.bootstrap import AddressInUseError
+from synckairos.cli.inspection import InspectionError
+from synckairos.devstack import DevstackError
+from synckairos.settings import Settings, SettingsError, load_settings
+from synckairos.telemetry import configure_logging
+
+
+def fail(message: str) -> NoReturn:
+    """End the process with an error message."""
+    typer.echo(f"synckairos: {message}", err=True)
+    raise typer.Exit(1)
+
+
+def settings_or_fail(**given: object) -> Settings:
+    """Return the settings and set up logging, or end the process naming every wrong setting."""
+    try:
+        settings = load_settings(**{name: value for name, value in given.items() if value is not None})
+    except SettingsError as error:
+        fail(f"these settings are wrong:\n{error}")
+    configure_logging(settings.log_level, settings.log_format)
+    return settings
+
+
+def run(work: Coroutine[Any, Any, Any]) -> Any:  # noqa: ANN401 - whatever the work returns
+    """Run a coroutine, on uvloop where there is one; known failures end the process with their message."""
+    try:
+        if sys.platform == "win32":
+            return asyncio.run(work)
+        import uvloop  # noqa: PLC0415 - not on every platform
+
+        return uvloop.run(work)
+    except (
+        AddressInUseError,
+        StoreLayoutError,
+        TransientError,
+        DevstackError,
+        MigrationError,
+        DatabaseOptionsError,
+        InspectionError,
+    ) as error:
+        fail(str(error))
+    except grpc.aio.AioRpcError as error:
+        fail(f"{error.code().name}: {error.details()}")

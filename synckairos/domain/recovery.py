@@ -1,0 +1,70 @@
+"""How a lost session begins its next life: from the last version that is known of it.
+
+A clock that goes on does so from the last version's instant, and the recovery is stamped with it, as an expiry is
+stamped with the instant it was due: what fell due since follows in order, each at its own instant, and `fired_at`
+says when all that was done. Where no clock goes on nothing can have fallen due; the recovery is then stamped with
+the present and, being a change like any other, lets the idle time begin anew.
+"""
+
+from collections.abc import Callable
+from enum import IntEnum
+from typing import Final
+
+from synckairos.domain import settlement, turns
+from synckairos.domain.errors import InvalidStateTransition, SessionNotFound
+from synckairos.domain.events import SYSTEM, Author, Cause, EventType, Ledger, running_subject
+from synckairos.domain.model import Session, Status
+from synckairos.domain.timing import Lifetimes
+from synckairos.domain.transitions import Before, Outcome
+
+VERB: Final = "recover"
+
+
+class RecoveryPolicy(IntEnum):
+    """What becomes of a clock that was running; the numbers are the contract's."""
+
+    CONTINUE = 1
+    PAUSED = 2
+
+
+def recover(
+    last: Session,
+    policy: RecoveryPolicy,
+    author: Author,
+    now_us: int,
+    new_change_id: Callable[[], str],
+    lifetimes: Lifetimes,
+) -> Outcome:
+    """Return the session's next life, begun at `now_us` (microseconds since 1970: its epoch), what is due settled.
+
+    Raises SessionNotFound for a deleted session, InvalidStateTransition for one that has ended.
+    """
+    refuse_the_ended(last)
+    ledger = Ledger(last, max(now_us // 1_000, last.updated_at), new_change_id)
+    next_life = last._replace(epoch=max(now_us, last.epoch + 1), recovered=True)
+    stood_at = last.updated_at
+    goes_on = last.status is Status.RUNNING and policy is RecoveryPolicy.CONTINUE
+    if last.status is Status.RUNNING and not goes_on:
+        next_life = turns.pause(next_life, stood_at)
+    ledger.record(
+        EventType.SESSION_RECOVERED,
+        next_life,
+        running_subject(last, stood_at),
+        author=author,
+        at=stood_at if goes_on else None,
+        cause=Cause.RECOVERY,
+    )
+    if turns.has_lost_holders(next_life):
+        # The elimination that left one may be the last version known, and the victory it brings one that was lost.
+        settlement.complete_if_one_is_left(ledger, ledger.session.updated_at, Cause.DEADLINE, SYSTEM)
+    is_unfinished = settlement.settle(ledger, lifetimes)
+    unfinished = Before(last.version) if is_unfinished else None
+    return Outcome(ledger.session, ledger.now, ledger.events, unfinished=unfinished)
+
+
+def refuse_the_ended(last: Session) -> None:
+    """Raise SessionNotFound for a deleted session, InvalidStateTransition for one that has ended."""
+    if last.deleted:
+        raise SessionNotFound(last.session_id)
+    if last.is_terminal:
+        raise InvalidStateTransition(last.status, VERB)

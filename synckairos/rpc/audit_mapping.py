@@ -1,0 +1,99 @@
+"""From what the audit trail holds to messages."""
+
+from typing import cast
+
+from synckairos.application.audit import AuditedEvent, AuditedParticipant, AuditedSession, SessionAudit
+from synckairos.application.pipeline import PipelineStatus
+from synckairos.rpc.mapping import optional_timestamp, session_message, timestamp
+from synckairos.v1 import audit_service_pb2 as pb
+from synckairos.v1 import event_pb2
+
+
+def audited_event(audited: AuditedEvent) -> pb.AuditEvent:
+    """Return an event as the trail holds it."""
+    event, request_id, peer, changed = audited.record
+    session, subject = event.session, event.subject
+    return pb.AuditEvent(
+        event_id=session.change_id,
+        session_id=session.session_id,
+        epoch=session.epoch,
+        version=session.version,
+        change_id=session.change_id,
+        type=cast("event_pb2.EventType.ValueType", event.type.value),
+        cause=cast("event_pb2.Cause.ValueType", event.cause.value),
+        actor=event.author.actor,
+        reason=event.author.reason,
+        participant_id=subject.participant_id or "",
+        group_id=subject.group_id or "",
+        time_remaining_ms=subject.remaining_ms,
+        time_elapsed_ms=subject.elapsed_ms,
+        cycle_number=session.cycle_number,
+        occurred_at=timestamp(session.updated_at),
+        fired_at=optional_timestamp(event.fired_at),
+        session=session_message(session, session.updated_at),
+        request_id=request_id,
+        peer=peer,
+        changed_fields=changed,
+        is_fork=audited.is_fork,
+        recorded_at=timestamp(audited.recorded_at),
+        lateness_ms=None if event.fired_at is None else event.fired_at - session.updated_at,
+    )
+
+
+def audited_session(summary: AuditedSession) -> pb.AuditedSession:
+    """Return the summary of a session."""
+    return pb.AuditedSession(
+        session=session_message(summary.session, summary.session.updated_at),
+        total_cycles=summary.total_cycles,
+        total_participants=summary.total_participants,
+        deleted_at=optional_timestamp(summary.deleted_at),
+        recorded_at=timestamp(summary.recorded_at),
+    )
+
+
+def _audited_participant(participant: AuditedParticipant) -> pb.AuditedParticipant:
+    return pb.AuditedParticipant(
+        participant_id=participant.participant_id,
+        group_id=participant.group_id or "",
+        total_time_ms=participant.total_time_ms,
+        total_cycles=participant.total_cycles,
+        total_time_active_ms=participant.total_time_active_ms,
+        added_at=timestamp(participant.added_at),
+        removed_at=optional_timestamp(participant.removed_at),
+        first_active_at=optional_timestamp(participant.first_active_at),
+        last_active_at=optional_timestamp(participant.last_active_at),
+    )
+
+
+def session_audit(audit: SessionAudit) -> pb.GetSessionAuditResponse:
+    """Return everything about a session but its events."""
+    return pb.GetSessionAuditResponse(
+        summary=audited_session(audit.summary),
+        participants=map(_audited_participant, audit.participants),
+        event_count=audit.event_count,
+        fork_count=audit.fork_count,
+    )
+
+
+def pipeline_status(status: PipelineStatus) -> pb.PipelineStatus:
+    """Return how the pipeline is doing; without a queue its depths are absent."""
+    queue, totals = status.queue, status.totals
+    return pb.PipelineStatus(
+        outbox_length=status.outbox_length,
+        oldest_age_ms=status.oldest_age_ms,
+        queue_waiting=queue.waiting if queue else None,
+        queue_active=queue.active if queue else None,
+        queue_delayed=queue.delayed if queue else None,
+        queue_dead=queue.dead if queue else None,
+        queue_completed=totals.completed,
+        queue_failed=totals.failed,
+        dead_entries=status.dead_entries,
+        written=totals.written,
+        known=totals.known,
+        forks=totals.forks,
+        last_written_at=optional_timestamp(totals.last_written_at),
+        last_error=totals.last_error,
+        last_error_at=optional_timestamp(totals.last_error_at),
+        degraded=status.degraded,
+        degraded_reasons=status.problems,
+    )

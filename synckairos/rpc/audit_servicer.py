@@ -1,0 +1,108 @@
+"""AuditService: read the request, ask the trail, the pipeline or the recovery, answer."""
+
+from collections.abc import Callable
+
+from synckairos.application.audit import AuditedEvent, AuditedSession, AuditReader, EventKey, SessionKey
+from synckairos.application.pipeline import Pipeline
+from synckairos.application.ports import Request
+from synckairos.application.recovery import Recovery
+from synckairos.domain.errors import SessionNotFound
+from synckairos.domain.events import Author
+from synckairos.domain.recovery import RecoveryPolicy
+from synckairos.rpc import audit_requests, audit_tokens, paging, requests
+from synckairos.rpc.audit_mapping import audited_event, audited_session, pipeline_status, session_audit
+from synckairos.rpc.calls import Context, deadline_of
+from synckairos.rpc.fields import MAX_REASON_BYTES, Fields
+from synckairos.rpc.mapping import session_message, timestamp
+from synckairos.v1 import audit_service_pb2 as pb
+
+
+class AuditServicer:
+    """Every call of AuditService; errors are the interceptor's business."""
+
+    def __init__(self, reader: AuditReader, pipeline: Pipeline, recovery: Recovery, now_us: Callable[[], int]) -> None:
+        self._reader = reader
+        self._pipeline = pipeline
+        self._recovery = recovery
+        self._now_us = now_us
+
+    async def ListSessionEvents(  # noqa: N802 - the contract's name
+        self, request: pb.ListSessionEventsRequest, _context: Context
+    ) -> pb.ListSessionEventsResponse:
+        """Return a page of a session's events, oldest first."""
+        fields = Fields()
+        query = audit_requests.events(fields, request)
+        fields.check()
+
+        async def read(after: EventKey | None, count: int) -> list[AuditedEvent]:
+            return await self._reader.events(query._replace(after=after, limit=count))
+
+        events, last = await paging.fill(query.limit, query.after, read, _event_key, audited_event)
+        if not events and (await self._reader.latest([query.session_id]))[0] is None:
+            raise SessionNotFound(query.session_id)
+        return pb.ListSessionEventsResponse(
+            events=events, next_page_token=audit_tokens.write_event(last, query) if last else ""
+        )
+
+    async def GetSessionAudit(  # noqa: N802 - the contract's name
+        self, request: pb.GetSessionAuditRequest, _context: Context
+    ) -> pb.GetSessionAuditResponse:
+        """Return the summary of a session and its participants' statistics."""
+        fields = Fields()
+        session_id = fields.uuid("session_id", request.session_id)
+        fields.check()
+        audit = await self._reader.session(session_id)
+        if audit is None:
+            raise SessionNotFound(session_id)
+        return session_audit(audit)
+
+    async def ListAuditedSessions(  # noqa: N802 - the contract's name
+        self, request: pb.ListAuditedSessionsRequest, _context: Context
+    ) -> pb.ListAuditedSessionsResponse:
+        """Return a page of the trail's sessions, newest first."""
+        fields = Fields()
+        query = audit_requests.sessions(fields, request)
+        fields.check()
+
+        async def read(after: SessionKey | None, count: int) -> list[AuditedSession]:
+            return await self._reader.sessions(query._replace(after=after, limit=count))
+
+        sessions, last = await paging.fill(query.limit, query.after, read, _session_key, audited_session)
+        return pb.ListAuditedSessionsResponse(
+            sessions=sessions, next_page_token=audit_tokens.write_session(last, query) if last else ""
+        )
+
+    async def RecoverSession(  # noqa: N802 - the contract's name
+        self, request: pb.RecoverSessionRequest, context: Context
+    ) -> pb.RecoverSessionResponse:
+        """Bring back a session that the store has lost."""
+        fields = Fields()
+        actor = requests.actor(fields, context)
+        session_id = fields.uuid("session_id", request.session_id)
+        policy = fields.enum("policy", request.policy, RecoveryPolicy) or RecoveryPolicy.CONTINUE
+        reason = fields.text("reason", request.reason, MAX_REASON_BYTES)
+        fields.check()
+        view = await self._recovery.recover(
+            session_id, policy, Author(actor, reason), Request(peer=context.peer()), deadline_of(context)
+        )
+        return pb.RecoverSessionResponse(
+            session=session_message(view.session, view.now), server_time=timestamp(view.now)
+        )
+
+    async def GetPipelineStatus(  # noqa: N802 - the contract's name
+        self, _request: pb.GetPipelineStatusRequest, _context: Context
+    ) -> pb.GetPipelineStatusResponse:
+        """Return how far the trail is behind."""
+        status = await self._pipeline.status()
+        return pb.GetPipelineStatusResponse(
+            status=pipeline_status(status), server_time=timestamp(self._now_us() // 1_000)
+        )
+
+
+def _event_key(audited: AuditedEvent) -> EventKey:
+    session = audited.record.event.session
+    return EventKey(session.epoch, session.version, session.change_id)
+
+
+def _session_key(summary: AuditedSession) -> SessionKey:
+    return SessionKey(summary.session.created_at, summary.session.session_id)

@@ -1,0 +1,228 @@
+"""What any outbox does: hands out in order, forgets what was written, buries and gives back byte for byte."""
+
+import asyncio
+from collections.abc import AsyncIterator, Sequence
+from typing import Protocol
+
+import pytest
+from redis.asyncio import Redis
+
+from synckairos.adapters.redis_connections import RedisConnections
+from synckairos.adapters.redis_keys import PARTITIONS, Keys
+from synckairos.adapters.redis_outbox import RedisDeadEntries, RedisOutbox
+from synckairos.application.audit import DeadEntries, Outbox, OutboxEntry
+from synckairos.application.ports import Request
+from synckairos.domain.commands import Start, Switch
+from tests.contract.decisions import new_id
+from tests.harness.fake_outbox import FakeOutbox
+from tests.harness.outbox_fields import fields_of
+from tests.unit.domain.builders import Game, per_participant
+
+Fields = Sequence[tuple[bytes, bytes]]
+STRANGE: Fields = [(b"r", b"\x00\xff"), (b"", b""), (b"r", b"again"), (b"o", b"1-1"), (b"e", bytes(range(256)))]
+"""An entry that nobody can read: names of its own burial, twice the same, empty ones, any byte."""
+
+
+class Place(Protocol):
+    """An outbox with its dead entries, and how a commit adds to it."""
+
+    outbox: Outbox
+    dead: DeadEntries
+
+    async def add(self, partition: int, fields: Fields) -> str:
+        """Be a commit; return the entry's id."""
+        ...
+
+    async def raw(self, partition: int) -> list[Fields]:
+        """Return the raw entries of a partition's outbox, in order."""
+        ...
+
+
+class FakePlace:
+    """In memory."""
+
+    def __init__(self) -> None:
+        self.outbox = self.dead = FakeOutbox()
+
+    async def add(self, partition: int, fields: Fields) -> str:
+        return self.outbox.add(partition, fields)
+
+    async def raw(self, partition: int) -> list[Fields]:
+        return [list(fields) for fields in self.outbox.waiting.get(partition, {}).values()]
+
+
+class RedisPlace:
+    """In a real Redis, under a prefix of its own."""
+
+    def __init__(self, connections: RedisConnections, redis: Redis) -> None:
+        self._keys = Keys(f"o{new_id()[:12]}")
+        self._redis = redis
+        self.outbox = RedisOutbox(connections, self._keys)
+        self.dead = RedisDeadEntries(connections, self._keys)
+
+    async def add(self, partition: int, fields: Fields) -> str:
+        flat = [part for pair in fields for part in pair]
+        added = await self._redis.execute_command("XADD", self._keys.partitioned(partition, "outbox"), "*", *flat)
+        return bytes(added).decode()
+
+    async def raw(self, partition: int) -> list[Fields]:
+        key = self._keys.partitioned(partition, "outbox")
+        # Without redis-py's own reading of the reply, which makes a dict of the fields.
+        entries = await self._redis.execute_command("EVAL", "return redis.call('XRANGE', KEYS[1], '-', '+')", 1, key)
+        return [list(zip(flat[::2], flat[1::2], strict=True)) for _, flat in entries]
+
+
+@pytest.fixture(params=["fake", "redis"])
+async def place(request: pytest.FixtureRequest) -> AsyncIterator[Place]:
+    """An empty outbox of one kind or the other."""
+    if request.param == "fake":
+        yield FakePlace()
+        return
+    url: str = request.getfixturevalue("redis_server").url
+    connections = RedisConnections(url)
+    async with Redis.from_url(url) as redis:
+        yield RedisPlace(connections, redis)
+    await connections.close()
+
+
+def usual(count: int = 1) -> list[Fields]:
+    """Return entries of the events of a session."""
+    game = Game(per_participant())
+    game.ok(0, Start())
+    for turn in range(count):
+        game.ok(turn, Switch())
+    return [fields_of(event, None, Request("a request", b"", "a peer")) for event in game.events[:count]]
+
+
+async def filled(place: Place, partition: int, count: int) -> list[str]:
+    """Put entries into a partition; return their ids."""
+    return [await place.add(partition, fields) for fields in usual(count)]
+
+
+def ids(entries: Sequence[OutboxEntry]) -> list[tuple[int, str]]:
+    """Return where the entries lie."""
+    return [(entry.partition, entry.entry_id) for entry in entries]
+
+
+async def test_entries_are_read_in_order_up_to_a_count_of_each_partition(place: Place) -> None:
+    """The oldest first; partitions in the order asked; empty ones give nothing."""
+    first, second = await filled(place, 7, 5), await filled(place, 63, 2)
+
+    entries = await place.outbox.read([63, 7, 8], 3)
+
+    assert ids(entries) == [*((63, one) for one in second), *((7, one) for one in first[:3])]
+    versions = [entry.record.event.session.version for entry in entries if entry.record]
+    assert versions == [1, 2, 1, 2, 3]
+    assert {(entry.record.request_id, entry.record.peer) for entry in entries if entry.record} == {
+        ("a request", "a peer")
+    }
+
+
+async def test_what_is_removed_is_gone_and_nothing_else(place: Place) -> None:
+    """Entries that came meanwhile stay; removing twice is removing once."""
+    await filled(place, 1, 4)
+    await filled(place, 2, 1)
+    entries = await place.outbox.read([1, 2], 3)
+    later = await filled(place, 1, 1)
+
+    await place.outbox.remove(entries)
+    await place.outbox.remove(entries)
+    await place.outbox.remove([])
+
+    left = await place.outbox.read([1, 2], 10)
+    assert len(left) == 2
+    assert ids(left)[-1] == (1, later[0])
+
+
+async def test_the_backlog_counts_over_all_partitions(place: Place) -> None:
+    """Entries, the oldest one's age, dead ones, and where something waits."""
+    before = await place.outbox.backlog()
+    await filled(place, 0, 2)
+    await filled(place, 63, 3)
+    await place.add(9, STRANGE)
+    await place.outbox.bury((await place.outbox.read([9], 1))[0], "strange")
+
+    backlog = await place.outbox.backlog()
+
+    assert (before.length, before.oldest_at, before.dead, before.waiting) == (0, None, 0, ())
+    assert before.oldest_age_ms is None
+    assert (backlog.length, backlog.dead, backlog.waiting) == (5, 1, (0, 63))
+    assert backlog.oldest_at is not None
+    assert backlog.oldest_age_ms == backlog.now - backlog.oldest_at >= 0
+
+
+@pytest.mark.parametrize("fields", [STRANGE, usual()[0]], ids=["strange", "usual"])
+async def test_an_entry_survives_its_burial_byte_for_byte(place: Place, fields: Fields) -> None:
+    """It leaves the outbox with its reason, can be looked at, and comes back as it was."""
+    entry_id = await place.add(5, fields)
+    (entry,) = await place.outbox.read([5], 1)
+
+    await place.outbox.bury(entry, "schlecht, weil ∞")
+    (dead,) = await place.dead.page(5, "", 10)
+    same = await place.dead.get(5, dead.dead_id)
+    gone = await place.raw(5)
+    is_back = await place.dead.replay(5, dead.dead_id)
+
+    assert (dead.reason, dead.entry.entry_id, dead.entry.partition) == ("schlecht, weil ∞", entry_id, 5)
+    assert dead.entry.record == entry.record
+    assert list(dead.fields) == list(fields)
+    assert same == dead
+    assert gone == []
+    assert is_back
+    assert await place.raw(5) == [list(fields)]
+    assert await place.dead.page(5, "", 10) == []
+
+
+async def test_of_two_who_bury_one_finds_nothing(place: Place) -> None:
+    """Also if they do it at the same moment."""
+    await place.add(5, STRANGE)
+    (entry,) = await place.outbox.read([5], 1)
+
+    await asyncio.gather(*(place.outbox.bury(entry, f"reason {number}") for number in range(8)))
+
+    assert len(await place.dead.page(5, "", 10)) == 1
+    assert await place.raw(5) == []
+
+
+async def test_of_two_who_replay_one_finds_nothing(place: Place) -> None:
+    """Also if they do it at the same moment: it is in the outbox once."""
+    await place.add(5, STRANGE)
+    await place.outbox.bury((await place.outbox.read([5], 1))[0], "strange")
+    (dead,) = await place.dead.page(5, "", 1)
+
+    done = await asyncio.gather(*(place.dead.replay(5, dead.dead_id) for _ in range(8)))
+
+    assert sorted(done) == [False] * 7 + [True]
+    assert len(await place.raw(5)) == 1
+
+
+async def test_an_entry_that_was_written_meanwhile_is_not_buried(place: Place) -> None:
+    """Another drain has taken it."""
+    await filled(place, 5, 1)
+    (entry,) = await place.outbox.read([5], 1)
+    await place.outbox.remove([entry])
+
+    await place.outbox.bury(entry, "too late")
+
+    assert await place.dead.page(5, "", 10) == []
+
+
+async def test_dead_entries_are_paged(place: Place) -> None:
+    """Oldest first, each once."""
+    for _ in range(5):
+        await place.add(5, STRANGE)
+    for number, entry in enumerate(await place.outbox.read([5], 5)):
+        await place.outbox.bury(entry, str(number))
+
+    first = await place.dead.page(5, "", 3)
+    second = await place.dead.page(5, first[-1].dead_id, 3)
+
+    assert [dead.reason for dead in (*first, *second)] == list("01234")
+    assert first[0].buried_at <= second[-1].buried_at
+
+
+async def test_what_is_not_there_is_told(place: Place) -> None:
+    """Neither an empty partition nor a wrong id is an error."""
+    assert await place.dead.get(5, "1-1") is None
+    assert await place.dead.replay(5, "1-1") is False
+    assert await place.outbox.read(range(PARTITIONS), 10) == []

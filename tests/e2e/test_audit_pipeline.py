@@ -1,0 +1,283 @@
+"""From a call to a row: whole processes, whatever dies or is away meanwhile; nothing is lost and nothing doubled."""
+
+import asyncio
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from contextlib import AsyncExitStack
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import asyncpg
+import pytest
+from redis.asyncio import Redis
+
+from synckairos.adapters.postgres_migrations import apply_migrations
+from synckairos.adapters.redis_keys import PARTITIONS, Keys
+from synckairos.cli.migration import migrations_folder
+from synckairos.devstack import PostgresServer, RedisServer
+from synckairos.v1 import session_service_pb2 as pb
+from tests.harness.audit_load import AuditLoad, Verdict, judge
+from tests.harness.client import Stub, connect, two_players
+from tests.harness.server_process import ServerProcess
+from tests.harness.worker_process import WorkerProcess
+
+MUTATIONS = 1_000
+DRAIN_S = 90.0
+CLEAN = Verdict(lost=0, doubled=0, untold=0, forks=0)
+
+
+@dataclass
+class Deployment:
+    """A Redis, a PostgreSQL, two servers and a worker of its own."""
+
+    redis: RedisServer
+    postgres: PostgresServer
+    servers: list[ServerProcess]
+    worker: WorkerProcess
+    stubs: list[Stub] = field(default_factory=list)
+
+    @property
+    def broker_url(self) -> str:
+        """Where Dramatiq keeps its messages, nobody having said otherwise."""
+        return self.redis.url.removesuffix("0") + "1"
+
+    async def waiting(self) -> int:
+        """Return how many events are not in PostgreSQL."""
+        async with Redis.from_url(self.redis.url) as redis, redis.pipeline(transaction=False) as pipe:
+            for partition in range(PARTITIONS):
+                pipe.xlen(Keys().partitioned(partition, "outbox"))
+            return sum(await pipe.execute())
+
+    async def drained(self) -> None:
+        """Wait until every event is in PostgreSQL."""
+        await until(self._is_drained, DRAIN_S, lambda: f"the outbox is not empty: {self.worker.tail()}")
+
+    async def _is_drained(self) -> bool:
+        return await self.waiting() == 0
+
+    async def messages(self) -> int:
+        """Return how many messages are known to Dramatiq but for those it has given up."""
+        async with Redis.from_url(self.broker_url) as broker:
+            return int(await broker.hlen("dramatiq:sk-audit.msgs")) + int(
+                await broker.hlen("dramatiq:sk-audit.DQ.msgs")
+            )
+
+    async def rows(self, sql: str, *values: object) -> list[asyncpg.Record]:
+        """Ask PostgreSQL."""
+        connection = await asyncpg.connect(self.postgres.url)
+        try:
+            found: list[asyncpg.Record] = await connection.fetch(sql, *values)
+            return found
+        finally:
+            await connection.close()
+
+
+async def until(condition: Callable[[], Awaitable[bool]], seconds: float, what: Callable[[], str]) -> None:
+    """Wait until the condition holds."""
+    ends = time.monotonic() + seconds
+    while not await condition():
+        assert time.monotonic() < ends, what()
+        await asyncio.sleep(0.02)  # the wait on a condition with a deadline
+
+
+@pytest.fixture(scope="module")
+def own_postgres(session_directory: Path) -> Iterator[PostgresServer]:
+    """A PostgreSQL that only these tests use, so that it may be stopped."""
+    server = PostgresServer(session_directory / "postgres-of-the-pipeline")
+    server.start()
+    yield server
+    server.start() if not server.running else None
+    server.stop()
+    server.wipe()
+
+
+@pytest.fixture
+async def deployment(own_redis: RedisServer, own_postgres: PostgresServer, tmp_path: Path) -> AsyncIterator[Deployment]:
+    """Everything running, the database migrated and empty."""
+    await apply_migrations(own_postgres.url, migrations_folder())
+    connection = await asyncpg.connect(own_postgres.url)
+    await connection.execute("TRUNCATE sync_events, sync_sessions CASCADE")
+    await connection.close()
+    async with AsyncExitStack() as stack:
+        url = own_postgres.url
+        worker = stack.enter_context(WorkerProcess(own_redis.url, tmp_path / "worker.log", database_url=url))
+        servers = [
+            stack.enter_context(ServerProcess(own_redis.url, tmp_path / f"server{place}.log", database_url=url))
+            for place in range(2)
+        ]
+        for server in servers:
+            server.await_answer("SERVING")
+        stubs = [await stack.enter_async_context(connect(server.address)) for server in servers]
+        yield Deployment(own_redis, own_postgres, servers, worker, stubs)
+        own_redis.resume()
+        if not own_postgres.running:
+            own_postgres.start()
+
+
+async def play(deployment: Deployment, fault: Callable[[AuditLoad], Awaitable[None]]) -> AuditLoad:
+    """Play a load with a fault in it, and wait until every event is in PostgreSQL."""
+    load = AuditLoad(deployment.stubs, MUTATIONS)
+    async with asyncio.TaskGroup() as group:
+        group.create_task(load.run())
+        group.create_task(_do(fault, load))
+    await deployment.drained()
+    return load
+
+
+async def _do(fault: Callable[[AuditLoad], Awaitable[None]], load: AuditLoad) -> None:
+    await fault(load)
+
+
+async def test_a_life_arrives_exactly(deployment: Deployment) -> None:
+    """Every event in order, with what it was, who asked and what it changed; 0 is 0, not nothing."""
+    (stub, other), ask = (
+        deployment.stubs,
+        two_players(bank_ms=60_000, request_id="0b7e8f7e-0000-4000-8000-000000000001"),
+    )
+    session_id = ask.session_id
+    await stub.CreateSession(ask, metadata=(("synckairos-actor", "ann"),))
+    await stub.StartSession(pb.StartSessionRequest(session_id=session_id))
+    await other.SwitchCycle(pb.SwitchCycleRequest(session_id=session_id))
+    last = (await stub.CompleteSession(pb.CompleteSessionRequest(session_id=session_id))).session
+
+    await deployment.drained()
+
+    events = await deployment.rows(
+        "SELECT * FROM sync_events WHERE session_id = $1::text::uuid ORDER BY version", session_id
+    )
+    assert [(row["version"], row["event_type"]) for row in events] == [
+        (1, "session_created"),
+        (2, "session_started"),
+        (3, "cycle_switched"),
+        (4, "session_completed"),
+    ]
+    assert {row["epoch"] for row in events} == {last.epoch}
+    assert events[0]["request_id"] == ask.request_id
+    assert all(row["peer"].startswith("ipv4:127.0.0.1") for row in events)
+    assert list(events[0]["changed_fields"]) == []
+    assert "status" in events[1]["changed_fields"]
+    assert "participants" in events[2]["changed_fields"]
+    assert events[2]["time_remaining_ms"] is not None
+    (summary,) = await deployment.rows("SELECT * FROM sync_sessions WHERE session_id = $1::text::uuid", session_id)
+    assert (summary["version"], summary["total_participants"]) == (4, 2)
+
+
+async def test_a_clock_that_ran_out_has_zero_left(deployment: Deployment) -> None:
+    """What fell due is in the trail with the instant it was due at, and a server acted at; remaining is 0."""
+    (stub, _), ask = deployment.stubs, two_players(bank_ms=1_000)
+    await stub.CreateSession(ask)
+    await stub.StartSession(pb.StartSessionRequest(session_id=ask.session_id))
+
+    async def has_expired() -> bool:
+        return bool(await self_expired())
+
+    async def self_expired() -> list[asyncpg.Record]:
+        return await deployment.rows(
+            "SELECT * FROM sync_events WHERE session_id = $1::text::uuid AND fired_at IS NOT NULL", ask.session_id
+        )
+
+    await until(has_expired, 30, lambda: "no expiry in the trail")
+
+    row = (await self_expired())[0]
+    assert row["time_remaining_ms"] == 0
+    assert row["cause"] != "call"
+
+
+async def test_the_worker_dies_with_work_in_hand(deployment: Deployment) -> None:
+    """SIGKILL three times: what it had is done again, by itself after the next start."""
+
+    async def kill(load: AuditLoad) -> None:
+        for part in (0.2, 0.5, 0.8):
+            await load.reached(part)
+            deployment.worker.kill()
+            await asyncio.to_thread(deployment.worker.start)
+
+    load = await play(deployment, kill)
+
+    assert await judge(deployment.postgres.url, load) == CLEAN
+    assert not load.refused
+
+
+async def test_postgres_is_away_for_a_while(deployment: Deployment) -> None:
+    """No call fails, health stays SERVING, few messages wait, and all drains without a restart of anything."""
+    seen: dict[str, object] = {}
+
+    async def stop(load: AuditLoad) -> None:
+        await load.reached(0.3)
+        await asyncio.to_thread(deployment.postgres.stop)
+        await load.reached(1.0)
+        seen["health"] = {server.health() for server in deployment.servers}
+        seen["messages"] = await deployment.messages()
+        seen["waiting"] = await deployment.waiting()
+        await asyncio.to_thread(deployment.postgres.start)
+
+    load = await play(deployment, stop)
+
+    assert await judge(deployment.postgres.url, load) == CLEAN
+    assert not load.refused
+    assert seen["health"] == {"SERVING"}
+    assert 0 < int(str(seen["messages"])) <= PARTITIONS
+    assert int(str(seen["waiting"])) > 0
+
+
+async def test_dramatiq_loses_everything(deployment: Deployment) -> None:
+    """Its database is flushed again and again: messages and guards are gone, events are not."""
+
+    async def flush(load: AuditLoad) -> None:
+        async with Redis.from_url(deployment.broker_url) as broker:
+            for part in (0.2, 0.4, 0.6, 0.8):
+                await load.reached(part)
+                await broker.flushdb()
+
+    load = await play(deployment, flush)
+
+    assert await judge(deployment.postgres.url, load) == CLEAN
+    assert not load.refused
+
+
+async def test_a_server_dies(deployment: Deployment) -> None:
+    """SIGKILL under load: callers go on elsewhere with the same request id; what was committed arrives once."""
+
+    async def kill(load: AuditLoad) -> None:
+        await load.reached(0.4)
+        deployment.servers[0].kill()
+        deployment.servers[0].spawn()
+        await asyncio.to_thread(deployment.servers[0].await_answer, "SERVING")
+
+    load = await play(deployment, kill)
+
+    verdict = await judge(deployment.postgres.url, load)
+    assert (verdict.lost, verdict.doubled, verdict.forks) == (0, 0, 0)
+
+
+async def test_a_worker_that_is_told_to_stop_ends_cleanly_under_load(deployment: Deployment) -> None:
+    """SIGTERM: the exit code is 0, and the next worker goes on at once."""
+    codes: list[int] = []
+
+    async def stop(load: AuditLoad) -> None:
+        await load.reached(0.5)
+        codes.append(await asyncio.to_thread(deployment.worker.stop))
+        await asyncio.to_thread(deployment.worker.start)
+
+    load = await play(deployment, stop)
+
+    assert codes == [0]
+    assert await judge(deployment.postgres.url, load) == CLEAN
+
+
+async def test_a_worker_alone_takes_what_servers_left_behind(deployment: Deployment) -> None:
+    """Events of servers that are gone, unknown to the broker, are found by the worker itself."""
+    await asyncio.to_thread(deployment.worker.stop)
+    load = AuditLoad(deployment.stubs, 100)
+    await load.run()
+    for server in deployment.servers:
+        await asyncio.to_thread(server.stop)
+    async with Redis.from_url(deployment.broker_url) as broker:
+        await broker.flushdb()
+    waiting = await deployment.waiting()
+
+    await asyncio.to_thread(deployment.worker.start)
+    await deployment.drained()
+
+    assert waiting >= 100
+    assert await judge(deployment.postgres.url, load) == CLEAN

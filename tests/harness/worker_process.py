@@ -1,0 +1,101 @@
+"""A `synckairos worker` of its own, as a user would run it: started, killed, paused and stopped by tests."""
+
+import contextlib
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+
+class WorkerProcess:
+    """One worker with all its processes, in a process group of its own; it waits by itself for what it needs."""
+
+    def __init__(self, redis_url: str, log: Path, **settings: str) -> None:
+        self._environment = {
+            **os.environ,
+            "SYNCKAIROS_REDIS_URL": redis_url,
+            "SYNCKAIROS_LOG_LEVEL": "info",
+            "SYNCKAIROS_LOG_FORMAT": "json",
+            **{f"SYNCKAIROS_{name.upper()}": value for name, value in settings.items()},
+        }
+        self.log = log
+        self._process: subprocess.Popen[bytes] | None = None
+
+    def __enter__(self) -> Self:
+        self.start()
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, tb: TracebackType | None) -> None:
+        if self._process is None:
+            return
+        if self._process.poll() is None and kind is None:
+            self.resume()
+            self.stop()
+        self.kill()
+
+    @property
+    def running(self) -> bool:
+        """Whether its first process lives."""
+        return self._process is not None and self._process.poll() is None
+
+    def spawn(self) -> None:
+        """Start it."""
+        with self.log.open("ab") as log:
+            self._process = subprocess.Popen(
+                [sys.executable, "-m", "synckairos", "worker"],
+                env=self._environment,
+                stdout=log,
+                stderr=log,
+                start_new_session=True,
+            )
+
+    def start(self, seconds: float = 20.0) -> None:
+        """Start it and wait until it works."""
+        was = self._count("worker_ready")
+        self.spawn()
+        if self._environment["SYNCKAIROS_LOG_LEVEL"] in {"debug", "info"}:
+            self.await_log("worker_ready", was + 1, seconds)
+
+    def await_log(self, text: str, times: int = 1, seconds: float = 20.0) -> None:
+        """Wait until its log says something so many times."""
+        until = time.monotonic() + seconds
+        while self._count(text) < times:
+            assert time.monotonic() < until, f"not within {seconds} s: {text}\n{self.tail()}"
+            assert self.running, f"the worker has ended:\n{self.tail()}"
+            time.sleep(0.02)  # the wait on a condition with a deadline, from outside the process
+
+    def stop(self, seconds: float = 30.0) -> int:
+        """Ask it to stop, wait, and return its exit code."""
+        assert self._process is not None
+        self._process.send_signal(signal.SIGTERM)
+        return self._process.wait(seconds)
+
+    def kill(self) -> None:
+        """End all its processes without warning."""
+        self._signal(signal.SIGKILL)
+        assert self._process is not None
+        self._process.wait(10)
+
+    def pause(self) -> None:
+        """Freeze all its processes."""
+        self._signal(signal.SIGSTOP)
+
+    def resume(self) -> None:
+        """Let them run on."""
+        self._signal(signal.SIGCONT)
+
+    def tail(self) -> str:
+        """Return the end of its log."""
+        return self.log.read_text(errors="replace")[-4_000:] if self.log.exists() else ""
+
+    def _count(self, text: str) -> int:
+        return self.log.read_text(errors="replace").count(text) if self.log.exists() else 0
+
+    def _signal(self, number: signal.Signals) -> None:
+        assert self._process is not None
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(self._process.pid, number)

@@ -1,0 +1,248 @@
+"""Writing the audit trail to PostgreSQL: any history in any disorder, many writers at once, and what it refuses."""
+
+import asyncio
+import random
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import asynccontextmanager
+from uuid import uuid4
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from hypothesis.strategies import DataObject
+
+from synckairos.adapters.postgres_audit_reader import PostgresAuditReader
+from synckairos.adapters.postgres_audit_writer import PostgresAuditTrail
+from synckairos.adapters.postgres_database import Database
+from synckairos.adapters.postgres_errors import (
+    ConnectionFailed,
+    ConstraintViolated,
+    DataInvalid,
+    ReadOnlyDatabase,
+    SchemaMismatch,
+)
+from synckairos.adapters.postgres_options import DatabaseOptions
+from synckairos.application.audit import AuditedEvent, AuditRecord, EventQuery, SessionAudit, Written
+from synckairos.devstack import PostgresServer
+from synckairos.domain.commands import Start, Switch
+from synckairos.domain.model import Mode
+from tests.harness.audit_databases import audit_database, emptied
+from tests.harness.audit_histories import histories, recorded
+from tests.harness.databases import ask, own_database, run_sql
+from tests.harness.fake_audit_trail import FakeAuditTrail
+from tests.unit.domain.builders import ANN, Game, at, per_participant
+
+ALL = 10_000
+
+
+@pytest.fixture(scope="module")
+async def url(postgres_server: PostgresServer) -> AsyncIterator[str]:
+    """A database with the tables of the audit trail."""
+    async with audit_database(postgres_server) as url:
+        yield url
+
+
+@pytest.fixture(scope="module")
+async def database(url: str) -> AsyncIterator[Database]:
+    """Connections to it, kept for all tests: each writes sessions of its own."""
+    async with emptied(url) as database:
+        yield database
+
+
+@asynccontextmanager
+async def opened(url: str, schema: str = "public") -> AsyncIterator[Database]:
+    """Give connections to a database."""
+    database = Database(DatabaseOptions(url, schema=schema, pool_min=0, pool_max=2))
+    try:
+        yield database
+    finally:
+        await database.close()
+
+
+def played(session_id: str = "", switches: int = 3, branch: str = "") -> list[AuditRecord]:
+    """Return the records of a game."""
+    game = Game(per_participant())
+    game.ok(1_000, Start())
+    for turn in range(switches):
+        game.ok(3_000 + turn * 1_000, Switch())
+    return recorded(game.events, session_id or str(uuid4()), branch)
+
+
+async def picture(
+    reader: PostgresAuditReader | FakeAuditTrail, session_id: str
+) -> tuple[list[AuditedEvent], SessionAudit | None]:
+    """Return everything the trail says about a session, but for when it was written."""
+    events = [one._replace(recorded_at=0) for one in await reader.events(EventQuery(session_id, None, ALL))]
+    known = await reader.session(session_id)
+    return events, known and known._replace(summary=known.summary._replace(recorded_at=0))
+
+
+def batches(records: Sequence[AuditRecord], chance: random.Random) -> list[list[AuditRecord]]:
+    """Return the records in disorder, some of them twice, cut into batches."""
+    mixed = chance.sample(records, len(records)) + chance.sample(records, len(records) // 3)
+    cuts = sorted(chance.randint(0, len(mixed)) for _ in range(chance.randint(0, 4)))
+    return [mixed[start:end] for start, end in zip([0, *cuts], [*cuts, len(mixed)], strict=True)]
+
+
+@pytest.mark.parametrize("mode", Mode)
+@given(data=st.data())
+@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+async def test_every_history_in_every_disorder_is_one_history(database: Database, mode: Mode, data: DataObject) -> None:
+    """Whatever was played, forked, doubled and mixed up: the tables say what all of it together means."""
+    main, fork = data.draw(histories(mode))
+    chance = random.Random(data.draw(st.integers(0, 2**32)))
+    session_id = str(uuid4())
+    records = [*recorded(main, session_id), *recorded(fork, session_id, "fork")]
+    fake, trail = FakeAuditTrail(), PostgresAuditTrail(database)
+
+    for batch in batches(records, chance):
+        assert await trail.write(batch) == await fake.write(batch)
+
+    assert await picture(PostgresAuditReader(database), session_id) == await picture(fake, session_id)
+
+
+async def test_many_writers_of_the_same_sessions_get_along(database: Database) -> None:
+    """Eight at once, the same new sessions in every order: no deadlock, every row once, every fork found."""
+    chance = random.Random(3)
+    ids = [str(uuid4()) for _ in range(12)]
+    records = [record for one in ids for branch in ("", "fork") for record in played(one, 5, branch)]
+    trail = PostgresAuditTrail(database)
+
+    async def writer() -> list[Written]:
+        return [await trail.write(batch) for batch in batches(records, chance)]
+
+    written = [one for many in await asyncio.gather(*(writer() for _ in range(8))) for one in many]
+
+    assert sum(one.new for one in written) == len(records)
+    fake = FakeAuditTrail()
+    await fake.write(records)
+    for session_id in ids:
+        assert await picture(PostgresAuditReader(database), session_id) == await picture(fake, session_id)
+
+
+async def test_what_is_stored_is_what_was_said(database: Database, url: str) -> None:
+    """The columns that other programs read: who, what, when, why, how late."""
+    game = Game(per_participant(5_000, 5_000))
+    game.ok(0, Start())
+    game.ok(9_500)
+    records = recorded(game.events, str(uuid4()))
+    (*_, last) = records
+    records[-1] = last._replace(request_id="r-1", peer="ipv4:1.2.3.4:5", changed=("status", "clock"))
+    await PostgresAuditTrail(database).write(records)
+
+    ((id_, *row),) = await ask(
+        url,
+        "SELECT id::text, version, event_type, cause, actor, request_id, peer, participant_id::text,"
+        " time_remaining_ms, time_elapsed_ms, cycle_number, lateness_ms, changed_fields,"
+        " extract(epoch FROM due_at) * 1000, extract(epoch FROM fired_at) * 1000,"
+        ' extract(epoch FROM "timestamp") * 1000'
+        " FROM sync_events WHERE session_id = $1 AND version = 3",
+        records[0].event.session.session_id,
+    )
+
+    assert id_ == last.event.session.change_id
+    assert row == [
+        *(3, "session_expired", "deadline", "system", "r-1", "ipv4:1.2.3.4:5", ANN),
+        *(0, 5_000, 1, 4_500, ["status", "clock"], at(5_000), at(9_500), at(5_000)),
+    ]
+
+
+async def test_what_a_call_did_fell_not_due(database: Database, url: str) -> None:
+    """No due instant, and so no lateness."""
+    records = played()
+    await PostgresAuditTrail(database).write(records)
+
+    rows = await ask(
+        url,
+        "SELECT DISTINCT due_at, fired_at, lateness_ms FROM sync_events WHERE session_id = $1",
+        records[0].event.session.session_id,
+    )
+
+    assert rows == [(None, None, None)]
+
+
+def changed(record: AuditRecord, **fields: object) -> AuditRecord:
+    """Return the record with other fields of its session."""
+    session = record.event.session._replace(**fields)  # type: ignore[arg-type] # any field of it
+    return record._replace(event=record.event._replace(session=session))
+
+
+BAD: dict[str, tuple[Callable[[AuditRecord], AuditRecord], type[Exception]]] = {
+    "an epoch no bigint holds": (lambda one: changed(one, epoch=2**63), DataInvalid),
+    "a version below 1": (lambda one: changed(one, version=0), ConstraintViolated),
+    "an id that is none": (lambda one: changed(one, session_id="nobody"), DataInvalid),
+    "an id in upper case": (
+        lambda one: changed(one, session_id="A" * 8 + one.event.session.session_id[8:]),
+        DataInvalid,
+    ),
+    "a change id that is none": (lambda one: changed(one, change_id="x"), DataInvalid),
+    "time below zero": (lambda one: changed(one, cycle_number=-1), ConstraintViolated),
+    "half a character": (lambda one: one._replace(peer="\ud800"), DataInvalid),
+    "U+0000 in a label": (lambda one: changed(one, labels=(("a", "\0"),)), DataInvalid),
+    "an instant after all calendars": (lambda one: changed(one, updated_at=2**62), DataInvalid),
+}
+
+
+@pytest.mark.parametrize("what", BAD)
+async def test_a_poisoned_batch_leaves_nothing(database: Database, what: str) -> None:
+    """Refused by its own name, and the connection stays good."""
+    poison, error = BAD[what]
+    good, bad = played(), played()
+    trail, reader = PostgresAuditTrail(database), PostgresAuditReader(database)
+
+    with pytest.raises(error):
+        await trail.write([*good, poison(bad[0]), *bad[1:]])
+
+    assert await picture(reader, good[0].event.session.session_id) == ([], None)
+    assert await trail.write(good) == Written(len(good), 0, 0)
+
+
+async def test_metadata_can_be_searched_and_stay_what_they_were(database: Database, url: str) -> None:
+    """Readable in their column, byte for byte in the snapshot; what is no Struct is only in the snapshot."""
+    record, strange = played()[0], played()[0]
+    record = changed(record, metadata=b"\n\x0c\n\x04name\x12\x04\x1a\x02ab", labels=(("b", "2"), ("a", "1")))
+    strange = changed(strange, metadata=b"\xff\x00 no Struct")
+    await PostgresAuditTrail(database).write([record, strange])
+
+    ids = [one.event.session.session_id for one in (record, strange)]
+    rows = [
+        await ask(url, "SELECT metadata::text, labels::text FROM sync_sessions WHERE session_id = $1", one)
+        for one in ids
+    ]
+
+    assert rows == [[('{"name": "ab"}', '{"a": "1", "b": "2"}')], [("{}", "{}")]]
+    found = await PostgresAuditReader(database).latest(ids)
+    assert found == [record.event.session, strange.event.session]
+
+
+async def test_a_database_without_tables_is_a_bad_moment(postgres_server: PostgresServer) -> None:
+    """Not bad data: the same batch is taken once the migrations have run."""
+    async with own_database(postgres_server) as empty, opened(empty) as database:
+        with pytest.raises(SchemaMismatch, match="migrate up"):
+            await PostgresAuditTrail(database).write(played())
+
+
+async def test_a_read_only_database_is_a_bad_moment(url: str) -> None:
+    """As on a standby."""
+    async with opened(url + "?default_transaction_read_only=on") as database:
+        with pytest.raises(ReadOnlyDatabase):
+            await PostgresAuditTrail(database).write(played())
+
+
+async def test_a_database_that_is_gone_is_a_bad_moment() -> None:
+    """Nobody listens."""
+    async with opened("postgresql://nobody@127.0.0.1:1/none") as database:
+        with pytest.raises(ConnectionFailed):
+            await PostgresAuditTrail(database).write(played())
+
+
+async def test_any_schema_will_do(postgres_server: PostgresServer) -> None:
+    """The search path alone says where the tables are."""
+    records = played()
+    async with audit_database(postgres_server) as url:
+        await run_sql(url, "ALTER SCHEMA public RENAME TO elsewhere")
+        async with opened(url, "elsewhere") as database:
+            assert await PostgresAuditTrail(database).write(records) == Written(len(records), 0, 0)
+            known = await PostgresAuditReader(database).session(records[0].event.session.session_id)
+    assert known is not None
+    assert known.event_count == len(records)

@@ -1,0 +1,346 @@
+"""The connection layer against a real PostgreSQL that goes, comes back, hangs and is slow."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from structlog.testing import capture_logs
+
+from synckairos.adapters.postgres_database import Database, Statement
+from synckairos.adapters.postgres_errors import (
+    Conflicted,
+    ConnectionFailed,
+    ConstraintViolated,
+    DatabaseMissing,
+    DataInvalid,
+    LoginRefused,
+    OutOfResources,
+    StatementTimedOut,
+)
+from synckairos.adapters.postgres_options import DatabaseOptions
+from synckairos.application.errors import AuditUnavailable
+from synckairos.devstack import PostgresServer
+from tests.harness.databases import ask, run_sql
+from tests.harness.tcp_proxy import TcpProxy
+
+ONE = Statement("one", "SELECT 1")
+PID = Statement("pid", "SELECT pg_backend_pid()")
+SLEEP = Statement("sleep", "SELECT pg_sleep($1)")
+ADD = Statement("add", "INSERT INTO kept VALUES ($1)")
+SHOW = Statement("show", "SELECT current_setting($1)")
+SECRET = "p4ssw0rd"
+
+
+def options(server: PostgresServer, **fields: Any) -> DatabaseOptions:
+    """Return options for the server's own database."""
+    return DatabaseOptions(server.url, pool_min=0)._replace(**fields)
+
+
+@pytest.fixture
+async def database(postgres_server: PostgresServer) -> AsyncIterator[Database]:
+    """Connections with short times."""
+    database = Database(options(postgres_server, statement_timeout_s=0.3, connect_timeout_s=2.0, slow_ms=50))
+    yield database
+    await database.close()
+
+
+@pytest.fixture
+async def table(postgres_server: PostgresServer) -> AsyncIterator[None]:
+    """A table `kept` of positive numbers, each once."""
+    await run_sql(postgres_server.url, "CREATE TABLE kept (number int PRIMARY KEY CHECK (number > 0))")
+    yield
+    await run_sql(postgres_server.url, "DROP TABLE kept")
+
+
+async def kill(server: PostgresServer, pid: object) -> None:
+    """End a backend and wait until it has gone."""
+    await ask(server.url, "SELECT pg_terminate_backend($1, 5000)", pid)
+
+
+async def test_it_connects_when_it_is_first_used(postgres_server: PostgresServer, database: Database) -> None:
+    """Not before; with the name, the schema and the timeout it was given."""
+    assert database.statistics().opened == 0
+
+    settings = {name: (await database.fetch(SHOW, name))[0][0] for name in ("application_name", "search_path", "jit")}
+
+    assert settings == {"application_name": "synckairos", "search_path": "public", "jit": "off"}
+    assert (database.statistics().opened, database.statistics().idle) == (1, 1)
+
+
+async def test_a_database_that_is_down_stops_nobody(server_directory: Path) -> None:
+    """Health says so, calls fail by name, and all of it works once the database is there: no restart, no reopening."""
+    server = PostgresServer(server_directory / "postgres")
+    server.start()
+    server.stop()
+    database = Database(options(server, connect_timeout_s=1.0))
+    try:
+        down = await database.health()
+        with pytest.raises(ConnectionFailed):
+            await database.fetch(ONE)
+
+        server.start()
+        async with asyncio.timeout(30):
+            while not (up := await database.health()).is_up:
+                await asyncio.sleep(0.05)
+
+        assert not down.is_up
+        assert "cannot be reached" in down.problem
+        assert up.server_version.split(".")[0].isdecimal()
+        assert up.problem == ""
+    finally:
+        await database.close()
+        server.stop()
+        server.wipe()
+
+
+async def test_attempts_are_spaced_out_while_it_is_down() -> None:
+    """A hundred calls in a row do not knock a hundred times."""
+    database = Database(DatabaseOptions("postgresql://nobody@127.0.0.1:1/none"))
+
+    for _ in range(100):
+        assert not (await database.health()).is_up
+
+    assert 1 <= database.statistics().connect_failures < 20
+    await database.close()
+
+
+async def test_a_killed_backend_costs_a_read_nothing(postgres_server: PostgresServer, database: Database) -> None:
+    """The kept connection is dead: the read, being safe to repeat, is asked on a new one."""
+    ((pid,),) = await database.fetch(PID)
+    await kill(postgres_server, pid)
+
+    ((other,),) = await database.fetch(PID)
+
+    assert other != pid
+
+
+async def test_a_killed_backend_costs_a_transaction_nothing(
+    postgres_server: PostgresServer, database: Database, table: None
+) -> None:
+    """As long as it has not begun."""
+    ((pid,),) = await database.fetch(PID)
+    await kill(postgres_server, pid)
+
+    async with database.transaction() as session:
+        await session.fetch(ADD, 1)
+
+    assert await ask(postgres_server.url, "SELECT number FROM kept") == [(1,)]
+
+
+async def test_a_connection_that_dies_unnoticed_is_replaced(postgres_server: PostgresServer) -> None:
+    """Cut behind a proxy, before this side has heard of it, with a pool of one."""
+    async with TcpProxy("127.0.0.1", postgres_server.port) as proxy:
+        url = postgres_server.url.replace(f":{postgres_server.port}", f":{proxy.port}")
+        database = Database(DatabaseOptions(url, pool_min=0, pool_max=1))
+        await database.fetch(ONE)
+        proxy.cut()
+
+        async with database.transaction() as session:
+            ((one,),) = await session.fetch(ONE)
+
+        assert one == 1
+        await database.close()
+
+
+async def test_a_backend_killed_inside_a_transaction_is_told(
+    postgres_server: PostgresServer, database: Database, table: None
+) -> None:
+    """Nothing of it stays, and the next one works."""
+    with pytest.raises(ConnectionFailed):
+        async with database.transaction() as session:
+            await session.fetch(ADD, 1)
+            ((pid,),) = await session.fetch(PID)
+            await kill(postgres_server, pid)
+            await session.fetch(ADD, 2)
+
+    async with database.transaction() as session:
+        await session.fetch(ADD, 3)
+    assert await ask(postgres_server.url, "SELECT number FROM kept") == [(3,)]
+
+
+async def test_a_silent_database_is_given_up(postgres_server: PostgresServer) -> None:
+    """One that takes the connection and says nothing."""
+    async with TcpProxy("127.0.0.1", postgres_server.port) as proxy:
+        proxy.blackhole = True
+        url = postgres_server.url.replace(f":{postgres_server.port}", f":{proxy.port}")
+        database = Database(DatabaseOptions(url, connect_timeout_s=0.2))
+
+        with pytest.raises(ConnectionFailed, match="in time"):
+            await database.fetch(ONE)
+
+        proxy.cut()
+        await database.close()
+
+
+async def test_a_statement_may_not_take_for_ever(database: Database) -> None:
+    """The database itself cancels it; the connection stays good."""
+    with pytest.raises(StatementTimedOut):
+        await database.fetch(SLEEP, 10.0)
+
+    await database.fetch(ONE)
+    assert (database.statistics().opened, database.statistics().failed) == (1, 1)
+
+
+async def test_a_transaction_is_all_or_nothing(
+    postgres_server: PostgresServer, database: Database, table: None
+) -> None:
+    """What raises inside, whatever it is, leaves nothing behind."""
+    for error in (KeyError("ours"), None):
+        with pytest.raises((KeyError, ConstraintViolated)):
+            async with database.transaction() as session:
+                await session.fetch(ADD, 1)
+                if error:
+                    raise error
+                await session.fetch(ADD, -1)
+
+    assert await ask(postgres_server.url, "SELECT number FROM kept") == []
+    assert database.statistics().in_use == 0
+
+
+async def test_a_swallowed_failure_is_not_taken_for_a_commit(database: Database, table: None) -> None:
+    """PostgreSQL answers a COMMIT after a failure with a rollback, and no error."""
+    with pytest.raises(Conflicted):
+        async with database.transaction() as session:
+            await session.fetch(ADD, 1)
+            with pytest.raises(ConstraintViolated):
+                await session.fetch(ADD, -1)
+
+
+async def test_a_reading_transaction_sees_one_moment(
+    postgres_server: PostgresServer, database: Database, table: None
+) -> None:
+    """What others commit meanwhile is not seen, and nothing can be written."""
+    count = Statement("count", "SELECT count(*) FROM kept")
+    async with database.transaction(reading=True) as session:
+        before = await session.fetch(count)
+        await run_sql(postgres_server.url, "INSERT INTO kept VALUES (5)")
+        after = await session.fetch(count)
+    with pytest.raises(AuditUnavailable, match="read-only"):
+        async with database.transaction(reading=True) as session:
+            await session.fetch(ADD, 6)
+
+    assert [tuple(row) for row in (*before, *after)] == [(0,), (0,)]
+
+
+async def test_a_cancelled_transaction_is_rolled_back(
+    postgres_server: PostgresServer, database: Database, table: None
+) -> None:
+    """And its connection is not given to the next user."""
+    reached = asyncio.Event()
+
+    async def work() -> None:
+        async with database.transaction() as session:
+            await session.fetch(ADD, 1)
+            reached.set()
+            await asyncio.Event().wait()
+
+    task = asyncio.create_task(work())
+    await reached.wait()
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+
+    await database.fetch(ONE)
+    assert await ask(postgres_server.url, "SELECT number FROM kept") == []
+    assert (database.statistics().opened, database.statistics().in_use) == (2, 0)
+
+
+async def test_the_pool_is_bounded_and_waiting_too(postgres_server: PostgresServer) -> None:
+    """Who finds all connections in use waits for the connect timeout, and is then told why."""
+    database = Database(options(postgres_server, pool_max=2, connect_timeout_s=0.2))
+    async with database.session(), database.session():
+        with pytest.raises(OutOfResources, match="in use"):
+            await database.fetch(ONE)
+        assert (database.statistics().in_use, database.statistics().waiting) == (2, 0)
+
+    await database.fetch(ONE)
+    assert database.statistics().opened == 2
+    await database.close()
+
+
+async def test_idle_connections_are_closed_but_for_the_least(postgres_server: PostgresServer) -> None:
+    """Four were needed at once, one is kept."""
+    name = "idlers"
+    database = Database(options(postgres_server, pool_min=1, idle_timeout_s=0.1, application_name=name))
+    async with database.session(), database.session(), database.session(), database.session():
+        assert database.statistics().in_use == 4
+
+    async with asyncio.timeout(10):
+        while (
+            len(await ask(postgres_server.url, "SELECT 1 FROM pg_stat_activity WHERE application_name = $1", name)) > 1
+        ):
+            await asyncio.sleep(0.02)
+
+    assert database.statistics().idle == 1
+    await database.close()
+
+
+async def test_a_slow_statement_is_logged_by_name(database: Database) -> None:
+    """Without its values; a fast one is not logged."""
+    slow = Statement("slow one", "SELECT pg_sleep(0.06), $1::text")
+
+    with capture_logs() as logs:
+        await database.fetch(ONE)
+        await database.fetch(slow, SECRET)
+
+    ((entry),) = [entry for entry in logs if entry["event"] == "slow_query"]
+    assert (entry["statement"], entry["log_level"], entry["done"]) == ("slow one", "warning", True)
+    assert entry["ms"] >= 60
+    assert SECRET not in str(logs)
+    assert database.statistics().slow == 1
+
+
+async def test_statements_are_counted_by_name(database: Database) -> None:
+    """Failed ones too."""
+    await database.fetch(ONE)
+    await database.fetch(ONE)
+    with pytest.raises(DataInvalid):
+        await database.fetch(SLEEP, "no number")
+
+    statistics = database.statistics()
+
+    assert statistics.statements == {"one": 2, "sleep": 1}
+    assert (statistics.failed, statistics.slow, statistics.in_use, statistics.idle) == (1, 0, 0, 1)
+
+
+async def test_no_error_tells_a_secret(postgres_server: PostgresServer) -> None:
+    """A wrong database, a wrong server: neither text nor log has the password."""
+    address = f"127.0.0.1:{postgres_server.port}"
+    with capture_logs() as logs:
+        for url, error in (
+            (f"postgresql://synckairos:{SECRET}@{address}/missing", DatabaseMissing),
+            (f"postgresql://stranger:{SECRET}@{address}/synckairos", LoginRefused),
+            (f"postgresql://synckairos:{SECRET}@127.0.0.1:1/synckairos", ConnectionFailed),
+        ):
+            database = Database(DatabaseOptions(url))
+            with pytest.raises(error) as raised:
+                await database.fetch(ONE)
+            assert SECRET not in str(raised.value)
+            assert SECRET not in (await database.health()).problem
+            await database.close()
+
+    assert SECRET not in str(logs)
+
+
+async def test_it_belongs_to_one_loop(database: Database) -> None:
+    """Connections of another loop would hang: this is said instead."""
+    await database.fetch(ONE)
+
+    def elsewhere() -> None:
+        asyncio.run(database.fetch(ONE))  # type: ignore[arg-type] # a coroutine
+
+    with pytest.raises(RuntimeError, match="one event loop"):
+        await asyncio.to_thread(elsewhere)
+
+
+async def test_closed_is_closed(postgres_server: PostgresServer) -> None:
+    """What is still in use is cut off, and nothing is opened any more."""
+    database = Database(options(postgres_server))
+    with pytest.raises(ConnectionFailed):
+        async with database.transaction() as session:
+            await database.close()
+            await session.fetch(ONE)
+
+    assert not (await database.health()).is_up

@@ -1,0 +1,366 @@
+"""AuditService on a trail in memory: what each call answers, and how each refuses."""
+
+from typing import Any
+
+import grpc
+import pytest
+from google.protobuf.timestamp_pb2 import Timestamp
+
+from synckairos.application.audit import AuditRecord
+from synckairos.application.errors import StoreUnavailable
+from synckairos.application.pipeline import DrainTotals, PipelineStatus, QueueDepth
+from synckairos.domain.events import Cause, EventType
+from synckairos.domain.model import Status
+from synckairos.rpc.mapping import event_message, session_message, timestamp
+from synckairos.v1 import audit_service_pb2 as pb
+from synckairos.v1 import event_pb2, session_pb2
+from tests.harness.client import Problem
+from tests.unit.rpc.calls import ANN, BOB, RID, SID, created, good_request, mutation
+from tests.unit.rpc.grpc_testing_adapter import PEER, Loop, TestServer
+from tests.unit.rpc.world import World
+
+OTHER = "10000000-0000-4000-8000-000000000002"
+READS = {
+    "ListSessionEvents": pb.ListSessionEventsRequest(session_id=SID),
+    "GetSessionAudit": pb.GetSessionAuditRequest(session_id=SID),
+    "ListAuditedSessions": pb.ListAuditedSessionsRequest(),
+}
+
+
+@pytest.fixture
+def life(server: TestServer, world: World, loop: Loop) -> session_pb2.Session:
+    """A session that was created, started, switched, and ran out of time unnoticed for 2 s; all in the trail."""
+    created(server, "StartSession")
+    world.clock.advance(1_000)
+    server.call("SwitchCycle", mutation("SwitchCycle", request_id=RID), metadata=(("x-actor", "umpire"),))
+    world.clock.advance(62_000)
+    last = server.call("GetSession", good_request("GetSession")).response.session
+    loop.run(world.drain())
+    return last
+
+
+def ok(server: TestServer, name: str, request: Any) -> Any:
+    """Make a call that must succeed and return its reply."""
+    finished = server.call(name, request)
+    assert finished.code is grpc.StatusCode.OK, finished.problem
+    return finished.response
+
+
+def refusal(server: TestServer, name: str, request: Any, **more: Any) -> Problem:
+    """Make a call that must fail and return its error."""
+    problem = server.call(name, request, **more).problem
+    assert problem is not None
+    return problem
+
+
+def listed(server: TestServer, **request: Any) -> list[pb.AuditEvent]:
+    """Return the events on a page of SID's."""
+    reply = ok(server, "ListSessionEvents", pb.ListSessionEventsRequest(**{"session_id": SID, **request}))
+    return list(reply.events)
+
+
+@pytest.mark.usefixtures("life")
+def test_a_life_is_its_events_in_order(server: TestServer, world: World) -> None:
+    """Each with version, actor, cause, elapsed, remaining and snapshot: what happened, when, who and why."""
+    events = listed(server)
+
+    assert [event.version for event in events] == [1, 2, 3, 4]
+    assert [event_pb2.EventType.Name(event.type) for event in events] == [
+        "EVENT_TYPE_SESSION_CREATED", "EVENT_TYPE_SESSION_STARTED", "EVENT_TYPE_CYCLE_SWITCHED",
+        "EVENT_TYPE_SESSION_EXPIRED",
+    ]  # fmt: skip
+    _, _, switched, expired = events
+    assert (switched.actor, switched.reason, switched.peer, switched.request_id) == ("umpire", "because", PEER, RID)
+    assert (switched.participant_id, switched.time_elapsed_ms, switched.time_remaining_ms) == (ANN, 1_000, 59_000)
+    assert (switched.cause, switched.cycle_number) == (Cause.CALL, 2)
+    assert not switched.HasField("fired_at")
+    assert not switched.HasField("lateness_ms")
+    assert (expired.actor, expired.peer, expired.request_id, expired.cause) == ("system", "", "", Cause.DEADLINE)
+    assert (expired.participant_id, expired.time_elapsed_ms) == (BOB, 60_000)
+    assert expired.HasField("time_remaining_ms")
+    assert expired.time_remaining_ms == 0
+    assert expired.lateness_ms == 2_000
+    assert expired.fired_at == timestamp(world.clock.ms)
+    assert expired.occurred_at == timestamp(world.clock.ms - 2_000)
+
+
+@pytest.mark.usefixtures("life")
+def test_an_audited_event_says_what_the_stream_said(server: TestServer, world: World) -> None:
+    """What both tell of an event agrees to the field."""
+    shared = set(event_pb2.Event.DESCRIPTOR.fields_by_name)
+    assert shared <= set(pb.AuditEvent.DESCRIPTOR.fields_by_name)
+
+    for audited, event in zip(listed(server), world.events(SID), strict=True):
+        streamed = event_message(event)
+        for name in shared:
+            assert getattr(audited, name) == getattr(streamed, name), name
+            if streamed.DESCRIPTOR.fields_by_name[name].has_presence:
+                assert audited.HasField(name) == streamed.HasField(name), name
+        assert audited.event_id == audited.change_id
+        assert (audited.session_id, audited.version) == (SID, audited.session.version)
+        assert audited.epoch == audited.session.epoch
+        assert audited.recorded_at == timestamp(world.clock.ms)
+        assert list(audited.changed_fields) == ["status"]
+        assert not audited.is_fork
+
+
+@pytest.mark.usefixtures("life")
+def test_filters_choose_events(server: TestServer, world: World) -> None:
+    """By type, by participant, by time; and all of them together."""
+    at = world.clock.ms - 62_000
+
+    def versions(**filters: Any) -> list[int]:
+        return [event.version for event in listed(server, **filters)]
+
+    switched, expired = event_pb2.EVENT_TYPE_CYCLE_SWITCHED, event_pb2.EVENT_TYPE_SESSION_EXPIRED
+    assert versions(types=[switched]) == [3]
+    assert versions(types=[switched, expired]) == [3, 4]
+    assert versions(participant_id=BOB.upper()) == [4]
+    assert versions(after=timestamp(at)) == [3, 4]
+    assert versions(before=timestamp(at)) == [1, 2]
+    assert versions(after=timestamp(at), before=timestamp(at + 1)) == [3]
+    assert versions(types=[switched], participant_id=BOB) == []
+
+
+@pytest.mark.usefixtures("life")
+@pytest.mark.parametrize("size", [1, 2, 3, 4, 5])
+def test_pages_hold_every_event_once(server: TestServer, size: int) -> None:
+    """In order; the last page says that it is the last."""
+    replies = [ok(server, "ListSessionEvents", pb.ListSessionEventsRequest(session_id=SID, page_size=size))]
+    while replies[-1].next_page_token:
+        request = pb.ListSessionEventsRequest(session_id=SID, page_size=size, page_token=replies[-1].next_page_token)
+        replies.append(ok(server, "ListSessionEvents", request))
+
+    assert [event.version for reply in replies for event in reply.events] == [1, 2, 3, 4]
+    assert len(replies) == -(-4 // size)
+
+
+@pytest.mark.usefixtures("life")
+def test_an_event_page_ends_before_it_grows_too_long(server: TestServer, monkeypatch: pytest.MonkeyPatch) -> None:
+    """However many are asked for; one is always there."""
+    monkeypatch.setattr("synckairos.rpc.paging.MAX_PAGE_BYTES", 1)
+
+    reply = ok(server, "ListSessionEvents", pb.ListSessionEventsRequest(session_id=SID))
+
+    assert [event.version for event in reply.events] == [1]
+    assert reply.next_page_token
+
+
+@pytest.mark.usefixtures("life")
+def test_no_matching_event_is_no_missing_session(server: TestServer) -> None:
+    """NOT_FOUND is for what the trail has never heard of; the id is repeated in the metadata."""
+    assert listed(server, types=[event_pb2.EVENT_TYPE_SESSION_DELETED]) == []
+
+    for name, request in (
+        ("ListSessionEvents", pb.ListSessionEventsRequest(session_id=OTHER)),
+        ("GetSessionAudit", pb.GetSessionAuditRequest(session_id=OTHER)),
+    ):
+        problem = refusal(server, name, request)
+        assert (problem.code, problem.reason) == (grpc.StatusCode.NOT_FOUND, "SESSION_NOT_FOUND")
+        assert problem.metadata == {"session_id": OTHER}
+
+
+def test_a_fork_is_marked(server: TestServer, world: World, loop: Loop, life: session_pb2.Session) -> None:
+    """Both events of one version are there, and counted."""
+    event = world.events(SID)[-1]
+    left_behind = event._replace(session=event.session._replace(change_id=OTHER))
+    loop.run(world.trail.write([AuditRecord(left_behind)]))
+
+    events = listed(server)
+    audit = ok(server, "GetSessionAudit", pb.GetSessionAuditRequest(session_id=SID))
+
+    assert [(event.version, event.is_fork) for event in events] == [
+        (1, False), (2, False), (3, False), (4, True), (4, True),
+    ]  # fmt: skip
+    assert (audit.event_count, audit.fork_count) == (5, 2)
+    assert audit.summary.session.version == life.version
+
+
+def test_the_summary_is_the_session_as_the_trail_saw_it(
+    server: TestServer, world: World, life: session_pb2.Session
+) -> None:
+    """With its totals, and the statistics of its participants in the order they joined."""
+    audit = ok(server, "GetSessionAudit", pb.GetSessionAuditRequest(session_id=SID))
+
+    stored = world.stored(SID)
+    assert stored is not None
+    assert audit.summary.session == session_message(stored, stored.updated_at)
+    assert audit.summary.session.version == life.version
+    assert (audit.summary.total_cycles, audit.summary.total_participants) == (life.cycle_number, 2)
+    assert not audit.summary.HasField("deleted_at")
+    assert audit.summary.recorded_at == timestamp(world.clock.ms)
+    assert (audit.event_count, audit.fork_count) == (4, 0)
+    told = {one.participant_id: one for one in audit.participants}
+    for participant in life.participants:
+        statistics = told[participant.participant_id]
+        assert statistics.total_time_ms == 60_000
+        assert statistics.total_cycles == participant.cycle_count
+        assert statistics.total_time_active_ms == participant.time_used_ms
+        assert statistics.added_at == life.created_at
+        assert not statistics.HasField("removed_at")
+    assert told[ANN].first_active_at == life.started_at
+
+
+def test_sessions_are_listed_newest_first(server: TestServer, world: World, loop: Loop) -> None:
+    """Deleted and ended ones too; by state, mode and creation."""
+    made = []
+    for place in range(5):
+        sid = f"10000000-0000-4000-8000-00000000001{place}"
+        server.call("CreateSession", mutation("CreateSession", session_id=sid))
+        made.append((sid, world.clock.ms))
+        world.clock.advance(10)
+    server.call("DeleteSession", mutation("DeleteSession", session_id=made[0][0]))
+    server.call("CancelSession", mutation("CancelSession", session_id=made[1][0]))
+    loop.run(world.drain())
+
+    def ids(**request: Any) -> list[str]:
+        reply = ok(server, "ListAuditedSessions", pb.ListAuditedSessionsRequest(**request))
+        return [one.session.session_id for one in reply.sessions]
+
+    newest_first = [sid for sid, _ in reversed(made)]
+    assert ids() == newest_first
+    assert ids(statuses=[session_pb2.STATUS_CANCELLED]) == [made[1][0]]
+    assert ids(modes=[session_pb2.MODE_PER_CYCLE]) == []
+    assert ids(modes=[session_pb2.MODE_GLOBAL]) == newest_first
+    assert ids(created_after=timestamp(made[3][1])) == newest_first[:2]
+    assert ids(created_before=timestamp(made[3][1])) == newest_first[2:]
+    first = ok(server, "ListAuditedSessions", pb.ListAuditedSessionsRequest(page_size=2))
+    assert ids(page_size=9, page_token=first.next_page_token) == newest_first[2:]
+    (oldest,) = ok(
+        server, "ListAuditedSessions", pb.ListAuditedSessionsRequest(created_before=timestamp(made[1][1]))
+    ).sessions
+    assert oldest.deleted_at == timestamp(world.clock.ms)
+
+
+@pytest.mark.parametrize(
+    ("name", "request_", "paths"),
+    [
+        ("ListSessionEvents", pb.ListSessionEventsRequest(), {"session_id"}),
+        ("ListSessionEvents", pb.ListSessionEventsRequest(session_id="x", page_size=-1), {"session_id", "page_size"}),
+        ("ListSessionEvents", pb.ListSessionEventsRequest(session_id=SID, page_token="x"), {"page_token"}),
+        ("ListSessionEvents", pb.ListSessionEventsRequest(session_id=SID, after=Timestamp(nanos=-1)), {"after"}),
+        ("GetSessionAudit", pb.GetSessionAuditRequest(session_id="x"), {"session_id"}),
+        ("ListAuditedSessions", pb.ListAuditedSessionsRequest(page_token="x"), {"page_token"}),
+        ("RecoverSession", pb.RecoverSessionRequest(reason="x" * 257), {"session_id", "reason"}),
+        ("RecoverSession", pb.RecoverSessionRequest(session_id=SID, policy=9), {"policy"}),  # type: ignore[arg-type] # a number it does not know
+    ],
+)
+def test_wrong_fields_are_named(server: TestServer, name: str, request_: Any, paths: set[str]) -> None:
+    """INVALID_FIELD with every path, and nothing is asked of the trail."""
+    problem = refusal(server, name, request_)
+
+    assert (problem.code, problem.reason) == (grpc.StatusCode.INVALID_ARGUMENT, "INVALID_FIELD")
+    assert set(problem.fields) == paths
+
+
+@pytest.mark.parametrize("name", READS)
+def test_without_the_trail_reads_say_so(server: TestServer, world: World, name: str) -> None:
+    """UNAVAILABLE with RetryInfo; the sessions go on."""
+    world.trail.is_away = True
+
+    problem = refusal(server, name, READS[name])
+
+    assert (problem.code, problem.reason) == (grpc.StatusCode.UNAVAILABLE, "AUDIT_UNAVAILABLE")
+    assert problem.retry_after_s
+    assert created(server).version == 1
+
+
+@pytest.mark.parametrize(
+    ("policy", "status"),
+    [
+        (pb.RECOVERY_POLICY_UNSPECIFIED, Status.RUNNING),
+        (pb.RECOVERY_POLICY_CONTINUE, Status.RUNNING),
+        (pb.RECOVERY_POLICY_PAUSED, Status.PAUSED),
+    ],
+)
+def test_a_lost_session_comes_back(
+    server: TestServer, world: World, loop: Loop, policy: pb.RecoveryPolicy.ValueType, status: Status
+) -> None:
+    """Its next version has a new epoch, says who asked and why, and stands or runs as the policy has it."""
+    before = created(server, "StartSession")
+    loop.run(world.drain())
+    world.data.sessions.clear()
+    world.data.events.clear()
+    world.clock.advance(5_000)
+
+    reply = server.call(
+        "RecoverSession",
+        pb.RecoverSessionRequest(session_id=SID, policy=policy, reason="lost"),
+        metadata=(("x-actor", "operator"),),
+    ).response
+
+    assert reply.session.version == before.version + 1
+    assert reply.session.epoch > before.epoch
+    assert reply.session.status == status
+    assert reply.session.recovered
+    assert reply.server_time == timestamp(world.clock.ms)
+    assert reply.session.elapsed_ms == (5_000 if status is Status.RUNNING else 0)
+    (last,) = world.events(SID)
+    assert (last.type, last.cause) == (EventType.SESSION_RECOVERED, Cause.RECOVERY)
+    assert last.author == ("operator", "lost")
+    assert world.data.outbox[-1].request.peer == PEER
+
+
+def test_what_is_there_is_not_recovered(server: TestServer, world: World, loop: Loop) -> None:
+    """A session that the store holds is ALREADY_EXISTS, one that nobody knows NOT_FOUND, an ended one refused."""
+    created(server, "StartSession", "CompleteSession")
+    loop.run(world.drain())
+    there = refusal(server, "RecoverSession", pb.RecoverSessionRequest(session_id=SID))
+    nowhere = refusal(server, "RecoverSession", pb.RecoverSessionRequest(session_id=OTHER))
+    world.data.sessions.clear()
+
+    ended = refusal(server, "RecoverSession", pb.RecoverSessionRequest(session_id=SID))
+
+    assert (there.code, there.reason) == (grpc.StatusCode.ALREADY_EXISTS, "SESSION_ALREADY_EXISTS")
+    assert (nowhere.code, nowhere.reason) == (grpc.StatusCode.NOT_FOUND, "SESSION_NOT_FOUND")
+    assert (ended.code, ended.reason) == (grpc.StatusCode.FAILED_PRECONDITION, "INVALID_STATE_TRANSITION")
+    assert ended.metadata == {"from": "COMPLETED", "verb": "recover"}
+
+
+def test_a_session_whose_changes_are_on_their_way_has_to_wait(server: TestServer, world: World, loop: Loop) -> None:
+    """The trail is not believed before it has everything there is: AUDIT_UNAVAILABLE, to be tried again."""
+    created(server)
+    loop.run(world.drain())
+    world.data.sessions.clear()
+    world.outbox.waiting = frozenset({SID})
+
+    problem = refusal(server, "RecoverSession", pb.RecoverSessionRequest(session_id=SID))
+
+    assert (problem.reason, problem.metadata) == ("AUDIT_UNAVAILABLE", {"session_id": SID})
+    assert problem.retry_after_s
+    assert world.stored(SID) is None
+
+
+def test_the_pipeline_tells_how_it_is(server: TestServer, world: World) -> None:
+    """Every figure arrives."""
+    totals = DrainTotals(
+        batches=1, written=2, known=3, forks=4, buried=5, completed=6, failed=7, exhausted=8,
+        last_written_at=9_000, last_error="oops", last_error_at=10_000,
+    )  # fmt: skip
+    world.pipeline.answer = PipelineStatus(11, 12, 13, QueueDepth(14, 15, 16, 17), totals, ("slow", "dead"))
+
+    reply = ok(server, "GetPipelineStatus", pb.GetPipelineStatusRequest())
+
+    assert reply.server_time == timestamp(world.clock.ms)
+    assert reply.status == pb.PipelineStatus(
+        outbox_length=11, oldest_age_ms=12, dead_entries=13, queue_waiting=14, queue_active=15, queue_delayed=16,
+        queue_dead=17, queue_completed=6, queue_failed=7, written=2, known=3, forks=4,
+        last_written_at=Timestamp(seconds=9), last_error="oops", last_error_at=Timestamp(seconds=10),
+        degraded=True, degraded_reasons=["slow", "dead"],
+    )  # fmt: skip
+
+
+def test_a_pipeline_at_rest_has_nothing_to_tell(server: TestServer) -> None:
+    """What is unknown is absent, what is zero is zero."""
+    status = ok(server, "GetPipelineStatus", pb.GetPipelineStatusRequest()).status
+
+    assert status == pb.PipelineStatus()
+    for name in ("oldest_age_ms", "queue_waiting", "queue_active", "queue_delayed", "queue_dead", "last_written_at"):
+        assert not status.HasField(name)
+
+
+def test_the_pipeline_is_unknown_while_the_store_is_away(server: TestServer, world: World) -> None:
+    """STORE_UNAVAILABLE."""
+    world.pipeline.answer = StoreUnavailable("away")
+
+    assert refusal(server, "GetPipelineStatus", pb.GetPipelineStatusRequest()).reason == "STORE_UNAVAILABLE"

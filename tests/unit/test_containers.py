@@ -1,0 +1,123 @@
+"""Dockerfile and compose.yaml are true to the project: its Python, its settings, its commands, its files."""
+
+import json
+import re
+import tomllib
+from pathlib import Path
+from typing import Any
+
+import pytest
+import typer
+import yaml
+
+from synckairos.cli.app import app
+from synckairos.settings import Settings
+
+ROOT = Path(__file__).parents[2]
+DOCKERFILE = re.sub(r"\\\n\s*", "", (ROOT / "Dockerfile").read_text())
+COMPOSE = yaml.safe_load((ROOT / "compose.yaml").read_text())
+OURS = {name: service for name, service in COMPOSE["services"].items() if "build" in service}
+
+
+def instructions(word: str) -> list[str]:
+    """Return what follows an instruction of the Dockerfile, wherever it stands."""
+    return re.findall(rf"^{word} (.*)$", DOCKERFILE, re.MULTILINE)
+
+
+def command_exists(words: list[str]) -> bool:
+    """Whether the command line knows a command of these words, leaving out options."""
+    command: Any = typer.main.get_command(app)
+    for word in words:
+        command = getattr(command, "commands", {}).get(word)
+        if command is None:
+            return False
+    return not hasattr(command, "commands")
+
+
+def test_the_image_has_a_python_that_the_project_supports() -> None:
+    """Both stages stand on the same one."""
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    oldest = tuple(map(int, project["requires-python"].removeprefix(">=").split(".")))
+
+    (image,) = [argument for argument in instructions("ARG") if argument.startswith("PYTHON_IMAGE=")]
+    found = re.search(r"python:(\d+)\.(\d+)-slim", image)
+
+    assert found is not None
+    assert tuple(map(int, found.groups())) >= oldest
+    assert [line.split()[0] for line in instructions("FROM")] == ["${PYTHON_IMAGE}"] * 2
+
+
+def test_the_image_runs_a_known_command_as_nobody_in_particular() -> None:
+    """Exec form throughout: a shell in between would swallow the signal to stop."""
+    entrypoint, default = json.loads(instructions("ENTRYPOINT")[0]), json.loads(instructions("CMD")[-1])
+    check = json.loads(instructions("HEALTHCHECK")[0].partition("CMD ")[2])
+
+    assert entrypoint == ["synckairos"]
+    assert command_exists(default)
+    assert check[0] == "synckairos"
+    assert command_exists(check[1:])
+    assert instructions("USER") == ["10001:10001"]
+    assert instructions("STOPSIGNAL") == ["SIGTERM"]
+
+
+def test_what_the_image_copies_is_what_the_context_offers() -> None:
+    """The wheel needs each of them, and nothing else of the checkout gets into a layer."""
+    copied = {source for line in instructions("COPY") if not line.startswith("--from") for source in line.split()[:-1]}
+    offered = {line[1:] for line in (ROOT / ".dockerignore").read_text().splitlines() if line.startswith("!")}
+    wheel = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["hatch"]["build"]["targets"]["wheel"]
+
+    assert copied == offered
+    assert {folder.split("/")[0] for folder in wheel["only-include"]} <= copied
+    assert [path for path in sorted(copied) if not (ROOT / path).exists()] == []
+
+
+def test_every_variable_is_a_setting() -> None:
+    """A misspelt one would be ignored without a word."""
+    known = {f"SYNCKAIROS_{name.upper()}" for name in Settings.model_fields}
+    texts = DOCKERFILE + (ROOT / "compose.yaml").read_text()
+
+    named = set(re.findall(r"SYNCKAIROS_[A-Z_]+", texts))
+
+    assert named
+    assert named <= known
+
+
+@pytest.mark.parametrize("name", ["migrate", "server", "worker"])
+def test_every_service_of_ours_runs_a_known_command_without_privileges(name: str) -> None:
+    """Read-only, without capabilities, and not before what it needs is healthy."""
+    service = OURS[name]
+
+    assert command_exists(service["command"])
+    assert service["read_only"]
+    assert service["cap_drop"] == ["ALL"]
+    assert service["depends_on"]
+    for needed, condition in service["depends_on"].items():
+        expected = "service_completed_successfully" if needed == "migrate" else "service_healthy"
+        assert condition == {"condition": expected}
+        assert expected != "service_healthy" or "test" in COMPOSE["services"][needed]["healthcheck"]
+
+
+def test_the_server_does_not_wait_for_the_database() -> None:
+    """It serves without PostgreSQL, so nothing may tie its start to it."""
+    assert set(OURS["server"]["depends_on"]) == {"redis"}
+
+
+def test_no_password_is_written_down() -> None:
+    """Each comes from outside, and is asked for where it is missing."""
+    text = (ROOT / "compose.yaml").read_text()
+
+    passwords = re.findall(r"PASSWORD: (.+)|://[^:@\s]*:([^@\s]+ [^@]*|[^@\s]+)@", text)
+
+    assert len(passwords) == 5
+    assert [found for found in passwords if not re.fullmatch(r"\$\{[A-Z_]+:\?[^}]+\}", "".join(found))] == []
+
+
+def test_redis_keeps_what_it_is_given() -> None:
+    """Appended to a file on a named volume, and never evicted."""
+    redis = COMPOSE["services"]["redis"]
+    command = " ".join(redis["command"])
+
+    assert "--appendonly yes" in command
+    assert "--maxmemory-policy noeviction" in command
+    assert [volume.split(":")[0] for volume in redis["volumes"]] == ["redis-data"]
+    assert set(COMPOSE["volumes"]) == {"redis-data", "postgres-data"}
