@@ -103,7 +103,7 @@ def store_show() -> None:
     """Print the store's name."""
     identity = run(inspection.store_identity(settings_or_fail()))
     if identity is None:
-        fail("the store has no name: run `synckairos store init`")
+        fail("the store has no name: run `synckairos recover --all` or `synckairos store init`")
     typer.echo(f"store {identity.store_id}, layout {identity.layout}, {identity.partitions} partitions")
 
 

@@ -11,6 +11,7 @@ import typer
 
 from synckairos.bootstrap import Server, serve
 from synckairos.cli.migration import migrate
+from synckairos.cli.worker import worker_beside
 from synckairos.devstack import PostgresServer, RedisServer
 from synckairos.settings import Settings
 
@@ -31,7 +32,7 @@ class DevOptions(NamedTuple):
 def run_dev(
     options: DevOptions, settings_for: Callable[..., Settings], run: Callable[[Coroutine[Any, Any, Any]], Any]
 ) -> None:
-    """Start Redis and PostgreSQL, apply the migrations, serve, and stop everything in the reverse order.
+    """Start Redis and PostgreSQL, apply the migrations, run a server and a worker, and stop everything in the reverse order.
 
     A server that the environment names is used instead of one of its own.
     """
@@ -52,6 +53,7 @@ def run_dev(
         typer.echo(
             f"PostgreSQL  {urls.get('database_url', 'SYNCKAIROS_DATABASE_URL')}  ({len(applied)} migrations applied)"
         )
+        stack.enter_context(worker_beside(settings, urls))
         run(serve(settings, on_started=_greet))
     typer.echo("stopped")
 

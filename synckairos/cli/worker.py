@@ -1,7 +1,11 @@
 """`synckairos worker`: hands over to Dramatiq's own supervisor, which starts the processes and stops them in order."""
 
 import os
+import signal
+import subprocess
 import sys
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from typing import Final, NoReturn
 
 from synckairos.settings import Settings
@@ -9,6 +13,8 @@ from synckairos.settings import Settings
 SET_UP: Final = "synckairos.worker:set_up"
 SHUTDOWN_MS: Final = 60_000
 """For the batches being written when the worker is told to stop; what is cut off is done again, harmlessly."""
+
+STOP_S: Final = 20.0
 
 
 def supervisor(settings: Settings) -> list[str]:
@@ -30,3 +36,22 @@ def become_worker(settings: Settings) -> NoReturn:
     """Become the supervisor of the worker processes: it forks, so it must not have loaded what forks badly (gRPC)."""
     command = supervisor(settings)
     os.execv(command[0], command)  # noqa: S606 - our own interpreter, no shell
+
+
+@contextmanager
+def worker_beside(settings: Settings, urls: Mapping[str, str]) -> Iterator[None]:
+    """Run a worker as a child while the body runs; `urls` are the settings that the environment does not have."""
+    process = subprocess.Popen(  # noqa: S603 - our own interpreter, no shell
+        supervisor(settings),
+        env={**os.environ, **{f"SYNCKAIROS_{name.upper()}": url for name, url in urls.items()}},
+        start_new_session=True,  # Ctrl-C is for the parent, which stops it in its turn
+    )
+    try:
+        yield
+    finally:
+        process.terminate()
+        try:
+            process.wait(STOP_S)
+        except subprocess.TimeoutExpired:
+            os.killpg(process.pid, signal.SIGKILL)
+            process.wait()

@@ -8,6 +8,7 @@ import sys
 import urllib.request
 from asyncio.subprocess import PIPE, Process
 from pathlib import Path
+from uuid import uuid4
 
 import pytest
 
@@ -124,10 +125,23 @@ async def test_a_careful_server_waits_for_the_operator_to_name_an_empty_store(
     assert shown.stdout == named.stdout
 
 
-async def test_migrate_up_finds_nothing_to_apply(postgres_server: PostgresServer, tmp_path: Path) -> None:
-    """Without migrations the command succeeds and says so."""
-    done = await synckairos(
-        "migrate", "up", redis_url="redis://127.0.0.1:1", cwd=tmp_path, SYNCKAIROS_DATABASE_URL=postgres_server.url
-    )
+async def test_migrate_up_is_done_once(postgres_server: PostgresServer, tmp_path: Path) -> None:
+    """The second time there is nothing to apply, and it says so."""
+    environment = {"SYNCKAIROS_DATABASE_URL": postgres_server.url, "SYNCKAIROS_DATABASE_SCHEMA": f"t{uuid4().hex[:12]}"}
 
-    assert (done.returncode, done.stdout.strip()) == (0, "nothing to apply")
+    first, second = [
+        await synckairos("migrate", "up", redis_url="redis://127.0.0.1:1", cwd=tmp_path, **environment)
+        for _ in range(2)
+    ]
+
+    assert (first.returncode, second.returncode) == (0, 0)
+    assert "001_initial_schema" in first.stdout
+    assert second.stdout.strip() == "nothing to apply"
+
+
+async def test_migrate_up_without_a_database_is_an_error(tmp_path: Path) -> None:
+    """A variable that is mistyped must not pass for a schema that is up to date."""
+    done = await synckairos("migrate", "up", redis_url="redis://127.0.0.1:1", cwd=tmp_path)
+
+    assert done.returncode == 1
+    assert "SYNCKAIROS_DATABASE_URL" in done.stderr

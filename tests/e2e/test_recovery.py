@@ -208,6 +208,27 @@ async def test_one_session_that_is_missing_comes_back(site: Site, start_servers:
     assert untouched.version == other.version
 
 
+async def test_what_cannot_come_back_yet_is_named(site: Site, start_servers: StartServers) -> None:
+    """Its end is still on the way to the trail: listed with the reason, exit code 1; once it is written, all is well."""
+    (server,) = start_servers(site.redis.url, 1)
+    async with connect(server.address) as stub:
+        ended, missing = [await running_session(stub) for _ in range(2)]
+        await site.drain()
+        await stub.CompleteSession(pb.CompleteSessionRequest(session_id=ended.session_id))
+        async with Redis.from_url(site.redis.url) as client:
+            for session in (ended, missing):
+                await client.delete(Keys().of(session.session_id).session)
+
+        held_up = await site.run("recover", "--all")
+        await site.drain()
+        done = await site.run("recover", "--all")
+
+    assert (held_up.returncode, done.returncode) == (1, 0)
+    assert "1 recovered, 0 were there, 0 may not come back, 1 failed" in held_up.stdout
+    assert f"{ended.session_id}: changes of the session have not reached" in held_up.stderr
+    assert "0 recovered, 1 were there, 0 may not come back, 0 failed" in done.stdout
+
+
 @pytest.mark.parametrize(
     ("arguments", "text"),
     [

@@ -3,21 +3,26 @@
 from collections.abc import Callable, Sequence
 from typing import Any, Final
 
-from google.protobuf.descriptor import Descriptor, FieldDescriptor
+from google.protobuf.descriptor import Descriptor, FieldDescriptor, MethodDescriptor
 from google.protobuf.message_factory import GetMessageClass
 from google.protobuf.struct_pb2 import ListValue, Struct, Value
+from google.protobuf.timestamp_pb2 import Timestamp
 from hypothesis import strategies as st
 from hypothesis.strategies import SearchStrategy
 
+from synckairos.rpc.server import AUDIT_SERVICE, SESSION_SERVICE
 from synckairos.v1 import session_service_pb2 as pb
 from tests.integration.good_requests import ANN, BLUE, BOB, CLEO, DAYS_28, RED, create, member
 
-PENDING, RUNNING, PAUSED, DONE, DELETED, UNKNOWN = (f"10000000-0000-4000-8000-00000000000{n}" for n in range(6))
-"""The sessions there are while requests are tried."""
+PENDING, RUNNING, PAUSED, DONE, DELETED, UNKNOWN, LOST = (f"10000000-0000-4000-8000-00000000000{n}" for n in range(7))
+"""The sessions there are while requests are tried; LOST is in the audit trail alone."""
+METHODS: Final[dict[str, MethodDescriptor]] = {
+    method.name: method for service in (SESSION_SERVICE, AUDIT_SERVICE) for method in service.methods
+}
 
 _NUMBERS: Final = (0, 1, -1, 2, 100, 999, 1_000, 60_000, 60_001, 3_600_000, 3_600_001, DAYS_28, DAYS_28 + 1, -DAYS_28)
 _EDGES: Final = (2**31 - 1, -(2**31), 2**31, 2**53, 2**63 - 1, -(2**63))
-_IDS: Final = (PENDING, RUNNING, PAUSED, DONE, DELETED, UNKNOWN, ANN, BOB, CLEO, RED, BLUE)
+_IDS: Final = (PENDING, RUNNING, PAUSED, DONE, DELETED, UNKNOWN, LOST, ANN, BOB, CLEO, RED, BLUE)
 _TEXTS: Final = st.one_of(
     st.sampled_from(["", "a", "\0", "a\0b", "x" * 128, "x" * 129, "é" * 128, "x" * 257, "\N{GRINNING FACE}" * 300]),
     st.text(max_size=40),
@@ -102,6 +107,8 @@ def messages(kind: Descriptor, bases: Sequence[dict[str, Any]] = ({},)) -> Searc
     """Return messages of a kind: a base with up to a few fields replaced by anything."""
     if kind.full_name == "google.protobuf.Struct":
         return structs()
+    if not kind.fields:
+        return st.just(GetMessageClass(kind)())
     bases = _PARTS.get(kind.name, bases)
     names = sorted(field.name for field in kind.fields)
     made: Callable[..., Any] = GetMessageClass(kind)
@@ -143,6 +150,18 @@ GOOD: Final[dict[str, list[dict[str, Any]]]] = {
         *_on_each(reason="late", delta_ms=-1),
     ],
     "UpdateSession": _on_each(labels={"a": "b"}),
+    "ListSessionEvents": [
+        *_on_each(),
+        {"session_id": LOST, "page_size": 1, "types": [1, 2], "participant_id": ANN},
+        {"session_id": LOST, "after": Timestamp(seconds=1), "before": Timestamp(seconds=2**32)},
+    ],
+    "ListAuditedSessions": [
+        {},
+        {"page_size": 1, "statuses": [1, 2], "modes": [1, 2]},
+        {"created_after": Timestamp(seconds=1), "created_before": Timestamp(seconds=2**32)},
+    ],
+    "GetPipelineStatus": [{}],
+    "RecoverSession": [{"session_id": LOST, "policy": 2, "reason": "lost"}, {"session_id": LOST}, *_on_each()],
     "WatchSessions": [{"watches": [pb.SessionWatch(session_id=PENDING), pb.SessionWatch(session_id=UNKNOWN)]}],
 }
 """Good requests to start from; every other method's is a session's id."""
@@ -150,11 +169,10 @@ GOOD: Final[dict[str, list[dict[str, Any]]]] = {
 
 def requests_of(name: str) -> SearchStrategy[Any]:
     """Return requests of a method, most of them wrong somewhere."""
-    kind = pb.DESCRIPTOR.services_by_name["SessionService"].methods_by_name[name].input_type
-    return messages(kind, GOOD.get(name) or _on_each())
+    return messages(METHODS[name].input_type, GOOD.get(name) or _on_each())
 
 
 def good_bytes(name: str) -> list[bytes]:
     """Return the encoded good requests of a method."""
-    kind: Any = GetMessageClass(pb.DESCRIPTOR.services_by_name["SessionService"].methods_by_name[name].input_type)
+    kind: Any = GetMessageClass(METHODS[name].input_type)
     return [kind(**fields).SerializeToString() for fields in GOOD.get(name) or _on_each()]

@@ -15,9 +15,6 @@ from synckairos.adapters.postgres_audit_writer import PostgresAuditTrail
 from synckairos.adapters.postgres_database import Database
 from synckairos.adapters.postgres_migrations import apply_migrations
 from synckairos.adapters.postgres_options import DatabaseOptions
-from synckairos.adapters.redis_connections import RedisConnections
-from synckairos.adapters.redis_keys import PARTITIONS, Keys
-from synckairos.adapters.redis_outbox import RedisOutbox
 from synckairos.bootstrap import Server
 from synckairos.cli.migration import migrations_folder
 from synckairos.devstack import PostgresServer, RedisServer
@@ -29,6 +26,7 @@ from synckairos.v1.session_service_pb2_grpc import SessionServiceStub
 from tests.harness.audit_lives import life, session_id
 from tests.harness.client import new_id, refused, running_session, two_players
 from tests.harness.databases import own_database
+from tests.harness.draining import drain
 from tests.harness.in_process import serving, settings_for
 from tests.integration.key_space import KeySpace
 
@@ -91,17 +89,6 @@ async def audit_says(channel: Any, status: Any) -> None:
         return bool(await health(channel, AUDIT) == status)
 
     await until(says)
-
-
-async def drain(settings: Settings, database: Database) -> int:
-    """Write everything in the outboxes to the trail, as a worker would; return how many events that were."""
-    connections = RedisConnections(settings.redis_url.get_secret_value(), limit=2)
-    outbox = RedisOutbox(connections, Keys(settings.redis_prefix))
-    entries = await outbox.read(range(PARTITIONS), 1_000)
-    await PostgresAuditTrail(database).write([entry.record for entry in entries if entry.record is not None])
-    await outbox.remove(entries)
-    await connections.close()
-    return len(entries)
 
 
 async def pages(stub: Any, **request: Any) -> AsyncIterator[pb.ListSessionEventsResponse]:
@@ -200,7 +187,7 @@ async def test_sessions_are_listed_once_each(channel: Any, database: Database) -
     assert found == [session_id(number) for number in reversed(range(10))]
 
 
-async def test_a_life_is_told_as_it_was_lived(channel: Any, settings: Settings, database: Database) -> None:
+async def test_a_life_is_told_as_it_was_lived(channel: Any, settings: Settings) -> None:
     """What the calls did is what the trail says, and the totals are the session's."""
     sessions, audit = SessionServiceStub(channel), AuditServiceStub(channel)
     session = await running_session(sessions)
@@ -213,7 +200,7 @@ async def test_a_life_is_told_as_it_was_lived(channel: Any, settings: Settings, 
         for number in range(3)
     ]
     last = await sessions.CompleteSession(session_service_pb2.CompleteSessionRequest(session_id=sid))
-    await drain(settings, database)
+    await drain(settings)
 
     events = [event async for reply in pages(audit, session_id=sid) for event in reply.events]
     told = await audit.GetSessionAudit(pb.GetSessionAuditRequest(session_id=sid))
@@ -233,11 +220,11 @@ async def test_a_life_is_told_as_it_was_lived(channel: Any, settings: Settings, 
     }
 
 
-async def test_a_lost_session_comes_back(channel: Any, settings: Settings, database: Database) -> None:
+async def test_a_lost_session_comes_back(channel: Any, settings: Settings) -> None:
     """With a new epoch at its last version; it can be driven on, and a second recovery finds it there."""
     sessions, audit = SessionServiceStub(channel), AuditServiceStub(channel)
     before = await running_session(sessions)
-    await drain(settings, database)
+    await drain(settings)
     async with KeySpace(settings.redis_url.get_secret_value(), settings.redis_prefix) as key_space:
         kept = {key: value for key, value in (await key_space.content()).items() if b":session:" not in key}
         await key_space.restore(kept)
@@ -252,7 +239,7 @@ async def test_a_lost_session_comes_back(channel: Any, settings: Settings, datab
     assert reply.session.started_at == before.started_at
     assert again.reason == "SESSION_ALREADY_EXISTS"
     assert paused.session.version == reply.session.version + 1
-    await drain(settings, database)
+    await drain(settings)
     events = [event async for page in pages(audit, session_id=before.session_id) for event in page.events]
     assert (events[2].type, events[2].actor) == (event_pb2.EVENT_TYPE_SESSION_RECOVERED, "operator")
     assert [event.epoch for event in events] == [before.epoch] * 2 + [reply.session.epoch] * 2

@@ -11,7 +11,9 @@ import pytest
 from synckairos.adapters.postgres_migration_files import MigrationError
 from synckairos.adapters.postgres_migration_session import MigrationOptions, connected
 from synckairos.adapters.postgres_migrations import apply_migrations
+from synckairos.adapters.postgres_options import DatabaseOptions
 from synckairos.adapters.postgres_partitions import Detached, Month, ensure_partitions, retain
+from synckairos.adapters.postgres_upkeep import keep_partitions_ahead
 from synckairos.cli.migration import migrations_folder
 from synckairos.devstack import PostgresServer
 from tests.harness.commands import synckairos
@@ -261,3 +263,29 @@ async def test_the_command_without_a_database_or_without_one_that_answers(tmp_pa
     assert "SYNCKAIROS_DATABASE_URL is not set" in unset.stderr
     assert "nothing listens there" in away.stderr
     assert "s3cret" not in away.stderr
+
+
+async def test_a_worker_keeps_partitions_ahead_once_there_is_a_schema(postgres_server: PostgresServer) -> None:
+    """It waits for the migrations, makes what is missing, and makes it again when it is gone."""
+    async with own_database(postgres_server) as url:
+        upkeep = asyncio.create_task(keep_partitions_ahead(DatabaseOptions(url), every_s=0.05, retry_s=0.05))
+        await apply_migrations(url, migrations_folder())
+        connection = await asyncpg.connect(url)
+
+        first = await until_made(connection)
+        await connection.execute(f"DROP TABLE {max(first)}")
+        second = await until_made(connection)
+
+        upkeep.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await upkeep
+        await connection.close()
+        assert first == second
+
+
+async def until_made(connection: asyncpg.Connection) -> set[str]:
+    """Wait until there are four months besides the DEFAULT partition, and return them all."""
+    async with asyncio.timeout(20):
+        while len(held := await partitions(connection)) < 5:
+            await asyncio.sleep(0.02)
+    return set(held)

@@ -13,20 +13,32 @@ from google.protobuf.message_factory import GetMessageClass
 from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 
-from synckairos.devstack import RedisServer
+from synckairos.adapters.postgres_migrations import apply_migrations
+from synckairos.cli.migration import migrations_folder
+from synckairos.devstack import PostgresServer, RedisServer
 from synckairos.rpc.server import MAX_RECEIVE_BYTES
 from synckairos.v1 import session_service_pb2 as pb
 from synckairos.v1.session_service_pb2_grpc import SessionServiceStub
 from tests.harness.client import Problem, Stub, problem_of
+from tests.harness.databases import own_database
+from tests.harness.draining import drain
 from tests.harness.fake_clock import FakeClock
 from tests.harness.fake_redis_time import DrivenConnections
 from tests.harness.in_process import serving, settings_for
 from tests.integration.good_requests import create
 from tests.integration.key_space import KeySpace
-from tests.integration.request_strategies import DELETED, DONE, PAUSED, PENDING, RUNNING, good_bytes, requests_of
+from tests.integration.request_strategies import (
+    DELETED,
+    DONE,
+    LOST,
+    METHODS,
+    PAUSED,
+    PENDING,
+    RUNNING,
+    good_bytes,
+    requests_of,
+)
 
-SERVICE = pb.DESCRIPTOR.services_by_name["SessionService"]
-STREAMS = {method.name for method in SERVICE.methods if method.server_streaming}
 ANSWERS = {
     grpc.StatusCode.INVALID_ARGUMENT,
     grpc.StatusCode.NOT_FOUND,
@@ -49,9 +61,10 @@ class Place:
 
     async def call(self, name: str, raw: bytes) -> Problem | None:
         """Make a call of raw bytes and return its error; of a stream only the first message is waited for."""
-        path = f"/{SERVICE.full_name}/{name}"
+        method = METHODS[name]
+        path = f"/{method.containing_service.full_name}/{name}"
         try:
-            if name in STREAMS:
+            if method.server_streaming:
                 stream = self.channel.unary_stream(path)(raw)
                 reply = await stream.read()
                 stream.cancel()
@@ -59,7 +72,7 @@ class Place:
                 reply = await self.channel.unary_unary(path)(raw)
         except grpc.aio.AioRpcError as error:
             return problem_of(error)
-        GetMessageClass(SERVICE.methods_by_name[name].output_type).FromString(reply)
+        GetMessageClass(method.output_type).FromString(reply)
         return None
 
     async def judge(self, name: str, raw: bytes) -> Problem | None:
@@ -74,27 +87,33 @@ class Place:
 
 
 @pytest.fixture(scope="module")
-async def place(redis_server: RedisServer) -> AsyncIterator[Place]:
+async def place(redis_server: RedisServer, postgres_server: PostgresServer) -> AsyncIterator[Place]:
     """A server with a session in every state; time stands, so that nothing changes by itself."""
     clock = FakeClock(time.time_ns() // 1_000)
-    options = settings_for(redis_server.url)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("synckairos.bootstrap.RedisConnections", lambda url, **_: DrivenConnections(url, clock))
-        async with (
+        async with own_database(postgres_server) as database_url:
+            await apply_migrations(database_url, migrations_folder())
+            options = settings_for(redis_server.url, database_url=database_url)
+            async with (
             serving(options) as server,
             grpc.aio.insecure_channel(server.address) as channel,
             KeySpace(redis_server.url, options.redis_prefix) as key_space,
         ):
             await _fill(SessionServiceStub(channel))
+            await drain(options)
+            kept = {key: value for key, value in (await key_space.content()).items() if LOST.encode() not in key}
+            await key_space.restore(kept)
             yield Place(channel, key_space, await key_space.content())
 
 
 async def _fill(stub: Stub) -> None:
     for session_id, base in (
         (PENDING, "participant"), (RUNNING, "participant"), (PAUSED, "group"), (DONE, "count up"), (DELETED, "global"),
+        (LOST, "participant"),
     ):  # fmt: skip
         await stub.CreateSession(create(base, session_id=session_id, labels={"a": "b"}))
-    for session_id in (RUNNING, PAUSED, DONE):
+    for session_id in (RUNNING, PAUSED, DONE, LOST):
         await stub.StartSession(pb.StartSessionRequest(session_id=session_id))
     await stub.PauseSession(pb.PauseSessionRequest(session_id=PAUSED))
     await stub.CompleteSession(pb.CompleteSessionRequest(session_id=DONE))
@@ -114,7 +133,7 @@ def leads_somewhere(kind: Descriptor, path: str) -> bool:
     return leads_somewhere(found.message_type, step[3])
 
 
-@pytest.mark.parametrize("name", [method.name for method in SERVICE.methods])
+@pytest.mark.parametrize("name", METHODS)
 @FUZZED
 @given(data=st.data())
 async def test_every_request_has_an_answer(place: Place, name: str, data: st.DataObject) -> None:
@@ -141,7 +160,7 @@ def damaged(draw: st.DrawFn, name: str) -> bytes:
     return bytes(raw)
 
 
-@pytest.mark.parametrize("name", [method.name for method in SERVICE.methods])
+@pytest.mark.parametrize("name", METHODS)
 @FUZZED
 @given(data=st.data())
 async def test_damaged_bytes_have_an_answer(place: Place, name: str, data: st.DataObject) -> None:

@@ -1,6 +1,7 @@
-"""A topic with one subscriber, on a clock that stands."""
+"""A topic with one subscriber, on a clock that stands; and the use cases around it."""
 
-from collections.abc import Iterator
+import asyncio
+from collections.abc import AsyncIterator, Iterator
 from typing import Any
 
 import pytest
@@ -11,6 +12,7 @@ from synckairos.application.topics import Topic
 from synckairos.domain.model import Session
 from tests.harness.fake_clock import FakeClock
 from tests.unit.rpc.plays import SID
+from tests.unit.rpc.world import World
 
 
 class Stage:
@@ -50,3 +52,12 @@ def staged() -> Iterator[Any]:
     yield stage
     for one in stages:
         one.topic.close()
+
+
+@pytest.fixture
+async def world() -> AsyncIterator[World]:
+    """The use cases on memory; at the end nothing of theirs may be left running."""
+    world = World()
+    yield world
+    await asyncio.sleep(0)
+    await world.watching.stop()

@@ -109,14 +109,12 @@ def warnings(subscription: Subscription) -> list[tuple[int, int]]:
     return [(frame.at, frame.value) for frame in queued]
 
 
-async def test_what_was_crossed_before_the_first_reading_is_not_told(staged: Any) -> None:
+async def test_what_was_crossed_before_the_first_reading_is_not_told() -> None:
     """Whoever begins to watch behind a threshold sees that in the snapshot; only the next one is a warning."""
-    stage = staged(warned(()).session)
-    session = warned((50_000, 40_000)).session
-    stage.clock.us = (CROSSING + 1) * 1_000
-    topic, reader = Topic(SID, stage.clock, lambda _: None), Subscription()
+    clock = FakeClock((CROSSING + 1) * 1_000)
+    topic, reader = Topic(SID, clock, lambda _: None), Subscription()
 
-    topic.begin(session, CROSSING)
+    topic.begin(warned((50_000, 40_000)).session, CROSSING)
     topic.add(reader, CROSSING)
     await timers()
     before = warnings(reader)
@@ -139,7 +137,7 @@ async def test_what_was_crossed_before_the_first_reading_is_not_told(staged: Any
 async def test_a_crossing_amid_a_join_is_told_once_or_shown(
     staged: Any, told_until: int, is_told: bool, is_early: bool
 ) -> None:
-    """Whichever comes first, timer or reader: one it if its snapshot is older than the crossing, and only then."""
+    """Whichever comes first, timer or reader: a warning if its snapshot is older than the crossing, and only then."""
     stage, reader = staged(warned((50_000,)).session), Subscription()
 
     if is_early:

@@ -1,7 +1,6 @@
 """Joining, following and leaving sessions while they change: nothing is missed, nothing is left behind."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
 from typing import Any
 
 import pytest
@@ -9,69 +8,13 @@ import pytest
 from synckairos.application import beats
 from synckairos.application.errors import StoreUnavailable
 from synckairos.application.frames import Frame, FrameKind
-from synckairos.application.ports import Head, Hint, Request
+from synckairos.application.ports import Head, Hint
 from synckairos.application.subscriptions import Subscription
-from synckairos.application.watching import Watching
-from synckairos.domain.commands import Caller, Cancel, Command, Create, Delete, Start, Switch
+from synckairos.domain.commands import Cancel, Command, Delete, Start, Switch
 from synckairos.domain.errors import SessionNotFound
-from synckairos.domain.events import Author
-from synckairos.domain.model import Session
-from tests.unit.rpc.plays import KINDS, SID
+from tests.unit.application.watched import create, do, during, told, turns
+from tests.unit.rpc.plays import SID
 from tests.unit.rpc.world import World
-
-CALLER = Caller(Author("umpire"))
-FAR = 2.0**62
-
-
-@pytest.fixture
-async def world() -> AsyncIterator[World]:
-    """The use cases on memory; at the end nothing of theirs may be left running."""
-    world = World()
-    yield world
-    await asyncio.sleep(0)
-    await world.watching.stop()
-
-
-async def create(world: World) -> Session:
-    """Create the session."""
-    answer = await world.sessions.create(SID, Create(KINDS["participant"]), CALLER, Request(), FAR)
-    assert answer.session is not None
-    return answer.session
-
-
-async def do(world: World, *commands: Command) -> Session:
-    """Change the session, a ms later each time."""
-    for command in commands:
-        world.clock.advance(1)
-        answer = await world.sessions.change(SID, command, CALLER, Request(), FAR)
-        assert answer.session is not None
-    return answer.session
-
-
-def told(subscription: Subscription) -> list[tuple[str, int]]:
-    """Return the kind and version of what was queued since."""
-    return [(frame.kind.name, frame.session.version if frame.session else 0) for frame in subscription._take()]
-
-
-def during(target: Any, name: str, action: Callable[[], Any]) -> None:
-    """Let something happen once, just after `target.name` has read and before its caller goes on."""
-    real = getattr(target, name)
-
-    async def with_interruption(*arguments: Any) -> Any:
-        result = await real(*arguments)
-        setattr(target, name, real)
-        outcome = action()
-        if asyncio.iscoroutine(outcome):
-            await outcome
-        return result
-
-    setattr(target, name, with_interruption)
-
-
-async def turns(count: int = 10) -> None:
-    """Let what is ready run."""
-    for _ in range(count):
-        await asyncio.sleep(0)
 
 
 async def test_a_change_while_joining_is_not_missed(world: World) -> None:
