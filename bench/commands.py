@@ -71,9 +71,7 @@ class Commands:
         cpu = time.process_time() - cpu
         self._finish()
         share = self._job.run_s / (self._job.warm_s + self._job.run_s)
-        return Result(
-            calls=self._calls, latencies=pack(self._latencies), errors=dict(self._errors), cpu_s=cpu * share
-        )
+        return Result(calls=self._calls, latencies=pack(self._latencies), errors=dict(self._errors), cpu_s=cpu * share)
 
     def close(self) -> None:
         """Close the connections."""

@@ -23,6 +23,10 @@ BUSY: Final = 0.9
 Expected = TypeVar("Expected", Ready, Opened, Result)
 
 
+class LoadProcessFailed(Exception):
+    """A load process does not do what it was told."""
+
+
 @dataclass(slots=True)
 class Measurement:
     """What one round of a scenario came to; times in seconds."""
@@ -69,7 +73,7 @@ class LoadProcess:
         await self._process.stdin.drain()
 
     async def hear(self, kind: type[Expected], seconds: float = PATIENCE_S) -> Expected:
-        """Wait for a report; raises RuntimeError if the process says something else, TimeoutError if nothing."""
+        """Wait for a report; raises LoadProcessFailed if the process says something else, TimeoutError if nothing."""
         assert self._process is not None  # noqa: S101 - started
         assert self._process.stdout is not None  # noqa: S101 - piped
         try:
@@ -77,10 +81,10 @@ class LoadProcess:
                 (size,) = LENGTH.unpack(await self._process.stdout.readexactly(LENGTH.size))
                 body = await self._process.stdout.readexactly(size)
         except asyncio.IncompleteReadError as error:
-            raise RuntimeError("a load process has ended; its last words are above") from error
+            raise LoadProcessFailed("a load process has ended; its last words are above") from error
         report: Report = msgspec.msgpack.decode(body, type=Report)
         if not isinstance(report, kind):
-            raise RuntimeError(f"a load process says {report} instead of {kind.__name__}")
+            raise LoadProcessFailed(f"a load process says {report} instead of {kind.__name__}")
         return report
 
     async def stop(self) -> None:
@@ -129,7 +133,7 @@ class Crew:
     def without(self, count: int) -> "Crew":
         """Return the crew without its first processes, which are busy."""
         rest = Crew(0)
-        rest._processes = self._processes[count:]  # noqa: SLF001 - its own kind
+        rest._processes = self._processes[count:]
         return rest
 
     async def _begin(self, jobs: Sequence[Job]) -> tuple[float, list[LoadProcess]]:
@@ -151,7 +155,6 @@ class Watch:
         self._processes = processes
         self.waits = [wait for one in opened for wait in unpack(one.latencies)]
         """From the opening of all to the first message of each stream, in seconds."""
-        self.errors: Counter[str] = _sum(one.errors for one in opened)
 
     async def stop(self) -> list[Result]:
         """Close the streams and return what arrived."""

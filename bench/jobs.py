@@ -88,7 +88,6 @@ class Opened(msgspec.Struct, tag="opened"):
     """Every stream has had its first message, or never will; seconds from the opening to it."""
 
     latencies: bytes
-    errors: dict[str, int]
 
 
 class Result(msgspec.Struct, tag="result", kw_only=True):

@@ -12,7 +12,7 @@ PERCENTILES: Final = {"p50": 0.50, "p90": 0.90, "p99": 0.99}
 
 
 def percentile(ordered: Sequence[float], share: float) -> float:
-    """Return the smallest of the ordered values that at least this share (0 to 1) of them does not exceed; 0 of none."""
+    """Return the smallest of the ordered values that at least this share (0 to 1) does not exceed; 0 of none."""
     if not ordered:
         return 0.0
     return ordered[max(0, math.ceil(share * len(ordered)) - 1)]

@@ -32,12 +32,12 @@ AT_ONCE: Final = 500
 class Seed(NamedTuple):
     """Sessions to write: all running, with equal banks."""
 
-    count: int
+    sessions: int
     participants: int = 2
     bank_ms: Callable[[int], int] = lambda _: BANK_MS
     """The banks of the n-th."""
-    switches: int = 0
-    """Turns already taken."""
+    switches: Callable[[int], int] = lambda _: 0
+    """Turns that the n-th has already taken."""
     has_events: bool = True
     """Whether their events are retained, as for every session that was not brought here by this."""
 
@@ -64,9 +64,7 @@ def life(spec: SessionSpec, now_us: int, switches: int) -> Iterator[tuple[Sessio
         yield before, event
 
 
-def commit(
-    keys: SessionKeys, writer: CommitWriter, now_us: int, before: Session | None, event: Event
-) -> list[Command]:
+def commit(keys: SessionKeys, writer: CommitWriter, now_us: int, before: Session | None, event: Event) -> list[Command]:
     """Return the commands of a commit."""
     request = Request(peer="ipv4:127.0.0.1:50000")
     return writer.commands(keys, event.session.session_id, request, Reading(before, now_us), Plan([event]))
@@ -79,13 +77,13 @@ async def seed(redis_url: str, prefix: str, wanted: Seed) -> list[str]:
     """
     keys, writer = Keys(prefix), new_writer()
     ids = []
-    places = iter(range(wanted.count))
+    places = iter(range(wanted.sessions))
     async with Redis.from_url(redis_url) as redis:
         while batch := list(islice(places, AT_ONCE)):
             now_us = time.time_ns() // 1_000
             pipeline = redis.pipeline(transaction=False)
             for place in batch:
-                events = list(life(spec_of(wanted.participants, wanted.bank_ms(place)), now_us, wanted.switches))
+                events = list(life(spec_of(wanted.participants, wanted.bank_ms(place)), now_us, wanted.switches(place)))
                 session_id = events[0][1].session.session_id
                 own = keys.of(session_id)
                 for before, event in events if wanted.has_events else events[:1] + events[-1:]:
@@ -100,5 +98,3 @@ def kept(keys: SessionKeys, commands: Iterable[Command], wanted: Seed) -> Iterat
     """Yield the commands that bear on the state, and on the retained events if wanted."""
     dropped = {keys.outbox, keys.updates} | ({keys.events} if not wanted.has_events else set())
     return (command for command in commands if command[1] not in dropped)
-
-

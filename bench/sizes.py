@@ -35,7 +35,7 @@ class Sizes(NamedTuple):
 
 FULL: Final = Sizes(
     is_quick=False,
-    rounds=5,
+    rounds=3,
     single_rounds=3,
     warm_s=0.5,
     run_s=3.0,
@@ -49,7 +49,7 @@ FULL: Final = Sizes(
     running=10_000,
     expiring_s=20.0,
     large=100_000,
-    weighed=10_000,
+    weighed=2_000,
     starts=5,
     participants=(2, 10, 100, 1_000),
 )
@@ -68,7 +68,7 @@ QUICK: Final = FULL._replace(
     running=1_000,
     expiring_s=1.5,
     large=5_000,
-    weighed=1_000,
+    weighed=200,
     starts=1,
-    participants=(2, 100, 1_000),
+    participants=(2, 100),
 )

@@ -3,6 +3,7 @@
 import select
 import time
 from collections import Counter
+from io import RawIOBase
 from typing import Final
 
 from bench.http2 import Connection, Kind, status_of
@@ -62,10 +63,11 @@ class Watchers:
         missing = len(self._job.requests) - self._open_ones()
         if missing:
             self._errors["no first message"] += missing
-        write(Opened(pack(self._waits), dict(self._errors)))
+        write(Opened(pack(self._waits)))
         pipe = orders()
-        while pipe not in (readable := select.select([*self._connections, pipe], (), ())[0]):
-            self._drain(readable)
+        sources: list[Connection | RawIOBase] = [*self._connections, pipe]
+        while pipe not in (readable := select.select(sources, (), ())[0]):
+            self._drain([one for one in readable if isinstance(one, Connection)])
         read_order(pipe)
         return Result(
             errors=dict(self._errors),

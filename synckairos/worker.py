@@ -15,6 +15,7 @@ from synckairos.adapters.dramatiq_broker import open_broker
 from synckairos.adapters.postgres_audit_writer import PostgresAuditTrail
 from synckairos.adapters.postgres_database import Database
 from synckairos.adapters.postgres_options import database_options
+from synckairos.adapters.postgres_upkeep import keep_partitions_ahead
 from synckairos.adapters.redis_connections import RedisConnections
 from synckairos.adapters.redis_keys import Keys
 from synckairos.adapters.sentry_alerts import sentry_alerts
@@ -62,6 +63,8 @@ async def open_work(settings: Settings) -> AsyncIterator[DrainWork]:
         limit_s = 2 * BUDGET_S + settings.database_connect_timeout_s + settings.database_statement_timeout_s
         # Servers ring; a worker that finds them all gone rings for what they left behind.
         stack.push_async_callback(_cancel, asyncio.create_task(_reported(parts.doorbell.look())))
+        upkeep = keep_partitions_ahead(database_options(settings))
+        stack.push_async_callback(_cancel, asyncio.create_task(_reported(upkeep)))
         _log.info("worker_ready", pid=os.getpid(), threads=settings.worker_threads)
         yield DrainWork(drain, parts.ledger, parts.bell, limit_s=limit_s)
         _log.info("worker_stopping", pid=os.getpid())

@@ -1,1 +1,21 @@
-"""What is measured."""
+"""What is measured, in the order it is shown."""
+
+from bench.scenarios.base import Scenario
+from bench.scenarios.baselines import baselines
+from bench.scenarios.calls import unary
+from bench.scenarios.commands import over_streams
+from bench.scenarios.stores import sized, stores
+from bench.scenarios.streams import streams
+from bench.sizes import Sizes
+
+
+def catalogue(sizes: Sizes) -> list[Scenario]:
+    """Return all scenarios, the baselines first."""
+    return [
+        *baselines(),
+        *unary(sizes.participants),
+        *over_streams(),
+        *sized(sizes.large),
+        *streams(sizes.watchers, sizes.many_watchers, sizes.fan_outs),
+        *stores(),
+    ]

@@ -3,17 +3,18 @@
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import ClassVar, Final
 
 from bench.crew import Measurement
 from bench.jobs import CallsJob, Lane
-from bench.world import World
+from bench.world import SERVICE, World
+from synckairos.v1 import session_service_pb2 as pb
 from tests.harness.server_process import ServerProcess
 
-CALLERS = 32
-PROCESSES = 2
+CALLERS: Final = 32
+PROCESSES: Final = 2
 """Of load: one would do, two show that it is not the bottleneck."""
-CONNECTIONS = 4
+CONNECTIONS: Final = 4
 """Of each load process."""
 
 
@@ -25,6 +26,8 @@ class Scenario(ABC):
     text: str
     against: tuple[str, ...] = ()
     """What is measured right before every round, to be compared with."""
+    size: int = 0
+    """What the name of a curve counts: participants, watchers, live sessions."""
     is_baseline: bool = False
     """Measured only where something is compared with it."""
     takes_turns: ClassVar[bool] = True
@@ -35,7 +38,12 @@ class Scenario(ABC):
         """Measure one round."""
 
     async def prepare(self, world: World) -> None:
-        """Make ready what all rounds need; does nothing unless a scenario says otherwise."""
+        """Make ready what all rounds need; nothing, unless a scenario says otherwise."""
+        del world
+
+    async def finish(self, world: World) -> None:
+        """Take away what no later scenario needs; nothing, unless a scenario says otherwise."""
+        del world
 
 
 @dataclass
@@ -71,7 +79,13 @@ class Calls(Scenario):
         addresses = [server.address for server in servers]
         jobs = self.jobs(world, addresses, await self.lanes(world), self.rate(world))
         await world.empty_outbox()
-        return await world.crew.measure(jobs, world.pids(servers))
+        measured = await world.crew.measure(jobs, world.pids(servers))
+        if not measured.calls:
+            measured.errors["no call was answered in time"] += 1
+        for place, reply in measured.replies.items():
+            if not holds_a_session(self.paths[place], reply):
+                measured.errors["a reply without a session"] += 1
+        return measured
 
     def jobs(self, world: World, addresses: list[str], lanes: list[Lane], rate: float) -> list[CallsJob]:
         """Share the callers out to the load processes."""
@@ -90,3 +104,9 @@ class Calls(Scenario):
             )
             for place in range(processes)
         ]
+
+
+def holds_a_session(path: str, reply: bytes) -> bool:
+    """Whether a reply to a call of SessionService is whole: what comes back is not looked at while it is measured."""
+    response = getattr(pb, f"{path.removeprefix(SERVICE)}Response").FromString(reply)
+    return bool(response.session.session_id) and response.session.version > 0

@@ -78,17 +78,13 @@ _LATEST: Final = Statement(
     "SELECT session_id::text, state_snapshot::text FROM sync_sessions WHERE session_id = ANY($1::uuid[])",
 )
 
-_UNFINISHED: Final = Statement(
-    "audit: unfinished",
-    """
-    SELECT state_snapshot::text
-    FROM sync_sessions
-    WHERE deleted_at IS NULL AND final_status IN ('pending', 'running', 'paused')
-        AND ($1::uuid IS NULL OR session_id > $1)
-    ORDER BY session_id
-    LIMIT $2
-    """,
-)
+_UNFINISHED: Final = """
+SELECT state_snapshot::text
+FROM sync_sessions
+WHERE deleted_at IS NULL AND final_status IN ('pending', 'running', 'paused') AND {}
+ORDER BY session_id
+LIMIT $1
+"""
 
 
 class _Conditions:
@@ -134,8 +130,10 @@ class PostgresAuditReader:
         if query.participant_id is not None:
             asked.add("participant_id = {}::uuid", query.participant_id)
         _bound(asked, '"timestamp"', query.start, query.end)
-        statement = asked.statement("audit: events", _EVENTS)
-        return _reading(statement.name, _event, await self._database.fetch(statement, *asked.values))
+        # A history is read along its index: the planner cannot tell how many events come after a key, takes them for
+        # few and would fetch them all to sort them. With a filter that finds few, that is just what is wanted.
+        is_whole = not query.types and query.participant_id is None and query.start is None and query.end is None
+        return await self._page("audit: events", _EVENTS, asked, _event, along_index=is_whole)
 
     async def session(self, session_id: str) -> SessionAudit | None:
         """Return what is known of a session, None if nothing is; raises AuditUnavailable."""
@@ -158,8 +156,8 @@ class PostgresAuditReader:
         _choose(asked, "final_status", "sync_status", sorted(STATUS_NAMES[status] for status in query.statuses))
         _choose(asked, "sync_mode", "sync_mode", sorted(MODE_NAMES[mode] for mode in query.modes))
         _bound(asked, "created_at", query.start, query.end)
-        statement = asked.statement("audit: sessions", _SUMMARY)
-        return _reading(statement.name, _session, await self._database.fetch(statement, *asked.values))
+        is_whole = not query.statuses and not query.modes and query.start is None and query.end is None
+        return await self._page("audit: sessions", _SUMMARY, asked, _session, along_index=is_whole)
 
     async def latest(self, session_ids: Sequence[str]) -> list[Session | None]:
         """Return the sessions after their latest version, in the order asked; raises AuditUnavailable."""
@@ -169,8 +167,17 @@ class PostgresAuditReader:
 
     async def unfinished(self, after: str, count: int) -> list[Session]:
         """Return sessions that have neither ended nor been deleted, by id; raises AuditUnavailable."""
-        rows = await self._database.fetch(_UNFINISHED, after or None, count)
-        return _reading(_UNFINISHED.name, lambda row: decode_session(row[0]), rows)
+        asked = _Conditions(count)
+        if after:
+            asked.add("session_id > {}::uuid", after)
+        return await self._page("audit: unfinished", _UNFINISHED, asked, _snapshot, along_index=True)
+
+    async def _page(
+        self, name: str, sql: str, asked: _Conditions, read: "Callable[[Row], _R]", *, along_index: bool
+    ) -> list[_R]:
+        async with self._database.transaction(reading=True, paging=along_index) as moment:
+            rows = await moment.fetch(asked.statement(name, sql), *asked.values)
+        return _reading(name, read, rows)
 
 
 def _bound(asked: _Conditions, column: str, start: int | None, end: int | None) -> None:
@@ -201,3 +208,7 @@ def _event(row: "Row") -> AuditedEvent:
 def _session(row: "Row") -> AuditedSession:
     snapshot, total_cycles, total_participants, deleted_at, recorded_at = row
     return AuditedSession(decode_session(snapshot), total_cycles, total_participants, deleted_at, recorded_at)
+
+
+def _snapshot(row: "Row") -> Session:
+    return decode_session(row[0])

@@ -11,8 +11,15 @@ import asyncpg
 URL: Final = "SYNCKAIROS_DATABASE_URL"
 TLS: Final = "SYNCKAIROS_DATABASE_TLS"
 
-# What a command on the database may raise besides errors of its own.
-DATABASE_ERRORS: Final = (asyncpg.PostgresError, asyncpg.InterfaceError, OSError, TimeoutError)
+# What a command on the database may raise besides errors of its own. An internal error of asyncpg comes where the
+# server ends a connection between two messages.
+DATABASE_ERRORS: Final = (
+    asyncpg.PostgresError,
+    asyncpg.InterfaceError,
+    asyncpg.InternalClientError,
+    OSError,
+    TimeoutError,
+)
 
 _EXISTS: Final = (
     "something that these migrations did not make is there already: look at it, then drop or rename it, "
@@ -63,7 +70,7 @@ def explain(error: BaseException, database_url: str) -> str:
     if isinstance(error, asyncpg.ClientConfigurationError):
         # Its text may quote parts of the URL.
         return f"{URL} is not a URL of PostgreSQL: it looks like postgresql://user:password@host:5432/database"
-    if isinstance(error, asyncpg.InterfaceError):
+    if isinstance(error, asyncpg.InterfaceError | asyncpg.InternalClientError):
         return f"the connection to {place} broke: {error}; try again"
     return f"cannot connect to {place}: {_network(error)}"
 

@@ -37,6 +37,7 @@ class Statement(NamedTuple):
 PING: Final = Statement("ping", "SELECT current_setting('server_version')")
 BEGIN: Final = Statement("begin", "BEGIN")
 BEGIN_READING: Final = Statement("begin reading", "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY")
+BEGIN_PAGING: Final = Statement("begin paging", BEGIN_READING.sql + "; SET LOCAL enable_sort = off")
 COMMIT: Final = Statement("commit", "COMMIT")
 ROLLBACK: Final = Statement("rollback", "ROLLBACK")
 
@@ -116,15 +117,16 @@ class Database:
             yield Session(lease.connection, self)
 
     @asynccontextmanager
-    async def transaction(self, *, reading: bool = False) -> AsyncIterator[Session]:
+    async def transaction(self, *, reading: bool = False, paging: bool = False) -> AsyncIterator[Session]:
         """Lend a connection inside a transaction: committed at the end, rolled back if the body raises.
 
-        With `reading` all statements see the same moment and none can write. A kept connection that turns out dead is
+        With `reading` all statements see the same moment and none can write. With `paging`, moreover, rows that an
+        index has in order are read along it, whatever the planner guesses. A kept connection that turns out dead is
         replaced before anything has happened. Raises named errors; one at the commit leaves its outcome unknown.
         """
         self._own_loop()
         async with AsyncExitStack() as stack:
-            session = await self._begin(stack, BEGIN_READING if reading else BEGIN)
+            session = await self._begin(stack, BEGIN_PAGING if paging else BEGIN_READING if reading else BEGIN)
             try:
                 yield session
             except Exception:

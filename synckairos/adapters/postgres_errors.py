@@ -117,6 +117,9 @@ def named_error(error: BaseException, statement: str = "") -> DatabaseUnavailabl
             return DataInvalid(f"a value cannot be sent to the database{where}")
         case TimeoutError():
             return ConnectionFailed(f"the database did not answer in time{where}")
+        case ConnectionError() if "SSL" in str(error):
+            # All that asyncpg says when the server answers a request for TLS with no.
+            return TlsRefused(f"the database offers no TLS{where}")
         case asyncpg.InterfaceError() | asyncpg.InternalClientError() | OSError():
             return ConnectionFailed(f"the database cannot be reached: {type(error).__name__}{where}")
     return None

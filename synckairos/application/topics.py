@@ -175,10 +175,14 @@ class Topic:
         self._end_if_over(event.session)
 
     def _move_to(self, session: Session, now: int = 0) -> None:
-        self._session = session
-        self._warned_until = max(session.updated_at, now)
-        # Nobody has been told of anything behind the version just sent to all.
-        self._subscribers = dict.fromkeys(self._subscribers, self._warned_until)
+        before, self._session = self._session, session
+        until = max(session.updated_at, now)
+        if before is not None and _have_one_deadline(before, session):
+            # The crossings are the same ones, and some may have been told before this version was heard of.
+            self._warned_until = max(self._warned_until, until)
+        else:
+            self._warned_until = until
+            self._subscribers = dict.fromkeys(self._subscribers, until)
         self._schedule_warning()
 
     def _end_if_over(self, session: Session) -> None:
@@ -220,3 +224,9 @@ class Topic:
     def _on_warning(self, crossing: int) -> None:
         self._warn(max(crossing, self._clock.now_us() // 1_000))
         self._schedule_warning()
+
+
+def _have_one_deadline(one: Session, other: Session) -> bool:
+    """Whether two versions cross their thresholds at the same instants of the same turn."""
+    turns = [(session.epoch, session.cycle_number, timing.deadline_at(session)) for session in (one, other)]
+    return turns[0] == turns[1]

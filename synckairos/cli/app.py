@@ -65,7 +65,7 @@ def dev(
     redis_port: Annotated[int, typer.Option(min=0, max=65_535, help="Redis' port; 0 takes a free one.")] = 0,
     postgres_port: Annotated[int, typer.Option(min=0, max=65_535, help="PostgreSQL's port; 0 takes a free one.")] = 0,
 ) -> None:
-    """Run everything on this machine: a real Redis, a real PostgreSQL (unless SYNCKAIROS_*_URL name some), a server."""
+    """Run all on this machine: real Redis and PostgreSQL (unless SYNCKAIROS_*_URL name some), a server, a worker."""
     try:
         run_dev(DevOptions(data_dir, listen, redis_port, postgres_port), settings_or_fail, run)
     except (DevstackError, OSError) as error:

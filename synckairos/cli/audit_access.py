@@ -40,11 +40,13 @@ def instant_ms(text: str) -> int:
     """Return the ms since 1970 of an ISO 8601 instant, UTC unless it says otherwise."""
     try:
         at = datetime.fromisoformat(text)
-        at = at if at.tzinfo else at.replace(tzinfo=UTC)
-        # Rounded up: events happen at whole ms, and one that is not before the instant is not before the next ms.
-        return -(-(at - datetime(1970, 1, 1, tzinfo=UTC)) // timedelta(milliseconds=1))
-    except (ValueError, OverflowError):
+    except ValueError:
         raise typer.BadParameter("must be an instant such as 2026-11-20 or 2026-11-20T09:30:00Z") from None
+    since = (at if at.tzinfo else at.replace(tzinfo=UTC)) - datetime(1970, 1, 1, tzinfo=UTC)
+    if since < timedelta(0):
+        raise typer.BadParameter("must not be before 1970")
+    # Rounded up: events happen at whole ms, and one that is not before the instant is not before the next ms.
+    return -(-since // timedelta(milliseconds=1))
 
 
 def event_type(text: str) -> EventType:

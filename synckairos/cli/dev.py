@@ -32,7 +32,7 @@ class DevOptions(NamedTuple):
 def run_dev(
     options: DevOptions, settings_for: Callable[..., Settings], run: Callable[[Coroutine[Any, Any, Any]], Any]
 ) -> None:
-    """Start Redis and PostgreSQL, apply the migrations, run a server and a worker, and stop everything in the reverse order.
+    """Start Redis and PostgreSQL, migrate, run a worker and a server, and stop everything in the reverse order.
 
     A server that the environment names is used instead of one of its own.
     """

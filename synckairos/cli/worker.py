@@ -15,6 +15,8 @@ SHUTDOWN_MS: Final = 60_000
 """For the batches being written when the worker is told to stop; what is cut off is done again, harmlessly."""
 
 STOP_S: Final = 20.0
+PACE: Final = {"dramatiq_worker_timeout": "250", "dramatiq_restart_delay": "1000"}
+"""Variables of Dramatiq: ms between looks of an idle worker for messages, and until a lost broker is tried again."""
 
 
 def supervisor(settings: Settings) -> list[str]:
@@ -35,7 +37,7 @@ def supervisor(settings: Settings) -> list[str]:
 def become_worker(settings: Settings) -> NoReturn:
     """Become the supervisor of the worker processes: it forks, so it must not have loaded what forks badly (gRPC)."""
     command = supervisor(settings)
-    os.execv(command[0], command)  # noqa: S606 - our own interpreter, no shell
+    os.execve(command[0], command, {**os.environ, **PACE})  # noqa: S606 - our own interpreter, no shell
 
 
 @contextmanager
@@ -43,7 +45,7 @@ def worker_beside(settings: Settings, urls: Mapping[str, str]) -> Iterator[None]
     """Run a worker as a child while the body runs; `urls` are the settings that the environment does not have."""
     process = subprocess.Popen(  # noqa: S603 - our own interpreter, no shell
         supervisor(settings),
-        env={**os.environ, **{f"SYNCKAIROS_{name.upper()}": url for name, url in urls.items()}},
+        env={**os.environ, **PACE, **{f"SYNCKAIROS_{name.upper()}": url for name, url in urls.items()}},
         start_new_session=True,  # Ctrl-C is for the parent, which stops it in its turn
     )
     try:

@@ -5,6 +5,7 @@ import os
 import re
 import signal
 import sys
+import time
 import urllib.request
 from asyncio.subprocess import PIPE, Process
 from pathlib import Path
@@ -17,6 +18,7 @@ from synckairos.v1 import session_service_pb2 as pb
 from tests.e2e.conftest import StartServers
 from tests.harness.client import connect, running_session
 from tests.harness.commands import run_command, synckairos
+from tests.harness.databases import ask, own_database
 from tests.harness.server_process import ServerProcess, free_port
 
 
@@ -61,6 +63,32 @@ async def test_dev_keeps_its_data_and_its_second_start_is_refused_while_it_runs(
     assert second.returncode == 1
     assert "Traceback" not in second.stderr
     assert kept.session.version == session.version
+
+
+async def until_written(url: str, session_id: str, seconds: float = 20.0) -> None:
+    """Wait until the trail has the two events of a started session."""
+    ends = time.monotonic() + seconds
+    while len(await ask(url, "SELECT 1 FROM sync_events WHERE session_id = $1", session_id)) < 2:
+        assert time.monotonic() < ends, "the events are not in the trail"
+        await asyncio.sleep(0.05)  # the wait on a condition with a deadline
+
+
+async def test_dev_carries_events_to_postgresql(server_directory: Path, postgres_server: PostgresServer) -> None:
+    """A worker runs beside the server, and is gone with it."""
+    connected = (
+        "SELECT 1 FROM pg_stat_activity WHERE application_name = 'synckairos-worker' AND datname = current_database()"
+    )
+    async with own_database(postgres_server) as url:
+        process, address = await start_dev(server_directory, SYNCKAIROS_DATABASE_URL=url)
+        async with connect(address) as stub:
+            session = await running_session(stub)
+        await until_written(url, session.session_id)
+        while_it_runs = await ask(url, connected)
+        await stop_dev(process)
+        afterwards = await ask(url, connected)
+
+    assert while_it_runs
+    assert not afterwards
 
 
 async def test_dev_uses_the_servers_that_the_environment_names(server_directory: Path, own_redis: RedisServer) -> None:

@@ -2,6 +2,7 @@
 
 import asyncio
 import time
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
@@ -10,7 +11,17 @@ from redis.asyncio import Redis
 from synckairos.devstack import RedisServer
 from synckairos.v1 import session_service_pb2 as pb
 from tests.e2e.conftest import StartServers
-from tests.harness.client import Problem, Stub, connect, new_id, refused, running_session, two_players, watching
+from tests.harness.client import (
+    Problem,
+    Recording,
+    Stub,
+    connect,
+    new_id,
+    refused,
+    running_session,
+    two_players,
+    watching,
+)
 from tests.harness.commands import synckairos
 from tests.harness.server_process import ServerProcess
 
@@ -65,6 +76,57 @@ async def test_calls_fail_fast_while_redis_is_away_and_streams_outlive_it(
     assert all(problem.retry_after_s for problem in problems)
     assert seconds < 2.0
     assert seen.error is None
+
+
+async def refused_streams(stub: Stub, session_ids: Sequence[str]) -> tuple[list[Problem], list[float]]:
+    """Watch one session, and all of them in one stream, both of which must fail; return errors and seconds taken."""
+    watches = [pb.SessionWatch(session_id=session_id) for session_id in session_ids]
+    problems, seconds = [], []
+    for call in (
+        stub.WatchSession(pb.WatchSessionRequest(session_id=session_ids[0])),
+        stub.WatchSessions(pb.WatchSessionsRequest(watches=watches)),
+    ):
+        started = time.monotonic()
+        problems.append(await refused(call.read()))
+        seconds.append(time.monotonic() - started)
+    return problems, seconds
+
+
+@pytest.mark.parametrize("how", ["stopped", "frozen"])
+async def test_new_streams_fail_fast_while_redis_is_away(
+    own_redis: RedisServer, start_servers: StartServers, how: str
+) -> None:
+    """UNAVAILABLE with RetryInfo within 2 s, of one session or of 300, before and after it is known; then they work."""
+    (server,) = start_servers(own_redis.url, 1)
+    async with connect(server.address) as stub:
+        session_ids = [(await running_session(stub)).session_id for _ in range(20)]
+        session_ids += [new_id() for _ in range(280)]
+
+        own_redis.stop() if how == "stopped" else own_redis.pause()
+        first, seconds = await refused_streams(stub, session_ids)
+        await asyncio.to_thread(server.await_answer, "NOT_SERVING", 5)
+        known, later_seconds = await refused_streams(stub, session_ids)
+        own_redis.start() if how == "stopped" else own_redis.resume()
+        await asyncio.to_thread(server.await_answer, "SERVING", 5)
+        await until_answered(stub, session_ids[0])
+        watch = pb.WatchSessionsRequest(watches=[pb.SessionWatch(session_id=one) for one in session_ids])
+        recording = await until_watched(stub, watch)
+
+    for problem in (*first, *known):
+        assert (problem.code.name, problem.reason) == ("UNAVAILABLE", "STORE_UNAVAILABLE")
+        assert problem.retry_after_s
+    assert max(*seconds, *later_seconds) < 2.0
+    assert recording.kinds().count("snapshot") == 20
+
+
+async def until_watched(stub: Stub, request: pb.WatchSessionsRequest, seconds: float = 10) -> Recording:
+    """Ask for a stream until it is given, and return it once it has said something of every session."""
+    async with asyncio.timeout(seconds):
+        while True:
+            async with watching(stub.WatchSessions(request)) as recording:
+                await recording.until(lambda r: r.ended or len(r.messages) == len(request.watches))
+                if not recording.ended:
+                    return recording
 
 
 async def test_a_lost_store_never_looks_like_no_such_session(

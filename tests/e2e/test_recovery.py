@@ -209,7 +209,7 @@ async def test_one_session_that_is_missing_comes_back(site: Site, start_servers:
 
 
 async def test_what_cannot_come_back_yet_is_named(site: Site, start_servers: StartServers) -> None:
-    """Its end is still on the way to the trail: listed with the reason, exit code 1; once it is written, all is well."""
+    """Its end is on the way to the trail: listed with the reason, exit code 1; once it is written, all is well."""
     (server,) = start_servers(site.redis.url, 1)
     async with connect(server.address) as stub:
         ended, missing = [await running_session(stub) for _ in range(2)]

@@ -1,8 +1,9 @@
-"""PostgreSQL databases of one test's own, and rows to lose in them."""
+"""PostgreSQL databases of one test's own, rows to lose in them, and migrations to run on them."""
 
 import datetime as dt
 from collections.abc import AsyncIterator, Iterable
 from contextlib import asynccontextmanager
+from pathlib import Path
 from uuid import uuid4
 
 import asyncpg
@@ -68,3 +69,8 @@ async def write_events(connection: asyncpg.Connection, instants: Iterable[dt.dat
         rows,
     )
     return len(rows)
+
+
+def write_migration(folder: Path, name: str, up: str, down: str = "SELECT 1;", mark: str = "") -> None:
+    """Write a migration file; `mark` stands behind the marks of both ways."""
+    (folder / name).write_text(f"-- migrate:up{mark}\n{up}\n-- migrate:down{mark}\n{down}\n")

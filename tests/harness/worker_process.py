@@ -30,12 +30,8 @@ class WorkerProcess:
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, tb: TracebackType | None) -> None:
-        if self._process is None:
-            return
-        if self._process.poll() is None and kind is None:
-            self.resume()
-            self.stop()
-        self.kill()
+        if self._process is not None:
+            self.kill()  # to stop takes seconds, and who wants to see it stops it
 
     @property
     def running(self) -> bool:

@@ -1,29 +1,22 @@
-"""Migrations against a real PostgreSQL: in order, once, all or nothing, and back."""
+"""Migrations against a real PostgreSQL: in order, once, all or nothing."""
 
 import asyncio
-import datetime as dt
 from collections.abc import AsyncIterator
 from pathlib import Path
 
 import asyncpg
 import pytest
 
-from synckairos.adapters.postgres_losses import Loss
 from synckairos.adapters.postgres_migration_files import MigrationError
 from synckairos.adapters.postgres_migration_history import State
 from synckairos.adapters.postgres_migration_session import LOCK_CLASS, MigrationOptions
 from synckairos.adapters.postgres_migrations import (
-    DataLossError,
     apply_migrations,
     read_status,
-    rehearse_revert,
     revert_migrations,
 )
-from synckairos.cli.migration import migrations_folder
 from synckairos.devstack import PostgresServer
-from tests.harness.databases import ask, own_database, run_sql, tables, write_events
-
-NOW = dt.datetime(2026, 11, 21, tzinfo=dt.UTC)
+from tests.harness.databases import ask, own_database, run_sql, tables, write_migration
 
 
 @pytest.fixture
@@ -33,19 +26,14 @@ async def database(postgres_server: PostgresServer) -> AsyncIterator[str]:
         yield url
 
 
-def write(folder: Path, name: str, up: str, down: str = "SELECT 1;", mark: str = "") -> None:
-    """Write a migration file."""
-    (folder / name).write_text(f"-- migrate:up{mark}\n{up}\n-- migrate:down{mark}\n{down}\n")
-
-
 async def test_files_are_applied_in_order_and_once(database: str, tmp_path: Path) -> None:
     """The second run finds nothing to do, and a new file is all the third one applies."""
-    write(tmp_path, "001_one.sql", "CREATE TABLE one (id int);")
-    write(tmp_path, "002_two.sql", "ALTER TABLE one ADD COLUMN more int;")
+    write_migration(tmp_path, "001_one.sql", "CREATE TABLE one (id int);")
+    write_migration(tmp_path, "002_two.sql", "ALTER TABLE one ADD COLUMN more int;")
 
     first = await apply_migrations(database, tmp_path)
     second = await apply_migrations(database, tmp_path)
-    write(tmp_path, "003_three.sql", "CREATE TABLE three (id int);")
+    write_migration(tmp_path, "003_three.sql", "CREATE TABLE three (id int);")
     third = await apply_migrations(database, tmp_path)
 
     assert (first, second, third) == (["001_one", "002_two"], [], ["003_three"])
@@ -54,8 +42,8 @@ async def test_files_are_applied_in_order_and_once(database: str, tmp_path: Path
 
 async def test_what_was_applied_is_written_down(database: str, tmp_path: Path) -> None:
     """Version, name, when and how long it took; files of five digits come after those of three."""
-    write(tmp_path, "00900_late.sql", "SELECT 1;")
-    write(tmp_path, "002_early.sql", "SELECT pg_sleep(0.02);")
+    write_migration(tmp_path, "00900_late.sql", "SELECT 1;")
+    write_migration(tmp_path, "002_early.sql", "SELECT pg_sleep(0.02);")
 
     await apply_migrations(database, tmp_path)
     early, late = await read_status(database, tmp_path)
@@ -70,8 +58,8 @@ async def test_what_was_applied_is_written_down(database: str, tmp_path: Path) -
 
 async def test_a_failing_file_leaves_nothing_of_itself(database: str, tmp_path: Path) -> None:
     """One transaction a file: what came before stays, half a file does not; the file and the line are named."""
-    write(tmp_path, "001_good.sql", "CREATE TABLE good (id int);")
-    write(tmp_path, "002_bad.sql", "CREATE TABLE half (id int);\nSELECT nothing_like_it;")
+    write_migration(tmp_path, "001_good.sql", "CREATE TABLE good (id int);")
+    write_migration(tmp_path, "002_bad.sql", "CREATE TABLE half (id int);\nSELECT nothing_like_it;")
 
     with pytest.raises(MigrationError, match=r"002_bad\.sql, line 3: .*nothing_like_it.*SQLSTATE 42703"):
         await apply_migrations(database, tmp_path)
@@ -82,10 +70,10 @@ async def test_a_failing_file_leaves_nothing_of_itself(database: str, tmp_path: 
 
 async def test_an_edited_file_is_refused(database: str, tmp_path: Path) -> None:
     """What was applied is what the file says, or nothing more is applied."""
-    write(tmp_path, "001_one.sql", "CREATE TABLE one (id int);")
+    write_migration(tmp_path, "001_one.sql", "CREATE TABLE one (id int);")
     await apply_migrations(database, tmp_path)
-    write(tmp_path, "001_one.sql", "CREATE TABLE one (id bigint);")
-    write(tmp_path, "002_two.sql", "CREATE TABLE two (id int);")
+    write_migration(tmp_path, "001_one.sql", "CREATE TABLE one (id bigint);")
+    write_migration(tmp_path, "002_two.sql", "CREATE TABLE two (id int);")
 
     with pytest.raises(MigrationError, match="001_one was edited"):
         await apply_migrations(database, tmp_path)
@@ -97,12 +85,12 @@ async def test_an_edited_file_is_refused(database: str, tmp_path: Path) -> None:
 
 async def test_a_file_out_of_order_and_a_missing_one_are_refused_together(database: str, tmp_path: Path) -> None:
     """Both are named, and what is pending behind them is not applied."""
-    write(tmp_path, "001_one.sql", "CREATE TABLE one (id int);")
-    write(tmp_path, "003_three.sql", "CREATE TABLE three (id int);")
+    write_migration(tmp_path, "001_one.sql", "CREATE TABLE one (id int);")
+    write_migration(tmp_path, "003_three.sql", "CREATE TABLE three (id int);")
     await apply_migrations(database, tmp_path)
     (tmp_path / "001_one.sql").unlink()
-    write(tmp_path, "002_two.sql", "CREATE TABLE two (id int);")
-    write(tmp_path, "004_four.sql", "CREATE TABLE four (id int);")
+    write_migration(tmp_path, "002_two.sql", "CREATE TABLE two (id int);")
+    write_migration(tmp_path, "004_four.sql", "CREATE TABLE four (id int);")
 
     with pytest.raises(
         MigrationError, match=r"(?s)001_one is applied, but there is no.*002_two is not applied, though"
@@ -114,7 +102,7 @@ async def test_a_file_out_of_order_and_a_missing_one_are_refused_together(databa
 
 async def test_two_runners_at_once_apply_every_file_once(database: str, tmp_path: Path) -> None:
     """The second waits for the first, says so, and finds nothing left."""
-    write(tmp_path, "001_slow.sql", "CREATE TABLE slow (id int); SELECT pg_sleep(0.5);")
+    write_migration(tmp_path, "001_slow.sql", "CREATE TABLE slow (id int); SELECT pg_sleep(0.5);")
     told: list[str] = []
     options = MigrationOptions(tell=told.append)
 
@@ -126,8 +114,12 @@ async def test_two_runners_at_once_apply_every_file_once(database: str, tmp_path
 
 async def test_a_waiting_runner_does_not_hold_up_a_concurrent_index(database: str, tmp_path: Path) -> None:
     """An index built concurrently waits for every snapshot: a runner that waits for the lock must hold none."""
-    write(tmp_path, "001_table.sql", "CREATE TABLE wide (id int); INSERT INTO wide SELECT generate_series(1, 50000);")
-    write(tmp_path, "002_index.sql", "CREATE INDEX CONCURRENTLY by_id ON wide (id);", mark=" transaction:false")
+    write_migration(
+        tmp_path, "001_table.sql", "CREATE TABLE wide (id int); INSERT INTO wide SELECT generate_series(1, 50000);"
+    )
+    write_migration(
+        tmp_path, "002_index.sql", "CREATE INDEX CONCURRENTLY by_id ON wide (id);", mark=" transaction:false"
+    )
 
     outcomes = await asyncio.gather(*(apply_migrations(database, tmp_path) for _ in range(3)))
 
@@ -136,7 +128,7 @@ async def test_a_waiting_runner_does_not_hold_up_a_concurrent_index(database: st
 
 async def test_a_lock_ends_with_its_runner(database: str, tmp_path: Path) -> None:
     """A runner that was cut off leaves no lock behind, and nothing half done."""
-    write(tmp_path, "001_slow.sql", "CREATE TABLE slow (id int); SELECT pg_sleep(30);")
+    write_migration(tmp_path, "001_slow.sql", "CREATE TABLE slow (id int); SELECT pg_sleep(30);")
     runner = asyncio.create_task(apply_migrations(database, tmp_path))
     at_work = "SELECT 1 FROM pg_stat_activity WHERE query LIKE '%pg_sleep(30)%' AND pid <> pg_backend_pid()"
     async with asyncio.timeout(10):
@@ -145,7 +137,7 @@ async def test_a_lock_ends_with_its_runner(database: str, tmp_path: Path) -> Non
     runner.cancel()
     with pytest.raises(asyncio.CancelledError):
         await runner
-    write(tmp_path, "001_slow.sql", "CREATE TABLE slow (id int);")
+    write_migration(tmp_path, "001_slow.sql", "CREATE TABLE slow (id int);")
 
     async with asyncio.timeout(20):
         again = await apply_migrations(database, tmp_path)
@@ -155,7 +147,7 @@ async def test_a_lock_ends_with_its_runner(database: str, tmp_path: Path) -> Non
 
 async def test_a_schema_of_its_own_is_made_and_kept_apart(database: str, tmp_path: Path) -> None:
     """The same files in two schemas: tables and book twice, each undone for itself."""
-    write(tmp_path, "001_one.sql", "CREATE TABLE one (id int);", "DROP TABLE one;")
+    write_migration(tmp_path, "001_one.sql", "CREATE TABLE one (id int);", "DROP TABLE one;")
     apart = MigrationOptions(schema="of test")
 
     await apply_migrations(database, tmp_path)
@@ -170,7 +162,7 @@ async def test_a_schema_of_its_own_is_made_and_kept_apart(database: str, tmp_pat
 async def test_a_table_in_use_is_not_waited_for_forever(database: str, tmp_path: Path) -> None:
     """The lock timeout ends the wait, the file leaves nothing, and the text says what to do."""
     await run_sql(database, "CREATE TABLE busy (id int)")
-    write(tmp_path, "001_alter.sql", "CREATE TABLE other (id int); ALTER TABLE busy ADD COLUMN more int;")
+    write_migration(tmp_path, "001_alter.sql", "CREATE TABLE other (id int); ALTER TABLE busy ADD COLUMN more int;")
     reader = await asyncpg.connect(database)
     transaction = reader.transaction()
     await transaction.start()
@@ -191,8 +183,8 @@ async def test_a_book_of_dbmate_is_read_and_completed(database: str, tmp_path: P
         "CREATE TABLE schema_migrations (version varchar(128) primary key)",
         "INSERT INTO schema_migrations (version) VALUES ('001')",
     )
-    write(tmp_path, "001_one.sql", "SELECT 1/0;")
-    write(tmp_path, "002_two.sql", "CREATE TABLE two (id int);")
+    write_migration(tmp_path, "001_one.sql", "SELECT 1/0;")
+    write_migration(tmp_path, "002_two.sql", "CREATE TABLE two (id int);")
 
     before = await read_status(database, tmp_path)
     applied = await apply_migrations(database, tmp_path)
@@ -206,7 +198,7 @@ async def test_a_book_of_dbmate_is_read_and_completed(database: str, tmp_path: P
 
 async def test_reading_the_status_changes_nothing(database: str, tmp_path: Path) -> None:
     """Neither the book nor the schema is made by looking."""
-    write(tmp_path, "001_one.sql", "CREATE TABLE one (id int);")
+    write_migration(tmp_path, "001_one.sql", "CREATE TABLE one (id int);")
 
     (entry,) = await read_status(database, tmp_path, MigrationOptions(schema="absent"))
 
@@ -217,8 +209,10 @@ async def test_reading_the_status_changes_nothing(database: str, tmp_path: Path)
 
 async def test_a_file_that_sets_a_search_path_does_not_move_the_book(database: str, tmp_path: Path) -> None:
     """The next file runs where it would have run anyway."""
-    write(tmp_path, "001_one.sql", "CREATE SCHEMA other; SET search_path TO other; CREATE TABLE one (id int);")
-    write(tmp_path, "002_two.sql", "CREATE TABLE two (id int);")
+    write_migration(
+        tmp_path, "001_one.sql", "CREATE SCHEMA other; SET search_path TO other; CREATE TABLE one (id int);"
+    )
+    write_migration(tmp_path, "002_two.sql", "CREATE TABLE two (id int);")
 
     await apply_migrations(database, tmp_path)
 
@@ -226,104 +220,9 @@ async def test_a_file_that_sets_a_search_path_does_not_move_the_book(database: s
     assert await tables(database, "other") == {"one"}
 
 
-async def test_the_way_back_drops_no_row_that_it_does_not_name(database: str, tmp_path: Path) -> None:
-    """Dropped tables, dropped columns and deleted rows are counted; without consent nothing happens."""
-    write(
-        tmp_path,
-        "001_tables.sql",
-        "CREATE TABLE filled (id int, extra int); CREATE TABLE empty (id int); CREATE TABLE kept (id int);",
-        "DROP TABLE filled; DROP TABLE empty; DELETE FROM kept WHERE id > 1;",
-    )
-    write(tmp_path, "002_column.sql", "ALTER TABLE kept ADD note text;", "ALTER TABLE kept DROP COLUMN note;")
-    await apply_migrations(database, tmp_path)
-    await run_sql(
-        database,
-        "INSERT INTO filled SELECT generate_series(1, 7)",
-        "INSERT INTO kept VALUES (1, 'a'), (2, NULL), (3, NULL)",
-    )
-
-    undone, losses = await rehearse_revert(database, tmp_path, 2)
-    with pytest.raises(DataLossError, match=r"column kept\.note with 1 row$"):
-        await revert_migrations(database, tmp_path, 2)
-    untouched = await ask(database, "SELECT (SELECT count(*) FROM filled), (SELECT count(note) FROM kept)")
-    done = await revert_migrations(database, tmp_path, 2, may_lose=True)
-
-    assert [file.name for file in undone] == ["002_column", "001_tables"] == done
-    assert set(losses) == {
-        Loss("table filled", 7),
-        Loss("table empty", 0),
-        Loss("column kept.note", 1),
-        Loss("rows of table kept", 2),
-    }
-    assert untouched == [(7, 1)]
-    assert await ask(database, "SELECT * FROM kept") == [(1,)]
-
-
-async def test_rows_that_came_after_the_question_are_not_dropped_either(database: str, tmp_path: Path) -> None:
-    """The tables were empty when asked, so nobody agreed to lose what has been written since."""
-    write(tmp_path, "001_one.sql", "CREATE TABLE one (id int);", "DROP TABLE one;")
-    await apply_migrations(database, tmp_path)
-    _, losses = await rehearse_revert(database, tmp_path, 1)
-    await run_sql(database, "INSERT INTO one VALUES (1)")
-
-    with pytest.raises(DataLossError):
-        await revert_migrations(database, tmp_path, 1)
-
-    assert losses == [Loss("table one", 0)]
-    assert await ask(database, "SELECT * FROM one") == [(1,)]
-
-
-async def test_a_way_back_without_a_transaction_is_unknown_unless_it_drops_an_index(
-    database: str, tmp_path: Path
-) -> None:
-    """An index holds no data; of anything else it cannot be said beforehand what it drops."""
-    write(tmp_path, "001_table.sql", "CREATE TABLE one (id int);", "DROP TABLE one;", mark=" transaction:false")
-    write(
-        tmp_path,
-        "002_index.sql",
-        "CREATE INDEX CONCURRENTLY by_id ON one (id);",
-        "-- Without holding up writers.\nDROP INDEX CONCURRENTLY by_id;",
-        mark=" transaction:false",
-    )
-    await apply_migrations(database, tmp_path)
-
-    done = await revert_migrations(database, tmp_path, 1)
-    _, losses = await rehearse_revert(database, tmp_path, 1)
-
-    assert done == ["002_index"]
-    assert [loss.rows for loss in losses] == [None]
-
-
-async def test_the_real_schema_goes_up_down_and_up_and_says_what_it_drops(database: str) -> None:
-    """With rows in every table: the rows of tables that stay are still there, those of dropped ones were announced."""
-    folder = migrations_folder()
-    names = await apply_migrations(database, folder)
-    connection = await asyncpg.connect(database)
-    written = await write_events(connection, [NOW, NOW + dt.timedelta(days=40)])
-    await connection.close()
-
-    # All but the first file: indexes and notifications, no data.
-    without_first = await revert_migrations(database, folder, len(names) - 1)
-    left = await ask(database, "SELECT (SELECT count(*) FROM sync_events), (SELECT count(*) FROM sync_participants)")
-    _, losses = await rehearse_revert(database, folder, 1)
-    first = await revert_migrations(database, folder, 1, may_lose=True)
-    emptied = await tables(database)
-    again = await apply_migrations(database, folder)
-
-    assert [*without_first, *first] == names[::-1]
-    assert left == [(written, 1)]
-    assert set(losses) == {
-        Loss("table sync_events", written),
-        Loss("table sync_participants", 1),
-        Loss("table sync_sessions", 1),
-    }
-    assert emptied == {"schema_migrations"}
-    assert again == names
-
-
 async def test_the_lock_is_one_of_the_database(database: str, tmp_path: Path) -> None:
     """It can be seen, and belongs to the connection of the runner."""
-    write(
+    write_migration(
         tmp_path,
         "001_look.sql",
         "CREATE TABLE look AS SELECT classid::bigint FROM pg_locks WHERE locktype = 'advisory';",

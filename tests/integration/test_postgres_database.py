@@ -1,7 +1,7 @@
 """The connection layer against a real PostgreSQL that goes, comes back, hangs and is slow."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from pathlib import Path
 from typing import Any
 
@@ -10,9 +10,7 @@ from structlog.testing import capture_logs
 
 from synckairos.adapters.postgres_database import Database, Statement
 from synckairos.adapters.postgres_errors import (
-    Conflicted,
     ConnectionFailed,
-    ConstraintViolated,
     DatabaseMissing,
     DataInvalid,
     LoginRefused,
@@ -20,9 +18,8 @@ from synckairos.adapters.postgres_errors import (
     StatementTimedOut,
 )
 from synckairos.adapters.postgres_options import DatabaseOptions
-from synckairos.application.errors import AuditUnavailable
 from synckairos.devstack import PostgresServer
-from tests.harness.databases import ask, run_sql
+from tests.harness.databases import ask
 from tests.harness.tcp_proxy import TcpProxy
 
 ONE = Statement("one", "SELECT 1")
@@ -46,12 +43,21 @@ async def database(postgres_server: PostgresServer) -> AsyncIterator[Database]:
     await database.close()
 
 
-@pytest.fixture
-async def table(postgres_server: PostgresServer) -> AsyncIterator[None]:
-    """A table `kept` of positive numbers, each once."""
-    await run_sql(postgres_server.url, "CREATE TABLE kept (number int PRIMARY KEY CHECK (number > 0))")
-    yield
-    await run_sql(postgres_server.url, "DROP TABLE kept")
+async def until(condition: Callable[[], Awaitable[bool]]) -> None:
+    """Wait until it holds."""
+    async with asyncio.timeout(30):
+        while not await condition():  # noqa: ASYNC110 - the database tells nobody
+            await asyncio.sleep(0.02)
+
+
+async def is_up(database: Database) -> bool:
+    """Whether the database answers."""
+    return (await database.health()).is_up
+
+
+async def one_is_left(server: PostgresServer, name: str) -> bool:
+    """Whether one connection of this name is open."""
+    return len(await ask(server.url, "SELECT 1 FROM pg_stat_activity WHERE application_name = $1", name)) == 1
 
 
 async def kill(server: PostgresServer, pid: object) -> None:
@@ -59,7 +65,7 @@ async def kill(server: PostgresServer, pid: object) -> None:
     await ask(server.url, "SELECT pg_terminate_backend($1, 5000)", pid)
 
 
-async def test_it_connects_when_it_is_first_used(postgres_server: PostgresServer, database: Database) -> None:
+async def test_it_connects_when_it_is_first_used(database: Database) -> None:
     """Not before; with the name, the schema and the timeout it was given."""
     assert database.statistics().opened == 0
 
@@ -81,9 +87,8 @@ async def test_a_database_that_is_down_stops_nobody(server_directory: Path) -> N
             await database.fetch(ONE)
 
         server.start()
-        async with asyncio.timeout(30):
-            while not (up := await database.health()).is_up:
-                await asyncio.sleep(0.05)
+        await until(lambda: is_up(database))
+        up = await database.health()
 
         assert not down.is_up
         assert "cannot be reached" in down.problem
@@ -116,50 +121,6 @@ async def test_a_killed_backend_costs_a_read_nothing(postgres_server: PostgresSe
     assert other != pid
 
 
-async def test_a_killed_backend_costs_a_transaction_nothing(
-    postgres_server: PostgresServer, database: Database, table: None
-) -> None:
-    """As long as it has not begun."""
-    ((pid,),) = await database.fetch(PID)
-    await kill(postgres_server, pid)
-
-    async with database.transaction() as session:
-        await session.fetch(ADD, 1)
-
-    assert await ask(postgres_server.url, "SELECT number FROM kept") == [(1,)]
-
-
-async def test_a_connection_that_dies_unnoticed_is_replaced(postgres_server: PostgresServer) -> None:
-    """Cut behind a proxy, before this side has heard of it, with a pool of one."""
-    async with TcpProxy("127.0.0.1", postgres_server.port) as proxy:
-        url = postgres_server.url.replace(f":{postgres_server.port}", f":{proxy.port}")
-        database = Database(DatabaseOptions(url, pool_min=0, pool_max=1))
-        await database.fetch(ONE)
-        proxy.cut()
-
-        async with database.transaction() as session:
-            ((one,),) = await session.fetch(ONE)
-
-        assert one == 1
-        await database.close()
-
-
-async def test_a_backend_killed_inside_a_transaction_is_told(
-    postgres_server: PostgresServer, database: Database, table: None
-) -> None:
-    """Nothing of it stays, and the next one works."""
-    with pytest.raises(ConnectionFailed):
-        async with database.transaction() as session:
-            await session.fetch(ADD, 1)
-            ((pid,),) = await session.fetch(PID)
-            await kill(postgres_server, pid)
-            await session.fetch(ADD, 2)
-
-    async with database.transaction() as session:
-        await session.fetch(ADD, 3)
-    assert await ask(postgres_server.url, "SELECT number FROM kept") == [(3,)]
-
-
 async def test_a_silent_database_is_given_up(postgres_server: PostgresServer) -> None:
     """One that takes the connection and says nothing."""
     async with TcpProxy("127.0.0.1", postgres_server.port) as proxy:
@@ -183,70 +144,6 @@ async def test_a_statement_may_not_take_for_ever(database: Database) -> None:
     assert (database.statistics().opened, database.statistics().failed) == (1, 1)
 
 
-async def test_a_transaction_is_all_or_nothing(
-    postgres_server: PostgresServer, database: Database, table: None
-) -> None:
-    """What raises inside, whatever it is, leaves nothing behind."""
-    for error in (KeyError("ours"), None):
-        with pytest.raises((KeyError, ConstraintViolated)):
-            async with database.transaction() as session:
-                await session.fetch(ADD, 1)
-                if error:
-                    raise error
-                await session.fetch(ADD, -1)
-
-    assert await ask(postgres_server.url, "SELECT number FROM kept") == []
-    assert database.statistics().in_use == 0
-
-
-async def test_a_swallowed_failure_is_not_taken_for_a_commit(database: Database, table: None) -> None:
-    """PostgreSQL answers a COMMIT after a failure with a rollback, and no error."""
-    with pytest.raises(Conflicted):
-        async with database.transaction() as session:
-            await session.fetch(ADD, 1)
-            with pytest.raises(ConstraintViolated):
-                await session.fetch(ADD, -1)
-
-
-async def test_a_reading_transaction_sees_one_moment(
-    postgres_server: PostgresServer, database: Database, table: None
-) -> None:
-    """What others commit meanwhile is not seen, and nothing can be written."""
-    count = Statement("count", "SELECT count(*) FROM kept")
-    async with database.transaction(reading=True) as session:
-        before = await session.fetch(count)
-        await run_sql(postgres_server.url, "INSERT INTO kept VALUES (5)")
-        after = await session.fetch(count)
-    with pytest.raises(AuditUnavailable, match="read-only"):
-        async with database.transaction(reading=True) as session:
-            await session.fetch(ADD, 6)
-
-    assert [tuple(row) for row in (*before, *after)] == [(0,), (0,)]
-
-
-async def test_a_cancelled_transaction_is_rolled_back(
-    postgres_server: PostgresServer, database: Database, table: None
-) -> None:
-    """And its connection is not given to the next user."""
-    reached = asyncio.Event()
-
-    async def work() -> None:
-        async with database.transaction() as session:
-            await session.fetch(ADD, 1)
-            reached.set()
-            await asyncio.Event().wait()
-
-    task = asyncio.create_task(work())
-    await reached.wait()
-    task.cancel()
-    with pytest.raises(asyncio.CancelledError):
-        await task
-
-    await database.fetch(ONE)
-    assert await ask(postgres_server.url, "SELECT number FROM kept") == []
-    assert (database.statistics().opened, database.statistics().in_use) == (2, 0)
-
-
 async def test_the_pool_is_bounded_and_waiting_too(postgres_server: PostgresServer) -> None:
     """Who finds all connections in use waits for the connect timeout, and is then told why."""
     database = Database(options(postgres_server, pool_max=2, connect_timeout_s=0.2))
@@ -267,11 +164,7 @@ async def test_idle_connections_are_closed_but_for_the_least(postgres_server: Po
     async with database.session(), database.session(), database.session(), database.session():
         assert database.statistics().in_use == 4
 
-    async with asyncio.timeout(10):
-        while (
-            len(await ask(postgres_server.url, "SELECT 1 FROM pg_stat_activity WHERE application_name = $1", name)) > 1
-        ):
-            await asyncio.sleep(0.02)
+    await until(lambda: one_is_left(postgres_server, name))
 
     assert database.statistics().idle == 1
     await database.close()
@@ -333,14 +226,3 @@ async def test_it_belongs_to_one_loop(database: Database) -> None:
 
     with pytest.raises(RuntimeError, match="one event loop"):
         await asyncio.to_thread(elsewhere)
-
-
-async def test_closed_is_closed(postgres_server: PostgresServer) -> None:
-    """What is still in use is cut off, and nothing is opened any more."""
-    database = Database(options(postgres_server))
-    with pytest.raises(ConnectionFailed):
-        async with database.transaction() as session:
-            await database.close()
-            await session.fetch(ONE)
-
-    assert not (await database.health()).is_up

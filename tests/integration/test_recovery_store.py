@@ -2,115 +2,29 @@
 
 import asyncio
 from collections.abc import AsyncIterator
-from contextlib import AsyncExitStack
-from dataclasses import dataclass
 
 import pytest
 
-from synckairos.adapters.ids import new_change_id
-from synckairos.adapters.redis_guard import MARK, Origin, RedisGuard
+from synckairos.adapters.redis_guard import MARK, Origin
 from synckairos.adapters.redis_keys import PARTITIONS
 from synckairos.adapters.redis_outbox import RedisOutbox
-from synckairos.adapters.redis_recovery import RecoveryGuard
-from synckairos.adapters.redis_store import RedisSessionStore
-from synckairos.adapters.redis_unwritten import RedisUnwritten
 from synckairos.application import mass_recovery
 from synckairos.application.audit import AuditRecord
-from synckairos.application.errors import AuditUnavailable, StoreUnavailable
-from synckairos.application.mass_recovery import MassRecovery
-from synckairos.application.recovery import Recovery, RecoveryOver
+from synckairos.application.errors import StoreUnavailable
+from synckairos.application.recovery import RecoveryOver
 from synckairos.devstack import RedisServer
 from synckairos.domain import creation, transitions
-from synckairos.domain.commands import Complete, Start
-from synckairos.domain.events import Author
-from synckairos.domain.model import Session
-from synckairos.domain.recovery import RecoveryPolicy
-from tests.contract.decisions import CALLER, LIFETIMES, ask, new_id, removed, running, stored, switched, turns_of
-from tests.contract.store_process import StoreProcess, sweeping
-from tests.harness.fake_audit_trail import FakeAuditTrail
-from tests.integration.key_space import KeySpace
-
-OPERATOR = Author("operator", "power cut")
-
-
-class Recoverer:
-    """A process that recovers."""
-
-    def __init__(self, process: StoreProcess, trail: FakeAuditTrail) -> None:
-        self.guard = RecoveryGuard(process.connections, process.keys, new_change_id)
-        store = RedisSessionStore(
-            process.connections, process.keys, self.guard, process.writer, process.clock, process.observed
-        )
-        self.unwritten = RedisUnwritten(process.connections, process.keys)
-        self.recovery = Recovery(store, trail, self.unwritten, process.lifetimes, new_change_id)
-        self.trail = trail
-
-    def run(self, *, is_store_lost: bool, is_dry: bool = False) -> MassRecovery:
-        """Return a run over everything."""
-        policy = RecoveryPolicy.CONTINUE
-        return MassRecovery(
-            self.recovery,
-            self.trail,
-            self.unwritten,
-            policy,
-            OPERATOR,
-            is_store_lost=is_store_lost,
-            is_dry=is_dry,
-        )
-
-
-@dataclass
-class Site:
-    """A key prefix that may lose everything, a server's process on it, and a trail."""
-
-    url: str
-    space: KeySpace
-    server: StoreProcess
-    trail: FakeAuditTrail
-
-    async def drain(self) -> None:
-        """Write what waits into the trail."""
-        outbox = RedisOutbox(self.server.connections, self.server.keys)
-        entries = await outbox.read(range(PARTITIONS), 10_000)
-        await self.trail.write([entry.record for entry in entries if entry.record is not None])
-        await outbox.remove(entries)
-
-    async def lose(self) -> None:
-        """Lose everything under the prefix; the server notices."""
-        await self.space.restore({})
-        with pytest.raises(StoreUnavailable):
-            await self.server.guard.confirm()
-
-    def recoverer(self) -> Recoverer:
-        """Return a process that recovers."""
-        return Recoverer(self.server, self.trail)
-
-    async def meta(self) -> dict[str, str]:
-        """Return what `sk:meta` holds."""
-        return await self.server.guard._facts()
+from synckairos.domain.commands import Start
+from tests.contract.decisions import CALLER, LIFETIMES, new_id, running, stored, switched, turns_of
+from tests.contract.store_process import sweeping
+from tests.integration.recovery_site import Recoverer, Site, lost, own_site, starting
 
 
 @pytest.fixture
 async def site(redis_server: RedisServer) -> AsyncIterator[Site]:
     """A site of one server."""
-    prefix = f"t{new_id()[:8]}"
-    async with AsyncExitStack() as stack:
-        space = await stack.enter_async_context(KeySpace(redis_server.url, prefix))
-        server = await stack.enter_async_context(StoreProcess(redis_server.url, prefix))
-        yield Site(redis_server.url, space, server, FakeAuditTrail())
-
-
-async def lost(site: Site, count: int) -> list[Session]:
-    """Lose so many running sessions, all of them written."""
-    sessions = [await running(site.server.store) for _ in range(count)]
-    await site.drain()
-    await site.lose()
-    return sessions
-
-
-def starting(site: Site) -> RedisGuard:
-    """Return the guard of a server that starts now."""
-    return RedisGuard(site.server.connections, site.server.keys, new_change_id)
+    async with own_site(redis_server.url) as site:
+        yield site
 
 
 async def test_nobody_uses_the_store_before_everything_is_back(site: Site) -> None:
@@ -315,49 +229,6 @@ async def test_a_store_named_by_a_starting_server_is_given_back_to_all(site: Sit
     assert await stored(site.server.store, session.session_id) is not None
 
 
-async def test_an_end_on_its_way_to_the_trail_is_seen_in_redis(site: Site) -> None:
-    """Ended, removed, its events in the outbox or among the dead: found in both, and nobody else with it."""
-    ended, buried, alive = [await running(site.server.store) for _ in range(3)]
-    await site.drain()
-    for session in (ended, buried):
-        await ask(site.server.store, session.session_id, Complete())
-        await removed(site.server.store, session.session_id)
-    outbox = RedisOutbox(site.server.connections, site.server.keys)
-    for entry in await outbox.read(range(PARTITIONS), 10):
-        if entry.record is not None and entry.record.event.session.session_id == buried.session_id:
-            await outbox.bury(entry, "spoilt")
-    unwritten = RedisUnwritten(site.server.connections, site.server.keys)
-
-    gone = {ended.session_id, buried.session_id}
-    assert await unwritten.everywhere() == gone
-    assert gone <= await unwritten.among([*gone, alive.session_id])
-    tally = await _named_run(site)
-    assert (tally.present, {failure.session_id for failure in tally.failures}) == (1, gone)
-
-
-async def test_too_much_on_its_way_is_not_looked_through(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The trail has to catch up first."""
-    monkeypatch.setattr("synckairos.adapters.redis_unwritten.MOST", 2)
-    session = await running(site.server.store)
-    await switched(site.server.store, session.session_id, 3)
-    unwritten = RedisUnwritten(site.server.connections, site.server.keys)
-
-    with pytest.raises(AuditUnavailable, match="5 changes"):
-        await unwritten.among([session.session_id])
-
-    assert await unwritten.everywhere() == {session.session_id}
-
-
-async def test_more_entries_than_one_look_holds_are_all_looked_at(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Page by page, to the end."""
-    monkeypatch.setattr("synckairos.adapters.redis_unwritten.PAGE", 2)
-    sessions = [await running(site.server.store) for _ in range(3)]
-    await switched(site.server.store, sessions[0].session_id, 4)
-    unwritten = RedisUnwritten(site.server.connections, site.server.keys)
-
-    assert await unwritten.everywhere() == {session.session_id for session in sessions}
-
-
 async def test_the_sweep_goes_on_where_the_recovery_has_stopped(site: Site) -> None:
     """A chain that is hundreds of boundaries behind: brought back by one transaction, caught up by the servers."""
     started_us = await site.server.store.now_us() - 500_000_000
@@ -383,9 +254,3 @@ async def test_the_sweep_goes_on_where_the_recovery_has_stopped(site: Site) -> N
     assert (behind.cycle_number, behind.version) == (101, 103)
     assert session is not None
     assert session.cycle_started_at == started_us // 1_000 + (session.cycle_number - 1) * 1_000
-
-
-async def _named_run(site: Site) -> mass_recovery.Tally:
-    recoverer = site.recoverer()
-    assert not await recoverer.guard.begin()
-    return await recoverer.run(is_store_lost=False).run()

@@ -23,6 +23,7 @@ from tests.harness.in_process import serving, settings_for
 
 SESSIONS = "synckairos.v1.SessionService"
 TIMES = "synckairos.v1.TimeService"
+AUDIT = "synckairos.v1.AuditService"
 OURS = pb.DESCRIPTOR.services_by_name["SessionService"].methods
 UNARY = [method.name for method in OURS if not method.server_streaming]
 STREAMS = [method.name for method in OURS if method.server_streaming]
@@ -92,7 +93,7 @@ async def test_reflection_lists_every_service(channel: Any) -> None:
     reply = await reflected(channel, list_services="")
 
     names = {service.name for service in reply.list_services_response.service}
-    assert names == {SESSIONS, TIMES, "grpc.health.v1.Health", "grpc.reflection.v1alpha.ServerReflection"}
+    assert names == {SESSIONS, TIMES, AUDIT, "grpc.health.v1.Health", "grpc.reflection.v1alpha.ServerReflection"}
 
 
 async def test_a_client_that_knows_only_reflection_can_call(channel: Any) -> None:

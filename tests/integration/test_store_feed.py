@@ -6,12 +6,13 @@ from collections.abc import AsyncIterator
 
 import pytest
 
+from synckairos.adapters import redis_codec as codec
 from synckairos.adapters.redis_feed import RedisFeed
 from synckairos.application.errors import StoreUnavailable
-from synckairos.application.ports import Hint
+from synckairos.application.ports import Head, Hint
 from synckairos.devstack import RedisServer
 from synckairos.domain.model import Session
-from tests.contract.decisions import running, switched
+from tests.contract.decisions import new_id, running, switched
 from tests.contract.lines import Line, broken_line, eventually
 
 PERHAPS_LOST = Hint("", None)
@@ -101,6 +102,41 @@ async def test_subscribing_without_a_line_fails_in_time(ear: Ear) -> None:
     await switched(ear.line.other.store, session.session_id, 1)
 
     await eventually(lambda: ear.versions() == [3])
+
+
+async def test_what_nobody_gets_is_not_kept(ear: Ear) -> None:
+    """However many ask in vain while there is no line, nothing piles up; and those who still want it get it."""
+    session = await heard(ear)
+    ear.line.proxy.refuse = True
+    ear.line.proxy.cut()
+    await eventually(lambda: ear.feed._connection is None)
+    unknown = [new_id() for _ in range(200)]
+
+    outcomes = await asyncio.gather(*map(ear.feed.subscribe, unknown), return_exceptions=True)
+    for session_id in unknown:
+        ear.feed.unsubscribe(session_id)
+    kept = len(ear.feed._outgoing) + len(ear.feed._wanted)
+    ear.line.proxy.refuse = False
+    await eventually(lambda: ear.connections() == 2)
+    await ear.feed.subscribe(session.session_id)
+    await switched(ear.line.other.store, session.session_id, 1)
+
+    assert {type(outcome) for outcome in outcomes} == {StoreUnavailable}
+    assert kept == 1
+    await eventually(lambda: ear.versions() == [3, 4])
+
+
+async def test_what_a_newer_version_wrote_is_told_from_a_store_that_is_away(ear: Ear) -> None:
+    """The failure names the session, and the heads of the others can be had all the same."""
+    newer, other = [await running(ear.line.other.store) for _ in range(2)]
+    ear.line.redis.setrange(ear.line.process.keys.of(newer.session_id).session, 0, bytes([codec.LAYOUT + 1]))
+
+    heads = await ear.feed.heads([newer.session_id, other.session_id])
+    with pytest.raises(StoreUnavailable) as refused:
+        await ear.feed.since(newer.session_id, 1)
+
+    assert heads == [None, Head(other.epoch, other.version, other.change_id)]
+    assert refused.value.details == {"session_id": newer.session_id}
 
 
 async def test_a_line_that_is_silent_from_the_start_is_given_up(ear: Ear) -> None:

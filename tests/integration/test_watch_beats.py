@@ -185,6 +185,24 @@ async def test_warnings_come_when_their_threshold_is_crossed(stub: Stub) -> None
     assert all(message.version == 2 for message in recording.of("warning"))
 
 
+async def test_who_comes_later_is_not_warned_of_what_is_past(stub: Stub) -> None:
+    """A threshold is crossed once: who begins to watch behind it, first on its server or not, sees only the next."""
+    session = await running_session(stub, create("global", warning_thresholds_ms=[BUDGET - 50, BUDGET - 1_500]))
+    async with watch(stub, session) as present:
+        await present.until(lambda r: len(r.of("warning")) == 1)
+
+    async with watch(stub, session) as first:
+        await first.until(lambda r: r.messages)
+        async with watch(stub, session) as second:
+            await second.until(lambda r: r.of("warning"))
+        await first.until(lambda r: r.of("warning"))
+
+    for recording in (first, second):
+        assert recording.kinds() == ["snapshot", "warning"]
+        assert recording.messages[1].warning.threshold_ms == BUDGET - 1_500
+        assert instants(recording, "snapshot") < instants(recording, "warning")
+
+
 async def test_a_pause_holds_warnings_back(stub: Stub) -> None:
     """No threshold is crossed while the clock stands; after the pause it is, as much later as it stood."""
     session = await running_session(stub, create("global", warning_thresholds_ms=[BUDGET - 150]))

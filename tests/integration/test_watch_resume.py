@@ -175,9 +175,10 @@ async def test_the_next_life_of_a_session_is_told_from_the_last(
 
 @pytest.mark.parametrize("ended_by", ["Complete", "Delete"])
 async def test_coming_back_to_what_has_ended(stub: Stub, ended_by: str) -> None:
-    """Whoever missed the end of a session is sent it; whoever missed its deletion is told that there is none."""
+    """Whoever missed the end of a session, or its deletion, is sent all of it, and then the end."""
     sid = (await running_session(stub)).session_id
     token = await seen(stub, sid)
+    await switch(stub, sid)
     if ended_by == "Complete":
         await stub.CompleteSession(pb.CompleteSessionRequest(session_id=sid))
     else:
@@ -186,12 +187,31 @@ async def test_coming_back_to_what_has_ended(stub: Stub, ended_by: str) -> None:
     async with watch(stub, sid, token) as recording:
         await recording.until_end()
 
-    if ended_by == "Complete":
-        assert recording.kinds() == ["event", "end"]
-        assert recording.messages[1].end.reason == event_pb2.END_REASON_TERMINAL
-    else:
-        assert recording.error is not None
-        assert problem_of(recording.error).reason == "SESSION_NOT_FOUND"
+    assert recording.kinds() == ["event", "event", "end"]
+    assert recording.versions == [3, 4]
+    *_, last, end = recording.messages
+    types = {"Complete": event_pb2.EVENT_TYPE_SESSION_COMPLETED, "Delete": event_pb2.EVENT_TYPE_SESSION_DELETED}
+    reasons = {"Complete": event_pb2.END_REASON_TERMINAL, "Delete": event_pb2.END_REASON_DELETED}
+    assert (last.event.type, end.end.reason) == (types[ended_by], reasons[ended_by])
+    assert recording.error is None
+
+
+@pytest.mark.parametrize("why", ["window passed", "forked"])
+async def test_a_deletion_that_cannot_be_replayed_is_not_found(stub: Stub, why: str) -> None:
+    """A token from too long ago, or of another history, gets neither gap nor snapshot of what is gone."""
+    sid = (await running_session(stub)).session_id
+    async with watch(stub, sid) as recording:
+        await recording.until(lambda r: r.messages)
+    token = recording.messages[-1].resume_token if why == "window passed" else forged(recording, change_id=new_id())
+    await switch(stub, sid, WINDOW if why == "window passed" else 1)
+    await stub.DeleteSession(pb.DeleteSessionRequest(session_id=sid))
+
+    async with watch(stub, sid, token) as back:
+        await back.until_end()
+
+    assert back.error is not None
+    assert problem_of(back.error).reason == "SESSION_NOT_FOUND"
+    assert not back.messages
 
 
 async def test_a_token_is_read_or_refused(stub: Stub) -> None:

@@ -5,19 +5,52 @@ from typing import Any
 
 import grpc
 import pytest
+from redis.asyncio import Redis
 
+from synckairos.adapters import redis_codec as codec
+from synckairos.adapters.redis_keys import Keys, SessionKeys
 from synckairos.devstack import RedisServer
-from synckairos.v1 import event_pb2
+from synckairos.settings import Settings
+from synckairos.v1 import event_pb2, session_pb2
 from synckairos.v1 import session_service_pb2 as pb
 from tests.harness.client import Recording, Stub, connect, new_id, problem_of, running_session, two_players, watching
 from tests.harness.in_process import serving, settings_for
+from tests.integration.good_requests import create
+
+ADVANCING = {"time_per_cycle_ms": 60_000, "on_expire": session_pb2.ON_EXPIRE_ADVANCE}
 
 
 @pytest.fixture(scope="module")
-async def stub(redis_server: RedisServer) -> AsyncIterator[Stub]:
+def settings(redis_server: RedisServer) -> Settings:
+    """A server's settings."""
+    return settings_for(redis_server.url)
+
+
+@pytest.fixture(scope="module")
+async def stub(settings: Settings) -> AsyncIterator[Stub]:
     """A client of a server."""
-    async with serving(settings_for(redis_server.url)) as server, connect(server.address) as stub:
+    async with serving(settings) as server, connect(server.address) as stub:
         yield stub
+
+
+async def set_back(redis: Any, keys: SessionKeys, session_id: str, minutes: int = 1_500) -> None:
+    """Make a session one that started so long ago, as if no server had run since."""
+    session = codec.decode_session(session_id, await redis.get(keys.session))
+    names = ("created_at", "updated_at", "started_at", "cycle_started_at", "resumed_at")
+    earlier = {name: getattr(session, name) - minutes * 60_000 for name in names}
+    await redis.set(keys.session, codec.encode_session(session._replace(**earlier)))
+
+
+async def change_silently(redis: Any, keys: SessionKeys, session_id: str) -> None:
+    """Store one more version of a session without a hint to anybody."""
+    ((_, fields),) = await redis.xrevrange(keys.events, count=1)
+    last = codec.decode_event(session_id, fields[b"e"])
+    session = last.session._replace(version=last.session.version + 1, change_id=new_id())
+    encoded = codec.encode_session(session)
+    await redis.xadd(
+        keys.events, {"e": codec.encode_event(last._replace(session=session), encoded)}, f"{session.version}-0"
+    )
+    await redis.set(keys.session, encoded)
 
 
 def watch(stub: Stub, tokens: dict[str, str], **more: Any) -> Any:
@@ -76,6 +109,47 @@ async def test_every_session_has_its_own_story(stub: Stub) -> None:
     assert end_of(recording, doomed) == "END_REASON_DELETED"
     assert {end_of(recording, sid) for sid in (running, resumed, late, done)} == {"END_REASON_TERMINAL"}
     assert recording.error is None
+
+
+async def test_a_bad_session_does_not_spoil_the_others(
+    stub: Stub, settings: Settings, redis_server: RedisServer
+) -> None:
+    """One a thousand cycles behind and one written by a newer version are ended alone, to be watched again later."""
+    good, behind, newer = [(await running_session(stub, create("cycle", **ADVANCING))).session_id for _ in range(3)]
+    async with Redis.from_url(redis_server.url) as redis:
+        await set_back(redis, Keys(settings.redis_prefix).of(behind), behind)
+        await redis.setrange(Keys(settings.redis_prefix).of(newer).session, 0, bytes([codec.LAYOUT + 1]))
+
+        async with watch(stub, {behind: "", good: "", newer: ""}) as recording:
+            await recording.until(lambda r: len(r.messages) == 3)
+            await stub.CompleteSession(pb.CompleteSessionRequest(session_id=good))
+            await recording.until_end()
+
+    assert told(recording, good) == [("snapshot", 2), ("event", 3), ("end", 3)]
+    for sid in (behind, newer):
+        assert told(recording, sid) == [("end", 0)]
+        assert end_of(recording, sid) == "END_REASON_UNAVAILABLE"
+    assert all(message.end.retry_after_ms for message in recording.of("end") if message.session_id != good)
+    assert recording.error is None
+
+
+async def test_a_session_that_becomes_unreadable_ends_and_the_others_are_polled_on(
+    stub: Stub, settings: Settings, redis_server: RedisServer
+) -> None:
+    """A newer version writes one of the watched sessions: it ends; changes of another are noticed without any hint."""
+    changed, kept = [(await running_session(stub)).session_id for _ in range(2)]
+    keys = {sid: Keys(settings.redis_prefix).of(sid) for sid in (changed, kept)}
+
+    async with Redis.from_url(redis_server.url) as redis, watch(stub, {changed: "", kept: ""}) as recording:
+        await recording.until(lambda r: len(r.messages) == 2)
+        await redis.setrange(keys[changed].session, 0, bytes([codec.LAYOUT + 1]))
+        await recording.until(lambda r: r.of("end"))
+        await change_silently(redis, keys[kept], kept)
+        await recording.until(lambda r: (kept, 3) in {(m.session_id, m.version) for m in r.messages})
+
+    assert told(recording, changed) == [("snapshot", 2), ("end", 2)]
+    assert end_of(recording, changed) == "END_REASON_UNAVAILABLE"
+    assert told(recording, kept) == [("snapshot", 2), ("event", 3)]
 
 
 async def test_nothing_follows_the_end_of_one_session(stub: Stub) -> None:

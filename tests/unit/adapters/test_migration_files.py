@@ -179,6 +179,7 @@ def certificate_error() -> ssl.SSLCertVerificationError:
         (asyncpg.PostgresError("gone"), "the connection to .* broke: gone"),
         (asyncpg.ClientConfigurationError(f"invalid DSN {URL}"), "SYNCKAIROS_DATABASE_URL is not a URL"),
         (asyncpg.InterfaceError("connection is closed"), "broke: connection is closed"),
+        (asyncpg.InternalClientError("cannot switch to state 11"), "the connection to .* broke"),
         (ConnectionRefusedError(111, "refused"), "cannot connect to .*nothing listens there"),
         (socket.gaierror(-2, "Name or service not known"), "no such host"),
         (TimeoutError(), "no answer in time"),

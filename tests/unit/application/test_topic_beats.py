@@ -183,6 +183,21 @@ async def test_a_version_that_came_late_is_followed_by_its_warnings(staged: Any)
     assert [frame.kind.name for frame in reader._take()] == ["EVENT", "WARNING"]
 
 
+async def test_a_version_that_came_late_repeats_no_warning(staged: Any) -> None:
+    """A change that leaves the clock alone is heard of behind a crossing it came before: that is not told again."""
+    play = warned((50_000, 40_000))
+    stage = staged(play.session)
+    play.do(2_000, Update(labels=(("a", "b"),)))
+    stage.clock.us = (CROSSING + 1) * 1_000
+    stage.topic._on_warning(CROSSING)
+
+    stage.topic.take(play.events[-1])
+    await timers()
+    stage.topic._on_warning(CROSSING + 10_000)
+
+    assert stage.told() == [("WARNING", 50_000), ("EVENT", 3), ("WARNING", 40_000)]
+
+
 async def test_a_new_cycle_warns_anew(staged: Any) -> None:
     """Each cycle has its own crossing; the one of the turn before is not repeated."""
     play = Play(KINDS["cycle"]._replace(warning_thresholds_ms=(50_000,)))

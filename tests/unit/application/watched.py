@@ -33,9 +33,10 @@ async def do(world: World, *commands: Command) -> Session:
     """Change the session, a ms later each time."""
     for command in commands:
         world.clock.advance(1)
-        answer = await world.sessions.change(SID, command, CALLER, Request(), FAR)
-        assert answer.session is not None
-    return answer.session
+        await world.sessions.change(SID, command, CALLER, Request(), FAR)
+    session = world.stored(SID)
+    assert session is not None
+    return session
 
 
 def told(subscription: Subscription) -> list[tuple[str, int]]:

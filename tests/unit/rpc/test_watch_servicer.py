@@ -6,8 +6,8 @@ from typing import Any
 import grpc
 import pytest
 
-from synckairos.application.errors import StoreUnavailable
-from synckairos.rpc.watch_servicer import WatchServicer
+from synckairos.application.errors import CatchingUp, StoreUnavailable
+from synckairos.rpc.watch_servicer import JOIN_AT_ONCE, WatchServicer
 from synckairos.v1 import event_pb2, session_pb2
 from synckairos.v1 import session_service_pb2 as pb
 from tests.harness.client import new_id
@@ -103,6 +103,57 @@ def test_one_stream_tells_many_sessions_apart(server: TestServer) -> None:
         (done, "snapshot", 0), (done, "end", event_pb2.END_REASON_TERMINAL),
     ]  # fmt: skip
     assert server.end_of(rpc).code is grpc.StatusCode.OK
+
+
+def test_one_bad_session_does_not_spoil_the_stream_of_the_others(
+    server: TestServer, world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A session that cannot be shown now is ended with a pause, and the others go on; alone it is an error."""
+    bad, real = new_id(), world.sessions.get
+
+    async def get(session_id: str) -> Any:
+        if session_id == bad:
+            raise CatchingUp("far behind", session_id=session_id)
+        return await real(session_id)
+
+    monkeypatch.setattr(world.sessions, "get", get)
+    created(server)
+    watches = [pb.SessionWatch(session_id=one) for one in (bad, SID)]
+    rpc = server.stream("WatchSessions", pb.WatchSessionsRequest(watches=watches))
+    first = {message.session_id: message for message in (rpc.take_response() for _ in watches)}
+    server.call("StartSession", mutation("StartSession"))
+    alone = server.end_of(watch(server, session_id=bad)).problem
+
+    assert first[SID].WhichOneof("payload") == "snapshot"
+    assert (first[bad].end.reason, first[bad].end.retry_after_ms) == (event_pb2.END_REASON_UNAVAILABLE, 1_000)
+    assert take(rpc, 1) == [("event", 2)]
+    assert alone is not None
+    assert alone.reason == "CATCHING_UP"
+    server.call("CancelSession", mutation("CancelSession"))
+    assert server.end_of(rpc).code is grpc.StatusCode.OK
+
+
+def test_the_first_failure_of_the_store_ends_the_attempt(
+    server: TestServer, world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of a thousand sessions hardly one more is tried and those under way are given up: timeouts do not add up."""
+    asked: list[str] = []
+
+    async def subscribe(session_id: str) -> None:
+        asked.append(session_id)
+        if len(asked) == JOIN_AT_ONCE:
+            raise StoreUnavailable("frozen")
+        await asyncio.Event().wait()
+
+    monkeypatch.setattr(world.feed, "subscribe", subscribe)
+    watches = [pb.SessionWatch(session_id=new_id()) for _ in range(1_000)]
+
+    finished = server.end_of(server.stream("WatchSessions", pb.WatchSessionsRequest(watches=watches)))
+
+    assert finished.problem is not None
+    assert (finished.problem.reason, finished.problem.retry_after_s) == ("STORE_UNAVAILABLE", 0.5)
+    assert len(asked) <= JOIN_AT_ONCE + 1
+    assert not world.watching._topics
 
 
 def test_a_draining_server_takes_no_new_streams(server: TestServer, world: World, loop: Loop) -> None:

@@ -1,0 +1,103 @@
+"""The figures that a run is judged by: made round by round from what was measured side by side, then the median."""
+
+from collections.abc import Callable, Mapping
+from typing import Final, NamedTuple
+
+from bench import samples
+from bench.crew import Measurement
+from bench.rounds import Outcome, Round
+
+
+class Figure(NamedTuple):
+    """A number, and how it follows from one round of a scenario."""
+
+    name: str
+    scenario: str
+    text: str
+    of: Callable[[Round], float]
+    over_rounds: Callable[[list[float]], float] = samples.median
+
+
+def _p(share: float, measured: Measurement) -> float:
+    return samples.percentile(sorted(measured.latencies), share)
+
+
+def _rate(base: str) -> Callable[[Round], float]:
+    return lambda one: _over(one.measured.rate, one.baselines[base].rate)
+
+
+def _latency(share: float, *bases: str) -> Callable[[Round], float]:
+    return lambda one: _over(_p(share, one.measured), sum(_p(share, one.baselines[base]) for base in bases))
+
+
+def _ms(share: float) -> Callable[[Round], float]:
+    return lambda one: _p(share, one.measured) * 1_000
+
+
+def _extra(name: str, unit: float = 1.0) -> Callable[[Round], float]:
+    return lambda one: one.measured.extra[name] / unit
+
+
+def _cpu_apart(base: str) -> Callable[[Round], float]:
+    def apart(one: Round) -> float:
+        return abs(_over(one.measured.cpu_per_call("server"), one.baselines[base].cpu_per_call("server")) - 1)
+
+    return apart
+
+
+def _over(value: float, base: float) -> float:
+    return value / base if base else 0.0
+
+
+FIGURES: Final = (
+    Figure("get/echo", "get", "GetSession / echo, rate", _rate("echo")),
+    Figure("create/echo", "create", "CreateSession / echo, rate", _rate("echo")),
+    Figure("switch/echo", "switch", "SwitchCycle / echo, rate, 32 callers", _rate("echo")),
+    Figure("switch/bare", "switch", "SwitchCycle / bare transaction, rate, 32 callers", _rate("bare")),
+    Figure("switch_1/floor", "switch_1", "one caller: p50 / (echo + bare)", _latency(0.5, "echo_1", "bare_1")),
+    Figure("switch_ids/switch", "switch_ids", "with request_id / without, rate", _rate("switch")),
+    Figure("mixed/echo", "mixed", "mixed load / echo, rate", _rate("echo")),
+    Figure("commands/switch", "commands", "ExecuteCommands / SwitchCycle, rate", _rate("switch")),
+    Figure("commands/stream", "commands", "ExecuteCommands / echo stream, rate", _rate("echo_stream")),
+    Figure("drained/switch", "switch_drained", "with a worker / without, rate", _rate("switch")),
+    Figure("pair/switch", "switch_pair", "two servers / one, rate", _rate("switch")),
+    Figure("pair_cpu", "switch_pair", "two servers / one, server CPU a call: apart by", _cpu_apart("switch")),
+    Figure("contended/switch", "contended", "64 callers on one session / uncontended, rate", _rate("switch")),
+    Figure("contended_max_ms", "contended", "64 callers on one session: slowest, ms", _ms(1.0), max),
+    Figure("contended_pair_max_ms", "contended_pair", "the same on two servers: slowest, ms", _ms(1.0), max),
+    Figure("paced_p50/echo", "switch_paced", "at 25 % of the maximum: p50 / echo", _latency(0.5, "echo_paced")),
+    Figure("paced_p99/echo", "switch_paced", "at 25 % of the maximum: p99 / echo", _latency(0.99, "echo_paced")),
+    Figure("fan_out_us", "fan_out", "server CPU an event delivered, us", _extra("us_per_event")),
+    Figure("fan_out_last_ms", "fan_out", "last watcher after the call, p50, ms", _ms(0.5)),
+    Figure("fan_out_many_us", "fan_out_many", "the same with many: server CPU an event, us", _extra("us_per_event")),
+    Figure("fan_out_many_last_ms", "fan_out_many", "last of many watchers after the call, p50, ms", _ms(0.5)),
+    Figure("storm_kb", "storm", "connecting at once: server memory a watcher, KB", _extra("bytes_per_watcher", 1_024)),
+    Figure("ticking_core", "ticking", "a watcher each, 1 s ticks: share of a core", _extra("core")),
+    Figure("propagation_p50_ms", "propagation", "from server to server, p50, ms", _ms(0.5)),
+    Figure("expiry_p50_ms", "expiry", "lateness of expiries, p50, ms", _ms(0.5)),
+    Figure("expiry_p99_ms", "expiry", "lateness of expiries, p99, ms", _ms(0.99)),
+    Figure("large/small", "size_large", "many live sessions / 1 000, rate", _rate("size_small")),
+    Figure("session_bytes", "weight", "a session in Redis, bytes", _extra("bytes_per_session")),
+    Figure("event_bytes", "weight", "a retained event in Redis, bytes", _extra("bytes_per_event")),
+    Figure("start_ms", "start", "start of a server, p50, ms", _ms(0.5)),
+)  # fmt: skip
+
+
+def of_participants(count: int) -> Figure:
+    """Return the figure of a session with so many participants."""
+    name = f"switch_{count}p"
+    return Figure(f"{name}/switch", name, f"{count:,} participants / 2, rate", _rate("switch"))
+
+
+def computed(outcomes: Mapping[str, Outcome], participants: tuple[int, ...]) -> dict[str, tuple[str, float]]:
+    """Return what each figure came to, with its text; only of what was measured with its baselines."""
+    found = {}
+    for figure in (*FIGURES, *(of_participants(count) for count in participants if count != 2)):
+        outcome = outcomes.get(figure.scenario)
+        if outcome is None:
+            continue
+        needed = set(outcome.scenario.against)
+        values = [figure.of(one) for one in outcome.rounds if needed <= one.baselines.keys()]
+        if values:
+            found[figure.name] = (figure.text, figure.over_rounds(values))
+    return found

@@ -1,0 +1,119 @@
+"""How fast it is, measured side by side with what would be the fastest.
+
+python -m bench [--quick] [--only NAME ...] [--json FILE] [--out DIR] [--check]
+"""
+
+import sys
+from collections.abc import Sequence
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Annotated, Any, Final
+
+import msgspec
+import typer
+import uvloop
+from redis.asyncio import Redis
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+
+from bench import figures, report, thresholds
+from bench.crew import Crew
+from bench.pictures import draw
+from bench.rounds import Rounds
+from bench.scenarios import catalogue
+from bench.scenarios.base import Scenario
+from bench.sizes import FULL, QUICK, Sizes
+from bench.stack import stack_of_processes
+from bench.world import Echo, World
+
+LOAD_PROCESSES: Final = 3
+"""Two that call or watch, and one that calls while they watch."""
+
+
+def chosen_names(scenarios: Sequence[Scenario], only: Sequence[str]) -> list[str]:
+    """Return what is to be measured, in the catalogue's order; raises typer.BadParameter for unknown names."""
+    known = [scenario.name for scenario in scenarios]
+    unknown = sorted(set(only) - set(known))
+    if unknown:
+        raise typer.BadParameter(f"there is no {', '.join(unknown)}; there are: {', '.join(known)}")
+    if only:
+        return [name for name in known if name in only]
+    return [scenario.name for scenario in scenarios if not scenario.is_baseline]
+
+
+def _progress() -> Progress:
+    name = TextColumn("{task.description:<16}")
+    columns: tuple[Any, ...] = (name, BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
+    return Progress(*columns, console=Console(stderr=True), transient=True)
+
+
+async def run(sizes: Sizes, scenarios: Sequence[Scenario], names: Sequence[str]) -> report.Report:
+    """Start everything, measure, stop everything."""
+    chosen = [scenario for scenario in scenarios if scenario.name in names]
+    total = sum(sizes.rounds if scenario.takes_turns else sizes.single_rounds for scenario in chosen)
+    with ExitStack() as exits:
+        progress = exits.enter_context(_progress())
+        task = progress.add_task("starting", total=total)
+        stack = exits.enter_context(stack_of_processes())
+        echo = Echo()
+        exits.callback(echo.stop)
+        echo.await_ready()
+        store = await _steady(stack.redis.url)
+        async with Crew(LOAD_PROCESSES) as crew:
+            world = World(stack, crew, echo, sizes)
+            done = -1
+
+            def on_step(name: str) -> None:
+                nonlocal done
+                done += 1
+                progress.update(task, completed=done, description=name)
+
+            outcomes = await Rounds(world, scenarios, on_step).run(names, sizes.rounds, sizes.single_rounds)
+    found = figures.computed(outcomes, sizes.participants)
+    return report.report_of(outcomes, found, report.this_machine(store), is_quick=sizes.is_quick)
+
+
+async def _steady(redis_url: str) -> str:
+    """Keep Redis from rewriting its log in the middle of one scenario or another; returns what kind of store it is."""
+    async with Redis.from_url(redis_url) as redis:
+        await redis.config_set("auto-aof-rewrite-percentage", 0)
+        server = await redis.info("server")
+    name = "valkey" if "valkey_version" in server else "redis"
+    return f"{name} {server[f'{name}_version']}"
+
+
+def main(
+    quick: Annotated[bool, typer.Option("--quick", help="Everything within a minute, on smaller sizes.")] = False,
+    only: Annotated[
+        list[str] | None, typer.Option(help="Only this scenario and its baselines; repeatable.")
+    ] = None,
+    rounds: Annotated[int, typer.Option(help="Rounds of those that take turns; 0: as many as the size has.")] = 0,
+    json: Annotated[Path | None, typer.Option(help="Write the results here, too.")] = None,
+    out: Annotated[Path | None, typer.Option(help="Draw pictures into this directory.")] = None,
+    check: Annotated[
+        bool, typer.Option("--check", help="Fail if a figure misses its bound by more than its room.")
+    ] = False,
+) -> None:
+    """Measure; ends with 1 if there was any error."""
+    sizes = QUICK if quick else FULL
+    sizes = sizes._replace(rounds=rounds or sizes.rounds)
+    scenarios = catalogue(sizes)
+    names = chosen_names(scenarios, only or [])
+    result = uvloop.run(run(sizes, scenarios, names))
+    report.show(result)
+    if json is not None:
+        json.parent.mkdir(parents=True, exist_ok=True)
+        json.write_bytes(msgspec.json.format(msgspec.json.encode(result), indent=2))
+    if out is not None:
+        draw(result, out)
+    values = {name: figure.value for name, figure in result.figures.items()}
+    missed = thresholds.failures(thresholds.verdicts(values), is_quick=quick) if check else []
+    for verdict in missed:
+        name, bound = verdict.threshold.figure, verdict.threshold.bound
+        sys.stderr.write(f"{name} is {verdict.value:.2f}, too far from {bound:g}
+")
+    sys.exit(1 if missed or report.errors_of(result) else 0)
+
+
+if __name__ == "__main__":
+    typer.run(main)

@@ -1,0 +1,180 @@
+"""The store: how late expiries are, what size costs, what things weigh, how long a start takes."""
+
+import asyncio
+import time
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, ClassVar, Final
+
+from redis.asyncio import Redis
+
+from bench.crew import Measurement
+from bench.jobs import Lane
+from bench.scenarios.base import Calls, Scenario
+from bench.scenarios.calls import SWITCH, switches
+from bench.seeding import EVENT_WINDOW, Seed, seed
+from bench.world import World
+from synckairos.adapters import redis_codec as codec
+from synckairos.adapters.redis_keys import Keys
+from synckairos.domain.events import EventType
+from tests.harness.server_process import ServerProcess
+
+EXPIRING_A_SECOND: Final = 200
+SEEDED_A_SECOND: Final = 1_500
+"""Sessions that are to expire, written at least; the first of them expires when all are there."""
+SETTLE_S: Final = 1.0
+HALF: Final = 0.5
+
+
+@dataclass
+class _Load(Calls):
+    """Switches of given sessions at a given rate, beside something else."""
+
+    paths: tuple[str, ...] = (SWITCH,)
+    ids: tuple[str, ...] = ()
+
+    async def lanes(self, world: World) -> list[Lane]:
+        """Every caller switches its own sessions in turn."""
+        del world
+        return switches(self.ids, self.callers)
+
+
+@dataclass
+class Expiry(Scenario):
+    """Sessions running out while others are switched."""
+
+    takes_turns: ClassVar[bool] = False
+
+    async def measure(self, world: World) -> Measurement:
+        """Let sessions expire beside the load, then read from the store when that was noticed, and how often."""
+        sizes, prefix = world.sizes, self.name
+        dying = int(sizes.expiring_s * EXPIRING_A_SECOND)
+        with world.own_server(prefix) as server:
+            ids = await seed(world.redis_url, prefix, Seed(sizes.running - min(dying, sizes.running // 2)))
+            first_ms = (time.time() + 1.0 + dying / SEEDED_A_SECOND) * 1_000
+
+            def bank_ms(place: int) -> int:
+                due = first_ms + place * 1_000 / EXPIRING_A_SECOND
+                return max(1_000, int(due - time.time() * 1_000))
+
+            ending = await seed(world.redis_url, prefix, Seed(dying, bank_ms=bank_ms))
+            await asyncio.sleep(first_ms / 1_000 - time.time() - sizes.warm_s)
+            load = _Load("", "", ids=tuple(ids))
+            rate = HALF * world.latest["switch"].rate
+            jobs = load.jobs(world, [server.address], await load.lanes(world), rate)
+            for job in jobs:
+                job.run_s = sizes.expiring_s
+            measured = await world.crew.measure(jobs, world.pids([server]))
+            await asyncio.sleep(SETTLE_S)
+            measured.latencies, wrong = await lateness(world.redis_url, prefix, ending)
+        measured.errors.update(wrong)
+        await world.forget(prefix)
+        return measured
+
+
+async def lateness(redis_url: str, prefix: str, ids: list[str]) -> tuple[list[float], Counter[str]]:
+    """Return how late each session's expiry was acted on, in seconds, and what went wrong."""
+    keys, wrong, late = Keys(prefix), Counter[str](), []
+    async with Redis.from_url(redis_url) as redis:
+        for session_id in ids:
+            entries: Any = await redis.xrange(keys.of(session_id).events)
+            events = [codec.decode_event(session_id, fields[b"e"]) for _, fields in entries]
+            ends = [event for event in events if event.type is EventType.SESSION_EXPIRED]
+            if len(ends) != 1:
+                wrong["expired twice" if ends else "never expired"] += 1
+                continue
+            by_ms = (ends[0].fired_at or 0) - ends[0].session.updated_at
+            late.append(by_ms / 1_000)
+            if by_ms < 0:
+                wrong["expired too early"] += 1
+    return late, wrong
+
+
+@dataclass
+class Sized(_Load):
+    """Switching, in a store of some size, with a server of its own that stays for all rounds."""
+
+    server_place: int = -1
+
+    async def prepare(self, world: World) -> None:
+        """Fill a part of the store and start a server on it."""
+        self.ids = tuple(await seed(world.redis_url, self.name, Seed(self.size)))
+        self.server_place = len(world.stack.servers)
+        world.stack.start_server(redis_prefix=self.name)
+
+    async def finish(self, world: World) -> None:
+        """Stop the server and empty its part of the store."""
+        self.servers(world)[0].stop()
+        await world.forget(self.name)
+
+    def servers(self, world: World) -> Sequence[ServerProcess]:
+        """Return the server of this size."""
+        return [world.stack.servers[self.server_place]]
+
+
+@dataclass
+class Weight(Scenario):
+    """What sessions and retained events weigh in Redis, everything around them included."""
+
+    takes_turns: ClassVar[bool] = False
+
+    async def measure(self, world: World) -> Measurement:
+        """Write sessions without and with their events and look at the memory used."""
+        count = world.sizes.weighed
+        async with Redis.from_url(world.redis_url) as redis:
+            at_first = await _used(redis)
+            await seed(world.redis_url, self.name, Seed(count, switches=lambda _: 1, has_events=False))
+            with_sessions = await _used(redis)
+            await world.forget(self.name)
+            before = await _used(redis)
+            await seed(world.redis_url, self.name, Seed(count, switches=_past_the_window))
+            with_events = await _used(redis)
+        await world.forget(self.name)
+        session = (with_sessions - at_first) / count
+        event = ((with_events - before) / count - session) / EVENT_WINDOW
+        return Measurement(extra={"bytes_per_session": session, "bytes_per_event": event})
+
+
+def _past_the_window(place: int) -> int:
+    """Return different ages: what a stream frees depends on how much has gone through it."""
+    return EVENT_WINDOW + 4 + place % 40
+
+
+async def _used(redis: Redis) -> int:
+    info = await redis.info("memory")
+    return int(info["used_memory"])
+
+
+@dataclass
+class Start(Scenario):
+    """From the start of the process until it serves."""
+
+    takes_turns: ClassVar[bool] = False
+
+    async def measure(self, world: World) -> Measurement:
+        """Start servers, one after another."""
+        latencies = []
+        for _ in range(world.sizes.starts):
+            began = time.monotonic()
+            with world.own_server(self.name):
+                latencies.append(time.monotonic() - began)
+        await world.forget(self.name)
+        return Measurement(calls=len(latencies), seconds=sum(latencies), latencies=latencies)
+
+
+def sized(large: int) -> list[Scenario]:
+    """Return the scenarios of a small and of a large store."""
+    return [
+        Sized("size_small", "SwitchCycle, 1 000 live sessions", size=1_000, is_baseline=True),
+        Sized("size_large", f"SwitchCycle, {large:,} live sessions", ("size_small",), size=large),
+    ]
+
+
+def stores() -> list[Scenario]:
+    """Return the other ones."""
+    return [
+        Expiry("expiry", "lateness of expiries, 200 a second, switches at half the maximum", ("switch",)),
+        Weight("weight", "memory in Redis"),
+        Start("start", "from the start of a server until it serves"),
+    ]

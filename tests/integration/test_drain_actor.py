@@ -1,0 +1,319 @@
+"""The actor in a real Dramatiq worker of this process, on real outboxes; the trail is a double that fails as told."""
+
+import threading
+import time
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from contextlib import asynccontextmanager, contextmanager
+
+import dramatiq
+import pytest
+import structlog
+from dramatiq.asyncio import get_event_loop_thread
+from dramatiq.middleware import MiddlewareError
+from redis import Redis
+
+from synckairos.adapters import dramatiq_actor
+from synckairos.adapters.dramatiq_actor import DrainWork, declare_actor, middleware
+from synckairos.adapters.dramatiq_broker import DoorbellQueue, open_broker
+from synckairos.adapters.dramatiq_doorbell import GUARD_MS, DramatiqBell, Guards
+from synckairos.adapters.redis_connections import RedisConnections
+from synckairos.adapters.redis_keys import Keys
+from synckairos.adapters.redis_ledger import RedisLedger
+from synckairos.adapters.redis_outbox import RedisOutbox
+from synckairos.application.audit import AuditRecord, Written
+from synckairos.application.draining import Drain
+from synckairos.application.pipeline import QueueDepth
+from synckairos.devstack import RedisServer
+from synckairos.domain.commands import Start, Switch
+from synckairos.domain.events import Event
+from tests.contract.decisions import new_id
+from tests.harness.fake_audit_trail import FakeAuditTrail
+from tests.harness.outbox_fields import fields_of
+from tests.unit.domain.builders import Game, per_participant
+
+DATABASE = 14
+PARTITION = 7
+Write = Callable[[Sequence[AuditRecord]], object]
+
+
+def played(count: int) -> list[Event]:
+    """Return the first events of a session."""
+    game = Game(per_participant())
+    game.ok(0, Start())
+    for turn in range(1, count):
+        game.ok(turn, Switch())
+    return game.events[:count]
+
+
+class HookedTrail(FakeAuditTrail):
+    """Calls `before` ahead of every batch."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.before: Callable[[], None] = lambda: None
+
+    async def write(self, records: Sequence[AuditRecord]) -> Written:
+        """Write as the fake does."""
+        self.before()
+        return await super().write(records)
+
+
+class World:
+    """One worker, the broker's and the store's keys being this test's own."""
+
+    def __init__(self, redis: RedisServer) -> None:
+        self.prefix = f"a{new_id()[:8]}"
+        self.keys = Keys(self.prefix)
+        self.store_url = redis.url
+        self.broker_url = redis.url.removesuffix("/0") + f"/{DATABASE}"
+        self.store = Redis.from_url(redis.url)
+        self.broker = open_broker(self.broker_url, timeout_s=1)
+        self.queue = DoorbellQueue(self.broker, self.prefix)
+        self.guards = Guards(self.broker, self.prefix)
+        self.trail = HookedTrail()
+        self.alerts: list[tuple[str, str]] = []
+        self.open_error: Exception | None = None
+
+    def commit(self, *events: Event) -> None:
+        """Put events into the outbox."""
+        for event in events:
+            self.store.xadd(self.keys.partitioned(PARTITION, "outbox"), dict(fields_of(event)))  # type: ignore[arg-type] # redis-py wants names of any kind
+
+    def ring(self, *partitions: int) -> list[int]:
+        """Ring as a server does; return the partitions a message left for."""
+        taken = self.guards.take(partitions or (PARTITION,))
+        if taken:
+            self.queue.send(taken)
+        return taken
+
+    def length(self) -> int:
+        """Return how many entries wait."""
+        return int(self.store.xlen(self.keys.partitioned(PARTITION, "outbox")))  # type: ignore[arg-type] # redis-py's replies may be awaitable
+
+    def guard_ms(self) -> int:
+        """Return how long the guard has to live; -2 if there is none."""
+        return int(self.broker.client.pttl(f"{self.prefix}:rung:{PARTITION}"))
+
+    def totals(self) -> dict[str, str]:
+        """Return what the ledger says."""
+        return {
+            name.decode(): value.decode()
+            for name, value in self.store.hgetall(f"{self.prefix}:audit").items()  # type: ignore[union-attr] # as above
+        }
+
+    @asynccontextmanager
+    async def open_work(self) -> AsyncIterator[DrainWork]:
+        """Be the composition root of a worker."""
+        if self.open_error is not None:
+            raise self.open_error
+        connections = RedisConnections(self.store_url)
+        bell = DramatiqBell(open_broker(self.broker_url, timeout_s=1), self.prefix)
+        ledger = RedisLedger(connections, self.keys)
+        drain = Drain(RedisOutbox(connections, self.keys), self.trail, ledger, batch=10)
+        yield DrainWork(drain, ledger, bell, limit_s=30)
+        await bell.close()
+        await connections.close()
+
+    def worker(self) -> dramatiq.Worker:
+        """Return a worker that is not started."""
+        chain, loop = middleware(self.open_work, lambda what, why: self.alerts.append((what, why)))
+        broker = open_broker(self.broker_url, chain, timeout_s=1)
+        declare_actor(broker, self.prefix, loop)
+        return dramatiq.Worker(broker, worker_threads=2, worker_timeout=50)
+
+    @contextmanager
+    def working(self) -> Iterator[dramatiq.Worker]:
+        """Let a worker work."""
+        worker = self.worker()
+        worker.start()
+        try:
+            yield worker
+        finally:
+            worker.stop()
+            worker.broker.client.close()  # type: ignore[attr-defined] # it is a RedisBroker
+
+
+@pytest.fixture
+def world(redis_server: RedisServer) -> Iterator[World]:
+    """A worker's surroundings."""
+    world = World(redis_server)
+    yield world
+    world.broker.client.flushdb()
+    world.broker.client.close()
+    world.store.close()
+
+
+def until(condition: Callable[[], object], seconds: float = 15) -> None:
+    """Wait until the condition holds."""
+    ends = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < ends, "not in time"
+        time.sleep(0.01)  # the wait on a condition with a deadline
+
+
+def test_a_message_empties_its_outbox_and_frees_its_guard(world: World) -> None:
+    """Everything is written, nothing is left, and the next ring gets through."""
+    world.commit(*played(25))
+    with world.working():
+        world.ring()
+        until(lambda: world.totals().get("completed") == "1")
+
+    assert world.length() == 0
+    assert len(world.trail.records) == 25
+    assert world.guard_ms() == -2
+    assert world.totals()["written"] == "25"
+    assert world.queue.depth() == QueueDepth(0, 0, 0, 0)
+
+
+def test_a_commit_whose_ring_was_refused_is_not_missed(world: World) -> None:
+    """It comes at the worst moment: the outbox has been found empty, and its guard is still there."""
+    events = played(2)
+    refused: list[list[int]] = []
+    run = Drain.run
+
+    async def run_then_commit(self: Drain, partitions: Sequence[int], until_s: float) -> list[int]:
+        left = await run(self, partitions, until_s)
+        if not refused:
+            world.commit(events[1])
+            refused.append(world.ring())
+        return left
+
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(Drain, "run", run_then_commit)
+        world.commit(events[0])
+        with world.working():
+            world.ring()
+            until(lambda: world.totals().get("completed") == "1")
+
+    assert refused == [[]]
+    assert world.length() == 0
+    assert len(world.trail.records) == 2
+
+
+def test_while_the_database_is_away_one_message_waits_and_then_drains(world: World) -> None:
+    """Its guard outlives the pause, so that no second one is queued; it comes back by itself."""
+    world.commit(*played(3))
+    world.trail.is_away = True
+    with world.working():
+        world.ring()
+        until(lambda: world.queue.depth().delayed == 1)
+        refused = world.ring()
+        guard_ms = world.guard_ms()
+        failed = world.totals()
+        world.trail.is_away = False
+        until(lambda: world.totals().get("completed") == "1")
+
+    assert refused == []
+    assert guard_ms > GUARD_MS
+    assert failed["failed"] == "1"
+    assert failed["last_error"]
+    assert world.length() == 0
+    assert world.alerts == []
+
+
+def test_a_message_that_is_given_up_raises_the_alarm_and_frees_its_partitions(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The events stay; the next ring gets through, and drains them."""
+    monkeypatch.setattr(dramatiq_actor, "MAX_RETRIES", 0)
+    world.commit(*played(3))
+    world.trail.is_away = True
+    with structlog.testing.capture_logs() as logs, world.working():
+        world.ring()
+        until(lambda: world.totals().get("exhausted") == "1")
+        until(lambda: world.guard_ms() == -2)
+        dead = world.queue.depth().dead
+        length = world.length()
+        world.trail.is_away = False
+        again = world.ring()
+        until(lambda: world.totals().get("completed") == "1")
+
+    (alarm,) = [log for log in logs if log["log_level"] == "critical"]
+    ((what, why),) = world.alerts
+    assert alarm["partitions"] == [PARTITION]
+    assert "audit trail" in what
+    assert why
+    assert dead == 1
+    assert length == 3
+    assert again == [PARTITION]
+    assert world.length() == 0
+
+
+def test_an_unforeseen_error_is_retried_too(world: World) -> None:
+    """A bug must not lose a message, nor go unseen."""
+
+    def fail_once() -> None:
+        world.trail.before = lambda: None
+        raise ValueError("a bug")
+
+    world.commit(*played(3))
+    world.trail.before = fail_once
+    with world.working():
+        world.ring()
+        until(lambda: world.totals().get("completed") == "1")
+
+    assert world.totals()["failed"] == "1"
+    assert world.totals()["last_error"] == "a bug"
+    assert world.length() == 0
+
+
+def test_a_message_that_takes_too_long_makes_room_and_rings_again(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What is left after its time gets a new message behind the others."""
+    monkeypatch.setattr(dramatiq_actor, "BUDGET_S", -1.0)
+    world.commit(*played(25))
+    # The first batch is written only by the second message, which has time.
+    with world.working():
+        world.ring()
+        until(lambda: int(world.totals().get("completed", "0")) >= 1)
+        monkeypatch.setattr(dramatiq_actor, "BUDGET_S", 20.0)
+        until(lambda: world.length() == 0)
+
+    assert len(world.trail.records) == 25
+
+
+def test_a_worker_that_is_stopped_finishes_its_batch_and_rings_for_the_rest(world: World) -> None:
+    """Nothing waits for the end of a long outbox, and the next worker goes on at once."""
+    events = played(25)
+    world.commit(*events)
+    is_writing, may_go_on = threading.Event(), threading.Event()
+
+    def wait() -> None:
+        is_writing.set()
+        assert may_go_on.wait(10)
+
+    world.trail.before = wait
+    worker = world.worker()
+    worker.start()
+    world.ring()
+    assert is_writing.wait(10)
+    stopping = threading.Thread(target=worker.stop)
+    stopping.start()
+    until(lambda: not any(thread.running for thread in worker.workers))
+    may_go_on.set()
+    stopping.join()
+    worker.broker.client.close()  # type: ignore[attr-defined] # it is a RedisBroker
+    written = len(world.trail.records)
+
+    assert written == 10
+    assert world.queue.depth() == QueueDepth(waiting=1, active=0, delayed=0, dead=0)
+    world.trail.before = lambda: None
+    with world.working():
+        until(lambda: world.length() == 0)
+    assert len(world.trail.records) == 25
+
+
+def test_what_cannot_be_opened_ends_the_worker(world: World) -> None:
+    """Dramatiq would go on without it; no thread is left behind."""
+    world.open_error = RuntimeError("wrong settings")
+    worker = world.worker()
+    before = threading.active_count()
+
+    with pytest.raises(MiddlewareError, match="wrong settings"):
+        worker.start()
+
+    until(lambda: threading.active_count() <= before)
+    thread = get_event_loop_thread()
+    assert thread is None or not thread.is_alive()
+    worker.broker.client.close()  # type: ignore[attr-defined] # it is a RedisBroker

@@ -1,0 +1,71 @@
+"""Whose changes are on their way to the trail: found in Redis, and waited for."""
+
+from collections.abc import AsyncIterator
+
+import pytest
+
+from synckairos.adapters.redis_keys import PARTITIONS
+from synckairos.adapters.redis_outbox import RedisOutbox
+from synckairos.adapters.redis_unwritten import RedisUnwritten
+from synckairos.application import mass_recovery
+from synckairos.application.errors import AuditUnavailable
+from synckairos.devstack import RedisServer
+from synckairos.domain.commands import Complete
+from tests.contract.decisions import ask, removed, running, switched
+from tests.integration.recovery_site import Site, own_site
+
+
+@pytest.fixture
+async def site(redis_server: RedisServer) -> AsyncIterator[Site]:
+    """A site of one server."""
+    async with own_site(redis_server.url) as site:
+        yield site
+
+
+async def test_an_end_on_its_way_to_the_trail_is_seen_in_redis(site: Site) -> None:
+    """Ended, removed, its events in the outbox or among the dead: found in both, and nobody else with it."""
+    ended, buried, alive = [await running(site.server.store) for _ in range(3)]
+    await site.drain()
+    for session in (ended, buried):
+        await ask(site.server.store, session.session_id, Complete())
+        await removed(site.server.store, session.session_id)
+    outbox = RedisOutbox(site.server.connections, site.server.keys)
+    for entry in await outbox.read(range(PARTITIONS), 10):
+        if entry.record is not None and entry.record.event.session.session_id == buried.session_id:
+            await outbox.bury(entry, "spoilt")
+    unwritten = RedisUnwritten(site.server.connections, site.server.keys)
+
+    gone = {ended.session_id, buried.session_id}
+    assert await unwritten.everywhere() == gone
+    assert gone <= await unwritten.among([*gone, alive.session_id])
+    tally = await _named_run(site)
+    assert (tally.present, {failure.session_id for failure in tally.failures}) == (1, gone)
+
+
+async def test_too_much_on_its_way_is_not_looked_through(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The trail has to catch up first."""
+    monkeypatch.setattr("synckairos.adapters.redis_unwritten.MOST", 2)
+    session = await running(site.server.store)
+    await switched(site.server.store, session.session_id, 3)
+    unwritten = RedisUnwritten(site.server.connections, site.server.keys)
+
+    with pytest.raises(AuditUnavailable, match="5 changes"):
+        await unwritten.among([session.session_id])
+
+    assert await unwritten.everywhere() == {session.session_id}
+
+
+async def test_more_entries_than_one_look_holds_are_all_looked_at(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Page by page, to the end."""
+    monkeypatch.setattr("synckairos.adapters.redis_unwritten.PAGE", 2)
+    sessions = [await running(site.server.store) for _ in range(3)]
+    await switched(site.server.store, sessions[0].session_id, 4)
+    unwritten = RedisUnwritten(site.server.connections, site.server.keys)
+
+    assert await unwritten.everywhere() == {session.session_id for session in sessions}
+
+
+async def _named_run(site: Site) -> mass_recovery.Tally:
+    recoverer = site.recoverer()
+    assert not await recoverer.guard.begin()
+    return await recoverer.run(is_store_lost=False).run()

@@ -1,0 +1,115 @@
+"""What is said of the way to the audit trail, and when it counts as degraded."""
+
+from collections.abc import Awaitable, Callable
+
+import pytest
+
+from synckairos.application.errors import AuditUnavailable, StoreUnavailable
+from synckairos.application.pipeline import LATE_MS, BrokerUnavailable, DrainTotals, PipelineReport, QueueDepth
+from tests.harness.fake_outbox import FakeLedger, FakeOutbox
+
+ENTRY = [(b"a", b"b")]
+DEPTH = QueueDepth(1, 2, 3, 4)
+
+
+class World:
+    """A report on fakes."""
+
+    def __init__(self) -> None:
+        self.outbox = FakeOutbox()
+        self.ledger = FakeLedger(DrainTotals(written=7, last_error="once"))
+        self.has_broker = self.has_database = True
+        self.report = PipelineReport(self.outbox, self.ledger, self, self.check_database)
+
+    async def depth(self) -> QueueDepth:
+        """Be the queue."""
+        if not self.has_broker:
+            raise BrokerUnavailable("no broker")
+        return DEPTH
+
+    async def check_database(self) -> None:
+        """Be the database."""
+        if not self.has_database:
+            raise AuditUnavailable("no database")
+
+
+@pytest.fixture
+def world() -> World:
+    """A report on fakes."""
+    return World()
+
+
+async def test_all_is_well(world: World) -> None:
+    """Entries that have just come are no problem."""
+    world.outbox.add(3, ENTRY)
+    world.outbox.clock.advance(LATE_MS)
+
+    status = await world.report.status()
+
+    assert not status.degraded
+    assert status.problems == ()
+    assert (status.outbox_length, status.oldest_age_ms, status.dead_entries) == (1, LATE_MS, 0)
+    assert status.queue == DEPTH
+    assert status.totals == DrainTotals(written=7, last_error="once")
+
+
+async def test_an_empty_outbox_has_no_age(world: World) -> None:
+    """None, not 0."""
+    status = await world.report.status()
+
+    assert (status.outbox_length, status.oldest_age_ms) == (0, None)
+
+
+async def _late(world: World) -> None:
+    world.outbox.add(3, ENTRY)
+    world.outbox.clock.advance(LATE_MS + 1)
+
+
+async def _dead(world: World) -> None:
+    world.outbox.add(3, ENTRY)
+    await world.outbox.bury((await world.outbox.read([3], 1))[0], "bad")
+
+
+async def _no_broker(world: World) -> None:
+    world.has_broker = False
+
+
+async def _no_database(world: World) -> None:
+    world.has_database = False
+
+
+PROBLEMS: dict[str, Callable[[World], Awaitable[None]]] = {
+    "has waited": _late,
+    "audit dead list": _dead,
+    "no broker": _no_broker,
+    "no database": _no_database,
+}
+
+
+@pytest.mark.parametrize("problem", PROBLEMS)
+async def test_each_problem_degrades_and_is_named(world: World, problem: str) -> None:
+    """One at a time."""
+    await PROBLEMS[problem](world)
+
+    status = await world.report.status()
+
+    assert status.degraded
+    (told,) = status.problems
+    assert problem in told
+    assert (status.queue is None) is (problem == "no broker")
+
+
+async def test_without_a_database_nothing_empties_the_outbox(world: World) -> None:
+    """A deployment that has none is told so."""
+    status = await PipelineReport(world.outbox, world.ledger, None, None).status()
+
+    assert status.queue is None
+    assert len(status.problems) == 1
+
+
+async def test_a_store_that_is_away_is_no_status(world: World) -> None:
+    """There is nothing to say then."""
+    world.outbox.is_away = True
+
+    with pytest.raises(StoreUnavailable):
+        await world.report.status()
