@@ -25,10 +25,15 @@ class _Lane:
         self._calls = calls
         self._place = 0
 
+    @property
+    def is_through(self) -> bool:
+        """Whether every call has been made."""
+        return self._place >= len(self._calls)
+
     def next_call(self) -> tuple[int, bytes]:
-        """Return the path and the request of the next call."""
-        call = self._calls[self._place]
-        self._place = (self._place + 1) % len(self._calls)
+        """Return the path and the request of the next call, the first one after the last."""
+        call = self._calls[self._place % len(self._calls)]
+        self._place += 1
         return call
 
 
@@ -89,13 +94,13 @@ class Callers:
     def _as_answered(self) -> None:
         """Closed loop: every answer is followed by the caller's next call."""
         for lane in self._lanes:
-            self._call(lane, time.monotonic())
+            self._again(lane, time.monotonic())
         self._flush()
         while (now := time.monotonic()) < self._tally.end and self._waiting:
             self._read(self._tally.end - now, self._again)
 
     def _again(self, lane: _Lane, now: float) -> None:
-        if now < self._tally.end:
+        if now < self._tally.end and not (self._job.is_once and lane.is_through):
             self._call(lane, now)
 
     def _on_schedule(self, at: float) -> None:

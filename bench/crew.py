@@ -124,6 +124,12 @@ class Crew:
         used = {who: (after[who] - before[who]) * first.run_s / (ended - began) for who in pids}
         return measurement(results, first.run_s, used)
 
+    async def carry_out(self, jobs: Sequence[Job]) -> Counter[str]:
+        """Carry out one job a process to its end; returns the errors."""
+        _, processes = await self._begin(jobs)
+        results = await asyncio.gather(*(process.hear(Result) for process in processes))
+        return _sum(result.errors for result in results)
+
     async def watch(self, jobs: Sequence[WatchJob]) -> "Watch":
         """Open the streams of one job a process, all at once; returns when all are open."""
         _, processes = await self._begin(jobs)

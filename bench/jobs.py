@@ -30,6 +30,8 @@ class CallsJob(msgspec.Struct, tag="calls", kw_only=True):
     """Give every request an id of its own; field 2 in every mutation."""
     keeps_order: bool = False
     """Return when each call was sent, not only how long it took."""
+    is_once: bool = False
+    """Make each call once, and end when all are answered, or when the time is over."""
 
 
 class StreamJob(msgspec.Struct, tag="stream", kw_only=True):

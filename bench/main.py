@@ -84,9 +84,7 @@ async def _steady(redis_url: str) -> str:
 
 def main(
     quick: Annotated[bool, typer.Option("--quick", help="Everything within a minute, on smaller sizes.")] = False,
-    only: Annotated[
-        list[str] | None, typer.Option(help="Only this scenario and its baselines; repeatable.")
-    ] = None,
+    only: Annotated[list[str] | None, typer.Option(help="Only this scenario and its baselines; repeatable.")] = None,
     rounds: Annotated[int, typer.Option(help="Rounds of those that take turns; 0: as many as the size has.")] = 0,
     json: Annotated[Path | None, typer.Option(help="Write the results here, too.")] = None,
     out: Annotated[Path | None, typer.Option(help="Draw pictures into this directory.")] = None,
@@ -110,8 +108,7 @@ def main(
     missed = thresholds.failures(thresholds.verdicts(values), is_quick=quick) if check else []
     for verdict in missed:
         name, bound = verdict.threshold.figure, verdict.threshold.bound
-        sys.stderr.write(f"{name} is {verdict.value:.2f}, too far from {bound:g}
-")
+        sys.stderr.write(f"{name} is {verdict.value:.2f}, too far from {bound:g}\n")
     sys.exit(1 if missed or report.errors_of(result) else 0)
 
 

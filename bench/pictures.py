@@ -98,14 +98,7 @@ def _spread(name: str, one: Summary, place: Callable[[float], float], base: floa
 
 def scaling(report: Report) -> str:
     """Return a curve for each panel that has at least two points; empty if none has."""
-    curves = [
-        (panel, points)
-        for panel in PANELS
-        if len(
-            points := [_point(panel, report.scenarios[name]) for name in panel.scenarios if name in report.scenarios]
-        )
-        > 1
-    ]
+    curves = [(panel, points) for panel in PANELS if len(points := _points(panel, report)) > 1]
     if not curves:
         return ""
     wide, height = (WIDTH - 20) / len(curves), 260
@@ -168,9 +161,8 @@ def _note(report: Report) -> str:
 
 
 def _text(x: float, y: float, text: str, anchor: str = "start", colour: str = INK, size: int = 12) -> str:
-    return (
-        f'<text x="{x:.1f}" y="{y:.1f}" text-anchor="{anchor}" fill="{colour}" font-size="{size}">{escape(text)}</text>'
-    )
+    look = f'text-anchor="{anchor}" fill="{colour}" font-size="{size}"'
+    return f'<text x="{x:.1f}" y="{y:.1f}" {look}>{escape(text)}</text>'
 
 
 def _svg(height: float, title: str, note: str, parts: Iterable[str]) -> str:

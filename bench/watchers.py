@@ -3,8 +3,7 @@
 import select
 import time
 from collections import Counter
-from io import RawIOBase
-from typing import Final
+from typing import Any, Final
 
 from bench.http2 import Connection, Kind, status_of
 from bench.jobs import Opened, Result, WatchJob, orders, pack, read_order, write
@@ -65,7 +64,7 @@ class Watchers:
             self._errors["no first message"] += missing
         write(Opened(pack(self._waits)))
         pipe = orders()
-        sources: list[Connection | RawIOBase] = [*self._connections, pipe]
+        sources: list[Any] = [*self._connections, pipe]
         while pipe not in (readable := select.select(sources, (), ())[0]):
             self._drain([one for one in readable if isinstance(one, Connection)])
         read_order(pipe)

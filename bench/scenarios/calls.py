@@ -59,17 +59,17 @@ class Creates(Calls):
 
 @dataclass
 class Switches(Calls):
-    """Switching sessions that nobody else switches."""
+    """Switching sessions of so many participants that nobody else switches."""
 
+    size: int = 2
     paths: tuple[str, ...] = (SWITCH,)
-    participants: int = 2
     share: float = 0.0
     """Of the maximum rate, for an open loop."""
 
     async def lanes(self, world: World) -> list[Lane]:
         """Every caller switches its own sessions in turn."""
-        count = world.sizes.sessions if self.participants <= 10 else 64
-        return switches(await world.sessions(count, self.participants), self.callers)
+        count = world.sizes.sessions if self.size <= 10 else 64
+        return switches(await world.sessions(count, self.size), self.callers)
 
     def rate(self, world: World) -> float:
         """Return a share of the rate that switches have just reached."""
@@ -182,7 +182,7 @@ def unary(participants: Sequence[int]) -> list[Calls]:
     return [
         Gets("get", "GetSession", ("echo",)),
         Creates("create", "CreateSession", ("echo",)),
-        Switches("switch", "SwitchCycle on 1 000 sessions", ("echo", "bare"), size=2),
+        Switches("switch", "SwitchCycle on 1 000 sessions", ("echo", "bare")),
         Switches("switch_ids", "the same, each call with a request_id", ("switch",), request_ids=True),
         Switches("switch_1", "SwitchCycle, one caller", ("echo_1", "bare_1"), callers=1),
         Drained("switch_drained", "SwitchCycle, a worker beside it", ("switch",)),
@@ -191,9 +191,7 @@ def unary(participants: Sequence[int]) -> list[Calls]:
         Pair("switch_pair", "SwitchCycle over two servers", ("switch",)),
         Mixed("mixed", "80 % GetSession, 15 % SwitchCycle, 5 % other", ("echo",)),
         *(
-            Switches(
-                f"switch_{count}p", f"SwitchCycle, {count:,} participants", ("switch",), participants=count, size=count
-            )
+            Switches(f"switch_{count}p", f"SwitchCycle, {count:,} participants", ("switch",), size=count)
             for count in participants
             if count != 2
         ),

@@ -10,19 +10,21 @@ from typing import Any, ClassVar, Final
 from redis.asyncio import Redis
 
 from bench.crew import Measurement
-from bench.jobs import Lane
-from bench.scenarios.base import Calls, Scenario
+from bench.jobs import CallsJob, Lane
+from bench.scenarios.base import CALLERS, Calls, Scenario
 from bench.scenarios.calls import SWITCH, switches
 from bench.seeding import EVENT_WINDOW, Seed, seed
-from bench.world import World
+from bench.world import SERVICE, World
 from synckairos.adapters import redis_codec as codec
 from synckairos.adapters.redis_keys import Keys
 from synckairos.domain.events import EventType
+from synckairos.v1 import session_service_pb2 as pb
 from tests.harness.server_process import ServerProcess
 
 EXPIRING_A_SECOND: Final = 200
-SEEDED_A_SECOND: Final = 1_500
-"""Sessions that are to expire, written at least; the first of them expires when all are there."""
+PREPARED_A_SECOND: Final = 500
+"""Sessions that are to expire, made ready at least; the first of them expires when all are."""
+UPDATE: Final = SERVICE + "UpdateSession"
 SETTLE_S: Final = 1.0
 HALF: Final = 0.5
 
@@ -52,25 +54,50 @@ class Expiry(Scenario):
         dying = int(sizes.expiring_s * EXPIRING_A_SECOND)
         with world.own_server(prefix) as server:
             ids = await seed(world.redis_url, prefix, Seed(sizes.running - min(dying, sizes.running // 2)))
-            first_ms = (time.time() + 1.0 + dying / SEEDED_A_SECOND) * 1_000
-
-            def bank_ms(place: int) -> int:
-                due = first_ms + place * 1_000 / EXPIRING_A_SECOND
-                return max(1_000, int(due - time.time() * 1_000))
-
-            ending = await seed(world.redis_url, prefix, Seed(dying, bank_ms=bank_ms))
-            await asyncio.sleep(first_ms / 1_000 - time.time() - sizes.warm_s)
+            first_s = time.time() + 1.0 + dying / PREPARED_A_SECOND
+            ending, wrong = await _ending(world, prefix, server, dying, first_s)
             load = _Load("", "", ids=tuple(ids))
-            rate = HALF * world.latest["switch"].rate
-            jobs = load.jobs(world, [server.address], await load.lanes(world), rate)
+            jobs = load.jobs(world, [server.address], await load.lanes(world), HALF * world.latest["switch"].rate)
             for job in jobs:
                 job.run_s = sizes.expiring_s
+            await asyncio.sleep(first_s - time.time() - sizes.warm_s)
             measured = await world.crew.measure(jobs, world.pids([server]))
             await asyncio.sleep(SETTLE_S)
-            measured.latencies, wrong = await lateness(world.redis_url, prefix, ending)
-        measured.errors.update(wrong)
+            measured.latencies, also_wrong = await lateness(world.redis_url, prefix, ending)
+        measured.errors.update(wrong + also_wrong)
         await world.forget(prefix)
         return measured
+
+
+async def _ending(
+    world: World, prefix: str, server: ServerProcess, count: int, first_s: float
+) -> tuple[list[str], Counter[str]]:
+    """Return sessions that expire one after another from `first_s` (seconds since 1970) on, and what went wrong.
+
+    The server changes each of them once: it is the writer of the last change who acts first.
+    """
+
+    def bank_ms(place: int) -> int:
+        return max(1_000, int((first_s + place / EXPIRING_A_SECOND - time.time()) * 1_000))
+
+    ids = await seed(world.redis_url, prefix, Seed(count, bank_ms=bank_ms))
+    requests = [
+        pb.UpdateSessionRequest(session_id=one, labels={"run": "bench"}, update_mask={"paths": ["labels"]})
+        for one in ids
+    ]
+    job = CallsJob(
+        addresses=[server.address],
+        connections=1,
+        paths=[UPDATE],
+        lanes=[[(0, request.SerializeToString()) for request in requests[lane::CALLERS]] for lane in range(CALLERS)],
+        warm_s=0.0,
+        run_s=max(1.0, first_s - time.time()),
+        is_once=True,
+    )
+    wrong = await world.crew.carry_out([job])
+    if time.time() > first_s:
+        wrong["not ready when the first one expired"] += 1
+    return ids, wrong
 
 
 async def lateness(redis_url: str, prefix: str, ids: list[str]) -> tuple[list[float], Counter[str]]:

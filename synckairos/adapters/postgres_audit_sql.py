@@ -195,7 +195,7 @@ PUT_PARTICIPANTS: Final = Statement(
             ORDER BY later.epoch DESC, later.version DESC, later.at DESC NULLS LAST
             LIMIT 1
         ),
-        added_at = excluded.added_at,
+        added_at = least(p.added_at, excluded.added_at),
         first_active_at = least(p.first_active_at, excluded.first_active_at),
         last_active_at = greatest(p.last_active_at, excluded.last_active_at)
     """,

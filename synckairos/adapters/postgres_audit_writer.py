@@ -100,7 +100,7 @@ async def _flag_forks(session: Session, rows: "list[Row]", reached: dict[str, Pl
     seen: set[Version] = set()
     suspects: set[Version] = set()
     for one in versions:
-        if one in seen or one[1:] <= reached.get(one[0], NOWHERE)[:2]:
+        if one[1:] <= reached.get(one[0], NOWHERE)[:2]:
             suspects.add(one)
         seen.add(one)
     if not suspects:

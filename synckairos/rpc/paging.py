@@ -12,6 +12,11 @@ DEFAULT_PAGE: Final = 50
 MAX_PAGE_BYTES: Final = 2 << 20
 """Of messages on a page: half of what clients take in one message by default."""
 
+FIRST_READ: Final = 8
+"""Rows read before it is known how large they are; of the largest sessions, a page."""
+MAX_READ: Final = 100
+"""Rows read at once: while they are decoded and encoded, nobody else gets on."""
+
 MessageT = TypeVar("MessageT", bound=Message)
 RowT = TypeVar("RowT")
 KeyT = TypeVar("KeyT")
@@ -63,4 +68,4 @@ async def fill(
 
 def _likely_to_fit(count: int, used: int) -> int:
     """Return how many more messages a page of `count` messages and `used` bytes takes if they stay as long."""
-    return DEFAULT_PAGE if not count else max(1, (MAX_PAGE_BYTES - used) * count // max(used, 1))
+    return FIRST_READ if not count else min(MAX_READ, max(1, (MAX_PAGE_BYTES - used) * count // max(used, 1)))

@@ -1,0 +1,165 @@
+"""A Redis with little memory, getting full: callers are refused with a reason, and it is over by itself."""
+
+import asyncio
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from pathlib import Path
+
+import pytest
+from prometheus_client import CollectorRegistry
+from redis.asyncio import Redis
+
+from synckairos.adapters.redis_connections import RedisConnections
+from synckairos.adapters.redis_memory import RedisMemory
+from synckairos.bootstrap import Server
+from synckairos.devstack import RedisServer
+from synckairos.settings import load_settings
+from synckairos.telemetry import Metrics
+from synckairos.v1 import session_pb2
+from synckairos.v1 import session_service_pb2 as pb
+from tests.harness.client import Stub, connect, refused, running_session, two_players
+
+MEGABYTE = 1 << 20
+MEMORY = 40 * MEGABYTE
+FILLER = "filler"
+
+
+@pytest.fixture
+def small_redis(server_directory: Path) -> Iterator[RedisServer]:
+    """A Redis that may use 40 MB."""
+    with RedisServer(server_directory / "redis", extra_args=("--maxmemory", str(MEMORY))) as redis:
+        yield redis
+
+
+@pytest.fixture
+async def client(small_redis: RedisServer) -> AsyncIterator[Redis]:
+    """A way to fill it."""
+    async with Redis.from_url(small_redis.url) as client:
+        yield client
+
+
+@pytest.fixture
+def metrics() -> Metrics:
+    """The server's metrics."""
+    return Metrics(CollectorRegistry())
+
+
+@pytest.fixture
+async def stub(small_redis: RedisServer, metrics: Metrics) -> AsyncIterator[Stub]:
+    """A server on it."""
+    server = Server(load_settings(redis_url=small_redis.url, listen="127.0.0.1:0", drain_delay_s=0), metrics)
+    await server.start()
+    try:
+        async with connect(server.address) as stub:
+            yield stub
+    finally:
+        await server.stop()
+
+
+async def fill(client: Redis, share: float) -> None:
+    """Let about this share of the memory be used."""
+    await client.delete(FILLER)
+    used = int((await client.info("memory"))["used_memory"])
+    missing = int(share * MEMORY) - used
+    if missing > 0:
+        await client.setrange(FILLER, missing - 1, b"x")  # Redis makes the rest: nothing large is sent
+
+
+def shown(metrics: Metrics) -> float:
+    """Return the share that the metrics show."""
+    return metrics.registry.get_sample_value("synckairos_store_memory_share") or 0.0
+
+
+async def until(condition: Callable[[], Awaitable[bool]], seconds: float = 15) -> None:
+    """Wait until the condition holds."""
+    ends = time.monotonic() + seconds
+    while not await condition():
+        assert time.monotonic() < ends, "not in time"
+        await asyncio.sleep(0.05)  # the wait on a condition with a deadline
+
+
+async def test_a_full_store_refuses_changes_until_it_is_emptier(stub: Stub, client: Redis, metrics: Metrics) -> None:
+    """RESOURCE_EXHAUSTED with a pause for every change, while reads go on and what falls due is settled."""
+    session = await running_session(stub, two_players(bank_ms=8_000))
+    of = {"session_id": session.session_id}
+    await fill(client, 0.7)
+    await until(lambda: _is_shown(metrics, 0.6))
+    half_full = await stub.SwitchCycle(pb.SwitchCycleRequest(**of))
+
+    await fill(client, 0.93)
+    await until(lambda: _is_shown(metrics, 0.9))
+    problems = [
+        await refused(call)
+        for call in (
+            stub.SwitchCycle(pb.SwitchCycleRequest(**of)),
+            stub.CreateSession(two_players()),
+            stub.DeleteSession(pb.DeleteSessionRequest(**of)),
+        )
+    ]
+    read = await stub.GetSession(pb.GetSessionRequest(**of))
+
+    async def has_expired() -> bool:
+        found = await client.xlen(await _outbox(client))
+        return int(found) >= 4
+
+    await until(has_expired)
+    expired = await stub.GetSession(pb.GetSessionRequest(**of))
+    await fill(client, 0.3)
+    await until(lambda: _is_answered(stub))
+
+    assert half_full.session.version == 3
+    assert {problem.code.name for problem in problems} == {"RESOURCE_EXHAUSTED"}
+    assert {problem.reason for problem in problems} == {"AUDIT_BACKLOG"}
+    assert all(problem.retry_after_s for problem in problems)
+    assert read.session.version == 3
+    assert expired.session.status == session_pb2.STATUS_EXPIRED
+
+
+async def _is_shown(metrics: Metrics, share: float) -> bool:
+    return shown(metrics) >= share
+
+
+async def _outbox(client: Redis) -> bytes:
+    (key,) = [bytes(key) async for key in client.scan_iter("sk:*:outbox")]
+    return key
+
+
+async def _is_answered(stub: Stub) -> bool:
+    try:
+        await stub.CreateSession(two_players())
+    except Exception:
+        return False
+    return True
+
+
+async def test_the_share_is_that_of_maxmemory(small_redis: RedisServer, client: Redis) -> None:
+    """What Redis says it uses, of what it may use."""
+    await fill(client, 0.5)
+    connections = RedisConnections(small_redis.url)
+
+    share = await RedisMemory(connections).share()
+    await connections.close()
+
+    assert share == pytest.approx(0.5, abs=0.1)
+
+
+async def test_a_store_without_a_bound_is_never_full(redis_server: RedisServer) -> None:
+    """The default of Redis: there is no maxmemory."""
+    connections = RedisConnections(redis_server.url)
+
+    share = await RedisMemory(connections).share()
+    await connections.close()
+
+    assert share is None
+
+
+async def test_a_store_that_may_not_be_asked_is_taken_as_unbounded(small_redis: RedisServer, client: Redis) -> None:
+    """An account without INFO must not take the server out."""
+    await client.execute_command("ACL", "SETUSER", "blind", "on", ">secret", "~*", "+@all", "-info")
+    url = small_redis.url.replace("redis://", "redis://blind:secret@")
+    connections = RedisConnections(url)
+
+    share = await RedisMemory(connections).share()
+    await connections.close()
+
+    assert share is None
