@@ -155,7 +155,7 @@ def _with_redis_database(url: str, database: int) -> str:
     query = {name: values for name, values in parse_qs(parts.query).items() if name != "db"}
     if parts.scheme == "unix":
         query["db"] = [str(database)]
-        return parts._replace(query=urlencode(query, doseq=True)).geturl()
+        return f"unix://{parts.netloc}{parts.path}?{urlencode(query, doseq=True)}"
     return parts._replace(path=f"/{database}", query=urlencode(query, doseq=True)).geturl()
 
 

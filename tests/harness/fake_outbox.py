@@ -124,9 +124,10 @@ def _instant(stream_id: str) -> int:
 
 @dataclass
 class FakeLedger:
-    """DrainLedger that only counts."""
+    """DrainLedger in memory; while `is_away` the store cannot be reached."""
 
     counted: DrainTotals = field(default_factory=DrainTotals)
+    clock: FakeClock = field(default_factory=FakeClock)
     is_away: bool = False
 
     async def wrote(self, written: Written) -> None:
@@ -138,12 +139,13 @@ class FakeLedger:
             written=was.written + written.new,
             known=was.known + written.known,
             forks=was.forks + written.forks,
+            last_written_at=self.clock.ms,
         )
 
     async def buried(self, reason: str) -> None:
         """Count a buried entry."""
         self._reach()
-        self.counted = self.counted._replace(buried=self.counted.buried + 1, last_error=reason)
+        self._fail("buried", reason)
 
     async def completed(self) -> None:
         """Count a message done."""
@@ -153,14 +155,16 @@ class FakeLedger:
     async def failed(self, problem: str, *, is_last: bool) -> None:
         """Count a failed attempt, or a message given up."""
         self._reach()
-        name = "exhausted" if is_last else "failed"
-        count = getattr(self.counted, name) + 1
-        self.counted = self.counted._replace(last_error=problem, **{name: count})
+        self._fail("exhausted" if is_last else "failed", problem)
 
     async def totals(self) -> DrainTotals:
         """Return what was counted."""
         self._reach()
         return self.counted
+
+    def _fail(self, name: str, problem: str) -> None:
+        count = {name: getattr(self.counted, name) + 1}
+        self.counted = self.counted._replace(last_error=problem, last_error_at=self.clock.ms, **count)
 
     def _reach(self) -> None:
         if self.is_away:

@@ -65,3 +65,37 @@ def test_what_is_no_address_is_refused(address: str) -> None:
     """Half an address is none."""
     with pytest.raises(ValueError, match="host:port"):
         split_address(address)
+
+
+@pytest.mark.parametrize(
+    ("redis_url", "broker"),
+    [
+        ("redis://127.0.0.1:6379/0", "redis://127.0.0.1:6379/1"),
+        ("redis://127.0.0.1:6379", "redis://127.0.0.1:6379/1"),
+        ("rediss://user:p%40ss@redis.example:6380/4", "rediss://user:p%40ss@redis.example:6380/5"),
+        ("redis://redis.example?db=2", "redis://redis.example/3"),
+        ("redis://redis.example/7?db=2&ssl_ca_certs=/ca.pem", "redis://redis.example/3?ssl_ca_certs=%2Fca.pem"),
+        ("unix:///run/redis.sock", "unix:///run/redis.sock?db=1"),
+        ("unix:///run/redis.sock?db=3", "unix:///run/redis.sock?db=4"),
+    ],
+)
+def test_messages_lie_in_the_next_database_unless_told(redis_url: str, broker: str) -> None:
+    """The server is that of the store, with its user and password."""
+    assert load_settings(redis_url=redis_url).broker.get_secret_value() == broker
+    told = load_settings(redis_url=redis_url, broker_url="redis://elsewhere/0")
+    assert told.broker.get_secret_value() == "redis://elsewhere/0"
+
+
+@pytest.mark.parametrize(
+    ("redis_url", "broker_url"),
+    [
+        ("redis://127.0.0.1:6379/0", "redis://127.0.0.1:6379/0"),
+        ("redis://127.0.0.1:6379/0", "redis://localhost"),
+        ("redis://redis.example:6379/3", "redis://:secret@redis.example/0?db=3"),
+        ("unix:///run/redis.sock?db=1", "unix:///run/redis.sock?db=1"),
+    ],
+)
+def test_messages_never_lie_among_sessions(redis_url: str, broker_url: str) -> None:
+    """Dramatiq's upkeep walks over every key of its database; however the URL is written, that must not be ours."""
+    with pytest.raises(SettingsError, match="SYNCKAIROS_BROKER_URL"):
+        load_settings(redis_url=redis_url, broker_url=broker_url)

@@ -129,7 +129,8 @@ def test_overtime_runs_on_where_the_clock_is(kind: str) -> None:
     )
     assert [one.has_expired for one in message.groups] == ([True, False] if by_group else [])
     assert message.elapsed_ms == BUDGET + 2_000
-    assert not message.expired_participant_id + message.expired_group_id
+    expired = (message.expired_participant_id, message.expired_group_id)
+    assert expired == (ANN if by_participant else "", RED if by_group else "")
 
 
 def test_two_clocks_as_worked_out_by_hand() -> None:
