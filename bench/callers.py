@@ -105,7 +105,7 @@ class Callers:
 
     def _on_schedule(self, at: float) -> None:
         """Open loop: calls leave when they are due, and wait counts from there, however late the answers come."""
-        due = deque(at + call / self._job.rate for call in range(int((self._tally.end - at) * self._job.rate)))
+        due = deque(at + call / self._job.rate for call in range(round((self._tally.end - at) * self._job.rate)))
         place = 0
         while due:
             now = time.monotonic()

@@ -131,7 +131,8 @@ def _life(session_id: str) -> Iterator[tuple[str, Any]]:
         yield "SwitchCycle", of(pb.SwitchCycleRequest)
     yield "PauseSession", of(pb.PauseSessionRequest)
     yield "ResumeSession", of(pb.ResumeSessionRequest)
-    yield "AdjustTime", of(pb.AdjustTimeRequest, delta_ms=5_000, reason="a fault run")
+    adjusted = create.participants[0].participant_id
+    yield "AdjustTime", of(pb.AdjustTimeRequest, participant_id=adjusted, delta_ms=5_000, reason="a fault run")
     yield "UpdateSession", of(pb.UpdateSessionRequest, labels={"run": "faults"}, update_mask={"paths": ["labels"]})
     yield "SwitchCycle", of(pb.SwitchCycleRequest)
     match random.randrange(4):

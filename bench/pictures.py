@@ -70,7 +70,10 @@ def latencies(report: Report) -> str:
     most_ms = 10 ** math.ceil(math.log10(max(one.max for one in shown.values()) + 1e-9))
     height = TOP + ROW * len(shown) + BOTTOM
     place = _logarithmic(LEAST_MS, max(most_ms, 1.0), LABEL, WIDTH - NOTE)
-    parts = [*_decades(place, most_ms, TOP, height - BOTTOM)]
+    parts = [
+        *_decades(place, most_ms, TOP, height - BOTTOM),
+        _text(WIDTH - NOTE + 10, TOP - 4, "p50 / p99", colour=PALE),
+    ]
     for row, (name, one) in enumerate(shown.items()):
         parts += _spread(name, one, place, TOP + ROW * (row + 1))
     return _svg(height, "Latencies in ms", _note(report), parts)
@@ -101,7 +104,7 @@ def scaling(report: Report) -> str:
     curves = [(panel, points) for panel in PANELS if len(points := _points(panel, report)) > 1]
     if not curves:
         return ""
-    wide, height = (WIDTH - 20) / len(curves), 260
+    wide, height = (WIDTH - 20) / len(PANELS), 260
     parts = []
     for number, (panel, points) in enumerate(curves):
         left = 20 + number * wide

@@ -94,7 +94,7 @@ def _append_only_file(directory: Path) -> Path:
 async def _gaps(streams: list[Recording]) -> int:
     """Count the streams that were told that what they had seen is not so."""
     for stream in streams:
-        await stream.until(lambda seen: seen.of("gap"), seconds=30)
+        await stream.until(lambda seen: seen.of("gap") and len(seen.of("snapshot")) > 1, seconds=30)
     return sum(
         1
         for stream in streams

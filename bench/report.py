@@ -161,7 +161,7 @@ def _scenarios(report: Report) -> Table:
     for name, one in report.scenarios.items():
         if not one.rate and not one.errors:
             continue  # weighs, and calls nobody
-        times = (f"{value:.2f}" if value else "" for value in (one.p50, one.p90, one.p99, one.max))
+        times = (f"{value:.2f}" if one.max else "" for value in (one.p50, one.p90, one.p99, one.max))
         cpu = (f"{value:.3f}" if value else "" for value in (one.server_s, one.redis_s))
         load = f"{one.load:.2f}" if one.load else ""
         table.add_row(name, f"{one.rate:,.0f}", *times, *cpu, load, str(sum(one.errors.values())))

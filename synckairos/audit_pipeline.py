@@ -1,5 +1,6 @@
 """What servers and workers compose of the way to the audit trail: outboxes, ledger, doorbell."""
 
+import asyncio
 from typing import NamedTuple
 
 from synckairos.adapters.dramatiq_broker import open_broker
@@ -16,6 +17,8 @@ from synckairos.application.telemetry import PipelineObserver
 from synckairos.settings import Settings
 
 BROKER_TIMEOUT_S = 2.0
+DATABASE_PATIENCE_S = 2.0
+"""For saying how the pipeline is doing; a database that hangs counts as one that is away."""
 
 
 class PipelineParts(NamedTuple):
@@ -44,7 +47,11 @@ def pipeline_report(parts: PipelineParts, database: Database | None) -> Pipeline
         return PipelineReport(parts.outbox, parts.ledger, None, None)
 
     async def check() -> None:
-        health = await database.health()
+        try:
+            async with asyncio.timeout(DATABASE_PATIENCE_S):
+                health = await database.health()
+        except TimeoutError as error:
+            raise AuditUnavailable("the database does not answer") from error
         if not health.is_up:
             raise AuditUnavailable(f"the database cannot be used: {health.problem}")
 

@@ -22,6 +22,8 @@ from synckairos.settings import Settings
 
 LOOK_S: Final = 2.0
 """Between two looks at whether the trail can be read."""
+PATIENCE_S: Final = 5.0
+"""For one look; a database that hangs counts as one that is away."""
 _NOBODY: Final = "00000000-0000-0000-0000-000000000000"
 
 
@@ -62,7 +64,8 @@ async def tell_health(reader: AuditReader, health: Health) -> None:
 
 async def _can_be_read(reader: AuditReader) -> bool:
     try:
-        await reader.latest([_NOBODY])
-    except AuditUnavailable:
+        async with asyncio.timeout(PATIENCE_S):
+            await reader.latest([_NOBODY])
+    except (AuditUnavailable, TimeoutError):
         return False
     return True

@@ -4,6 +4,7 @@ A test that stops, pauses or floods a server starts one of its own in `server_di
 environment points the tests to other servers, and none that is missing makes a test be skipped.
 """
 
+import os
 import shutil
 import tempfile
 from collections.abc import Callable, Iterator
@@ -12,6 +13,10 @@ from pathlib import Path
 import pytest
 
 from synckairos.devstack import PostgresServer, RedisServer
+
+# Tests start servers while they make calls: with gRPC's own handlers of fork(), one child in five dies of SIGSEGV. They
+# are set up when gRPC is imported, which happens after this.
+os.environ.setdefault("GRPC_ENABLE_FORK_SUPPORT", "0")
 
 FIGURES = pytest.StashKey[list[str]]()
 

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar, Final
 
+from google.protobuf.field_mask_pb2 import FieldMask
 from redis.asyncio import Redis
 
 from bench.crew import Measurement
@@ -82,7 +83,7 @@ async def _ending(
 
     ids = await seed(world.redis_url, prefix, Seed(count, bank_ms=bank_ms))
     requests = [
-        pb.UpdateSessionRequest(session_id=one, labels={"run": "bench"}, update_mask={"paths": ["labels"]})
+        pb.UpdateSessionRequest(session_id=one, labels={"run": "bench"}, update_mask=FieldMask(paths=["labels"]))
         for one in ids
     ]
     job = CallsJob(

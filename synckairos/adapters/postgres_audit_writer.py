@@ -83,7 +83,7 @@ async def _lock_sessions(session: Session, batch: Batch) -> dict[str, Place]:
 
 
 async def _put_sessions(session: Session, batch: Batch, reached: dict[str, Place]) -> None:
-    added = [session_row(latest) for session_id, latest in sorted(batch.latest.items()) if session_id not in reached]
+    added = [session_row(latest) for session_id, latest in batch.latest.items() if session_id not in reached]
     moved = [session_row(batch.latest[one]) for one, place in reached.items() if batch.latest[one].place > place]
     if added and len(await session.fetch(ADD_SESSIONS, *columns(added, SESSION_WIDTH))) < len(added):
         raise _SessionsAppearedError
@@ -100,7 +100,7 @@ async def _flag_forks(session: Session, rows: "list[Row]", reached: dict[str, Pl
     seen: set[Version] = set()
     suspects: set[Version] = set()
     for one in versions:
-        if one[1:] <= reached.get(one[0], NOWHERE)[:2]:
+        if one in seen or one[1:] <= reached.get(one[0], NOWHERE)[:2]:
             suspects.add(one)
         seen.add(one)
     if not suspects:

@@ -1,8 +1,12 @@
 """AuditService: read the request, ask the trail, the pipeline or the recovery, answer."""
 
-from collections.abc import Callable
+import asyncio
+import time
+from collections.abc import Awaitable, Callable
+from typing import Final, TypeVar
 
 from synckairos.application.audit import AuditedEvent, AuditedSession, AuditReader, EventKey, SessionKey
+from synckairos.application.errors import AuditUnavailable
 from synckairos.application.pipeline import Pipeline
 from synckairos.application.ports import Request
 from synckairos.application.recovery import Recovery
@@ -16,6 +20,11 @@ from synckairos.rpc.fields import MAX_REASON_BYTES, Fields
 from synckairos.rpc.mapping import session_message, timestamp
 from synckairos.v1 import audit_service_pb2 as pb
 
+SHARE_OF_TIME: Final = 0.9
+"""Of a call's time that reading may take: the rest is for telling that it took too long."""
+
+ReadT = TypeVar("ReadT")
+
 
 class AuditServicer:
     """Every call of AuditService; errors are the interceptor's business."""
@@ -27,7 +36,7 @@ class AuditServicer:
         self._now_us = now_us
 
     async def ListSessionEvents(  # noqa: N802 - the contract's name
-        self, request: pb.ListSessionEventsRequest, _context: Context
+        self, request: pb.ListSessionEventsRequest, context: Context
     ) -> pb.ListSessionEventsResponse:
         """Return a page of a session's events, oldest first."""
         fields = Fields()
@@ -37,27 +46,28 @@ class AuditServicer:
         async def read(after: EventKey | None, count: int) -> list[AuditedEvent]:
             return await self._reader.events(query._replace(after=after, limit=count))
 
-        events, last = await paging.fill(query.limit, query.after, read, _event_key, audited_event)
-        if not events and (await self._reader.latest([query.session_id]))[0] is None:
+        page = paging.fill(query.limit, query.after, read, _event_key, audited_event)
+        events, last = await _in_time(context, page)
+        if not events and (await _in_time(context, self._reader.latest([query.session_id])))[0] is None:
             raise SessionNotFound(query.session_id)
         return pb.ListSessionEventsResponse(
             events=events, next_page_token=audit_tokens.write_event(last, query) if last else ""
         )
 
     async def GetSessionAudit(  # noqa: N802 - the contract's name
-        self, request: pb.GetSessionAuditRequest, _context: Context
+        self, request: pb.GetSessionAuditRequest, context: Context
     ) -> pb.GetSessionAuditResponse:
         """Return the summary of a session and its participants' statistics."""
         fields = Fields()
         session_id = fields.uuid("session_id", request.session_id)
         fields.check()
-        audit = await self._reader.session(session_id)
+        audit = await _in_time(context, self._reader.session(session_id))
         if audit is None:
             raise SessionNotFound(session_id)
         return session_audit(audit)
 
     async def ListAuditedSessions(  # noqa: N802 - the contract's name
-        self, request: pb.ListAuditedSessionsRequest, _context: Context
+        self, request: pb.ListAuditedSessionsRequest, context: Context
     ) -> pb.ListAuditedSessionsResponse:
         """Return a page of the trail's sessions, newest first."""
         fields = Fields()
@@ -67,7 +77,8 @@ class AuditServicer:
         async def read(after: SessionKey | None, count: int) -> list[AuditedSession]:
             return await self._reader.sessions(query._replace(after=after, limit=count))
 
-        sessions, last = await paging.fill(query.limit, query.after, read, _session_key, audited_session)
+        page = paging.fill(query.limit, query.after, read, _session_key, audited_session)
+        sessions, last = await _in_time(context, page)
         return pb.ListAuditedSessionsResponse(
             sessions=sessions, next_page_token=audit_tokens.write_session(last, query) if last else ""
         )
@@ -106,3 +117,16 @@ def _event_key(audited: AuditedEvent) -> EventKey:
 
 def _session_key(summary: AuditedSession) -> SessionKey:
     return SessionKey(summary.session.created_at, summary.session.session_id)
+
+
+async def _in_time(context: Context, reading: Awaitable[ReadT]) -> ReadT:
+    """Return what is read; raises AuditUnavailable if it takes nearly all of the call's time (10 s without a deadline).
+
+    A database that hangs answers nothing at all, and is not told from a slow one before its own timeouts.
+    """
+    left = deadline_of(context) - time.monotonic()
+    try:
+        async with asyncio.timeout(left * SHARE_OF_TIME):
+            return await reading
+    except TimeoutError as error:
+        raise AuditUnavailable("the audit trail did not answer in time") from error

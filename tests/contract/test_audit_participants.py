@@ -1,5 +1,10 @@
 """The contract of what the audit trail says about participants."""
 
+from collections.abc import Sequence
+
+import pytest
+
+from synckairos.application.audit import AuditedParticipant, AuditRecord
 from synckairos.domain.commands import AddParticipant, Complete, RemoveParticipant, Start, Switch
 from synckairos.domain.specification import ParticipantSpec
 from tests.contract.audit_backends import AuditBackend, audit, records_of, sid
@@ -51,16 +56,40 @@ async def test_a_participant_that_left_is_remembered(audit_backend: AuditBackend
     assert known.summary.total_participants == 2
 
 
-async def test_a_participant_that_came_back_is_not_removed(audit_backend: AuditBackend) -> None:
-    """The later of the two counts, also if it arrives first."""
+@pytest.mark.parametrize("order", [1, -1])
+async def test_a_participant_that_came_back_is_not_removed(audit_backend: AuditBackend, order: int) -> None:
+    """The later of the two counts, whichever arrives first."""
     game = Game(per_participant(60_000, 60_000))
     game.ok(2_000, RemoveParticipant(ANN))
     game.ok(4_000, AddParticipant(ParticipantSpec(ANN, total_time_ms=9_000)))
     records = records_of(game)
-    for record in reversed(records):
+    for record in records[::order]:
         await audit_backend.trail.write([record])
 
-    known = await audit(audit_backend, sid(records))
+    ann = await ann_of(audit_backend, records)
 
-    (ann,) = [one for one in known.participants if one.participant_id == ANN]
     assert (ann.removed_at, ann.added_at, ann.total_time_ms) == (None, at(0), 9_000)
+
+
+@pytest.mark.parametrize("size", [1, 10])
+@pytest.mark.parametrize("order", [1, -1])
+async def test_of_two_removals_the_later_counts(audit_backend: AuditBackend, order: int, size: int) -> None:
+    """In one batch or in several."""
+    game = Game(per_participant(60_000, 60_000))
+    game.ok(2_000, RemoveParticipant(ANN))
+    game.ok(4_000, AddParticipant(ParticipantSpec(ANN, total_time_ms=9_000)))
+    game.ok(6_000, RemoveParticipant(ANN))
+    records = records_of(game)
+    mixed = records[::order]
+    for start in range(0, len(mixed), size):
+        await audit_backend.trail.write(mixed[start : start + size])
+
+    ann = await ann_of(audit_backend, records)
+
+    assert (ann.removed_at, ann.added_at, ann.total_time_ms) == (at(6_000), at(0), 9_000)
+
+
+async def ann_of(backend: AuditBackend, records: Sequence[AuditRecord]) -> AuditedParticipant:
+    """Return what is known of ANN."""
+    (ann,) = [one for one in (await audit(backend, sid(records))).participants if one.participant_id == ANN]
+    return ann

@@ -1,43 +1,28 @@
-"""AuditService end to end: pages while the trail grows, and a trail that is away, not made, or not there at all."""
+"""AuditService end to end, on a real trail: pages while it grows, filters, a whole life, a recovery."""
 
-import asyncio
-import time
-from collections.abc import AsyncIterator, Awaitable, Callable
-from pathlib import Path
+from collections.abc import AsyncIterator, Callable
 from typing import Any
 
 import grpc
 import pytest
-from grpc_health.v1 import health_pb2, health_pb2_grpc
-from grpc_reflection.v1alpha import reflection_pb2, reflection_pb2_grpc
 
 from synckairos.adapters.postgres_audit_writer import PostgresAuditTrail
 from synckairos.adapters.postgres_database import Database
 from synckairos.adapters.postgres_migrations import apply_migrations
 from synckairos.adapters.postgres_options import DatabaseOptions
-from synckairos.bootstrap import Server
 from synckairos.cli.migration import migrations_folder
 from synckairos.devstack import PostgresServer, RedisServer
 from synckairos.settings import Settings
 from synckairos.v1 import audit_service_pb2 as pb
-from synckairos.v1 import event_pb2, session_pb2, session_service_pb2
+from synckairos.v1 import event_pb2, session_service_pb2
 from synckairos.v1.audit_service_pb2_grpc import AuditServiceStub
 from synckairos.v1.session_service_pb2_grpc import SessionServiceStub
 from tests.harness.audit_lives import life, session_id
-from tests.harness.client import new_id, refused, running_session, two_players
+from tests.harness.client import new_id, refused, running_session
 from tests.harness.databases import own_database
 from tests.harness.draining import drain
 from tests.harness.in_process import serving, settings_for
 from tests.integration.key_space import KeySpace
-
-AUDIT = "synckairos.v1.AuditService"
-SERVING, NOT_SERVING = health_pb2.HealthCheckResponse.SERVING, health_pb2.HealthCheckResponse.NOT_SERVING
-READS: list[tuple[str, Any]] = [
-    ("ListSessionEvents", pb.ListSessionEventsRequest(session_id=session_id(0))),
-    ("GetSessionAudit", pb.GetSessionAuditRequest(session_id=session_id(0))),
-    ("ListAuditedSessions", pb.ListAuditedSessionsRequest()),
-    ("RecoverSession", pb.RecoverSessionRequest(session_id=session_id(0))),
-]
 
 
 @pytest.fixture
@@ -69,28 +54,6 @@ async def channel(settings: Settings) -> AsyncIterator[Any]:
         yield channel
 
 
-async def health(channel: Any, service: str) -> Any:
-    """Return what a service says of itself."""
-    reply = await health_pb2_grpc.HealthStub(channel).Check(health_pb2.HealthCheckRequest(service=service))
-    return reply.status
-
-
-async def until(condition: Callable[[], Awaitable[bool]], seconds: float = 20.0) -> None:
-    """Wait for a condition."""
-    async with asyncio.timeout(seconds):
-        while not await condition():  # noqa: ASYNC110 - what is asked is another process
-            await asyncio.sleep(0.05)
-
-
-async def audit_says(channel: Any, status: Any) -> None:
-    """Wait until AuditService's own health is this."""
-
-    async def says() -> bool:
-        return bool(await health(channel, AUDIT) == status)
-
-    await until(says)
-
-
 async def pages(stub: Any, **request: Any) -> AsyncIterator[pb.ListSessionEventsResponse]:
     """Yield every page of a list of events."""
     token = ""
@@ -100,17 +63,6 @@ async def pages(stub: Any, **request: Any) -> AsyncIterator[pb.ListSessionEvents
         token = reply.next_page_token
         if not token:
             return
-
-
-async def test_the_service_is_healthy_and_reflected(channel: Any) -> None:
-    """Its own entry says SERVING once the trail could be read, and grpcurl finds it."""
-    await audit_says(channel, SERVING)
-
-    call = reflection_pb2_grpc.ServerReflectionStub(channel).ServerReflectionInfo()
-    await call.write(reflection_pb2.ServerReflectionRequest(list_services=""))
-    reply = await call.read()
-    call.cancel()
-    assert AUDIT in {service.name for service in reply.list_services_response.service}
 
 
 async def test_every_event_is_on_exactly_one_page_while_the_trail_grows(channel: Any, database: Database) -> None:
@@ -243,77 +195,3 @@ async def test_a_lost_session_comes_back(channel: Any, settings: Settings) -> No
     events = [event async for page in pages(audit, session_id=before.session_id) for event in page.events]
     assert (events[2].type, events[2].actor) == (event_pb2.EVENT_TYPE_SESSION_RECOVERED, "operator")
     assert [event.epoch for event in events] == [before.epoch] * 2 + [reply.session.epoch] * 2
-
-
-@pytest.fixture
-async def own_postgres(server_directory: Path) -> AsyncIterator[PostgresServer]:
-    """A PostgreSQL that only this test uses, with the tables of the trail."""
-    server = PostgresServer(server_directory / "postgres")
-    await asyncio.to_thread(server.start)
-    await apply_migrations(server.url, migrations_folder())
-    yield server
-    await asyncio.to_thread(server.stop)
-    server.wipe()
-
-
-async def test_a_database_that_goes_takes_no_session_with_it(
-    redis_server: RedisServer, own_postgres: PostgresServer
-) -> None:
-    """The trail is AUDIT_UNAVAILABLE at once and its health NOT_SERVING; sessions go on; it comes back by itself."""
-    settings = settings_for(redis_server.url, database_url=own_postgres.url)
-    async with serving(settings) as server, grpc.aio.insecure_channel(server.address) as channel:
-        audit, sessions = AuditServiceStub(channel), SessionServiceStub(channel)
-        await audit_says(channel, SERVING)
-        await asyncio.to_thread(own_postgres.stop)
-
-        for name, request in READS:
-            started = time.monotonic()
-            problem = await refused(getattr(audit, name)(request))
-            assert (problem.code, problem.reason) == (grpc.StatusCode.UNAVAILABLE, "AUDIT_UNAVAILABLE"), name
-            assert problem.retry_after_s
-            assert time.monotonic() - started < settings.database_connect_timeout_s
-        await audit_says(channel, NOT_SERVING)
-        assert await health(channel, "") == SERVING
-        assert (await sessions.CreateSession(two_players())).session.version == 1
-        status = (await audit.GetPipelineStatus(pb.GetPipelineStatusRequest())).status
-        assert status.degraded
-        assert status.outbox_length == 1
-
-        await asyncio.to_thread(own_postgres.start)
-        await audit_says(channel, SERVING)
-        reply = await audit.ListAuditedSessions(pb.ListAuditedSessionsRequest())
-        assert list(reply.sessions) == []
-
-
-async def _refuses_the_trail(server: Server, text: str) -> None:
-    async with grpc.aio.insecure_channel(server.address) as channel:
-        audit, sessions = AuditServiceStub(channel), SessionServiceStub(channel)
-        for name, request in READS:
-            problem = await refused(getattr(audit, name)(request))
-            assert (problem.code, problem.reason) == (grpc.StatusCode.UNAVAILABLE, "AUDIT_UNAVAILABLE"), name
-            assert text in problem.text
-        assert await health(channel, AUDIT) == NOT_SERVING
-        assert await health(channel, "") == SERVING
-        assert (await sessions.CreateSession(two_players())).session.status == session_pb2.STATUS_PENDING
-
-
-async def test_without_a_database_there_is_no_trail(redis_server: RedisServer) -> None:
-    """Every read says so, and the pipeline that nothing is written; sessions do not mind."""
-    async with serving(settings_for(redis_server.url)) as server:
-        await _refuses_the_trail(server, "no audit trail")
-        async with grpc.aio.insecure_channel(server.address) as channel:
-            reply = await AuditServiceStub(channel).GetPipelineStatus(pb.GetPipelineStatusRequest())
-
-    assert reply.status.degraded
-    assert any("database" in reason for reason in reply.status.degraded_reasons)
-
-
-async def test_without_its_tables_the_trail_cannot_be_read(
-    redis_server: RedisServer, postgres_server: PostgresServer
-) -> None:
-    """A database that nobody has migrated answers, but has no trail: it is said what to run."""
-    async with (
-        own_database(postgres_server) as url,
-        serving(settings_for(redis_server.url, database_url=url)) as server,
-    ):
-        await _refuses_the_trail(server, "synckairos migrate up")

@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 from hypothesis.strategies import DataObject
 
 from synckairos.adapters.postgres_audit_reader import PostgresAuditReader
-from synckairos.adapters.postgres_audit_writer import PostgresAuditTrail
+from synckairos.adapters.postgres_audit_rows import arrange
+from synckairos.adapters.postgres_audit_writer import PostgresAuditTrail, _write
 from synckairos.adapters.postgres_database import Database
 from synckairos.adapters.postgres_errors import (
     ConnectionFailed,
@@ -118,6 +119,42 @@ async def test_many_writers_of_the_same_sessions_get_along(database: Database) -
     await fake.write(records)
     for session_id in ids:
         assert await picture(PostgresAuditReader(database), session_id) == await picture(fake, session_id)
+
+
+async def test_new_sessions_are_added_in_one_order(database: Database) -> None:
+    """Whatever order they come in: writers that add the same ones the other way round would wait in a circle."""
+    chance = random.Random(4)
+    trail = PostgresAuditTrail(database)
+    for _ in range(10):
+        records = [played(switches=0)[0] for _ in range(100)]
+
+        written = await asyncio.gather(*(trail.write(chance.sample(records, 100)) for _ in range(6)))
+
+        assert sum(one.new for one in written) == len(records)
+
+
+async def waits_for_a_lock(url: str) -> bool:
+    """Whether somebody in the database does."""
+    return (1,) in await ask(
+        url, "SELECT 1 FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND datname = current_database()"
+    )
+
+
+async def test_a_session_that_is_just_being_added_is_waited_for(database: Database, url: str) -> None:
+    """Its row is not there yet and cannot be locked: the second writer starts over and finds how far the first got."""
+    session_id = str(uuid4())
+    main, fork = played(session_id, 5), played(session_id, 2, "fork")
+    async with database.transaction() as session:
+        await _write(session, arrange(main))
+        second = asyncio.create_task(PostgresAuditTrail(database).write(fork))
+        async with asyncio.timeout(10):
+            while not await waits_for_a_lock(url):  # noqa: ASYNC110 - the database tells nobody
+                await asyncio.sleep(0.01)
+
+    assert await second == Written(len(fork), 0, len(fork))
+    known = await PostgresAuditReader(database).session(session_id)
+    assert known is not None
+    assert (known.summary.session, known.fork_count) == (main[-1].event.session, 2 * len(fork))
 
 
 async def test_what_is_stored_is_what_was_said(database: Database, url: str) -> None:

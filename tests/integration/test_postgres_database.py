@@ -43,6 +43,11 @@ async def database(postgres_server: PostgresServer) -> AsyncIterator[Database]:
     await database.close()
 
 
+def by(proxy: TcpProxy, server: PostgresServer) -> str:
+    """Return the server's URL by way of a proxy."""
+    return server.url.replace(f":{server.port}", f":{proxy.port}")
+
+
 async def until(condition: Callable[[], Awaitable[bool]]) -> None:
     """Wait until it holds."""
     async with asyncio.timeout(30):
@@ -121,12 +126,43 @@ async def test_a_killed_backend_costs_a_read_nothing(postgres_server: PostgresSe
     assert other != pid
 
 
+async def test_a_connection_that_died_unnoticed_costs_a_read_nothing(postgres_server: PostgresServer) -> None:
+    """Cut behind a proxy before this side has heard of it; the other kept ones are not tried either."""
+    async with TcpProxy("127.0.0.1", postgres_server.port) as proxy:
+        database = Database(options(postgres_server, url=by(proxy, postgres_server)))
+        async with database.session(), database.session():
+            pass
+        proxy.cut()
+
+        assert [tuple(row) for row in await database.fetch(ONE)] == [(1,)]
+
+        assert (database.statistics().opened, database.statistics().idle) == (3, 1)
+        await database.close()
+
+
+async def test_a_database_that_falls_silent_at_work_is_given_up(postgres_server: PostgresServer) -> None:
+    """A bit after the time a statement may take; and that connection is not used again."""
+    async with TcpProxy("127.0.0.1", postgres_server.port) as proxy:
+        database = Database(options(postgres_server, url=by(proxy, postgres_server), statement_timeout_s=0.1))
+        await database.fetch(ONE)
+        proxy.blackhole = True
+
+        with pytest.raises(ConnectionFailed, match="in time"):
+            async with database.session() as session:
+                await session.fetch(ONE)
+
+        proxy.blackhole = False
+        async with database.session() as session:
+            assert [tuple(row) for row in await session.fetch(ONE)] == [(1,)]
+        assert database.statistics().opened == 2
+        await database.close()
+
+
 async def test_a_silent_database_is_given_up(postgres_server: PostgresServer) -> None:
     """One that takes the connection and says nothing."""
     async with TcpProxy("127.0.0.1", postgres_server.port) as proxy:
         proxy.blackhole = True
-        url = postgres_server.url.replace(f":{postgres_server.port}", f":{proxy.port}")
-        database = Database(DatabaseOptions(url, connect_timeout_s=0.2))
+        database = Database(options(postgres_server, url=by(proxy, postgres_server), connect_timeout_s=0.2))
 
         with pytest.raises(ConnectionFailed, match="in time"):
             await database.fetch(ONE)

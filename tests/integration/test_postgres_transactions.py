@@ -5,7 +5,7 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-from synckairos.adapters.postgres_database import Database, Session, Statement
+from synckairos.adapters.postgres_database import BEGIN, Database, Session, Statement
 from synckairos.adapters.postgres_errors import Conflicted, ConnectionFailed, ConstraintViolated, ReadOnlyDatabase
 from synckairos.adapters.postgres_options import DatabaseOptions
 from synckairos.devstack import PostgresServer
@@ -173,6 +173,18 @@ async def test_a_cancelled_one_is_rolled_back(postgres_server: PostgresServer, d
     await add(database, 2)
     assert await kept(postgres_server) == [2]
     assert (database.statistics().opened, database.statistics().in_use) == (2, 0)
+
+
+async def test_a_transaction_left_open_is_not_passed_on(postgres_server: PostgresServer, database: Database) -> None:
+    """Its connection is closed, which rolls it back."""
+    async with database.session() as session:
+        await session.execute(BEGIN)
+        await session.fetch(ADD, 1)
+
+    await add(database, 2)
+
+    assert await kept(postgres_server) == [2]
+    assert database.statistics().opened == 2
 
 
 async def test_closing_cuts_off_what_is_in_use(postgres_server: PostgresServer, database: Database) -> None:
