@@ -38,7 +38,7 @@ endef
 
 .PHONY: help
 help: ## list the targets
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 .PHONY: setup
 setup: $(SETUP) ## install everything for development into .venv; does nothing when that is current
@@ -50,6 +50,14 @@ run: $(RUNTIME) ## start Redis, PostgreSQL, a server and a worker on this machin
 .PHONY: test
 test: $(SETUP) ## run all tests with coverage, against a real Redis and a real PostgreSQL
 	$(BIN)/python -m pytest --cov
+
+.PHONY: bench
+bench: $(SETUP) ## measure everything beside its baselines (20 minutes alone on the machine); results in build/bench
+	$(BIN)/python -m bench --json build/bench/results.json --out build/bench
+
+.PHONY: bench-check
+bench-check: $(SETUP) ## hold what a minute can tell to its thresholds
+	$(BIN)/python -m bench --quick --check --json build/bench/check.json
 
 .PHONY: proto
 proto: $(SETUP) ## write generated/ anew from protos/

@@ -15,6 +15,8 @@ class Sizes(NamedTuple):
     run_s: float
     fresh_s: float
     """A baseline this old is measured again before a scenario that is compared with it."""
+    settle_s: float
+    """After the last change, for what is still on its way."""
     sessions: int
     watchers: int
     many_watchers: int
@@ -40,6 +42,7 @@ FULL: Final = Sizes(
     warm_s=0.5,
     run_s=3.0,
     fresh_s=0.0,
+    settle_s=1.0,
     sessions=1_000,
     watchers=1_000,
     many_watchers=10_000,
@@ -55,11 +58,12 @@ FULL: Final = Sizes(
 )
 QUICK: Final = FULL._replace(
     is_quick=True,
-    rounds=3,
+    rounds=2,
     single_rounds=1,
     warm_s=0.1,
-    run_s=0.35,
-    fresh_s=3.0,
+    run_s=0.3,
+    fresh_s=6.0,
+    settle_s=0.3,
     watchers=300,
     many_watchers=1_000,
     fan_outs=10,
@@ -72,3 +76,5 @@ QUICK: Final = FULL._replace(
     starts=1,
     participants=(2, 100),
 )
+CHECK: Final = QUICK._replace(rounds=6, fresh_s=1.0)
+"""A quick run of only those that a quick check looks at."""

@@ -26,7 +26,6 @@ EXPIRING_A_SECOND: Final = 200
 PREPARED_A_SECOND: Final = 500
 """Sessions that are to expire, made ready at least; the first of them expires when all are."""
 UPDATE: Final = SERVICE + "UpdateSession"
-SETTLE_S: Final = 1.0
 HALF: Final = 0.5
 
 
@@ -63,7 +62,7 @@ class Expiry(Scenario):
                 job.run_s = sizes.expiring_s
             await asyncio.sleep(first_s - time.time() - sizes.warm_s)
             measured = await world.crew.measure(jobs, world.pids([server]))
-            await asyncio.sleep(SETTLE_S)
+            await asyncio.sleep(sizes.settle_s)
             measured.latencies, also_wrong = await lateness(world.redis_url, prefix, ending)
         measured.errors.update(wrong + also_wrong)
         await world.forget(prefix)

@@ -21,8 +21,6 @@ WATCHING: Final = 2
 """Load processes that watch; the next one calls."""
 STREAMS: Final = 50
 """Of each connection."""
-SETTLE_S: Final = 1.0
-"""After the last change, for what is still on its way."""
 
 
 async def watch(world: World, address: str, ids: Sequence[str], *, tick_ms: int = 0) -> Watch:
@@ -87,7 +85,7 @@ class FanOut(Scenario):
             watching = await watch(world, server.address, [session_id] * self.size)
             job = switching(server.address, session_id, rate=self.rate, changes=self.changes)
             measured = await world.crew.without(WATCHING).measure([job], world.pids([server]))
-            await asyncio.sleep(SETTLE_S)
+            await asyncio.sleep(world.sizes.settle_s)
             results = await watching.stop()
         call = measured.latencies
         measured.latencies = told(measured, results, self.size)
@@ -114,7 +112,7 @@ class Propagation(Scenario):
         watching = await watch(world, second.address, [session_id])
         job = switching(first.address, session_id, rate=self.rate, changes=world.sizes.fan_outs * 4)
         measured = await world.crew.without(1).measure([job], world.pids([first, second]))
-        await asyncio.sleep(SETTLE_S)
+        await asyncio.sleep(world.sizes.settle_s)
         measured.latencies = told(measured, await watching.stop(), 1)
         return measured
 

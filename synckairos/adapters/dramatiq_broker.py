@@ -92,18 +92,24 @@ class DoorbellQueue:
 
     def named(self) -> set[int]:
         """Return the partitions named by messages that will still be worked on."""
+        return self._named_since(current_millis() - STALE_MS)
+
+    def queued(self) -> set[int]:
+        """Return the partitions named by messages that no worker has in hand: they wait, or are not due yet."""
+        return self._named_since(current_millis())
+
+    def _named_since(self, oldest: int) -> set[int]:
         partitions: set[int] = set()
         for name in (self._name, dq_name(self._name)):
             with self._broker.client.pipeline(transaction=True) as pipe:
                 pipe.lrange(f"{NAMESPACE}:{name}", 0, -1)
                 pipe.hgetall(f"{NAMESPACE}:{name}.msgs")
                 waiting, messages = pipe.execute()
-            partitions.update(_named(set(waiting), messages))
+            partitions.update(_named(set(waiting), messages, oldest))
         return partitions
 
 
-def _named(waiting: set[bytes], messages: dict[bytes, bytes]) -> Iterable[int]:
-    oldest = current_millis() - STALE_MS
+def _named(waiting: set[bytes], messages: dict[bytes, bytes], oldest: int) -> Iterable[int]:
     for message_id, encoded in messages.items():
         message: Message[None] = Message.decode(encoded)
         if message_id in waiting or _latest_instant(message) > oldest:

@@ -3,7 +3,7 @@
 Whoever rings sets a guard for the partition first, in the broker's database, so that messages and guards are lost
 together if they are. The actor takes the guard away once the outbox is empty, and looks once more: a commit whose ring
 was refused by the guard is never missed. A guard that nobody takes away (whoever rang died before the message left,
-or the message is lost) expires.
+or the message is lost) expires, or is taken away once the outbox is seen to stand still.
 """
 
 import asyncio
@@ -79,6 +79,10 @@ class DramatiqBell:
     async def keep(self) -> None:
         """Extend the guards of messages that still wait; raises BrokerUnavailable."""
         await self._call(self._keep)
+
+    async def free(self, partitions: Sequence[int]) -> None:
+        """Take away the guards of those partitions that no message in the queue names; raises BrokerUnavailable."""
+        await self._call(lambda: self._guards.drop(sorted(set(partitions) - self._queue.queued())))
 
     async def extend(self, partitions: Sequence[int]) -> None:
         """Let guards live on while a message is worked on; raises BrokerUnavailable."""

@@ -12,7 +12,13 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 
 import structlog
 
-from synckairos.adapters.postgres_errors import Conflicted, ConnectionFailed, DatabaseUnavailable, naming_errors
+from synckairos.adapters.postgres_errors import (
+    Conflicted,
+    ConnectionFailed,
+    DatabaseUnavailable,
+    NoAnswer,
+    naming_errors,
+)
 from synckairos.adapters.postgres_options import DatabaseOptions
 from synckairos.adapters.postgres_pool import PostgresPool
 from synckairos.application.errors import AuditUnavailable
@@ -145,8 +151,8 @@ class Database:
             async with self._pool.lease() as lease:
                 is_fresh = lease.is_fresh
                 return await Session(lease.connection, self).fetch(statement, *values)
-        except ConnectionFailed:
-            if is_fresh:
+        except ConnectionFailed as error:
+            if is_fresh or isinstance(error, NoAnswer):
                 raise
         self._pool.forget_idle()
         async with self.session(fresh=True) as session:
@@ -157,8 +163,8 @@ class Database:
         try:
             session = Session(lease.connection, self)
             await session.execute(begin)
-        except ConnectionFailed:
-            if lease.is_fresh:
+        except ConnectionFailed as error:
+            if lease.is_fresh or isinstance(error, NoAnswer):
                 raise
             lease.connection.terminate()
             await stack.aclose()
@@ -178,12 +184,15 @@ class Database:
             raise RuntimeError("a Database belongs to one event loop: open another one for another loop")
 
     async def health(self) -> DatabaseHealth:
-        """Ask the database whether it is there; never raises."""
+        """Ask the database whether it is there, for as long as connecting may take; never raises."""
         started = time.perf_counter()
         try:
-            ((version,),) = await self.fetch(PING)
+            async with asyncio.timeout(self._options.connect_timeout_s):
+                ((version,),) = await self.fetch(PING)
         except AuditUnavailable as error:
             return DatabaseHealth(is_up=False, problem=str(error))
+        except TimeoutError:
+            return DatabaseHealth(is_up=False, problem="the database did not answer in time")
         return DatabaseHealth(True, (time.perf_counter() - started) * 1_000, str(version))
 
     def statistics(self) -> DatabaseStatistics:

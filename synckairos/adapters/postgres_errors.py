@@ -27,6 +27,10 @@ class ConnectionFailed(DatabaseUnavailable):
     """No connection, or one that broke: nobody listens, the network fails, the server goes down or comes up."""
 
 
+class NoAnswer(ConnectionFailed):
+    """The database is silent: what it did with what it was asked is not known."""
+
+
 class LoginRefused(DatabaseUnavailable):
     """The user, the password or the server's access rules do not fit."""
 
@@ -83,6 +87,7 @@ _BY_SQLSTATE: Final[dict[str, tuple[type[DatabaseUnavailable | DatabaseRefused],
     "08": (ConnectionFailed, "the connection to the database broke"),
     "22": (DataInvalid, "a value does not fit its column"),
     "23": (ConstraintViolated, "a value breaks a rule of the schema"),
+    "23502": (SchemaMismatch, "the database wants a column that this version does not fill"),
     "25006": (ReadOnlyDatabase, "the database is read-only: is it a standby?"),
     "28": (LoginRefused, "the database refused the login: check user, password and pg_hba.conf"),
     "3D": (DatabaseMissing, "there is no such database: create it, then run `synckairos migrate up`"),
@@ -112,11 +117,11 @@ def named_error(error: BaseException, statement: str = "") -> DatabaseUnavailabl
             return _of_server(error, where)
         case ssl.SSLError():
             # SSLError says which check failed; it knows nothing secret.
-            return TlsRefused(f"no TLS with the database: {error.reason or 'it failed'}{_verification(error)}{where}")
+            return TlsRefused(f"no TLS with the database: {_failed_check(error)}{where}")
         case asyncpg.DataError() | UnicodeError() | OverflowError():
             return DataInvalid(f"a value cannot be sent to the database{where}")
         case TimeoutError():
-            return ConnectionFailed(f"the database did not answer in time{where}")
+            return NoAnswer(f"the database did not answer in time{where}")
         case ConnectionError() if "SSL" in str(error):
             # All that asyncpg says when the server answers a request for TLS with no.
             return TlsRefused(f"the database offers no TLS{where}")
@@ -127,6 +132,9 @@ def named_error(error: BaseException, statement: str = "") -> DatabaseUnavailabl
 
 def _of_server(error: asyncpg.PostgresError, where: str) -> DatabaseUnavailable | DatabaseRefused:
     sqlstate = str(getattr(error, "sqlstate", "") or "")
+    if sqlstate == "23514" and not getattr(error, "constraint_name", None):
+        # No rule of a table, but of its partitioning: every event would be refused.
+        return SchemaMismatch(f"no partition takes the event: is the DEFAULT one gone? [{sqlstate}]{where}", sqlstate)
     kind, text = _BY_SQLSTATE.get(sqlstate) or _BY_SQLSTATE.get(sqlstate[:2]) or (DatabaseUnavailable, "")
     named = ": ".join(part for part in (text or "the database failed", _object(error)) if part)
     return kind(f"{named} [{sqlstate}]{where}", sqlstate)
@@ -138,9 +146,9 @@ def _object(error: asyncpg.PostgresError) -> str:
     return str(name) if name else ""
 
 
-def _verification(error: ssl.SSLError) -> str:
-    told = getattr(error, "verify_message", "")
-    return f", {told}" if told else ""
+def _failed_check(error: ssl.SSLError) -> str:
+    told = (getattr(error, "reason", ""), getattr(error, "verify_message", ""))
+    return ", ".join(text for text in told if text) or "the handshake failed"
 
 
 @contextmanager

@@ -7,13 +7,14 @@ spends a round trip after every use on resetting what nobody here changes.
 import asyncio
 import random
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
+from functools import partial
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 import asyncpg
 
-from synckairos.adapters.postgres_errors import LOST, ConnectionFailed, OutOfResources, naming_errors
+from synckairos.adapters.postgres_errors import LOST, ConnectionFailed, DatabaseUnavailable, OutOfResources, named_error
 from synckairos.adapters.postgres_options import DatabaseOptions
 
 if TYPE_CHECKING:
@@ -55,7 +56,7 @@ class PostgresPool:
         self._is_closed = False
         self._failures = 0
         self._retry_at = 0.0
-        self._problem = ""
+        self._problem: Callable[[], DatabaseUnavailable] | None = None
         self.waiting = 0
         self.opened = 0
         self.failed = 0
@@ -69,11 +70,6 @@ class PostgresPool:
     def idle(self) -> int:
         """Connections kept for the next use."""
         return len(self._idle)
-
-    @property
-    def problem(self) -> str:
-        """Why the last attempt to connect failed; empty if it did not."""
-        return self._problem
 
     @asynccontextmanager
     async def lease(self, *, fresh: bool = False) -> AsyncIterator[Lease]:
@@ -142,23 +138,26 @@ class PostgresPool:
         return Lease(connection, is_fresh=True)
 
     async def _connect(self) -> "Connection":
-        if time.monotonic() < self._retry_at:
-            raise ConnectionFailed(self._problem)
+        if self._problem is not None and time.monotonic() < self._retry_at:
+            raise self._problem()
         try:
-            with naming_errors():
-                connection = await self._open()
+            connection = await self._open()
         except Exception as error:
-            self._failures += 1
-            self.failed += 1
-            self._problem = str(error)
-            first, longest = BACKOFF_S
-            pause = min(longest, first * 2 ** min(self._failures - 1, 10))
-            # Spread, so that all processes do not come back in the same instant.
-            self._retry_at = time.monotonic() + pause * random.uniform(0.5, 1)  # noqa: S311 - no secret
-            raise
-        self._failures, self._retry_at, self._problem = 0, 0.0, ""
+            problem = _unavailable(error)
+            self._note_failure(problem)
+            raise problem from error
+        self._failures, self._problem = 0, None
         self.opened += 1
         return connection
+
+    def _note_failure(self, problem: DatabaseUnavailable) -> None:
+        self._failures += 1
+        self.failed += 1
+        self._problem = partial(type(problem), str(problem), problem.sqlstate)
+        first, longest = BACKOFF_S
+        pause = min(longest, first * 2 ** min(self._failures - 1, 10))
+        # Spread, so that all processes do not come back in the same instant.
+        self._retry_at = time.monotonic() + pause * random.uniform(0.5, 1)  # noqa: S311 - no secret
 
     async def _open(self) -> "Connection":
         options = self._options
@@ -201,3 +200,11 @@ class PostgresPool:
             spare -= 1
         if spare > 0 and self._idle:
             self._watch_idle()
+
+
+def _unavailable(error: Exception) -> DatabaseUnavailable:
+    """Return why there is no connection: whatever it is, it is not the data's fault."""
+    named = named_error(error)
+    if isinstance(named, DatabaseUnavailable):
+        return named
+    return ConnectionFailed(f"no connection to the database: {named or type(error).__name__}")

@@ -66,10 +66,15 @@ class RedisOutbox:
         looks += [("XRANGE", key, "-", "+", "COUNT", 1) for key in self._outbox]
         *replies, (seconds, micros) = await self._connections.run([*looks, ("TIME",)])
         lengths, dead = replies[:PARTITIONS], replies[PARTITIONS : 2 * PARTITIONS]
-        oldest = [_instant(found[0][0]) for found in replies[2 * PARTITIONS :] if found]
-        now = int(seconds) * 1_000 + int(micros) // 1_000
-        waiting = tuple(partition for partition, length in enumerate(lengths) if length)
-        return Backlog(sum(lengths), min(oldest, default=None), sum(dead), waiting, now)
+        heads = {place: bytes(found[0][0]) for place, found in enumerate(replies[2 * PARTITIONS :]) if found}
+        return Backlog(
+            length=sum(lengths),
+            oldest_at=min(map(_instant, heads.values()), default=None),
+            dead=sum(dead),
+            waiting=tuple(heads),
+            heads=tuple(head.decode() for head in heads.values()),
+            now=int(seconds) * 1_000 + int(micros) // 1_000,
+        )
 
 
 class RedisDeadEntries:

@@ -47,7 +47,7 @@ def answering(behaviour: Callable[[Any, Any], Any]) -> Callable[[str], grpc.aio.
 
     def build(address: str) -> grpc.aio.Server:
         server = grpc.aio.server()
-        methods = {"Unary": grpc.unary_unary_rpc_method_handler(behaviour)}
+        methods: Any = {"Unary": grpc.unary_unary_rpc_method_handler(behaviour)}
         server.add_generic_rpc_handlers((grpc.method_handlers_generic_handler("bench.Echo", methods),))
         server.add_insecure_port(address)
         return server
@@ -95,7 +95,7 @@ async def test_every_answer_is_counted_once() -> None:
 async def test_a_refusal_is_an_error_with_its_status() -> None:
     """Only status 0 counts as an answer."""
 
-    async def refuse(_: bytes, context: Any) -> bytes:
+    async def refuse(_: bytes, context: Any) -> None:
         await context.abort(grpc.StatusCode.RESOURCE_EXHAUSTED, "too much")
 
     async with serving(answering(refuse)) as address:

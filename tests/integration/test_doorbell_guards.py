@@ -195,6 +195,23 @@ async def test_a_message_that_has_waited_long_is_not_lost_sight_of(world: World)
     assert world.guard_ms(1) > 5_000
 
 
+async def test_a_partition_that_stands_still_is_freed_unless_its_message_is_queued(world: World) -> None:
+    """A message that waits, or waits for its retry, will be worked on; one that a worker has had may be forgotten."""
+    for partition in (1, 2, 3):
+        await world.bell.ring([partition])
+    consumer = world.broker.consume(queue_of(world.prefix), prefetch=2)
+    forgotten, failed = next(consumer), next(consumer)
+    assert forgotten is not None
+    assert failed is not None
+    world.broker.enqueue(failed._message, delay=60_000)
+    consumer.ack(failed)
+
+    await world.bell.free([1, 2, 3])
+    await world.bell.ring([1, 2, 3])
+
+    assert world.messages() == [[3], [1]]
+
+
 async def test_a_ring_that_fails_after_its_guard_gives_it_back(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     """The message did not leave, so nobody would come."""
 

@@ -253,6 +253,29 @@ async def test_no_error_tells_a_secret(postgres_server: PostgresServer) -> None:
     assert SECRET not in str(logs)
 
 
+@pytest.mark.parametrize("wrong", ["?work_mem=plenty", "?application_name=a&DateStyle=backwards"])
+async def test_a_refused_connection_is_not_the_fault_of_data(postgres_server: PostgresServer, wrong: str) -> None:
+    """The server says so with the SQLSTATE of bad values, and no event must be thrown away for that."""
+    database = Database(options(postgres_server, url=postgres_server.url + wrong))
+
+    with pytest.raises(ConnectionFailed, match="22023"):
+        await database.fetch(ONE)
+
+    await database.close()
+
+
+async def test_the_reason_stays_the_same_while_nobody_tries(postgres_server: PostgresServer) -> None:
+    """Who asks between two attempts is told what the last one met."""
+    database = Database(options(postgres_server, url=postgres_server.url + "nowhere"))
+
+    for _ in range(3):
+        with pytest.raises(DatabaseMissing, match="3D000"):
+            await database.fetch(ONE)
+
+    assert database.statistics().connect_failures == 1
+    await database.close()
+
+
 async def test_it_belongs_to_one_loop(database: Database) -> None:
     """Connections of another loop would hang: this is said instead."""
     await database.fetch(ONE)

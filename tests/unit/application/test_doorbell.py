@@ -23,6 +23,7 @@ class FakeBell:
     def __init__(self) -> None:
         self.rings: list[list[int]] = []
         self.kept = 0
+        self.freed: list[list[int]] = []
         self.is_broken = False
         self.attempts = 0
         self.gate = asyncio.Event()
@@ -41,6 +42,10 @@ class FakeBell:
         if self.is_broken:
             raise BrokerUnavailable("the broker is away")
         self.kept += 1
+
+    async def free(self, partitions: Sequence[int]) -> None:
+        """Remember it."""
+        self.freed.append(list(partitions))
 
 
 class Observed:
@@ -225,3 +230,38 @@ async def test_looks_go_on_when_the_store_or_the_broker_has_been_away(world: Wor
         await settle()
 
     assert world.bell.rings[0] == [7]
+
+
+async def test_an_outbox_that_stands_still_gets_a_new_message(world: World) -> None:
+    """Whoever was told has died or forgotten: seen with the same oldest entry three times, its guard does not count."""
+    world.outbox.add(7, [(b"a", b"b")])
+
+    for _ in range(doorbell.PATIENCE - 1):
+        await world.doorbell._look()
+    before = list(world.bell.freed)
+    await world.doorbell._look()
+
+    assert before == []
+    assert world.bell.freed == [[7]]
+    assert world.bell.rings == [[7]] * doorbell.PATIENCE
+
+
+async def test_an_outbox_that_stands_still_is_given_time_again_after_a_new_message(world: World) -> None:
+    """The new one gets as many looks as the first."""
+    world.outbox.add(7, [(b"a", b"b")])
+
+    for _ in range(3 * doorbell.PATIENCE):
+        await world.doorbell._look()
+
+    assert world.bell.freed == [[7]] * 3
+
+
+async def test_an_outbox_that_moves_keeps_its_message(world: World) -> None:
+    """It is being emptied, though never empty when looked at."""
+    for _ in range(3 * doorbell.PATIENCE):
+        world.outbox.add(7, [(b"a", b"b")])
+        await world.doorbell._look()
+        (oldest, *_) = await world.outbox.read([7], 1)
+        await world.outbox.remove([oldest])
+
+    assert world.bell.freed == []

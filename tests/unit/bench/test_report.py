@@ -7,10 +7,12 @@ from xml.etree import ElementTree as ET
 
 import msgspec
 import pytest
+import typer
 from rich.console import Console
 
 from bench import figures, thresholds
 from bench.crew import Measurement
+from bench.main import checked_names, chosen_names
 from bench.pictures import draw
 from bench.report import Report, errors_of, report_of, show, summed_up
 from bench.rounds import Outcome, Round
@@ -166,3 +168,21 @@ def test_pictures_show_what_there_is(tmp_path: Path) -> None:
 def test_no_picture_of_nothing(tmp_path: Path) -> None:
     """A run of almost nothing leaves no empty picture behind."""
     assert draw(reported({"start": outcome("start", Round(measured(5)))}), tmp_path) == []
+
+
+def test_a_quick_check_measures_what_it_looks_at() -> None:
+    """And nothing that has no bound there, so that the minute goes into more rounds."""
+    names = checked_names(list(SCENARIOS.values()))
+
+    assert {"get", "switch", "switch_1", "contended", "storm", "size_large", "weight"} <= set(names)
+    assert {"mixed", "switch_paced", "expiry", "echo"}.isdisjoint(names)
+
+
+def test_what_is_asked_for_is_measured_in_the_order_of_the_catalogue() -> None:
+    """All but baselines by default; a name that there is not is refused."""
+    scenarios = list(SCENARIOS.values())
+
+    assert chosen_names(scenarios, ["switch", "get"]) == ["get", "switch"]
+    assert "echo" not in chosen_names(scenarios, [])
+    with pytest.raises(typer.BadParameter, match="nonsense"):
+        chosen_names(scenarios, ["nonsense"])
