@@ -38,7 +38,8 @@ class Outcome(NamedTuple):
         """Whether nothing was lost or doubled that need not be."""
         if self.rollback is None:
             return self.verdict.is_clean
-        return self.rollback.is_bounded and self.verdict.unflagged == 0 and self.verdict.holes == 0
+        has_forks = self.verdict.forks > 0 and self.verdict.unflagged == 0
+        return self.rollback.is_bounded and has_forks and self.verdict.holes == 0
 
 
 class Run(NamedTuple):

@@ -5,6 +5,7 @@ python -m bench [--quick] [--only NAME ...] [--rounds N] [--json FILE] [--out DI
 A quick check measures only what it looks at, in more rounds.
 """
 
+import signal
 import sys
 from collections.abc import Sequence
 from contextlib import ExitStack
@@ -108,6 +109,7 @@ def main(
         sizes = sizes._replace(rounds=rounds, single_rounds=rounds)
     scenarios = catalogue(sizes)
     names = checked_names(scenarios) if is_quick_check else chosen_names(scenarios, only or [])
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # so that everything is stopped then, too
     result = uvloop.run(run(sizes, scenarios, names))
     report.show(result)
     if json is not None:

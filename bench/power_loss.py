@@ -3,17 +3,20 @@
 import asyncio
 import os
 import time
+from collections.abc import Awaitable, Callable
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final
 
+import grpc
+
 from bench.audit_verdict import Change
-from bench.load import Ledger, Load
+from bench.load import Ledger, Load, eventually
 from bench.stack import Stack
 from synckairos.v1 import event_pb2
 from synckairos.v1 import session_service_pb2 as pb
-from tests.harness.client import Recording, connect, running_session, two_players, watching
+from tests.harness.client import Recording, Stub, connect, running_session, two_players, watching
 
 CUT_S: Final = 1.0
 """What `appendfsync everysec` may lose."""
@@ -77,13 +80,41 @@ async def watched_power_loss(stack: Stack, load: Load) -> Rollback:
             reply = await stub.SwitchCycle(pb.SwitchCycleRequest(session_id=session.session_id))
             await stream.until(lambda seen, version=reply.session.version: version in seen.versions)
         await asyncio.sleep(max(0.0, cut_at + CUT_S - time.monotonic()))
+        # What is lost in Redis but was written to PostgreSQL before becomes a fork once its version is made again.
+        await eventually(_written(stack, [session.session_id for session in sessions]), 10, "the changes are written")
         killed_at = time.monotonic()
         stack.redis.kill()
         size = file.stat().st_size
         os.truncate(file, kept)
         await asyncio.to_thread(stack.redis.start)
         gaps = await _gaps(streams)
+        for session in sessions:
+            await eventually(_switched(stub, session.session_id), 10, "the store answers again")
         return Rollback(cut_at, killed_at, size - kept, WATCHED, gaps)
+
+
+def _switched(stub: Stub, session_id: str) -> Callable[[], Awaitable[bool]]:
+    async def is_switched() -> bool:
+        try:
+            await stub.SwitchCycle(pb.SwitchCycleRequest(session_id=session_id))
+        except grpc.aio.AioRpcError as error:
+            if error.code() is not grpc.StatusCode.UNAVAILABLE:
+                raise
+            return False
+        return True
+
+    return is_switched
+
+
+def _written(stack: Stack, session_ids: list[str]) -> Callable[[], Awaitable[bool]]:
+    async def is_written() -> bool:
+        sql = (
+            "SELECT count(*) AS n FROM sync_events WHERE session_id = ANY($1::uuid[]) AND event_type = 'cycle_switched'"
+        )
+        (row,) = await stack.query(sql, session_ids)
+        return bool(row["n"] == len(session_ids))
+
+    return is_written
 
 
 def _append_only_file(directory: Path) -> Path:

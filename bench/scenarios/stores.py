@@ -18,6 +18,7 @@ from bench.seeding import EVENT_WINDOW, Seed, seed
 from bench.world import SERVICE, World
 from synckairos.adapters import redis_codec as codec
 from synckairos.adapters.redis_keys import Keys
+from synckairos.devstack import RedisServer
 from synckairos.domain.events import EventType
 from synckairos.v1 import session_service_pb2 as pb
 from tests.harness.server_process import ServerProcess
@@ -149,18 +150,20 @@ class Weight(Scenario):
     async def measure(self, world: World) -> Measurement:
         """Write sessions without and with their events and look at the memory used."""
         count = world.sizes.weighed
-        async with Redis.from_url(world.redis_url) as redis:
-            at_first = await _used(redis)
-            await seed(world.redis_url, self.name, Seed(count, switches=lambda _: 1, has_events=False))
-            with_sessions = await _used(redis)
-            await world.forget(self.name)
-            before = await _used(redis)
-            await seed(world.redis_url, self.name, Seed(count, switches=_past_the_window))
-            with_events = await _used(redis)
-        await world.forget(self.name)
-        session = (with_sessions - at_first) / count
-        event = ((with_events - before) / count - session) / EVENT_WINDOW
-        return Measurement(extra={"bytes_per_session": session, "bytes_per_event": event})
+        plain = await self._grown(world, Seed(count, switches=lambda _: 1, has_events=False))
+        full = await self._grown(world, Seed(count, switches=_past_the_window))
+        return Measurement(
+            extra={"bytes_per_session": plain / count, "bytes_per_event": (full - plain) / count / EVENT_WINDOW}
+        )
+
+    async def _grown(self, world: World, sessions: Seed) -> int:
+        """Return by how much they let a Redis grow that nobody else uses, and that writes no log."""
+        directory = world.stack.directory / self.name
+        with RedisServer(directory, extra_args=("--appendonly", "no")) as server:
+            async with Redis.from_url(server.url) as redis:
+                before = await _used(redis)
+                await seed(server.url, self.name, sessions)
+                return await _used(redis) - before
 
 
 def _past_the_window(place: int) -> int:

@@ -5,17 +5,21 @@ and in its order. Burying and replaying move it in one transaction under a WATCH
 move the same entry the second finds nothing.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from itertools import chain
 from typing import Final
 
 from synckairos.adapters.redis_connections import Command, RedisConnections, Reply, checked
 from synckairos.adapters.redis_keys import PARTITIONS, Keys
 from synckairos.adapters.redis_outbox_entry import read_entries, read_entry
-from synckairos.application.audit import Backlog, DeadEntry, OutboxEntry
+from synckairos.application.audit import Backlog, DeadEntry, OutboxBatch, OutboxEntry
 from synckairos.application.errors import StoreUnavailable
 
 MAX_REASON: Final = 1_000
+PROBE: Final = 2
+"""Entries of each partition that are read to learn their size."""
+MAX_BYTES: Final = 4 << 20
+"""About how much is read at once, beyond those."""
 ATTEMPTS: Final = 20
 """How often a move is tried again because others bury or replay in the same partition at the same moment."""
 
@@ -28,12 +32,33 @@ class RedisOutbox:
         self._outbox = [keys.partitioned(partition, "outbox") for partition in range(PARTITIONS)]
         self._dead = [keys.partitioned(partition, "dead") for partition in range(PARTITIONS)]
 
-    async def read(self, partitions: Sequence[int], count: int) -> list[OutboxEntry]:
-        """Return up to `count` of the oldest entries of each partition, in order; raises StoreUnavailable."""
-        commands: list[Command] = [("XRANGE", self._outbox[one], "-", "+", "COUNT", count) for one in partitions]
-        replies = await self._connections.run(commands)
-        read = (read_entries(partition, found) for partition, found in zip(partitions, replies, strict=True))
-        return list(chain.from_iterable(read))
+    async def read(self, partitions: Sequence[int], count: int) -> OutboxBatch:
+        """Return up to `count` of the oldest entries of each partition, in order; fewer if they are large.
+
+        A few entries tell how large those of a partition are: a batch of the largest sessions would be 100 MB. Raises
+        StoreUnavailable.
+        """
+        first = min(count, PROBE)
+        found = await self._ranges(dict.fromkeys(partitions, ("-", first)))
+        longer = {partition: replies for partition, replies in found.items() if len(replies) == first}
+        room = {partition: _room(replies, MAX_BYTES // len(longer)) for partition, replies in longer.items()}
+        wanted = {partition: min(count - first, room[partition]) for partition in longer}
+        rest = await self._ranges(
+            {partition: (f"({longer[partition][-1][0].decode()}", more) for partition, more in wanted.items() if more}
+        )
+        entries = [read_entries(partition, [*found[partition], *rest.get(partition, ())]) for partition in partitions]
+        more = frozenset(partition for partition in longer if len(rest.get(partition, ())) == wanted[partition])
+        return OutboxBatch(list(chain.from_iterable(entries)), more)
+
+    async def _ranges(self, wanted: Mapping[int, tuple[str, int]]) -> dict[int, list[Reply]]:
+        """Return, by partition, so many raw entries from a start on."""
+        if not wanted:
+            return {}
+        commands: list[Command] = [
+            ("XRANGE", self._outbox[partition], start, "+", "COUNT", count)
+            for partition, (start, count) in wanted.items()
+        ]
+        return dict(zip(wanted, await self._connections.run(commands), strict=True))
 
     async def remove(self, entries: Sequence[OutboxEntry]) -> None:
         """Remove what has been written; raises StoreUnavailable, then some may be left."""
@@ -121,6 +146,12 @@ def _is_done(replies: list[Reply]) -> bool:
         return False
     checked(results)
     return True
+
+
+def _room(replies: Sequence[Reply], bytes_left: int) -> int:
+    """Return how many entries of the size of these there is room for."""
+    size = sum(len(part) for _, flat in replies for part in flat) // len(replies)
+    return bytes_left // max(1, size)
 
 
 def _instant(raw_id: bytes) -> int:

@@ -29,6 +29,13 @@ class OutboxEntry(NamedTuple):
     problem: str = ""
 
 
+class OutboxBatch(NamedTuple):
+    """The oldest entries of some partitions, and which of these partitions hold more."""
+
+    entries: list[OutboxEntry]
+    more: frozenset[int]
+
+
 class Backlog(NamedTuple):
     """What has not reached the audit trail: entries, the oldest one's instant (None if there is none), dead ones.
 
@@ -52,8 +59,11 @@ class Backlog(NamedTuple):
 class Outbox(Protocol):
     """Committed events on their way to the audit trail."""
 
-    async def read(self, partitions: Sequence[int], count: int) -> list[OutboxEntry]:
-        """Return up to `count` of the oldest entries of each partition, in order; raises StoreUnavailable."""
+    async def read(self, partitions: Sequence[int], count: int) -> OutboxBatch:
+        """Return up to `count` of the oldest entries of each partition, in order; fewer if they are large.
+
+        Raises StoreUnavailable.
+        """
         ...
 
     async def remove(self, entries: Sequence[OutboxEntry]) -> None:

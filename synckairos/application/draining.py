@@ -6,7 +6,6 @@ buried with its reason.
 """
 
 import time
-from collections import Counter
 from collections.abc import Sequence
 from typing import Final
 
@@ -43,11 +42,9 @@ class Drain:
         """
         left = list(partitions)
         while left and not self._is_stopping and time.monotonic() < until:
-            each = max(1, self._batch // len(left))
-            entries = await self._outbox.read(left, each)
-            await self._carry(entries)
-            found = Counter(entry.partition for entry in entries)
-            left = [partition for partition in left if found[partition] == each]
+            batch = await self._outbox.read(left, max(1, self._batch // len(left)))
+            await self._carry(batch.entries)
+            left = sorted(batch.more)
         return left
 
     async def _carry(self, entries: Sequence[OutboxEntry]) -> None:

@@ -9,9 +9,10 @@ from redis.asyncio import Redis
 
 from synckairos.adapters.redis_connections import RedisConnections
 from synckairos.adapters.redis_keys import PARTITIONS, Keys
-from synckairos.adapters.redis_outbox import RedisDeadEntries, RedisOutbox
+from synckairos.adapters.redis_outbox import MAX_BYTES, RedisDeadEntries, RedisOutbox
 from synckairos.application.audit import DeadEntries, Outbox, OutboxEntry
 from synckairos.application.ports import Request
+from synckairos.devstack import RedisServer
 from synckairos.domain.commands import Start, Switch
 from tests.contract.decisions import new_id
 from tests.harness.fake_outbox import FakeOutbox
@@ -108,7 +109,7 @@ async def test_entries_are_read_in_order_up_to_a_count_of_each_partition(place: 
     """The oldest first; partitions in the order asked; empty ones give nothing."""
     first, second = await filled(place, 7, 5), await filled(place, 63, 2)
 
-    entries = await place.outbox.read([63, 7, 8], 3)
+    entries = (await place.outbox.read([63, 7, 8], 3)).entries
 
     assert ids(entries) == [*((63, one) for one in second), *((7, one) for one in first[:3])]
     versions = [entry.record.event.session.version for entry in entries if entry.record]
@@ -122,14 +123,14 @@ async def test_what_is_removed_is_gone_and_nothing_else(place: Place) -> None:
     """Entries that came meanwhile stay; removing twice is removing once."""
     await filled(place, 1, 4)
     await filled(place, 2, 1)
-    entries = await place.outbox.read([1, 2], 3)
+    entries = (await place.outbox.read([1, 2], 3)).entries
     later = await filled(place, 1, 1)
 
     await place.outbox.remove(entries)
     await place.outbox.remove(entries)
     await place.outbox.remove([])
 
-    left = await place.outbox.read([1, 2], 10)
+    left = (await place.outbox.read([1, 2], 10)).entries
     assert len(left) == 2
     assert ids(left)[-1] == (1, later[0])
 
@@ -140,7 +141,7 @@ async def test_the_backlog_counts_over_all_partitions(place: Place) -> None:
     await filled(place, 0, 2)
     await filled(place, 63, 3)
     await place.add(9, STRANGE)
-    await place.outbox.bury((await place.outbox.read([9], 1))[0], "strange")
+    await place.outbox.bury((await place.outbox.read([9], 1)).entries[0], "strange")
 
     backlog = await place.outbox.backlog()
 
@@ -155,7 +156,7 @@ async def test_the_backlog_counts_over_all_partitions(place: Place) -> None:
 async def test_an_entry_survives_its_burial_byte_for_byte(place: Place, fields: Fields) -> None:
     """It leaves the outbox with its reason, can be looked at, and comes back as it was."""
     entry_id = await place.add(5, fields)
-    (entry,) = await place.outbox.read([5], 1)
+    (entry,) = (await place.outbox.read([5], 1)).entries
 
     await place.outbox.bury(entry, "schlecht, weil ∞")
     (dead,) = await place.dead.page(5, "", 10)
@@ -176,7 +177,7 @@ async def test_an_entry_survives_its_burial_byte_for_byte(place: Place, fields: 
 async def test_of_two_who_bury_one_finds_nothing(place: Place) -> None:
     """Also if they do it at the same moment."""
     await place.add(5, STRANGE)
-    (entry,) = await place.outbox.read([5], 1)
+    (entry,) = (await place.outbox.read([5], 1)).entries
 
     await asyncio.gather(*(place.outbox.bury(entry, f"reason {number}") for number in range(8)))
 
@@ -187,7 +188,7 @@ async def test_of_two_who_bury_one_finds_nothing(place: Place) -> None:
 async def test_of_two_who_replay_one_finds_nothing(place: Place) -> None:
     """Also if they do it at the same moment: it is in the outbox once."""
     await place.add(5, STRANGE)
-    await place.outbox.bury((await place.outbox.read([5], 1))[0], "strange")
+    await place.outbox.bury((await place.outbox.read([5], 1)).entries[0], "strange")
     (dead,) = await place.dead.page(5, "", 1)
 
     done = await asyncio.gather(*(place.dead.replay(5, dead.dead_id) for _ in range(8)))
@@ -199,7 +200,7 @@ async def test_of_two_who_replay_one_finds_nothing(place: Place) -> None:
 async def test_an_entry_that_was_written_meanwhile_is_not_buried(place: Place) -> None:
     """Another drain has taken it."""
     await filled(place, 5, 1)
-    (entry,) = await place.outbox.read([5], 1)
+    (entry,) = (await place.outbox.read([5], 1)).entries
     await place.outbox.remove([entry])
 
     await place.outbox.bury(entry, "too late")
@@ -211,7 +212,7 @@ async def test_dead_entries_are_paged(place: Place) -> None:
     """Oldest first, each once."""
     for _ in range(5):
         await place.add(5, STRANGE)
-    for number, entry in enumerate(await place.outbox.read([5], 5)):
+    for number, entry in enumerate((await place.outbox.read([5], 5)).entries):
         await place.outbox.bury(entry, str(number))
 
     first = await place.dead.page(5, "", 3)
@@ -225,4 +226,41 @@ async def test_what_is_not_there_is_told(place: Place) -> None:
     """Neither an empty partition nor a wrong id is an error."""
     assert await place.dead.get(5, "1-1") is None
     assert await place.dead.replay(5, "1-1") is False
-    assert await place.outbox.read(range(PARTITIONS), 10) == []
+    assert (await place.outbox.read(range(PARTITIONS), 10)).entries == []
+
+
+async def test_what_is_read_says_where_there_is_more(place: Place) -> None:
+    """Partitions that held fewer than asked for are done."""
+    await filled(place, 1, 3)
+    await filled(place, 2, 2)
+
+    batch = await place.outbox.read([1, 2, 3], 3)
+    rest = await place.outbox.read([1, 2, 3], 4)
+
+    assert batch.more == {1}
+    assert rest.more == frozenset()
+
+
+async def test_large_entries_are_read_in_small_batches(redis_server: RedisServer) -> None:
+    """Sessions of 200 KB: a few MB at once, however many are asked for, and all of them in order."""
+    connections = RedisConnections(redis_server.url)
+    async with Redis.from_url(redis_server.url) as redis:
+        place = RedisPlace(connections, redis)
+        large = [(b"e", bytes(200_000))]
+        added = [(partition, await place.add(partition, large)) for partition in (4, 5) for _ in range(60)]
+        small = [(6, await place.add(6, STRANGE)) for _ in range(60)]
+
+        read: list[OutboxEntry] = []
+        sizes: list[int] = []
+        left = [4, 5, 6]
+        while left:
+            batch = await place.outbox.read(left, 500)
+            await place.outbox.remove(batch.entries)
+            read += batch.entries
+            sizes.append(200_000 * sum(entry.partition != 6 for entry in batch.entries))
+            left = sorted(batch.more)
+    await connections.close()
+
+    assert sorted(ids(read)) == sorted([*added, *small])
+    assert [one for one in ids(read) if one[0] == 4] == added[:60]
+    assert max(sizes) <= 2 * MAX_BYTES

@@ -46,7 +46,7 @@ class Site:
         database = Database(database_options(Settings(_env_file=None, database_url=self.database_url)))  # type: ignore[call-arg, arg-type] # pydantic-settings takes both
         outbox = RedisOutbox(connections, Keys())
         try:
-            entries = await outbox.read(range(PARTITIONS), 10_000)
+            entries = (await outbox.read(range(PARTITIONS), 10_000)).entries
             records = [entry.record for entry in entries if entry.record is not None]
             if records:
                 await PostgresAuditTrail(database).write(records)

@@ -21,7 +21,7 @@ async def drain(settings: Settings, lost: Sequence[AuditRecord] = ()) -> None:
     outbox = RedisOutbox(connections, Keys(settings.redis_prefix))
     try:
         await PostgresAuditTrail(database).write(list(lost))
-        while entries := await outbox.read(range(PARTITIONS), COUNT):
+        while entries := (await outbox.read(range(PARTITIONS), COUNT)).entries:
             await PostgresAuditTrail(database).write([entry.record for entry in entries if entry.record is not None])
             await outbox.remove(entries)
     finally:

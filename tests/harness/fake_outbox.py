@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from synckairos.adapters.redis_outbox_entry import read_entry
-from synckairos.application.audit import Backlog, DeadEntry, OutboxEntry, Written
+from synckairos.application.audit import Backlog, DeadEntry, OutboxBatch, OutboxEntry, Written
 from synckairos.application.errors import StoreUnavailable
 from synckairos.application.pipeline import DrainTotals
 from tests.harness.fake_clock import FakeClock
@@ -40,15 +40,16 @@ class FakeOutbox:
         self.waiting.setdefault(partition, {})[entry_id] = tuple(fields)
         return entry_id
 
-    async def read(self, partitions: Sequence[int], count: int) -> list[OutboxEntry]:
+    async def read(self, partitions: Sequence[int], count: int) -> OutboxBatch:
         """Return the oldest entries of each partition."""
         self._reach()
         self.reads.append((list(partitions), count))
-        return [
+        entries = [
             self._entry(partition, entry_id, fields)
             for partition in partitions
             for entry_id, fields in list(self.waiting.get(partition, {}).items())[:count]
         ]
+        return OutboxBatch(entries, frozenset(one for one in partitions if len(self.waiting.get(one, {})) >= count))
 
     async def remove(self, entries: Sequence[OutboxEntry]) -> None:
         """Remove what has been written."""

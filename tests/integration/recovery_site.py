@@ -65,7 +65,7 @@ class Site:
     async def drain(self) -> None:
         """Write what waits into the trail."""
         outbox = RedisOutbox(self.server.connections, self.server.keys)
-        entries = await outbox.read(range(PARTITIONS), 10_000)
+        entries = (await outbox.read(range(PARTITIONS), 10_000)).entries
         await self.trail.write([entry.record for entry in entries if entry.record is not None])
         await outbox.remove(entries)
 

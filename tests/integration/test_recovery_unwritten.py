@@ -30,7 +30,7 @@ async def test_an_end_on_its_way_to_the_trail_is_seen_in_redis(site: Site) -> No
         await ask(site.server.store, session.session_id, Complete())
         await removed(site.server.store, session.session_id)
     outbox = RedisOutbox(site.server.connections, site.server.keys)
-    for entry in await outbox.read(range(PARTITIONS), 10):
+    for entry in (await outbox.read(range(PARTITIONS), 10)).entries:
         if entry.record is not None and entry.record.event.session.session_id == buried.session_id:
             await outbox.bury(entry, "spoilt")
     unwritten = RedisUnwritten(site.server.connections, site.server.keys)

@@ -261,7 +261,7 @@ async def test_an_outbox_that_moves_keeps_its_message(world: World) -> None:
     for _ in range(3 * doorbell.PATIENCE):
         world.outbox.add(7, [(b"a", b"b")])
         await world.doorbell._look()
-        (oldest, *_) = await world.outbox.read([7], 1)
+        (oldest, *_) = (await world.outbox.read([7], 1)).entries
         await world.outbox.remove([oldest])
 
     assert world.bell.freed == []

@@ -138,7 +138,7 @@ async def test_what_was_written_before_the_database_went_away_has_left(world: Wo
 async def test_a_drain_that_died_after_the_commit_is_repeated_harmlessly(world: World) -> None:
     """Entries that are still there although they were written are known to the trail, and leave."""
     world.put(played(5))
-    entries = await world.outbox.read([0], 5)
+    entries = (await world.outbox.read([0], 5)).entries
     await world.trail.write([entry.record for entry in entries if entry.record])
 
     await world.run()

@@ -67,7 +67,7 @@ async def _late(world: World) -> None:
 
 async def _dead(world: World) -> None:
     world.outbox.add(3, ENTRY)
-    await world.outbox.bury((await world.outbox.read([3], 1))[0], "bad")
+    await world.outbox.bury((await world.outbox.read([3], 1)).entries[0], "bad")
 
 
 async def _no_broker(world: World) -> None:
