@@ -46,6 +46,11 @@ class ServerProcess:
         return f"127.0.0.1:{self.port}"
 
     @property
+    def environment(self) -> dict[str, str]:
+        """What it is started with."""
+        return dict(self._environment)
+
+    @property
     def running(self) -> bool:
         """Whether the process lives."""
         return self._process is not None and self._process.poll() is None
