@@ -18,6 +18,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 from synckairos.adapters.postgres_audit_writer import PostgresAuditTrail
 from synckairos.adapters.postgres_database import Database
+from synckairos.adapters.postgres_options import database_options
 
 from bench.load import Load
 from bench.stack import Stack, migrate, stack_of_processes
@@ -97,7 +98,7 @@ async def bare_writes(stack: Stack) -> float:
         for _ in range(BASELINE // LIFE)
         for _, event in life(time.time_ns() // 1_000)
     ]
-    database = Database(load_settings(database_url=stack.postgres.url))
+    database = Database(database_options(load_settings(database_url=stack.postgres.url)))
     try:
         trail = PostgresAuditTrail(database)
         await trail.write(records[:BATCH])

@@ -13,6 +13,7 @@ import structlog
 
 from synckairos.adapters.dramatiq_actor import DrainWork, declare_actor, middleware
 from synckairos.adapters.dramatiq_broker import open_broker
+from synckairos.adapters.dramatiq_logs import quieten
 from synckairos.adapters.postgres_audit_writer import PostgresAuditTrail
 from synckairos.adapters.postgres_database import Database
 from synckairos.adapters.postgres_options import database_options
@@ -39,6 +40,7 @@ def set_up() -> None:
     settings = load_settings()
     for_people = settings.log_format == "auto" and os.isatty(2)  # Dramatiq puts a pipe in the place of stderr
     configure_logging(settings.log_level, "console" if for_people else settings.log_format)
+    quieten()
     dsn = settings.sentry_dsn.get_secret_value() if settings.sentry_dsn is not None else None
     chain, loop = middleware(lambda: open_work(settings), sentry_alerts(dsn))
     broker = open_broker(settings.broker.get_secret_value(), chain, timeout_s=BROKER_TIMEOUT_S)

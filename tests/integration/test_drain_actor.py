@@ -317,3 +317,36 @@ def test_what_cannot_be_opened_ends_the_worker(world: World) -> None:
     thread = get_event_loop_thread()
     assert thread is None or not thread.is_alive()
     worker.broker.client.close()  # type: ignore[attr-defined] # it is a RedisBroker
+
+
+def test_after_a_long_outage_each_partition_has_one_message_at_most(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Many attempts, messages given up, rings and looks of two servers: nothing piles up."""
+    monkeypatch.setattr(dramatiq_actor, "MAX_RETRIES", 2)
+    monkeypatch.setattr(dramatiq_actor, "MIN_BACKOFF_MS", 10)
+    monkeypatch.setattr(dramatiq_actor, "MAX_BACKOFF_MS", 40)
+    world.trail.is_away = True
+    events = iter(played(5_000))
+    most = 0
+
+    def outage_is_long_enough() -> bool:
+        nonlocal most
+        world.commit(next(events))
+        for _ in range(2):
+            world.ring()
+            world.guards.extend(sorted(world.queue.named()))
+        depth = world.queue.depth()
+        most = max(most, depth.waiting + depth.delayed)
+        return int(world.totals().get("exhausted", "0")) >= 5
+
+    with world.working():
+        until(outage_is_long_enough, 60)
+    at_rest = world.queue.depth()
+    world.trail.is_away = False
+    with world.working():
+        world.ring()
+        until(lambda: world.length() == 0)
+
+    assert at_rest.waiting + at_rest.active + at_rest.delayed <= 1
+    assert most <= 2, "a retry is queued before the message it stands for is acknowledged"

@@ -1,0 +1,34 @@
+"""What Dramatiq logs: as often as it changes, not as often as it tries."""
+
+import logging
+import time
+from collections.abc import Callable
+from typing import Final
+
+AGAIN_S: Final = 60.0
+
+
+class OnceAMinute(logging.Filter):
+    """Lets each kind of a library's messages through once a minute: a worker without its broker has two a second."""
+
+    def __init__(self, library: str, monotonic: Callable[[], float] = time.monotonic) -> None:
+        super().__init__()
+        self._library = library
+        self._monotonic = monotonic
+        self._last: dict[str, float] = {}
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        """Say whether a record is to be logged."""
+        if record.name.split(".", 1)[0] != self._library:
+            return True
+        now, kind = self._monotonic(), str(record.msg)
+        if now - self._last.get(kind, -AGAIN_S) < AGAIN_S:
+            return False
+        self._last[kind] = now
+        return True
+
+
+def quieten() -> None:
+    """Hold Dramatiq to that, whatever handlers there are."""
+    for handler in logging.getLogger().handlers:
+        handler.addFilter(OnceAMinute("dramatiq"))
