@@ -16,13 +16,13 @@ import typer
 from redis.asyncio import Redis
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
-from synckairos.adapters.postgres_audit_writer import PostgresAuditTrail
-from synckairos.adapters.postgres_database import Database
-from synckairos.adapters.postgres_options import database_options
 
 from bench.load import Load
 from bench.stack import Stack, migrate, stack_of_processes
 from synckairos.adapters.ids import new_change_id
+from synckairos.adapters.postgres_audit_writer import PostgresAuditTrail
+from synckairos.adapters.postgres_database import Database
+from synckairos.adapters.postgres_options import database_options
 from synckairos.adapters.redis_commit import CommitWriter
 from synckairos.adapters.redis_connections import Command
 from synckairos.adapters.redis_keys import Keys

@@ -7,12 +7,13 @@ import asyncio
 import sys
 import time
 from collections.abc import Awaitable, Callable
+from functools import partial
 from typing import Annotated, Any, Final, NamedTuple
 
 import typer
 from redis.asyncio import Redis
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
 from bench.audit_verdict import Verdict, judge
@@ -149,6 +150,10 @@ def table_of(outcomes: list[Outcome]) -> Table:
     return table
 
 
+def _show(progress: Progress, task: TaskID, done: int) -> None:
+    progress.update(task, completed=done)
+
+
 def main(
     scenarios: Annotated[list[str] | None, typer.Argument(help="Which; all if none is named.")] = None,
     mutations: Annotated[int, typer.Option(help="Mutations answered OK in each scenario.")] = 20_000,
@@ -165,12 +170,8 @@ def main(
     )  # fmt: skip
     with Progress(*columns, console=Console(stderr=True)) as progress:
         for name in names:
-            task = progress.add_task(name, total=mutations)
-            outcomes.append(
-                asyncio.run(
-                    play(name, mutations, outage, lambda done, task=task: progress.update(task, completed=done))
-                )  # type: ignore[misc] # mypy cannot infer a lambda's default
-            )
+            show = partial(_show, progress, progress.add_task(name, total=mutations))
+            outcomes.append(asyncio.run(play(name, mutations, outage, show)))
     console = Console(width=200)
     console.print(table_of(outcomes))
     for outcome in outcomes:

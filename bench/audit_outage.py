@@ -37,6 +37,7 @@ async def play_round(stack: Stack, mutations: int, *, is_up: bool) -> Round:
 async def measure(mutations: int, rounds: int) -> bool:
     """Alternate; return whether the outage cost less than a tenth and left no pile of messages."""
     played: list[Round] = []
+    health, queued = "", 0
     with stack_of_processes() as stack:
         await migrate(stack)
         server = stack.start_server()

@@ -11,8 +11,7 @@ from typing import Final
 
 import grpc
 
-from bench.audit_verdict import Change
-from bench.load import Ledger, Load, eventually
+from bench.load import Change, Ledger, Load, eventually
 from bench.stack import Stack
 from synckairos.v1 import event_pb2
 from synckairos.v1 import session_service_pb2 as pb
@@ -78,7 +77,7 @@ async def watched_power_loss(stack: Stack, load: Load) -> Rollback:
         kept, cut_at = file.stat().st_size, time.monotonic()
         for session, stream in zip(sessions, streams, strict=True):
             reply = await stub.SwitchCycle(pb.SwitchCycleRequest(session_id=session.session_id))
-            await stream.until(lambda seen, version=reply.session.version: version in seen.versions)
+            await stream.until(_has_seen(reply.session.version))
         await asyncio.sleep(max(0.0, cut_at + CUT_S - time.monotonic()))
         # What is lost in Redis but was written to PostgreSQL before becomes a fork once its version is made again.
         await eventually(_written(stack, [session.session_id for session in sessions]), 10, "the changes are written")
@@ -91,6 +90,10 @@ async def watched_power_loss(stack: Stack, load: Load) -> Rollback:
         for session in sessions:
             await eventually(_switched(stub, session.session_id), 10, "the store answers again")
         return Rollback(cut_at, killed_at, size - kept, WATCHED, gaps)
+
+
+def _has_seen(version: int) -> Callable[[Recording], bool]:
+    return lambda seen: version in seen.versions
 
 
 def _switched(stub: Stub, session_id: str) -> Callable[[], Awaitable[bool]]:

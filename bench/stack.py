@@ -10,13 +10,13 @@ from typing import Final
 
 import asyncpg
 from redis.asyncio import Redis
-from tests.harness.worker_process import WorkerProcess
 
 from synckairos.adapters.postgres_migrations import apply_migrations
 from synckairos.adapters.redis_keys import PARTITIONS, Keys
 from synckairos.cli.migration import migrations_folder
 from synckairos.devstack import PostgresServer, RedisServer
 from tests.harness.server_process import ServerProcess
+from tests.harness.worker_process import WorkerProcess
 
 BROKER_DATABASE: Final = 1
 
@@ -92,8 +92,10 @@ class Stack:
 
     def close(self) -> None:
         """Stop what still runs, the workers first."""
-        for process in (*self.workers, *self.servers):
-            process.__exit__(None, None, None)
+        for worker in self.workers:
+            worker.__exit__(None, None, None)
+        for server in self.servers:
+            server.__exit__(None, None, None)
 
 
 @contextmanager
