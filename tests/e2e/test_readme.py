@@ -69,8 +69,8 @@ def as_written(script: str, address: str) -> str:
 
 
 async def test_the_first_five_minutes(stack: Stack, tmp_path: Path) -> None:
-    """Create, start, watch with ticks in one terminal, switch in another: all by reflection alone."""
-    create_and_start, watch, switch = [block for block in blocks("README.md", "sh") if "grpcurl" in block]
+    """Create, start, watch with ticks in one terminal, switch in another, read the history: all by reflection alone."""
+    create_and_start, watch, switch, history = [block for block in blocks("README.md", "sh") if "grpcurl" in block]
 
     made = await run_command("bash", "-ec", as_written(create_and_start, stack.address), cwd=tmp_path)
     watching = await asyncio.create_subprocess_exec(
@@ -85,6 +85,14 @@ async def test_the_first_five_minutes(stack: Stack, tmp_path: Path) -> None:
         os.killpg(watching.pid, signal.SIGTERM)  # the shell, and the client it runs
         await watching.wait()
 
+    recorded = ""
+    async with asyncio.timeout(15):
+        while "EVENT_TYPE_CYCLE_SWITCHED" not in recorded:
+            listed = await run_command("bash", "-ec", as_written(history, stack.address), cwd=tmp_path)
+            recorded = listed.stdout
+
+    types = re.findall(r"EVENT_TYPE_\w+", recorded)
+    assert types == ["EVENT_TYPE_SESSION_CREATED", "EVENT_TYPE_SESSION_STARTED", "EVENT_TYPE_CYCLE_SWITCHED"]
     assert made.returncode == 0, made.stderr
     assert made.stdout.index("STATUS_PENDING") < made.stdout.index("STATUS_RUNNING")
     assert switched.returncode == 0, switched.stderr
