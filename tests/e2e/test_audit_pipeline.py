@@ -119,12 +119,12 @@ async def play(deployment: Deployment, fault: Callable[[AuditLoad], Awaitable[No
     load = AuditLoad(deployment.stubs, MUTATIONS)
     async with asyncio.TaskGroup() as group:
         group.create_task(load.run())
-        group.create_task(_do(fault, load))
+        group.create_task(_inject(fault, load))
     await deployment.drained()
     return load
 
 
-async def _do(fault: Callable[[AuditLoad], Awaitable[None]], load: AuditLoad) -> None:
+async def _inject(fault: Callable[[AuditLoad], Awaitable[None]], load: AuditLoad) -> None:
     await fault(load)
 
 
@@ -169,18 +169,20 @@ async def test_a_clock_that_ran_out_has_zero_left(deployment: Deployment) -> Non
     await stub.StartSession(pb.StartSessionRequest(session_id=ask.session_id))
 
     async def has_expired() -> bool:
-        return bool(await self_expired())
+        return bool(await expiries())
 
-    async def self_expired() -> list[asyncpg.Record]:
+    async def expiries() -> list[asyncpg.Record]:
         return await deployment.rows(
             "SELECT * FROM sync_events WHERE session_id = $1::text::uuid AND fired_at IS NOT NULL", ask.session_id
         )
 
     await until(has_expired, 30, lambda: "no expiry in the trail")
 
-    row = (await self_expired())[0]
+    row = (await expiries())[0]
     assert row["time_remaining_ms"] == 0
-    assert row["cause"] != "call"
+    assert row["cause"] == "expiry"
+    assert row["fired_at"] >= row["timestamp"]
+    assert row["lateness_ms"] == (row["fired_at"] - row["timestamp"]).total_seconds() * 1_000
 
 
 async def test_the_worker_dies_with_work_in_hand(deployment: Deployment) -> None:

@@ -10,6 +10,7 @@ import sys
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import NamedTuple
+from uuid import uuid4
 
 import pytest
 
@@ -62,9 +63,13 @@ async def stack(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Stack
         assert b"stopped" in rest
 
 
-def as_written(script: str, address: str) -> str:
-    """Return a README script for a server elsewhere than at the default address."""
-    script = script.replace("localhost:50051", address)
+SESSION = "11111111-1111-4111-8111-111111111111"
+"""The session of the README and of what `dev` prints."""
+
+
+def as_written(script: str, address: str, session_id: str = SESSION) -> str:
+    """Return a README script for a server elsewhere than at the default address, and a session of the test's own."""
+    script = script.replace("localhost:50051", address).replace(SESSION, session_id)
     return script if shutil.which("grpcurl") else WITHOUT_GRPCURL + script
 
 
@@ -72,14 +77,18 @@ async def test_the_first_five_minutes(stack: Stack, tmp_path: Path) -> None:
     """Create, start, watch with ticks in one terminal, switch in another, read the history: all by reflection alone."""
     create_and_start, watch, switch, history = [block for block in blocks("README.md", "sh") if "grpcurl" in block]
 
-    made = await run_command("bash", "-ec", as_written(create_and_start, stack.address), cwd=tmp_path)
+    def script(block: str) -> str:
+        return as_written(block, stack.address, session_id)
+
+    session_id = str(uuid4())
+    made = await run_command("bash", "-ec", script(create_and_start), cwd=tmp_path)
     watching = await asyncio.create_subprocess_exec(
-        "bash", "-ec", as_written(watch, stack.address), stdout=asyncio.subprocess.PIPE, start_new_session=True
+        "bash", "-ec", script(watch), stdout=asyncio.subprocess.PIPE, start_new_session=True
     )
     assert watching.stdout is not None
     try:
         seen = await _until(watching.stdout, '"tick"')
-        switched = await run_command("bash", "-ec", as_written(switch, stack.address), cwd=tmp_path)
+        switched = await run_command("bash", "-ec", script(switch), cwd=tmp_path)
         seen += await _until(watching.stdout, "EVENT_TYPE_CYCLE_SWITCHED")
     finally:
         os.killpg(watching.pid, signal.SIGTERM)  # the shell, and the client it runs
@@ -88,7 +97,7 @@ async def test_the_first_five_minutes(stack: Stack, tmp_path: Path) -> None:
     recorded = ""
     async with asyncio.timeout(15):
         while "EVENT_TYPE_CYCLE_SWITCHED" not in recorded:
-            listed = await run_command("bash", "-ec", as_written(history, stack.address), cwd=tmp_path)
+            listed = await run_command("bash", "-ec", script(history), cwd=tmp_path)
             recorded = listed.stdout
 
     types = re.findall(r"EVENT_TYPE_\w+", recorded)
@@ -167,12 +176,15 @@ async def test_the_commands_of_the_operations_page(stack: Stack, tmp_path: Path)
 
 
 async def test_inspect_prints_what_is_stored(stack: Stack, tmp_path: Path) -> None:
-    """`synckairos inspect` shows a session of the README with its events, as JSON."""
-    session_id = "11111111-1111-4111-8111-111111111111"
+    """`synckairos inspect` shows a session with its events, as JSON."""
+    create_and_start = next(block for block in blocks("README.md", "sh") if "CreateSession" in block)
+    session_id = str(uuid4())
+    made = await run_command("bash", "-ec", as_written(create_and_start, stack.address, session_id), cwd=tmp_path)
     environment = {"SYNCKAIROS_REDIS_URL": stack.redis_url}
 
     done = await run_command(sys.executable, "-m", "synckairos", "inspect", session_id, cwd=tmp_path, **environment)
 
+    assert made.returncode == 0, made.stderr
     found = json.loads(done.stdout)
     assert found["session"]["session_id"] == session_id
     assert [event["version"] for event in found["events"]] == list(range(1, found["session"]["version"] + 1))
