@@ -1,1 +1,6 @@
 """Benchmarks and fault runs against real processes; each prints what it measured, none is part of the product."""
+
+import os
+
+# Servers are started while calls run: gRPC's fork handlers would crash some of them between fork and exec.
+os.environ.setdefault("GRPC_ENABLE_FORK_SUPPORT", "0")

@@ -180,7 +180,7 @@ async def test_a_clock_that_ran_out_has_zero_left(deployment: Deployment) -> Non
 
     row = (await expiries())[0]
     assert row["time_remaining_ms"] == 0
-    assert row["cause"] == "expiry"
+    assert row["cause"] == "deadline"
     assert row["fired_at"] >= row["timestamp"]
     assert row["lateness_ms"] == (row["fired_at"] - row["timestamp"]).total_seconds() * 1_000
 

@@ -167,7 +167,7 @@ async def test_all_dead_entries_are_replayed_and_written_once_they_can_be(
     """Entries buried by mistake, as by an older version, reach the trail after all."""
     async with Redis.from_url(own_redis.url) as client:
         for event in played():
-            await client.xadd(DEAD, {"o": b"1-1", "r": b"too new", **fields(event)})  # type: ignore[arg-type] # as above
+            await client.xadd(DEAD, {"o": b"1-1", "r": b"too new", **fields(event)})
         nothing = await dead("replay", redis=own_redis, cwd=tmp_path)
         listed = await dead("list", redis=own_redis, cwd=tmp_path)
         replayed = await dead("replay", "--all", redis=own_redis, cwd=tmp_path)

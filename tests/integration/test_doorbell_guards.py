@@ -39,11 +39,11 @@ class World:
         """Return the partitions of the messages that wait, in order."""
         name = f"dramatiq:{queue_of(self.prefix)}"
         ids = self.redis.lrange(name, 0, -1)
-        return [Message.decode(self.redis.hget(f"{name}.msgs", one)).args[0] for one in ids]  # type: ignore[arg-type, union-attr] # redis-py's replies may be awaitable
+        return [Message.decode(self.redis.hget(f"{name}.msgs", one)).args[0] for one in ids]
 
     def guard_ms(self, partition: int) -> int:
         """Return how long a guard has to live; -2 if there is none."""
-        return int(self.redis.pttl(f"{self.prefix}:rung:{partition}"))  # type: ignore[arg-type] # as above
+        return int(self.redis.pttl(f"{self.prefix}:rung:{partition}"))
 
     def age_guard(self, partition: int) -> None:
         """Let a guard be about to expire."""
@@ -168,7 +168,7 @@ async def test_a_message_that_its_worker_has_lost_sight_of_does_not_block_its_pa
     """It is in nobody's queue and was due long ago: its guard is left to expire."""
     await world.bell.ring([1])
     name = f"dramatiq:{queue_of(world.prefix)}"
-    ((message_id, encoded),) = world.redis.hgetall(f"{name}.msgs").items()  # type: ignore[union-attr] # as above
+    ((message_id, encoded),) = world.redis.hgetall(f"{name}.msgs").items()
     old = Message.decode(encoded)
     old = Message(**{**old.asdict(), "message_timestamp": old.message_timestamp - STALE_MS - 1_000})
     world.redis.hset(f"{name}.msgs", message_id, old.encode())
@@ -184,7 +184,7 @@ async def test_a_message_that_has_waited_long_is_not_lost_sight_of(world: World)
     """No worker for an hour: it is still in the queue."""
     await world.bell.ring([1])
     name = f"dramatiq:{queue_of(world.prefix)}"
-    ((message_id, encoded),) = world.redis.hgetall(f"{name}.msgs").items()  # type: ignore[union-attr] # as above
+    ((message_id, encoded),) = world.redis.hgetall(f"{name}.msgs").items()
     old = Message.decode(encoded)
     old = Message(**{**old.asdict(), "message_timestamp": old.message_timestamp - 3_600_000})
     world.redis.hset(f"{name}.msgs", message_id, old.encode())

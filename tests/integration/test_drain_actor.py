@@ -1,157 +1,32 @@
-"""The actor in a real Dramatiq worker of this process, on real outboxes; the trail is a double that fails as told."""
+"""The actor in a real Dramatiq worker: what it does with messages when all is well, and when it is not."""
 
 import threading
-import time
-from collections.abc import AsyncIterator, Callable, Iterator, Sequence
-from contextlib import asynccontextmanager, contextmanager
+from collections.abc import Iterator, Sequence
 
-import dramatiq
 import pytest
 import structlog
 from dramatiq.asyncio import get_event_loop_thread
 from dramatiq.middleware import MiddlewareError
-from redis import Redis
 
 from synckairos.adapters import dramatiq_actor
-from synckairos.adapters.dramatiq_actor import DrainWork, declare_actor, middleware
-from synckairos.adapters.dramatiq_broker import DoorbellQueue, open_broker
-from synckairos.adapters.dramatiq_doorbell import GUARD_MS, DramatiqBell, Guards
-from synckairos.adapters.redis_connections import RedisConnections
-from synckairos.adapters.redis_keys import Keys
-from synckairos.adapters.redis_ledger import RedisLedger
-from synckairos.adapters.redis_outbox import RedisOutbox
-from synckairos.application.audit import AuditRecord, Written
+from synckairos.adapters.dramatiq_doorbell import GUARD_MS
 from synckairos.application.draining import Drain
 from synckairos.application.pipeline import QueueDepth
 from synckairos.devstack import RedisServer
-from synckairos.domain.commands import Start, Switch
-from synckairos.domain.events import Event
-from tests.contract.decisions import new_id
-from tests.harness.fake_audit_trail import FakeAuditTrail
-from tests.harness.outbox_fields import fields_of
-from tests.unit.domain.builders import Game, per_participant
-
-DATABASE = 14
-PARTITION = 7
-Write = Callable[[Sequence[AuditRecord]], object]
-
-
-def played(count: int) -> list[Event]:
-    """Return the first events of a session."""
-    game = Game(per_participant())
-    game.ok(0, Start())
-    for turn in range(1, count):
-        game.ok(turn, Switch())
-    return game.events[:count]
-
-
-class HookedTrail(FakeAuditTrail):
-    """Calls `before` ahead of every batch."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.before: Callable[[], None] = lambda: None
-
-    async def write(self, records: Sequence[AuditRecord]) -> Written:
-        """Write as the fake does."""
-        self.before()
-        return await super().write(records)
-
-
-class World:
-    """One worker, the broker's and the store's keys being this test's own."""
-
-    def __init__(self, redis: RedisServer) -> None:
-        self.prefix = f"a{new_id()[:8]}"
-        self.keys = Keys(self.prefix)
-        self.store_url = redis.url
-        self.broker_url = redis.url.removesuffix("/0") + f"/{DATABASE}"
-        self.store = Redis.from_url(redis.url)
-        self.broker = open_broker(self.broker_url, timeout_s=1)
-        self.queue = DoorbellQueue(self.broker, self.prefix)
-        self.guards = Guards(self.broker, self.prefix)
-        self.trail = HookedTrail()
-        self.alerts: list[tuple[str, str]] = []
-        self.open_error: Exception | None = None
-
-    def commit(self, *events: Event) -> None:
-        """Put events into the outbox."""
-        for event in events:
-            self.store.xadd(self.keys.partitioned(PARTITION, "outbox"), dict(fields_of(event)))  # type: ignore[arg-type] # redis-py wants names of any kind
-
-    def ring(self, *partitions: int) -> list[int]:
-        """Ring as a server does; return the partitions a message left for."""
-        taken = self.guards.take(partitions or (PARTITION,))
-        if taken:
-            self.queue.send(taken)
-        return taken
-
-    def length(self) -> int:
-        """Return how many entries wait."""
-        return int(self.store.xlen(self.keys.partitioned(PARTITION, "outbox")))  # type: ignore[arg-type] # redis-py's replies may be awaitable
-
-    def guard_ms(self) -> int:
-        """Return how long the guard has to live; -2 if there is none."""
-        return int(self.broker.client.pttl(f"{self.prefix}:rung:{PARTITION}"))
-
-    def totals(self) -> dict[str, str]:
-        """Return what the ledger says."""
-        return {
-            name.decode(): value.decode()
-            for name, value in self.store.hgetall(f"{self.prefix}:audit").items()  # type: ignore[union-attr] # as above
-        }
-
-    @asynccontextmanager
-    async def open_work(self) -> AsyncIterator[DrainWork]:
-        """Be the composition root of a worker."""
-        if self.open_error is not None:
-            raise self.open_error
-        connections = RedisConnections(self.store_url)
-        bell = DramatiqBell(open_broker(self.broker_url, timeout_s=1), self.prefix)
-        ledger = RedisLedger(connections, self.keys)
-        drain = Drain(RedisOutbox(connections, self.keys), self.trail, ledger, batch=10)
-        yield DrainWork(drain, ledger, bell, limit_s=30)
-        await bell.close()
-        await connections.close()
-
-    def worker(self) -> dramatiq.Worker:
-        """Return a worker that is not started."""
-        chain, loop = middleware(self.open_work, lambda what, why: self.alerts.append((what, why)))
-        broker = open_broker(self.broker_url, chain, timeout_s=1)
-        declare_actor(broker, self.prefix, loop)
-        return dramatiq.Worker(broker, worker_threads=2, worker_timeout=50)
-
-    @contextmanager
-    def working(self) -> Iterator[dramatiq.Worker]:
-        """Let a worker work."""
-        worker = self.worker()
-        worker.start()
-        try:
-            yield worker
-        finally:
-            worker.stop()
-            worker.broker.client.close()  # type: ignore[attr-defined] # it is a RedisBroker
+from tests.integration.worker_site import PARTITION, WorkerSite, played, until
 
 
 @pytest.fixture
-def world(redis_server: RedisServer) -> Iterator[World]:
+def world(redis_server: RedisServer) -> Iterator[WorkerSite]:
     """A worker's surroundings."""
-    world = World(redis_server)
+    world = WorkerSite(redis_server)
     yield world
     world.broker.client.flushdb()
     world.broker.client.close()
     world.store.close()
 
 
-def until(condition: Callable[[], object], seconds: float = 15) -> None:
-    """Wait until the condition holds."""
-    ends = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < ends, "not in time"
-        time.sleep(0.01)  # the wait on a condition with a deadline
-
-
-def test_a_message_empties_its_outbox_and_frees_its_guard(world: World) -> None:
+def test_a_message_empties_its_outbox_and_frees_its_guard(world: WorkerSite) -> None:
     """Everything is written, nothing is left, and the next ring gets through."""
     world.commit(*played(25))
     with world.working():
@@ -165,7 +40,7 @@ def test_a_message_empties_its_outbox_and_frees_its_guard(world: World) -> None:
     assert world.queue.depth() == QueueDepth(0, 0, 0, 0)
 
 
-def test_a_commit_whose_ring_was_refused_is_not_missed(world: World) -> None:
+def test_a_commit_whose_ring_was_refused_is_not_missed(world: WorkerSite) -> None:
     """It comes at the worst moment: the outbox has been found empty, and its guard is still there."""
     events = played(2)
     refused: list[list[int]] = []
@@ -190,7 +65,7 @@ def test_a_commit_whose_ring_was_refused_is_not_missed(world: World) -> None:
     assert len(world.trail.records) == 2
 
 
-def test_while_the_database_is_away_one_message_waits_and_then_drains(world: World) -> None:
+def test_while_the_database_is_away_one_message_waits_and_then_drains(world: WorkerSite) -> None:
     """Its guard outlives the pause, so that no second one is queued; it comes back by itself."""
     world.commit(*played(3))
     world.trail.is_away = True
@@ -212,7 +87,7 @@ def test_while_the_database_is_away_one_message_waits_and_then_drains(world: Wor
 
 
 def test_a_message_that_is_given_up_raises_the_alarm_and_frees_its_partitions(
-    world: World, monkeypatch: pytest.MonkeyPatch
+    world: WorkerSite, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The events stay; the next ring gets through, and drains them."""
     monkeypatch.setattr(dramatiq_actor, "MAX_RETRIES", 0)
@@ -239,7 +114,7 @@ def test_a_message_that_is_given_up_raises_the_alarm_and_frees_its_partitions(
     assert world.length() == 0
 
 
-def test_an_unforeseen_error_is_retried_too(world: World) -> None:
+def test_an_unforeseen_error_is_retried_too(world: WorkerSite) -> None:
     """A bug must not lose a message, nor go unseen."""
 
     def fail_once() -> None:
@@ -258,7 +133,7 @@ def test_an_unforeseen_error_is_retried_too(world: World) -> None:
 
 
 def test_a_message_that_takes_too_long_makes_room_and_rings_again(
-    world: World, monkeypatch: pytest.MonkeyPatch
+    world: WorkerSite, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """What is left after its time gets a new message behind the others."""
     monkeypatch.setattr(dramatiq_actor, "BUDGET_S", -1.0)
@@ -273,7 +148,7 @@ def test_a_message_that_takes_too_long_makes_room_and_rings_again(
     assert len(world.trail.records) == 25
 
 
-def test_a_worker_that_is_stopped_finishes_its_batch_and_rings_for_the_rest(world: World) -> None:
+def test_a_worker_that_is_stopped_finishes_its_batch_and_rings_for_the_rest(world: WorkerSite) -> None:
     """Nothing waits for the end of a long outbox, and the next worker goes on at once."""
     events = played(25)
     world.commit(*events)
@@ -304,7 +179,7 @@ def test_a_worker_that_is_stopped_finishes_its_batch_and_rings_for_the_rest(worl
     assert len(world.trail.records) == 25
 
 
-def test_what_cannot_be_opened_ends_the_worker(world: World) -> None:
+def test_what_cannot_be_opened_ends_the_worker(world: WorkerSite) -> None:
     """Dramatiq would go on without it; no thread is left behind."""
     world.open_error = RuntimeError("wrong settings")
     worker = world.worker()
@@ -320,7 +195,7 @@ def test_what_cannot_be_opened_ends_the_worker(world: World) -> None:
 
 
 def test_after_a_long_outage_each_partition_has_one_message_at_most(
-    world: World, monkeypatch: pytest.MonkeyPatch
+    world: WorkerSite, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Many attempts, messages given up, rings and looks of two servers: nothing piles up."""
     monkeypatch.setattr(dramatiq_actor, "MAX_RETRIES", 2)
