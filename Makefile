@@ -12,6 +12,9 @@ VENV := .venv
 BIN := $(VENV)/bin
 PIP_INSTALL = $(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt
 
+# Tests run in so many processes, each with a Redis and a PostgreSQL of its own.
+TEST_PROCESSES ?= 2
+
 # What was installed when; older than one of the inputs means out of date.
 INPUTS := pyproject.toml constraints.txt
 RUNTIME := $(VENV)/.installed-runtime
@@ -49,7 +52,7 @@ run: $(RUNTIME) ## start Redis, PostgreSQL, a server and a worker on this machin
 
 .PHONY: test
 test: $(SETUP) ## run all tests with coverage, against a real Redis and a real PostgreSQL
-	$(BIN)/python -m pytest --cov
+	$(BIN)/python -m pytest --cov --numprocesses $(TEST_PROCESSES) --dist loadfile
 
 .PHONY: bench
 bench: $(SETUP) ## measure everything beside its baselines (20 minutes alone on the machine); results in build/bench

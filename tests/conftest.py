@@ -1,4 +1,4 @@
-"""The real servers that all tests share, started at most once per run.
+"""The real servers that tests share, started at most once in every process that runs tests.
 
 A test that stops, pauses or floods a server starts one of its own in `server_directory`. No variable of the
 environment points the tests to other servers, and none that is missing makes a test be skipped.
@@ -18,12 +18,13 @@ from synckairos.devstack import PostgresServer, RedisServer
 # are set up when gRPC is imported, which happens after this.
 os.environ.setdefault("GRPC_ENABLE_FORK_SUPPORT", "0")
 
-FIGURES = pytest.StashKey[list[str]]()
+MEASURED = "measured"
 
 
-def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
-    """Print what was measured, also when everything passed."""
-    figures = config.stash.get(FIGURES, [])
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Print what was measured, in whichever process and also when everything passed."""
+    reports = [one for kind in terminalreporter.stats.values() for one in kind if getattr(one, "when", "") == "call"]
+    figures = [line for report in reports for name, line in report.user_properties if name == MEASURED]
     if figures:
         terminalreporter.section("measured")
         for figure in figures:
@@ -31,9 +32,9 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: p
 
 
 @pytest.fixture
-def measured(pytestconfig: pytest.Config) -> Callable[[str], None]:
+def measured(request: pytest.FixtureRequest) -> Callable[[str], None]:
     """Takes a line about what was measured, to be printed at the end of the run."""
-    return pytestconfig.stash.setdefault(FIGURES, []).append
+    return lambda line: request.node.user_properties.append((MEASURED, line))
 
 
 def _open_directory() -> Path:
@@ -61,7 +62,7 @@ def server_directory() -> Iterator[Path]:
 
 @pytest.fixture(scope="session")
 def redis_server(session_directory: Path) -> Iterator[RedisServer]:
-    """A Redis for all tests: each keeps to keys or logical databases of its own and flushes nothing else."""
+    """A Redis for all tests of this process: each keeps to keys or logical databases of its own and flushes nothing else."""
     server = RedisServer(session_directory / "redis")
     server.start()
     yield server
@@ -70,7 +71,7 @@ def redis_server(session_directory: Path) -> Iterator[RedisServer]:
 
 @pytest.fixture(scope="session")
 def postgres_server(session_directory: Path) -> Iterator[PostgresServer]:
-    """A PostgreSQL for all tests: each makes databases or rows of its own."""
+    """A PostgreSQL for all tests of this process: each makes databases or rows of its own."""
     server = PostgresServer(session_directory / "postgres")
     server.start()
     yield server
