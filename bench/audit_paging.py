@@ -8,6 +8,7 @@ import sys
 import time
 from statistics import quantiles
 from typing import Annotated, Any, Final
+from unittest.mock import patch
 
 import grpc
 import typer
@@ -16,6 +17,11 @@ from rich.progress import track
 
 from bench.load import eventually
 from bench.stack import Stack, migrate, stack_of_processes
+from synckairos.adapters.postgres_audit_reader import PostgresAuditReader
+from synckairos.adapters.postgres_database import Database, Session, Statement
+from synckairos.adapters.postgres_options import database_options
+from synckairos.application.audit import EventKey, EventQuery
+from synckairos.settings import load_settings
 from synckairos.v1 import audit_service_pb2 as pb
 from synckairos.v1.audit_service_pb2_grpc import AuditServiceStub
 from tests.harness.client import connect, running_session
@@ -69,6 +75,25 @@ async def timed_page(stub: Any, session_id: str, token: str) -> tuple[float, pb.
     return (time.perf_counter() - started) * 1_000, page
 
 
+async def plan(stack: Stack, session_id: str, after: EventKey | None) -> list[str]:
+    """Return how PostgreSQL answers the reader's own statement for a page."""
+    lines: list[str] = []
+
+    async def explain(session: Session, statement: Statement, *values: object) -> list[Any]:
+        with_plan = Statement("explain", f"EXPLAIN (ANALYZE, COSTS OFF, SUMMARY OFF) {statement.sql}")
+        lines.extend(str(row[0]) for row in await fetch(session, with_plan, *values))
+        return []
+
+    fetch = Session.fetch
+    database = Database(database_options(load_settings(database_url=stack.postgres.url)))
+    try:
+        with patch.object(Session, "fetch", explain):
+            await PostgresAuditReader(database).events(EventQuery(session_id, after, PAGE))
+    finally:
+        await database.close()
+    return lines
+
+
 async def measure(events: int) -> bool:
     """Fill, page, print; return whether the aim of 20 ms holds for the median page."""
     with stack_of_processes() as stack:
@@ -91,12 +116,19 @@ async def measure(events: int) -> bool:
                 token = page.next_page_token
                 if place >= events // SESSIONS // PAGE // 2:
                     deep.append(spent)
+        (middle,) = await stack.query(
+            "SELECT epoch, version, id::text AS id FROM sync_events WHERE session_id = $1 AND version = $2",
+            sessions[0],
+            events // SESSIONS // 2,
+        )
+        explained = await plan(stack, sessions[0], EventKey(*middle.values()))
     sys.stdout.write(
         f"ListSessionEvents, pages of {PAGE}, {total['n']:,} events stored, {events // SESSIONS:,} a session\n"
     )
     for name, spent_ms in (("first page", first), ("page in the middle", deep)):
         cuts = quantiles(spent_ms, n=100)
         sys.stdout.write(f"  {name}: p50 {cuts[49]:.1f} ms, p99 {cuts[98]:.1f} ms, max {max(spent_ms):.1f} ms\n")
+    sys.stdout.write("a page in the middle:\n" + "".join(f"  {line}\n" for line in explained))
     return quantiles(first, n=100)[49] < 20 and quantiles(deep, n=100)[49] < 20
 
 
