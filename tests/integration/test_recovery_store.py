@@ -70,7 +70,7 @@ async def test_a_recovery_leaves_what_any_change_leaves(site: Site) -> None:
     assert [position.session_id for position in await site.server.index.page(None, 10)] == [session.session_id]
     assert [one for one, _ in await site.server.deadlines.due_before(2**50, 10)] == [session.session_id]
     waiting = await RedisOutbox(site.server.connections, site.server.keys).read(range(PARTITIONS), 10)
-    assert [entry.record.event for entry in waiting if entry.record] == since.events
+    assert [entry.record.event for entry in waiting.entries if entry.record] == since.events
 
 
 async def test_a_new_life_replaces_the_old_window(site: Site) -> None:
