@@ -62,7 +62,7 @@ def server_directory() -> Iterator[Path]:
 
 @pytest.fixture(scope="session")
 def redis_server(session_directory: Path) -> Iterator[RedisServer]:
-    """A Redis for all tests of this process: each keeps to keys or logical databases of its own and flushes nothing else."""
+    """A Redis for the tests of this process: each keeps to keys or databases of its own and flushes nothing else."""
     server = RedisServer(session_directory / "redis")
     server.start()
     yield server
