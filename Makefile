@@ -20,7 +20,8 @@ INPUTS := pyproject.toml constraints.txt
 RUNTIME := $(VENV)/.installed-runtime
 SETUP := $(VENV)/.installed-setup
 
-PROTOS = $(shell find protos -name '*.proto' | LC_ALL=C sort)
+# Ours: what protos/google holds for other languages' sake, Python has from googleapis-common-protos.
+PROTOS = $(shell find protos/synckairos -name '*.proto' | LC_ALL=C sort)
 SERVICES = $(shell grep -l '^service ' $(PROTOS))
 
 # $(call protoc,folder): the Python code of all messages, and of the services in the files that define some.

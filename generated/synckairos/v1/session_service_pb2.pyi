@@ -20,6 +20,7 @@ from google.protobuf import message as _message
 from google.protobuf import struct_pb2 as _struct_pb2
 from google.protobuf import timestamp_pb2 as _timestamp_pb2
 from google.protobuf.internal import containers as _containers
+from google.rpc import status_pb2 as _status_pb2
 from synckairos.v1 import event_pb2 as _event_pb2
 from synckairos.v1 import session_pb2 as _session_pb2
 import builtins as _builtins
@@ -1548,3 +1549,177 @@ class WatchSessionsResponse(_message.Message):
     def WhichOneof(self, oneof_group: _WhichOneofArgType_payload) -> _WhichOneofReturnType_payload | None: ...
 
 Global___WatchSessionsResponse: _TypeAlias = WatchSessionsResponse  # noqa: Y015
+
+@_typing.final
+class ExecuteCommandsRequest(_message.Message):
+    """ExecuteCommandsRequest is one command."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    COMMAND_ID_FIELD_NUMBER: _builtins.int
+    CREATE_SESSION_FIELD_NUMBER: _builtins.int
+    GET_SESSION_FIELD_NUMBER: _builtins.int
+    START_SESSION_FIELD_NUMBER: _builtins.int
+    SWITCH_CYCLE_FIELD_NUMBER: _builtins.int
+    PAUSE_SESSION_FIELD_NUMBER: _builtins.int
+    RESUME_SESSION_FIELD_NUMBER: _builtins.int
+    COMPLETE_SESSION_FIELD_NUMBER: _builtins.int
+    CANCEL_SESSION_FIELD_NUMBER: _builtins.int
+    ADD_PARTICIPANT_FIELD_NUMBER: _builtins.int
+    REMOVE_PARTICIPANT_FIELD_NUMBER: _builtins.int
+    ADJUST_TIME_FIELD_NUMBER: _builtins.int
+    UPDATE_SESSION_FIELD_NUMBER: _builtins.int
+    DELETE_SESSION_FIELD_NUMBER: _builtins.int
+    command_id: _builtins.str
+    """The client's name for this command, returned with its result; required, 1 to 64 bytes of UTF-8. It needs not be
+    unique, and protects from nothing: a retry is made safe by the `request_id` within the command.
+    """
+    @_builtins.property
+    def create_session(self) -> Global___CreateSessionRequest:
+        """As CreateSession. Without a session_id it is not ordered with other commands."""
+
+    @_builtins.property
+    def get_session(self) -> Global___GetSessionRequest:
+        """As GetSession."""
+
+    @_builtins.property
+    def start_session(self) -> Global___StartSessionRequest:
+        """As StartSession."""
+
+    @_builtins.property
+    def switch_cycle(self) -> Global___SwitchCycleRequest:
+        """As SwitchCycle."""
+
+    @_builtins.property
+    def pause_session(self) -> Global___PauseSessionRequest:
+        """As PauseSession."""
+
+    @_builtins.property
+    def resume_session(self) -> Global___ResumeSessionRequest:
+        """As ResumeSession."""
+
+    @_builtins.property
+    def complete_session(self) -> Global___CompleteSessionRequest:
+        """As CompleteSession."""
+
+    @_builtins.property
+    def cancel_session(self) -> Global___CancelSessionRequest:
+        """As CancelSession."""
+
+    @_builtins.property
+    def add_participant(self) -> Global___AddParticipantRequest:
+        """As AddParticipant."""
+
+    @_builtins.property
+    def remove_participant(self) -> Global___RemoveParticipantRequest:
+        """As RemoveParticipant."""
+
+    @_builtins.property
+    def adjust_time(self) -> Global___AdjustTimeRequest:
+        """As AdjustTime."""
+
+    @_builtins.property
+    def update_session(self) -> Global___UpdateSessionRequest:
+        """As UpdateSession."""
+
+    @_builtins.property
+    def delete_session(self) -> Global___DeleteSessionRequest:
+        """As DeleteSession."""
+
+    def __init__(
+        self,
+        *,
+        command_id: _builtins.str = ...,
+        create_session: Global___CreateSessionRequest | None = ...,
+        get_session: Global___GetSessionRequest | None = ...,
+        start_session: Global___StartSessionRequest | None = ...,
+        switch_cycle: Global___SwitchCycleRequest | None = ...,
+        pause_session: Global___PauseSessionRequest | None = ...,
+        resume_session: Global___ResumeSessionRequest | None = ...,
+        complete_session: Global___CompleteSessionRequest | None = ...,
+        cancel_session: Global___CancelSessionRequest | None = ...,
+        add_participant: Global___AddParticipantRequest | None = ...,
+        remove_participant: Global___RemoveParticipantRequest | None = ...,
+        adjust_time: Global___AdjustTimeRequest | None = ...,
+        update_session: Global___UpdateSessionRequest | None = ...,
+        delete_session: Global___DeleteSessionRequest | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["add_participant", b"add_participant", "adjust_time", b"adjust_time", "cancel_session", b"cancel_session", "command", b"command", "complete_session", b"complete_session", "create_session", b"create_session", "delete_session", b"delete_session", "get_session", b"get_session", "pause_session", b"pause_session", "remove_participant", b"remove_participant", "resume_session", b"resume_session", "start_session", b"start_session", "switch_cycle", b"switch_cycle", "update_session", b"update_session"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["add_participant", b"add_participant", "adjust_time", b"adjust_time", "cancel_session", b"cancel_session", "command", b"command", "command_id", b"command_id", "complete_session", b"complete_session", "create_session", b"create_session", "delete_session", b"delete_session", "get_session", b"get_session", "pause_session", b"pause_session", "remove_participant", b"remove_participant", "resume_session", b"resume_session", "start_session", b"start_session", "switch_cycle", b"switch_cycle", "update_session", b"update_session"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType_command: _TypeAlias = _typing.Literal["create_session", "get_session", "start_session", "switch_cycle", "pause_session", "resume_session", "complete_session", "cancel_session", "add_participant", "remove_participant", "adjust_time", "update_session", "delete_session"]  # noqa: Y015
+    _WhichOneofArgType_command: _TypeAlias = _typing.Literal["command", b"command"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType_command) -> _WhichOneofReturnType_command | None: ...
+
+Global___ExecuteCommandsRequest: _TypeAlias = ExecuteCommandsRequest  # noqa: Y015
+
+@_typing.final
+class CommandResult(_message.Message):
+    """CommandResult is what a command came to that was not refused."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    SESSION_FIELD_NUMBER: _builtins.int
+    SERVER_TIME_FIELD_NUMBER: _builtins.int
+    REPLAYED_FIELD_NUMBER: _builtins.int
+    replayed: _builtins.bool
+    """Whether this answers a retry of a request_id that had been applied before."""
+    @_builtins.property
+    def session(self) -> _session_pb2.Session:
+        """The session right after the change, or as it was read, computed at server_time. Absent if there was none to delete."""
+
+    @_builtins.property
+    def server_time(self) -> _timestamp_pb2.Timestamp:
+        """The instant that judged the command."""
+
+    def __init__(
+        self,
+        *,
+        session: _session_pb2.Session | None = ...,
+        server_time: _timestamp_pb2.Timestamp | None = ...,
+        replayed: _builtins.bool = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["server_time", b"server_time", "session", b"session"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["replayed", b"replayed", "server_time", b"server_time", "session", b"session"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___CommandResult: _TypeAlias = CommandResult  # noqa: Y015
+
+@_typing.final
+class ExecuteCommandsResponse(_message.Message):
+    """ExecuteCommandsResponse is the answer to one command."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    COMMAND_ID_FIELD_NUMBER: _builtins.int
+    RESULT_FIELD_NUMBER: _builtins.int
+    STATUS_FIELD_NUMBER: _builtins.int
+    command_id: _builtins.str
+    """The command_id of the command. Empty if it had none, or if its bytes could not be read."""
+    @_builtins.property
+    def result(self) -> Global___CommandResult:
+        """It was applied, or read."""
+
+    @_builtins.property
+    def status(self) -> _status_pb2.Status:
+        """It was refused, with the code and details that the unary call ends with."""
+
+    def __init__(
+        self,
+        *,
+        command_id: _builtins.str = ...,
+        result: Global___CommandResult | None = ...,
+        status: _status_pb2.Status | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["outcome", b"outcome", "result", b"result", "status", b"status"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["command_id", b"command_id", "outcome", b"outcome", "result", b"result", "status", b"status"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType_outcome: _TypeAlias = _typing.Literal["result", "status"]  # noqa: Y015
+    _WhichOneofArgType_outcome: _TypeAlias = _typing.Literal["outcome", b"outcome"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType_outcome) -> _WhichOneofReturnType_outcome | None: ...
+
+Global___ExecuteCommandsResponse: _TypeAlias = ExecuteCommandsResponse  # noqa: Y015

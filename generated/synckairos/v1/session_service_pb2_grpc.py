@@ -120,6 +120,11 @@ class SessionServiceStub:
                 request_serializer=synckairos_dot_v1_dot_session__service__pb2.WatchSessionsRequest.SerializeToString,
                 response_deserializer=synckairos_dot_v1_dot_session__service__pb2.WatchSessionsResponse.FromString,
                 _registered_method=True)
+        self.ExecuteCommands = channel.stream_stream(
+                '/synckairos.v1.SessionService/ExecuteCommands',
+                request_serializer=synckairos_dot_v1_dot_session__service__pb2.ExecuteCommandsRequest.SerializeToString,
+                response_deserializer=synckairos_dot_v1_dot_session__service__pb2.ExecuteCommandsResponse.FromString,
+                _registered_method=True)
 
 
 class SessionServiceServicer:
@@ -253,6 +258,18 @@ class SessionServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def ExecuteCommands(self, request_iterator, context):
+        """Drives any number of sessions over one stream: every command is judged as the unary call of its name, with the same
+        checks, errors, limits and `request_id`s. A session's commands are applied in the order sent, each once the one
+        before it is decided; different sessions do not wait for each other, and results come as they are known, one for
+        each command. A command that fails, fails alone; the stream goes on. It ends OK once the client has half-closed and
+        everything is answered. RESOURCE_EXHAUSTED / SLOW_CONSUMER: the results were not read. UNAVAILABLE / DRAINING: this
+        server is going down, and what has no result by then was not applied; send it over another stream.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_SessionServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -340,6 +357,11 @@ def add_SessionServiceServicer_to_server(servicer, server):
                     servicer.WatchSessions,
                     request_deserializer=synckairos_dot_v1_dot_session__service__pb2.WatchSessionsRequest.FromString,
                     response_serializer=synckairos_dot_v1_dot_session__service__pb2.WatchSessionsResponse.SerializeToString,
+            ),
+            'ExecuteCommands': grpc.stream_stream_rpc_method_handler(
+                    servicer.ExecuteCommands,
+                    request_deserializer=synckairos_dot_v1_dot_session__service__pb2.ExecuteCommandsRequest.FromString,
+                    response_serializer=synckairos_dot_v1_dot_session__service__pb2.ExecuteCommandsResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -802,6 +824,33 @@ class SessionService:
             '/synckairos.v1.SessionService/WatchSessions',
             synckairos_dot_v1_dot_session__service__pb2.WatchSessionsRequest.SerializeToString,
             synckairos_dot_v1_dot_session__service__pb2.WatchSessionsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ExecuteCommands(request_iterator,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.stream_stream(
+            request_iterator,
+            target,
+            '/synckairos.v1.SessionService/ExecuteCommands',
+            synckairos_dot_v1_dot_session__service__pb2.ExecuteCommandsRequest.SerializeToString,
+            synckairos_dot_v1_dot_session__service__pb2.ExecuteCommandsResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -92,6 +92,14 @@ class SessionServiceStub:
     """Streams up to 1 000 sessions at once, each as WatchSession does; an unknown session is ended with NOT_FOUND, one
     that cannot be shown now with UNAVAILABLE, while the others go on.
     """
+    ExecuteCommands: _grpc.StreamStreamMultiCallable[_session_service_pb2.ExecuteCommandsRequest, _session_service_pb2.ExecuteCommandsResponse]
+    """Drives any number of sessions over one stream: every command is judged as the unary call of its name, with the same
+    checks, errors, limits and `request_id`s. A session's commands are applied in the order sent, each once the one
+    before it is decided; different sessions do not wait for each other, and results come as they are known, one for
+    each command. A command that fails, fails alone; the stream goes on. It ends OK once the client has half-closed and
+    everything is answered. RESOURCE_EXHAUSTED / SLOW_CONSUMER: the results were not read. UNAVAILABLE / DRAINING: this
+    server is going down, and what has no result by then was not applied; send it over another stream.
+    """
 
 @_typing.type_check_only
 class SessionServiceAsyncStub(SessionServiceStub):
@@ -146,6 +154,14 @@ class SessionServiceAsyncStub(SessionServiceStub):
     WatchSessions: _aio.UnaryStreamMultiCallable[_session_service_pb2.WatchSessionsRequest, _session_service_pb2.WatchSessionsResponse]  # type: ignore[assignment]
     """Streams up to 1 000 sessions at once, each as WatchSession does; an unknown session is ended with NOT_FOUND, one
     that cannot be shown now with UNAVAILABLE, while the others go on.
+    """
+    ExecuteCommands: _aio.StreamStreamMultiCallable[_session_service_pb2.ExecuteCommandsRequest, _session_service_pb2.ExecuteCommandsResponse]  # type: ignore[assignment]
+    """Drives any number of sessions over one stream: every command is judged as the unary call of its name, with the same
+    checks, errors, limits and `request_id`s. A session's commands are applied in the order sent, each once the one
+    before it is decided; different sessions do not wait for each other, and results come as they are known, one for
+    each command. A command that fails, fails alone; the stream goes on. It ends OK once the client has half-closed and
+    everything is answered. RESOURCE_EXHAUSTED / SLOW_CONSUMER: the results were not read. UNAVAILABLE / DRAINING: this
+    server is going down, and what has no result by then was not applied; send it over another stream.
     """
 
 class SessionServiceServicer(metaclass=_abc_1.ABCMeta):
@@ -300,6 +316,20 @@ class SessionServiceServicer(metaclass=_abc_1.ABCMeta):
     ) -> _typing.Union[_abc.Iterator[_session_service_pb2.WatchSessionsResponse], _abc.AsyncIterator[_session_service_pb2.WatchSessionsResponse]]:
         """Streams up to 1 000 sessions at once, each as WatchSession does; an unknown session is ended with NOT_FOUND, one
         that cannot be shown now with UNAVAILABLE, while the others go on.
+        """
+
+    @_abc_1.abstractmethod
+    def ExecuteCommands(
+        self,
+        request_iterator: _MaybeAsyncIterator[_session_service_pb2.ExecuteCommandsRequest],
+        context: _ServicerContext,
+    ) -> _typing.Union[_abc.Iterator[_session_service_pb2.ExecuteCommandsResponse], _abc.AsyncIterator[_session_service_pb2.ExecuteCommandsResponse]]:
+        """Drives any number of sessions over one stream: every command is judged as the unary call of its name, with the same
+        checks, errors, limits and `request_id`s. A session's commands are applied in the order sent, each once the one
+        before it is decided; different sessions do not wait for each other, and results come as they are known, one for
+        each command. A command that fails, fails alone; the stream goes on. It ends OK once the client has half-closed and
+        everything is answered. RESOURCE_EXHAUSTED / SLOW_CONSUMER: the results were not read. UNAVAILABLE / DRAINING: this
+        server is going down, and what has no result by then was not applied; send it over another stream.
         """
 
 def add_SessionServiceServicer_to_server(servicer: SessionServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...
