@@ -4,7 +4,7 @@ import asyncio
 import contextlib
 import random
 import signal
-from collections.abc import Awaitable, Callable, Coroutine
+from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from typing import Any, Final
 
 import structlog
@@ -29,8 +29,10 @@ from synckairos.application.sessions import Sessions
 from synckairos.application.watching import Watching
 from synckairos.audit_pipeline import PipelineParts, pipeline_parts
 from synckairos.audit_service import audit_parts, tell_health
-from synckairos.rpc.calls import CallInterceptor
+from synckairos.rpc.calls import CallInterceptor, CallJournal
+from synckairos.rpc.command_servicer import CommandServicer
 from synckairos.rpc.server import AUDIT_SERVICE, SESSION_SERVICE, TIME_SERVICE, Health, build_server
+from synckairos.rpc.session_commands import SessionCommands
 from synckairos.rpc.session_servicer import SessionServicer
 from synckairos.rpc.time_servicer import TimeServicer
 from synckairos.rpc.watch_servicer import WatchServicer
@@ -126,16 +128,20 @@ class Server:
             self._run(name, work)
         self._run_doorbell(pipeline, writer)
 
+        commands = SessionCommands(sessions)
         watch_servicer = WatchServicer(watching, settings.stream_stall_s)
+        command_servicer = CommandServicer(commands, CallJournal(metrics), new_change_id, settings.stream_stall_s)
         servicers = {
             SESSION_SERVICE: (
-                SessionServicer(sessions, Listing(sessions, RedisSessionIndex(connections, keys))),
+                SessionServicer(commands, Listing(sessions, RedisSessionIndex(connections, keys))),
                 watch_servicer,
+                command_servicer,
             ),
             TIME_SERVICE: (TimeServicer(clock),),
             AUDIT_SERVICE: (audit.servicer,),
         }
-        await self._serve(servicers, guard, watching, watch_servicer, audit.reader)
+        streaming = (watch_servicer, command_servicer)
+        await self._serve(servicers, guard, watching, streaming, audit.reader)
 
     def _run_doorbell(self, pipeline: PipelineParts, writer: CommitWriter) -> None:
         if self._settings.database_url is None:
@@ -157,7 +163,7 @@ class Server:
         servicers: dict[Any, Any],
         guard: RedisGuard,
         watching: Watching,
-        watch_servicer: WatchServicer,
+        streaming: Sequence[WatchServicer | CommandServicer],
         trail: AuditReader,
     ) -> None:
         settings = self._settings
@@ -180,7 +186,8 @@ class Server:
 
         async def drain() -> None:
             await health.drain()
-            watch_servicer.drain()
+            for servicer in streaming:
+                servicer.drain()
             watching.drain(lambda: random.randint(*RETRY_AFTER_MS))  # noqa: S311 - spreads the load, not a secret
             # What arrives while the server closes is cut off by gRPC without an answer: let clients turn away first.
             await asyncio.sleep(settings.drain_delay_s)

@@ -88,7 +88,7 @@ class AuditServicer:
     ) -> pb.RecoverSessionResponse:
         """Bring back a session that the store has lost."""
         fields = Fields()
-        actor = requests.actor(fields, context)
+        actor = requests.actor(fields, requests.sender(context))
         session_id = fields.uuid("session_id", request.session_id)
         policy = fields.enum("policy", request.policy, RecoveryPolicy) or RecoveryPolicy.CONTINUE
         reason = fields.text("reason", request.reason, MAX_REASON_BYTES)

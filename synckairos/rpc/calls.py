@@ -1,5 +1,6 @@
-"""Around every call: its id in the log, its metrics, its errors as statuses."""
+"""Around every call, and every command of a stream: its id in the log, its metrics, its errors as statuses."""
 
+import asyncio
 import inspect
 import time
 from collections.abc import Awaitable, Callable
@@ -9,9 +10,11 @@ from typing import TYPE_CHECKING, Any, Final, Protocol
 import grpc
 import structlog
 from google.protobuf.message import DecodeError, Message
+from google.rpc import status_pb2
 from grpc.aio import ServicerContext
 from grpc_status import rpc_status
 
+from synckairos.application.errors import SlowConsumer
 from synckairos.application.ports import NewId
 from synckairos.domain.errors import FieldViolation, InvalidField
 from synckairos.rpc.statuses import is_expected, reason_of, status_of
@@ -21,6 +24,8 @@ MAX_REQUEST_ID: Final = 64
 SLOW_S: Final = 0.5
 DEFAULT_DEADLINE_S: Final = 10.0
 MAX_DEADLINE_S: Final = 3_600.0
+
+UNREADABLE: Final = FieldViolation("request", "cannot be read as the method's request")
 
 _log = structlog.get_logger("synckairos.access")
 
@@ -61,11 +66,37 @@ def reader(message: type[Message]) -> Callable[[bytes], Message | MalformedReque
     return read
 
 
+class CallJournal:
+    """What is told about calls, and about the commands of a stream as if they were calls."""
+
+    def __init__(self, observer: CallObserver) -> None:
+        self._observer = observer
+
+    def refusal(
+        self, method: str, error: Exception, request_id: str, **more: str
+    ) -> tuple[grpc.StatusCode, status_pb2.Status]:
+        """Return what an error is answered with; the log has `more` beside it."""
+        code, status = status_of(error, request_id)
+        if not is_expected(error):
+            _log.error("call_broke", method=method, request_id=request_id, exc_info=error, **more)
+        else:
+            reason = reason_of(error)
+            _log.debug("call_refused", method=method, request_id=request_id, code=code.name, reason=reason, **more)
+        return code, status
+
+    def ended(self, method: str, failure: BaseException | None, seconds: float, *, is_stream: bool = False) -> None:
+        """Measure a call that has ended, well or with a failure; of streams no length is slow."""
+        code, reason = _outcome(failure)
+        self._observer.call(method, code, reason, seconds)
+        if seconds >= SLOW_S and code != "CANCELLED" and not is_stream:
+            _log.info("call_slow", method=method, code=code, reason=reason, ms=round(seconds * 1_000, 1))
+
+
 class CallInterceptor(grpc.aio.ServerInterceptor):
     """Gives every call, unary or streaming, an id, a log line, a measurement and an answer to its errors."""
 
     def __init__(self, observer: CallObserver, new_id: NewId) -> None:
-        self._observer = observer
+        self._journal = CallJournal(observer)
         self._new_id = new_id
         self._wrapped: dict[tuple[str, Any], Handler] = {}
 
@@ -78,7 +109,7 @@ class CallInterceptor(grpc.aio.ServerInterceptor):
         handler: Any = await continuation(handler_call_details)
         if handler is None:
             return None
-        key = (handler_call_details.method, handler.unary_unary or handler.unary_stream)
+        key = (handler_call_details.method, handler.unary_unary or handler.unary_stream or handler.stream_stream)
         wrapped = self._wrapped.get(key)
         if wrapped is None:
             wrapped = self._wrapped[key] = self._wrap(handler_call_details.method, handler)
@@ -89,6 +120,8 @@ class CallInterceptor(grpc.aio.ServerInterceptor):
             make, inner, is_stream = grpc.unary_unary_rpc_method_handler, handler.unary_unary, False
         elif handler.unary_stream is not None and not inspect.isasyncgenfunction(handler.unary_stream):
             make, inner, is_stream = grpc.unary_stream_rpc_method_handler, handler.unary_stream, True
+        elif handler.stream_stream is not None and not inspect.isasyncgenfunction(handler.stream_stream):
+            make, inner, is_stream = grpc.stream_stream_rpc_method_handler, handler.stream_stream, True
         else:
             # The library's own services (health, reflection) stream by generators and answer for themselves.
             wrapped: Handler = handler
@@ -116,7 +149,7 @@ class CallInterceptor(grpc.aio.ServerInterceptor):
                 failure = error
                 raise
             finally:
-                self._report(method, failure, time.perf_counter() - started, is_stream=is_stream)
+                self._journal.ended(method, failure, time.perf_counter() - started, is_stream=is_stream)
 
         return call
 
@@ -124,27 +157,19 @@ class CallInterceptor(grpc.aio.ServerInterceptor):
         if isinstance(error, grpc.aio.InternalError):
             # The peer went away while a message was being written: there is nobody to answer.
             raise error
-        request_id = self._request_id(context)
-        code, status = status_of(error, request_id)
-        if not is_expected(error):
-            _log.error("call_broke", method=method, request_id=request_id, exc_info=error)
-        else:
-            _log.debug("call_refused", method=method, request_id=request_id, code=code.name, reason=reason_of(error))
+        request_id = request_id_of(context, self._new_id)
+        code, status = self._journal.refusal(method, error, request_id)
         # Trailers set on the context would be replaced by those given here.
         trailers = (*rpc_status.to_status(status).trailing_metadata, (REQUEST_ID_HEADER, request_id))
         await context.abort(code, status.message, trailers)
 
-    def _request_id(self, context: Context) -> str:
-        for key, value in context.invocation_metadata() or ():
-            if key == REQUEST_ID_HEADER and 0 < len(value) <= MAX_REQUEST_ID:
-                return str(value)
-        return self._new_id()
 
-    def _report(self, method: str, failure: BaseException | None, seconds: float, *, is_stream: bool) -> None:
-        code, reason = _outcome(failure)
-        self._observer.call(method, code, reason, seconds)
-        if seconds >= SLOW_S and code != "CANCELLED" and not is_stream:
-            _log.info("call_slow", method=method, code=code, reason=reason, ms=round(seconds * 1_000, 1))
+def request_id_of(context: Context, new_id: NewId) -> str:
+    """Return the id a call goes by in the log: its client's, else a new one."""
+    for key, value in context.invocation_metadata() or ():
+        if key == REQUEST_ID_HEADER and 0 < len(value) <= MAX_REQUEST_ID:
+            return str(value)
+    return new_id()
 
 
 def _outcome(failure: BaseException | None) -> tuple[str, str]:
@@ -158,7 +183,7 @@ def _outcome(failure: BaseException | None) -> tuple[str, str]:
 
 def _readable(request: Any) -> Any:  # noqa: ANN401 - any message
     if isinstance(request, MalformedRequest):
-        raise InvalidField([FieldViolation("request", "cannot be read as the method's request")])
+        raise InvalidField([UNREADABLE])
     return request
 
 
@@ -166,3 +191,12 @@ def deadline_of(context: Context) -> float:
     """Return until when (monotonic seconds) a call may take; 10 s from now if its client does not say."""
     left: float | None = context.time_remaining()
     return time.monotonic() + (DEFAULT_DEADLINE_S if left is None else min(left, MAX_DEADLINE_S))
+
+
+async def write(context: Context, message: bytes, stall_s: float) -> None:
+    """Write one message of a stream; raises SlowConsumer if its reader takes nothing for so long."""
+    try:
+        async with asyncio.timeout(stall_s):
+            await context.write(message)
+    except TimeoutError as error:
+        raise SlowConsumer(f"nothing was read for {stall_s:g} s", stall_s=stall_s) from error

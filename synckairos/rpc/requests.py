@@ -35,6 +35,13 @@ class Mutation(Protocol):
     reason: str
 
 
+class Sender(NamedTuple):
+    """Who a call names as being behind it (empty: nobody), and where it comes from."""
+
+    named: str
+    peer: str
+
+
 class Target(NamedTuple):
     """The fields every mutation shares, checked."""
 
@@ -44,15 +51,21 @@ class Target(NamedTuple):
     reason: str
 
 
-def actor(fields: Fields, context: Context) -> str:
-    """Return who is behind a call: whom its metadata name, else its network peer; nobody may pose as the system."""
+def sender(context: Context) -> Sender:
+    """Return who is behind a call, as its metadata and its connection say."""
     for key, value in context.invocation_metadata() or ():
         if key == ACTOR_HEADER and value:
-            named = value if isinstance(value, str) else value.decode(errors="replace")
-            if named == SYSTEM.actor:
-                fields.refuse(ACTOR_HEADER, f"`{SYSTEM.actor}` is what nobody's changes are signed with")
-            return fields.text(ACTOR_HEADER, named, MAX_ACTOR_BYTES)
-    return context.peer()
+            return Sender(value if isinstance(value, str) else value.decode(errors="replace"), context.peer())
+    return Sender("", context.peer())
+
+
+def actor(fields: Fields, sender: Sender) -> str:
+    """Return who is behind a call: whom its metadata name, else its network peer; nobody may pose as the system."""
+    if not sender.named:
+        return sender.peer
+    if sender.named == SYSTEM.actor:
+        fields.refuse(ACTOR_HEADER, f"`{SYSTEM.actor}` is what nobody's changes are signed with")
+    return fields.text(ACTOR_HEADER, sender.named, MAX_ACTOR_BYTES)
 
 
 def target(fields: Fields, request: Mutation, *, expected_version: int) -> Target:
@@ -144,6 +157,8 @@ def adjust_time(fields: Fields, request: pb.AdjustTimeRequest) -> AdjustTime:
             set_ms = fields.between("set_ms", request.set_ms, 0, MAX_BUDGET_MS)
         case None:
             fields.refuse("delta_ms", "either delta_ms or set_ms is required")
+    if not request.reason:
+        fields.refuse("reason", "is required")
     return AdjustTime(
         fields.uuid("participant_id", request.participant_id, required=False),
         fields.uuid("group_id", request.group_id, required=False),

@@ -52,7 +52,9 @@ def method_handlers(service: ServiceDescriptor, servicers: Sequence[object]) -> 
     for method in service.methods:
         behaviour = next(found for servicer in servicers if (found := getattr(servicer, method.name, None)))
         deserialize = reader(GetMessageClass(method.input_type))
-        if method.server_streaming:
+        if method.client_streaming:
+            handlers[method.name] = grpc.stream_stream_rpc_method_handler(behaviour, request_deserializer=deserialize)
+        elif method.server_streaming:
             handlers[method.name] = grpc.unary_stream_rpc_method_handler(behaviour, request_deserializer=deserialize)
         else:
             handlers[method.name] = grpc.unary_unary_rpc_method_handler(

@@ -1,26 +1,22 @@
 """SessionService's unary calls: read the request, ask the use case, answer."""
 
-import hashlib
-from typing import Any, Final, Protocol, TypeVar
+from typing import Final, Protocol, TypeVar
 
 from google.protobuf.message import Message
 from google.protobuf.timestamp_pb2 import Timestamp
 
 from synckairos.application.listing import Filter, Listing, Page
-from synckairos.application.ports import Position, Request
-from synckairos.application.sessions import Answer, Sessions, View
-from synckairos.domain.commands import Caller, Cancel, Command, Complete, Pause, Resume, Start
-from synckairos.domain.events import Author
+from synckairos.application.ports import Position
+from synckairos.application.sessions import View
 from synckairos.domain.model import Mode, Status
 from synckairos.rpc import page_tokens, paging, requests
 from synckairos.rpc.calls import Context, deadline_of
 from synckairos.rpc.fields import Fields
 from synckairos.rpc.mapping import session_message, timestamp
-from synckairos.rpc.requests import Target
+from synckairos.rpc.session_commands import SessionCommands, answered_session
 from synckairos.v1 import session_pb2
 from synckairos.v1 import session_service_pb2 as pb
 
-FINGERPRINT_BYTES: Final = 16
 MAX_BATCH: Final = 100
 
 
@@ -40,30 +36,18 @@ ReplyT = TypeVar("ReplyT", bound=_Reply)
 class SessionServicer:
     """Every unary call of SessionService; errors are the interceptor's business."""
 
-    def __init__(self, sessions: Sessions, listing: Listing) -> None:
-        self._sessions = sessions
+    def __init__(self, commands: SessionCommands, listing: Listing) -> None:
+        self._commands = commands
         self._listing = listing
 
     async def CreateSession(self, request: pb.CreateSessionRequest, context: Context) -> pb.CreateSessionResponse:  # noqa: N802 - the contract's name
         """Create a session."""
-        fields = Fields()
-        actor = requests.actor(fields, context)
-        target, command = requests.create(fields, request)
-        fields.check()
-        session_id = target.session_id or self._sessions.session_id_for(target.request_id)
-        caller = Caller(Author(actor, target.reason))
-        answer = await self._sessions.create(
-            session_id, command, caller, _origin(request, target, context), deadline_of(context)
-        )
-        return _reply(pb.CreateSessionResponse, answer)
+        return await self._answer(pb.CreateSessionResponse, request, context)
 
     async def GetSession(self, request: pb.GetSessionRequest, _context: Context) -> pb.GetSessionResponse:  # noqa: N802 - the contract's name
         """Return a session as of now."""
-        fields = Fields()
-        session_id = fields.uuid("session_id", request.session_id)
-        fields.check()
-        session, now = await self._sessions.get(session_id)
-        return pb.GetSessionResponse(session=session_message(session, now), server_time=timestamp(now))
+        answer = await self._commands.get(request)
+        return pb.GetSessionResponse(session=answered_session(answer), server_time=timestamp(answer.now))
 
     async def BatchGetSessions(  # noqa: N802 - the contract's name
         self, request: pb.BatchGetSessionsRequest, _context: Context
@@ -105,99 +89,56 @@ class SessionServicer:
 
     async def StartSession(self, request: pb.StartSessionRequest, context: Context) -> pb.StartSessionResponse:  # noqa: N802 - the contract's name
         """Start the first cycle."""
-        return _reply(pb.StartSessionResponse, await self._change(request, context, Fields(), Start()))
+        return await self._answer(pb.StartSessionResponse, request, context)
 
     async def SwitchCycle(self, request: pb.SwitchCycleRequest, context: Context) -> pb.SwitchCycleResponse:  # noqa: N802 - the contract's name
         """End the running turn and start the next one."""
-        fields = Fields()
-        command = requests.switch(fields, request)
-        return _reply(pb.SwitchCycleResponse, await self._change(request, context, fields, command))
+        return await self._answer(pb.SwitchCycleResponse, request, context)
 
     async def PauseSession(self, request: pb.PauseSessionRequest, context: Context) -> pb.PauseSessionResponse:  # noqa: N802 - the contract's name
         """Stop the clock for now."""
-        return _reply(pb.PauseSessionResponse, await self._change(request, context, Fields(), Pause()))
+        return await self._answer(pb.PauseSessionResponse, request, context)
 
     async def ResumeSession(self, request: pb.ResumeSessionRequest, context: Context) -> pb.ResumeSessionResponse:  # noqa: N802 - the contract's name
         """Let the clock run on."""
-        return _reply(pb.ResumeSessionResponse, await self._change(request, context, Fields(), Resume()))
+        return await self._answer(pb.ResumeSessionResponse, request, context)
 
     async def CompleteSession(  # noqa: N802 - the contract's name
         self, request: pb.CompleteSessionRequest, context: Context
     ) -> pb.CompleteSessionResponse:
         """End the session well."""
-        return _reply(pb.CompleteSessionResponse, await self._change(request, context, Fields(), Complete()))
+        return await self._answer(pb.CompleteSessionResponse, request, context)
 
     async def CancelSession(self, request: pb.CancelSessionRequest, context: Context) -> pb.CancelSessionResponse:  # noqa: N802 - the contract's name
         """End the session without a result."""
-        return _reply(pb.CancelSessionResponse, await self._change(request, context, Fields(), Cancel()))
+        return await self._answer(pb.CancelSessionResponse, request, context)
 
     async def AddParticipant(self, request: pb.AddParticipantRequest, context: Context) -> pb.AddParticipantResponse:  # noqa: N802 - the contract's name
         """Let somebody join."""
-        fields = Fields()
-        command = requests.add_participant(fields, request)
-        return _reply(pb.AddParticipantResponse, await self._change(request, context, fields, command))
+        return await self._answer(pb.AddParticipantResponse, request, context)
 
     async def RemoveParticipant(  # noqa: N802 - the contract's name
         self, request: pb.RemoveParticipantRequest, context: Context
     ) -> pb.RemoveParticipantResponse:
         """Take somebody out."""
-        fields = Fields()
-        command = requests.remove_participant(fields, request)
-        return _reply(pb.RemoveParticipantResponse, await self._change(request, context, fields, command))
+        return await self._answer(pb.RemoveParticipantResponse, request, context)
 
     async def AdjustTime(self, request: pb.AdjustTimeRequest, context: Context) -> pb.AdjustTimeResponse:  # noqa: N802 - the contract's name
         """Change what is left of a clock."""
-        fields = Fields()
-        command = requests.adjust_time(fields, request)
-        if not request.reason:
-            fields.refuse("reason", "is required")
-        return _reply(pb.AdjustTimeResponse, await self._change(request, context, fields, command))
+        return await self._answer(pb.AdjustTimeResponse, request, context)
 
     async def UpdateSession(self, request: pb.UpdateSessionRequest, context: Context) -> pb.UpdateSessionResponse:  # noqa: N802 - the contract's name
         """Replace metadata or labels."""
-        fields = Fields()
-        command = requests.update(fields, request)
-        return _reply(pb.UpdateSessionResponse, await self._change(request, context, fields, command))
+        return await self._answer(pb.UpdateSessionResponse, request, context)
 
     async def DeleteSession(self, request: pb.DeleteSessionRequest, context: Context) -> pb.DeleteSessionResponse:  # noqa: N802 - the contract's name
         """Remove the session."""
-        fields = Fields()
-        caller, target = _caller(fields, request, context)
-        answer = await self._sessions.delete(
-            target.session_id,
-            caller,
-            _origin(request, target, context),
-            deadline_of(context),
-            allow_missing=request.allow_missing,
-        )
-        return _reply(pb.DeleteSessionResponse, answer)
+        return await self._answer(pb.DeleteSessionResponse, request, context)
 
-    async def _change(self, request: Any, context: Context, fields: Fields, command: Command) -> Answer:  # noqa: ANN401 - any mutation's request
-        caller, target = _caller(fields, request, context)
-        origin = _origin(request, target, context)
-        return await self._sessions.change(target.session_id, command, caller, origin, deadline_of(context))
-
-
-def _caller(fields: Fields, request: Any, context: Context) -> tuple[Caller, Target]:  # noqa: ANN401 - any mutation's request
-    """Read what all mutations share, and refuse the request if anything in it is wrong."""
-    actor = requests.actor(fields, context)
-    target = requests.target(fields, request, expected_version=request.expected_version)
-    fields.check()
-    return Caller(Author(actor, target.reason), target.expected_version), target
-
-
-def _origin(request: Message, target: Target, context: Context) -> Request:
-    if not target.request_id:
-        return Request(peer=context.peer())
-    digest = hashlib.blake2b(requests.fingerprint_material(request), digest_size=FINGERPRINT_BYTES)
-    return Request(target.request_id, digest.digest(), context.peer())
-
-
-def _reply(kind: type[ReplyT], answer: Answer) -> ReplyT:
-    session = session_message(answer.session, answer.now) if answer.session is not None else None
-    if answer.gone is not None:
-        session = session_pb2.Session(**answer.gone._asdict())
-    return kind(session=session, server_time=timestamp(answer.now), replayed=answer.replayed)
+    async def _answer(self, kind: type[ReplyT], request: Message, context: Context) -> ReplyT:
+        answer = await self._commands.judge(request, requests.sender(context), deadline_of(context))
+        session = answered_session(answer)
+        return kind(session=session, server_time=timestamp(answer.now), replayed=answer.replayed)
 
 
 def _fitting(page: Page) -> tuple[list[session_pb2.Session], Position | None]:

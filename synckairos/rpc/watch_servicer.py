@@ -4,13 +4,13 @@ import asyncio
 from collections.abc import Sequence
 from typing import Final
 
-from synckairos.application.errors import Draining, SlowConsumer
+from synckairos.application.errors import Draining
 from synckairos.application.frames import FrameKind
 from synckairos.application.ports import Head
 from synckairos.application.subscriptions import Subscription
 from synckairos.application.watching import Watching
 from synckairos.rpc import requests, resume_tokens
-from synckairos.rpc.calls import Context
+from synckairos.rpc.calls import Context, write
 from synckairos.rpc.envelopes import encoded
 from synckairos.rpc.fields import Fields
 from synckairos.v1 import session_service_pb2 as pb
@@ -94,19 +94,12 @@ class WatchServicer:
         try:
             while open_ends:
                 for frame in await subscription.next():
-                    await self._write(context, encoded(frame))
+                    await write(context, encoded(frame), self._stall_s)
                     if frame.kind is FrameKind.END:
                         open_ends -= 1
         finally:
             for session_id in session_ids:
                 self._watching.leave(session_id, subscription)
-
-    async def _write(self, context: Context, message: bytes) -> None:
-        try:
-            async with asyncio.timeout(self._stall_s):
-                await context.write(message)
-        except TimeoutError as error:
-            raise SlowConsumer(f"nothing was read for {self._stall_s:g} s", stall_s=self._stall_s) from error
 
 
 def _subscription(fields: Fields, request: pb.WatchSessionRequest | pb.WatchSessionsRequest) -> Subscription:

@@ -5,8 +5,10 @@ from collections.abc import Iterator
 import pytest
 
 from synckairos.rpc.audit_servicer import AuditServicer
-from synckairos.rpc.calls import CallInterceptor
+from synckairos.rpc.calls import CallInterceptor, CallJournal
+from synckairos.rpc.command_servicer import CommandServicer
 from synckairos.rpc.server import AUDIT_SERVICE, SESSION_SERVICE, TIME_SERVICE
+from synckairos.rpc.session_commands import SessionCommands
 from synckairos.rpc.session_servicer import SessionServicer
 from synckairos.rpc.time_servicer import TimeServicer
 from synckairos.rpc.watch_servicer import WatchServicer
@@ -33,10 +35,12 @@ def world() -> World:
 @pytest.fixture
 def server(loop: Loop, world: World) -> TestServer:
     """Every service."""
+    commands = SessionCommands(world.sessions)
     services = {
         SESSION_SERVICE: (
-            SessionServicer(world.sessions, world.listing),
+            SessionServicer(commands, world.listing),
             WatchServicer(world.watching, stall_s=5.0),
+            CommandServicer(commands, CallJournal(world.observed), lambda: MADE_REQUEST_ID, stall_s=5.0),
         ),
         TIME_SERVICE: (TimeServicer(world.clock),),
         AUDIT_SERVICE: (AuditServicer(world.trail, world.pipeline, world.recovery, world.clock.now_us),),

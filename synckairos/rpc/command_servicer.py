@@ -1,0 +1,37 @@
+"""SessionService's stream of commands."""
+
+from synckairos.application.errors import Draining
+from synckairos.application.ports import NewId
+from synckairos.rpc.calls import CallJournal, Context, request_id_of
+from synckairos.rpc.command_stream import CommandStream
+from synckairos.rpc.session_commands import SessionCommands
+
+
+class CommandServicer:
+    """ExecuteCommands; what ends a stream is the interceptor's business, what a command comes to is the stream's."""
+
+    def __init__(self, commands: SessionCommands, journal: CallJournal, new_id: NewId, stall_s: float) -> None:
+        self._commands = commands
+        self._journal = journal
+        self._new_id = new_id
+        self._stall_s = stall_s
+        self._streams: set[CommandStream] = set()
+        self._is_draining = False
+
+    async def ExecuteCommands(self, _requests: object, context: Context) -> None:  # noqa: N802 - the contract's name
+        """Answer commands until the client has sent its last one, or this server drains."""
+        if self._is_draining:
+            raise Draining("this server is going down")
+        request_id = request_id_of(context, self._new_id)
+        stream = CommandStream(self._commands, self._journal, context, request_id, self._stall_s)
+        self._streams.add(stream)
+        try:
+            await stream.run()
+        finally:
+            self._streams.discard(stream)
+
+    def drain(self) -> None:
+        """Refuse new streams from now on, and let those there are come to their end."""
+        self._is_draining = True
+        for stream in self._streams:
+            stream.drain()

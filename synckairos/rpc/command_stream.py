@@ -1,0 +1,207 @@
+"""One stream of commands: so many read ahead, a session's judged one after another, answered as they are decided."""
+
+import asyncio
+import time
+from collections import deque
+from collections.abc import Hashable
+from math import inf
+from typing import Final, NamedTuple
+
+import grpc
+from google.protobuf.message import Message
+from google.rpc import status_pb2
+
+from synckairos.application.errors import Draining
+from synckairos.application.sessions import Answer
+from synckairos.rpc import requests
+from synckairos.rpc.calls import DEFAULT_DEADLINE_S, UNREADABLE, CallJournal, Context, MalformedRequest, write
+from synckairos.rpc.fields import Fields
+from synckairos.rpc.mapping import timestamp
+from synckairos.rpc.session_commands import SessionCommands, answered_session
+from synckairos.v1 import session_service_pb2 as pb
+
+MAX_UNDER_WAY: Final = 256
+"""Commands read whose results are not written yet."""
+MAX_BYTES_UNDER_WAY: Final = 4 << 20
+"""Of those commands and results. One command at least is always read, and what is decided is kept, however large."""
+MAX_COMMAND_ID_BYTES: Final = 64
+
+_SERVICE: Final = pb.DESCRIPTOR.services_by_name["SessionService"]
+_STREAM: Final = f"/{_SERVICE.full_name}/ExecuteCommands"
+_CALL_OF: Final[dict[object, str]] = {
+    method.input_type: f"/{_SERVICE.full_name}/{method.name}" for method in _SERVICE.methods
+}
+_METHODS: Final[dict[str, str]] = {
+    field.name: _CALL_OF[field.message_type]
+    for field in pb.ExecuteCommandsRequest.DESCRIPTOR.oneofs_by_name["command"].fields
+}
+"""The unary call that each kind of command stands for, and that it is logged and measured as."""
+
+
+class _Work(NamedTuple):
+    """A command as it was read at an instant (monotonic seconds), what is wrong with it, and its size in bytes."""
+
+    command_id: str
+    method: str
+    request: Message
+    fields: Fields
+    read_at: float
+    size: int
+
+
+class _Line(NamedTuple):
+    """A session's commands that wait for the one being judged, and the task that judges them."""
+
+    waiting: deque[_Work]
+    task: asyncio.Task[None]
+
+
+class CommandStream:
+    """Reads, judges and answers at once; who does not read the answers is not read from."""
+
+    def __init__(
+        self, commands: SessionCommands, journal: CallJournal, context: Context, request_id: str, stall_s: float
+    ) -> None:
+        self._commands = commands
+        self._journal = journal
+        self._context = context
+        self._request_id = request_id
+        self._stall_s = stall_s
+        self._sender = requests.sender(context)
+        left: float | None = context.time_remaining()
+        self._until = inf if left is None else time.monotonic() + left
+        self._lines: dict[Hashable, _Line] = {}
+        self._results: deque[bytes] = deque()
+        self._under_way = self._bytes = 0
+        self._news, self._room = asyncio.Event(), asyncio.Event()
+        self._failure: Exception | None = None
+        self._is_draining = False
+        self._reader = asyncio.create_task(self._read())
+        self._reader.add_done_callback(lambda _: self._news.set())
+
+    async def run(self) -> None:
+        """Return once the client has sent its last command and everything is answered.
+
+        Raises SlowConsumer, Draining, and what ends the call itself. Nobody is waited for then: a commit under way
+        protects itself.
+        """
+        try:
+            await self._write_all()
+            if self._is_draining and self._reader.cancelled():
+                raise Draining("this server is going down")
+        finally:
+            self._reader.cancel()
+            for line in self._lines.values():
+                line.task.cancel()
+
+    def drain(self) -> None:
+        """Read no more, finish what is being judged, and refuse what waits behind it."""
+        self._is_draining = True
+        self._reader.cancel()
+
+    @property
+    def _is_full(self) -> bool:
+        return self._under_way >= MAX_UNDER_WAY or self._bytes >= MAX_BYTES_UNDER_WAY
+
+    async def _read(self) -> None:
+        try:
+            while (message := await self._context.read()) is not grpc.aio.EOF:
+                self._take(_work(message))
+                while self._is_full:
+                    self._room.clear()
+                    await self._room.wait()
+        except Exception as error:
+            # Whatever it is, it ends the call.
+            self._failure = error
+
+    def _take(self, work: _Work) -> None:
+        self._under_way += 1
+        self._bytes += work.size
+        # A command without a session is in nobody's line.
+        key: Hashable = getattr(work.request, "session_id", "").lower() or object()
+        line = self._lines.get(key)
+        if line is not None:
+            line.waiting.append(work)
+            return
+        waiting = deque((work,))
+        self._lines[key] = _Line(waiting, asyncio.create_task(self._judge_all(key, waiting)))
+
+    async def _judge_all(self, key: Hashable, waiting: deque[_Work]) -> None:
+        try:
+            while waiting:
+                work = waiting.popleft()
+                result = await self._judge(work)
+                self._bytes += len(result) - work.size
+                self._results.append(result)
+                self._news.set()
+        except Exception as error:
+            # A result is missing, and the client must not wait for it.
+            self._failure = error
+            self._news.set()
+        finally:
+            del self._lines[key]
+
+    async def _judge(self, work: _Work) -> bytes:
+        """Return the encoded response to a command, whatever it comes to; logged and measured like its unary call."""
+        failure: BaseException | None = None
+        try:
+            return _result(work.command_id, await self._answer_to(work))
+        except Exception as error:
+            failure = error
+            command_id = work.command_id[:MAX_COMMAND_ID_BYTES]
+            _, status = self._journal.refusal(work.method, error, self._request_id, command_id=command_id)
+            return _refusal(work.command_id, status)
+        except BaseException as error:
+            failure = error
+            raise
+        finally:
+            self._journal.ended(work.method, failure, time.monotonic() - work.read_at)
+
+    async def _answer_to(self, work: _Work) -> Answer:
+        if self._is_draining:
+            raise Draining("this server is going down")
+        work.fields.check()
+        until = min(work.read_at + DEFAULT_DEADLINE_S, self._until)
+        return await self._commands.judge(work.request, self._sender, until)
+
+    async def _write_all(self) -> None:
+        """Write results as they come, until there will be no more of them."""
+        while True:
+            while self._results:
+                result = self._results.popleft()
+                await write(self._context, result, self._stall_s)
+                self._under_way -= 1
+                self._bytes -= len(result)
+                self._room.set()
+            if self._failure is not None:
+                raise self._failure
+            if self._reader.done() and not self._under_way:
+                return
+            self._news.clear()
+            await self._news.wait()
+
+
+def _work(message: pb.ExecuteCommandsRequest | MalformedRequest) -> _Work:
+    now, fields = time.monotonic(), Fields()
+    if isinstance(message, MalformedRequest):
+        fields.refuse(*UNREADABLE)
+        return _Work("", _STREAM, pb.ExecuteCommandsRequest(), fields, now, 0)
+    if not message.command_id:
+        fields.refuse("command_id", "is required")
+    fields.text("command_id", message.command_id, MAX_COMMAND_ID_BYTES)
+    kind = message.WhichOneof("command")
+    if kind is None:
+        fields.refuse("command", "is required")
+        return _Work(message.command_id, _STREAM, message, fields, now, message.ByteSize())
+    return _Work(message.command_id, _METHODS[kind], getattr(message, kind), fields, now, message.ByteSize())
+
+
+def _result(command_id: str, answer: Answer) -> bytes:
+    result = pb.CommandResult(
+        session=answered_session(answer), server_time=timestamp(answer.now), replayed=answer.replayed
+    )
+    return pb.ExecuteCommandsResponse(command_id=command_id, result=result).SerializeToString()
+
+
+def _refusal(command_id: str, status: status_pb2.Status) -> bytes:
+    return pb.ExecuteCommandsResponse(command_id=command_id, status=status).SerializeToString()

@@ -1,0 +1,110 @@
+"""What is done to one session, or read of it: judged here, whether it comes as a call or over a stream of commands."""
+
+import hashlib
+from collections.abc import Awaitable, Callable
+from typing import Any, Final, TypeAlias
+
+from google.protobuf.message import Message
+
+from synckairos.application.ports import Request
+from synckairos.application.sessions import Answer, Sessions
+from synckairos.domain.commands import Caller, Cancel, Command, Complete, Pause, Resume, Start
+from synckairos.domain.events import Author
+from synckairos.rpc import requests
+from synckairos.rpc.fields import Fields
+from synckairos.rpc.mapping import session_message
+from synckairos.rpc.requests import Sender, Target
+from synckairos.v1 import session_pb2
+from synckairos.v1 import session_service_pb2 as pb
+
+FINGERPRINT_BYTES: Final = 16
+
+_Read: TypeAlias = Callable[[Fields, Any], Command]
+_Judge: TypeAlias = Callable[[Any, Sender, float], Awaitable[Answer]]
+
+_CHANGES: Final[dict[type[Message], _Read]] = {
+    pb.StartSessionRequest: lambda _fields, _request: Start(),
+    pb.SwitchCycleRequest: requests.switch,
+    pb.PauseSessionRequest: lambda _fields, _request: Pause(),
+    pb.ResumeSessionRequest: lambda _fields, _request: Resume(),
+    pb.CompleteSessionRequest: lambda _fields, _request: Complete(),
+    pb.CancelSessionRequest: lambda _fields, _request: Cancel(),
+    pb.AddParticipantRequest: requests.add_participant,
+    pb.RemoveParticipantRequest: requests.remove_participant,
+    pb.AdjustTimeRequest: requests.adjust_time,
+    pb.UpdateSessionRequest: requests.update,
+}
+"""How the command of a request is read, by the request's type."""
+
+
+class SessionCommands:
+    """The mutations and GetSession: read the request, ask the use case."""
+
+    def __init__(self, sessions: Sessions) -> None:
+        self._sessions = sessions
+        self._judges: dict[type[Message], _Judge] = {
+            pb.CreateSessionRequest: self._create,
+            pb.GetSessionRequest: lambda request, _sender, _until: self.get(request),
+            pb.DeleteSessionRequest: self._delete,
+        }
+
+    async def judge(self, request: Message, sender: Sender, until: float) -> Answer:
+        """Answer a request of any of these calls, by `until` (monotonic seconds).
+
+        Raises InvalidField, the Refusals of the domain, RequestIdReused, CatchingUp and what the store raises.
+        """
+        read = _CHANGES.get(type(request))
+        if read is not None:
+            return await self._change(read, request, sender, until)
+        return await self._judges[type(request)](request, sender, until)
+
+    async def get(self, request: pb.GetSessionRequest) -> Answer:
+        """Answer with a session as of now; raises InvalidField, SessionNotFound, CatchingUp, StoreUnavailable."""
+        fields = Fields()
+        session_id = fields.uuid("session_id", request.session_id)
+        fields.check()
+        return Answer(*await self._sessions.get(session_id))
+
+    async def _change(self, read: _Read, request: Any, sender: Sender, until: float) -> Answer:  # noqa: ANN401 - any mutation's request
+        fields = Fields()
+        command = read(fields, request)
+        caller, target = _caller(fields, request, sender)
+        return await self._sessions.change(target.session_id, command, caller, _origin(request, target, sender), until)
+
+    async def _create(self, request: pb.CreateSessionRequest, sender: Sender, until: float) -> Answer:
+        fields = Fields()
+        actor = requests.actor(fields, sender)
+        target, command = requests.create(fields, request)
+        fields.check()
+        session_id = target.session_id or self._sessions.session_id_for(target.request_id)
+        caller = Caller(Author(actor, target.reason))
+        return await self._sessions.create(session_id, command, caller, _origin(request, target, sender), until)
+
+    async def _delete(self, request: pb.DeleteSessionRequest, sender: Sender, until: float) -> Answer:
+        caller, target = _caller(Fields(), request, sender)
+        origin = _origin(request, target, sender)
+        return await self._sessions.delete(
+            target.session_id, caller, origin, until, allow_missing=request.allow_missing
+        )
+
+
+def answered_session(answer: Answer) -> session_pb2.Session | None:
+    """Return the session an answer tells of, as of its instant; of one that is gone only what identified it."""
+    if answer.gone is not None:
+        return session_pb2.Session(**answer.gone._asdict())
+    return session_message(answer.session, answer.now) if answer.session is not None else None
+
+
+def _caller(fields: Fields, request: Any, sender: Sender) -> tuple[Caller, Target]:  # noqa: ANN401 - any mutation's request
+    """Read what all mutations share, and refuse the request if anything in it is wrong."""
+    actor = requests.actor(fields, sender)
+    target = requests.target(fields, request, expected_version=request.expected_version)
+    fields.check()
+    return Caller(Author(actor, target.reason), target.expected_version), target
+
+
+def _origin(request: Message, target: Target, sender: Sender) -> Request:
+    if not target.request_id:
+        return Request(peer=sender.peer)
+    digest = hashlib.blake2b(requests.fingerprint_material(request), digest_size=FINGERPRINT_BYTES)
+    return Request(target.request_id, digest.digest(), sender.peer)
