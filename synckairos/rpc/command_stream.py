@@ -134,6 +134,7 @@ class CommandStream:
                 self._bytes += len(result) - work.size
                 self._results.append(result)
                 self._news.set()
+                self._room.set()
         except Exception as error:
             # A result is missing, and the client must not wait for it.
             self._failure = error
@@ -197,10 +198,15 @@ def _work(message: pb.ExecuteCommandsRequest | MalformedRequest) -> _Work:
 
 
 def _result(command_id: str, answer: Answer) -> bytes:
-    result = pb.CommandResult(
-        session=answered_session(answer), server_time=timestamp(answer.now), replayed=answer.replayed
-    )
-    return pb.ExecuteCommandsResponse(command_id=command_id, result=result).SerializeToString()
+    response = pb.ExecuteCommandsResponse(command_id=command_id)
+    # Filled where it lies: messages given to a constructor are copied at every level.
+    result = response.result
+    session = answered_session(answer)
+    if session is not None:
+        result.session.CopyFrom(session)
+    result.server_time.CopyFrom(timestamp(answer.now))
+    result.replayed = answer.replayed
+    return response.SerializeToString()
 
 
 def _refusal(command_id: str, status: status_pb2.Status) -> bytes:

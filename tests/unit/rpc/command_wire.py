@@ -1,0 +1,212 @@
+"""A stream of commands without a network: the test is the client, and holds the store where it likes."""
+
+import asyncio
+import contextlib
+from collections import defaultdict
+from collections.abc import AsyncIterator, Callable
+from itertools import count
+from math import inf
+from typing import Any, NamedTuple
+from uuid import UUID
+
+import grpc
+from google.protobuf.message import Message
+from google.rpc import status_pb2
+from grpc_status import rpc_status
+
+from synckairos.application.ports import Decide, Request
+from synckairos.application.sessions import Sessions
+from synckairos.rpc.calls import CallJournal, MalformedRequest
+from synckairos.rpc.command_stream import CommandStream
+from synckairos.rpc.requests import Sender
+from synckairos.rpc.session_commands import SessionCommands
+from synckairos.v1 import session_pb2
+from synckairos.v1 import session_service_pb2 as pb
+from tests.harness.client import Problem, problem_of
+from tests.harness.fake_store import FakeData, FakeSessionStore
+from tests.unit.rpc.calls import ANN, BOB, SID, mutation
+from tests.unit.rpc.grpc_testing_adapter import PEER
+from tests.unit.rpc.world import World
+
+STREAM_ID = "the-streams-request-id"
+FIELDS = {
+    field.message_type.full_name: field.name
+    for field in pb.ExecuteCommandsRequest.DESCRIPTOR.oneofs_by_name["command"].fields
+}
+"""The field of a command, by the type of the request it holds."""
+
+
+def command(command_id: str, request: Message) -> pb.ExecuteCommandsRequest:
+    """Return a request as a command."""
+    made = pb.ExecuteCommandsRequest(command_id=command_id)
+    getattr(made, FIELDS[request.DESCRIPTOR.full_name]).CopyFrom(request)
+    return made
+
+
+def get(session_id: str, command_id: str = "get") -> pb.ExecuteCommandsRequest:
+    """Return the command to read a session."""
+    return command(command_id, pb.GetSessionRequest(session_id=session_id))
+
+
+def switch(session_id: str, command_id: str = "switch", **more: Any) -> pb.ExecuteCommandsRequest:
+    """Return the command to switch a session's cycle."""
+    return command(command_id, pb.SwitchCycleRequest(session_id=session_id, **more))
+
+
+class _Refusal(NamedTuple):
+    """A status of the stream, as `problem_of` takes errors apart."""
+
+    status: status_pb2.Status
+
+    def trailing_metadata(self) -> Any:
+        return rpc_status.to_status(self.status).trailing_metadata
+
+    def code(self) -> grpc.StatusCode:
+        return next(code for code in grpc.StatusCode if code.value[0] == self.status.code)
+
+    def details(self) -> str:
+        return self.status.message
+
+
+def refusal_of(response: pb.ExecuteCommandsResponse) -> Problem:
+    """Take the status of a response apart; fails if it has none."""
+    assert response.WhichOneof("outcome") == "status", response
+    failed: Any = _Refusal(response.status)
+    return problem_of(failed)
+
+
+class HeldStore(FakeSessionStore):
+    """A store that decides nothing about a session while it is held, and notes who asked, and until when."""
+
+    def __init__(self, data: FakeData) -> None:
+        super().__init__(data)
+        self.asked: list[tuple[str, float]] = []
+        self._holds: defaultdict[str, asyncio.Event] = defaultdict(asyncio.Event)
+        self._held: set[str] = set()
+
+    def hold(self, *session_ids: str) -> None:
+        """Let nothing through for these sessions."""
+        self._held.update(session_ids)
+
+    def let_go(self, session_id: str) -> None:
+        """Let everything through again."""
+        self._held.discard(session_id)
+        self._holds.pop(session_id, asyncio.Event()).set()
+
+    async def transact(self, session_id: str, request: Request, decide: Decide, until: float) -> None:
+        """Commit what is planned, once the session is not held."""
+        self.asked.append((session_id, until))
+        while session_id in self._held:
+            await self._holds[session_id].wait()
+        await super().transact(session_id, request, decide, until)
+
+
+class Wire:
+    """The client's end, and what the server's end has of gRPC: reading, writing, metadata."""
+
+    def __init__(self, *metadata: tuple[str, str], left: float | None = None) -> None:
+        self._metadata = metadata
+        self._left = left
+        self.unread: asyncio.Queue[Any] = asyncio.Queue()
+        self.reads = 0
+        self.responses: list[pb.ExecuteCommandsResponse] = []
+        self.takes = asyncio.Event()
+        self.takes.set()
+
+    def send(self, *messages: pb.ExecuteCommandsRequest | MalformedRequest) -> None:
+        """Send messages."""
+        for message in messages:
+            self.unread.put_nowait(message)
+
+    def half_close(self) -> None:
+        """Say that no more will come."""
+        self.unread.put_nowait(grpc.aio.EOF)
+
+    def fail(self, error: Exception) -> None:
+        """Break what the server reads from."""
+        self.unread.put_nowait(error)
+
+    async def until(self, condition: Callable[[], Any], seconds: float = 5.0) -> None:
+        """Wait until the condition holds."""
+        async with asyncio.timeout(seconds):
+            while True:
+                if condition():
+                    return
+                await asyncio.sleep(0)  # one turn of the loop: the wait on a condition with a deadline
+
+    async def answered(self, count: int) -> list[pb.ExecuteCommandsResponse]:
+        """Wait for so many responses."""
+        await self.until(lambda: len(self.responses) >= count)
+        return self.responses
+
+    @property
+    def ids(self) -> list[str]:
+        """The ids of what has been answered, in order."""
+        return [response.command_id for response in self.responses]
+
+    def invocation_metadata(self) -> Any:
+        """Return the call's metadata."""
+        return self._metadata
+
+    def peer(self) -> str:
+        """Return where the client is."""
+        return PEER
+
+    def time_remaining(self) -> float | None:
+        """Return how long the whole stream may take."""
+        return self._left
+
+    async def read(self) -> Any:
+        """Read a message."""
+        message = await self.unread.get()
+        if isinstance(message, Exception):
+            raise message
+        self.reads += 1
+        return message
+
+    async def write(self, message: bytes) -> None:
+        """Write a message, once the client takes some."""
+        await self.takes.wait()
+        self.responses.append(pb.ExecuteCommandsResponse.FromString(message))
+
+
+class CommandWorld:
+    """A stream that runs on ports in memory."""
+
+    def __init__(
+        self, world: World, *metadata: tuple[str, str], left: float | None = None, stall_s: float = 5.0
+    ) -> None:
+        self.world = world
+        self.store = HeldStore(world.data)
+        ids = count(1)
+        self.commands = SessionCommands(
+            Sessions(self.store, world.data.lifetimes, lambda: str(UUID(int=next(ids))), lambda: SID)
+        )
+        self.wire = Wire(*metadata, left=left)
+        context: Any = self.wire
+        self.stream = CommandStream(self.commands, CallJournal(world.observed), context, STREAM_ID, stall_s)
+        self.running = asyncio.create_task(self.stream.run())
+
+    async def created(self, *verbs: str, session_id: str = SID) -> None:
+        """Create the session of ANN and BOB, and do some verbs to it, past the stream."""
+        banks = [session_pb2.ParticipantSpec(participant_id=one, total_time_ms=60_000) for one in (ANN, BOB)]
+        kind = session_pb2.MODE_PER_PARTICIPANT
+        create = pb.CreateSessionRequest(session_id=session_id, mode=kind, participants=banks)
+        for request in (create, *(mutation(verb, session_id=session_id) for verb in verbs)):
+            await self.commands.judge(request, Sender("", PEER), inf)
+        self.store.asked.clear()
+
+    async def close(self) -> None:
+        """End the stream, whatever state it is in."""
+        self.running.cancel()
+        await asyncio.wait([self.running])
+
+
+@contextlib.asynccontextmanager
+async def opened(*metadata: tuple[str, str], **more: Any) -> AsyncIterator[CommandWorld]:
+    """Open a stream on a world of its own."""
+    on = CommandWorld(World(), *metadata, **more)
+    try:
+        yield on
+    finally:
+        await on.close()
