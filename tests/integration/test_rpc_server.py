@@ -26,7 +26,7 @@ TIMES = "synckairos.v1.TimeService"
 AUDIT = "synckairos.v1.AuditService"
 OURS = pb.DESCRIPTOR.services_by_name["SessionService"].methods
 UNARY = [method.name for method in OURS if not method.server_streaming]
-STREAMS = [method.name for method in OURS if method.server_streaming]
+STREAMS = [method.name for method in OURS if method.server_streaming and not method.client_streaming]
 
 
 @pytest.fixture(scope="module")

@@ -6,13 +6,10 @@ from collections import defaultdict
 from collections.abc import AsyncIterator, Callable
 from itertools import count
 from math import inf
-from typing import Any, NamedTuple
+from typing import Any
 from uuid import UUID
 
 import grpc
-from google.protobuf.message import Message
-from google.rpc import status_pb2
-from grpc_status import rpc_status
 
 from synckairos.application.ports import Decide, Request
 from synckairos.application.sessions import Sessions
@@ -22,25 +19,13 @@ from synckairos.rpc.requests import Sender
 from synckairos.rpc.session_commands import SessionCommands
 from synckairos.v1 import session_pb2
 from synckairos.v1 import session_service_pb2 as pb
-from tests.harness.client import Problem, problem_of
+from tests.harness.command_client import command
 from tests.harness.fake_store import FakeData, FakeSessionStore
 from tests.unit.rpc.calls import ANN, BOB, SID, mutation
 from tests.unit.rpc.grpc_testing_adapter import PEER
 from tests.unit.rpc.world import World
 
 STREAM_ID = "the-streams-request-id"
-FIELDS = {
-    field.message_type.full_name: field.name
-    for field in pb.ExecuteCommandsRequest.DESCRIPTOR.oneofs_by_name["command"].fields
-}
-"""The field of a command, by the type of the request it holds."""
-
-
-def command(command_id: str, request: Message) -> pb.ExecuteCommandsRequest:
-    """Return a request as a command."""
-    made = pb.ExecuteCommandsRequest(command_id=command_id)
-    getattr(made, FIELDS[request.DESCRIPTOR.full_name]).CopyFrom(request)
-    return made
 
 
 def get(session_id: str, command_id: str = "get") -> pb.ExecuteCommandsRequest:
@@ -51,28 +36,6 @@ def get(session_id: str, command_id: str = "get") -> pb.ExecuteCommandsRequest:
 def switch(session_id: str, command_id: str = "switch", **more: Any) -> pb.ExecuteCommandsRequest:
     """Return the command to switch a session's cycle."""
     return command(command_id, pb.SwitchCycleRequest(session_id=session_id, **more))
-
-
-class _Refusal(NamedTuple):
-    """A status of the stream, as `problem_of` takes errors apart."""
-
-    status: status_pb2.Status
-
-    def trailing_metadata(self) -> Any:
-        return rpc_status.to_status(self.status).trailing_metadata
-
-    def code(self) -> grpc.StatusCode:
-        return next(code for code in grpc.StatusCode if code.value[0] == self.status.code)
-
-    def details(self) -> str:
-        return self.status.message
-
-
-def refusal_of(response: pb.ExecuteCommandsResponse) -> Problem:
-    """Take the status of a response apart; fails if it has none."""
-    assert response.WhichOneof("outcome") == "status", response
-    failed: Any = _Refusal(response.status)
-    return problem_of(failed)
 
 
 class HeldStore(FakeSessionStore):

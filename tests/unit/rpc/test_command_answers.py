@@ -15,8 +15,9 @@ from synckairos.rpc.session_servicer import SessionServicer
 from synckairos.rpc.statuses import INTERNAL_TEXT
 from synckairos.v1 import session_pb2
 from synckairos.v1 import session_service_pb2 as pb
+from tests.harness.command_client import FIELDS, command, refusal_of
 from tests.unit.rpc.calls import MUTATIONS, NEEDED, RID, SID, good_request, mutation
-from tests.unit.rpc.command_wire import FIELDS, STREAM_ID, command, get, opened, refusal_of, switch
+from tests.unit.rpc.command_wire import STREAM_ID, get, opened, switch
 from tests.unit.rpc.grpc_testing_adapter import TestServer
 from tests.unit.rpc.world import World
 

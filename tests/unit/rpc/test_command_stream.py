@@ -13,8 +13,9 @@ from synckairos.rpc.command_servicer import CommandServicer
 from synckairos.rpc.command_stream import MAX_BYTES_UNDER_WAY, MAX_UNDER_WAY
 from synckairos.v1 import session_service_pb2 as pb
 from tests.harness.client import new_id
+from tests.harness.command_client import command, refusal_of
 from tests.unit.rpc.calls import SID, mutation
-from tests.unit.rpc.command_wire import CommandWorld, Wire, command, get, opened, refusal_of, switch
+from tests.unit.rpc.command_wire import CommandWorld, Wire, get, opened, switch
 from tests.unit.rpc.world import World
 
 

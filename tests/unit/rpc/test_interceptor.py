@@ -209,17 +209,32 @@ async def test_a_request_that_cannot_be_read_is_refused(stream: bool) -> None:
     assert info_of(trailers).reason == "INVALID_FIELD"
 
 
-async def test_the_librarys_own_streams_pass_untouched() -> None:
+@pytest.mark.parametrize("make", [grpc.unary_stream_rpc_method_handler, grpc.stream_stream_rpc_method_handler])
+async def test_the_librarys_own_streams_pass_untouched(make: Any) -> None:
     """Health and reflection stream by generators and answer for themselves; a missing method stays missing."""
 
     async def generator(_request: Any, _context: Any) -> AsyncIterator[Empty]:
         yield Empty()
 
     interceptor = CallInterceptor(Observed(), lambda: MADE)
-    handler = grpc.unary_stream_rpc_method_handler(generator)
+    handler = make(generator)
 
     assert await intercepted(interceptor, handler) is handler
     assert await intercepted(interceptor, None) is None
+
+
+async def test_a_stream_of_both_ways_is_answered_and_measured_like_any_other() -> None:
+    """Its handler gets what it reads from, its errors are statuses, and it counts once."""
+    observed, context = Observed(), Context()
+    handler = grpc.stream_stream_rpc_method_handler(raising(SessionNotFound("s")))
+    wrapped = await intercepted(CallInterceptor(observed, lambda: MADE), handler)
+
+    with pytest.raises(grpc.aio.AbortError):
+        await wrapped.stream_stream(None, context)
+
+    code, _, trailers = context.answer
+    assert (code, info_of(trailers).reason) == (grpc.StatusCode.NOT_FOUND, "SESSION_NOT_FOUND")
+    assert observed.calls == [("GetSession", "NOT_FOUND", "SESSION_NOT_FOUND")]
 
 
 async def test_a_method_is_wrapped_once() -> None:
