@@ -193,6 +193,14 @@ def deadline_of(context: Context) -> float:
     return time.monotonic() + (DEFAULT_DEADLINE_S if left is None else min(left, MAX_DEADLINE_S))
 
 
+async def open_stream(context: Context) -> None:
+    """Send a stream's headers: gRPC cannot end a stream, with whatever error, whose headers wait for its first message.
+
+    It also tells a client that waits for them before it sends anything that it is heard.
+    """
+    await context.send_initial_metadata(())
+
+
 async def write(context: Context, message: bytes, stall_s: float) -> None:
     """Write one message of a stream; raises SlowConsumer if its reader takes nothing for so long."""
     try:

@@ -14,7 +14,15 @@ from google.rpc import status_pb2
 from synckairos.application.errors import Draining
 from synckairos.application.sessions import Answer
 from synckairos.rpc import requests
-from synckairos.rpc.calls import DEFAULT_DEADLINE_S, UNREADABLE, CallJournal, Context, MalformedRequest, write
+from synckairos.rpc.calls import (
+    DEFAULT_DEADLINE_S,
+    UNREADABLE,
+    CallJournal,
+    Context,
+    MalformedRequest,
+    open_stream,
+    write,
+)
 from synckairos.rpc.fields import Fields
 from synckairos.rpc.mapping import timestamp
 from synckairos.rpc.session_commands import SessionCommands, answered_session
@@ -86,6 +94,7 @@ class CommandStream:
         protects itself.
         """
         try:
+            await open_stream(self._context)
             await self._write_all()
             if self._is_draining and self._reader.cancelled():
                 raise Draining("this server is going down")

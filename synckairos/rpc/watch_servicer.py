@@ -10,7 +10,7 @@ from synckairos.application.ports import Head
 from synckairos.application.subscriptions import Subscription
 from synckairos.application.watching import Watching
 from synckairos.rpc import requests, resume_tokens
-from synckairos.rpc.calls import Context, write
+from synckairos.rpc.calls import Context, open_stream, write
 from synckairos.rpc.envelopes import encoded
 from synckairos.rpc.fields import Fields
 from synckairos.v1 import session_service_pb2 as pb
@@ -92,6 +92,7 @@ class WatchServicer:
     ) -> None:
         """Write what is queued until every session has ended; leave them without waiting for anything."""
         try:
+            await open_stream(context)
             while open_ends:
                 for frame in await subscription.next():
                     await write(context, encoded(frame), self._stall_s)

@@ -206,3 +206,19 @@ async def test_a_reader_who_does_not_read_is_dropped_and_holds_up_nobody(server:
     assert (problem.code, problem.reason) == (grpc.StatusCode.RESOURCE_EXHAUSTED, "SLOW_CONSUMER")
     assert problem.retry_after_s
     assert recording.versions == list(range(3, 63))
+
+
+async def test_a_reader_who_takes_not_even_the_first_message_is_dropped(server: Server, made: list[Watching]) -> None:
+    """A snapshot larger than what fits into the connection, never read: the stream is ended all the same."""
+    data = Struct()
+    data["text"] = "x" * 990
+    request = create("global", participants=[member(new_id(), metadata=data) for _ in range(225)])
+    async with connect(server.address) as stub, connect(server.address, ("grpc.http2.bdp_probe", 0)) as slow_stub:
+        sid = (await running_session(stub, request)).session_id
+        slow = slow_stub.WatchSession(pb.WatchSessionRequest(session_id=sid))
+        await slow.wait_for_connection()
+        await until(lambda: made[0]._open == 1)
+        await until(lambda: made[0]._open == 0)
+        problem = await refused(_drained(slow))
+
+    assert (problem.code, problem.reason) == (grpc.StatusCode.RESOURCE_EXHAUSTED, "SLOW_CONSUMER")

@@ -119,6 +119,9 @@ class Wire:
         """Return how long the whole stream may take."""
         return self._left
 
+    async def send_initial_metadata(self, _metadata: Any) -> None:
+        """Send the headers."""
+
     async def read(self) -> Any:
         """Read a message."""
         message = await self.unread.get()

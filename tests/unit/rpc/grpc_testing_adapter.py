@@ -97,6 +97,9 @@ class _Context:
     def time_remaining(self) -> Any:
         return self._context.time_remaining()
 
+    async def send_initial_metadata(self, metadata: Any) -> None:
+        self._context.send_initial_metadata(metadata)
+
     async def write(self, message: bytes) -> None:
         assert isinstance(message, bytes), "streams write bytes that are encoded already"
         assert self._messages is not None

@@ -179,6 +179,9 @@ def test_a_reader_who_stops_reading_is_dropped(server: TestServer, world: World,
     servicer = WatchServicer(world.watching, stall_s=0.01)
 
     class Stuck:
+        async def send_initial_metadata(self, _metadata: Any) -> None:
+            pass
+
         async def write(self, _message: bytes) -> None:
             await asyncio.Event().wait()
 
