@@ -167,6 +167,19 @@ GOOD: Final[dict[str, list[dict[str, Any]]]] = {
 """Good requests to start from; every other method's is a session's id."""
 
 
+COMMANDS: Final[dict[str, str]] = {
+    field.name: next(name for name, method in METHODS.items() if method.input_type is field.message_type)
+    for field in pb.ExecuteCommandsRequest.DESCRIPTOR.oneofs_by_name["command"].fields
+}
+"""The calls that can be made as commands, by the field that holds their request."""
+
+GOOD["ExecuteCommands"] = [
+    {"command_id": "c", name: GetMessageClass(METHODS[call].input_type)(**fields)}
+    for name, call in COMMANDS.items()
+    for fields in GOOD.get(call) or _on_each()
+]
+
+
 def requests_of(name: str) -> SearchStrategy[Any]:
     """Return requests of a method, most of them wrong somewhere."""
     return messages(METHODS[name].input_type, GOOD.get(name) or _on_each())

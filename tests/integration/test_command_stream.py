@@ -15,7 +15,7 @@ from synckairos.bootstrap import Server
 from synckairos.devstack import RedisServer
 from synckairos.v1 import session_pb2
 from synckairos.v1 import session_service_pb2 as pb
-from tests.harness.client import Stub, connect, new_id, problem_of, refused, running_session, two_players
+from tests.harness.client import Stub, connect, new_id, refused, running_session, two_players
 from tests.harness.command_client import command, driving, refusal_of
 from tests.harness.in_process import serving, settings_for
 
@@ -238,16 +238,3 @@ async def test_a_store_that_is_away_is_told_with_each_command(server_directory: 
         assert (problem.code, problem.reason) == (grpc.StatusCode.UNAVAILABLE, "STORE_UNAVAILABLE")
         assert problem.retry_after_s
     assert after.result.session.version == 4
-
-
-async def test_a_request_id_of_the_stream_comes_back_with_its_end(stub: Stub) -> None:
-    """An error of the stream as a whole carries x-request-id in its trailers, like every call's."""
-    call = stub.ExecuteCommands(metadata=(("x-request-id", "s-1"),), timeout=0.2)
-
-    with pytest.raises(grpc.aio.AioRpcError) as ended:
-        await call.read()
-
-    # The deadline is the client's own doing: there are no details, and nothing hangs.
-    assert ended.value.code() is grpc.StatusCode.DEADLINE_EXCEEDED
-    with pytest.raises(AssertionError):
-        problem_of(ended.value)

@@ -129,7 +129,7 @@ async def test_a_client_that_does_not_read_is_dropped_and_holds_up_nobody(server
         async with driving(stub) as drive:
             for place in range(50):
                 await drive.ask(str(place), switch(small))
-            await until(lambda: len(left()) == 2)
+            await until(lambda: left() == ["CommandStream._read"])
         with pytest.raises(grpc.RpcError) as ended:
             await _read_to_the_end(slow)
         await asyncio.gather(asking, return_exceptions=True)
@@ -173,13 +173,14 @@ async def test_a_server_that_goes_tells_what_it_has_done(settings: Settings) -> 
 
 
 async def test_an_idle_stream_is_ended_with_the_server(settings: Settings) -> None:
-    """Nobody has to send something to learn that the server goes."""
+    """Nobody has to send something to learn that the server goes; the end comes back under the stream's request id."""
     async with serving(settings) as server, connect(server.address) as stub:
         sid = (await running_session(stub)).session_id
-        async with driving(stub) as drive:
+        async with driving(stub, metadata=(("x-request-id", "s-1"),)) as drive:
             await drive.ask("1", switch(sid))
             await server.stop()
             await drive.until_end()
 
-    assert drive.error is not None
-    assert problem_of(drive.error).reason == "DRAINING"
+    error: Any = drive.error
+    assert problem_of(error).reason == "DRAINING"
+    assert dict(error.trailing_metadata())["x-request-id"] == "s-1"

@@ -22,6 +22,7 @@ from synckairos.rpc.server import MAX_RECEIVE_BYTES
 from synckairos.v1 import session_service_pb2 as pb
 from synckairos.v1.session_service_pb2_grpc import SessionServiceStub
 from tests.harness.client import Problem, Stub, problem_of
+from tests.harness.command_client import refusal_of
 from tests.harness.databases import own_database
 from tests.harness.draining import drain
 from tests.harness.fake_clock import FakeClock
@@ -30,6 +31,7 @@ from tests.harness.in_process import serving, settings_for
 from tests.integration.good_requests import create
 from tests.integration.key_space import KeySpace
 from tests.integration.request_strategies import (
+    COMMANDS,
     DELETED,
     DONE,
     LOST,
@@ -67,6 +69,8 @@ class Place:
         method = METHODS[name]
         path = f"/{method.containing_service.full_name}/{name}"
         try:
+            if method.client_streaming:
+                return await self._command(path, raw)
             if method.server_streaming:
                 stream = self.channel.unary_stream(path)(raw)
                 reply = await stream.read()
@@ -77,6 +81,15 @@ class Place:
             return problem_of(error)
         GetMessageClass(method.output_type).FromString(reply)
         return None
+
+    async def _command(self, path: str, raw: bytes) -> Problem | None:
+        """Send raw bytes as the one command of a stream, which must end well whatever they are."""
+        stream = self.channel.stream_stream(path)()
+        await stream.write(raw)
+        await stream.done_writing()
+        answer = pb.ExecuteCommandsResponse.FromString(await stream.read())
+        assert await stream.read() is grpc.aio.EOF
+        return refusal_of(answer) if answer.HasField("status") else None
 
     async def judge(self, name: str, raw: bytes) -> Problem | None:
         """Call, hold the answer against the contract, and put everything back."""
@@ -147,6 +160,18 @@ def leads_somewhere(kind: Descriptor, path: str) -> bool:
     return leads_somewhere(found.message_type, step[3])
 
 
+def leads_to_what_was_asked(request: Any, path: str) -> bool:
+    """Whether a violation's path names a field of the request, or of the one within a command."""
+    kind = request.DESCRIPTOR
+    if kind is pb.ExecuteCommandsRequest.DESCRIPTOR:
+        chosen = request.WhichOneof("command")
+        if path == "command" and chosen is None:
+            return True
+        if chosen is not None and leads_somewhere(getattr(request, chosen).DESCRIPTOR, path):
+            return True
+    return leads_somewhere(kind, path)
+
+
 @pytest.mark.parametrize("name", METHODS)
 @FUZZED
 @given(data=st.data())
@@ -160,7 +185,23 @@ async def test_every_request_has_an_answer(place: Place, name: str, data: st.Dat
     if problem is not None and problem.code is grpc.StatusCode.INVALID_ARGUMENT:
         assert problem.fields
         for path in problem.fields:
-            assert leads_somewhere(request.DESCRIPTOR, path), (path, problem.fields[path])
+            assert leads_to_what_was_asked(request, path), (path, problem.fields[path])
+
+
+@pytest.mark.parametrize("kind", COMMANDS)
+@settings(FUZZED, max_examples=40)
+@given(data=st.data())
+async def test_every_command_has_an_answer(place: Place, kind: str, data: st.DataObject) -> None:
+    """Whatever is in a request, it is answered over a stream as it is by its call."""
+    request = data.draw(requests_of(COMMANDS[kind]))
+    sent = pb.ExecuteCommandsRequest(command_id="c")
+    getattr(sent, kind).CopyFrom(request)
+    assume(sent.ByteSize() <= MAX_RECEIVE_BYTES)
+
+    called = await place.judge(COMMANDS[kind], request.SerializeToString())
+    streamed = await place.judge("ExecuteCommands", sent.SerializeToString())
+
+    assert streamed == called
 
 
 @st.composite
