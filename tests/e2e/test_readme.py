@@ -135,6 +135,20 @@ async def test_the_python_example(stack: Stack, tmp_path: Path) -> None:
     assert set(kinds) == {"snapshot", "tick", "event"}
 
 
+async def test_the_example_of_a_command_stream(stack: Stack, tmp_path: Path) -> None:
+    """The program in docs/api.md runs as it stands: all is started, and what is refused is refused alone."""
+    (program,) = blocks("docs/api.md", "python")
+    file = tmp_path / "example.py"
+    file.write_text(program.replace("localhost:50051", stack.address))
+
+    done = await run_command(sys.executable, str(file), cwd=tmp_path)
+
+    assert done.returncode == 0, done.stderr
+    refused, running = done.stdout.splitlines()
+    assert refused.startswith("again was refused: ")
+    assert running == "100 games are running"
+
+
 async def test_what_dev_prints_can_be_pasted(stack: Stack, tmp_path: Path) -> None:
     """The commands that `dev` suggests work: run once or again, they find a session that was made and started."""
     create, start, watch = (

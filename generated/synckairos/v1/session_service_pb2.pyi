@@ -1571,7 +1571,7 @@ class ExecuteCommandsRequest(_message.Message):
     UPDATE_SESSION_FIELD_NUMBER: _builtins.int
     DELETE_SESSION_FIELD_NUMBER: _builtins.int
     command_id: _builtins.str
-    """The client's name for this command, returned with its result; required, 1 to 64 bytes of UTF-8. It needs not be
+    """The client's name for this command, returned with its result; required, 1 to 64 bytes of UTF-8. It need not be
     unique, and protects from nothing: a retry is made safe by the `request_id` within the command.
     """
     @_builtins.property
