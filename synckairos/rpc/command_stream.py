@@ -24,8 +24,7 @@ from synckairos.rpc.calls import (
     write,
 )
 from synckairos.rpc.fields import Fields
-from synckairos.rpc.mapping import timestamp
-from synckairos.rpc.session_commands import SessionCommands, answered_session
+from synckairos.rpc.session_commands import SessionCommands, fill_reply
 from synckairos.v1 import session_service_pb2 as pb
 
 MAX_UNDER_WAY: Final = 256
@@ -209,12 +208,8 @@ def _work(message: pb.ExecuteCommandsRequest | MalformedRequest) -> _Work:
 def _result(command_id: str, answer: Answer) -> bytes:
     response = pb.ExecuteCommandsResponse(command_id=command_id)
     # Filled where it lies: messages given to a constructor are copied at every level.
-    result = response.result
-    session = answered_session(answer)
-    if session is not None:
-        result.session.CopyFrom(session)
-    result.server_time.CopyFrom(timestamp(answer.now))
-    result.replayed = answer.replayed
+    response.result.replayed = answer.replayed
+    fill_reply(response.result, answer)
     return response.SerializeToString()
 
 

@@ -2,9 +2,10 @@
 
 import hashlib
 from collections.abc import Awaitable, Callable
-from typing import Any, Final, TypeAlias
+from typing import Any, Final, Protocol, TypeAlias
 
 from google.protobuf.message import Message
+from google.protobuf.timestamp_pb2 import Timestamp
 
 from synckairos.application.ports import Request
 from synckairos.application.sessions import Answer, Sessions
@@ -12,7 +13,7 @@ from synckairos.domain.commands import Caller, Cancel, Command, Complete, Pause,
 from synckairos.domain.events import Author
 from synckairos.rpc import requests
 from synckairos.rpc.fields import Fields
-from synckairos.rpc.mapping import session_message
+from synckairos.rpc.mapping import session_message, timestamp
 from synckairos.rpc.requests import Sender, Target
 from synckairos.v1 import session_pb2
 from synckairos.v1 import session_service_pb2 as pb
@@ -88,11 +89,27 @@ class SessionCommands:
         )
 
 
-def answered_session(answer: Answer) -> session_pb2.Session | None:
-    """Return the session an answer tells of, as of its instant; of one that is gone only what identified it."""
-    if answer.gone is not None:
-        return session_pb2.Session(**answer.gone._asdict())
-    return session_message(answer.session, answer.now) if answer.session is not None else None
+class Reply(Protocol):
+    """The message of an answer, whatever it is the answer to."""
+
+    @property
+    def session(self) -> session_pb2.Session:
+        """The session, absent until something is put into it."""
+        ...
+
+    @property
+    def server_time(self) -> Timestamp:
+        """The instant."""
+        ...
+
+
+def fill_reply(reply: Reply, answer: Answer) -> None:
+    """Put an answer into its message: the session as of its instant, or of one that is gone what identified it."""
+    reply.server_time.CopyFrom(timestamp(answer.now))
+    if answer.session is not None:
+        reply.session.CopyFrom(session_message(answer.session, answer.now))
+    elif answer.gone is not None:
+        reply.session.CopyFrom(session_pb2.Session(**answer.gone._asdict()))
 
 
 def _caller(fields: Fields, request: Any, sender: Sender) -> tuple[Caller, Target]:  # noqa: ANN401 - any mutation's request

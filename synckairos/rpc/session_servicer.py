@@ -3,7 +3,6 @@
 from typing import Final, Protocol, TypeVar
 
 from google.protobuf.message import Message
-from google.protobuf.timestamp_pb2 import Timestamp
 
 from synckairos.application.listing import Filter, Listing, Page
 from synckairos.application.ports import Position
@@ -13,21 +12,15 @@ from synckairos.rpc import page_tokens, paging, requests
 from synckairos.rpc.calls import Context, deadline_of
 from synckairos.rpc.fields import Fields
 from synckairos.rpc.mapping import session_message, timestamp
-from synckairos.rpc.session_commands import SessionCommands, answered_session
+from synckairos.rpc.session_commands import Reply, SessionCommands, fill_reply
 from synckairos.v1 import session_pb2
 from synckairos.v1 import session_service_pb2 as pb
 
 MAX_BATCH: Final = 100
 
 
-class _Reply(Protocol):
-    def __init__(
-        self,
-        *,
-        session: session_pb2.Session | None = None,
-        server_time: Timestamp | None = None,
-        replayed: bool = False,
-    ) -> None: ...
+class _Reply(Reply, Protocol):
+    def __init__(self, *, replayed: bool = False) -> None: ...
 
 
 ReplyT = TypeVar("ReplyT", bound=_Reply)
@@ -46,8 +39,9 @@ class SessionServicer:
 
     async def GetSession(self, request: pb.GetSessionRequest, _context: Context) -> pb.GetSessionResponse:  # noqa: N802 - the contract's name
         """Return a session as of now."""
-        answer = await self._commands.get(request)
-        return pb.GetSessionResponse(session=answered_session(answer), server_time=timestamp(answer.now))
+        reply = pb.GetSessionResponse()
+        fill_reply(reply, await self._commands.get(request))
+        return reply
 
     async def BatchGetSessions(  # noqa: N802 - the contract's name
         self, request: pb.BatchGetSessionsRequest, _context: Context
@@ -137,8 +131,9 @@ class SessionServicer:
 
     async def _answer(self, kind: type[ReplyT], request: Message, context: Context) -> ReplyT:
         answer = await self._commands.judge(request, requests.sender(context), deadline_of(context))
-        session = answered_session(answer)
-        return kind(session=session, server_time=timestamp(answer.now), replayed=answer.replayed)
+        reply = kind(replayed=answer.replayed)
+        fill_reply(reply, answer)
+        return reply
 
 
 def _fitting(page: Page) -> tuple[list[session_pb2.Session], Position | None]:
