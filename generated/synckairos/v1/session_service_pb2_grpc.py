@@ -264,7 +264,7 @@ class SessionServiceServicer:
         before it is decided; different sessions do not wait for each other, and results come as they are known, one for
         each command. A command that fails, fails alone; the stream goes on. It ends OK once the client has half-closed and
         everything is answered. RESOURCE_EXHAUSTED / SLOW_CONSUMER: the results were not read. UNAVAILABLE / DRAINING: this
-        server is going down, and what has no result by then was not applied; send it over another stream.
+        server is going down, and what has no answer by then was not applied; send it over another stream.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

@@ -98,7 +98,7 @@ class SessionServiceStub:
     before it is decided; different sessions do not wait for each other, and results come as they are known, one for
     each command. A command that fails, fails alone; the stream goes on. It ends OK once the client has half-closed and
     everything is answered. RESOURCE_EXHAUSTED / SLOW_CONSUMER: the results were not read. UNAVAILABLE / DRAINING: this
-    server is going down, and what has no result by then was not applied; send it over another stream.
+    server is going down, and what has no answer by then was not applied; send it over another stream.
     """
 
 @_typing.type_check_only
@@ -161,7 +161,7 @@ class SessionServiceAsyncStub(SessionServiceStub):
     before it is decided; different sessions do not wait for each other, and results come as they are known, one for
     each command. A command that fails, fails alone; the stream goes on. It ends OK once the client has half-closed and
     everything is answered. RESOURCE_EXHAUSTED / SLOW_CONSUMER: the results were not read. UNAVAILABLE / DRAINING: this
-    server is going down, and what has no result by then was not applied; send it over another stream.
+    server is going down, and what has no answer by then was not applied; send it over another stream.
     """
 
 class SessionServiceServicer(metaclass=_abc_1.ABCMeta):
@@ -329,7 +329,7 @@ class SessionServiceServicer(metaclass=_abc_1.ABCMeta):
         before it is decided; different sessions do not wait for each other, and results come as they are known, one for
         each command. A command that fails, fails alone; the stream goes on. It ends OK once the client has half-closed and
         everything is answered. RESOURCE_EXHAUSTED / SLOW_CONSUMER: the results were not read. UNAVAILABLE / DRAINING: this
-        server is going down, and what has no result by then was not applied; send it over another stream.
+        server is going down, and what has no answer by then was not applied; send it over another stream.
         """
 
 def add_SessionServiceServicer_to_server(servicer: SessionServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...
