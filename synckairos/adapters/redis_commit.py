@@ -33,6 +33,12 @@ def live_member(session: Session) -> bytes:
     return session.created_at.to_bytes(8, "big") + codec.pack_id(session.session_id)
 
 
+def superseded(keys: SessionKeys, commands: Sequence[Command]) -> list[Command]:
+    """Return the commands of a change without those that the next change of the same transaction says again."""
+    said_again = (keys.session, keys.deadlines)
+    return [command for command in commands if command[1] not in said_again and command[0] != "PEXPIRE"]
+
+
 class CommitWriter:
     """Turns a plan into commands, and tells listeners of committed boundaries."""
 
