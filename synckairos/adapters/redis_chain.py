@@ -55,7 +55,7 @@ class Chain:
         self.commands += self._latest
         self.queue.lost.latest = self.plan
 
-    def answer(self, is_to_decide_again: bool = False) -> None:  # noqa: FBT001, FBT002 - the one thing there is to say
+    def answer(self, is_to_decide_again: bool = False) -> None:
         """Answer the callers: what they decided is stored."""
         for call, reading, problem in self._steps:
             call.settle(_problem_of(call, reading) if is_to_decide_again else problem)
@@ -72,7 +72,7 @@ class Chain:
         try:
             plan = call.decide(reading)
             commands = writer.commands(self.queue.keys, self.queue.session_id, call.request, reading, plan)
-        except Exception as error:  # noqa: BLE001 - whatever it is, it is this caller's alone
+        except Exception as error:
             plan, commands = Plan(), []
             problem: Exception | None = error
         else:
@@ -101,7 +101,7 @@ class Chain:
 def _problem_of(call: Call, reading: Reading) -> Exception | None:
     try:
         call.decide(reading)
-    except Exception as error:  # noqa: BLE001 - it failed the first time, too
+    except Exception as error:
         return error
     return None
 

@@ -176,7 +176,7 @@ class Changes:
         except StoreUnavailable as error:
             for queue in attempt.queues:
                 queue.trouble = error
-        except Exception as error:  # noqa: BLE001 - whatever it is, the callers hear of it
+        except Exception as error:
             for queue in attempt.queues:
                 queue.settle(error)
 

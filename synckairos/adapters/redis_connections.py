@@ -30,6 +30,7 @@ LOST: Final = (RedisConnectionError, RedisTimeoutError, OSError, TimeoutError)
 
 READ_BYTES: Final = 65_536
 _NOT_YET: Final = object()
+_pack: Final[Callable[[Command], bytes]] = pack_command  # its stub knows commands of one word only
 
 NOT_READY: Final = frozenset(
     {
@@ -89,7 +90,7 @@ class Lease:
             raise RedisConnectionError("the connection is gone")
         self.is_broken = True
         async with asyncio.timeout(self._timeout_s):
-            await connection.send_packed_command(b"".join([pack_command(command) for command in commands]), check_health=False)
+            await connection.send_packed_command(b"".join([_pack(command) for command in commands]), check_health=False)
             replies = await _read(connection, len(commands))
         self.is_broken = False
         return replies

@@ -72,7 +72,7 @@ class Readings:
     async def _read(self, batch: list[Wanted]) -> None:
         try:
             readings = await self._exchange(list({sid: None for wanted in batch for sid in wanted.session_ids}))
-        except Exception as error:  # noqa: BLE001 - whatever it is, the callers hear of it
+        except Exception as error:
             for wanted in batch:
                 wanted.fail(error)
         else:
