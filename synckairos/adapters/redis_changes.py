@@ -46,7 +46,7 @@ class Changes:
         observer: StoreObserver,
         group_of: Callable[[SessionQueue], int] = lambda _: 0,
     ) -> None:
-        """`group_of` says whose keys may lie in one transaction: on one Redis everybody's, on a cluster a partition's."""
+        """`group_of` says whose keys may lie in one transaction: everybody's, but on a cluster only a partition's."""
         self.queues: dict[str, SessionQueue] = {}
         self._keys = keys
         self._guard = guard

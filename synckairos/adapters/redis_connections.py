@@ -8,7 +8,7 @@ import asyncio
 import time
 from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from contextlib import asynccontextmanager, contextmanager
-from typing import Any, Final, NoReturn, TypeAlias
+from typing import Any, Final, NoReturn, TypeAlias, cast
 
 from hiredis import Reader, pack_command
 from redis.asyncio import Connection, ConnectionPool
@@ -30,7 +30,7 @@ LOST: Final = (RedisConnectionError, RedisTimeoutError, OSError, TimeoutError)
 
 READ_BYTES: Final = 65_536
 _NOT_YET: Final = object()
-_pack: Final[Callable[[Command], bytes]] = pack_command  # its stub knows commands of one word only
+_pack: Final = cast("Callable[[Command], bytes]", pack_command)  # its stub knows commands of one word only
 
 NOT_READY: Final = frozenset(
     {

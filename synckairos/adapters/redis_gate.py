@@ -5,13 +5,19 @@ is, the more go together, and the less each of them costs.
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable
-from typing import Final, Generic, TypeVar
+import time
+from collections.abc import Callable, Coroutine
+from typing import Any, Final, Generic, TypeVar
 
 MOST: Final = 32
 """How much a batch holds at most: sessions, mostly."""
-GATHERING_TURNS: Final = 2
-"""For how many turns of the event loop a batch stays open when the one before it was shared."""
+GATHERING_TURNS: Final = 16
+GATHERING_S: Final = 0.002
+"""For how many turns of the event loop, and how long at most, a batch stays open while batches are shared."""
+SHARED: Final = 1.1
+"""Batches are shared as long as they hold more than this on average."""
+SMOOTHING: Final = 0.1
+"""Share of the latest batch in the average."""
 
 ItemT = TypeVar("ItemT")
 
@@ -24,7 +30,7 @@ class Gate(Generic[ItemT]):
 
     def __init__(
         self,
-        run: Callable[[list[ItemT]], Awaitable[None]],
+        run: Callable[[list[ItemT]], Coroutine[Any, Any, None]],
         group_of: Callable[[ItemT], int] = lambda _: 0,
         weight_of: Callable[[ItemT], int] = lambda _: 1,
     ) -> None:
@@ -33,7 +39,7 @@ class Gate(Generic[ItemT]):
         self._group_of = group_of
         self._weight_of = weight_of
         self._waiting: dict[int, dict[ItemT, None]] = {}
-        self._is_shared: dict[int, bool] = {}
+        self._average: dict[int, float] = {}
         self._busy: dict[int, asyncio.Task[None] | asyncio.Handle] = {}
 
     def offer(self, item: ItemT) -> None:
@@ -48,17 +54,14 @@ class Gate(Generic[ItemT]):
         self._waiting.get(self._group_of(item), {}).pop(item, None)
 
     def _open(self, group: int) -> None:
-        turns = GATHERING_TURNS if self._is_shared.get(group) else 0
-        if turns:
-            self._gather(group, turns)
-        else:
-            self._close(group)
+        is_shared = self._average.get(group, 1.0) > SHARED
+        self._gather(group, GATHERING_TURNS if is_shared else 0, time.monotonic() + GATHERING_S)
 
-    def _gather(self, group: int, turns: int) -> None:
-        if turns == 0 or len(self._waiting[group]) >= MOST:
+    def _gather(self, group: int, turns: int, until: float) -> None:
+        if turns == 0 or len(self._waiting[group]) >= MOST or time.monotonic() >= until:
             self._close(group)
-            return
-        self._busy[group] = asyncio.get_running_loop().call_soon(self._gather, group, turns - 1)
+        else:
+            self._busy[group] = asyncio.get_running_loop().call_soon(self._gather, group, turns - 1, until)
 
     def _close(self, group: int) -> None:
         batch = self._taken(self._waiting[group])
@@ -66,8 +69,9 @@ class Gate(Generic[ItemT]):
             # Those it was opened for have withdrawn.
             self._busy.pop(group, None)
             return
-        self._is_shared[group] = len(batch) > 1
-        task = asyncio.ensure_future(self._carry_out(batch))
+        average = self._average.get(group, 1.0)
+        self._average[group] = average + SMOOTHING * (len(batch) - average)
+        task = asyncio.ensure_future(self._run(batch))
         self._busy[group] = task
         task.add_done_callback(lambda _: self._next(group))
 
@@ -82,9 +86,6 @@ class Gate(Generic[ItemT]):
         for item in batch:
             del waiting[item]
         return batch
-
-    async def _carry_out(self, batch: list[ItemT]) -> None:
-        await self._run(batch)
 
     def _next(self, group: int) -> None:
         del self._busy[group]

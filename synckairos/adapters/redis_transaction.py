@@ -186,9 +186,8 @@ def _looks(queues: Sequence[SessionQueue]) -> list[Command]:
     commands: list[Command] = [("WATCH", *(queue.keys.session for queue in queues))]
     for queue in queues:
         commands.append(("GET", queue.keys.session))
-        for call in queue.calls:
-            if call.request.request_id:
-                commands.append(("GET", queue.keys.request_prefix + call.request.request_id))
+        asked = (call.request.request_id for call in queue.calls)
+        commands += [("GET", queue.keys.request_prefix + request_id) for request_id in asked if request_id]
     commands.append(("TIME",))
     return commands
 

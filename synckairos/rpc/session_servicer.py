@@ -15,7 +15,7 @@ from synckairos.domain.model import Mode, Status
 from synckairos.rpc import page_tokens, paging, requests
 from synckairos.rpc.calls import Context, deadline_of
 from synckairos.rpc.fields import Fields
-from synckairos.rpc.mapping import session_message, timestamp
+from synckairos.rpc.mapping import fill_session, session_message, set_timestamp, timestamp
 from synckairos.rpc.requests import Target
 from synckairos.v1 import session_pb2
 from synckairos.v1 import session_service_pb2 as pb
@@ -25,13 +25,13 @@ MAX_BATCH: Final = 100
 
 
 class _Reply(Protocol):
-    def __init__(
-        self,
-        *,
-        session: session_pb2.Session | None = None,
-        server_time: Timestamp | None = None,
-        replayed: bool = False,
-    ) -> None: ...
+    def __init__(self, *, replayed: bool = False) -> None: ...
+
+    @property
+    def session(self) -> session_pb2.Session: ...
+
+    @property
+    def server_time(self) -> Timestamp: ...
 
 
 ReplyT = TypeVar("ReplyT", bound=_Reply)
@@ -63,7 +63,10 @@ class SessionServicer:
         session_id = fields.uuid("session_id", request.session_id)
         fields.check()
         session, now = await self._sessions.get(session_id)
-        return pb.GetSessionResponse(session=session_message(session, now), server_time=timestamp(now))
+        reply = pb.GetSessionResponse()
+        fill_session(reply.session, session, now)
+        set_timestamp(reply.server_time, now)
+        return reply
 
     async def BatchGetSessions(  # noqa: N802 - the contract's name
         self, request: pb.BatchGetSessionsRequest, _context: Context
@@ -194,10 +197,13 @@ def _origin(request: Message, target: Target, context: Context) -> Request:
 
 
 def _reply(kind: type[ReplyT], answer: Answer) -> ReplyT:
-    session = session_message(answer.session, answer.now) if answer.session is not None else None
-    if answer.gone is not None:
-        session = session_pb2.Session(**answer.gone._asdict())
-    return kind(session=session, server_time=timestamp(answer.now), replayed=answer.replayed)
+    reply = kind(replayed=answer.replayed)
+    set_timestamp(reply.server_time, answer.now)
+    if answer.session is not None:
+        fill_session(reply.session, answer.session, answer.now)
+    elif answer.gone is not None:
+        reply.session.MergeFrom(session_pb2.Session(**answer.gone._asdict()))
+    return reply
 
 
 def _fitting(page: Page) -> tuple[list[session_pb2.Session], Position | None]:
