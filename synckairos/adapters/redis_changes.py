@@ -17,17 +17,19 @@ from synckairos.adapters.redis_gate import Gate
 from synckairos.adapters.redis_guard import RedisGuard
 from synckairos.adapters.redis_keys import Keys
 from synckairos.adapters.redis_outcome import ReplyLost
-from synckairos.adapters.redis_queue import Attempt, Call, SessionQueue
+from synckairos.adapters.redis_queue import MOST_CALLS, Attempt, Call, SessionQueue
 from synckairos.adapters.redis_transaction import Conflict, Transactions
 from synckairos.application.errors import StoreUnavailable
 from synckairos.application.telemetry import StoreObserver
 
-BACKOFF_S: Final = (0.001, 0.02)
+BACKOFF_S: Final = (0.001, 0.01)
 """Shortest and longest mean pause between attempts that collide."""
 LOOK_AGAIN_S: Final = 0.05
 """Pause between looks at a store that cannot be reached, while the outcome of a commit is unknown."""
 HOT_S: Final = 0.1
 """How long a session that another process has changed under our hands stays out of batches."""
+HOT_PAUSE_S: Final = 0.003
+"""Mean pause between the turns of such a session, so that the other process gets its turn as well."""
 LARGE_S: Final = 10.0
 """The same for one that fills a good part of a batch by itself."""
 LARGE_BYTES: Final = MOST_BYTES // 4
@@ -52,8 +54,8 @@ class Changes:
         self._guard = guard
         self._transactions = transactions
         self._observer = observer
-        self._gate = Gate(self._carry_out_batch, group_of)
-        self._apart: dict[str, float] = {}
+        self._gate = Gate(self._carry_out_batch, group_of, weight_of=lambda queue: min(len(queue.waiting), MOST_CALLS))
+        self._apart: dict[str, tuple[float, float]] = {}
         self._alone: set[asyncio.Task[None]] = set()
 
     async def carry_out(self, session_id: str, call: Call) -> None:
@@ -91,10 +93,11 @@ class Changes:
             await asyncio.wait([attempt.task])
 
     def _offer(self, queue: SessionQueue) -> None:
-        if self._is_apart(queue.session_id):
-            self._spawn(self._carry_out_alone(queue))
-        else:
+        pause_s = self._pause_of(queue.session_id)
+        if pause_s is None:
             self._gate.offer(queue)
+        else:
+            self._spawn(self._carry_out_alone(queue, pause_s))
 
     async def _carry_out_batch(self, queues: list[SessionQueue]) -> None:
         attempt = Attempt([queue for queue in queues if queue.take()])
@@ -113,7 +116,9 @@ class Changes:
         else:
             self._spawn(self._persist(queue, is_shared=is_shared))
 
-    async def _carry_out_alone(self, queue: SessionQueue) -> None:
+    async def _carry_out_alone(self, queue: SessionQueue, pause_s: float) -> None:
+        if pause_s:
+            await asyncio.sleep(random.uniform(0, 2) * pause_s)  # noqa: S311 - jitter, not a secret
         if queue.take():
             await self._try(Attempt([queue]))
         self._after_batch(queue, is_shared=False)
@@ -153,7 +158,7 @@ class Changes:
     def _note_conflict(self, queue: SessionQueue) -> None:
         self._observer.conflict()
         queue.collisions += 1
-        self._keep_apart(queue.session_id, HOT_S)
+        self._keep_apart(queue.session_id, HOT_S, HOT_PAUSE_S)
 
     async def _back_off(self, queue: SessionQueue) -> None:
         shortest, longest = BACKOFF_S
@@ -197,25 +202,26 @@ class Changes:
     def _rest(self, queue: SessionQueue) -> None:
         """Let those behind have their turn."""
         if queue.bytes > LARGE_BYTES:
-            self._keep_apart(queue.session_id, LARGE_S)
+            self._keep_apart(queue.session_id, LARGE_S, 0.0)
         queue.rest()
         if queue.waiting:
             self._offer(queue)
         elif self.queues.get(queue.session_id) is queue:
             del self.queues[queue.session_id]
 
-    def _is_apart(self, session_id: str) -> bool:
-        until = self._apart.get(session_id)
-        if until is not None and until <= time.monotonic():
-            del self._apart[session_id]
-            return False
-        return until is not None
+    def _pause_of(self, session_id: str) -> float | None:
+        """Return for how long a session that is kept apart waits before its next turn; None for one that is not."""
+        until, pause_s = self._apart.get(session_id, (0.0, 0.0))
+        if until > time.monotonic():
+            return pause_s
+        self._apart.pop(session_id, None)
+        return None
 
-    def _keep_apart(self, session_id: str, seconds: float) -> None:
+    def _keep_apart(self, session_id: str, seconds: float, pause_s: float) -> None:
         now = time.monotonic()
         if len(self._apart) >= REMEMBERED:
-            self._apart = {other: until for other, until in self._apart.items() if until > now}
-        self._apart[session_id] = now + seconds
+            self._apart = {other: apart for other, apart in self._apart.items() if apart[0] > now}
+        self._apart[session_id] = (now + seconds, pause_s)
 
     def _spawn(self, work: Coroutine[Any, Any, None]) -> None:
         task = asyncio.ensure_future(work)

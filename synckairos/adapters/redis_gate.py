@@ -10,7 +10,7 @@ from collections.abc import Callable, Coroutine
 from typing import Any, Final, Generic, TypeVar
 
 MOST: Final = 32
-"""How much a batch holds at most: sessions, mostly."""
+"""How much a batch holds at most: changes of sessions, or sessions to read."""
 GATHERING_TURNS: Final = 16
 GATHERING_S: Final = 0.002
 """For how many turns of the event loop, and how long at most, a batch stays open while batches are shared."""
@@ -64,28 +64,30 @@ class Gate(Generic[ItemT]):
             self._busy[group] = asyncio.get_running_loop().call_soon(self._gather, group, turns - 1, until)
 
     def _close(self, group: int) -> None:
-        batch = self._taken(self._waiting[group])
+        batch, size = self._taken(self._waiting[group])
         if not batch:
             # Those it was opened for have withdrawn.
             self._busy.pop(group, None)
             return
         average = self._average.get(group, 1.0)
-        self._average[group] = average + SMOOTHING * (len(batch) - average)
+        self._average[group] = average + SMOOTHING * (size - average)
         task = asyncio.ensure_future(self._run(batch))
         self._busy[group] = task
         task.add_done_callback(lambda _: self._next(group))
 
-    def _taken(self, waiting: dict[ItemT, None]) -> list[ItemT]:
+    def _taken(self, waiting: dict[ItemT, None]) -> tuple[list[ItemT], int]:
+        """Take as many as fit, one at least; return them and how much they are together."""
         batch: list[ItemT] = []
-        room = MOST
+        size = 0
         for item in waiting:
-            room -= self._weight_of(item)
-            if room < 0 and batch:
+            weight = self._weight_of(item)
+            if size + weight > MOST and batch:
                 break
             batch.append(item)
+            size += weight
         for item in batch:
             del waiting[item]
-        return batch
+        return batch, size
 
     def _next(self, group: int) -> None:
         del self._busy[group]
