@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import gc
 import random
 import signal
 from collections.abc import Awaitable, Callable, Coroutine, Sequence
@@ -40,6 +41,7 @@ from synckairos.settings import Settings, split_address
 from synckairos.telemetry import Metrics
 
 STORE_WAIT_S: Final = 1.0
+GC_THRESHOLDS: Final = (20_000, 20, 20)
 RETRY_AFTER_MS: Final = (100, 2_000)
 """Bounds of the pause a drained stream is asked to make, spread so that the others are not stormed."""
 
@@ -253,6 +255,16 @@ def stop_requested() -> asyncio.Event:
     return event
 
 
+def _calm_collector() -> None:
+    """Spare the garbage collector what lives as long as the process, and let it come less often.
+
+    A call leaves no cycles behind; what it allocates would set off a collection every few calls.
+    """
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(*GC_THRESHOLDS)
+
+
 async def serve(
     settings: Settings, *, reuse_port: bool = False, on_started: Callable[[Server], None] = lambda _: None
 ) -> None:
@@ -260,6 +272,7 @@ async def serve(
     stop = stop_requested()
     server = Server(settings, reuse_port=reuse_port)
     await server.start()
+    _calm_collector()
     try:
         on_started(server)
         await stop.wait()

@@ -12,7 +12,7 @@ from synckairos.application.ports import Plan, Reading, Remembered, Request
 from synckairos.domain import timing
 from synckairos.domain.events import Event, EventType
 from synckairos.domain.model import DAY_MS, Session
-from synckairos.domain.timing import Lifetimes
+from synckairos.domain.timing import Boundary, Lifetimes
 
 TOMBSTONE_MS: Final = DAY_MS
 """How long the id of a deleted session stays taken."""
@@ -31,6 +31,12 @@ CommitListener = Callable[[str, "int | None"], None]
 def live_member(session: Session) -> bytes:
     """Return the session's member of the live index: sorts by creation, then id."""
     return session.created_at.to_bytes(8, "big") + codec.pack_id(session.session_id)
+
+
+def superseded(keys: SessionKeys, commands: Sequence[Command]) -> list[Command]:
+    """Return the commands of a change without those that the next change of the same transaction says again."""
+    said_again = (keys.session, keys.deadlines)
+    return [command for command in commands if command[1] not in said_again and command[0] != "PEXPIRE"]
 
 
 class CommitWriter:
@@ -68,9 +74,11 @@ class CommitWriter:
             raise SessionTooLarge(len(encoded[-1]), MAX_SESSION_BYTES)
         is_new_life = reading.session is None or reading.session.epoch != last.epoch
         commands: list[Command] = [("DEL", keys.events)] if is_new_life else []
-        commands += self._session(keys, last, encoded[-1])
+        boundary = timing.next_boundary(last, self._lifetimes)
+        ttl_ms = _ttl_ms(last, boundary)
+        commands += _stored(keys, last, encoded[-1], boundary, ttl_ms)
         commands += self._records(keys, session_id, request, reading.session, plan.events, encoded)
-        commands.append(("PEXPIRE", keys.events, DELETED_EVENTS_MS if last.deleted else self._ttl_ms(last)))
+        commands.append(("PEXPIRE", keys.events, DELETED_EVENTS_MS if last.deleted else ttl_ms))
         if is_new_life:
             commands.append(("ZADD", keys.live, 0, live_member(last)))
         return commands + self._remembering(keys, request, plan, last.epoch, last.version)
@@ -80,23 +88,6 @@ class CommitWriter:
             return []
         value = codec.encode_request(Remembered(request.fingerprint, epoch, version))
         return [("SET", keys.request_prefix + request.request_id, value, "PX", self._request_ttl_ms)]
-
-    def _ttl_ms(self, session: Session) -> int:
-        if session.deleted:
-            return TOMBSTONE_MS
-        boundary = timing.next_boundary(session, self._lifetimes)
-        return BELT_MS + (max(0, boundary.at - session.updated_at) if boundary else 0)
-
-    def _session(self, keys: SessionKeys, session: Session, encoded: bytes) -> list[Command]:
-        write: Command = ("SET", keys.session, encoded, "PX", self._ttl_ms(session))
-        boundary = timing.next_boundary(session, self._lifetimes)
-        if boundary is None:
-            return [
-                write,
-                ("ZREM", keys.deadlines, session.session_id),
-                ("ZREM", keys.live, live_member(session)),
-            ]
-        return [write, ("ZADD", keys.deadlines, boundary.at, session.session_id)]
 
     def _records(
         self,
@@ -127,3 +118,18 @@ class CommitWriter:
             ("ZREM", keys.live, live_member(session)),
             ("PUBLISH", keys.updates, b""),
         ]
+
+
+def _ttl_ms(session: Session, boundary: Boundary | None) -> int:
+    if session.deleted:
+        return TOMBSTONE_MS
+    return BELT_MS + (max(0, boundary.at - session.updated_at) if boundary else 0)
+
+
+def _stored(
+    keys: SessionKeys, session: Session, encoded: bytes, boundary: Boundary | None, ttl_ms: int
+) -> list[Command]:
+    write: Command = ("SET", keys.session, encoded, "PX", ttl_ms)
+    if boundary is None:
+        return [write, ("ZREM", keys.deadlines, session.session_id), ("ZREM", keys.live, live_member(session))]
+    return [write, ("ZADD", keys.deadlines, boundary.at, session.session_id)]

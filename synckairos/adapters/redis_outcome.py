@@ -14,16 +14,21 @@ RESOLVE_S: Final = 0.75
 
 
 class ReplyLost(Exception):
-    """The connection broke during the commit of a plan that was made from a reading."""
+    """The connection broke during the commit of a plan that was made from a reading.
 
-    def __init__(self, reading: Reading, plan: Plan) -> None:
+    `answer` answers the callers behind the plan; they answer with what they decided last, so it may have to be
+    decided once more (True).
+    """
+
+    def __init__(self, reading: Reading, plan: Plan, answer: Callable[[bool], None] = lambda _: None) -> None:
         super().__init__("the connection broke during a commit")
         self.reading = reading
         self.plan = plan
+        self.answer = answer
 
 
 class LostCommits:
-    """The commits of one call whose replies were lost.
+    """The commits of one session's calls whose replies were lost.
 
     Each of them is guarded by the WATCH of its own start, so at most one has been, or will yet be, applied. One that
     arrives after the session is watched again defeats the next commit, or is defeated by it.

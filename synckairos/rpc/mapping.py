@@ -8,7 +8,7 @@ from google.protobuf.timestamp_pb2 import Timestamp
 
 from synckairos.domain import timing
 from synckairos.domain.events import Event
-from synckairos.domain.model import BANK_MODES, Clock, Group, Mode, OnExpire, Participant, Session
+from synckairos.domain.model import BANK_MODES, Clock, Group, Mode, Participant, Session
 from synckairos.v1 import event_pb2, session_pb2
 
 
@@ -16,6 +16,13 @@ def timestamp(instant_ms: int) -> Timestamp:
     """Return an instant (ms since 1970) as a Timestamp."""
     seconds, ms = divmod(instant_ms, 1_000)
     return Timestamp(seconds=seconds, nanos=ms * 1_000_000)
+
+
+def set_timestamp(message: Timestamp, instant_ms: int) -> None:
+    """Set a Timestamp, a part of another message, to an instant (ms since 1970)."""
+    message.seconds, ms = divmod(instant_ms, 1_000)
+    message.nanos = ms * 1_000_000
+    message.SetInParent()
 
 
 def timestamp_us(instant_us: int) -> Timestamp:
@@ -34,98 +41,128 @@ def _struct(encoded: bytes) -> Struct:
     return Struct.FromString(encoded)
 
 
-def _metadata(encoded: bytes | None) -> Struct | None:
-    return None if encoded is None else _struct(encoded)
-
-
-# The enums of the domain carry the contract's numbers; a cast is all it takes.
-
-
 def session_message(session: Session, now: int) -> session_pb2.Session:
     """Return the session as it looks at an instant (ms)."""
+    message = session_pb2.Session()
+    fill_session(message, session, now)
+    return message
+
+
+def fill_session(message: session_pb2.Session, session: Session, now: int) -> None:
+    """Write the session, as it looks at an instant (ms), into an empty message.
+
+    Into the message that is sent: to put one message into another is to copy it. What a session does not have is not
+    set, which takes half as long as to set it to nothing.
+    """
     seen = timing.charge(session, now)
-    rules = session.rules
-    mode = rules.mode
+    mode = session.rules.mode
     active = seen.active_participant
-    active_id = active.participant_id if active else ""
-    active_group_id = (active.group_id or "") if active else ""
-    holds_bank = mode is Mode.PER_PARTICIPANT
+    message.session_id = session.session_id
+    message.mode = mode.value  # type: ignore[assignment] # the enums of the domain carry the contract's numbers
+    message.status = session.status.value  # type: ignore[assignment] # the same
+    message.version = session.version
+    message.epoch = session.epoch
+    _fill_participants(message, seen, active)
+    if active is not None:
+        message.active_participant_id = active.participant_id
+        if active.group_id:
+            message.active_group_id = active.group_id
+    _fill_ends(message, session)
+    message.cycle_number = session.cycle_number
+    message.elapsed_ms = timing.elapsed(session, now)
+    _fill_rules(message, session)
+    if mode not in BANK_MODES and seen.clock.bank_ms is not None:
+        if mode is Mode.PER_CYCLE:
+            message.cycle_remaining_ms = seen.clock.bank_ms
+        else:
+            message.remaining_ms = seen.clock.bank_ms
+        message.overtime_ms = seen.clock.overtime_ms
+    _fill_instants(message, session)
+    if session.metadata is not None:
+        message.metadata.MergeFrom(_struct(session.metadata))
+    if session.labels:
+        message.labels.update(session.labels)
+    message.recovered = session.recovered
+
+
+def _fill_participants(message: session_pb2.Session, seen: Session, active: Participant | None) -> None:
     out = {group.group_id for group in seen.groups if _has_run_out(group.clock)}
-    own = seen.clock if mode not in BANK_MODES and seen.clock.bank_ms is not None else None
-    return session_pb2.Session(
-        session_id=session.session_id,
-        mode=cast("session_pb2.Mode.ValueType", mode.value),
-        status=cast("session_pb2.Status.ValueType", session.status.value),
-        version=session.version,
-        epoch=session.epoch,
-        participants=[
-            _participant(
-                participant,
-                participant is active,
-                _has_run_out(participant.clock) or participant.group_id in out,
-                holds_bank=holds_bank,
-            )
-            for participant in seen.participants
-        ],
-        groups=[_group(group, group.group_id == active_group_id) for group in seen.groups],
-        active_participant_id=active_id,
-        active_group_id=active_group_id,
-        expired_participant_id=session.expired_participant_id or "",
-        expired_group_id=session.expired_group_id or "",
-        winner_participant_id=session.winner_participant_id or "",
-        winner_group_id=session.winner_group_id or "",
-        cycle_number=session.cycle_number,
-        time_per_cycle_ms=rules.time_per_cycle_ms,
-        cycle_remaining_ms=own.bank_ms if own and mode is Mode.PER_CYCLE else None,
-        elapsed_ms=timing.elapsed(session, now),
-        remaining_ms=own.bank_ms if own and mode is not Mode.PER_CYCLE else None,
-        overtime_ms=own.overtime_ms if own else None,
-        increment_ms=rules.increment_ms if mode in BANK_MODES else None,
-        max_time_ms=rules.max_time_ms,
-        max_cycles=rules.max_cycles,
-        on_expire=_on_expire(rules.on_expire),
-        warning_thresholds_ms=rules.warning_thresholds_ms,
-        created_at=timestamp(session.created_at),
-        started_at=optional_timestamp(session.started_at),
-        cycle_started_at=optional_timestamp(session.cycle_started_at),
-        deadline_at=optional_timestamp(timing.deadline_at(session)),
-        paused_at=optional_timestamp(session.paused_at),
-        completed_at=optional_timestamp(session.completed_at),
-        updated_at=timestamp(session.updated_at),
-        metadata=_metadata(session.metadata),
-        labels=dict(session.labels),
-        recovered=session.recovered,
-        total_time_ms=rules.total_time_ms,
-        first_participant_id=session.first_participant_id or "",
-    )
+    holds_bank = seen.rules.mode is Mode.PER_PARTICIPANT
+    for participant in seen.participants:
+        clock = participant.clock
+        row = message.participants.add()
+        row.participant_id = participant.participant_id
+        row.participant_index = participant.participant_index
+        row.time_used_ms = clock.used_ms
+        row.cycle_count = participant.cycle_count
+        if clock.allotted_ms is not None:
+            row.total_time_ms = clock.allotted_ms
+        if clock.bank_ms is not None:
+            row.time_remaining_ms = clock.bank_ms
+        if holds_bank:
+            row.overtime_ms = clock.overtime_ms
+        if participant is active:
+            row.is_active = True
+        if participant.group_id:
+            row.group_id = participant.group_id
+        if _has_run_out(clock) or participant.group_id in out:
+            row.has_expired = True
+        if participant.metadata is not None:
+            row.metadata.MergeFrom(_struct(participant.metadata))
+    for group in seen.groups:
+        message.groups.append(_group(group, active is not None and group.group_id == active.group_id))
 
 
-def _on_expire(on_expire: OnExpire | None) -> session_pb2.OnExpire.ValueType:
-    return cast("session_pb2.OnExpire.ValueType", on_expire.value if on_expire is not None else 0)
+def _fill_ends(message: session_pb2.Session, session: Session) -> None:
+    if session.expired_participant_id:
+        message.expired_participant_id = session.expired_participant_id
+    if session.expired_group_id:
+        message.expired_group_id = session.expired_group_id
+    if session.winner_participant_id:
+        message.winner_participant_id = session.winner_participant_id
+    if session.winner_group_id:
+        message.winner_group_id = session.winner_group_id
+
+
+def _fill_rules(message: session_pb2.Session, session: Session) -> None:
+    rules = session.rules
+    if rules.time_per_cycle_ms is not None:
+        message.time_per_cycle_ms = rules.time_per_cycle_ms
+    if rules.mode in BANK_MODES:
+        message.increment_ms = rules.increment_ms
+    if rules.max_time_ms is not None:
+        message.max_time_ms = rules.max_time_ms
+    if rules.max_cycles is not None:
+        message.max_cycles = rules.max_cycles
+    if rules.on_expire is not None:
+        message.on_expire = rules.on_expire.value  # type: ignore[assignment] # the contract's number
+    if rules.warning_thresholds_ms:
+        message.warning_thresholds_ms.extend(rules.warning_thresholds_ms)
+    if rules.total_time_ms is not None:
+        message.total_time_ms = rules.total_time_ms
+    if session.first_participant_id:
+        message.first_participant_id = session.first_participant_id
+
+
+def _fill_instants(message: session_pb2.Session, session: Session) -> None:
+    set_timestamp(message.created_at, session.created_at)
+    set_timestamp(message.updated_at, session.updated_at)
+    if session.started_at is not None:
+        set_timestamp(message.started_at, session.started_at)
+    if session.cycle_started_at is not None:
+        set_timestamp(message.cycle_started_at, session.cycle_started_at)
+    if session.paused_at is not None:
+        set_timestamp(message.paused_at, session.paused_at)
+    if session.completed_at is not None:
+        set_timestamp(message.completed_at, session.completed_at)
+    deadline = timing.deadline_at(session)
+    if deadline is not None:
+        set_timestamp(message.deadline_at, deadline)
 
 
 def _has_run_out(clock: Clock) -> bool:
     """Whether the clock is out of the game or in overtime."""
     return clock.is_expired or clock.in_overtime
-
-
-def _participant(
-    participant: Participant, is_active: bool, has_expired: bool, *, holds_bank: bool
-) -> session_pb2.Participant:
-    clock = participant.clock
-    return session_pb2.Participant(
-        participant_id=participant.participant_id,
-        participant_index=participant.participant_index,
-        total_time_ms=clock.allotted_ms,
-        time_used_ms=clock.used_ms,
-        time_remaining_ms=clock.bank_ms,
-        overtime_ms=clock.overtime_ms if holds_bank else None,
-        cycle_count=participant.cycle_count,
-        is_active=is_active,
-        has_expired=has_expired,
-        group_id=participant.group_id or "",
-        metadata=_metadata(participant.metadata),
-    )
 
 
 def _group(group: Group, is_active: bool) -> session_pb2.Group:
@@ -144,7 +181,7 @@ def _group(group: Group, is_active: bool) -> session_pb2.Group:
 def event_message(event: Event) -> event_pb2.Event:
     """Return an event with the session right after it."""
     session = event.session
-    return event_pb2.Event(
+    message = event_pb2.Event(
         type=cast("event_pb2.EventType.ValueType", event.type.value),
         cause=cast("event_pb2.Cause.ValueType", event.cause.value),
         actor=event.author.actor,
@@ -156,8 +193,9 @@ def event_message(event: Event) -> event_pb2.Event:
         group_id=event.subject.group_id or "",
         time_elapsed_ms=event.subject.elapsed_ms,
         time_remaining_ms=event.subject.remaining_ms,
-        session=session_message(session, session.updated_at),
     )
+    fill_session(message.session, session, session.updated_at)
+    return message
 
 
 def tick_message(session: Session, at: int) -> event_pb2.Tick:

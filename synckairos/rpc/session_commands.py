@@ -13,7 +13,7 @@ from synckairos.domain.commands import Caller, Cancel, Command, Complete, Pause,
 from synckairos.domain.events import Author
 from synckairos.rpc import requests
 from synckairos.rpc.fields import Fields
-from synckairos.rpc.mapping import session_message, timestamp
+from synckairos.rpc.mapping import fill_session, set_timestamp
 from synckairos.rpc.requests import Sender, Target
 from synckairos.v1 import session_pb2
 from synckairos.v1 import session_service_pb2 as pb
@@ -105,9 +105,9 @@ class Reply(Protocol):
 
 def fill_reply(reply: Reply, answer: Answer) -> None:
     """Put an answer into its message: the session as of its instant, or of one that is gone what identified it."""
-    reply.server_time.CopyFrom(timestamp(answer.now))
+    set_timestamp(reply.server_time, answer.now)
     if answer.session is not None:
-        reply.session.CopyFrom(session_message(answer.session, answer.now))
+        fill_session(reply.session, answer.session, answer.now)
     elif answer.gone is not None:
         reply.session.CopyFrom(session_pb2.Session(**answer.gone._asdict()))
 

@@ -220,7 +220,7 @@ async def test_a_thousand_mistakes_still_arrive(stub: Stub) -> None:
 async def test_a_bug_tells_nothing_to_clients(redis_server: RedisServer, monkeypatch: pytest.MonkeyPatch) -> None:
     """An unexpected exception becomes INTERNAL with one fixed text and the request id, end to end."""
     async with serving(settings_for(redis_server.url)) as server, grpc.aio.insecure_channel(server.address) as channel:
-        monkeypatch.setattr("synckairos.rpc.session_commands.session_message", lambda *_: 1 / 0)
+        monkeypatch.setattr("synckairos.rpc.session_commands.fill_session", lambda *_: 1 / 0)
         stub: Stub = SessionServiceStub(channel)
 
         problem = await refused(stub.CreateSession(two_players(), metadata=(("x-request-id", "r-9"),)))

@@ -163,7 +163,7 @@ async def test_a_refusal_gives_the_connection_back_without_a_watch(line: Line) -
 
     await line.process.store.transact(session.session_id, NOBODY, lambda _: Plan(), until())
 
-    assert len(line.process.connections._idle) == 1
+    await eventually(lambda: len(line.process.connections._idle) == 1)
     assert line.watching() == []
     await line.assert_released()
 

@@ -1,0 +1,97 @@
+"""What closes a batch: who comes while an exchange is under way goes together with the next one.
+
+Nobody waits for a batch to fill while nothing is under way, so that a lone caller pays nothing; the busier a process
+is, the more go together, and the less each of them costs.
+"""
+
+import asyncio
+import time
+from collections.abc import Callable, Coroutine
+from typing import Any, Final, Generic, TypeVar
+
+MOST: Final = 32
+"""How much a batch holds at most: changes of sessions, or sessions to read."""
+GATHERING_TURNS: Final = 16
+GATHERING_S: Final = 0.002
+"""For how many turns of the event loop, and how long at most, a batch stays open while batches are shared."""
+SHARED: Final = 1.1
+"""Batches are shared as long as they hold more than this on average."""
+SMOOTHING: Final = 0.1
+"""Share of the latest batch in the average."""
+
+ItemT = TypeVar("ItemT")
+
+
+class Gate(Generic[ItemT]):
+    """Lets items through in batches, first come, first served, one batch of a group at a time.
+
+    `group_of` says which items can go together at all; `weight_of` how much of a batch an item fills.
+    """
+
+    def __init__(
+        self,
+        run: Callable[[list[ItemT]], Coroutine[Any, Any, None]],
+        group_of: Callable[[ItemT], int] = lambda _: 0,
+        weight_of: Callable[[ItemT], int] = lambda _: 1,
+    ) -> None:
+        """`run` carries out a batch; it deals with every error itself."""
+        self._run = run
+        self._group_of = group_of
+        self._weight_of = weight_of
+        self._waiting: dict[int, dict[ItemT, None]] = {}
+        self._average: dict[int, float] = {}
+        self._busy: dict[int, asyncio.Task[None] | asyncio.Handle] = {}
+
+    def offer(self, item: ItemT) -> None:
+        """Let an item through with the next batch of its group."""
+        group = self._group_of(item)
+        self._waiting.setdefault(group, {})[item] = None
+        if group not in self._busy:
+            self._open(group)
+
+    def withdraw(self, item: ItemT) -> None:
+        """Take back an item that has not gone through yet; nothing happens if it has."""
+        self._waiting.get(self._group_of(item), {}).pop(item, None)
+
+    def _open(self, group: int) -> None:
+        is_shared = self._average.get(group, 1.0) > SHARED
+        self._gather(group, GATHERING_TURNS if is_shared else 0, time.monotonic() + GATHERING_S)
+
+    def _gather(self, group: int, turns: int, until: float) -> None:
+        if turns == 0 or len(self._waiting[group]) >= MOST or time.monotonic() >= until:
+            self._close(group)
+        else:
+            self._busy[group] = asyncio.get_running_loop().call_soon(self._gather, group, turns - 1, until)
+
+    def _close(self, group: int) -> None:
+        batch, size = self._taken(self._waiting[group])
+        if not batch:
+            # Those it was opened for have withdrawn.
+            self._busy.pop(group, None)
+            return
+        average = self._average.get(group, 1.0)
+        self._average[group] = average + SMOOTHING * (size - average)
+        task = asyncio.ensure_future(self._run(batch))
+        self._busy[group] = task
+        task.add_done_callback(lambda _: self._next(group))
+
+    def _taken(self, waiting: dict[ItemT, None]) -> tuple[list[ItemT], int]:
+        """Take as many as fit, one at least; return them and how much they are together."""
+        batch: list[ItemT] = []
+        size = 0
+        for item in waiting:
+            weight = self._weight_of(item)
+            if size + weight > MOST and batch:
+                break
+            batch.append(item)
+            size += weight
+        for item in batch:
+            del waiting[item]
+        return batch, size
+
+    def _next(self, group: int) -> None:
+        del self._busy[group]
+        if self._waiting[group]:
+            self._open(group)
+        else:
+            del self._waiting[group]

@@ -1,0 +1,99 @@
+"""What closes a batch: groups apart, weights kept, nobody lost."""
+
+import asyncio
+
+import pytest
+
+from synckairos.adapters.redis_gate import MOST, Gate
+
+
+class Runs:
+    """Carries out batches when told to, and remembers them."""
+
+    def __init__(self) -> None:
+        self.batches: list[list[int]] = []
+        self.go = asyncio.Event()
+
+    async def __call__(self, batch: list[int]) -> None:
+        """Note a batch, and let it last until told otherwise."""
+        self.batches.append(batch)
+        await self.go.wait()
+
+    async def settled(self, count: int) -> list[list[int]]:
+        """Let everything through, wait until so many items have gone, and return the batches."""
+        self.go.set()
+        async with asyncio.timeout(5):
+            while sum(map(len, self.batches)) < count:  # noqa: ASYNC110 - nobody sets an event for it
+                await asyncio.sleep(0)
+        return self.batches
+
+
+async def test_who_comes_meanwhile_goes_together() -> None:
+    """The first one at once and alone, the others when it is done, in their order, as many as fit."""
+    runs = Runs()
+    gate = Gate(runs)
+
+    for item in range(MOST + 3):
+        gate.offer(item)
+
+    assert await runs.settled(MOST + 3) == [[0], [*range(1, MOST + 1)], [MOST + 1, MOST + 2]]
+
+
+async def test_groups_go_apart() -> None:
+    """Items that may not share a transaction never do, and do not wait for each other: the partitions of a cluster."""
+    runs = Runs()
+    gate = Gate(runs, group_of=lambda item: item % 2)
+
+    for item in range(6):
+        gate.offer(item)
+    await asyncio.sleep(0)
+
+    assert runs.batches == [[0], [1]]
+    assert sorted((await runs.settled(6))[2:]) == [[2, 4], [3, 5]]
+
+
+async def test_a_heavy_item_goes_alone() -> None:
+    """One that fills more than a batch still goes, and those around it keep their order."""
+    runs = Runs()
+    gate = Gate(runs, weight_of=lambda item: MOST + 1 if item == 2 else 1)
+
+    for item in range(5):
+        gate.offer(item)
+
+    assert await runs.settled(5) == [[0], [1], [2], [3, 4]]
+
+
+@pytest.mark.parametrize("turns", [0, 3])
+async def test_a_withdrawn_item_does_not_go(turns: int) -> None:
+    """Taken back while it waits, it is gone, and the gate opens for the next one all the same."""
+    runs = Runs()
+    gate = Gate(runs)
+    gate.offer(0)
+    gate.offer(1)
+
+    gate.withdraw(1)
+    runs.go.set()
+    for _ in range(turns):
+        await asyncio.sleep(0)
+    gate.offer(2)
+
+    assert await runs.settled(2) == [[0], [2]]
+
+
+async def test_a_batch_that_fails_stops_nobody() -> None:
+    """The next one goes, whatever became of the one before."""
+    runs = Runs()
+    failed = asyncio.Event()
+
+    async def fail_once(batch: list[int]) -> None:
+        if not failed.is_set():
+            failed.set()
+            raise ZeroDivisionError
+        await runs(batch)
+
+    gate = Gate(fail_once)
+    asyncio.get_running_loop().set_exception_handler(lambda *_: None)  # that nobody asked what became of it
+    gate.offer(0)
+    gate.offer(1)
+
+    assert await runs.settled(1) == [[1]]
