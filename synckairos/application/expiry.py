@@ -13,7 +13,7 @@ from typing import Final
 
 import structlog
 
-from synckairos.application.errors import Contention, TransientError
+from synckairos.application.errors import Contention, StoreUnavailable, TransientError
 from synckairos.application.ports import AuthorityClock, DeadlineIndex, NewId, SessionStore
 from synckairos.application.sessions import Settlement
 from synckairos.application.telemetry import SweepObserver
@@ -133,6 +133,8 @@ class Sweep:
             elif settlement.outcome is not None and not settlement.outcome.events:
                 self._arm_again(session_id, settlement.outcome)
         except (TransientError, Contention) as error:
+            if isinstance(error, StoreUnavailable) and "session_id" in error.details:
+                self._observer.sweep_failed()  # the store is there, but this session cannot be read
             _log.debug("settlement_postponed", session_id=session_id, reason=error.reason)
         except Exception:
             self._observer.sweep_failed()
