@@ -27,6 +27,13 @@ _EVENT_HEAD: Final = struct.Struct(">H")
 _REQUEST: Final = struct.Struct(">16sQQ")
 
 
+# Looked up rather than called: an enum takes five times as long to find its member.
+_STATUSES: Final = {status.value: status for status in Status}
+_MODES: Final = {mode.value: mode for mode in Mode}
+_ENDS: Final[dict[int | None, OnExpire | None]] = {None: None, **{end.value: end for end in OnExpire}}
+_TYPES: Final = {type_.value: type_ for type_ in EventType}
+_CAUSES: Final = {cause.value: cause for cause in Cause}
+
 _P = ParamSpec("_P")
 _R = TypeVar("_R")
 
@@ -42,7 +49,7 @@ def _refusing_foreign_bytes(read: Callable[_P, _R]) -> Callable[_P, _R]:
     def read_or_refuse(*args: _P.args, **kwargs: _P.kwargs) -> _R:
         try:
             return read(*args, **kwargs)
-        except (struct.error, msgspec.DecodeError, TypeError, ValueError, IndexError) as error:
+        except (struct.error, msgspec.DecodeError, TypeError, ValueError, LookupError) as error:
             raise UnknownLayoutError(f"these bytes are not what they should be: {error}") from error
 
     return read_or_refuse
@@ -145,8 +152,7 @@ def _rules(rules: Rules) -> tuple[Any, ...]:
 
 def _read_rules(row: Sequence[Any]) -> Rules:
     mode, on_expire, thresholds, increment, total, per_cycle, cap, cycles = _full(row, _RULES)
-    end = None if on_expire is None else OnExpire(on_expire)
-    return Rules(Mode(mode), end, total, per_cycle, increment, cap, cycles, tuple(thresholds))
+    return Rules(_MODES[mode], _ENDS[on_expire], total, per_cycle, increment, cap, cycles, tuple(thresholds))
 
 
 _CLOCK: Final = (0, 0, 0, 0, 0)
@@ -189,38 +195,37 @@ def decode_session(session_id: str, encoded: bytes) -> Session:
     ) = _full(msgspec.msgpack.decode(memoryview(encoded)[HEAD_BYTES:]), _BODY)  # fmt: skip
     born = epoch // 1_000 + later
     group_ids = [unpack_id(group[0]) for group in groups]
+    # By position: with 28 names the call would take twice as long.
     return Session(
-        session_id=session_id,
-        epoch=epoch,
-        version=version,
-        change_id=unpack_id(change_id),
-        rules=_read_rules(rules),
-        status=Status(status),
-        created_at=born,
-        updated_at=born + updated,
-        participants=tuple([_read_participant(row, group_ids) for row in participants]),
-        groups=tuple(
-            Group(group_id, _read_clock(raw), last) for group_id, (_, raw, last) in zip(group_ids, groups, strict=True)
-        ),
-        clock=_read_clock(clock),
-        active=active,
-        first_participant_id=_unpack_optional(first),
-        expired_participant_id=_unpack_optional(expired),
-        expired_group_id=_unpack_optional(expired_group),
-        winner_participant_id=_unpack_optional(winner),
-        winner_group_id=_unpack_optional(winner_group),
-        cycle_number=cycle_number,
-        carried_ms=carried,
-        charged_ms=charged,
-        started_at=None if started is None else born + started,
-        cycle_started_at=None if cycle_started is None else born + cycle_started,
-        resumed_at=None if resumed is None else born + resumed,
-        paused_at=None if paused is None else born + paused,
-        completed_at=None if completed is None else born + completed,
-        metadata=metadata,
-        labels=tuple((key, value) for key, value in labels),
-        recovered=bool(flags & _RECOVERED),
-        deleted=bool(flags & _DELETED),
+        session_id,
+        epoch,
+        version,
+        unpack_id(change_id),
+        _read_rules(rules),
+        _STATUSES[status],
+        born,
+        born + updated,
+        tuple([_read_participant(row, group_ids) for row in participants]),
+        tuple([Group(id_, _read_clock(raw), last) for id_, (_, raw, last) in zip(group_ids, groups, strict=True)]),
+        _read_clock(clock),
+        active,
+        _unpack_optional(first),
+        _unpack_optional(expired),
+        _unpack_optional(expired_group),
+        _unpack_optional(winner),
+        _unpack_optional(winner_group),
+        cycle_number,
+        carried,
+        charged,
+        None if started is None else born + started,
+        None if cycle_started is None else born + cycle_started,
+        None if resumed is None else born + resumed,
+        None if paused is None else born + paused,
+        None if completed is None else born + completed,
+        metadata,
+        tuple([(key, value) for key, value in labels]),
+        bool(flags & _RECOVERED),
+        bool(flags & _DELETED),
     )
 
 
@@ -266,8 +271,8 @@ def decode_event(session_id: str, encoded: bytes) -> Event:
     participant_id = _at_place(participant, [one.participant_id for one in session.participants])
     group_id = _at_place(group, [one.group_id for one in session.groups])
     return Event(
-        EventType(type_),
-        Cause(cause),
+        _TYPES[type_],
+        _CAUSES[cause],
         Author(actor, reason),
         Subject(participant_id, group_id, elapsed, remaining),
         None if late is None else session.updated_at + late,
