@@ -16,7 +16,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
-from bench.audit_verdict import Verdict, judge
+from bench.audit_verdict import EVENTS, Verdict, judge
 from bench.load import Ledger, Load, eventually
 from bench.power_loss import Rollback, watched_power_loss
 from bench.stack import Stack, migrate, stack_of_processes
@@ -128,7 +128,7 @@ async def play(name: str, mutations: int, outage_s: float, on_progress: Callable
             else:
                 await SCENARIOS[name](Run(stack, load, outage_s))
         drained = await eventually(stack.is_drained, DRAIN_S, "the outbox is empty")
-        verdict, lost = await judge(stack, load.ledger)
+        verdict, lost = judge(await stack.query(EVENTS), load.ledger)
         if rollback is not None:
             rollback = rollback.with_lost(load.ledger, lost)
         return Outcome(name, verdict, load.ledger, time.monotonic() - started, drained, rollback)

@@ -1,12 +1,14 @@
 """Compares what callers were told with what PostgreSQL holds."""
 
 from collections import Counter
-from typing import NamedTuple
+from collections.abc import Sequence
+from typing import Final, NamedTuple
+
+import asyncpg
 
 from bench.load import Change, Ledger
-from bench.stack import Stack
 
-_EVENTS = """
+EVENTS: Final = """
 SELECT session_id::text, epoch, version, change_id::text, coalesce(request_id::text, '') AS request_id, is_fork
 FROM sync_events
 """
@@ -36,9 +38,8 @@ class Verdict(NamedTuple):
         return not (self.lost or self.doubled or self.forks or self.holes)
 
 
-async def judge(stack: Stack, ledger: Ledger) -> tuple[Verdict, set[Change]]:
-    """Count PostgreSQL's rows against the ledger; return the verdict and what was lost."""
-    rows = await stack.query(_EVENTS)
+def judge(rows: Sequence[asyncpg.Record], ledger: Ledger) -> tuple[Verdict, set[Change]]:
+    """Count the rows that EVENTS has found against the ledger; return the verdict and what was lost."""
     requests: dict[Change, set[str]] = {}
     identities: Counter[tuple[Change, str]] = Counter()
     answers: Counter[str] = Counter()

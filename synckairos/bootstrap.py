@@ -40,7 +40,6 @@ from synckairos.rpc.watch_servicer import WatchServicer
 from synckairos.settings import Settings, split_address
 from synckairos.telemetry import Metrics
 
-STORE_WAIT_S: Final = 1.0
 GC_THRESHOLDS: Final = (20_000, 20, 20)
 RETRY_AFTER_MS: Final = (100, 2_000)
 """Bounds of the pause a drained stream is asked to make, spread so that the others are not stormed."""
