@@ -6,6 +6,7 @@ import socket
 import subprocess
 import sys
 import time
+from collections.abc import Mapping
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -20,13 +21,7 @@ class ServerProcess:
     """One server process on a port of its own; `port` is kept when it is started again."""
 
     def __init__(self, redis_url: str, log: Path, **settings: str) -> None:
-        self._environment = {
-            **os.environ,
-            "SYNCKAIROS_REDIS_URL": redis_url,
-            "SYNCKAIROS_LOG_LEVEL": "info",
-            "SYNCKAIROS_LOG_FORMAT": "json",
-            **{f"SYNCKAIROS_{name.upper()}": value for name, value in settings.items()},
-        }
+        self._environment = environment_with(redis_url, settings)
         self.log = log
         self.port = free_port()
         self._process: subprocess.Popen[bytes] | None = None
@@ -124,6 +119,12 @@ class ServerProcess:
     def tail(self) -> str:
         """Return the end of its log."""
         return self.log.read_text(errors="replace")[-4_000:] if self.log.exists() else ""
+
+
+def environment_with(redis_url: str, settings: Mapping[str, str]) -> dict[str, str]:
+    """Return the environment of a process on a Redis, with these settings; it logs as JSON from info on."""
+    given = {"redis_url": redis_url, "log_level": "info", "log_format": "json", **settings}
+    return {**os.environ, **{f"SYNCKAIROS_{name.upper()}": value for name, value in given.items()}}
 
 
 def free_port() -> int:

@@ -10,18 +10,14 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
+from tests.harness.server_process import environment_with
+
 
 class WorkerProcess:
     """One worker with all its processes, in a process group of its own; it waits by itself for what it needs."""
 
     def __init__(self, redis_url: str, log: Path, **settings: str) -> None:
-        self._environment = {
-            **os.environ,
-            "SYNCKAIROS_REDIS_URL": redis_url,
-            "SYNCKAIROS_LOG_LEVEL": "info",
-            "SYNCKAIROS_LOG_FORMAT": "json",
-            **{f"SYNCKAIROS_{name.upper()}": value for name, value in settings.items()},
-        }
+        self._environment = environment_with(redis_url, settings)
         self.log = log
         self._process: subprocess.Popen[bytes] | None = None
 
