@@ -47,6 +47,9 @@ class Topic:
         self.session_id = session_id
         self.users = 0
         self.is_stale = False
+        self.doubts = 0
+        """How often the line has broken, counted by `doubt`; a reading is compared with the count it was begun at."""
+        self._settled = 0
         self._clock = clock
         self._on_gap = on_gap
         self._session: Session | None = None
@@ -63,6 +66,23 @@ class Topic:
     def subscribers(self) -> Sequence[Subscription]:
         """Those who are sent what happens."""
         return tuple(self._subscribers)
+
+    @property
+    def is_in_doubt(self) -> bool:
+        """Whether nothing that was read since the line broke has confirmed what the subscribers were sent."""
+        return self._settled != self.doubts
+
+    def doubt(self) -> None:
+        """Take no hint until a reading begun from now on has been compared with what the subscribers were sent.
+
+        A store that comes back without its last moments reaches a version again before the line is there to tell of
+        it: the next hint would seem to follow upon what was sent, and belongs to another branch.
+        """
+        self.doubts += 1
+
+    def settle(self, doubts: int) -> None:
+        """A reading begun at this count of doubts has confirmed, or corrected, what the subscribers were sent."""
+        self._settled = max(self._settled, doubts)
 
     def is_at(self, head: Head) -> bool:
         """Whether the subscribers have been brought to this version."""
@@ -103,7 +123,7 @@ class Topic:
     def take(self, event: Event) -> bool:
         """Take in an event that came as a hint; False if the store must be read to go on."""
         current = self._session
-        if current is None:
+        if current is None or self.is_in_doubt:
             return False
         fresh = event.session
         if fresh.epoch != current.epoch:
@@ -115,15 +135,19 @@ class Topic:
             return fresh.change_id == current.change_id
         return fresh.version < current.version
 
-    def reconcile(self, since: Since) -> None:
-        """Bring the subscribers to what the store holds: by the events missed, else by a gap and a snapshot."""
+    def reconcile(self, since: Since, doubts: int) -> None:
+        """Bring the subscribers to what the store holds: by the events missed, else by a gap and a snapshot.
+
+        `doubts` is the count at which the reading was begun.
+        """
         current, session = self._session, since.session
         if current is None or session is None:
             return
+        self.settle(doubts)
         replay = replay_from(Head(current.epoch, current.version, current.change_id), since, session)
         if replay.gap is None:
             for event in replay.events:
-                self.take(event)
+                self._apply(event)
             return
         self._on_gap(replay.gap)
         at = self._clock.now_us() // 1_000

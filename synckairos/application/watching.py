@@ -116,6 +116,8 @@ class Watching:
     def hint(self, hint: Hint) -> None:
         """Take in a hint."""
         if not hint.session_id:
+            for each in self._topics.values():
+                each.doubt()
             self._poll_now.set()
             return
         topic = self._topics.get(hint.session_id)
@@ -169,21 +171,28 @@ class Watching:
     async def _level(self, topic: Topic, session: Session, position: Head | None) -> Since | None:
         """Bring the topic at least to `session`; with a position return what the store retains from it on."""
         for _ in range(MAX_LEVELLING):
-            if topic.session is not None and _precedes(topic.session, session):
-                since = await self._feed.since(topic.session_id, topic.session.version)
-                if since.session is None:
-                    raise SessionNotFound(topic.session_id)
-                topic.reconcile(since)
+            if topic.session is not None and (topic.is_in_doubt or _is_behind(topic.session, session)):
+                await self._advance(topic, topic.session)
                 continue
             if position is None:
                 return None
             since = await self._feed.since(topic.session_id, position.version)
-            for event in since.events:
-                topic.take(event)
+            if not all(map(topic.take, since.events)):
+                session = since.session or session
+                continue
             if not since.events or topic.session is None or not _precedes(since.events[-1].session, topic.session):
                 return since
         text = f"session {topic.session_id} changes faster than it can be read"
         raise CatchingUp(text, session_id=topic.session_id)
+
+    async def _advance(self, topic: Topic, seen: Session) -> None:
+        """Bring a topic to what the store holds, unless it has moved from `seen` by itself meanwhile."""
+        doubts = topic.doubts
+        since = await self._feed.since(topic.session_id, seen.version)
+        if since.session is None:
+            raise SessionNotFound(topic.session_id)
+        if topic.session is seen:
+            topic.reconcile(since, doubts)
 
     def _greet(
         self, topic: Topic, position: Head | None, since: Since | None, now: int, subscription: Subscription
@@ -221,11 +230,12 @@ class Watching:
             session = topic.session
             if session is None:
                 return
+            doubts = topic.doubts
             since = await self._feed.since(topic.session_id, session.version)
             if since.session is None:
                 await self._sessions.get(topic.session_id)
             elif topic.session is session:
-                topic.reconcile(since)
+                topic.reconcile(since, doubts)
             else:
                 self._read(topic)
         except SessionNotFound:
@@ -247,10 +257,12 @@ class Watching:
     async def _compare(self) -> None:
         topics = [topic for topic in self._topics.values() if topic.session is not None and topic.subscribers]
         for start in range(0, len(topics), POLL_BATCH):
-            batch = topics[start : start + POLL_BATCH]
-            heads = await self._feed.heads([topic.session_id for topic in batch])
-            for topic, head in zip(batch, heads, strict=True):
-                if head is None or not topic.is_at(head):
+            batch = [(topic, topic.doubts) for topic in topics[start : start + POLL_BATCH]]
+            heads = await self._feed.heads([topic.session_id for topic, _ in batch])
+            for (topic, doubts), head in zip(batch, heads, strict=True):
+                if head is not None and topic.is_at(head):
+                    topic.settle(doubts)
+                else:
                     self._read(topic)
 
     def _release(self, topic: Topic) -> None:
@@ -275,3 +287,9 @@ def _concerns_one_session(error: Exception) -> bool:
 
 def _precedes(one: Session, other: Session) -> bool:
     return (one.epoch, one.version) < (other.epoch, other.version)
+
+
+def _is_behind(one: Session, other: Session) -> bool:
+    """Whether the store has been read at a later version, or at the same one of another branch."""
+    is_fork = (one.epoch, one.version) == (other.epoch, other.version) and one.change_id != other.change_id
+    return is_fork or _precedes(one, other)

@@ -159,7 +159,7 @@ async def test_a_snapshot_behind_a_gap_shows_what_was_crossed(staged: Any) -> No
     play.do(1_000, Update(labels=(("a", "b"),)))
     stage.clock.us = (CROSSING + 1) * 1_000
 
-    stage.topic.reconcile(Since([], play.session))
+    stage.topic.reconcile(Since([], play.session), 0)
     await timers()
     before = stage.told()
     stage.topic._on_warning(CROSSING + 10_000)

@@ -98,11 +98,27 @@ async def test_a_hint_moves_the_topic_by_one_version_or_not_at_all(
     assert stage.told() == told
 
 
+async def test_a_hint_behind_a_broken_line_proves_nothing(staged: Any) -> None:
+    """The next version may be another branch's: it is taken only after a reading begun since the line broke."""
+    stage = staged(EVENTS[19].session)
+    begun_before = stage.topic.doubts
+    stage.topic.doubt()
+
+    refused = stage.topic.take(EVENTS[20])
+    stage.topic.reconcile(Since(EVENTS[19:21], EVENTS[20].session), begun_before)
+    still_refused = stage.topic.take(EVENTS[21])
+    stage.topic.settle(stage.topic.doubts)
+
+    assert (refused, still_refused) == (False, False)
+    assert stage.topic.take(EVENTS[21])
+    assert stage.told() == [("EVENT", 21), ("EVENT", 22)]
+
+
 async def test_what_was_missed_is_read_and_sent(staged: Any) -> None:
     """A reading brings the subscribers up by every missed event, in order."""
     stage = staged(EVENTS[19].session)
 
-    stage.topic.reconcile(since(20))
+    stage.topic.reconcile(since(20), 0)
 
     assert stage.told() == [("EVENT", version) for version in range(21, 31)]
     assert not stage.gaps
@@ -122,7 +138,7 @@ async def test_what_cannot_be_replayed_is_a_gap_and_a_snapshot(
     """Subscribers are never brought up silently: a gap with its reason, the state, and from there on the next event."""
     stage = staged(EVENTS[version - 1].session._replace(**fields))
 
-    stage.topic.reconcile(since(version))
+    stage.topic.reconcile(since(version), 0)
 
     assert stage.told() == [("GAP", reason.name), ("SNAPSHOT", 30)]
     assert stage.gaps == [reason]
@@ -133,7 +149,7 @@ async def test_the_store_going_back_is_a_fork(staged: Any) -> None:
     """A store that lost its last moments is behind what was sent: that is told, not hidden."""
     stage = staged(NOW)
 
-    stage.topic.reconcile(Since([], EVENTS[27].session))
+    stage.topic.reconcile(Since([], EVENTS[27].session), 0)
 
     assert stage.told() == [("GAP", "FORKED"), ("SNAPSHOT", 28)]
 

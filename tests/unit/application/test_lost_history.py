@@ -1,0 +1,163 @@
+"""The store forgets, or begins anew, while the line is down: nobody is told one branch's version after another's."""
+
+import asyncio
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import pytest
+
+from synckairos.application.ports import Head, Hint, Request
+from synckairos.application.subscriptions import Subscription
+from synckairos.domain.commands import Pause, Resume, Start, Switch
+from synckairos.domain.model import Session
+from synckairos.domain.recovery import RecoveryPolicy
+from tests.unit.application.watched import CALLER, FAR, create, do, during, head_of, told, turns
+from tests.unit.rpc.plays import SID
+from tests.unit.rpc.world import World
+
+LINE_IS_BACK = Hint("", None)
+
+
+@contextmanager
+def without_hints(world: World) -> Iterator[list[Hint]]:
+    """Keep from the process what is published meanwhile, and yield it."""
+    kept: list[Hint] = []
+    listeners, world.data.listeners = world.data.listeners, [kept.append]
+    yield kept
+    world.data.listeners = listeners
+
+
+async def recover(world: World) -> Session:
+    """Lose the session and bring it back from the trail, into another life."""
+    del world.data.sessions[SID], world.data.events[SID]
+    view = await world.recovery.recover(SID, RecoveryPolicy.CONTINUE, CALLER.author, Request(), FAR)
+    return view.session
+
+
+async def fork(world: World) -> tuple[Session, Session]:
+    """Change the session once more, lose that, and change it differently; return both branches' third version.
+
+    The process has heard of the first and not of the second.
+    """
+    sessions, events = dict(world.data.sessions), dict(world.data.events)
+    lost = await do(world, Switch())
+    world.data.sessions, world.data.events = sessions, events
+    with without_hints(world):
+        kept = await do(world, Pause())
+    assert (lost.version, kept.version) == (3, 3)
+    return lost, kept
+
+
+@pytest.mark.parametrize("polls", [True, False], ids=["the poll is first", "the hint is first"])
+async def test_the_next_version_of_another_branch_is_a_gap(world: World, polls: bool) -> None:
+    """The store lost version 3 and made another; the hint of version 4 does not pass for the next event."""
+    await create(world)
+    await do(world, Start())
+    subscription = Subscription()
+    await world.watching.join(SID, None, subscription)
+    await fork(world)
+    poll = asyncio.ensure_future(world.watching.poll())
+    await turns()
+    told(subscription)
+
+    world.watching.hint(LINE_IS_BACK)
+    if polls:
+        await turns()
+    await do(world, Resume())
+    await turns()
+    poll.cancel()
+
+    came = told(subscription)
+    assert came[0][0] == "GAP"
+    assert came[1:] in ([("SNAPSHOT", 4)], [("SNAPSHOT", 3), ("EVENT", 4)])
+    assert world.observed.gaps == ["FORKED"]
+
+
+async def test_a_line_that_broke_without_a_loss_costs_no_gap(world: World) -> None:
+    """Nothing was lost: what was missed is sent as events, and hints count again."""
+    await create(world)
+    await do(world, Start())
+    subscription = Subscription()
+    await world.watching.join(SID, None, subscription)
+    poll = asyncio.ensure_future(world.watching.poll())
+    with without_hints(world):
+        await do(world, Switch())
+
+    world.watching.hint(LINE_IS_BACK)
+    await do(world, Switch())
+    await turns()
+    await do(world, Switch())
+    poll.cancel()
+
+    assert told(subscription) == [("SNAPSHOT", 2), ("EVENT", 3), ("EVENT", 4), ("EVENT", 5)]
+
+
+@pytest.mark.parametrize("comes_back", [False, True], ids=["newcomer", "with a token"])
+async def test_who_joins_after_a_fork_is_shown_the_branch_that_lives(world: World, comes_back: bool) -> None:
+    """Others still stand on the lost branch: they are told, and the one who joins never sees it."""
+    await create(world)
+    await do(world, Start())
+    first, second = Subscription(), Subscription()
+    await world.watching.join(SID, None, first)
+    _, kept = await fork(world)
+    told(first)
+
+    await world.watching.join(SID, head_of(kept) if comes_back else None, second)
+
+    assert told(first) == [("GAP", 3), ("SNAPSHOT", 3)]
+    assert told(second) == [("PROGRESS" if comes_back else "SNAPSHOT", 3)]
+    assert world.stored(SID) == kept
+
+
+async def test_a_reading_that_hints_overtake_is_no_gap(world: World) -> None:
+    """While a joiner reads what was missed the hints of it come after all: the reading is old then, and no fork."""
+    await create(world)
+    first, second = Subscription(), Subscription()
+    await world.watching.join(SID, None, first)
+    with without_hints(world) as late:
+        await do(world, Start())
+
+    async def overtake() -> None:
+        world.watching.hint(late[0])
+        await do(world, Switch())
+
+    during(world.feed, "since", overtake)
+    await world.watching.join(SID, None, second)
+
+    assert told(first) == [("SNAPSHOT", 1), ("EVENT", 2), ("EVENT", 3)]
+    assert told(second) == [("SNAPSHOT", 3)]
+    assert not world.observed.gaps
+
+
+async def test_hints_of_a_former_life_come_too_late(world: World) -> None:
+    """Delayed until after a recovery they are old news, in whatever order they come."""
+    await create(world)
+    started = await do(world, Start())
+    await world.drain()
+    subscription = Subscription()
+    await world.watching.join(SID, None, subscription)
+    with without_hints(world) as late:
+        await do(world, Switch(), Switch())
+        recovered = await recover(world)
+    *former, new_life = late
+
+    for hint in (former[1], new_life, former[0], former[1], new_life):
+        world.watching.hint(hint)
+        await turns()
+
+    assert told(subscription) == [("SNAPSHOT", 2), ("GAP", recovered.version), ("SNAPSHOT", recovered.version)]
+    assert world.observed.gaps == ["EPOCH_CHANGED"]
+    assert recovered.epoch > started.epoch
+
+
+async def test_a_token_of_a_former_life_is_a_gap(world: World) -> None:
+    """Whoever comes back after a recovery is told that the life it knew has ended."""
+    await create(world)
+    seen = head_of(await do(world, Start()))
+    await world.drain()
+    recovered = await recover(world)
+    subscription = Subscription()
+
+    await world.watching.join(SID, Head(*seen), subscription)
+
+    assert told(subscription) == [("GAP", recovered.version), ("SNAPSHOT", recovered.version)]
