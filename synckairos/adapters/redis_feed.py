@@ -73,6 +73,9 @@ class RedisFeed:
             async with asyncio.timeout(SUBSCRIBE_S):
                 await asyncio.shield(confirmed)
         except TimeoutError as error:
+            if self._wanted.get(channel) is confirmed:
+                # Others may go on wanting it: whoever comes next shall not wait for an answer that was lost.
+                self._send(("SUBSCRIBE", channel))
             raise StoreUnavailable("Redis does not confirm the subscription") from error
 
     def unsubscribe(self, session_id: str) -> None:

@@ -88,8 +88,9 @@ class TcpProxy:
             server_reader, server_writer = await asyncio.open_connection(*self._target)
             self._connections[task] = (writer, server_writer)
             async with asyncio.TaskGroup() as pumps:
-                pumps.create_task(self._pump(reader, server_writer, lambda data: _seen(self.on_client_data, data)))
-                pumps.create_task(self._pump(server_reader, writer, lambda data: _seen(self.on_server_data, data)))
+                to_server, to_client = self._hooks(writer)
+                pumps.create_task(self._pump(reader, server_writer, to_server))
+                pumps.create_task(self._pump(server_reader, writer, to_client))
         except* OSError:
             _reset(*self._connections[task])
         except* asyncio.CancelledError:
@@ -98,6 +99,10 @@ class TcpProxy:
         finally:
             for open_writer in self._connections.pop(task):
                 open_writer.close()
+
+    def _hooks(self, client: asyncio.StreamWriter) -> tuple[Hook, Hook]:  # noqa: ARG002 - for proxies that know a protocol
+        """Return what sees the chunks of one connection, to the server and to the client."""
+        return (lambda data: _seen(self.on_client_data, data)), (lambda data: _seen(self.on_server_data, data))
 
     async def _pump(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, hook: Hook) -> None:
         while data := await reader.read(CHUNK_BYTES):
