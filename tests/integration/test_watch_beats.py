@@ -85,6 +85,26 @@ async def test_readers_have_ticks_of_their_own(stub: Stub) -> None:
     assert not often.of("tick")[0].tick.HasField("remaining_ms")
 
 
+async def test_progress_comes_at_the_interval_asked_for(stub: Stub) -> None:
+    """Each reader is told at whole multiples of its own interval, how far it has been sent."""
+    session = await running_session(stub, create("global"))
+
+    async with (
+        watch(stub, session, progress_interval_ms=100) as often,
+        watch(stub, session, progress_interval_ms=300, tick_interval_ms=100) as seldom,
+        watch(stub, session) as never,
+    ):
+        await seldom.until(lambda r: len(r.of("progress")) >= 2)
+        await often.until(lambda r: len(r.of("progress")) >= 6)
+
+    for recording, interval in ((often, 100), (seldom, 300)):
+        told = instants(recording, "progress")
+        assert_aligned(told, interval)
+        assert {message.progress.version for message in recording.of("progress")} == {2}
+        assert all(message.resume_token for message in recording.of("progress"))
+    assert never.kinds() == ["snapshot"]
+
+
 async def test_no_tick_reaches_zero(stub: Stub) -> None:
     """The last tick comes before the deadline with at least 1 ms left; then the expiry, and nothing behind it."""
     session = await running_session(stub, create("global"))

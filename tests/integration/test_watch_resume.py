@@ -7,6 +7,7 @@ import grpc
 import pytest
 from redis.asyncio import Redis
 
+from synckairos.adapters.redis_keys import Keys
 from synckairos.application.ports import Head
 from synckairos.devstack import RedisServer
 from synckairos.rpc import resume_tokens
@@ -117,6 +118,31 @@ async def test_what_has_left_the_window_is_a_gap(stub: Stub, beyond: int) -> Non
     assert gap.gap.reason == event_pb2.GAP_REASON_WINDOW_PASSED
     assert gap.gap.min_version == now - WINDOW + 1
     assert (snapshot.snapshot.version, event.version) == (now, now + 1)
+
+
+async def test_the_window_lives_as_long_as_the_session_since_its_last_change(
+    stub: Stub, settings: Settings, redis_server: RedisServer
+) -> None:
+    """A change renews its life and a reading does not; once it is gone a token from before is a gap."""
+    sid = (await running_session(stub)).session_id
+    token = await seen(stub, sid)
+    await switch(stub, sid)
+    keys = Keys(settings.redis_prefix).of(sid)
+    async with Redis.from_url(redis_server.url) as redis:
+        await redis.pexpire(keys.events, 50_000)
+        async with watch(stub, sid, token) as before:
+            await before.until(lambda r: r.versions == [3])
+        read = await redis.pttl(keys.events)
+        await switch(stub, sid)
+        changed, whole = await redis.pttl(keys.events), await redis.pttl(keys.session)
+        await redis.delete(keys.events)
+        async with watch(stub, sid, token) as after:
+            await after.until(lambda r: "snapshot" in r.kinds())
+
+    assert read <= 50_000
+    assert changed == pytest.approx(whole, abs=1_000)
+    assert after.kinds() == ["gap", "snapshot"]
+    assert after.messages[0].gap.reason == event_pb2.GAP_REASON_WINDOW_PASSED
 
 
 def forged(recording: Recording, **changes: Any) -> str:
