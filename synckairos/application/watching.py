@@ -190,8 +190,9 @@ class Watching:
         doubts = topic.doubts
         since = await self._feed.since(topic.session_id, seen.version)
         if since.session is None:
-            raise SessionNotFound(topic.session_id)
-        if topic.session is seen:
+            # Gone, unless the whole store is: whoever reads sessions knows how to tell.
+            await self._sessions.get(topic.session_id)
+        elif topic.session is seen:
             topic.reconcile(since, doubts)
 
     def _greet(

@@ -3,12 +3,15 @@
 import asyncio
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Any
 
 import pytest
 
+from synckairos.application.errors import StoreUnavailable
 from synckairos.application.ports import Head, Hint, Request
 from synckairos.application.subscriptions import Subscription
 from synckairos.domain.commands import Pause, Resume, Start, Switch
+from synckairos.domain.errors import SessionNotFound
 from synckairos.domain.model import Session
 from synckairos.domain.recovery import RecoveryPolicy
 from tests.unit.application.watched import CALLER, FAR, create, do, during, head_of, told, turns
@@ -161,3 +164,26 @@ async def test_a_token_of_a_former_life_is_a_gap(world: World) -> None:
     await world.watching.join(SID, Head(*seen), subscription)
 
     assert told(subscription) == [("GAP", recovered.version), ("SNAPSHOT", recovered.version)]
+
+
+@pytest.mark.parametrize("error", [StoreUnavailable("lost"), SessionNotFound(SID)], ids=["lost", "removed"])
+async def test_a_store_lost_amid_a_join_is_no_deletion(world: World, error: Exception) -> None:
+    """What was missed cannot be read, for nothing is there any more: whether that is a loss is the store's to say."""
+    await create(world)
+    first, second = Subscription(), Subscription()
+    await world.watching.join(SID, None, first)
+    with without_hints(world):
+        await do(world, Start())
+
+    async def fail(_: str) -> Any:
+        raise error
+
+    def lose() -> None:
+        del world.data.sessions[SID], world.data.events[SID]
+        world.sessions.get = fail  # type: ignore[method-assign] # stands in for it
+
+    during(world.sessions, "get", lose)
+    with pytest.raises(type(error)):
+        await world.watching.join(SID, None, second)
+
+    assert told(first) == [("SNAPSHOT", 1)]
