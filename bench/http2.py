@@ -124,9 +124,12 @@ def _header(block: bytes, name: bytes) -> str:
 
 
 class Connection:
-    """One connection; writing gathers until `flush`, reading returns what has come. Raises OSError when it is lost."""
+    """One connection; writing gathers until `flush`, reading returns what has come. Raises OSError when it is lost.
 
-    def __init__(self, address: str) -> None:
+    `window` is how many bytes the server may send unread; with less than the widest, nobody must read more than that.
+    """
+
+    def __init__(self, address: str, window: int = WIDEST) -> None:
         host, _, port = address.rpartition(":")
         self._socket = socket.create_connection((host.strip("[]"), int(port)), CONNECT_S)
         self._socket.settimeout(None)
@@ -139,8 +142,10 @@ class Connection:
         self._stream_room = DEFAULT_WINDOW
         self._held: deque[tuple[int, bytes, int]] = deque()
         self._unread = WIDEST
-        settings = struct.pack("!HIHI", HEADER_TABLE_SIZE, 0, INITIAL_WINDOW_SIZE, WIDEST)
-        self._out += [PREFACE, frame(SETTINGS, 0, 0, settings), _widening(WIDEST - DEFAULT_WINDOW)]
+        settings = struct.pack("!HIHI", HEADER_TABLE_SIZE, 0, INITIAL_WINDOW_SIZE, window)
+        self._out += [PREFACE, frame(SETTINGS, 0, 0, settings)]
+        if window > DEFAULT_WINDOW:
+            self._out.append(_widening(window - DEFAULT_WINDOW))
         self.flush()
 
     def fileno(self) -> int:
