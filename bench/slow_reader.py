@@ -129,8 +129,10 @@ async def measure(readers: int, changes: int, rounds: int) -> bool:
         async with Crew(PROCESSES + 1) as crew:
             await play_round(crew, server, readers, changes // 2, is_stalled=False)  # warms everything up
             for _ in track(range(rounds), "rounds", console=Console(stderr=True)):
-                for is_stalled in (False, True):
-                    played.append(await play_round(crew, server, readers, changes, is_stalled=is_stalled))
+                played += [
+                    await play_round(crew, server, readers, changes, is_stalled=is_stalled)
+                    for is_stalled in (False, True)
+                ]
     for one in played:
         found = {name: seconds * 1_000 for name, seconds in samples.summary(one.latencies).items()}
         sys.stdout.write(

@@ -15,8 +15,8 @@ from uuid import uuid4
 import pytest
 
 from tests.harness.commands import run_command
+from tests.harness.documents import blocks
 
-ROOT = Path(__file__).parents[2]
 BUF = Path(sys.executable).with_name("buf")
 
 # grpcurl is not on PyPI; buf speaks the same reflection. The README's commands run through it unchanged.
@@ -31,11 +31,6 @@ class Stack(NamedTuple):
     address: str
     redis_url: str
     greeting: str
-
-
-def blocks(document: str, language: str) -> list[str]:
-    """Return the fenced blocks of a document in a language."""
-    return re.findall(rf"```{language}\n(.*?)```", (ROOT / document).read_text(), re.DOTALL)
 
 
 @pytest.fixture(scope="module")

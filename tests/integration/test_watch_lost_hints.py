@@ -119,7 +119,7 @@ async def test_whatever_becomes_of_hints_every_version_comes_once(site: Site, se
 
 
 async def test_a_feed_that_has_gone_deaf_is_made_up_for(site: Site) -> None:
-    """Not one hint comes any more, and nothing says so: the reader still sees every version, within two seconds each."""
+    """Not one hint comes any more, and nothing says so: the reader still sees every version, soon."""
     session = await running_session(site.changing)
     async with site.watch(session.session_id) as recording:
         await recording.until(lambda r: r.messages)
@@ -178,7 +178,7 @@ async def test_an_old_hint_behind_a_newer_one_is_no_news(site: Site, harm: Harm)
 
 
 async def test_hints_of_a_former_life_are_no_news(site: Site) -> None:
-    """Removed and created again while hints are late: one gap to the new life, and the old one's hints change nothing."""
+    """Removed and created again while hints are late: one gap to the new life, nothing of the old one behind it."""
     session_id = (await running_session(site.changing)).session_id
     keys = site.keys.of(session_id)
     site.proxy.delay_s = 0.5

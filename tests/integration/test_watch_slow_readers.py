@@ -1,7 +1,7 @@
 """A reader with a 64 KB window who stops reading: what waits for it is bounded, and the others miss nothing.
 
-A client as gRPC makes it by default would not do: its window grows to megabytes, and tens of thousands of small messages
-lie in its transport before the server notices anything.
+A client as gRPC makes it by default would not do: its window grows to megabytes, and tens of thousands of small
+messages lie in its transport before the server notices anything.
 """
 
 import asyncio

@@ -68,7 +68,7 @@ def told(recording: Recording) -> dict[str, list[tuple[str, int]]]:
 
 
 async def test_each_of_a_thousand_continues_from_its_own_position(stubs: list[Stub]) -> None:
-    """They missed none, one, two or three events: each is sent exactly those, by a server that never saw them before."""
+    """They missed none, one, two or three events: each is sent exactly those, by a server new to it."""
     one, other = stubs
     missed = {new_id(): place % (MOST_MISSED + 1) for place in range(SESSIONS)}
     await execute(one, [command for session_id in missed for command in creating(session_id)])

@@ -1,0 +1,166 @@
+"""Three servers are restarted one after the other under load, seen by clients as docs/operations.md sets them up."""
+
+import threading
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
+from dataclasses import dataclass, field
+from itertools import pairwise
+from statistics import quantiles
+from typing import Any, Final
+
+import grpc
+import pytest
+
+from synckairos.devstack import RedisServer
+from synckairos.v1 import session_service_pb2 as pb
+from synckairos.v1.session_service_pb2_grpc import SessionServiceStub
+from tests.e2e.conftest import StartServers
+from tests.harness.client import new_id, two_players
+from tests.harness.documents import ROOT, blocks
+from tests.harness.server_process import ServerProcess
+
+SESSIONS: Final = 24
+PAUSE_S: Final = 0.2
+"""Between a caller's switches: what a reader misses while it makes its pause of 2 s fits into the window of 16."""
+BUSY: Final = 8
+"""Callers of more sessions, which nobody watches, that make no pause: some call is always under way."""
+ROUNDS: Final = 2
+READY_CALLS: Final = int(SESSIONS / PAUSE_S * 3)
+"""Paced calls before the next server goes: three seconds of them, more than a client takes to connect again."""
+
+
+@pytest.fixture
+def client(monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
+    """What the program in docs/operations.md defines: `connect` and `follow`."""
+    monkeypatch.chdir(ROOT)
+    (program,) = blocks("docs/operations.md", "python")
+    names: dict[str, Any] = {}
+    exec(compile(program, "docs/operations.md", "exec"), names)
+    return names
+
+
+@dataclass
+class Load:
+    """Callers and readers, a pair for every session, and what has become of them."""
+
+    sessions: Any
+    follow: Callable[..., Iterator[pb.WatchSessionResponse]]
+    stop: threading.Event = field(default_factory=threading.Event)
+    answered: dict[str, list[int]] = field(default_factory=dict)
+    latencies: list[float] = field(default_factory=list)
+    failures: Counter[str] = field(default_factory=Counter)
+    replayed: int = 0
+    paced: int = 0
+    counted: threading.Condition = field(default_factory=threading.Condition)
+
+    def call(self, session_id: str, pause_s: float = PAUSE_S) -> None:
+        """Switch again and again, each time with a request_id, until told to stop; then complete the session."""
+        versions = self.answered[session_id] = []
+        while not self.stop.wait(pause_s):
+            self._one(self.sessions.SwitchCycle, pb.SwitchCycleRequest, session_id, versions)
+            if pause_s:
+                with self.counted:
+                    self.paced += 1
+                    self.counted.notify_all()
+        self._one(self.sessions.CompleteSession, pb.CompleteSessionRequest, session_id, versions)
+
+    def _one(self, method: Any, request: Any, session_id: str, versions: list[int]) -> None:
+        began = time.monotonic()
+        try:
+            reply = method(request(session_id=session_id, request_id=new_id()))
+        except grpc.RpcError as error:
+            self.failures[f"{error.code()}: {error.details()}"] += 1  # type: ignore[attr-defined] # a call is its error
+            return
+        versions.append(reply.session.version)
+        with self.counted:
+            self.latencies.append(time.monotonic() - began)
+            self.replayed += reply.replayed
+
+    def read(self, session_id: str) -> list[pb.WatchSessionResponse]:
+        """Follow a session to its end."""
+        with closing(self.follow(self.sessions, session_id)) as messages:
+            return list(messages)
+
+    def until_answered(self, calls: int) -> None:
+        """Wait until so many more of the paced calls have been answered."""
+        with self.counted:
+            wanted = self.paced + calls
+            assert self.counted.wait_for(lambda: self.paced >= wanted, 60), "calls are not answered any more"
+
+
+def restart_one_after_the_other(servers: list[ServerProcess], load: Load, how: str) -> list[float]:
+    """Stop or kill every server and start it again; return how long each took to exit."""
+    exits = []
+    for server in servers:
+        load.until_answered(READY_CALLS)
+        began = time.monotonic()
+        if how == "stopped":
+            assert server.stop() == 0
+        else:
+            server.kill()
+        exits.append(time.monotonic() - began)
+        server.spawn()
+        server.await_answer("SERVING")
+    return exits
+
+
+def missed(messages: list[pb.WatchSessionResponse], last: int) -> int:
+    """Return how many versions a reader was not sent as events; fails if one came twice or too early."""
+    kinds = Counter(message.WhichOneof("payload") for message in messages)
+    assert kinds["snapshot"] == 1 + kinds["gap"]
+    versions = [message.version for message in messages if message.WhichOneof("payload") == "event"]
+    assert all(one < other for one, other in pairwise(versions))
+    return len(set(range(messages[0].version + 1, last + 1)) - set(versions))
+
+
+@pytest.mark.parametrize("how", ["stopped", "killed"])
+def test_a_rolling_restart_fails_no_mutation_and_hides_no_event(
+    own_redis: RedisServer,
+    start_servers: StartServers,
+    client: dict[str, Any],
+    measured: Callable[[str], None],
+    how: str,
+) -> None:
+    """Six restarts under load: every mutation is answered OK and applied once, every reader sees every version."""
+    servers = start_servers(own_redis.url, 3)
+    with (
+        client["connect"](*(server.address for server in servers)) as channel,
+        ThreadPoolExecutor(2 * SESSIONS + BUSY) as pool,
+    ):
+        sessions: Any = SessionServiceStub(channel)
+        load = Load(sessions, client["follow"])
+        requests = [two_players(bank_ms=86_400_000, request_id=new_id()) for _ in range(SESSIONS + BUSY)]
+        ids = [sessions.CreateSession(request).session.session_id for request in requests]
+        for session_id in ids:
+            sessions.StartSession(pb.StartSessionRequest(session_id=session_id, request_id=new_id()))
+        watched = ids[:SESSIONS]
+        readers = [pool.submit(load.read, session_id) for session_id in watched]
+        callers = [pool.submit(load.call, session_id) for session_id in watched]
+        callers += [pool.submit(load.call, session_id, 0.0) for session_id in ids[SESSIONS:]]
+        try:
+            exits = [took for _ in range(ROUNDS) for took in restart_one_after_the_other(servers, load, how)]
+            load.until_answered(READY_CALLS)
+        finally:
+            load.stop.set()
+        for caller in callers:
+            caller.result()
+        streams = [reader.result(30) for reader in readers]
+
+    lasts = [stream[-1].version for stream in streams]
+    holes = sum(missed(stream, last) for stream, last in zip(streams, lasts, strict=True))
+    cuts = quantiles(load.latencies, n=1_000)
+    measured(
+        f"{len(exits)} restarts of three servers under load, {how}: {len(load.latencies):,} mutations answered OK, "
+        f"{load.failures.total()} failed, {load.replayed} answered by a retry of what had been applied; "
+        f"{sum(len(stream) for stream in streams):,} messages to {SESSIONS} readers, {holes} events missed; "
+        f"p50 {cuts[499] * 1e3:.0f} ms, p99 {cuts[989] * 1e3:.0f} ms, max {max(load.latencies) * 1e3:,.0f} ms; "
+        f"exit after {max(exits):.1f} s at most"
+    )
+    assert not load.failures
+    assert holes == 0
+    assert [load.answered[session_id][-1] for session_id in watched] == lasts
+    for versions in load.answered.values():
+        assert versions == list(range(3, 3 + len(versions)))
