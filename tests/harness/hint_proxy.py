@@ -30,14 +30,15 @@ class Harm(Enum):
 class HintProxy(TcpProxy):
     """Forwards to a Redis (RESP2); `choose` says what becomes of each message, `done` counts what did.
 
-    `is_deaf`: every message is lost, while pings are answered. `lost_confirmations`: so many answers to SUBSCRIBE are
-    swallowed from now on.
+    `is_deaf`: every message is lost, while pings are answered. `is_silent`: not even they are, and the connection stays
+    open. `lost_confirmations`: so many answers to SUBSCRIBE are swallowed from now on.
     """
 
     def __init__(self, target_host: str, target_port: int, choose: Callable[[], Harm] = lambda: Harm.NONE) -> None:
         super().__init__(target_host, target_port)
         self.choose = choose
         self.is_deaf = False
+        self.is_silent = False
         self.lost_confirmations = 0
         self.delay_s = 0.1
         self.done: Counter[Harm] = Counter()
@@ -90,6 +91,9 @@ class _Line:
 
     def _passed(self, reply: bytes) -> bytes:
         kind = reply.split(LINE_END, 3)[2] if reply.startswith(b"*3") else b""
+        if self.proxy.is_silent:
+            self.proxy.done[Harm.LOSE] += kind == b"message"
+            return b""
         if kind == b"subscribe":
             return b"" if self.proxy.swallows_confirmation() else reply
         if kind != b"message":

@@ -1,7 +1,7 @@
 """How streams end: the server goes, the client goes, or it stops reading; and what is left behind: nothing."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 from typing import Any
 
 import grpc
@@ -13,6 +13,7 @@ from synckairos import bootstrap
 from synckairos.application.watching import Watching
 from synckairos.bootstrap import Server
 from synckairos.devstack import RedisServer
+from synckairos.rpc.server import server_options
 from synckairos.settings import Settings
 from synckairos.v1 import event_pb2
 from synckairos.v1 import session_service_pb2 as pb
@@ -81,6 +82,31 @@ async def test_a_server_that_goes_says_so_on_every_stream(settings: Settings) ->
         assert 0 < last.end.retry_after_ms <= 10_000
         assert recording.error is None
     assert back.kinds() == ["event"]
+
+
+async def test_a_connection_grown_old_is_cut_and_the_token_leads_on(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """After its age and the grace gRPC cuts a stream off with UNAVAILABLE; whoever comes back misses nothing."""
+    young = {"grpc.max_connection_age_ms": 300, "grpc.max_connection_age_grace_ms": 100}
+
+    def short_lived(*, reuse_port: bool) -> Sequence[tuple[str, int]]:
+        return tuple((dict(server_options(reuse_port=reuse_port)) | young).items())
+
+    monkeypatch.setattr("synckairos.rpc.server.server_options", short_lived)
+    async with serving(settings) as server, connect(server.address) as stub:
+        sid = (await running_session(stub)).session_id
+        async with watching(stub.WatchSession(pb.WatchSessionRequest(session_id=sid))) as old:
+            await old.until_end()
+        await stub.SwitchCycle(pb.SwitchCycleRequest(session_id=sid))
+        token = old.messages[-1].resume_token
+        again = stub.WatchSession(pb.WatchSessionRequest(session_id=sid, resume_token=token))
+        async with watching(again) as back:
+            await back.until(lambda r: r.versions == [3])
+
+    assert old.kinds() == ["snapshot"]
+    assert old.error is not None
+    assert old.error.code() is grpc.StatusCode.UNAVAILABLE
 
 
 def beating() -> list[str]:

@@ -118,17 +118,18 @@ async def test_whatever_becomes_of_hints_every_version_comes_once(site: Site, se
     assert all(site.proxy.done[harm] for harm in Harm), site.proxy.done
 
 
-async def test_a_feed_that_has_gone_deaf_is_made_up_for(site: Site) -> None:
+@pytest.mark.parametrize("how", ["is_deaf", "is_silent"])
+async def test_a_feed_that_has_gone_deaf_is_made_up_for(site: Site, how: str) -> None:
     """Not one hint comes any more, and nothing says so: the reader still sees every version, soon."""
     session = await running_session(site.changing)
     async with site.watch(session.session_id) as recording:
         await recording.until(lambda r: r.messages)
-        site.proxy.is_deaf = True
+        setattr(site.proxy, how, True)
         for _ in range(2):
             await site.switch(session.session_id, WINDOW - 1)
             last = (recording.versions or [2])[-1] + WINDOW - 1
             await recording.until(has_come_to(last, [session.session_id]), seconds=4)
-        site.proxy.is_deaf = False
+        setattr(site.proxy, how, False)
         await site.switch(session.session_id)
         await recording.until(has_come_to(last + 1, [session.session_id]))
 

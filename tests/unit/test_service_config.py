@@ -57,7 +57,7 @@ def test_only_what_may_be_repeated_is_retried(method: MethodDescriptor) -> None:
     assert ("timeout" in config) is (bool(policy) and not method.server_streaming)
     assert config["waitForReady"] is True
     if policy:
-        assert policy["retryableStatusCodes"] == ["UNAVAILABLE"]
+        assert policy["retryableStatusCodes"] == ["UNAVAILABLE", "CANCELLED"]
         assert policy["maxAttempts"] <= MOST_ATTEMPTS
 
 
