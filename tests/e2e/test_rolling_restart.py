@@ -3,9 +3,9 @@
 import threading
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import closing
+from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
 from itertools import pairwise
 from statistics import quantiles
@@ -54,6 +54,7 @@ class Load:
     failures: Counter[str] = field(default_factory=Counter)
     replayed: int = 0
     paced: int = 0
+    streams: dict[str, list[pb.WatchSessionResponse]] = field(default_factory=dict)
     counted: threading.Condition = field(default_factory=threading.Condition)
 
     def call(self, session_id: str, pause_s: float = PAUSE_S) -> None:
@@ -116,6 +117,47 @@ def missed(messages: list[pb.WatchSessionResponse], last: int) -> int:
     return len(set(range(messages[0].version + 1, last + 1)) - set(versions))
 
 
+@contextmanager
+def under_load(addresses: Sequence[str], client: dict[str, Any]) -> Iterator[Load]:
+    """Yield a load that has begun; afterwards it has ended, every session completed and every reader at its end."""
+    with client["connect"](*addresses) as channel, ThreadPoolExecutor(2 * SESSIONS + BUSY) as pool:
+        sessions: Any = SessionServiceStub(channel)
+        load = Load(sessions, client["follow"])
+        requests = [two_players(bank_ms=86_400_000, request_id=new_id()) for _ in range(SESSIONS + BUSY)]
+        ids = [sessions.CreateSession(request).session.session_id for request in requests]
+        for session_id in ids:
+            sessions.StartSession(pb.StartSessionRequest(session_id=session_id, request_id=new_id()))
+        readers = {session_id: pool.submit(load.read, session_id) for session_id in ids[:SESSIONS]}
+        callers = [pool.submit(load.call, session_id) for session_id in readers]
+        callers += [pool.submit(load.call, session_id, 0.0) for session_id in ids[SESSIONS:]]
+        try:
+            yield load
+            load.until_answered(READY_CALLS)
+        finally:
+            load.stop.set()
+        for caller in callers:
+            caller.result()
+        load.streams = {session_id: reader.result(30) for session_id, reader in readers.items()}
+
+
+def judge(load: Load) -> str:
+    """Check that no mutation failed or was applied twice and no reader missed an event; return the figures."""
+    holes = sum(missed(stream, stream[-1].version) for stream in load.streams.values())
+    events = sum(stream[-1].version - stream[0].version for stream in load.streams.values())
+    cuts = quantiles(load.latencies, n=1_000)
+    assert not load.failures
+    assert holes == 0
+    for versions in load.answered.values():
+        assert versions == list(range(3, 3 + len(versions)))
+    for session_id, stream in load.streams.items():
+        assert stream[-1].version == load.answered[session_id][-1]
+    return (
+        f"{len(load.latencies):,} mutations answered OK, {load.failures.total()} failed, {load.replayed} answered by a "
+        f"retry of what had been applied; {events:,} events for {SESSIONS} readers, {holes} missed; "
+        f"p50 {cuts[499] * 1e3:.0f} ms, p99 {cuts[989] * 1e3:.0f} ms, max {max(load.latencies) * 1e3:,.0f} ms"
+    )
+
+
 @pytest.mark.parametrize("how", ["stopped", "stopped, health not looked at", "killed"])
 def test_a_rolling_restart_fails_no_mutation_and_hides_no_event(
     own_redis: RedisServer,
@@ -128,42 +170,24 @@ def test_a_rolling_restart_fails_no_mutation_and_hides_no_event(
     servers = start_servers(own_redis.url, 3)
     if "health not" in how:
         client["OPTIONS"].append(("grpc.inhibit_health_checking", 1))
-    with (
-        client["connect"](*(server.address for server in servers)) as channel,
-        ThreadPoolExecutor(2 * SESSIONS + BUSY) as pool,
-    ):
-        sessions: Any = SessionServiceStub(channel)
-        load = Load(sessions, client["follow"])
-        requests = [two_players(bank_ms=86_400_000, request_id=new_id()) for _ in range(SESSIONS + BUSY)]
-        ids = [sessions.CreateSession(request).session.session_id for request in requests]
-        for session_id in ids:
-            sessions.StartSession(pb.StartSessionRequest(session_id=session_id, request_id=new_id()))
-        watched = ids[:SESSIONS]
-        readers = [pool.submit(load.read, session_id) for session_id in watched]
-        callers = [pool.submit(load.call, session_id) for session_id in watched]
-        callers += [pool.submit(load.call, session_id, 0.0) for session_id in ids[SESSIONS:]]
-        try:
-            exits = [took for _ in range(ROUNDS) for took in restart_one_after_the_other(servers, load, how)]
-            load.until_answered(READY_CALLS)
-        finally:
-            load.stop.set()
-        for caller in callers:
-            caller.result()
-        streams = [reader.result(30) for reader in readers]
 
-    lasts = [stream[-1].version for stream in streams]
-    holes = sum(missed(stream, last) for stream, last in zip(streams, lasts, strict=True))
-    events = sum(last - stream[0].version for stream, last in zip(streams, lasts, strict=True))
-    cuts = quantiles(load.latencies, n=1_000)
-    measured(
-        f"{len(exits)} restarts of three servers under load, {how}: {len(load.latencies):,} mutations answered OK, "
-        f"{load.failures.total()} failed, {load.replayed} answered by a retry of what had been applied; "
-        f"{events:,} events for {SESSIONS} readers, {holes} missed; "
-        f"p50 {cuts[499] * 1e3:.0f} ms, p99 {cuts[989] * 1e3:.0f} ms, max {max(load.latencies) * 1e3:,.0f} ms; "
-        f"gone after {max(exits):.1f} s at most"
-    )
-    assert not load.failures
-    assert holes == 0
-    assert [load.answered[session_id][-1] for session_id in watched] == lasts
-    for versions in load.answered.values():
-        assert versions == list(range(3, 3 + len(versions)))
+    with under_load([server.address for server in servers], client) as load:
+        exits = [took for _ in range(ROUNDS) for took in restart_one_after_the_other(servers, load, how)]
+
+    figures = judge(load)
+    measured(f"{len(exits)} servers of three {how} under load: {figures}; gone after {max(exits):.1f} s at most")
+
+
+def test_a_redis_that_is_killed_fails_no_mutation_and_hides_no_event(
+    own_redis: RedisServer, start_servers: StartServers, client: dict[str, Any], measured: Callable[[str], None]
+) -> None:
+    """Redis dies twice under load and comes back with its file: calls wait or are repeated, streams go on."""
+    servers = start_servers(own_redis.url, 3)
+
+    with under_load([server.address for server in servers], client) as load:
+        for _ in range(ROUNDS):
+            load.until_answered(READY_CALLS)
+            own_redis.kill()
+            own_redis.start()
+
+    measured(f"Redis killed {ROUNDS} times under load: {judge(load)}")
