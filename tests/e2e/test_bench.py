@@ -11,10 +11,10 @@ from bench.report import Report
 ROOT = Path(__file__).parents[2]
 
 
-def bench(*arguments: str) -> subprocess.CompletedProcess[str]:
-    """Run `python -m bench`."""
+def bench(*arguments: str, module: str = "bench") -> subprocess.CompletedProcess[str]:
+    """Run `python -m bench`, or one of its other programs."""
     return subprocess.run(
-        [sys.executable, "-m", "bench", *arguments], cwd=ROOT, capture_output=True, text=True, check=False
+        [sys.executable, "-m", module, *arguments], cwd=ROOT, capture_output=True, text=True, check=False
     )
 
 
@@ -41,3 +41,15 @@ def test_an_unknown_scenario_is_refused() -> None:
     assert done.returncode == 2
     assert "nonsense" in done.stderr
     assert "switch_paced" in done.stderr
+
+
+def test_readers_are_timed_beside_one_that_is_stalled() -> None:
+    """Whoever offers 64 KB is sent that and no more, while every message reaches the others."""
+    done = bench("--readers", "20", "--changes", "5", "--rounds", "1", module="bench.slow_reader")
+
+    assert done.returncode == 0, done.stdout + done.stderr
+    without, stalled, ratio = done.stdout.splitlines()
+    assert without.startswith("none stalled: 100 messages")
+    assert stalled.startswith("one stalled: 95 messages")
+    assert stalled.endswith("it took 65,535 bytes")
+    assert ratio.startswith("p99 of the others")
