@@ -22,7 +22,7 @@ ENOUGH: Final = 8
 """Deliveries of which a median says something."""
 FRESH_S: Final = 0.5
 """A stream is new for so long."""
-RECOVERY_S: Final = 3.0
+RECOVERY_S: Final = 2.0
 """After a fault has ended: connections are made again, and what was missed is read."""
 
 

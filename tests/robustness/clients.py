@@ -12,7 +12,7 @@ from synckairos.v1 import session_pb2
 from synckairos.v1 import session_service_pb2 as pb
 from tests.harness.client import Stub, problem_of
 from tests.robustness.history import Call, History, Outcome, digest
-from tests.robustness.plays import LONG, Request, new_session, next_request
+from tests.robustness.plays import BUDGETS_MS, LONG, Request, new_session, next_request
 
 CALL_S: Final = 3.0
 ATTEMPTS: Final = 12
@@ -25,15 +25,17 @@ UNKNOWN_REASONS: Final = frozenset({"OUTCOME_UNKNOWN", "DEADLINE_EXCEEDED", "INT
 class Habits(NamedTuple):
     """How a caller calls: seconds between its operations, and how often it does what."""
 
-    pause_s: tuple[float, float] = (0.05, 0.25)
+    pause_s: tuple[float, float] = (0.05, 0.2)
     reads: float = 0.12
     repeats: float = 0.06
     """Of operations that were answered OK, those that are asked for once more."""
     twice_at_once: float = 0.03
-    sessions: int = 18
+    sessions: int = 40
     """How many live sessions all callers together keep up."""
-    long_lived: float = 0.3
+    long_lived: float = 0.2
     """Part of the sessions that outlive the run, unless somebody ends them."""
+    budgets_ms: Sequence[int] = BUDGETS_MS
+    """Of the others."""
 
 
 class Pool:
@@ -101,7 +103,7 @@ class Caller:
         live = self._pool.live()
         habits = self._habits
         if len(live) < habits.sessions and self._chance.random() < 0.5 or not live:
-            return new_session(self._chance, self._chance.random() < habits.long_lived)
+            return new_session(self._chance, self._chance.random() < habits.long_lived, habits.budgets_ms)
         anything = self._chance.random() < 0.03
         session = self._chance.choice(list(self._pool.seen.values()) if anything else live)
         if self._chance.random() < habits.reads:

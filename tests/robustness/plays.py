@@ -1,6 +1,7 @@
 """What callers ask for: sessions of every kind with little time, and what one may do with them next. Seeded."""
 
 import random
+from collections.abc import Sequence
 from typing import Any, Final
 from uuid import UUID
 
@@ -12,6 +13,8 @@ Request = tuple[str, Any]
 
 LONG: Final = "long"
 """The label of sessions that should last."""
+
+BUDGETS_MS: Final = (1_000, 1_500, 2_500, 4_000, 8_000, 20_000)
 
 _ENDS: Final = {
     session_pb2.MODE_PER_PARTICIPANT: (1, 2, 4),
@@ -27,10 +30,10 @@ def uuid(chance: random.Random) -> str:
     return str(UUID(int=chance.getrandbits(128), version=4))
 
 
-def new_session(chance: random.Random, is_long: bool = False) -> Request:
+def new_session(chance: random.Random, is_long: bool = False, budgets: Sequence[int] = BUDGETS_MS) -> Request:
     """Return the request for a session of a random kind; a long one has time for the whole run."""
     mode: Any = chance.choice(list(_ENDS))
-    budget = 3_600_000 if is_long else chance.choice((1_000, 1_500, 2_500, 4_000, 8_000, 20_000))
+    budget = 3_600_000 if is_long else chance.choice(budgets)
     request = pb.CreateSessionRequest(
         session_id=uuid(chance),
         request_id=uuid(chance),
@@ -65,7 +68,7 @@ def new_session(chance: random.Random, is_long: bool = False) -> Request:
     return "CreateSession", request
 
 
-_RUNNING: Final = ("switch",) * 10 + ("pause",) * 3 + ("adjust", "add", "remove", "update", "update", "complete")
+_RUNNING: Final = ("switch",) * 8 + ("pause",) * 2 + ("adjust", "add", "remove", "update", "update", "complete")
 _PAUSED: Final = ("resume",) * 8 + ("adjust", "update", "cancel")
 _PENDING: Final = ("start",) * 12 + ("adjust", "add", "update")
 _OVER: Final = ("delete", "switch")
