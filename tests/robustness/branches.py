@@ -15,7 +15,6 @@ from synckairos.adapters.session_json import decode_session
 from synckairos.domain.model import Session
 from tests.robustness.history import Call, Fault, History, Row
 
-
 FORGOTTEN_S: Final = 15.0
 """After so long, every server has noticed that the store came back without its last moments."""
 
@@ -119,7 +118,9 @@ def _branches(life: Life, entries: list[Entry]) -> Iterator[Branch]:
     for generation in generations:
         added = sorted((e for e in entries if e.generation == generation), key=lambda e: (e.row.version, e.acted_ms))
         first = added[0].row.version
-        line, holes, twins = [entry for entry in line if entry.row.version < first], [], []
+        line = [entry for entry in line if entry.row.version < first]
+        holes: list[int] = []
+        twins: list[Entry] = []
         for entry in added:
             expected = line[-1].row.version + 1 if line else 1
             if entry.row.version < expected:

@@ -102,9 +102,7 @@ class Order:
 
 def _real_time(branches: Branches, operations: Operations, reads: Iterable[Call]) -> Iterator[Violation]:
     """What was answered before something else was asked for comes before it; so do reads."""
-    orders = {
-        (branch.life, branch.generation): Order(branches, branch, operations) for branch in branches
-    }
+    orders = {(branch.life, branch.generation): Order(branches, branch, operations) for branch in branches}
     for (life, _), order in orders.items():
         for version in order.turned_around():
             text = f"a change from version {version} on was answered before an earlier version was asked for"

@@ -1,4 +1,4 @@
-"""PostgreSQL against Redis and the branches: every version is there, nothing waits, and forks say that they are some."""
+"""PostgreSQL against Redis and the branches: every version is there, nothing waits, forks say what they are."""
 
 from collections.abc import Iterator
 

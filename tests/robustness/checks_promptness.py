@@ -74,7 +74,9 @@ def _heard(
 ) -> Iterator[Delivery]:
     greeted = watch.messages[0].at
     over = next((one.at for one in watch.messages if one.kind == "end"), ended)
-    arrived = {(one.epoch, one.version): one.at for one in reversed(watch.messages) if one.kind in {"event", "snapshot"}}
+    arrived = {
+        (one.epoch, one.version): one.at for one in reversed(watch.messages) if one.kind in {"event", "snapshot"}
+    }
     for call in answered:
         if not any(begin <= greeted and call.returned <= end for begin, end in stretches) or call.returned < greeted:
             continue

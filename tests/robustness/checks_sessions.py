@@ -1,4 +1,4 @@
-"""The branches against the rules of time: every step is legal, no time is made or lost, deadlines fire once and on time.
+"""The branches against the rules of time: every step is legal, time is conserved, deadlines fire once and not early.
 
 Three looks that do not share their arithmetic: the pure domain, asked again what it decided; books kept beside the
 session; and deadlines computed here from the facts of the version before.
@@ -83,7 +83,7 @@ def _conserved(branch: Branch, operations: Mapping[str, Operation]) -> Iterator[
     if not branch.entries or branch.entries[0].row.version != 1 or branch.holes:
         return
     books = Books(branch.entries[0].session)
-    for entry, following in zip(branch.entries[1:], [*branch.entries[2:], None], strict=True):
+    for entry, following in zip(branch.entries[1:], [*branch.entries[2:], None], strict=False):
         command = _command(entry, operations)
         is_half = following is not None and following.row.cause in TIMED and following.acted_ms == entry.acted_ms
         try:
@@ -115,7 +115,7 @@ def due_ms(session: Session) -> int | None:
 
 def _deadlines(branch: Branch) -> Iterator[Violation]:
     session_id = branch.life.session_id
-    fired: set[tuple[int, int, str]] = set()
+    fired: set[tuple[int, str]] = set()
     for before, entry in zip(branch.entries, branch.entries[1:], strict=False):
         row, due = entry.row, due_ms(before.session)
         if row.fired_ms is not None and row.fired_ms < row.occurred_ms:
@@ -128,8 +128,11 @@ def _deadlines(branch: Branch) -> Iterator[Violation]:
             continue
         if _is_victory(before, entry):
             continue
-        mark = (before.session.cycle_number, row.occurred_ms, row.type)
-        if due is None or row.occurred_ms != due or mark in fired:
+        mark = (row.occurred_ms, row.type)
+        if mark in fired:
+            text = f"version {row.version} ({row.type}) fired for {row.occurred_ms}, as a version before it had"
+            yield Violation(Promise.FIRED_ONCE, session_id, text)
+        elif due is None or row.occurred_ms != due:
             text = f"version {row.version} ({row.type}) fired for {row.occurred_ms}, due was {due}"
             is_early = due is not None and row.occurred_ms < due
             yield Violation(Promise.NEVER_EARLY if is_early else Promise.FIRED_ONCE, session_id, text)

@@ -18,6 +18,10 @@ from tests.robustness.promises import Promise, Violation
 _BY_LOSS: Final = frozenset({event_pb2.GAP_REASON_FORKED, event_pb2.GAP_REASON_EPOCH_CHANGED})
 
 
+LONG_ENOUGH_S: Final = 3.0
+"""Twice as long as the servers take to look for themselves."""
+
+
 class Position(NamedTuple):
     """The version a watcher has been brought to."""
 
@@ -123,6 +127,9 @@ class Reader:
         elif here != Position(at.epoch, at.version + 1):
             promise = Promise.RESUMABLE if self._is_resuming else Promise.RELIABLE
             yield promise, f"version {message.version} came after {at.version}, without a gap"
+        if message.heard_ms < message.server_time:
+            early_ms = message.server_time - message.heard_ms
+            yield Promise.NEVER_EARLY, f"version {message.version} came {early_ms} ms before it was due"
         if not self._happened(message, message.change_id):
             yield Promise.RELIABLE, f"change {message.change_id} of version {message.version} never happened"
         self._at = here if at is None else max(at, here)
@@ -169,7 +176,7 @@ def _left_behind(history: History, branches: Branches) -> Iterator[Violation]:
     ended = {end.stream: end for end in history.ends}
     for watch in watches(history):
         end = ended.get(watch.stream.stream)
-        was_cut = end is None or not end.is_left or end.at < history.run.stopped
+        was_cut = end is None or not end.is_left or end.at < history.run.closed + LONG_ENOUGH_S
         if was_cut or not watch.messages or watch.messages[-1].kind == "end":
             continue
         last = [one for one in watch.messages if one.kind in {"event", "snapshot", "progress"}]
@@ -179,5 +186,3 @@ def _left_behind(history: History, branches: Branches) -> Iterator[Violation]:
             if entries and seen < (life.epoch, entries[-1].row.version):
                 text = f"stream {watch.stream.stream} never saw version {entries[-1].row.version}"
                 yield Violation(Promise.RELIABLE, watch.session_id, text)
-
-

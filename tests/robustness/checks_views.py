@@ -1,4 +1,4 @@
-"""What replies and streams show, against what was stored: the same facts, seen at the instant that stands beside them."""
+"""What replies and streams show, against what was stored: the same facts, seen at the instant that goes with them."""
 
 from collections.abc import Iterator
 

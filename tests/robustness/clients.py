@@ -12,7 +12,7 @@ from synckairos.v1 import session_pb2
 from synckairos.v1 import session_service_pb2 as pb
 from tests.harness.client import Stub, problem_of
 from tests.robustness.history import Call, History, Outcome, digest
-from tests.robustness.plays import BUDGETS_MS, LONG, Request, new_session, next_request
+from tests.robustness.plays import BUDGETS_MS, LONG, MODES, Request, new_session, next_request
 
 CALL_S: Final = 3.0
 ATTEMPTS: Final = 12
@@ -36,6 +36,7 @@ class Habits(NamedTuple):
     """Part of the sessions that outlive the run, unless somebody ends them."""
     budgets_ms: Sequence[int] = BUDGETS_MS
     """Of the others."""
+    modes: Sequence[int] = MODES
 
 
 class Pool:
@@ -102,8 +103,10 @@ class Caller:
     def _choose(self) -> Request:
         live = self._pool.live()
         habits = self._habits
-        if len(live) < habits.sessions and self._chance.random() < 0.5 or not live:
-            return new_session(self._chance, self._chance.random() < habits.long_lived, habits.budgets_ms)
+        if (len(live) < habits.sessions and self._chance.random() < 0.5) or not live:
+            return new_session(
+                self._chance, habits.budgets_ms, habits.modes, is_long=self._chance.random() < habits.long_lived
+            )
         anything = self._chance.random() < 0.03
         session = self._chance.choice(list(self._pool.seen.values()) if anything else live)
         if self._chance.random() < habits.reads:

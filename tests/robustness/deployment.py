@@ -77,8 +77,7 @@ class Deployment:
 @asynccontextmanager
 async def deployment_of_its_own() -> AsyncIterator[Deployment]:
     """Yield a deployment with fresh stores, without servers and worker yet; everything is stopped and wiped."""
-    directory = Path(tempfile.mkdtemp(prefix="synckairos-robustness-"))
-    directory.chmod(0o711)  # as root, PostgreSQL runs as another account
+    directory = _open_directory()
     try:
         async with AsyncExitStack() as exits:
             redis = SteppableRedis(directory / "redis")
@@ -94,3 +93,9 @@ async def deployment_of_its_own() -> AsyncIterator[Deployment]:
             yield deployment
     finally:
         shutil.rmtree(directory, ignore_errors=True)
+
+
+def _open_directory() -> Path:
+    directory = Path(tempfile.mkdtemp(prefix="synckairos-robustness-"))
+    directory.chmod(0o711)  # as root, PostgreSQL runs as another account
+    return directory

@@ -10,6 +10,8 @@ from tests.robustness.deployment import SERVING_S, Deployment
 from tests.robustness.history import Fault
 from tests.robustness.schedule import FaultKind, PlannedFault
 
+CarryOut = Callable[[PlannedFault], Awaitable[None]]
+
 
 class Injector:
     """Breaks parts of a deployment, one at a time, and makes each whole again."""
@@ -17,8 +19,8 @@ class Injector:
     def __init__(self, deployment: Deployment) -> None:
         self._parts = deployment
         self._began_ms = 0
-        self._cut: tuple[float, int] | None = None
-        self._means: Final[dict[FaultKind, Callable[[PlannedFault], Awaitable[None]]]] = {
+        self._cut: tuple[float | None, int] = None, 0
+        self._means: Final[dict[FaultKind, CarryOut]] = {
             FaultKind.SERVER_KILLED: self._kill_server,
             FaultKind.SERVER_FROZEN: self._freeze_server,
             FaultKind.WORKER_KILLED: self._kill_worker,
@@ -36,11 +38,11 @@ class Injector:
 
     async def carry_out(self, planned: PlannedFault) -> Fault:
         """Carry one fault out, from its beginning to its end."""
-        self._cut = None
+        self._cut = None, 0
         began = time.monotonic()
         self._began_ms = self._parts.redis.now_ms
         await self._means[planned.kind](planned)
-        cut_at, bytes_cut = self._cut or (None, 0)
+        cut_at, bytes_cut = self._cut
         return Fault(
             kind=planned.kind,
             target=planned.target,

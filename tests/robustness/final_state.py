@@ -1,12 +1,13 @@
 """What the stores hold once nothing moves any more."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 
 import asyncpg
-from redis.asyncio import Redis
 
 from synckairos.adapters import redis_codec as codec
-from synckairos.adapters.redis_keys import PARTITIONS, Keys
+from synckairos.adapters.redis_connections import RedisConnections
+from synckairos.adapters.redis_keys import Keys
+from synckairos.adapters.redis_outbox import RedisOutbox
 from tests.robustness.history import Row, Stored
 
 _ROWS = """
@@ -29,33 +30,27 @@ async def read_rows(database_url: str) -> list[Row]:
 
 async def read_stored(redis_url: str, session_ids: Iterable[str]) -> list[Stored]:
     """Return what Redis holds of these sessions."""
-    async with Redis.from_url(redis_url) as redis:
-        return [stored async for stored in _stored(redis, session_ids)]
+    connections = RedisConnections(redis_url, limit=1)
+    try:
+        return [one for session_id in session_ids if (one := await _stored(connections, session_id)) is not None]
+    finally:
+        await connections.close()
 
 
-async def _stored(redis: Redis, session_ids: Iterable[str]):  # type: ignore[no-untyped-def] # noqa: ANN202 - an async iterator
-    for session_id in session_ids:
-        keys = Keys().of(session_id)
-        encoded = await redis.get(keys.session)
-        if encoded is None:
-            continue
-        head = codec.decode_head(encoded)
-        events = [(int(entry.split(b"-")[0]), _change_id(fields)) for entry, fields in await redis.xrange(keys.events)]
-        yield Stored(session_id, head.epoch, head.version, head.change_id, events)
-
-
-def _change_id(fields: dict[bytes, bytes]) -> str:
-    return codec.event_head(fields[b"e"]).change_id
+async def _stored(connections: RedisConnections, session_id: str) -> Stored | None:
+    keys = Keys().of(session_id)
+    encoded, entries = await connections.run([("GET", keys.session), ("XRANGE", keys.events, "-", "+")])
+    if encoded is None:
+        return None
+    head = codec.decode_head(encoded)
+    heads = [codec.event_head(fields[1]) for _, fields in entries]
+    return Stored(session_id, head.epoch, head.version, head.change_id, [(one.version, one.change_id) for one in heads])
 
 
 async def outbox_length(redis_url: str) -> int:
     """Return how many events wait for PostgreSQL."""
-    async with Redis.from_url(redis_url) as redis, redis.pipeline(transaction=False) as pipeline:
-        for key in _outboxes():
-            pipeline.xlen(key)
-        return sum(await pipeline.execute())
-
-
-def _outboxes() -> Iterator[str]:
-    keys = Keys()
-    return (keys.partitioned(partition, "outbox") for partition in range(PARTITIONS))
+    connections = RedisConnections(redis_url, limit=1)
+    try:
+        return (await RedisOutbox(connections, Keys()).backlog()).length
+    finally:
+        await connections.close()

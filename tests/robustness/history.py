@@ -25,6 +25,8 @@ class Run(msgspec.Struct, tag_field="record", tag="run"):
     began: float
     stopped: float = 0.0
     """When the callers began to end what was left; no fault was carried out after it."""
+    closed: float = 0.0
+    """When all sessions had ended."""
     settled: float = 0.0
     now_ms: int = 0
     outbox: int = 0
@@ -101,6 +103,8 @@ class Message(msgspec.Struct, tag_field="record", tag="message"):
     change_id: str = ""
     value: int = 0
     view: str = ""
+    heard_ms: int = 0
+    """The latest that Redis' clock had shown when it came: no step back makes it less."""
 
 
 class StreamEnd(msgspec.Struct, tag_field="record", tag="stream_end"):

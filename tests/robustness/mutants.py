@@ -19,7 +19,7 @@ def drop_publish() -> None:
     def commands(self: Any, *arguments: Any) -> list[Any]:
         return [command for command in original(self, *arguments) if command[0] != "PUBLISH"]
 
-    redis_commit.CommitWriter.commands = commands  # type: ignore[method-assign] # that is the bug
+    redis_commit.CommitWriter.commands = commands  # type: ignore[method-assign, assignment] # that is the bug
 
 
 def skip_watch() -> None:

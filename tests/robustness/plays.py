@@ -23,6 +23,7 @@ _ENDS: Final = {
     session_pb2.MODE_GLOBAL: (1, 4),
     session_pb2.MODE_COUNT_UP: (1, 4),
 }
+MODES: Final = tuple(_ENDS)
 
 
 def uuid(chance: random.Random) -> str:
@@ -30,15 +31,18 @@ def uuid(chance: random.Random) -> str:
     return str(UUID(int=chance.getrandbits(128), version=4))
 
 
-def new_session(chance: random.Random, is_long: bool = False, budgets: Sequence[int] = BUDGETS_MS) -> Request:
+def new_session(
+    chance: random.Random, budgets: Sequence[int] = BUDGETS_MS, modes: Sequence[int] = MODES, *, is_long: bool = False
+) -> Request:
     """Return the request for a session of a random kind; a long one has time for the whole run."""
-    mode: Any = chance.choice(list(_ENDS))
+    mode: Any = chance.choice(modes)
+    on_expire: Any = chance.choice(_ENDS[mode])
     budget = 3_600_000 if is_long else chance.choice(budgets)
     request = pb.CreateSessionRequest(
         session_id=uuid(chance),
         request_id=uuid(chance),
         mode=mode,
-        on_expire=chance.choice(_ENDS[mode]),
+        on_expire=on_expire,
         labels={"kind": LONG if is_long else "short"},
         warning_thresholds_ms=chance.choice(([], [500], [1_000, 400])) if budget > 1_000 else [],
     )
@@ -62,7 +66,7 @@ def new_session(chance: random.Random, is_long: bool = False, budgets: Sequence[
         case session_pb2.MODE_COUNT_UP:
             request.max_time_ms = 0 if is_long else chance.choice((0, budget))
             if not request.max_time_ms:
-                request.on_expire = 0
+                request.ClearField("on_expire")
                 del request.warning_thresholds_ms[:]
     request.participants.extend(session_pb2.ParticipantSpec(**member) for member in members)
     return "CreateSession", request

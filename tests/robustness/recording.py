@@ -1,19 +1,21 @@
 """One run: callers and followers at work while faults are carried out; what comes of it is a history."""
 
 import asyncio
+import contextlib
 import time
 from collections.abc import Awaitable, Callable, Sequence
 from contextlib import AsyncExitStack
 from typing import Final, NamedTuple
 
-from tests.harness.client import Stub, connect
+from bench.load import eventually
+from tests.harness.client import connect
 from tests.robustness.clients import Caller, Habits, Pool, end_all
 from tests.robustness.deployment import Deployment
 from tests.robustness.faults import Injector
 from tests.robustness.final_state import outbox_length, read_rows, read_stored
 from tests.robustness.history import History, Run
 from tests.robustness.schedule import PlannedFault
-from tests.robustness.watchers import Follower, Manner
+from tests.robustness.watchers import Follower, Manner, Place
 
 DRAIN_S: Final = 60.0
 MANNERS: Final = (
@@ -59,10 +61,8 @@ async def record(
     async with AsyncExitStack() as exits:
         stubs = [await exits.enter_async_context(connect(address)) for address in deployment.addresses]
         callers = [Caller(f"{play.seed} caller {n}", stubs, pool, history, play.habits) for n in range(play.callers)]
-        followers = [
-            Follower(n, f"{play.seed} follower {n}", stubs, pool, history, manner)
-            for n, manner in enumerate(play.manners)
-        ]
+        place = Place(stubs, pool, history, lambda: deployment.redis.latest_ms)
+        followers = [Follower(n, f"{play.seed} follower {n}", place, how) for n, how in enumerate(play.manners)]
         await _perform(deployment, play, history, callers, followers, pool, on_progress)
     await _settle(deployment, history, pool, drain)
     return history
@@ -90,6 +90,7 @@ async def _perform(
         history.run.stopped = time.monotonic()
         on_progress(play.seconds, "coming to rest")
         await end_all(callers, pool)
+        history.run.closed = time.monotonic()
         closing.set()
 
 
@@ -115,10 +116,13 @@ async def _settle(
     """Wait until PostgreSQL has what it can get, and read what the stores hold."""
     if drain is not None:
         await drain()
-    until = time.monotonic() + DRAIN_S
-    while (left := await outbox_length(deployment.redis.url)) and time.monotonic() < until:
-        await asyncio.sleep(0.2)
-    history.run.outbox = left
+
+    async def is_drained() -> bool:
+        history.run.outbox = await outbox_length(deployment.redis.url)
+        return not history.run.outbox
+
+    with contextlib.suppress(AssertionError):  # what still waits then is for the judge
+        await eventually(is_drained, DRAIN_S, "the outbox is empty")
     history.run.settled, history.run.now_ms = time.monotonic(), deployment.redis.now_ms
     history.rows = await read_rows(deployment.database_url)
     history.stored = await read_stored(deployment.redis.url, dict.fromkeys(pool.created))

@@ -3,6 +3,7 @@
 from collections import Counter
 from collections.abc import Sequence
 from statistics import median, quantiles
+from typing import Final
 
 import msgspec
 from rich.console import Console
@@ -11,6 +12,17 @@ from rich.table import Table
 from tests.robustness.checks_promptness import calm, deliveries
 from tests.robustness.history import Fault, History
 from tests.robustness.promises import Promise, Violation
+from tests.robustness.schedule import FaultKind
+
+OF_A_SERVER: Final = frozenset(
+    {
+        FaultKind.SERVER_KILLED,
+        FaultKind.SERVER_FROZEN,
+        FaultKind.CONNECTIONS_CUT,
+        FaultKind.NETWORK_SLOW,
+        FaultKind.NETWORK_SILENT,
+    }
+)
 
 
 class Spread(msgspec.Struct):
@@ -110,7 +122,8 @@ def _outcome(outcome: str, reason: str) -> str:
 def _line(began: float, fault: Fault) -> str:
     amount = f" {fault.amount_ms} ms" if fault.amount_ms else ""
     cut = f", {fault.bytes_cut:,} bytes cut off" if fault.cut_at is not None else ""
-    return f"{fault.began - began:6.1f} s  {fault.kind}{amount} (server {fault.target}), {fault.ended - fault.began:.1f} s{cut}"
+    where = f" (server {fault.target})" if fault.kind in OF_A_SERVER else ""
+    return f"{fault.began - began:6.1f} s  {fault.kind}{amount}{where}, {fault.ended - fault.began:.1f} s{cut}"
 
 
 def show(report: Report, console: Console) -> None:

@@ -19,11 +19,17 @@ class SteppableRedis(RedisServer):
         super().__init__(directory, extra_args=("--auto-aof-rewrite-percentage", "0"))
         self._offset_file = directory / "clock_offset"
         self._offset_ms = 0
+        self._highest_ms = 0
 
     @property
     def now_ms(self) -> int:
         """What its clock says, in ms since 1970."""
         return time.time_ns() // 1_000_000 + self._offset_ms
+
+    @property
+    def latest_ms(self) -> int:
+        """The latest that its clock has ever shown, in ms since 1970."""
+        return max(self._highest_ms, self.now_ms)
 
     @property
     def append_only_file(self) -> Path:
@@ -32,6 +38,7 @@ class SteppableRedis(RedisServer):
 
     def step(self, by_ms: int) -> None:
         """Put its clock forward by so much, or back."""
+        self._highest_ms = self.latest_ms
         self._offset_ms += by_ms
         written = self._offset_file.with_suffix(".new")
         written.write_text(f"{self._offset_ms / 1_000:+.3f}\n")

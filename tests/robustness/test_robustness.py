@@ -28,7 +28,9 @@ async def test_a_minute_of_faults_breaks_no_promise(tmp_path: Path, measured: Ca
 
     violations = judge(history)
     report = report_of(history, violations)
-    measured(f"robustness, seed {SEED}: {len(history.faults)} faults, {len(history.calls)} calls, {report.events} events")
+    measured(
+        f"robustness, seed {SEED}: {len(history.faults)} faults, {len(history.calls)} calls, {report.events} events"
+    )
     assert violations == [], (f"seed {SEED}", *report.schedule, *report.examples)
     assert [fault.kind for fault in history.faults] == [fault.kind for fault in planned]
     assert report.mutations_ok > 500

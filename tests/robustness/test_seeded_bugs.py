@@ -10,6 +10,7 @@ import pytest
 from synckairos.adapters.postgres_migrations import apply_migrations
 from synckairos.cli.migration import migrations_folder
 from synckairos.devstack import PostgresServer
+from synckairos.v1 import session_pb2
 from tests.harness.databases import own_database
 from tests.harness.draining import drain
 from tests.harness.in_process import settings_for
@@ -34,18 +35,25 @@ BUSY: Final = Play(
 )
 
 
+EXPIRING: Final = BUSY._replace(
+    habits=Habits(pause_s=(0.05, 0.2), sessions=30, budgets_ms=(1_000,), modes=(session_pb2.MODE_PER_CYCLE,))
+)
+"""Sessions are left alone for long enough to run out, many of them more than once."""
+
+
 class Bug(NamedTuple):
-    """A seeded bug, and the promise that it breaks."""
+    """A seeded bug, the promise that it breaks, and a play in which that shows."""
 
     name: str
     promise: Promise
+    play: Play = BUSY
 
 
 BUGS: Final = (
     Bug("dropped-publish", Promise.PROMPT),
     Bug("skipped-watch", Promise.LINEARIZABLE),
-    Bug("double-fire", Promise.FIRED_ONCE),
-    Bug("early-fire", Promise.NEVER_EARLY),
+    Bug("double-fire", Promise.FIRED_ONCE, EXPIRING),
+    Bug("early-fire", Promise.NEVER_EARLY, EXPIRING),
     Bug("tick-as-event", Promise.UNIQUE),
     Bug("late-subscribe", Promise.PROMPT),
     Bug("forgotten-request-id", Promise.IDEMPOTENT),
@@ -76,7 +84,7 @@ async def test_a_bug_is_caught(
 ) -> None:
     """The servers have the bug, and the verdict names the promise it breaks."""
     async with _servers(postgres_server, server_directory, "tests.robustness.mutant", bug.name) as deployment:
-        history = await _recorded(deployment, BUSY._replace(bug=bug.name))
+        history = await _recorded(deployment, bug.play._replace(bug=bug.name))
 
     violations = judge(history)
     broken = {one.promise for one in violations}
@@ -84,10 +92,13 @@ async def test_a_bug_is_caught(
     assert bug.promise in broken, violations[:5]
 
 
-async def test_without_a_bug_nothing_is_broken(postgres_server: PostgresServer, server_directory: Path) -> None:
-    """The same play, with the same seed, on servers as they are."""
+@pytest.mark.parametrize("play", [BUSY, EXPIRING], ids=["busy", "expiring"])
+async def test_without_a_bug_nothing_is_broken(
+    play: Play, postgres_server: PostgresServer, server_directory: Path
+) -> None:
+    """The same plays, with the same seed, on servers as they are."""
     async with _servers(postgres_server, server_directory, "synckairos") as deployment:
-        history = await _recorded(deployment, BUSY)
+        history = await _recorded(deployment, play)
 
     assert judge(history) == []
     assert sum(call.outcome == "ok" for call in history.calls) > 100

@@ -3,7 +3,7 @@
 import asyncio
 import random
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from itertools import count
 from typing import Any, Final, NamedTuple
 
@@ -28,17 +28,27 @@ class Manner(NamedTuple):
     progress_ms: int = 0
 
 
+class Place(NamedTuple):
+    """Where somebody follows: over which servers, which sessions, by whose clock, and who takes it down."""
+
+    stubs: Sequence[Stub]
+    pool: Pool
+    history: History
+    now_ms: Callable[[], int]
+
+
 class Follower:
     """Somebody who watches, and remembers the last token of every session watched."""
 
     _streams = count(1)
 
-    def __init__(self, name: int, seed: str, stubs: Sequence[Stub], pool: Pool, history: History, how: Manner) -> None:
+    def __init__(self, name: int, seed: str, place: Place, how: Manner) -> None:
         self._name = name
         self._chance = random.Random(seed)
-        self._stubs = stubs
-        self._pool = pool
-        self._history = history
+        self._stubs = place.stubs
+        self._pool = place.pool
+        self._history = place.history
+        self._now_ms = place.now_ms
         self._how = how
         self.tokens: dict[str, str] = {}
         """The sessions followed now, and where they stand."""
@@ -91,47 +101,49 @@ class Follower:
         intervals = {"tick_interval_ms": self._how.tick_ms, "progress_interval_ms": self._how.progress_ms}
         if self._how.sessions == 1:
             ((session_id, token),) = self.tokens.items()
-            return stub.WatchSession(
-                pb.WatchSessionRequest(session_id=session_id, resume_token=token, **intervals)  # type: ignore[arg-type] # numbers
-            )
+            return stub.WatchSession(pb.WatchSessionRequest(session_id=session_id, resume_token=token, **intervals))
         watches = [pb.SessionWatch(session_id=one, resume_token=token) for one, token in self.tokens.items()]
-        return stub.WatchSessions(pb.WatchSessionsRequest(watches=watches, **intervals))  # type: ignore[arg-type] # numbers
+        return stub.WatchSessions(pb.WatchSessionsRequest(watches=watches, **intervals))
 
     def _take(self, stream: int, message: Any) -> None:
-        kind = message.WhichOneof("payload") or ""
-        recorded = Message(
-            stream=stream,
-            session_id=message.session_id,
-            at=time.monotonic(),
-            kind=kind,
-            epoch=message.epoch,
-            version=message.version,
-            server_time=message.server_time.ToMilliseconds(),
-            token=message.resume_token,
-        )
+        recorded = recorded_message(stream, message, time.monotonic(), self._now_ms())
         self._history.messages.append(recorded)
-        self._describe(recorded, message)
+        if recorded.kind == "snapshot":
+            self._pool.see(message.snapshot)
         if message.resume_token:
             self.tokens[message.session_id] = message.resume_token
-        if kind == "end" and message.end.reason in FINAL:
+        if recorded.kind == "end" and message.end.reason in FINAL:
             self.tokens.pop(message.session_id, None)
 
-    def _describe(self, recorded: Message, message: Any) -> None:
-        match recorded.kind:
-            case "snapshot":
-                recorded.view = digest(message.snapshot)
-                self._pool.see(message.snapshot)
-            case "event":
-                recorded.change_id = message.event.change_id
-                recorded.view = digest(message.event.session)
-            case "tick":
-                recorded.view = digest(message.tick)
-                recorded.value = message.tick.remaining_ms if message.tick.HasField("remaining_ms") else -1
-            case "warning":
-                recorded.value = message.warning.threshold_ms
-            case "progress":
-                recorded.value = message.progress.version
-            case "gap":
-                recorded.value = message.gap.reason
-            case "end":
-                recorded.value = message.end.reason
+
+def recorded_message(stream: int, message: Any, at: float, heard_ms: int) -> Message:
+    """Return what is kept of a message."""
+    recorded = Message(
+        stream=stream,
+        session_id=message.session_id,
+        at=at,
+        kind=message.WhichOneof("payload") or "",
+        epoch=message.epoch,
+        version=message.version,
+        server_time=message.server_time.ToMilliseconds(),
+        token=message.resume_token,
+        heard_ms=heard_ms,
+    )
+    match recorded.kind:
+        case "snapshot":
+            recorded.view = digest(message.snapshot)
+        case "event":
+            recorded.change_id = message.event.change_id
+            recorded.view = digest(message.event.session)
+        case "tick":
+            recorded.view = digest(message.tick)
+            recorded.value = message.tick.remaining_ms if message.tick.HasField("remaining_ms") else -1
+        case "warning":
+            recorded.value = message.warning.threshold_ms
+        case "progress":
+            recorded.value = message.progress.version
+        case "gap":
+            recorded.value = message.gap.reason
+        case "end":
+            recorded.value = message.end.reason
+    return recorded
