@@ -4,6 +4,7 @@ python -m tests.robustness [--seconds 600] [--seed N] [--out DIR]
 python -m tests.robustness --judge FILE
 """
 
+import shutil
 import sys
 import time
 from pathlib import Path
@@ -15,7 +16,7 @@ import uvloop
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
-from tests.robustness.deployment import HEALTHY, deployment_of_its_own
+from tests.robustness.deployment import HEALTHY, Deployment, deployment_of_its_own
 from tests.robustness.history import History, read, write
 from tests.robustness.recording import Play, record
 from tests.robustness.report import report_of, show
@@ -25,7 +26,7 @@ from tests.robustness.verdict import judge
 SERVERS = 3
 
 
-async def play(seed: int, seconds: float, progress: Progress) -> History:
+async def play(seed: int, seconds: float, progress: Progress, logs: Path) -> History:
     """Record a run on a deployment of its own."""
     task = progress.add_task("starting", total=seconds)
 
@@ -35,7 +36,18 @@ async def play(seed: int, seconds: float, progress: Progress) -> History:
     async with deployment_of_its_own() as deployment:
         await deployment.start(SERVERS, worker=HEALTHY)
         run = Play(seed, seconds, schedule(seed, seconds, SERVERS))
-        return await record(deployment, run, on_progress=on_progress)
+        try:
+            return await record(deployment, run, on_progress=on_progress)
+        finally:
+            _keep_logs(deployment, logs)
+
+
+def _keep_logs(deployment: Deployment, logs: Path) -> None:
+    """Copy what the processes have said."""
+    logs.mkdir(parents=True, exist_ok=True)
+    for log in (*(one.log for one in deployment.servers), *(one.log for one in deployment.workers)):
+        if log.exists():
+            shutil.copy(log, logs)
 
 
 def main(
@@ -52,7 +64,7 @@ def main(
         seed = seed or time.time_ns() % 1_000_000 + 1
         columns = (TextColumn("{task.description:<24}"), BarColumn(), TimeElapsedColumn())
         with Progress(*columns, console=Console(stderr=True), transient=True) as progress:
-            history = uvloop.run(play(seed, seconds, progress))
+            history = uvloop.run(play(seed, seconds, progress, out / f"{seed}-logs"))
         write(history, out / f"{seed}.jsonl")
     violations = judge(history)
     report = report_of(history, violations)

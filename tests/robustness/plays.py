@@ -47,29 +47,34 @@ def new_session(
         warning_thresholds_ms=chance.choice(([], [500], [1_000, 400])) if budget > 1_000 else [],
     )
     members: list[dict[str, Any]] = [{"participant_id": uuid(chance)} for _ in range(chance.choice((2, 2, 3, 4)))]
-    match mode:
-        case session_pb2.MODE_PER_PARTICIPANT:
-            for member in members:
-                member["total_time_ms"] = budget
-            request.increment_ms = chance.choice((0, 300, 1_000))
-        case session_pb2.MODE_PER_CYCLE:
-            request.time_per_cycle_ms = budget
-            request.max_cycles = 0 if is_long else chance.choice((0, 5, 25))
-        case session_pb2.MODE_PER_GROUP:
-            groups = [uuid(chance) for _ in range(2)]
-            request.groups.extend(session_pb2.GroupSpec(group_id=one, total_time_ms=budget) for one in groups)
-            for place, member in enumerate(members):
-                member["group_id"] = groups[place % 2]
-            request.increment_ms = chance.choice((0, 500))
-        case session_pb2.MODE_GLOBAL:
-            request.total_time_ms = budget
-        case session_pb2.MODE_COUNT_UP:
-            request.max_time_ms = 0 if is_long else chance.choice((0, budget))
-            if not request.max_time_ms:
-                request.ClearField("on_expire")
-                del request.warning_thresholds_ms[:]
+    if mode in {session_pb2.MODE_PER_PARTICIPANT, session_pb2.MODE_PER_GROUP}:
+        _give_banks(chance, request, members, budget)
+    elif mode == session_pb2.MODE_PER_CYCLE:
+        request.time_per_cycle_ms = budget
+        request.max_cycles = 0 if is_long else chance.choice((0, 5, 25))
+    elif mode == session_pb2.MODE_GLOBAL:
+        request.total_time_ms = budget
+    else:
+        request.max_time_ms = 0 if is_long else chance.choice((0, budget))
+        if not request.max_time_ms:
+            request.ClearField("on_expire")
+            del request.warning_thresholds_ms[:]
     request.participants.extend(session_pb2.ParticipantSpec(**member) for member in members)
     return "CreateSession", request
+
+
+def _give_banks(
+    chance: random.Random, request: pb.CreateSessionRequest, members: list[dict[str, Any]], budget: int
+) -> None:
+    request.increment_ms = chance.choice((0, 300, 1_000))
+    if request.mode == session_pb2.MODE_PER_PARTICIPANT:
+        for member in members:
+            member["total_time_ms"] = budget
+        return
+    groups = [uuid(chance) for _ in range(2)]
+    request.groups.extend(session_pb2.GroupSpec(group_id=one, total_time_ms=budget) for one in groups)
+    for place, member in enumerate(members):
+        member["group_id"] = groups[place % 2]
 
 
 _RUNNING: Final = ("switch",) * 8 + ("pause",) * 2 + ("adjust", "add", "remove", "update", "update", "complete")

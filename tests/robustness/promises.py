@@ -23,6 +23,7 @@ class Promise(StrEnum):
     TRUTHFUL = "truthful"
     PROMPT = "prompt"
     DURABLE = "durable"
+    AVAILABLE = "available"
 
 
 class Violation(NamedTuple):

@@ -37,18 +37,20 @@ class SteppableRedis(RedisServer):
         return max(self._directory.glob("**/*.incr.aof"), key=lambda path: path.stat().st_mtime)
 
     def step(self, by_ms: int) -> None:
-        """Put its clock forward by so much, or back."""
+        """Put its clock forward by so much, or back; raises RuntimeError where there is no libfaketime."""
+        if _library() is None:
+            raise RuntimeError("the clock of Redis can be stepped only on Linux on x86-64, where there is libfaketime")
+        written = self._offset_file.with_suffix(".new")
+        written.write_text(f"{(self._offset_ms + by_ms) / 1_000:+.3f}\n")
+        written.replace(self._offset_file)  # never half written
         self._highest_ms = self.latest_ms
         self._offset_ms += by_ms
-        written = self._offset_file.with_suffix(".new")
-        written.write_text(f"{self._offset_ms / 1_000:+.3f}\n")
-        written.replace(self._offset_file)  # never half written
 
     def _prepare(self) -> None:
         super()._prepare()
         library = _library()
-        if library is None or not self._program.is_file():
-            raise RuntimeError("the clock of Redis can be stepped only where there is libfaketime: Linux on x86-64")
+        if library is None:
+            return
         self.step(0)
         environment = {
             "LD_PRELOAD": str(library),

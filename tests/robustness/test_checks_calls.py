@@ -172,3 +172,14 @@ def test_a_fork_has_to_say_so(tale: Tale) -> None:
 
     tale.rows[-1].is_fork = False
     assert broken(tale.finish()) == {Promise.DURABLE}
+
+
+def test_a_server_that_does_not_come_back_is_found(tale: Tale) -> None:
+    """Nothing is broken any more, and it still refuses."""
+    for turn in range(20):
+        call = Call(
+            f"read {turn}", SESSION, "GetSession", b"", 1, 4.0 + turn, 4.1 + turn, "refused", "STORE_UNAVAILABLE"
+        )
+        tale.history.calls.append(call)
+
+    assert broken(tale.finish()) == {Promise.AVAILABLE}

@@ -1,6 +1,7 @@
 """The judge: a pure function of what was recorded."""
 
 from tests.robustness.branches import Branches
+from tests.robustness.checks_availability import check_availability
 from tests.robustness.checks_calls import check_calls
 from tests.robustness.checks_durability import check_durability
 from tests.robustness.checks_promptness import check_promptness
@@ -22,4 +23,5 @@ def judge(history: History) -> list[Violation]:
         *check_streams(history, branches),
         *check_views(history, branches),
         *check_promptness(history),
+        *check_availability(history),
     ]
