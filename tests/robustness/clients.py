@@ -19,6 +19,16 @@ ATTEMPTS: Final = 12
 PAUSE_S: Final = (0.05, 0.3)
 """Between two attempts of an operation."""
 RETRIED: Final = frozenset({grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.RESOURCE_EXHAUSTED})
+OVER: Final = frozenset(
+    {
+        "SESSION_NOT_FOUND",
+        "SESSION_EXPIRED",
+        "PARTICIPANT_EXPIRED",
+        "INVALID_STATE_TRANSITION",
+        "SESSION_ALREADY_EXISTS",
+    }
+)
+"""Refusals after which a session is left to itself: it has ended, or runs on until it does."""
 UNKNOWN_REASONS: Final = frozenset({"OUTCOME_UNKNOWN", "DEADLINE_EXCEEDED", "INTERNAL"})
 
 
@@ -33,7 +43,7 @@ class Habits(NamedTuple):
     sessions: int = 40
     """How many live sessions all callers together keep up."""
     long_lived: float = 0.2
-    """Part of the sessions that outlive the run, unless somebody ends them."""
+    """Part of the sessions that have time for the whole run; the others run out, and make room for new ones."""
     budgets_ms: Sequence[int] = BUDGETS_MS
     """Of the others."""
     modes: Sequence[int] = MODES
@@ -104,9 +114,9 @@ class Caller:
         live = self._pool.live()
         habits = self._habits
         if (len(live) < habits.sessions and self._chance.random() < 0.5) or not live:
-            return new_session(
-                self._chance, habits.budgets_ms, habits.modes, is_long=self._chance.random() < habits.long_lived
-            )
+            lasting = sum(session.labels.get("kind") == LONG for session in live)
+            is_long = lasting < habits.sessions * habits.long_lived
+            return new_session(self._chance, habits.budgets_ms, habits.modes, is_long=is_long)
         anything = self._chance.random() < 0.03
         session = self._chance.choice(list(self._pool.seen.values()) if anything else live)
         if self._chance.random() < habits.reads:
@@ -134,7 +144,7 @@ class Caller:
         except grpc.aio.AioRpcError as error:
             outcome, reason = _judged(error)
             is_to_retry = outcome == "unknown" or error.code() in RETRIED or reason == "CONTENTION"
-            if reason == "SESSION_NOT_FOUND":
+            if reason in OVER:
                 self._pool.forget(request.session_id)
         call = Call(
             operation=operation,
