@@ -13,7 +13,8 @@ from typing import Final, NamedTuple
 
 from synckairos.adapters.session_json import decode_session
 from synckairos.domain.model import Session
-from tests.robustness.history import Call, Fault, History, Row
+from synckairos.rpc import resume_tokens
+from tests.robustness.history import Call, Fault, History, Message, Row
 
 FORGOTTEN_S: Final = 15.0
 """After so long, every server has noticed that the store came back without its last moments."""
@@ -95,6 +96,14 @@ class Branches:
         """Return the generation something happened in (recorder's clock); None if a power loss fell into it."""
         gone = sum(1 for loss in self._losses if loss.ended <= began)
         return gone if all(loss.ended <= began or _cut(loss) >= ended for loss in self._losses) else None
+
+    def shown_by(self, message: Message) -> Entry | None:
+        """Return what a message shows, or belongs to, by the change that its token names; None if it is not known."""
+        if not message.token:
+            return None
+        change_id = resume_tokens.decode(message.session_id, message.token).change_id
+        made = self.versions.get((message.session_id, message.epoch, message.version), [])
+        return next((entry for entry in made if entry.row.change_id == change_id), None)
 
     def may_be_lost(self, call: Call) -> bool:
         """Whether a power loss may have taken what a call did."""

@@ -150,10 +150,10 @@ class Reader:
     def _tick(self, message: Message) -> Iterator[tuple[Promise, str]]:
         if message.value == 0:
             yield Promise.EPHEMERAL, f"a tick of version {message.version} shows 0"
-        for entry in self._made(message):
-            due = due_ms(entry.session)
-            if due is not None and message.server_time >= due:
-                yield Promise.EPHEMERAL, f"a tick came {message.server_time - due} ms after version {message.version}"
+        entry = self._branches.shown_by(message)
+        due = due_ms(entry.session) if entry is not None else None
+        if due is not None and message.server_time >= due:
+            yield Promise.EPHEMERAL, f"a tick of version {message.version} is {message.server_time - due} ms too late"
         yield from self._stays(message)
 
     def _stays(self, message: Message) -> Iterator[tuple[Promise, str]]:

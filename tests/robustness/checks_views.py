@@ -4,7 +4,6 @@ from collections.abc import Iterator
 
 from google.protobuf.message import Message as Protobuf
 
-from synckairos.rpc import resume_tokens
 from synckairos.rpc.mapping import session_message, tick_message
 from tests.robustness.branches import Branches, Entry
 from tests.robustness.history import Call, History, Message, digest
@@ -29,9 +28,7 @@ def _is_right(call: Call, branches: Branches) -> bool:
 
 
 def _shows_what_was(message: Message, branches: Branches) -> bool:
-    change_id = resume_tokens.decode(message.session_id, message.token).change_id if message.token else ""
-    made = branches.versions.get((message.session_id, message.epoch, message.version), [])
-    entry = next((entry for entry in made if entry.row.change_id == change_id), None)
+    entry = branches.shown_by(message)
     if entry is None:
         return branches.may_show_what_was_lost(message.at)
     return digest(_shown(message.kind, entry, message.server_time)) == message.view

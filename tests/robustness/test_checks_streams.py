@@ -7,7 +7,7 @@ from synckairos.application.ports import Head
 from synckairos.rpc import resume_tokens
 from synckairos.v1 import session_service_pb2 as pb
 from tests.robustness.promises import Promise
-from tests.robustness.tale import SESSION, Tale
+from tests.robustness.tale import ANN, SESSION, Tale
 from tests.robustness.test_checks_calls import broken
 from tests.robustness.verdict import judge
 
@@ -162,3 +162,20 @@ def test_changes_heard_of_late_are_not_prompt() -> None:
     for message in messages[1:]:
         message.at += 0.75
     assert broken(tale.finish()) == {Promise.PROMPT}
+
+
+def test_ticks_of_two_branches_are_told_apart() -> None:
+    """Version 3 is made again after a power loss: what its ticks show is judged by the branch they are of."""
+    tale = Tale()
+    tale.ask(100, "StartSession", pb.StartSessionRequest())
+    tale.ask(2_000, "AdjustTime", pb.AdjustTimeRequest(participant_id=ANN, set_ms=1_000, reason="a fine"))
+    lost = tale.event(3)
+    tale.lose_power(2_500, version=2)
+    tale.ask(3_500, "SwitchCycle", pb.SwitchCycleRequest())
+    for row in tale.rows[2:]:
+        row.is_fork = True
+    gap = tale.gap(3, GapReason.FORKED)
+    gap.at = tale.event(3).at
+    tale.watch(tale.snapshot(2), lost, gap, tale.snapshot(3), tale.beat(FrameKind.TICK, 3, 4_500))
+
+    assert judge(tale.finish()) == []
