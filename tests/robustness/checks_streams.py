@@ -51,7 +51,8 @@ def watches(history: History) -> Iterator[Watch]:
 def check_streams(history: History, branches: Branches) -> Iterator[Violation]:
     """Yield what is wrong with what watchers were sent."""
     for watch in watches(history):
-        for promise, text in Reader(watch, branches, may_fork=bool(history.power_losses)).read():
+        reader = Reader(watch, branches, history.run.event_window, may_fork=bool(history.power_losses))
+        for promise, text in reader.read():
             yield Violation(promise, watch.session_id, f"stream {watch.stream.stream}: {text}")
     yield from _left_behind(history, branches)
 
@@ -59,9 +60,10 @@ def check_streams(history: History, branches: Branches) -> Iterator[Violation]:
 class Reader:
     """Reads what a stream says about a session, and knows what it may say next."""
 
-    def __init__(self, watch: Watch, branches: Branches, *, may_fork: bool) -> None:
+    def __init__(self, watch: Watch, branches: Branches, window: int, *, may_fork: bool) -> None:
         self._watch = watch
         self._branches = branches
+        self._window = window
         self._may_fork = may_fork
         self._at: Position | None = None
         self._awaits_snapshot = not watch.token
@@ -137,6 +139,10 @@ class Reader:
     def _gap(self, message: Message) -> Iterator[tuple[Promise, str]]:
         if message.value in _BY_LOSS and not self._may_fork:
             yield Promise.RELIABLE, f"history is said to have changed at version {message.version}, and has not"
+        elif message.value == event_pb2.GAP_REASON_WINDOW_PASSED and self._at is not None:
+            missed = message.version - self._at.version
+            if missed < self._window:
+                yield Promise.RESUMABLE, f"{missed} versions are said to be too many to be sent again"
         self._awaits_snapshot = True
 
     def _progress(self, message: Message) -> Iterator[tuple[Promise, str]]:

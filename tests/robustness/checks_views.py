@@ -6,6 +6,7 @@ from google.protobuf.message import Message as Protobuf
 
 from synckairos.rpc.mapping import session_message, tick_message
 from tests.robustness.branches import Branches, Entry
+from tests.robustness.checks_sessions import due_ms
 from tests.robustness.history import Call, History, Message, digest
 from tests.robustness.promises import Promise, Violation
 
@@ -17,6 +18,9 @@ def check_views(history: History, branches: Branches) -> Iterator[Violation]:
             text = f"{call.method} showed version {call.version} at {call.server_time} otherwise than it was stored"
             yield Violation(Promise.TRUTHFUL, call.session_id, text)
     for message in history.messages:
+        if message.kind == "warning" and not _warns_in_time(message, branches):
+            text = f"a warning of {message.value} ms left came for {message.server_time}, version {message.version}"
+            yield Violation(Promise.TRUTHFUL, message.session_id, text)
         if message.view and not _shows_what_was(message, branches):
             text = f"a {message.kind} showed version {message.version} at {message.server_time} otherwise than stored"
             yield Violation(Promise.TRUTHFUL, message.session_id, text)
@@ -32,6 +36,15 @@ def _shows_what_was(message: Message, branches: Branches) -> bool:
     if entry is None:
         return branches.may_show_what_was_lost(message.at)
     return digest(_shown(message.kind, entry, message.server_time)) == message.view
+
+
+def _warns_in_time(message: Message, branches: Branches) -> bool:
+    """Whether a warning is stamped with the instant at which so much was left."""
+    entry = branches.shown_by(message)
+    if entry is None:
+        return branches.may_show_what_was_lost(message.at)
+    due = due_ms(entry.session)
+    return due is not None and message.server_time == due - message.value
 
 
 def _shown(kind: str, entry: Entry, at_ms: int) -> Protobuf:

@@ -2,12 +2,13 @@
 
 import pytest
 
+from synckairos.application import frames
 from synckairos.application.frames import Frame, FrameKind, GapReason
 from synckairos.application.ports import Head
 from synckairos.rpc import resume_tokens
 from synckairos.v1 import session_service_pb2 as pb
 from tests.robustness.promises import Promise
-from tests.robustness.tale import ANN, SESSION, Tale
+from tests.robustness.tale import ANN, BANK_MS, SESSION, Tale
 from tests.robustness.test_checks_calls import broken
 from tests.robustness.verdict import judge
 
@@ -179,3 +180,21 @@ def test_ticks_of_two_branches_are_told_apart() -> None:
     tale.watch(tale.snapshot(2), lost, gap, tale.snapshot(3), tale.beat(FrameKind.TICK, 3, 4_500))
 
     assert judge(tale.finish()) == []
+
+
+def test_a_gap_without_need_is_not_resumable(tale: Tale) -> None:
+    """Two versions were missed, sixteen are kept."""
+    tale.watch(tale.gap(4, GapReason.WINDOW_PASSED), tale.snapshot(4), *_rest(tale, 4), token=_token(tale, 2))
+
+    assert broken(tale.finish()) == {Promise.RESUMABLE}
+
+
+def test_a_warning_at_the_wrong_instant_is_not_truthful(tale: Tale) -> None:
+    """It is stamped with an instant at which something else was left."""
+    session = tale.events[1].session
+    due = session.updated_at + BANK_MS
+    tale.watch(tale.snapshot(2), frames.warning(session, due - 4_500, 4_500))
+    assert judge(tale.finish()) == []
+
+    tale.watch(tale.snapshot(2), frames.warning(session, due - 4_499, 4_500))
+    assert broken(tale.finish()) == {Promise.TRUTHFUL}
