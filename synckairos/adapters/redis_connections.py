@@ -241,7 +241,7 @@ class RedisConnections:
             self._idle.append(connection)
 
 
-async def send(connection: Connection, packed: bytes) -> None:
+async def send(connection: Connection, packed: bytes | list[bytes]) -> None:
     """Write packed commands to a connection that is there; raises one of LOST."""
     try:
         await connection.send_packed_command(packed, check_health=False)

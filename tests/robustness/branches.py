@@ -90,7 +90,15 @@ class Branches:
     def at(self, life: Life, generation: int) -> Branch | None:
         """Return the branch of a life as of the end of a generation; None if it had not begun."""
         found = [branch for branch in self.of.get(life, ()) if branch.generation <= generation]
-        return found[-1] if found else None
+        if not found:
+            return None
+        branch = found[-1]
+        if branch.generation == generation or branch.is_last:
+            return branch
+        # Nothing was added in that generation: what the next addition builds upon is what had been kept.
+        kept = set(map(id, self.of[life][len(found)].entries))
+        entries = [entry for entry in branch.entries if id(entry) in kept]
+        return branch._replace(generation=generation, entries=entries)
 
     def generation_of(self, began: float, ended: float) -> int | None:
         """Return the generation something happened in (recorder's clock); None if a power loss fell into it."""

@@ -110,7 +110,12 @@ def _real_time(branches: Branches, operations: Operations, reads: Iterable[Call]
     for read in reads:
         life, generation = Life(read.session_id, read.epoch), branches.generation_of(read.invoked, read.returned)
         branch = None if generation is None else branches.at(life, generation)
-        if branch is not None and not orders[life, branch.generation].allows(read):
+        if branch is None:
+            continue
+        key = life, branch.generation
+        if key not in orders:
+            orders[key] = Order(branches, branch, operations)
+        if not orders[key].allows(read):
             text = f"a read saw version {read.version}, which was not the latest at any moment of it"
             yield Violation(Promise.LINEARIZABLE, read.session_id, text)
 

@@ -174,6 +174,18 @@ def test_a_fork_has_to_say_so(tale: Tale) -> None:
     assert broken(tale.finish()) == {Promise.DURABLE}
 
 
+def test_a_read_between_two_power_losses_sees_what_was_kept(tale: Tale) -> None:
+    """Version 5 was lost; nothing was added until the next power loss, after which it is made again."""
+    tale.lose_power(3_500, version=4)
+    _read(tale, 3_600, 4)
+    tale.lose_power(4_700, version=4)
+    tale.ask(5_000, "SwitchCycle", pb.SwitchCycleRequest())
+    for row in tale.rows[-2:]:
+        row.is_fork = True
+
+    assert judge(tale.finish()) == []
+
+
 def test_a_server_that_does_not_come_back_is_found(tale: Tale) -> None:
     """Nothing is broken any more, and it still refuses."""
     for turn in range(20):

@@ -107,7 +107,7 @@ async def test_without_a_bug_nothing_is_broken(
     assert any(call.replayed for call in history.calls)
 
 
-async def test_an_event_trimmed_before_its_commit_is_missed() -> None:
+async def test_an_event_trimmed_before_its_commit_is_missed(measured: Callable[[str], None]) -> None:
     """The worker removes events from the outbox first, and PostgreSQL goes away meanwhile."""
     module = ("tests.robustness.mutant", "trimmed-before-commit")
     outage = PlannedFault(1.0, FaultKind.POSTGRES_STOPPED, 0, 1.0, 0)
@@ -115,4 +115,6 @@ async def test_an_event_trimmed_before_its_commit_is_missed() -> None:
         await deployment.start(2, worker=module)
         history = await record(deployment, BUSY._replace(faults=[outage], bug=module[1]))
 
-    assert Promise.DURABLE in {one.promise for one in judge(history)}
+    broken = {one.promise for one in judge(history)}
+    measured(f"{module[1]}: {', '.join(sorted(broken))}")
+    assert Promise.DURABLE in broken
