@@ -65,7 +65,7 @@ def spread(values: Sequence[float]) -> Spread:
     if len(values) < 2:
         only = values[0] if values else 0.0
         return Spread(len(values), only, only, only)
-    return Spread(len(values), median(values), quantiles(values, n=100)[98], max(values))
+    return Spread(len(values), median(values), quantiles(values, n=100, method="inclusive")[98], max(values))
 
 
 def report_of(history: History, violations: Sequence[Violation]) -> Report:
