@@ -18,6 +18,12 @@ from tests.robustness.schedule import PlannedFault
 from tests.robustness.watchers import Follower, Manner, Place
 
 DRAIN_S: Final = 60.0
+RECONNECTS_SOON: Final = (
+    ("grpc.initial_reconnect_backoff_ms", 100),
+    ("grpc.min_reconnect_backoff_ms", 100),
+    ("grpc.max_reconnect_backoff_ms", 500),
+)
+"""What is judged is when servers are back, not when gRPC looks again."""
 MANNERS: Final = (
     Manner(tick_ms=100, progress_ms=500),
     Manner(tick_ms=200),
@@ -59,7 +65,9 @@ async def record(
     run = Run(play.seed, play.seconds, len(deployment.servers), 16, time.monotonic(), bug=play.bug)
     history, pool = History(run), Pool()
     async with AsyncExitStack() as exits:
-        stubs = [await exits.enter_async_context(connect(address)) for address in deployment.addresses]
+        stubs = [
+            await exits.enter_async_context(connect(address, *RECONNECTS_SOON)) for address in deployment.addresses
+        ]
         callers = [Caller(f"{play.seed} caller {n}", stubs, pool, history, play.habits) for n in range(play.callers)]
         place = Place(stubs, pool, history, lambda: deployment.redis.latest_ms)
         followers = [Follower(n, f"{play.seed} follower {n}", place, how) for n, how in enumerate(play.manners)]
