@@ -28,7 +28,7 @@ class Run(msgspec.Struct, tag_field="record", tag="run"):
     closed: float = 0.0
     """When all sessions had ended."""
     settled: float = 0.0
-    now_ms: int = 0
+    """When the stores were read."""
     outbox: int = 0
     """Events that still waited for PostgreSQL when the stores were read."""
     bug: str = ""

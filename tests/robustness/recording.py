@@ -131,6 +131,6 @@ async def _settle(
 
     with contextlib.suppress(AssertionError):  # what still waits then is for the judge
         await eventually(is_drained, DRAIN_S, "the outbox is empty")
-    history.run.settled, history.run.now_ms = time.monotonic(), deployment.redis.now_ms
+    history.run.settled = time.monotonic()
     history.rows = await read_rows(deployment.database_url)
     history.stored = await read_stored(deployment.redis.url, dict.fromkeys(pool.created))
