@@ -121,10 +121,10 @@ class Caller:
         session = self._chance.choice(list(self._pool.seen.values()) if anything else live)
         if self._chance.random() < habits.reads:
             return "GetSession", pb.GetSessionRequest(session_id=session.session_id)
-        if anything and self._chance.random() < 0.2:
-            # The id of a session that is there, or was: taken either way.
+        if anything and self._chance.random() < 0.3:
+            # The id of a session that is there or was, deleted ones among them: taken, unless its creation was lost.
             method, request = new_session(self._chance)
-            request.session_id = session.session_id
+            request.session_id = self._chance.choice(self._pool.created)
             return method, request
         may_end = session.labels.get("kind") != LONG or self._chance.random() < 0.1
         return next_request(self._chance, session, may_end=may_end)
