@@ -17,7 +17,6 @@ from tests.robustness.promises import Promise, Violation
 
 _BY_LOSS: Final = frozenset({event_pb2.GAP_REASON_FORKED, event_pb2.GAP_REASON_EPOCH_CHANGED})
 
-
 LONG_ENOUGH_S: Final = 3.0
 """Twice as long as the servers take to look for themselves."""
 
@@ -68,6 +67,7 @@ class Reader:
         self._at: Position | None = None
         self._awaits_snapshot = not watch.token
         self._is_resuming = bool(watch.token)
+        self._has_history_changed = False
         self._is_over = False
         if watch.token:
             head = resume_tokens.decode(watch.session_id, watch.token)
@@ -115,8 +115,11 @@ class Reader:
         if not self._awaits_snapshot:
             promise = Promise.RESUMABLE if self._is_resuming else Promise.RELIABLE
             yield promise, f"a snapshot of version {message.version} came without a gap"
+        here = Position(message.epoch, message.version)
+        if self._at is not None and here < self._at and not self._has_history_changed:
+            yield Promise.ORDERED, f"a snapshot of version {message.version} came after {self._at.version}"
         self._awaits_snapshot = False
-        self._at = Position(message.epoch, message.version)
+        self._at = here
 
     def _event(self, message: Message) -> Iterator[tuple[Promise, str]]:
         at, here = self._at, Position(message.epoch, message.version)
@@ -144,6 +147,7 @@ class Reader:
             if missed < self._window:
                 yield Promise.RESUMABLE, f"{missed} versions are said to be too many to be sent again"
         self._awaits_snapshot = True
+        self._has_history_changed = message.value in _BY_LOSS
 
     def _progress(self, message: Message) -> Iterator[tuple[Promise, str]]:
         at = self._at

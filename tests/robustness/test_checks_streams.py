@@ -182,6 +182,13 @@ def test_ticks_of_two_branches_are_told_apart() -> None:
     assert judge(tale.finish()) == []
 
 
+def test_a_snapshot_of_the_past_is_not_ordered(tale: Tale) -> None:
+    """A slow reader got a gap, and then less than it had."""
+    tale.watch(tale.snapshot(4), tale.gap(3, GapReason.SLOW_READER), tale.snapshot(3), *_rest(tale, 3))
+
+    assert broken(tale.finish()) == {Promise.ORDERED}
+
+
 def test_a_gap_without_need_is_not_resumable(tale: Tale) -> None:
     """Two versions were missed, sixteen are kept."""
     tale.watch(tale.gap(4, GapReason.WINDOW_PASSED), tale.snapshot(4), *_rest(tale, 4), token=_token(tale, 2))
