@@ -7,6 +7,7 @@ from itertools import accumulate
 from math import inf
 
 from tests.robustness.branches import Branch, Branches, Entry, Life
+from tests.robustness.checks_streams import watches
 from tests.robustness.history import Call, History
 from tests.robustness.operations import Operation
 from tests.robustness.promises import Promise, Violation
@@ -20,9 +21,19 @@ def check_calls(history: History, branches: Branches, operations: Operations) ->
         yield from _versions(branch)
         yield from _once(branch, operations)
         yield from _conditions(branch, operations)
-    reads = (call for call in history.calls if call.method == "GetSession" and call.outcome == "ok")
-    yield from _real_time(branches, operations, reads)
+    yield from _real_time(branches, operations, _reads(history))
     yield from _answers(branches, operations)
+
+
+def _reads(history: History) -> Iterator[Call]:
+    """Yield what is a read: every GetSession, and the snapshot that a new stream begins with."""
+    yield from (call for call in history.calls if call.method == "GetSession" and call.outcome == "ok")
+    for watch in watches(history):
+        if watch.messages and watch.messages[0].kind == "snapshot":
+            first, opened = watch.messages[0], watch.stream.opened
+            read = Call("", watch.session_id, "WatchSession", b"", watch.stream.server, opened, first.at, "ok")
+            read.epoch, read.version = first.epoch, first.version
+            yield read
 
 
 def _versions(branch: Branch) -> Iterator[Violation]:
@@ -116,7 +127,7 @@ def _real_time(branches: Branches, operations: Operations, reads: Iterable[Call]
         if key not in orders:
             orders[key] = Order(branches, branch, operations)
         if not orders[key].allows(read):
-            text = f"a read saw version {read.version}, which was not the latest at any moment of it"
+            text = f"{read.method} saw version {read.version}, which was not the latest at any moment of it"
             yield Violation(Promise.LINEARIZABLE, read.session_id, text)
 
 

@@ -182,6 +182,14 @@ def test_ticks_of_two_branches_are_told_apart() -> None:
     assert judge(tale.finish()) == []
 
 
+def test_a_new_stream_that_begins_in_the_past_is_not_linearizable(tale: Tale) -> None:
+    """Version 4 had been answered when somebody began to watch, and was shown version 3."""
+    tale.watch(tale.snapshot(3, 2_600), *_rest(tale, 3))
+    tale.history.streams[-1].opened = 2.5
+
+    assert broken(tale.finish()) == {Promise.LINEARIZABLE}
+
+
 def test_a_snapshot_of_the_past_is_not_ordered(tale: Tale) -> None:
     """A slow reader got a gap, and then less than it had."""
     tale.watch(tale.snapshot(4), tale.gap(3, GapReason.SLOW_READER), tale.snapshot(3), *_rest(tale, 3))
