@@ -21,15 +21,20 @@ def check_calls(history: History, branches: Branches, operations: Operations) ->
         yield from _versions(branch)
         yield from _once(branch, operations)
         yield from _conditions(branch, operations)
-    yield from _real_time(branches, operations, _reads(history))
+    yield from _real_time(branches, operations, _reads(history, branches))
     yield from _answers(branches, operations)
 
 
-def _reads(history: History) -> Iterator[Call]:
-    """Yield what is a read: every GetSession, and the snapshot that a new stream begins with."""
+def _reads(history: History, branches: Branches) -> Iterator[Call]:
+    """Yield what is a read: every GetSession, and the snapshot that a new stream begins with.
+
+    Right after a power loss, a server that others watch the session at may begin with what it knew before; the gap that
+    says so follows.
+    """
     yield from (call for call in history.calls if call.method == "GetSession" and call.outcome == "ok")
     for watch in watches(history):
-        if watch.messages and watch.messages[0].kind == "snapshot":
+        is_new = bool(watch.messages) and watch.messages[0].kind == "snapshot"
+        if is_new and not branches.may_show_what_was_lost(watch.messages[0].at):
             first, opened = watch.messages[0], watch.stream.opened
             read = Call("", watch.session_id, "WatchSession", b"", watch.stream.server, opened, first.at, "ok")
             read.epoch, read.version = first.epoch, first.version
