@@ -63,6 +63,10 @@ bench: $(SETUP) ## measure everything beside its baselines (20 minutes alone on 
 bench-check: $(SETUP) ## hold what a minute can tell to its thresholds
 	$(BIN)/python -m bench --quick --check --json build/bench/check.json
 
+.PHONY: robustness
+robustness: $(SETUP) ## break everything by a seeded schedule for SECONDS (600) and judge it; SEED= repeats one
+	$(BIN)/python -m tests.robustness --seconds $(or $(SECONDS),600) --seed $(or $(SEED),0)
+
 .PHONY: proto
 proto: $(SETUP) ## write generated/ anew from protos/
 	rm -rf generated

@@ -90,7 +90,7 @@ class Lease:
             raise RedisConnectionError("the connection is gone")
         self.is_broken = True
         async with asyncio.timeout(self._timeout_s):
-            await connection.send_packed_command(b"".join([_pack(command) for command in commands]), check_health=False)
+            await send(connection, b"".join([_pack(command) for command in commands]))
             replies = await _read(connection, len(commands))
         self.is_broken = False
         return replies
@@ -239,6 +239,15 @@ class RedisConnections:
             discard(connection)
         else:
             self._idle.append(connection)
+
+
+async def send(connection: Connection, packed: bytes | list[bytes]) -> None:
+    """Write packed commands to a connection that is there; raises one of LOST."""
+    try:
+        await connection.send_packed_command(packed, check_health=False)
+    except RuntimeError as error:
+        # What uvloop says of a connection that the peer has reset while nobody used it.
+        raise RedisConnectionError("the connection was reset") from error
 
 
 async def _read(connection: Connection, count: int) -> list[Reply]:

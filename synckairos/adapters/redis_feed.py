@@ -18,7 +18,7 @@ from redis.exceptions import RedisError
 from redis.maint_notifications import MaintNotificationsConfig
 
 from synckairos.adapters import redis_codec as codec
-from synckairos.adapters.redis_connections import LOST, Command, RedisConnections, discard
+from synckairos.adapters.redis_connections import LOST, Command, RedisConnections, discard, send
 from synckairos.adapters.redis_keys import Keys
 from synckairos.application.errors import StoreUnavailable
 from synckairos.application.ports import Head, Hint, Since
@@ -161,7 +161,7 @@ class RedisFeed:
             commands, self._outgoing = self._outgoing, []
             if commands and self._connection is not None:
                 packed = self._connection.pack_commands(commands)
-                await self._connection.send_packed_command(packed, check_health=False)
+                await send(self._connection, packed)
 
     async def _ping(self) -> None:
         while True:

@@ -101,13 +101,15 @@ class Sweep:
             self._observer.repaired(repaired)
             _log.warning("index_repaired", entries=repaired)
 
-    def _arm(self, session_id: str, boundary: int) -> None:
+    def _arm(self, session_id: str, boundary: int, delay: float | None = None) -> None:
+        """Set the timer of a boundary, for when the estimate comes to it if nothing better is known."""
         armed = self._armed.get(session_id)
         if armed is not None:
             if armed[0] == boundary:
                 return
             armed[1].cancel()
-        delay = (boundary * 1_000 - self._clock.now_us()) / 1_000_000
+        if delay is None:
+            delay = (boundary * 1_000 - self._clock.now_us()) / 1_000_000
         if self._written.get(session_id) != boundary:
             delay += random.uniform(*STEP_IN_S)  # noqa: S311 - jitter, not a secret
         handle = asyncio.get_running_loop().call_later(max(0.0, delay), self._fire, session_id)
@@ -143,10 +145,13 @@ class Sweep:
             self._firing.pop(session_id, None)
 
     def _arm_again(self, session_id: str, outcome: Outcome) -> None:
-        """Fire once more if this was too early: the estimate of the authority's clock is only an estimate."""
+        """Fire once more if this was too early, by the authority's own clock.
+
+        The estimate may be ahead of it for seconds, after a small step back: by it, we would fire again at once.
+        """
         boundary = timing.next_boundary(outcome.session, self._lifetimes)
         if boundary is not None and 0 < boundary.at - outcome.now <= HORIZON_MS:
-            self._arm(session_id, boundary.at)
+            self._arm(session_id, boundary.at, (boundary.at - outcome.now) / 1_000)
 
     def _note_lateness(self, outcome: Outcome) -> None:
         for event in outcome.events:

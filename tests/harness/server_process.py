@@ -6,7 +6,7 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -18,10 +18,14 @@ START_S = 20.0
 
 
 class ServerProcess:
-    """One server process on a port of its own; `port` is kept when it is started again."""
+    """One server process on a port of its own; `port` is kept when it is started again.
 
-    def __init__(self, redis_url: str, log: Path, **settings: str) -> None:
+    `module` is what Python runs, with arguments before the command's own: `synckairos`, or what makes something of it.
+    """
+
+    def __init__(self, redis_url: str, log: Path, *, module: Sequence[str] = ("synckairos",), **settings: str) -> None:
         self._environment = environment_with(redis_url, settings)
+        self._module = module
         self.log = log
         self.port = free_port()
         self._process: subprocess.Popen[bytes] | None = None
@@ -60,7 +64,7 @@ class ServerProcess:
         """Start the process without waiting for it."""
         with self.log.open("ab") as log:
             self._process = subprocess.Popen(
-                [sys.executable, "-m", "synckairos", "serve", "--listen", self.address],
+                [sys.executable, "-m", *self._module, "serve", "--listen", self.address],
                 env=self._environment,
                 stdout=log,
                 stderr=log,

@@ -124,7 +124,9 @@ def _seen(hook: Hook | None, data: bytes) -> bytes | None:
 
 def _reset(*writers: asyncio.StreamWriter) -> None:
     for writer in writers:
-        # A duplicate, because the socket of a transport lacks setsockopt on some event loops.
-        with suppress(OSError), socket.socket(fileno=os.dup(writer.get_extra_info("socket").fileno())) as duplicate:
-            duplicate.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, RESET_ON_CLOSE)
+        ours = writer.get_extra_info("socket")  # none any more, on some event loops, once the peer has reset it
+        if ours is not None:
+            # A duplicate, because the socket of a transport lacks setsockopt on some event loops.
+            with suppress(OSError), socket.socket(fileno=os.dup(ours.fileno())) as duplicate:
+                duplicate.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, RESET_ON_CLOSE)
         writer.transport.abort()

@@ -6,6 +6,7 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -14,10 +15,14 @@ from tests.harness.server_process import environment_with
 
 
 class WorkerProcess:
-    """One worker with all its processes, in a process group of its own; it waits by itself for what it needs."""
+    """One worker with all its processes, in a process group of its own; it waits by itself for what it needs.
 
-    def __init__(self, redis_url: str, log: Path, **settings: str) -> None:
+    `module` is what Python runs, as with a ServerProcess.
+    """
+
+    def __init__(self, redis_url: str, log: Path, *, module: Sequence[str] = ("synckairos",), **settings: str) -> None:
         self._environment = environment_with(redis_url, settings)
+        self._module = module
         self.log = log
         self._process: subprocess.Popen[bytes] | None = None
 
@@ -38,7 +43,7 @@ class WorkerProcess:
         """Start it."""
         with self.log.open("ab") as log:
             self._process = subprocess.Popen(
-                [sys.executable, "-m", "synckairos", "worker"],
+                [sys.executable, "-m", *self._module, "worker"],
                 env=self._environment,
                 stdout=log,
                 stderr=log,

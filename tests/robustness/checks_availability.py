@@ -1,0 +1,29 @@
+"""Whether servers come back by themselves: judged in calm stretches, when nothing is broken any more."""
+
+from collections.abc import Iterator
+from typing import Final
+
+from tests.robustness.checks_promptness import calm
+from tests.robustness.history import Call, History
+from tests.robustness.promises import Promise, Violation
+
+ENOUGH: Final = 10
+"""Calls of which a share says something."""
+BOUND: Final = 0.2
+"""The share of calls that may fail: connections are made again for some moments after a fault is over."""
+AWAY: Final = frozenset({"STORE_UNAVAILABLE", "UNAVAILABLE", "DEADLINE_EXCEEDED", "OUTCOME_UNKNOWN", "DRAINING"})
+
+
+def check_availability(history: History) -> Iterator[Violation]:
+    """Yield which servers did not come back."""
+    stretches = calm(history)
+    for server in range(history.run.servers):
+        made = [call for call in history.calls if call.server == server and _is_within(call, stretches)]
+        failed = sum(call.reason in AWAY for call in made)
+        if len(made) >= ENOUGH and failed > BOUND * len(made):
+            text = f"server {server} failed {failed} of {len(made)} calls although nothing was broken"
+            yield Violation(Promise.AVAILABLE, "", text)
+
+
+def _is_within(call: Call, stretches: list[tuple[float, float]]) -> bool:
+    return any(begin <= call.invoked and call.returned <= end for begin, end in stretches)

@@ -1,0 +1,218 @@
+"""What was recorded of a run: calls, streams, faults, and what the stores held in the end. Values only.
+
+Instants are seconds of the recorder's monotonic clock (`float`) or ms of Redis' clock (`int`). Nothing here knows the
+wall clock: it is stepped during a run.
+"""
+
+import hashlib
+from collections.abc import Iterable, Iterator, Sequence
+from pathlib import Path
+from typing import Literal
+
+import msgspec
+from google.protobuf.message import Message as Protobuf
+
+Outcome = Literal["ok", "refused", "unknown"]
+
+
+class Run(msgspec.Struct, tag_field="record", tag="run"):
+    """How the run was made: two runs of one seed have one schedule."""
+
+    seed: int
+    seconds: float
+    servers: int
+    event_window: int
+    began: float
+    stopped: float = 0.0
+    """When the callers began to end what was left; no fault was carried out after it."""
+    closed: float = 0.0
+    """When all sessions had ended."""
+    settled: float = 0.0
+    """When the stores were read."""
+    outbox: int = 0
+    """Events that still waited for PostgreSQL when the stores were read."""
+    bug: str = ""
+
+
+class Fault(msgspec.Struct, tag_field="record", tag="fault"):
+    """Something that was done to a part: from `began` until it answered again.
+
+    `began_ms` is Redis' clock when it had been done. Of a power loss, what was answered from `cut_at` on may be lost.
+    """
+
+    kind: str
+    target: int
+    planned_s: float
+    began: float
+    ended: float
+    began_ms: int
+    ended_ms: int
+    amount_ms: int = 0
+    cut_at: float | None = None
+    bytes_cut: int = 0
+
+
+class Call(msgspec.Struct, tag_field="record", tag="call"):
+    """One attempt of an operation; `operation` is the request id, which all its attempts have in common.
+
+    A refusal says for sure that nothing was changed; nobody knows after an unknown outcome. `view` is the digest of the
+    session that was answered, as of `server_time` (ms).
+    """
+
+    operation: str
+    session_id: str
+    method: str
+    request: bytes
+    server: int
+    invoked: float
+    returned: float
+    outcome: Outcome
+    reason: str = ""
+    epoch: int = 0
+    version: int = 0
+    replayed: bool = False
+    server_time: int = 0
+    view: str = ""
+
+
+class Stream(msgspec.Struct, tag_field="record", tag="stream"):
+    """A stream that was opened, with the token (empty for none) each session was resumed from."""
+
+    stream: int
+    follower: int
+    server: int
+    opened: float
+    tokens: dict[str, str]
+
+
+class Message(msgspec.Struct, tag_field="record", tag="message"):
+    """One message of a stream.
+
+    `value` is the version of a progress mark, the reason of a gap or an end, the threshold of a warning, what a tick
+    says is left (-1: it does not say). `view` is the digest of the payload's session, or of the tick.
+    """
+
+    stream: int
+    session_id: str
+    at: float
+    kind: str
+    epoch: int
+    version: int
+    server_time: int
+    token: str
+    change_id: str = ""
+    value: int = 0
+    view: str = ""
+    heard_ms: int = 0
+    """The latest that Redis' clock had shown when it came: no step back makes it less."""
+
+
+class StreamEnd(msgspec.Struct, tag_field="record", tag="stream_end"):
+    """A stream ended: `is_left` if its follower went away, else its server ended it or was gone."""
+
+    stream: int
+    at: float
+    is_left: bool
+    reason: str = ""
+
+
+class Row(msgspec.Struct, tag_field="record", tag="row"):
+    """An event in PostgreSQL: `snapshot` is the session after it, as the trail keeps it."""
+
+    session_id: str
+    epoch: int
+    version: int
+    change_id: str
+    request_id: str
+    type: str
+    cause: str
+    actor: str
+    reason: str
+    participant_id: str
+    group_id: str
+    occurred_ms: int
+    fired_ms: int | None
+    is_fork: bool
+    snapshot: str
+
+
+class Stored(msgspec.Struct, tag_field="record", tag="stored"):
+    """What Redis held of a session in the end: its head, and (version, change id) of the events it retained."""
+
+    session_id: str
+    epoch: int
+    version: int
+    change_id: str
+    events: list[tuple[int, str]]
+
+
+Record = Run | Fault | Call | Stream | Message | StreamEnd | Row | Stored
+
+
+class History(msgspec.Struct):
+    """Everything that was recorded of a run."""
+
+    run: Run
+    faults: list[Fault] = []
+    calls: list[Call] = []
+    streams: list[Stream] = []
+    messages: list[Message] = []
+    ends: list[StreamEnd] = []
+    rows: list[Row] = []
+    stored: list[Stored] = []
+
+    @property
+    def power_losses(self) -> Sequence[Fault]:
+        """The faults after which the store came back without its last moments, in order."""
+        return [fault for fault in self.faults if fault.cut_at is not None]
+
+
+def digest(message: Protobuf) -> str:
+    """Return a short digest of what a message says."""
+    return hashlib.blake2b(message.SerializeToString(deterministic=True), digest_size=8).hexdigest()
+
+
+def write(history: History, file: Path) -> None:
+    """Write a history as JSON Lines."""
+    file.parent.mkdir(parents=True, exist_ok=True)
+    with file.open("wb") as lines:
+        for record in _records(history):
+            lines.write(msgspec.json.encode(record) + b"\n")
+
+
+def read(file: Path) -> History:
+    """Read a history that was written."""
+    decoder = msgspec.json.Decoder(Record)
+    with file.open("rb") as lines:
+        run = decoder.decode(next(lines))
+        if not isinstance(run, Run):
+            raise TypeError(f"{file} does not begin with how the run was made")
+        history = History(run)
+        lists = {
+            Fault: history.faults,
+            Call: history.calls,
+            Stream: history.streams,
+            Message: history.messages,
+            StreamEnd: history.ends,
+            Row: history.rows,
+            Stored: history.stored,
+        }
+        for line in lines:
+            record = decoder.decode(line)
+            lists[type(record)].append(record)  # type: ignore[attr-defined, index] # each list has its own type
+    return history
+
+
+def _records(history: History) -> Iterator[Record]:
+    yield history.run
+    parts: tuple[Iterable[Record], ...] = (
+        history.faults,
+        history.calls,
+        history.streams,
+        history.messages,
+        history.ends,
+        history.rows,
+        history.stored,
+    )
+    for part in parts:
+        yield from part

@@ -1,0 +1,37 @@
+"""What is promised, and how a broken promise is told."""
+
+from enum import StrEnum
+from typing import NamedTuple
+
+
+class Promise(StrEnum):
+    """The promises that are checked; docs/guarantees.md says what each means."""
+
+    LINEARIZABLE = "linearizable"
+    IDEMPOTENT = "idempotent"
+    ERROR_CHANGES_NOTHING = "error changes nothing"
+    LEGAL = "legal"
+    CONSERVED = "conserved"
+    FIRED_ONCE = "fired once"
+    NEVER_EARLY = "never early"
+    ORDERED = "ordered"
+    UNIQUE = "unique"
+    RELIABLE = "reliable"
+    RESUMABLE = "resumable"
+    BOOKMARKABLE = "bookmarkable"
+    EPHEMERAL = "ephemeral"
+    TRUTHFUL = "truthful"
+    PROMPT = "prompt"
+    DURABLE = "durable"
+    AVAILABLE = "available"
+
+
+class Violation(NamedTuple):
+    """A promise that was broken, where, and how."""
+
+    promise: Promise
+    session_id: str
+    text: str
+
+    def __str__(self) -> str:
+        return f"{self.promise}: {self.session_id}: {self.text}"

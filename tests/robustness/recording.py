@@ -1,0 +1,136 @@
+"""One run: callers and followers at work while faults are carried out; what comes of it is a history."""
+
+import asyncio
+import contextlib
+import time
+from collections.abc import Awaitable, Callable, Sequence
+from contextlib import AsyncExitStack
+from typing import Final, NamedTuple
+
+from bench.load import eventually
+from tests.harness.client import connect
+from tests.robustness.clients import Caller, Habits, Pool, end_all
+from tests.robustness.deployment import Deployment
+from tests.robustness.faults import Injector
+from tests.robustness.final_state import outbox_length, read_rows, read_stored
+from tests.robustness.history import History, Run
+from tests.robustness.schedule import PlannedFault
+from tests.robustness.watchers import Follower, Manner, Place
+
+DRAIN_S: Final = 60.0
+RECONNECTS_SOON: Final = (
+    ("grpc.initial_reconnect_backoff_ms", 100),
+    ("grpc.min_reconnect_backoff_ms", 100),
+    ("grpc.max_reconnect_backoff_ms", 500),
+)
+"""What is judged is when servers are back, not when gRPC looks again."""
+MANNERS: Final = (
+    Manner(tick_ms=100, progress_ms=500),
+    Manner(tick_ms=200),
+    Manner(progress_ms=300),
+    Manner(),
+    Manner(stays_s=(0.3, 2.0), tick_ms=100, progress_ms=200),
+    Manner(sessions=8, tick_ms=500, progress_ms=1_000),
+    Manner(sessions=8, stays_s=(1.0, 5.0)),
+    Manner(sessions=16, stays_s=(5.0, 30.0), progress_ms=1_000),
+)
+
+
+class Play(NamedTuple):
+    """Who takes part in a run, and for how long."""
+
+    seed: int
+    seconds: float
+    faults: Sequence[PlannedFault] = ()
+    callers: int = 6
+    habits: Habits = Habits()
+    manners: Sequence[Manner] = MANNERS
+    bug: str = ""
+
+
+OnProgress = Callable[[float, str], None]
+"""Is told how many seconds have gone by, and what is going on."""
+
+
+async def record(
+    deployment: Deployment,
+    play: Play,
+    drain: Callable[[], Awaitable[None]] | None = None,
+    on_progress: OnProgress = lambda _s, _t: None,
+) -> History:
+    """Play, let everything come to rest, and return what was recorded.
+
+    `drain` carries events to PostgreSQL where no worker does.
+    """
+    run = Run(play.seed, play.seconds, len(deployment.servers), 16, time.monotonic(), bug=play.bug)
+    history, pool = History(run), Pool()
+    async with AsyncExitStack() as exits:
+        stubs = [
+            await exits.enter_async_context(connect(address, *RECONNECTS_SOON)) for address in deployment.addresses
+        ]
+        callers = [Caller(f"{play.seed} caller {n}", stubs, pool, history, play.habits) for n in range(play.callers)]
+        place = Place(stubs, pool, history, lambda: deployment.redis.latest_ms)
+        followers = [Follower(n, f"{play.seed} follower {n}", place, how) for n, how in enumerate(play.manners)]
+        await _perform(deployment, play, history, callers, followers, pool, on_progress)
+    await _settle(deployment, history, pool, drain)
+    return history
+
+
+async def _perform(
+    deployment: Deployment,
+    play: Play,
+    history: History,
+    callers: Sequence[Caller],
+    followers: Sequence[Follower],
+    pool: Pool,
+    on_progress: OnProgress,
+) -> None:
+    closing = asyncio.Event()
+    async with asyncio.TaskGroup() as watching:
+        for follower in followers:
+            watching.create_task(follower.run(closing))
+        over = asyncio.Event()
+        async with asyncio.TaskGroup() as calling:
+            for caller in callers:
+                calling.create_task(caller.run(over))
+            await _break(deployment, play, history, on_progress)
+            over.set()
+        history.run.stopped = time.monotonic()
+        on_progress(play.seconds, "coming to rest")
+        await end_all(callers, pool)
+        history.run.closed = time.monotonic()
+        closing.set()
+
+
+async def _break(deployment: Deployment, play: Play, history: History, on_progress: OnProgress) -> None:
+    """Carry out the schedule; a fault that took longer than planned moves the next one, never its order."""
+    injector, began = Injector(deployment), history.run.began
+    for planned in play.faults:
+        await _wait(began, planned.at_s, on_progress)
+        on_progress(time.monotonic() - began, planned.kind)
+        history.faults.append(await injector.carry_out(planned))
+    await _wait(began, play.seconds, on_progress)
+
+
+async def _wait(began: float, until_s: float, on_progress: OnProgress) -> None:
+    while (gone := time.monotonic() - began) < until_s:
+        on_progress(gone, "calm")
+        await asyncio.sleep(min(0.5, until_s - gone))
+
+
+async def _settle(
+    deployment: Deployment, history: History, pool: Pool, drain: Callable[[], Awaitable[None]] | None
+) -> None:
+    """Wait until PostgreSQL has what it can get, and read what the stores hold."""
+    if drain is not None:
+        await drain()
+
+    async def is_drained() -> bool:
+        history.run.outbox = await outbox_length(deployment.redis.url)
+        return not history.run.outbox
+
+    with contextlib.suppress(AssertionError):  # what still waits then is for the judge
+        await eventually(is_drained, DRAIN_S, "the outbox is empty")
+    history.run.settled = time.monotonic()
+    history.rows = await read_rows(deployment.database_url)
+    history.stored = await read_stored(deployment.redis.url, dict.fromkeys(pool.created))

@@ -1,0 +1,75 @@
+"""A Redis whose wall clock can be stepped back and forth while it runs; its monotonic clock stays the machine's."""
+
+import shlex
+import time
+from importlib.util import find_spec
+from pathlib import Path
+
+from synckairos.devstack import RedisServer
+
+
+class SteppableRedis(RedisServer):
+    """A Redis under libfaketime, which reads the offset of its clock from a file at every look at it.
+
+    The offset outlives the process, as the clock of a machine does. Its log is not rewritten: a power loss cuts off
+    the end of the one file that is appended to.
+    """
+
+    def __init__(self, directory: Path) -> None:
+        super().__init__(directory, extra_args=("--auto-aof-rewrite-percentage", "0"))
+        self._offset_file = directory / "clock_offset"
+        self._offset_ms = 0
+        self._highest_ms = 0
+
+    @property
+    def now_ms(self) -> int:
+        """What its clock says, in ms since 1970."""
+        return time.time_ns() // 1_000_000 + self._offset_ms
+
+    @property
+    def latest_ms(self) -> int:
+        """The latest that its clock has ever shown, in ms since 1970."""
+        return max(self._highest_ms, self.now_ms)
+
+    @property
+    def append_only_file(self) -> Path:
+        """The file it appends to."""
+        return max(self._directory.glob("**/*.incr.aof"), key=lambda path: path.stat().st_mtime)
+
+    def step(self, by_ms: int) -> None:
+        """Put its clock forward by so much, or back; raises RuntimeError where there is no libfaketime."""
+        if _library() is None:
+            raise RuntimeError("the clock of Redis can be stepped only on Linux on x86-64, where there is libfaketime")
+        written = self._offset_file.with_suffix(".new")
+        written.write_text(f"{(self._offset_ms + by_ms) / 1_000:+.3f}\n")
+        written.replace(self._offset_file)  # never half written
+        self._highest_ms = self.latest_ms
+        self._offset_ms += by_ms
+
+    def _prepare(self) -> None:
+        super()._prepare()
+        library = _library()
+        if library is None:
+            return
+        self.step(0)
+        environment = {
+            "LD_PRELOAD": str(library),
+            "FAKETIME_TIMESTAMP_FILE": str(self._offset_file),
+            "FAKETIME_NO_CACHE": "1",
+            "DONT_FAKE_MONOTONIC": "1",
+        }
+        settings = " ".join(f"{name}={shlex.quote(value)}" for name, value in environment.items())
+        launcher = self._directory / "redis-with-own-clock"
+        # exec: the process that is signalled has to be the server's own.
+        launcher.write_text(f'#!/bin/sh\nexec env {settings} {shlex.quote(str(self._program))} "$@"\n')
+        launcher.chmod(0o755)
+        self._program = launcher
+
+
+def _library() -> Path | None:
+    """Return the shared library of the wheel, which is not imported: only Redis' clock is to be touched."""
+    spec = find_spec("libfaketime")
+    if spec is None or spec.origin is None:
+        return None
+    library = Path(spec.origin).parent / "vendor/libfaketime/src/libfaketime.so.1"
+    return library if library.is_file() else None

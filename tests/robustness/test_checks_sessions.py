@@ -1,0 +1,109 @@
+"""What the checks of time say to histories made by hand."""
+
+from synckairos.adapters.session_json import encode_session
+from synckairos.domain.model import Session
+from synckairos.v1 import session_service_pb2 as pb
+from tests.robustness.branches import Branches
+from tests.robustness.checks_sessions import check_sessions
+from tests.robustness.operations import operations
+from tests.robustness.promises import Promise
+from tests.robustness.tale import ANN, BANK_MS, BORN_MS, Tale
+
+
+def _broken(tale: Tale) -> set[Promise]:
+    return {one.promise for one in check_sessions(Branches(tale.finish()), operations(tale.history))}
+
+
+def _expired() -> Tale:
+    """A session that ran out 100 ms after it was due."""
+    tale = Tale()
+    tale.ask(100, "StartSession", pb.StartSessionRequest())
+    tale.settle(100 + BANK_MS + 100)
+    return tale
+
+
+def _rewrite(tale: Tale, version: int, session: Session) -> None:
+    tale.rows[version - 1].snapshot = encode_session(session)
+    tale.rows[version - 1].occurred_ms = session.updated_at
+
+
+def test_an_expiry_on_its_instant_breaks_nothing() -> None:
+    """It is stamped with the instant it was due, and fired later."""
+    tale = _expired()
+
+    assert tale.rows[-1].type == "session_expired"
+    assert tale.rows[-1].fired_ms == BORN_MS + 100 + BANK_MS + 100
+    assert _broken(tale) == set()
+
+
+def test_an_adjustment_to_nothing_and_its_expiry_are_one_decision() -> None:
+    """Between the two, a clock without time is right."""
+    tale = Tale()
+    tale.ask(100, "StartSession", pb.StartSessionRequest())
+    tale.ask(200, "AdjustTime", pb.AdjustTimeRequest(participant_id=ANN, set_ms=0, reason="a fine"))
+
+    assert [row.type for row in tale.rows[-2:]] == ["time_adjusted", "session_expired"]
+    assert _broken(tale) == set()
+
+
+def test_fired_before_its_instant_is_early() -> None:
+    """A server acted before the deadline."""
+    tale = _expired()
+    tale.rows[-1].fired_ms = BORN_MS + 100 + BANK_MS - 1
+
+    assert Promise.NEVER_EARLY in _broken(tale)
+
+
+def test_stamped_before_its_instant_is_early() -> None:
+    """A deadline is stamped 1 ms too soon."""
+    tale = _expired()
+    last = tale.session
+    _rewrite(tale, 3, last._replace(updated_at=last.updated_at - 1))
+
+    assert Promise.NEVER_EARLY in _broken(tale)
+
+
+def test_a_deadline_that_did_not_fire_is_found() -> None:
+    """A switch is stamped after the deadline of the turn it ended."""
+    tale = Tale()
+    tale.ask(100, "StartSession", pb.StartSessionRequest())
+    tale.ask(1_000, "SwitchCycle", pb.SwitchCycleRequest())
+    late = tale.session._replace(updated_at=BORN_MS + 100 + BANK_MS)
+    _rewrite(tale, 3, late)
+
+    assert Promise.FIRED_ONCE in _broken(tale)
+
+
+def test_a_deadline_that_fired_twice_is_found() -> None:
+    """The expiry is there again, as the version after it."""
+    tale = _expired()
+    tale.events.append(tale.events[-1]._replace(session=tale.session._replace(version=4)))
+    again = type(tale.rows[-1])(**{name: getattr(tale.rows[-1], name) for name in tale.rows[-1].__struct_fields__})
+    again.version = 4
+    tale.rows.append(again)
+
+    assert Promise.FIRED_ONCE in _broken(tale)
+
+
+def test_time_out_of_nothing_is_found() -> None:
+    """A switch leaves the one who moved with 1 ms more than there was."""
+    tale = Tale()
+    tale.ask(100, "StartSession", pb.StartSessionRequest())
+    tale.ask(1_000, "SwitchCycle", pb.SwitchCycleRequest())
+    session = tale.session
+    ann, bob = session.participants
+    assert ann.clock.bank_ms is not None
+    richer = ann._replace(clock=ann.clock._replace(bank_ms=ann.clock.bank_ms + 1))
+    _rewrite(tale, 3, session._replace(participants=(richer, bob)))
+
+    assert _broken(tale) == {Promise.LEGAL, Promise.CONSERVED}
+
+
+def test_a_step_against_the_rules_is_found() -> None:
+    """The turn went to nobody."""
+    tale = Tale()
+    tale.ask(100, "StartSession", pb.StartSessionRequest())
+    tale.ask(1_000, "SwitchCycle", pb.SwitchCycleRequest())
+    _rewrite(tale, 3, tale.session._replace(active=0))
+
+    assert Promise.LEGAL in _broken(tale)

@@ -1,0 +1,215 @@
+"""What the checks of streams say to histories made by hand."""
+
+import pytest
+
+from synckairos.application import frames
+from synckairos.application.frames import Frame, FrameKind, GapReason
+from synckairos.application.ports import Head
+from synckairos.rpc import resume_tokens
+from synckairos.v1 import session_service_pb2 as pb
+from tests.robustness.promises import Promise
+from tests.robustness.tale import ANN, BANK_MS, SESSION, Tale
+from tests.robustness.test_checks_calls import broken
+from tests.robustness.verdict import judge
+
+
+@pytest.fixture
+def tale() -> Tale:
+    """A session of five versions, the last of them its end."""
+    tale = Tale()
+    tale.ask(100, "StartSession", pb.StartSessionRequest())
+    tale.ask(1_000, "SwitchCycle", pb.SwitchCycleRequest())
+    tale.ask(2_000, "SwitchCycle", pb.SwitchCycleRequest())
+    tale.ask(3_000, "CompleteSession", pb.CompleteSessionRequest())
+    return tale
+
+
+def _token(tale: Tale, version: int) -> str:
+    session = tale.events[version - 1].session
+    return resume_tokens.encode(SESSION, Head(session.epoch, session.version, session.change_id))
+
+
+def _rest(tale: Tale, version: int) -> list[Frame]:
+    """Return what comes after a version."""
+    return [*map(tale.event, range(version + 1, 6)), tale.end(5)]
+
+
+def test_a_flawless_stream_breaks_nothing(tale: Tale) -> None:
+    """Snapshot, ticks, events, a mark, the end."""
+    tale.watch(
+        tale.snapshot(2, 500),
+        tale.beat(FrameKind.TICK, 2, 700),
+        tale.event(3),
+        tale.beat(FrameKind.PROGRESS, 3, 1_500),
+        *_rest(tale, 3),
+    )
+
+    assert judge(tale.finish()) == []
+
+
+def test_a_hole_is_not_reliable(tale: Tale) -> None:
+    """Version 4 never came, and no gap was told."""
+    tale.watch(tale.snapshot(2), tale.event(3), tale.event(5), tale.end(5))
+
+    assert broken(tale.finish()) == {Promise.RELIABLE}
+
+
+def test_a_hole_that_is_told_is_one_promise_kept(tale: Tale) -> None:
+    """A gap, then a snapshot."""
+    tale.watch(tale.snapshot(1), tale.gap(4, GapReason.SLOW_READER), tale.snapshot(4), *_rest(tale, 4))
+
+    assert judge(tale.finish()) == []
+
+
+def test_an_event_that_comes_twice_is_not_unique(tale: Tale) -> None:
+    """Version 3 was sent once more."""
+    tale.watch(tale.snapshot(2), tale.event(3), tale.event(3), *_rest(tale, 3))
+
+    assert broken(tale.finish()) == {Promise.UNIQUE}
+
+
+def test_events_out_of_order_are_not_ordered(tale: Tale) -> None:
+    """Version 4 came before version 3."""
+    tale.watch(tale.snapshot(2), tale.event(4), tale.event(3), *_rest(tale, 4))
+
+    assert broken(tale.finish()) == {Promise.RELIABLE, Promise.ORDERED}
+
+
+def test_an_event_that_never_happened_is_not_reliable(tale: Tale) -> None:
+    """The watcher was told of a change that nobody made."""
+    messages = tale.watch(tale.snapshot(2), *_rest(tale, 2))
+    messages[1].change_id = SESSION
+
+    assert broken(tale.finish()) == {Promise.RELIABLE}
+
+
+def test_a_stream_that_ends_before_the_session_did_is_not_reliable(tale: Tale) -> None:
+    """Somebody watched until everything had been at rest for long, and was not told of the last version."""
+    tale.watch(tale.snapshot(2), tale.event(3), tale.event(4))
+    tale.history.ends[-1].at += 10
+
+    assert broken(tale.finish()) == {Promise.RELIABLE}
+
+
+def test_a_resumed_stream_goes_on_after_its_token(tale: Tale) -> None:
+    """What was missed comes first, in order."""
+    tale.watch(*_rest(tale, 2), token=_token(tale, 2))
+
+    assert judge(tale.finish()) == []
+
+
+@pytest.mark.parametrize("first", [4, 5])
+def test_a_resumed_stream_that_skips_is_not_resumable(tale: Tale, first: int) -> None:
+    """It went on later than its token."""
+    tale.watch(*_rest(tale, first - 1), token=_token(tale, 2))
+
+    assert broken(tale.finish()) == {Promise.RESUMABLE}
+
+
+def test_a_resumed_stream_with_a_snapshot_for_no_reason_is_not_resumable(tale: Tale) -> None:
+    """Nothing was said of a gap."""
+    tale.watch(tale.snapshot(3), *_rest(tale, 3), token=_token(tale, 2))
+
+    assert broken(tale.finish()) == {Promise.RESUMABLE}
+
+
+def test_a_fork_without_a_power_loss_is_not_reliable(tale: Tale) -> None:
+    """History is said to have changed, and has not."""
+    tale.watch(tale.snapshot(2), tale.gap(3, GapReason.FORKED), tale.snapshot(3), *_rest(tale, 3))
+
+    assert broken(tale.finish()) == {Promise.RELIABLE}
+
+
+@pytest.mark.parametrize("marked", [2, 4])
+def test_a_mark_that_is_not_where_the_stream_is_is_not_bookmarkable(tale: Tale, marked: int) -> None:
+    """Everything up to it was not sent, or more was."""
+    tale.watch(tale.snapshot(1), tale.event(2), tale.event(3), tale.beat(FrameKind.PROGRESS, marked, 1_500))
+
+    assert broken(tale.finish()) == {Promise.BOOKMARKABLE}
+
+
+def test_a_tick_of_another_version_is_not_ephemeral(tale: Tale) -> None:
+    """A tick told of a version that the watcher had not been sent."""
+    tale.watch(tale.snapshot(2), tale.beat(FrameKind.TICK, 3, 1_500), *_rest(tale, 2))
+
+    assert broken(tale.finish()) == {Promise.EPHEMERAL}
+
+
+def test_a_tick_beyond_the_deadline_is_not_ephemeral(tale: Tale) -> None:
+    """It shows a clock that is over as running."""
+    tale.watch(tale.snapshot(2), tale.beat(FrameKind.TICK, 2, 60_000))
+
+    assert Promise.EPHEMERAL in broken(tale.finish())
+
+
+def test_an_event_before_its_instant_is_early(tale: Tale) -> None:
+    """Redis' clock had not come to the instant that the event is stamped with."""
+    messages = tale.watch(tale.snapshot(2), *_rest(tale, 2))
+    messages[1].heard_ms -= 1
+
+    assert broken(tale.finish()) == {Promise.NEVER_EARLY}
+
+
+def test_changes_heard_of_late_are_not_prompt() -> None:
+    """Every change reaches the watcher with the slow look only."""
+    tale = Tale()
+    tale.ask(100, "StartSession", pb.StartSessionRequest())
+    greeting = tale.snapshot(2)
+    for turn in range(10):
+        tale.ask(1_000 + turn * 100, "SwitchCycle", pb.SwitchCycleRequest())
+    messages = tale.watch(greeting, *map(tale.event, range(3, 13)))
+    assert judge(tale.finish()) == []
+
+    for message in messages[1:]:
+        message.at += 0.75
+    assert broken(tale.finish()) == {Promise.PROMPT}
+
+
+def test_ticks_of_two_branches_are_told_apart() -> None:
+    """Version 3 is made again after a power loss: what its ticks show is judged by the branch they are of."""
+    tale = Tale()
+    tale.ask(100, "StartSession", pb.StartSessionRequest())
+    tale.ask(2_000, "AdjustTime", pb.AdjustTimeRequest(participant_id=ANN, set_ms=1_000, reason="a fine"))
+    lost = tale.event(3)
+    tale.lose_power(2_500, version=2)
+    tale.ask(3_500, "SwitchCycle", pb.SwitchCycleRequest())
+    for row in tale.rows[2:]:
+        row.is_fork = True
+    gap = tale.gap(3, GapReason.FORKED)
+    gap.at = tale.event(3).at
+    tale.watch(tale.snapshot(2), lost, gap, tale.snapshot(3), tale.beat(FrameKind.TICK, 3, 4_500))
+
+    assert judge(tale.finish()) == []
+
+
+def test_a_new_stream_that_begins_in_the_past_is_not_linearizable(tale: Tale) -> None:
+    """Version 4 had been answered when somebody began to watch, and was shown version 3."""
+    tale.watch(tale.snapshot(3, 2_600), *_rest(tale, 3))
+    tale.history.streams[-1].opened = 2.5
+
+    assert broken(tale.finish()) == {Promise.LINEARIZABLE}
+
+
+def test_a_snapshot_of_the_past_is_not_ordered(tale: Tale) -> None:
+    """A slow reader got a gap, and then less than it had."""
+    tale.watch(tale.snapshot(4), tale.gap(3, GapReason.SLOW_READER), tale.snapshot(3), *_rest(tale, 3))
+
+    assert broken(tale.finish()) == {Promise.ORDERED}
+
+
+def test_a_gap_without_need_is_not_resumable(tale: Tale) -> None:
+    """Two versions were missed, sixteen are kept."""
+    tale.watch(tale.gap(4, GapReason.WINDOW_PASSED), tale.snapshot(4), *_rest(tale, 4), token=_token(tale, 2))
+
+    assert broken(tale.finish()) == {Promise.RESUMABLE}
+
+
+def test_a_warning_at_the_wrong_instant_is_not_truthful(tale: Tale) -> None:
+    """It is stamped with an instant at which something else was left."""
+    session = tale.events[1].session
+    due = session.updated_at + BANK_MS
+    tale.watch(tale.snapshot(2), frames.warning(session, due - 4_500, 4_500))
+    assert judge(tale.finish()) == []
+
+    tale.watch(tale.snapshot(2), frames.warning(session, due - 4_499, 4_500))
+    assert broken(tale.finish()) == {Promise.TRUTHFUL}

@@ -1,0 +1,40 @@
+"""The validator's short form: a minute of faults by a fixed seed, and not a promise broken."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Final
+
+import pytest
+
+from tests.robustness.deployment import HEALTHY, deployment_of_its_own
+from tests.robustness.history import read, write
+from tests.robustness.recording import Play, record
+from tests.robustness.report import report_of
+from tests.robustness.schedule import schedule
+from tests.robustness.verdict import judge
+
+SEED: Final = 11
+SECONDS: Final = 60.0
+SERVERS: Final = 2
+
+
+@pytest.mark.timeout(300)
+async def test_a_minute_of_faults_breaks_no_promise(tmp_path: Path, measured: Callable[[str], None]) -> None:
+    """Servers, worker, Redis, PostgreSQL, network and clock fail in turn, and every promise holds."""
+    planned = schedule(SEED, SECONDS, SERVERS)
+    async with deployment_of_its_own() as deployment:
+        await deployment.start(SERVERS, worker=HEALTHY)
+        history = await record(deployment, Play(SEED, SECONDS, planned))
+
+    violations = judge(history)
+    report = report_of(history, violations)
+    measured(
+        f"robustness, seed {SEED}: {len(history.faults)} faults, {len(history.calls)} calls, {report.events} events"
+    )
+    assert violations == [], (f"seed {SEED}", *report.schedule, *report.examples)
+    assert [fault.kind for fault in history.faults] == [fault.kind for fault in planned]
+    assert report.mutations_ok > 500
+    assert report.events_by_deadline > 0
+    assert report.resumes > 0
+    write(history, tmp_path / "history.jsonl")
+    assert judge(read(tmp_path / "history.jsonl")) == []

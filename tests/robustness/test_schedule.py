@@ -1,0 +1,30 @@
+"""The schedule is a function of its seed, and keeps apart what could not be judged together."""
+
+from itertools import pairwise
+
+import pytest
+
+from tests.robustness.schedule import LONGEST_STEP_BACK_MS, FaultKind, schedule
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_every_kind_comes_before_any_comes_twice(seed: int) -> None:
+    """A long run has them all, as often as each other give or take one."""
+    planned = schedule(seed, 600.0, 3)
+
+    kinds = [fault.kind for fault in planned]
+    counts = [kinds.count(kind) for kind in FaultKind]
+    assert min(counts) >= 3
+    assert max(counts) - min(counts) <= 1
+    assert planned == schedule(seed, 600.0, 3)
+    assert planned != schedule(seed + 1, 600.0, 3)
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_a_power_loss_is_far_from_a_step_back(seed: int) -> None:
+    """So that instants tell what was before a power loss from what came after it."""
+    planned = schedule(seed, 600.0, 3)
+
+    assert all(fault.at_s + fault.for_s <= 600 for fault in planned)
+    for one, other in pairwise(planned):
+        assert (other.at_s - one.at_s - one.for_s) * 1_000 > LONGEST_STEP_BACK_MS

@@ -1,0 +1,120 @@
+"""The validator can fail: each seeded bug breaks a promise that it names, and without a bug nothing is broken."""
+
+from collections.abc import AsyncIterator, Callable
+from contextlib import AsyncExitStack, asynccontextmanager
+from pathlib import Path
+from typing import Final, NamedTuple
+
+import pytest
+
+from synckairos.adapters.postgres_migrations import apply_migrations
+from synckairos.cli.migration import migrations_folder
+from synckairos.devstack import PostgresServer
+from synckairos.v1 import session_pb2
+from tests.harness.databases import own_database
+from tests.harness.draining import drain
+from tests.harness.in_process import settings_for
+from tests.robustness.clients import Habits
+from tests.robustness.deployment import Deployment, deployment_of_its_own
+from tests.robustness.history import History
+from tests.robustness.promises import Promise
+from tests.robustness.recording import Play, record
+from tests.robustness.schedule import FaultKind, PlannedFault
+from tests.robustness.steppable_redis import SteppableRedis
+from tests.robustness.verdict import judge
+from tests.robustness.watchers import Manner
+
+SEED: Final = 20_261_127
+SECONDS: Final = 4.0
+BUSY: Final = Play(
+    SEED,
+    SECONDS,
+    callers=6,
+    habits=Habits(pause_s=(0.01, 0.08), repeats=0.3, sessions=12, budgets_ms=(1_000, 1_000, 2_000)),
+    manners=[Manner(stays_s=(0.5, 1.5), tick_ms=100, progress_ms=200)] * 10 + [Manner(sessions=6)] * 2,
+)
+
+
+EXPIRING: Final = BUSY._replace(
+    habits=Habits(pause_s=(0.05, 0.2), sessions=30, budgets_ms=(1_000,), modes=(session_pb2.MODE_PER_CYCLE,))
+)
+"""Sessions are left alone for long enough to run out, many of them more than once."""
+
+
+class Bug(NamedTuple):
+    """A seeded bug, the promise that it breaks, and a play in which that shows."""
+
+    name: str
+    promise: Promise
+    play: Play = BUSY
+
+
+BUGS: Final = (
+    Bug("dropped-publish", Promise.PROMPT),
+    Bug("skipped-watch", Promise.LINEARIZABLE),
+    Bug("double-fire", Promise.FIRED_ONCE, EXPIRING),
+    Bug("early-fire", Promise.NEVER_EARLY, EXPIRING),
+    Bug("tick-as-event", Promise.UNIQUE),
+    Bug("late-subscribe", Promise.PROMPT),
+    Bug("forgotten-request-id", Promise.IDEMPOTENT),
+)
+
+
+@asynccontextmanager
+async def _servers(postgres: PostgresServer, directory: Path, *module: str) -> AsyncIterator[Deployment]:
+    """Two servers on a Redis of their own, with a database and without a worker."""
+    async with AsyncExitStack() as exits:
+        database_url = await exits.enter_async_context(own_database(postgres))
+        await apply_migrations(database_url, migrations_folder())
+        redis = exits.enter_context(SteppableRedis(directory / "redis"))
+        deployment = Deployment(directory, redis, postgres, database_url)
+        exits.push_async_callback(deployment.stop)
+        await deployment.start(2, module)
+        yield deployment
+
+
+async def _recorded(deployment: Deployment, play: Play) -> History:
+    settings = settings_for(deployment.redis.url, "sk", database_url=deployment.database_url)
+    return await record(deployment, play, drain=lambda: drain(settings))
+
+
+@pytest.mark.parametrize("bug", BUGS, ids=lambda bug: bug.name)
+async def test_a_bug_is_caught(
+    bug: Bug, postgres_server: PostgresServer, server_directory: Path, measured: Callable[[str], None]
+) -> None:
+    """The servers have the bug, and the verdict names the promise it breaks."""
+    async with _servers(postgres_server, server_directory, "tests.robustness.mutant", bug.name) as deployment:
+        history = await _recorded(deployment, bug.play._replace(bug=bug.name))
+
+    violations = judge(history)
+    broken = {one.promise for one in violations}
+    measured(f"{bug.name}: {', '.join(sorted(broken))}")
+    assert bug.promise in broken, violations[:5]
+
+
+@pytest.mark.parametrize("play", [BUSY, EXPIRING], ids=["busy", "expiring"])
+async def test_without_a_bug_nothing_is_broken(
+    play: Play, postgres_server: PostgresServer, server_directory: Path
+) -> None:
+    """The same plays, with the same seed, on servers as they are."""
+    async with _servers(postgres_server, server_directory, "synckairos") as deployment:
+        history = await _recorded(deployment, play)
+
+    assert judge(history) == []
+    assert sum(call.outcome == "ok" for call in history.calls) > 100
+    assert {"event", "tick", "progress", "snapshot"} <= {message.kind for message in history.messages}
+    assert any(row.cause == "deadline" for row in history.rows)
+    assert any(call.replayed for call in history.calls)
+
+
+async def test_an_event_trimmed_before_its_commit_is_missed(measured: Callable[[str], None]) -> None:
+    """The worker removes events from the outbox first, and PostgreSQL goes away meanwhile."""
+    module = ("tests.robustness.mutant", "trimmed-before-commit")
+    outage = PlannedFault(1.0, FaultKind.POSTGRES_STOPPED, 0, 1.0, 0)
+    async with deployment_of_its_own() as deployment:
+        await deployment.start(2, worker=module)
+        history = await record(deployment, BUSY._replace(faults=[outage], bug=module[1]))
+
+    broken = {one.promise for one in judge(history)}
+    measured(f"{module[1]}: {', '.join(sorted(broken))}")
+    assert Promise.DURABLE in broken

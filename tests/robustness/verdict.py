@@ -1,0 +1,27 @@
+"""The judge: a pure function of what was recorded."""
+
+from tests.robustness.branches import Branches
+from tests.robustness.checks_availability import check_availability
+from tests.robustness.checks_calls import check_calls
+from tests.robustness.checks_durability import check_durability
+from tests.robustness.checks_promptness import check_promptness
+from tests.robustness.checks_sessions import check_sessions
+from tests.robustness.checks_streams import check_streams
+from tests.robustness.checks_views import check_views
+from tests.robustness.history import History
+from tests.robustness.operations import operations
+from tests.robustness.promises import Violation
+
+
+def judge(history: History) -> list[Violation]:
+    """Return every promise that was broken, and how."""
+    branches, asked = Branches(history), operations(history)
+    return [
+        *check_calls(history, branches, asked),
+        *check_sessions(branches, asked),
+        *check_durability(history, branches),
+        *check_streams(history, branches),
+        *check_views(history, branches),
+        *check_promptness(history),
+        *check_availability(history),
+    ]

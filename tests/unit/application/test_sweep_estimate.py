@@ -1,0 +1,32 @@
+"""The sweep goes by an estimate of the authority's clock; what it does when that is wrong."""
+
+import asyncio
+
+from synckairos.application.expiry import Sweep
+from synckairos.domain.timing import Lifetimes
+from tests.contract.decisions import new_id, running, two_players
+from tests.contract.lines import eventually
+from tests.contract.store_process import Observed
+from tests.harness.fake_clock import FakeClock
+from tests.harness.fake_store import FakeData, FakeDeadlineIndex, FakeSessionStore
+
+BANK_MS = 1_000
+AHEAD_MS = 900
+
+
+async def test_who_fired_too_early_waits_by_the_authority_itself() -> None:
+    """After a small step back the estimate says for seconds that it is time; asking again at once would be a spin."""
+    data = FakeData()
+    store = FakeSessionStore(data)
+    session = await running(store, two_players(bank_ms=BANK_MS))
+    data.clock.advance(BANK_MS - AHEAD_MS)
+    estimate = FakeClock(data.clock.us + AHEAD_MS * 1_000)
+    sweep = Sweep(store, FakeDeadlineIndex(data), estimate, Lifetimes(), new_id, Observed())
+
+    sweep.note_commit(session.session_id, session.updated_at + BANK_MS)
+    first = sweep._armed[session.session_id][1]
+    await eventually(lambda: session.session_id in sweep._armed and sweep._armed[session.session_id][1] is not first)
+
+    again = sweep._armed[session.session_id][1]
+    assert again.when() - asyncio.get_running_loop().time() > AHEAD_MS / 2_000
+    await sweep.stop()
