@@ -24,8 +24,8 @@ from synckairos.adapters.postgres_audit_writer import PostgresAuditTrail
 from synckairos.adapters.postgres_database import Database
 from synckairos.adapters.postgres_options import database_options
 from synckairos.adapters.redis_commit import CommitWriter
-from synckairos.adapters.redis_connections import Command
 from synckairos.adapters.redis_keys import Keys
+from synckairos.adapters.redis_wire import Command
 from synckairos.application.audit import AuditRecord
 from synckairos.application.ports import Plan, Reading, Request
 from synckairos.domain import creation, transitions

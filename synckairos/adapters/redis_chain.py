@@ -3,9 +3,9 @@
 from typing import Final, NamedTuple
 
 from synckairos.adapters.redis_commit import CommitWriter, superseded
-from synckairos.adapters.redis_connections import Command
 from synckairos.adapters.redis_outcome import ReplyLost
 from synckairos.adapters.redis_queue import Call, SessionQueue
+from synckairos.adapters.redis_wire import Command
 from synckairos.application.ports import Plan, Reading, Remembered
 from synckairos.domain.events import Event
 

@@ -4,9 +4,9 @@ from collections.abc import Callable, Sequence
 from typing import Final
 
 from synckairos.adapters import redis_codec as codec
-from synckairos.adapters.redis_connections import Command
 from synckairos.adapters.redis_keys import SessionKeys
 from synckairos.adapters.redis_outbox_entry import changes, outbox_fields
+from synckairos.adapters.redis_wire import Command
 from synckairos.application.errors import SessionTooLarge
 from synckairos.application.ports import Plan, Reading, Remembered, Request
 from synckairos.domain import timing

@@ -1,36 +1,29 @@
 """Connections to Redis for whole exchanges: several commands written together, their replies read together.
 
-redis-py makes, authenticates and parses; the pool and the exchange are ours, because redis-py's own retry applies
-a write twice when a reply is lost, and its pipelines take a round trip for WATCH alone.
+redis-py opens and authenticates; the pool and the exchange are ours, because redis-py's own retry applies a write
+twice when a reply is lost, and its pipelines take a round trip for WATCH alone.
 """
 
 import asyncio
 import time
 from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from contextlib import asynccontextmanager, contextmanager
-from typing import Any, Final, NoReturn, TypeAlias, cast
+from typing import Final, NoReturn
 
-from hiredis import Reader, pack_command
 from redis.asyncio import Connection, ConnectionPool
 from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
 from redis.exceptions import ConnectionError as RedisConnectionError
-from redis.exceptions import InvalidResponse, RedisError, ResponseError
+from redis.exceptions import RedisError, ResponseError
 from redis.exceptions import TimeoutError as RedisTimeoutError
 from redis.maint_notifications import MaintNotificationsConfig
 
+from synckairos.adapters.redis_wire import Command, Reply, Wire, discard
 from synckairos.application.errors import StoreUnavailable
-
-Argument: TypeAlias = str | bytes | int
-Command: TypeAlias = tuple[Argument, ...]
-Reply: TypeAlias = Any
 
 LOST: Final = (RedisConnectionError, RedisTimeoutError, OSError, TimeoutError)
 """What a broken, refused or silent connection raises."""
 
-READ_BYTES: Final = 65_536
-_NOT_YET: Final = object()
-_pack: Final = cast("Callable[[Command], bytes]", pack_command)  # its stub knows commands of one word only
 
 NOT_READY: Final = frozenset(
     {
@@ -73,9 +66,8 @@ def raise_error(error: ResponseError) -> NoReturn:
 class Lease:
     """One connection for one caller, until given back."""
 
-    def __init__(self, connection: Connection, exchange_timeout_s: float, *, fresh: bool) -> None:
-        self._connection = connection
-        self._timeout_s = exchange_timeout_s
+    def __init__(self, wire: Wire, *, fresh: bool) -> None:
+        self._wire = wire
         self.is_fresh = fresh
         self.is_broken = False
 
@@ -84,14 +76,10 @@ class Lease:
 
         Raises one of LOST if the connection fails or stays silent; the connection is not used again then.
         """
-        connection = self._connection
-        if self.is_broken or not connection.is_connected:
-            # redis-py would connect anew, silently, and a WATCH made before would be gone.
+        if self.is_broken or not self._wire.is_open:
             raise RedisConnectionError("the connection is gone")
         self.is_broken = True
-        async with asyncio.timeout(self._timeout_s):
-            await send(connection, b"".join([_pack(command) for command in commands]))
-            replies = await _read(connection, len(commands))
+        replies = await self._wire.exchange(commands)
         self.is_broken = False
         return replies
 
@@ -136,7 +124,7 @@ class RedisConnections:
             maint_notifications_config=MaintNotificationsConfig(enabled=False),
         )
         self._slots = asyncio.Semaphore(limit)
-        self._idle: list[Connection] = []
+        self._idle: list[Wire] = []
         self._wait_s = wait_s
         self._exchange_timeout_s = exchange_timeout_s
         self._connect_timeout_s = connect_timeout_s
@@ -187,15 +175,13 @@ class RedisConnections:
     def forget_idle(self) -> None:
         """Drop the kept connections: one of them has turned out dead, so the server has probably restarted."""
         idle, self._idle = self._idle, []
-        for connection in idle:
-            discard(connection)
+        for wire in idle:
+            wire.close()
 
     async def close(self) -> None:
         """Close every kept connection; those still lent are closed as they come back."""
         self._is_closed = True
-        idle, self._idle = self._idle, []
-        for connection in idle:
-            await connection.disconnect()
+        self.forget_idle()
 
     def _unreachable(self, text: str) -> StoreUnavailable:
         self._unreachable_at = time.monotonic()
@@ -220,7 +206,7 @@ class RedisConnections:
 
     async def _open(self) -> Lease:
         if self._idle:
-            return Lease(self._idle.pop(), self._exchange_timeout_s, fresh=False)
+            return Lease(self._idle.pop(), fresh=False)
         connection: Connection = self._factory.make_connection()
         try:
             async with asyncio.timeout(self._connect_timeout_s):
@@ -231,53 +217,16 @@ class RedisConnections:
         except BaseException:
             discard(connection)
             raise
-        return Lease(connection, self._exchange_timeout_s, fresh=True)
+        return Lease(Wire(connection, self._exchange_timeout_s), fresh=True)
 
     def _give_back(self, lease: Lease) -> None:
-        connection = lease._connection  # noqa: SLF001 - the lease is this pool's own
-        if lease.is_broken or self._is_closed or not connection.is_connected:
-            discard(connection)
+        wire = lease._wire  # noqa: SLF001 - the lease is this pool's own
+        if lease.is_broken or self._is_closed or not wire.is_open:
+            wire.close()
         else:
-            self._idle.append(connection)
-
-
-async def send(connection: Connection, packed: bytes | list[bytes]) -> None:
-    """Write packed commands to a connection that is there; raises one of LOST."""
-    try:
-        await connection.send_packed_command(packed, check_health=False)
-    except RuntimeError as error:
-        # What uvloop says of a connection that the peer has reset while nobody used it.
-        raise RedisConnectionError("the connection was reset") from error
-
-
-async def _read(connection: Connection, count: int) -> list[Reply]:
-    """Read so many replies, error replies as exceptions; raises those that redis-py takes for a lost connection.
-
-    All that has arrived is parsed at once: redis-py's own way takes three coroutines a reply, and a batch has many.
-    """
-    stream: Any = connection._reader  # noqa: SLF001 - redis-py has no way to read many replies at once
-    parser: Any = connection._parser  # noqa: SLF001 - the same
-    reader = Reader(protocolError=InvalidResponse, replyError=parser.parse_error, notEnoughData=_NOT_YET)
-    replies: list[Reply] = []
-    while len(replies) < count:
-        reply = reader.gets(False)
-        if reply is _NOT_YET:
-            received = await stream.read(READ_BYTES)
-            if not received:
-                raise RedisConnectionError("the connection was closed")
-            reader.feed(received)
-        elif isinstance(reply, RedisConnectionError):
-            raise reply
-        else:
-            replies.append(reply)
-    return replies
+            self._idle.append(wire)
 
 
 def _named(error: Exception) -> str:
     """Name an error, with Redis' own words where it has answered; those never carry what was sent."""
     return f"{type(error).__name__}: {error}" if isinstance(error, ResponseError) else type(error).__name__
-
-
-def discard(connection: Connection) -> None:
-    """Close without waiting: the caller may itself be cancelled."""
-    connection._close()  # noqa: SLF001 - the one synchronous close redis-py has

@@ -18,8 +18,9 @@ from redis.exceptions import RedisError
 from redis.maint_notifications import MaintNotificationsConfig
 
 from synckairos.adapters import redis_codec as codec
-from synckairos.adapters.redis_connections import LOST, Command, RedisConnections, discard, send
+from synckairos.adapters.redis_connections import LOST, RedisConnections
 from synckairos.adapters.redis_keys import Keys
+from synckairos.adapters.redis_wire import Command, discard, send
 from synckairos.application.errors import StoreUnavailable
 from synckairos.application.ports import Head, Hint, Since
 

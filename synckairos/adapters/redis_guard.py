@@ -13,8 +13,9 @@ from typing import Final, NamedTuple
 import structlog
 from redis.exceptions import ResponseError
 
-from synckairos.adapters.redis_connections import Command, Lease, RedisConnections, Reply, checked
+from synckairos.adapters.redis_connections import Lease, RedisConnections, checked
 from synckairos.adapters.redis_keys import PARTITIONS, Keys
+from synckairos.adapters.redis_wire import Command, Reply
 from synckairos.application.errors import StoreUnavailable
 
 LAYOUT_VERSION: Final = 1

@@ -9,8 +9,9 @@ from typing import Final, NamedTuple
 
 from synckairos.adapters import redis_codec as codec
 from synckairos.adapters.redis_commit import live_member
-from synckairos.adapters.redis_connections import Command, RedisConnections, Reply, checked
+from synckairos.adapters.redis_connections import RedisConnections, checked
 from synckairos.adapters.redis_keys import PARTITIONS, Keys
+from synckairos.adapters.redis_wire import Command, Reply
 from synckairos.application.ports import Position
 from synckairos.domain import timing
 from synckairos.domain.timing import Lifetimes

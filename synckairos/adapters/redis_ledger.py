@@ -3,8 +3,9 @@
 import time
 from typing import Final
 
-from synckairos.adapters.redis_connections import Command, RedisConnections
+from synckairos.adapters.redis_connections import RedisConnections
 from synckairos.adapters.redis_keys import Keys
+from synckairos.adapters.redis_wire import Command
 from synckairos.application.audit import Written
 from synckairos.application.pipeline import DrainTotals
 

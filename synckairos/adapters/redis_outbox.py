@@ -9,9 +9,10 @@ from collections.abc import Iterable, Mapping, Sequence
 from itertools import chain
 from typing import Final
 
-from synckairos.adapters.redis_connections import Command, RedisConnections, Reply, checked
+from synckairos.adapters.redis_connections import RedisConnections, checked
 from synckairos.adapters.redis_keys import PARTITIONS, Keys
 from synckairos.adapters.redis_outbox_entry import read_entries, read_entry
+from synckairos.adapters.redis_wire import Command, Reply
 from synckairos.application.audit import Backlog, DeadEntry, OutboxBatch, OutboxEntry
 from synckairos.application.errors import StoreUnavailable
 

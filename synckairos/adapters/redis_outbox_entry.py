@@ -12,7 +12,7 @@ from functools import lru_cache
 from typing import Final
 
 from synckairos.adapters import redis_codec as codec
-from synckairos.adapters.redis_connections import Command, Reply
+from synckairos.adapters.redis_wire import Command, Reply
 from synckairos.application.audit import AuditRecord, OutboxEntry
 from synckairos.application.ports import Request
 from synckairos.domain.model import Session

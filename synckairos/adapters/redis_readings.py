@@ -6,11 +6,12 @@ from collections.abc import Sequence
 from redis.exceptions import ResponseError
 
 from synckairos.adapters import redis_codec as codec
-from synckairos.adapters.redis_connections import Command, Lease, RedisConnections, Reply, checked
+from synckairos.adapters.redis_connections import Lease, RedisConnections, checked
 from synckairos.adapters.redis_gate import Gate
 from synckairos.adapters.redis_guard import RedisGuard
 from synckairos.adapters.redis_keys import Keys, SessionKeys
 from synckairos.adapters.redis_time import EstimatedClock
+from synckairos.adapters.redis_wire import Command, Reply
 from synckairos.application.errors import StoreUnavailable
 from synckairos.application.ports import Reading
 from synckairos.domain.events import Event

@@ -6,9 +6,9 @@ under way, which keeps starting servers from naming the store, and tells this pr
 """
 
 import time
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
-from synckairos.adapters.redis_connections import Command, Lease, checked
+from synckairos.adapters.redis_connections import Lease, checked
 from synckairos.adapters.redis_guard import (
     MARK,
     Origin,
@@ -20,6 +20,9 @@ from synckairos.adapters.redis_guard import (
     strangeness_of,
 )
 from synckairos.application.recovery import RecoveryOver
+
+if TYPE_CHECKING:
+    from synckairos.adapters.redis_wire import Command
 
 LOST_AGAIN: Final = "the store has lost its data again"
 FINISHED: Final = "another recovery has finished meanwhile, or an operator has accepted the store as it is"

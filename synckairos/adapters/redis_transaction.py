@@ -18,19 +18,11 @@ from redis.exceptions import ResponseError
 from synckairos.adapters import redis_codec as codec
 from synckairos.adapters.redis_chain import MOST_BYTES, Chain
 from synckairos.adapters.redis_commit import CommitWriter
-from synckairos.adapters.redis_connections import (
-    LOST,
-    NOT_READY,
-    Command,
-    Lease,
-    RedisConnections,
-    Reply,
-    checked,
-    code_of,
-)
+from synckairos.adapters.redis_connections import LOST, NOT_READY, Lease, RedisConnections, checked, code_of
 from synckairos.adapters.redis_guard import RedisGuard
 from synckairos.adapters.redis_queue import Attempt, SessionQueue
 from synckairos.adapters.redis_readings import Readings, event_at, read_session
+from synckairos.adapters.redis_wire import Command, Reply
 from synckairos.application.errors import CommitBroken, OutcomeUnknown, StoreUnavailable
 from synckairos.application.telemetry import StoreObserver
 from synckairos.domain.model import Session

@@ -3,7 +3,8 @@
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 
-from synckairos.adapters.redis_connections import Command, Lease, RedisConnections, Reply
+from synckairos.adapters.redis_connections import Lease, RedisConnections
+from synckairos.adapters.redis_wire import Command, Reply
 from tests.harness.fake_clock import FakeClock
 
 

@@ -12,9 +12,10 @@ from redis.exceptions import ResponseError
 from synckairos.adapters import redis_changes
 from synckairos.adapters.redis_chain import MOST_BYTES
 from synckairos.adapters.redis_codec import encode_session
-from synckairos.adapters.redis_connections import Command, Lease, Reply
+from synckairos.adapters.redis_connections import Lease
 from synckairos.adapters.redis_gate import MOST
 from synckairos.adapters.redis_keys import SessionKeys, partition_of
+from synckairos.adapters.redis_wire import Command, Reply
 from synckairos.application.errors import CommitBroken, OutcomeUnknown
 from synckairos.application.ports import Plan, Reading, Request
 from synckairos.devstack import RedisServer

@@ -5,12 +5,13 @@ import socket
 from collections.abc import AsyncIterator, Sequence
 from contextlib import AsyncExitStack
 from typing import Any
+from unittest.mock import Mock
 
 import pytest
-from redis.asyncio import Connection
 
-from synckairos.adapters.redis_connections import Command, Lease, Reply
+from synckairos.adapters.redis_connections import Lease
 from synckairos.adapters.redis_store import RedisSessionStore
+from synckairos.adapters.redis_wire import Command, Reply, Wire, packed
 from synckairos.application.errors import OutcomeUnknown
 from synckairos.application.ports import Plan, Reading, Request
 from synckairos.devstack import RedisServer
@@ -27,7 +28,7 @@ class LateCommits:
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
         self.to_hold = 0
-        self._held: list[tuple[Connection, bytes]] = []
+        self._held: list[tuple[Wire, bytes]] = []
         exchange = Lease.exchange
 
         async def hold_or_exchange(lease: Lease, commands: Sequence[Command]) -> list[Reply]:
@@ -40,24 +41,22 @@ class LateCommits:
         monkeypatch.setattr(Lease, "exchange", hold_or_exchange)
 
     def _hold(self, lease: Lease, commands: Sequence[Command]) -> None:
-        connection: Any = lease._connection
-        self._held.append((connection, b"".join(connection.pack_commands(commands))))
-        lease._connection = Connection()  # an unconnected one, for the pool to throw away
+        self._held.append((lease._wire, packed(commands)))
+        lease._wire = Mock(Wire)  # for the pool to throw away
         lease.is_broken = True
 
     def deliver(self, place: int) -> None:
         """Let a held commit reach Redis now, and wait until it has been dealt with."""
-        connection, packed = self._held[place]
-        writer: Any = connection._writer
-        with socket.socket(fileno=os.dup(writer.get_extra_info("socket").fileno())) as line:
+        wire, packed = self._held[place]
+        with socket.socket(fileno=os.dup(wire._transport.get_extra_info("socket").fileno())) as line:
             line.setblocking(True)
             line.sendall(packed)
             assert line.recv(65_536).startswith(b"+OK")
 
     def close(self) -> None:
         """Close the connections held."""
-        for connection, _ in self._held:
-            connection._close()
+        for wire, _ in self._held:
+            wire.close()
 
 
 @pytest.fixture

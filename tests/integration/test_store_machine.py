@@ -15,8 +15,9 @@ from hypothesis.stateful import run_state_machine_as_test
 from redis.exceptions import ConnectionError as RedisConnectionError
 
 from synckairos.adapters import redis_codec as codec
-from synckairos.adapters.redis_connections import Command, Lease
+from synckairos.adapters.redis_connections import Lease
 from synckairos.adapters.redis_connections import Reply as RedisReply
+from synckairos.adapters.redis_wire import Command
 from synckairos.application.ports import Request
 from synckairos.devstack import RedisServer
 from synckairos.domain.commands import Caller, Create

@@ -27,7 +27,7 @@ async def _kept_and_reset(connections: RedisConnections, proxy: TcpProxy) -> Non
     assert kept
     proxy.cut()
     until = time.monotonic() + 5
-    while not all("closed=True" in repr(connection._writer.transport) for connection in kept):
+    while any(wire.is_open for wire in kept):
         assert time.monotonic() < until, "nobody noticed"
         await asyncio.sleep(0)
 

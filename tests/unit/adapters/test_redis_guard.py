@@ -8,9 +8,10 @@ from typing import Any, cast
 
 import pytest
 
-from synckairos.adapters.redis_connections import Command, RedisConnections
+from synckairos.adapters.redis_connections import RedisConnections
 from synckairos.adapters.redis_guard import Origin, RedisGuard, StoreIdentity, StoreLayoutError
 from synckairos.adapters.redis_keys import Keys
+from synckairos.adapters.redis_wire import Command
 from synckairos.application.errors import StoreUnavailable
 
 PROBE_S = 5.0

@@ -1,0 +1,142 @@
+"""One open connection: commands go out together, and their replies come back as one list.
+
+redis-py opens the connection, encrypts and authenticates; then its transport is taken over. Its own way to a reply is
+a stream, a lock and three coroutines; here the parser runs where the bytes arrive, and who waits is woken once.
+"""
+
+import asyncio
+from collections.abc import Callable, Sequence
+from typing import Any, Final, TypeAlias, cast
+
+from hiredis import Reader, pack_command
+from redis.asyncio import Connection
+from redis.exceptions import ConnectionError as RedisConnectionError
+from redis.exceptions import InvalidResponse
+
+Argument: TypeAlias = str | bytes | int
+Command: TypeAlias = tuple[Argument, ...]
+Reply: TypeAlias = Any
+
+_NOT_YET: Final = object()
+_pack: Final = cast("Callable[[Command], bytes]", pack_command)  # its stub knows commands of one word only
+
+
+def packed(commands: Sequence[Command]) -> bytes:
+    """Return the bytes of commands that go out together."""
+    return b"".join([_pack(command) for command in commands])
+
+
+def discard(connection: Connection) -> None:
+    """Close without waiting: the caller may itself be cancelled."""
+    connection._close()  # noqa: SLF001 - the one synchronous close redis-py has
+
+
+async def send(connection: Connection, encoded: bytes | list[bytes]) -> None:
+    """Write packed commands to a connection that redis-py reads; raises what a lost connection raises."""
+    try:
+        await connection.send_packed_command(encoded, check_health=False)
+    except RuntimeError as error:
+        raise _reset() from error
+
+
+def _reset() -> RedisConnectionError:
+    """Say RedisConnectionError where uvloop says RuntimeError: the peer has reset the connection while it was idle."""
+    return RedisConnectionError("the connection was reset")
+
+
+class Wire(asyncio.Protocol):
+    """A connection that carries one exchange at a time."""
+
+    def __init__(self, connection: Connection, timeout_s: float) -> None:
+        """Take over a connection just opened; an exchange may take `timeout_s`."""
+        self._connection = connection
+        inner: Any = connection  # redis-py has no way to hand over what it has opened
+        self._transport: asyncio.Transport = inner._writer.transport  # noqa: SLF001 - see above
+        self._former = self._transport.get_protocol()
+        self._replies = Reader(
+            protocolError=InvalidResponse,
+            replyError=inner._parser.parse_error,  # noqa: SLF001 - see above
+            notEnoughData=_NOT_YET,
+        )
+        self._loop = asyncio.get_running_loop()
+        self._timeout_s = timeout_s
+        self._until = 0.0
+        self._timer: asyncio.TimerHandle | None = None
+        self._waiter: asyncio.Future[list[Reply]] | None = None
+        self._found: list[Reply] = []
+        self._missing = 0
+        self._transport.set_protocol(self)
+
+    @property
+    def is_open(self) -> bool:
+        """Whether the connection is there, as far as this side knows."""
+        return not self._transport.is_closing()
+
+    def exchange(self, commands: Sequence[Command]) -> asyncio.Future[list[Reply]]:
+        """Write commands and return their replies to come, error replies as exceptions.
+
+        Raises, or fails with, what a lost, refused or silent connection raises; it must not be used again then.
+        """
+        waiter: asyncio.Future[list[Reply]] = self._loop.create_future()
+        self._waiter, self._found, self._missing = waiter, [], len(commands)
+        self._until = self._loop.time() + self._timeout_s
+        if self._timer is None:
+            # One timer serves many exchanges: it looks whether the one under way is too old.
+            self._timer = self._loop.call_later(self._timeout_s, self._look_at_the_time)
+        try:
+            self._transport.write(packed(commands))
+        except RuntimeError as error:
+            raise _reset() from error
+        return waiter
+
+    def close(self) -> None:
+        """Close without waiting."""
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+        discard(self._connection)
+
+    def data_received(self, data: bytes) -> None:
+        """Parse what has arrived; called by the transport."""
+        try:
+            self._replies.feed(data)
+            self._parse()
+        except InvalidResponse as error:
+            self._fail(error)
+
+    def eof_received(self) -> None:
+        """Let the transport close itself."""
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """Tell who waits; called by the transport."""
+        self._former.connection_lost(exc)
+        self._fail(exc or RedisConnectionError("the connection was closed"))
+
+    def _parse(self) -> None:
+        while self._missing:
+            reply = self._replies.gets(False)
+            if reply is _NOT_YET:
+                return
+            if isinstance(reply, RedisConnectionError):
+                self._fail(reply)
+                return
+            self._found.append(reply)
+            self._missing -= 1
+        waiter, self._waiter = self._waiter, None
+        if waiter is not None and not waiter.done():
+            waiter.set_result(self._found)
+
+    def _fail(self, error: Exception) -> None:
+        waiter, self._waiter, self._missing = self._waiter, None, 0
+        if waiter is not None and not waiter.done():
+            waiter.set_exception(error)
+
+    def _look_at_the_time(self) -> None:
+        self._timer = None
+        if self._waiter is None or self._waiter.done():
+            return
+        left = self._until - self._loop.time()
+        if left > 0:
+            self._timer = self._loop.call_later(left, self._look_at_the_time)
+        else:
+            self._fail(TimeoutError("Redis does not answer"))
