@@ -8,7 +8,7 @@ from synckairos.application.ports import NewId, Plan, Reading, Request
 from synckairos.domain import creation, timing, transitions
 from synckairos.domain.commands import AddParticipant, Caller, Command, Create, Update
 from synckairos.domain.errors import Refusal, SessionAlreadyExists, SessionNotFound
-from synckairos.domain.model import Session
+from synckairos.domain.model import OnExpire, Session
 from synckairos.domain.timing import Lifetimes
 from synckairos.domain.transitions import Before, Outcome
 
@@ -79,7 +79,12 @@ def existing(session_id: str, reading: Reading) -> Session:
 
 
 def refuse_if_far_behind(session: Session, now: int, lifetimes: Lifetimes) -> None:
-    """Raise CatchingUp if more is due than a caller should wait for."""
+    """Raise CatchingUp if more is due than a caller should wait for.
+
+    Only a chain of cycles can be: anything else has at most a boundary for every holder, of which there are fewer.
+    """
+    if session.rules.on_expire is not OnExpire.ADVANCE:
+        return
     behind = timing.boundaries_behind(session, now, lifetimes)
     if behind > MAX_BEHIND:
         raise CatchingUp(f"session {session.session_id} is {behind} boundaries behind", session_id=session.session_id)

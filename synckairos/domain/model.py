@@ -5,7 +5,7 @@ for a session of 1 000 participants. Durations are milliseconds, instants millis
 """
 
 from enum import IntEnum
-from typing import Final, NamedTuple
+from typing import Final, NamedTuple, TypeVar
 
 SECOND_MS: Final = 1_000
 HOUR_MS: Final = 3_600 * SECOND_MS
@@ -91,6 +91,9 @@ class Group(NamedTuple):
     last_index: int = -1
 
 
+HolderT = TypeVar("HolderT", bound=Participant | Group)
+
+
 class Rules(NamedTuple):
     """What was agreed when the session was created; never changes."""
 
@@ -169,15 +172,16 @@ def group_position(session: Session, group_id: str | None) -> int | None:
     return None
 
 
+def replaced(holders: tuple[HolderT, ...], position: int, holder: HolderT) -> tuple[HolderT, ...]:
+    """Return participants, or groups, with another one at this position."""
+    return (*holders[:position], holder, *holders[position + 1 :])
+
+
 def with_participant(session: Session, position: int, participant: Participant) -> Session:
     """Return the session with another participant at this position."""
-    participants = list(session.participants)
-    participants[position] = participant
-    return session._replace(participants=tuple(participants))
+    return session._replace(participants=replaced(session.participants, position, participant))
 
 
 def with_group(session: Session, position: int, group: Group) -> Session:
     """Return the session with another group at this position."""
-    groups = list(session.groups)
-    groups[position] = group
-    return session._replace(groups=tuple(groups))
+    return session._replace(groups=replaced(session.groups, position, group))

@@ -5,7 +5,7 @@ Everything here is a pure function of stored facts and `now`; it does not matter
 
 from collections.abc import Iterator
 from enum import Enum, auto
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from synckairos.domain import clocks
 from synckairos.domain.model import (
@@ -18,6 +18,7 @@ from synckairos.domain.model import (
     Session,
     Status,
     group_position,
+    replaced,
     with_group,
     with_participant,
 )
@@ -95,18 +96,29 @@ def replace_running_clock(session: Session, clock: Clock) -> Session:
 def charge(session: Session, now: int) -> Session:
     """Return the session with what has run until `now` taken out of the clocks: also how it looks at `now`."""
     spent = uncharged(session, now)
-    if spent == 0:
-        return session
-    charged = replace_running_clock(session, clocks.charge(running_clock(session), spent))
-    return count_use(charged, spent)._replace(charged_ms=session.charged_ms + spent)
+    return spend(session, clocks.charge(running_clock(session), spent), spent) if spent else session
 
 
-def count_use(session: Session, spent: int) -> Session:
-    """Add `spent` ms to the active participant's use where somebody else holds the bank."""
-    if session.active is None or session.rules.mode is Mode.PER_PARTICIPANT:
-        return session
-    active = session.participants[session.active]
-    return with_participant(session, session.active, active._replace(clock=clocks.charge(active.clock, spent)))
+def spend(session: Session, clock: Clock, spent: int, completed: int = 0) -> Session:
+    """Return the session after `spent` ms, which have made `clock` of its running clock, and so many completed turns.
+
+    Where somebody else holds the bank, the active participant's use is counted as well.
+    """
+    mode = session.rules.mode
+    changed: dict[str, Any] = {"charged_ms": session.charged_ms + spent}
+    if mode not in BANK_MODES:
+        changed["clock"] = clock
+    if session.active is not None:
+        active = session.participants[session.active]
+        own = clock if mode is Mode.PER_PARTICIPANT else clocks.charge(active.clock, spent)
+        active = active._replace(clock=own, cycle_count=active.cycle_count + completed)
+        changed["participants"] = replaced(session.participants, session.active, active)
+        if mode is Mode.PER_GROUP:
+            position = group_position(session, active.group_id)
+            if position is not None:
+                group = session.groups[position]._replace(clock=clock)
+                changed["groups"] = replaced(session.groups, position, group)
+    return session._replace(**changed)
 
 
 def deadline_at(session: Session) -> int | None:

@@ -1,5 +1,7 @@
 """Turns: who is next, how a turn ends and how the next one begins."""
 
+from typing import Any
+
 from synckairos.domain import clocks, timing
 from synckairos.domain.model import (
     BANK_MODES,
@@ -11,8 +13,7 @@ from synckairos.domain.model import (
     Status,
     full,
     group_position,
-    with_group,
-    with_participant,
+    replaced,
 )
 
 
@@ -72,28 +73,29 @@ def settle_turn(session: Session, at: int) -> Session:
     """Close the running turn as completed: charge it, grant the increment, count it."""
     spent = timing.uncharged(session, at)
     clock = clocks.settle(timing.running_clock(session), spent, session.rules)
-    settled = timing.count_use(timing.replace_running_clock(session, clock), spent)
-    settled = settled._replace(charged_ms=session.charged_ms + spent)
-    if settled.active is None:
-        return settled
-    active = settled.participants[settled.active]
-    return with_participant(settled, settled.active, active._replace(cycle_count=active.cycle_count + 1))
+    return timing.spend(session, clock, spent, completed=1)
 
 
 def begin_turn(session: Session, position: int | None, at: int) -> Session:
     """Start the next cycle with the participant at this position (None: nobody); a paused session stays paused."""
-    session = session._replace(active=position, cycle_number=session.cycle_number + 1, cycle_started_at=at)
-    if session.rules.mode not in CONTINUOUS_MODES:
+    mode = session.rules.mode
+    changed: dict[str, Any] = {
+        "active": position,
+        "cycle_number": session.cycle_number + 1,
+        "cycle_started_at": at,
+    }
+    if mode not in CONTINUOUS_MODES:
         resumed_at = at if session.status is Status.RUNNING else None
-        session = session._replace(carried_ms=0, charged_ms=0, resumed_at=resumed_at)
-    if session.rules.mode is Mode.PER_CYCLE:
-        return session._replace(clock=full(session.rules.time_per_cycle_ms))
-    if session.rules.mode is Mode.PER_GROUP and position is not None:
+        changed |= {"carried_ms": 0, "charged_ms": 0, "resumed_at": resumed_at}
+    if mode is Mode.PER_CYCLE:
+        changed["clock"] = full(session.rules.time_per_cycle_ms)
+    if mode is Mode.PER_GROUP and position is not None:
         member = session.participants[position]
-        group = group_position(session, member.group_id)
-        if group is not None:
-            return with_group(session, group, session.groups[group]._replace(last_index=member.participant_index))
-    return session
+        place = group_position(session, member.group_id)
+        if place is not None:
+            group = session.groups[place]._replace(last_index=member.participant_index)
+            changed["groups"] = replaced(session.groups, place, group)
+    return session._replace(**changed)
 
 
 def pause(session: Session, at: int) -> Session:
