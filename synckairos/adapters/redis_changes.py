@@ -7,13 +7,14 @@ others are busy changing stays by itself for a while, so that it takes nobody al
 
 import asyncio
 import contextlib
+import math
 import random
 import time
 from collections.abc import Callable, Coroutine
 from typing import Any, Final
 
 from synckairos.adapters.redis_chain import MOST_BYTES
-from synckairos.adapters.redis_gate import Gate
+from synckairos.adapters.redis_gate import MOST, Gate
 from synckairos.adapters.redis_guard import RedisGuard
 from synckairos.adapters.redis_keys import Keys
 from synckairos.adapters.redis_outcome import ReplyLost
@@ -33,6 +34,8 @@ HOT_PAUSE_S: Final = 0.003
 LARGE_S: Final = 10.0
 """The same for one that fills a good part of a batch by itself."""
 LARGE_BYTES: Final = MOST_BYTES // 4
+BYTES_SMOOTHING: Final = 0.05
+"""Share of the latest session in the average of bytes a call."""
 REMEMBERED: Final = 1_000
 """Sessions that are kept by themselves before those whose time is over are forgotten."""
 
@@ -54,7 +57,8 @@ class Changes:
         self._guard = guard
         self._transactions = transactions
         self._observer = observer
-        self._gate = Gate(self._carry_out_batch, group_of, weight_of=lambda queue: min(len(queue.waiting), MOST_CALLS))
+        self._gate = Gate(self._carry_out_batch, group_of, self._weight_of)
+        self._bytes_a_call = 0.0
         self._apart: dict[str, tuple[float, float]] = {}
         self._alone: set[asyncio.Task[None]] = set()
 
@@ -106,6 +110,14 @@ class Changes:
         finally:
             for queue in queues:
                 self._after_batch(queue, is_shared=len(attempt.queues) > 1)
+
+    def _weight_of(self, queue: SessionQueue) -> int:
+        """Return how much of a batch a session's calls fill, by their number or by the bytes that calls write now.
+
+        A batch that is full of bytes before it is full of calls would have read and decided the others in vain.
+        """
+        calls = min(len(queue.waiting), MOST_CALLS)
+        return max(calls, math.ceil(calls * self._bytes_a_call * MOST / MOST_BYTES))
 
     def _after_batch(self, queue: SessionQueue, *, is_shared: bool) -> None:
         if queue.trouble is None:
@@ -201,6 +213,8 @@ class Changes:
 
     def _rest(self, queue: SessionQueue) -> None:
         """Let those behind have their turn."""
+        if queue.calls and queue.bytes:
+            self._bytes_a_call += BYTES_SMOOTHING * (queue.bytes / len(queue.calls) - self._bytes_a_call)
         if queue.bytes > LARGE_BYTES:
             self._keep_apart(queue.session_id, LARGE_S, 0.0)
         queue.rest()

@@ -1,7 +1,8 @@
 """What closes a batch: who comes while an exchange is under way goes together with the next one.
 
-Nobody waits for a batch to fill while nothing is under way, so that a lone caller pays nothing; the busier a process
-is, the more go together, and the less each of them costs.
+Nobody waits for a batch to fill while calls come alone, so that a lone caller pays nothing; the busier a process is,
+the more go together, and the less each of them costs. gRPC hands calls over one by one, each a fraction of a
+millisecond after the one before: a batch that closed at once would hold the few that came during the last exchange.
 """
 
 import asyncio
@@ -11,9 +12,12 @@ from typing import Any, Final, Generic, TypeVar
 
 MOST: Final = 32
 """How much a batch holds at most: changes of sessions, or sessions to read."""
-GATHERING_TURNS: Final = 16
 GATHERING_S: Final = 0.002
-"""For how many turns of the event loop, and how long at most, a batch stays open while batches are shared."""
+"""How long a batch stays open at most while batches are shared."""
+LULL_S: Final = 0.0001
+LONGEST_LULL_S: Final = 0.0006
+"""It closes before that when nobody has come for the first of these times the size of the average batch, or for the
+second. Batches that grow wait longer for the next caller, which lets them grow until all are in that call at once."""
 SHARED: Final = 1.1
 """Batches are shared as long as they hold more than this on average."""
 SMOOTHING: Final = 0.1
@@ -40,12 +44,14 @@ class Gate(Generic[ItemT]):
         self._weight_of = weight_of
         self._waiting: dict[int, dict[ItemT, None]] = {}
         self._average: dict[int, float] = {}
+        self._latest: dict[int, float] = {}
         self._busy: dict[int, asyncio.Task[None] | asyncio.Handle] = {}
 
     def offer(self, item: ItemT) -> None:
         """Let an item through with the next batch of its group."""
         group = self._group_of(item)
         self._waiting.setdefault(group, {})[item] = None
+        self._latest[group] = time.monotonic()
         if group not in self._busy:
             self._open(group)
 
@@ -54,14 +60,19 @@ class Gate(Generic[ItemT]):
         self._waiting.get(self._group_of(item), {}).pop(item, None)
 
     def _open(self, group: int) -> None:
-        is_shared = self._average.get(group, 1.0) > SHARED
-        self._gather(group, GATHERING_TURNS if is_shared else 0, time.monotonic() + GATHERING_S)
-
-    def _gather(self, group: int, turns: int, until: float) -> None:
-        if turns == 0 or len(self._waiting[group]) >= MOST or time.monotonic() >= until:
+        average = self._average.get(group, 1.0)
+        if average <= SHARED:
             self._close(group)
         else:
-            self._busy[group] = asyncio.get_running_loop().call_soon(self._gather, group, turns - 1, until)
+            self._latest[group] = opened = time.monotonic()
+            self._gather(group, min(LONGEST_LULL_S, LULL_S * average), opened + GATHERING_S)
+
+    def _gather(self, group: int, lull_s: float, until: float) -> None:
+        is_full = len(self._waiting[group]) >= MOST
+        if is_full or time.monotonic() >= min(until, self._latest[group] + lull_s):
+            self._close(group)
+        else:
+            self._busy[group] = asyncio.get_running_loop().call_soon(self._gather, group, lull_s, until)
 
     def _close(self, group: int) -> None:
         batch, size = self._taken(self._waiting[group])

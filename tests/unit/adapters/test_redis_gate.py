@@ -1,10 +1,12 @@
 """What closes a batch: groups apart, weights kept, nobody lost."""
 
 import asyncio
+from types import SimpleNamespace
 
 import pytest
 
-from synckairos.adapters.redis_gate import MOST, Gate
+from synckairos.adapters import redis_gate
+from synckairos.adapters.redis_gate import GATHERING_S, LONGEST_LULL_S, LULL_S, MOST, Gate
 
 
 class Runs:
@@ -97,3 +99,68 @@ async def test_a_batch_that_fails_stops_nobody() -> None:
     gate.offer(1)
 
     assert await runs.settled(1) == [[1]]
+
+
+class Moving:
+    """A clock that stands until it is moved."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.now = 100.0
+        monkeypatch.setattr(redis_gate, "time", SimpleNamespace(monotonic=lambda: self.now))
+
+    async def move(self, seconds: float) -> None:
+        """Let time pass, and the event loop turn a few times."""
+        self.now += seconds
+        for _ in range(5):
+            await asyncio.sleep(0)
+
+
+async def _sharing(monkeypatch: pytest.MonkeyPatch) -> tuple[Moving, Runs, Gate[int]]:
+    """Return a gate whose batches have been shared, with nothing under way."""
+    clock, runs = Moving(monkeypatch), Runs()
+    gate = Gate(runs)
+    for item in range(MOST + 1):
+        gate.offer(-item)
+    await runs.settled(MOST + 1)
+    await clock.move(0)
+    runs.batches.clear()
+    return clock, runs, gate
+
+
+async def test_a_shared_batch_waits_for_who_comes_soon(monkeypatch: pytest.MonkeyPatch) -> None:
+    """gRPC hands calls over one after another; those that come in quick succession go together."""
+    clock, runs, gate = await _sharing(monkeypatch)
+
+    for item in range(4):
+        gate.offer(item)
+        await clock.move(LULL_S / 2)
+    assert runs.batches == []
+    await clock.move(LONGEST_LULL_S)
+
+    assert runs.batches == [[0, 1, 2, 3]]
+
+
+async def test_a_batch_does_not_wait_for_ever(monkeypatch: pytest.MonkeyPatch) -> None:
+    """However steadily they come, a batch closes in time."""
+    clock, runs, gate = await _sharing(monkeypatch)
+
+    steps = int(GATHERING_S / LULL_S) + 1
+    for item in range(steps):
+        gate.offer(item)
+        await clock.move(LULL_S)
+
+    assert runs.batches
+    assert len(runs.batches[0]) < steps
+
+
+async def test_who_comes_alone_does_not_wait(monkeypatch: pytest.MonkeyPatch) -> None:
+    """While batches are not shared, the clock need not move at all."""
+    clock, runs = Moving(monkeypatch), Runs()
+    runs.go.set()
+    gate = Gate(runs)
+
+    for item in range(3):
+        gate.offer(item)
+        await clock.move(0)
+
+    assert runs.batches == [[0], [1], [2]]
