@@ -2,7 +2,7 @@
 
 import asyncio
 from collections import deque
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from typing import Final
 
 from synckairos.application import frames
@@ -63,21 +63,19 @@ class Subscription:
 
     async def next(self) -> list[Frame]:
         """Wait for frames and return them in the order to write them."""
-        while True:
-            batch = list(self._take())
-            if batch:
-                return batch
+        while not (self._queue or self._ticks or self._progress):
             self._ready.clear()
             await self._ready.wait()
-
-    def _take(self) -> Iterator[Frame]:
-        queue, self._queue = self._queue, deque()
+        batch = list(self._queue)
+        self._queue.clear()
         self._waiting.clear()
-        yield from queue
-        ticks, self._ticks = self._ticks, {}
-        yield from ticks.values()
-        progress, self._progress = self._progress, {}
-        yield from progress.values()
+        if self._ticks:
+            batch += self._ticks.values()
+            self._ticks.clear()
+        if self._progress:
+            batch += self._progress.values()
+            self._progress.clear()
+        return batch
 
     def _append(self, frame: Frame) -> None:
         self._queue.append(frame)
@@ -90,5 +88,7 @@ class Subscription:
         self._forget_beats(session_id)
 
     def _forget_beats(self, session_id: str) -> None:
-        self._ticks.pop(session_id, None)
-        self._progress.pop(session_id, None)
+        if self._ticks:
+            self._ticks.pop(session_id, None)
+        if self._progress:
+            self._progress.pop(session_id, None)

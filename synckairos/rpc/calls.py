@@ -5,7 +5,8 @@ import inspect
 import time
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Final, Protocol
+from types import TracebackType
+from typing import TYPE_CHECKING, Any, Final, Protocol, Self
 
 import grpc
 import structlog
@@ -201,10 +202,49 @@ async def open_stream(context: Context) -> None:
     await context.send_initial_metadata(())
 
 
-async def write(context: Context, message: bytes, stall_s: float) -> None:
-    """Write one message of a stream; raises SlowConsumer if its reader takes nothing for so long."""
-    try:
-        async with asyncio.timeout(stall_s):
-            await context.write(message)
-    except TimeoutError as error:
-        raise SlowConsumer(f"nothing was read for {stall_s:g} s", stall_s=stall_s) from error
+class StreamWriter:
+    """Writes a stream's messages, and ends the stream when its reader takes nothing for too long.
+
+    `async with StreamWriter(…) as writer:` around all of its writes, of which one is under way at a time. One timer
+    serves many of them: it looks whether the one under way is too old.
+    """
+
+    def __init__(self, context: Context, stall_s: float) -> None:
+        self._context = context
+        self._stall_s = stall_s
+        self._loop = asyncio.get_running_loop()
+        self._limit = asyncio.timeout(None)
+        self._since: float | None = None
+        self._timer: asyncio.TimerHandle | None = None
+
+    async def __aenter__(self) -> Self:
+        await self._limit.__aenter__()
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+        try:
+            await self._limit.__aexit__(kind, error, traceback)
+        except TimeoutError as late:
+            raise SlowConsumer(f"nothing was read for {self._stall_s:g} s", stall_s=self._stall_s) from late
+
+    async def write(self, message: bytes) -> None:
+        """Write one message; SlowConsumer is raised at the end of the context if nobody takes it."""
+        self._since = self._loop.time()
+        if self._timer is None:
+            self._timer = self._loop.call_later(self._stall_s, self._look)
+        await self._context.write(message)
+        self._since = None
+
+    def _look(self) -> None:
+        self._timer = None
+        if self._since is None:
+            return
+        left = self._since + self._stall_s - self._loop.time()
+        if left > 0:
+            self._timer = self._loop.call_later(left, self._look)
+        else:
+            self._limit.reschedule(self._loop.time())

@@ -20,8 +20,8 @@ from synckairos.rpc.calls import (
     CallJournal,
     Context,
     MalformedRequest,
+    StreamWriter,
     open_stream,
-    write,
 )
 from synckairos.rpc.fields import Fields
 from synckairos.rpc.session_commands import SessionCommands, fill_reply
@@ -94,7 +94,8 @@ class CommandStream:
         """
         try:
             await open_stream(self._context)
-            await self._write_all()
+            async with StreamWriter(self._context, self._stall_s) as writer:
+                await self._write_all(writer)
             if self._is_draining and self._reader.cancelled():
                 raise Draining("this server is going down")
         finally:
@@ -173,12 +174,12 @@ class CommandStream:
         until = min(work.read_at + DEFAULT_DEADLINE_S, self._until)
         return await self._commands.judge(work.request, self._sender, until)
 
-    async def _write_all(self) -> None:
+    async def _write_all(self, writer: StreamWriter) -> None:
         """Write results as they come, until there will be no more of them."""
         while True:
             while self._results:
                 result = self._results.popleft()
-                await write(self._context, result, self._stall_s)
+                await writer.write(result)
                 self._under_way -= 1
                 self._bytes -= len(result)
                 self._room.set()

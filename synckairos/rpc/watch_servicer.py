@@ -10,7 +10,7 @@ from synckairos.application.ports import Head
 from synckairos.application.subscriptions import Subscription
 from synckairos.application.watching import Watching
 from synckairos.rpc import requests, resume_tokens
-from synckairos.rpc.calls import Context, open_stream, write
+from synckairos.rpc.calls import Context, StreamWriter, open_stream
 from synckairos.rpc.envelopes import encoded
 from synckairos.rpc.fields import Fields
 from synckairos.v1 import session_service_pb2 as pb
@@ -93,11 +93,12 @@ class WatchServicer:
         """Write what is queued until every session has ended; leave them without waiting for anything."""
         try:
             await open_stream(context)
-            while open_ends:
-                for frame in await subscription.next():
-                    await write(context, encoded(frame), self._stall_s)
-                    if frame.kind is FrameKind.END:
-                        open_ends -= 1
+            async with StreamWriter(context, self._stall_s) as writer:
+                while open_ends:
+                    for frame in await subscription.next():
+                        await writer.write(encoded(frame))
+                        if frame.kind is FrameKind.END:
+                            open_ends -= 1
         finally:
             for session_id in session_ids:
                 self._watching.leave(session_id, subscription)
