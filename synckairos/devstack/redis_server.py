@@ -45,6 +45,8 @@ class RedisServer(ChildServer):
             "--appendfsync": "everysec",
             "--save": "",
             "--maxmemory-policy": "noeviction",
+            # Of a window of events, nodes of the default 4 KB would keep as much that is trimmed as they hold.
+            "--stream-node-max-bytes": "1024",
             # To standard output, which goes to the log: refused options land there too.
             "--logfile": "",
         }
