@@ -46,7 +46,7 @@ def chosen_names(scenarios: Sequence[Scenario], only: Sequence[str]) -> list[str
 
 def checked_names(scenarios: Sequence[Scenario]) -> list[str]:
     """Return what a quick check looks at, in the catalogue's order."""
-    looked_at = {one.figure for one in thresholds.THRESHOLDS if one.quick_room is not None}
+    looked_at = {one.figure for one in thresholds.THRESHOLDS if one.quick is not None}
     needed = {figure.scenario for figure in figures.FIGURES if figure.name in looked_at}
     return [scenario.name for scenario in scenarios if scenario.name in needed]
 

@@ -4,11 +4,15 @@
 its room; with `--quick` it looks only at those that rounds of a third of a second on two shared cores can tell:
 
 - ratios of throughputs measured side by side: a slow machine slows down both; what remains is the luck of the scheduler
-  in a short round, which the median of several rounds and the room cover;
+  in a short round, which the median of several rounds covers;
 - bytes: the same everywhere.
 
 Not at p99 and the slowest call (one hiccup of the machine decides them), not at times and shares of a core (they are
 the machine's, and the quick sizes are smaller), and not at what needs two free cores.
+
+A quick check has limits of its own, for it runs for every commit on whatever machine there is, and how far Python keeps
+up with gRPC's C core differs from one to the next: GetSession was measured at 0.76 of the echo on one, 0.52 on another.
+They lie a fifth beyond the worst that was measured, and are what a change must not fall behind, not what is aimed at.
 """
 
 from collections.abc import Mapping
@@ -25,8 +29,8 @@ class Threshold(NamedTuple):
     aim: float | None = None
     room: float = 0.10
     """Share of the bound by which a check lets it be missed."""
-    quick_room: float | None = None
-    """The same for a quick run; None: not looked at there."""
+    quick: float | None = None
+    """What a quick check takes for the bound; None: not looked at there."""
 
 
 class Verdict(NamedTuple):
@@ -49,12 +53,12 @@ class Verdict(NamedTuple):
 
 
 THRESHOLDS: Final = (
-    Threshold("get/echo", 0.65, quick_room=0.25),
-    Threshold("switch/echo", 0.50, aim=0.60, quick_room=0.25),
-    Threshold("switch_1/floor", 1.5, is_most=True, quick_room=0.35),
-    Threshold("commands/switch", 1.6, aim=2.0, quick_room=0.25),
+    Threshold("get/echo", 0.65, quick=0.42),
+    Threshold("switch/echo", 0.50, aim=0.60, quick=0.29),
+    Threshold("switch_1/floor", 1.5, is_most=True, quick=2.4),
+    Threshold("commands/switch", 1.6, aim=2.0, quick=1.1),
     Threshold("pair_cpu", 0.10, is_most=True, room=0.5),
-    Threshold("contended/switch", 0.8, quick_room=0.30),
+    Threshold("contended/switch", 0.8, quick=0.6),
     Threshold("contended_max_ms", 100, is_most=True, room=0.5),
     Threshold("contended_pair_max_ms", 200, is_most=True, room=0.5),
     Threshold("paced_p50/echo", 2.5, is_most=True, room=0.2),
@@ -62,13 +66,13 @@ THRESHOLDS: Final = (
     Threshold("fan_out_us", 28, is_most=True, room=0.2),
     Threshold("fan_out_last_ms", 50, is_most=True, room=0.2),
     Threshold("fan_out_many_last_ms", 700, is_most=True, room=0.2),
-    Threshold("storm_kb", 40, is_most=True, quick_room=0.25),
+    Threshold("storm_kb", 40, is_most=True, quick=50),
     Threshold("ticking_core", 0.15, is_most=True, room=0.2),
     Threshold("expiry_p50_ms", 3, is_most=True, room=0.5),
     Threshold("expiry_p99_ms", 15, is_most=True, room=0.5),
-    Threshold("large/small", 0.90, room=0.05, quick_room=0.25),
-    Threshold("session_bytes", 1_024, is_most=True, room=0.0, quick_room=0.0),
-    Threshold("event_bytes", 400, is_most=True, quick_room=0.15),
+    Threshold("large/small", 0.90, room=0.05, quick=0.68),
+    Threshold("session_bytes", 1_024, is_most=True, room=0.0, quick=1_024),
+    Threshold("event_bytes", 400, is_most=True, room=0.0, quick=400),
 )
 
 
@@ -79,9 +83,10 @@ def verdicts(figures: Mapping[str, float]) -> list[Verdict]:
 
 def failures(found: list[Verdict], *, is_quick: bool) -> list[Verdict]:
     """Return those that a check does not let pass."""
-    failed = []
-    for verdict in found:
-        room = verdict.threshold.quick_room if is_quick else verdict.threshold.room
-        if room is not None and not verdict.is_within(room):
-            failed.append(verdict)
-    return failed
+    if not is_quick:
+        return [verdict for verdict in found if not verdict.is_within(verdict.threshold.room)]
+    held = []
+    for threshold, value in found:
+        if threshold.quick is not None:
+            held.append(Verdict(threshold._replace(bound=threshold.quick), value))
+    return [verdict for verdict in held if not verdict.is_met]

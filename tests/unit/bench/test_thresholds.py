@@ -25,11 +25,13 @@ def test_a_figure_stands_where_it_stands(threshold: Threshold, value: float, is_
 
 
 def test_a_quick_check_looks_only_at_what_it_can_tell() -> None:
-    """A figure without a quick room never fails a quick check."""
-    shaky, stable = Threshold("a", 1.0), Threshold("b", 1.0, quick_room=0.2)
+    """A figure without a quick limit never fails a quick check, and the others are held to that limit."""
+    shaky, stable = Threshold("a", 1.0), Threshold("b", 1.0, quick=0.8)
     found = [Verdict(shaky, 0.1), Verdict(stable, 0.7)]
 
-    assert [one.threshold for one in failures(found, is_quick=True)] == [stable]
+    (failed,) = failures(found, is_quick=True)
+
+    assert (failed.threshold.figure, failed.threshold.bound) == ("b", 0.8)
     assert [one.threshold for one in failures(found, is_quick=False)] == [shaky, stable]
 
 
