@@ -53,3 +53,15 @@ def test_readers_are_timed_beside_one_that_is_stalled() -> None:
     assert stalled.startswith("one stalled: 95 messages")
     assert stalled.endswith("it took 65,535 bytes")
     assert ratio.startswith("p99 of the others")
+
+
+def test_calls_are_measured_without_grpc() -> None:
+    """A row for every number of callers, and what the pieces take by themselves."""
+    done = bench("--sessions", "40", "--seconds", "0.1", module="bench.core")
+
+    assert done.returncode == 0, done.stdout + done.stderr
+    head, *rows, pieces = done.stdout.splitlines()
+    assert head.split() == ["callers", "GetSession", "SwitchCycle"]
+    assert [row.split()[0] for row in rows] == ["1", "4", "16", "32"]
+    assert all(float(figure) > 0 for row in rows for figure in row.split()[1::2][:2])
+    assert pieces.startswith("the pieces of a switch")
