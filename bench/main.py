@@ -118,10 +118,9 @@ def main(
     if out is not None:
         draw(result, out)
     values = {name: figure.value for name, figure in result.figures.items()}
-    missed = thresholds.failures(thresholds.verdicts(values), is_quick=quick) if check else []
-    for verdict in missed:
-        name, bound = verdict.threshold.figure, verdict.threshold.bound
-        sys.stderr.write(f"{name} is {verdict.value:.2f}, too far from {bound:g}\n")
+    missed = thresholds.complaints(thresholds.verdicts(values), is_quick=quick) if check else []
+    for complaint in missed:
+        sys.stderr.write(f"{complaint}\n")
     sys.exit(1 if missed or report.errors_of(result) else 0)
 
 

@@ -12,7 +12,7 @@ the machine's, and the quick sizes are smaller), and not at what needs two free 
 
 A quick check has limits of its own, for it runs for every commit on whatever machine there is, and how far Python keeps
 up with gRPC's C core differs from one to the next: GetSession was measured at 0.76 of the echo on one, 0.52 on another.
-They lie a fifth beyond the worst that was measured, and are what a change must not fall behind, not what is aimed at.
+The ratios lie a fifth beyond the worst that was measured; they are what no change may fall behind, not the aim.
 """
 
 from collections.abc import Mapping
@@ -32,6 +32,16 @@ class Threshold(NamedTuple):
     quick: float | None = None
     """What a quick check takes for the bound; None: not looked at there."""
 
+    def limit(self, *, is_quick: bool) -> float | None:
+        """Return what a check takes for the bound; None if it does not look at the figure."""
+        if is_quick:
+            return self.quick
+        return self.bound * (1 + self.room if self.is_most else 1 - self.room)
+
+    def is_kept(self, value: float, limit: float) -> bool:
+        """Whether a value is on the right side of a limit."""
+        return value <= limit if self.is_most else value >= limit
+
 
 class Verdict(NamedTuple):
     """How a figure stands."""
@@ -42,14 +52,15 @@ class Verdict(NamedTuple):
     @property
     def is_met(self) -> bool:
         """Whether the bound itself is kept."""
-        return self.is_within(0.0)
+        return self.threshold.is_kept(self.value, self.threshold.bound)
 
-    def is_within(self, room: float) -> bool:
-        """Whether the bound is kept, or missed by no more than this share of it."""
-        threshold = self.threshold
-        if threshold.is_most:
-            return self.value <= threshold.bound * (1 + room)
-        return self.value >= threshold.bound * (1 - room)
+    def complaint(self, *, is_quick: bool) -> str:
+        """Return what a check has to say against the figure; nothing if it lets it pass."""
+        limit = self.threshold.limit(is_quick=is_quick)
+        if limit is None or self.threshold.is_kept(self.value, limit):
+            return ""
+        side = "most" if self.threshold.is_most else "least"
+        return f"{self.threshold.figure} is {self.value:.3g}, this check asks for {limit:.3g} at {side}"
 
 
 THRESHOLDS: Final = (
@@ -81,12 +92,6 @@ def verdicts(figures: Mapping[str, float]) -> list[Verdict]:
     return [Verdict(one, figures[one.figure]) for one in THRESHOLDS if one.figure in figures]
 
 
-def failures(found: list[Verdict], *, is_quick: bool) -> list[Verdict]:
-    """Return those that a check does not let pass."""
-    if not is_quick:
-        return [verdict for verdict in found if not verdict.is_within(verdict.threshold.room)]
-    held = []
-    for threshold, value in found:
-        if threshold.quick is not None:
-            held.append(Verdict(threshold._replace(bound=threshold.quick), value))
-    return [verdict for verdict in held if not verdict.is_met]
+def complaints(found: list[Verdict], *, is_quick: bool) -> list[str]:
+    """Return what a check has to say against the figures."""
+    return [text for verdict in found if (text := verdict.complaint(is_quick=is_quick))]

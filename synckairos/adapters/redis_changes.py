@@ -32,7 +32,7 @@ HOT_S: Final = 0.1
 HOT_PAUSE_S: Final = 0.003
 """Mean pause between the turns of such a session, so that the other process gets its turn as well."""
 LARGE_S: Final = 10.0
-"""The same for one that fills a good part of a batch by itself."""
+"""How long a session stays out of batches that fills a good part of a batch by itself."""
 LARGE_BYTES: Final = MOST_BYTES // 4
 BYTES_SMOOTHING: Final = 0.05
 """Share of the latest session in the average of bytes a call."""
@@ -213,7 +213,8 @@ class Changes:
 
     def _rest(self, queue: SessionQueue) -> None:
         """Let those behind have their turn."""
-        if queue.calls and queue.bytes:
+        if queue.calls and 0 < queue.bytes <= LARGE_BYTES:
+            # Larger ones are kept apart, and fill no batch.
             self._bytes_a_call += BYTES_SMOOTHING * (queue.bytes / len(queue.calls) - self._bytes_a_call)
         if queue.bytes > LARGE_BYTES:
             self._keep_apart(queue.session_id, LARGE_S, 0.0)

@@ -24,7 +24,6 @@ from synckairos.application.errors import StoreUnavailable
 LOST: Final = (RedisConnectionError, RedisTimeoutError, OSError, TimeoutError)
 """What a broken, refused or silent connection raises."""
 
-
 NOT_READY: Final = frozenset(
     {
         "LOADING",

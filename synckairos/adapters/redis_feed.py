@@ -14,13 +14,14 @@ import structlog
 from redis.asyncio import Connection, ConnectionPool
 from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
+from redis.exceptions import ConnectionError as RedisConnectionError
 from redis.exceptions import RedisError
 from redis.maint_notifications import MaintNotificationsConfig
 
 from synckairos.adapters import redis_codec as codec
 from synckairos.adapters.redis_connections import LOST, RedisConnections
 from synckairos.adapters.redis_keys import Keys
-from synckairos.adapters.redis_wire import Command, discard, send
+from synckairos.adapters.redis_wire import Command, discard
 from synckairos.application.errors import StoreUnavailable
 from synckairos.application.ports import Head, Hint, Since
 
@@ -162,7 +163,7 @@ class RedisFeed:
             commands, self._outgoing = self._outgoing, []
             if commands and self._connection is not None:
                 packed = self._connection.pack_commands(commands)
-                await send(self._connection, packed)
+                await _send(self._connection, packed)
 
     async def _ping(self) -> None:
         while True:
@@ -191,6 +192,15 @@ class RedisFeed:
             return Hint(session_id, codec.decode_event(session_id, record) if record else None)
         except codec.UnknownLayoutError:
             return Hint(session_id, None)
+
+
+async def _send(connection: Connection, packed: list[bytes]) -> None:
+    """Write packed commands; raises what a lost connection raises."""
+    try:
+        await connection.send_packed_command(packed, check_health=False)
+    except RuntimeError as error:
+        # What uvloop says of a connection that the peer has reset while nobody used it.
+        raise RedisConnectionError("the connection was reset") from error
 
 
 def _head(encoded: bytes) -> Head | None:

@@ -15,11 +15,12 @@ MOST: Final = 32
 GATHERING_S: Final = 0.002
 """How long a batch stays open at most while batches are shared."""
 LULL_S: Final = 0.0001
+"""It closes before that when nobody has come for this time, as often as the average batch has items: batches that grow
+wait longer for the next caller, which lets them grow until all are in that call at once."""
 LONGEST_LULL_S: Final = 0.0006
-"""It closes before that when nobody has come for the first of these times the size of the average batch, or for the
-second. Batches that grow wait longer for the next caller, which lets them grow until all are in that call at once."""
+"""The most that comes to."""
 SHARED: Final = 1.1
-"""Batches are shared as long as they hold more than this on average."""
+"""Batches are shared as long as they hold more items than this on average."""
 SMOOTHING: Final = 0.1
 """Share of the latest batch in the average."""
 
@@ -42,16 +43,17 @@ class Gate(Generic[ItemT]):
         self._run = run
         self._group_of = group_of
         self._weight_of = weight_of
-        self._waiting: dict[int, dict[ItemT, None]] = {}
+        self._waiting: dict[int, dict[ItemT, int]] = {}
         self._average: dict[int, float] = {}
-        self._latest: dict[int, float] = {}
+        self._expected: dict[int, int] = {}
+        self._offered_at: dict[int, float] = {}
         self._busy: dict[int, asyncio.Task[None] | asyncio.Handle] = {}
 
     def offer(self, item: ItemT) -> None:
         """Let an item through with the next batch of its group."""
         group = self._group_of(item)
-        self._waiting.setdefault(group, {})[item] = None
-        self._latest[group] = time.monotonic()
+        self._waiting.setdefault(group, {})[item] = self._weight_of(item)
+        self._offered_at[group] = time.monotonic()
         if group not in self._busy:
             self._open(group)
 
@@ -64,30 +66,34 @@ class Gate(Generic[ItemT]):
         if average <= SHARED:
             self._close(group)
         else:
-            self._latest[group] = opened = time.monotonic()
+            self._offered_at[group] = opened = time.monotonic()
             self._gather(group, min(LONGEST_LULL_S, LULL_S * average), opened + GATHERING_S)
 
     def _gather(self, group: int, lull_s: float, until: float) -> None:
-        is_full = len(self._waiting[group]) >= MOST
-        if is_full or time.monotonic() >= min(until, self._latest[group] + lull_s):
+        """Keep a batch open; it turns with the event loop, whose timers are as coarse as a whole batch is long."""
+        waiting = self._waiting[group]
+        are_all_in = len(waiting) >= self._expected.get(group, 0) or sum(waiting.values()) >= MOST
+        if are_all_in or time.monotonic() >= min(until, self._offered_at[group] + lull_s):
             self._close(group)
         else:
             self._busy[group] = asyncio.get_running_loop().call_soon(self._gather, group, lull_s, until)
 
     def _close(self, group: int) -> None:
-        batch, size = self._taken(self._waiting[group])
+        batch = self._taken(self._waiting[group])
         if not batch:
             # Those it was opened for have withdrawn.
             self._busy.pop(group, None)
             return
         average = self._average.get(group, 1.0)
-        self._average[group] = average + SMOOTHING * (size - average)
+        self._average[group] = average + SMOOTHING * (len(batch) - average)
+        # Whoever is in this batch, and whoever comes during its exchange, is likely to call again at once.
+        self._expected[group] = len(batch)
         task = asyncio.ensure_future(self._run(batch))
         self._busy[group] = task
         task.add_done_callback(lambda _: self._next(group))
 
-    def _taken(self, waiting: dict[ItemT, None]) -> tuple[list[ItemT], int]:
-        """Take as many as fit, one at least; return them and how much they are together."""
+    def _taken(self, waiting: dict[ItemT, int]) -> list[ItemT]:
+        """Take as many as fit, one at least; what an item weighs may have changed since it was offered."""
         batch: list[ItemT] = []
         size = 0
         for item in waiting:
@@ -98,10 +104,11 @@ class Gate(Generic[ItemT]):
             size += weight
         for item in batch:
             del waiting[item]
-        return batch, size
+        return batch
 
     def _next(self, group: int) -> None:
         del self._busy[group]
+        self._expected[group] += len(self._waiting[group])
         if self._waiting[group]:
             self._open(group)
         else:

@@ -31,19 +31,6 @@ def discard(connection: Connection) -> None:
     connection._close()  # noqa: SLF001 - the one synchronous close redis-py has
 
 
-async def send(connection: Connection, encoded: bytes | list[bytes]) -> None:
-    """Write packed commands to a connection that redis-py reads; raises what a lost connection raises."""
-    try:
-        await connection.send_packed_command(encoded, check_health=False)
-    except RuntimeError as error:
-        raise _reset() from error
-
-
-def _reset() -> RedisConnectionError:
-    """Say RedisConnectionError where uvloop says RuntimeError: the peer has reset the connection while it was idle."""
-    return RedisConnectionError("the connection was reset")
-
-
 class Wire(asyncio.Protocol):
     """A connection that carries one exchange at a time."""
 
@@ -78,22 +65,28 @@ class Wire(asyncio.Protocol):
         Raises, or fails with, what a lost, refused or silent connection raises; it must not be used again then.
         """
         waiter: asyncio.Future[list[Reply]] = self._loop.create_future()
+        if not commands:
+            waiter.set_result([])
+            return waiter
+        try:
+            self._transport.write(packed(commands))
+        except RuntimeError as error:
+            # What uvloop says of a connection that the peer has reset while nobody used it.
+            raise RedisConnectionError("the connection was reset") from error
         self._waiter, self._found, self._missing = waiter, [], len(commands)
         self._until = self._loop.time() + self._timeout_s
         if self._timer is None:
             # One timer serves many exchanges: it looks whether the one under way is too old.
             self._timer = self._loop.call_later(self._timeout_s, self._look_at_the_time)
-        try:
-            self._transport.write(packed(commands))
-        except RuntimeError as error:
-            raise _reset() from error
         return waiter
 
     def close(self) -> None:
-        """Close without waiting."""
+        """Close without waiting; what an unanswered exchange has not sent yet is not sent any more."""
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
+        if self._missing:
+            self._transport.abort()
         discard(self._connection)
 
     def data_received(self, data: bytes) -> None:
@@ -102,13 +95,17 @@ class Wire(asyncio.Protocol):
             self._replies.feed(data)
             self._parse()
         except InvalidResponse as error:
-            self._fail(error)
+            self._fail(RedisConnectionError(f"this is not Redis: {error}"))
+        if not self._missing and self._replies.has_data():
+            # Whatever it is, nobody has asked for it: it must not become the answer to the next exchange.
+            self._transport.abort()
 
     def eof_received(self) -> None:
-        """Let the transport close itself."""
+        """Tell who waits; the transport closes itself, once it has sent what it still holds."""
+        self._fail(RedisConnectionError("the connection was closed"))
 
     def connection_lost(self, exc: Exception | None) -> None:
-        """Tell who waits; called by the transport."""
+        """Tell who waits, and the stream of redis-py, whose closing waits for it; called by the transport."""
         self._former.connection_lost(exc)
         self._fail(exc or RedisConnectionError("the connection was closed"))
 
@@ -127,7 +124,7 @@ class Wire(asyncio.Protocol):
             waiter.set_result(self._found)
 
     def _fail(self, error: Exception) -> None:
-        waiter, self._waiter, self._missing = self._waiter, None, 0
+        waiter, self._waiter = self._waiter, None
         if waiter is not None and not waiter.done():
             waiter.set_exception(error)
 

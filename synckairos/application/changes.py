@@ -81,7 +81,7 @@ def existing(session_id: str, reading: Reading) -> Session:
 def refuse_if_far_behind(session: Session, now: int, lifetimes: Lifetimes) -> None:
     """Raise CatchingUp if more is due than a caller should wait for.
 
-    Only a chain of cycles can be: anything else has at most a boundary for every holder, of which there are fewer.
+    Only a chain of cycles can be: anything else has at most a boundary for every holder, of which there are no more.
     """
     if session.rules.on_expire is not OnExpire.ADVANCE:
         return

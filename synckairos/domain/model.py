@@ -91,7 +91,7 @@ class Group(NamedTuple):
     last_index: int = -1
 
 
-HolderT = TypeVar("HolderT", bound=Participant | Group)
+MemberT = TypeVar("MemberT", bound=Participant | Group)
 
 
 class Rules(NamedTuple):
@@ -172,9 +172,9 @@ def group_position(session: Session, group_id: str | None) -> int | None:
     return None
 
 
-def replaced(holders: tuple[HolderT, ...], position: int, holder: HolderT) -> tuple[HolderT, ...]:
+def replaced(members: tuple[MemberT, ...], position: int, member: MemberT) -> tuple[MemberT, ...]:
     """Return participants, or groups, with another one at this position."""
-    return (*holders[:position], holder, *holders[position + 1 :])
+    return (*members[:position], member, *members[position + 1 :])
 
 
 def with_participant(session: Session, position: int, participant: Participant) -> Session:

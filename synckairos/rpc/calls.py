@@ -236,8 +236,10 @@ class StreamWriter:
         self._since = self._loop.time()
         if self._timer is None:
             self._timer = self._loop.call_later(self._stall_s, self._look)
-        await self._context.write(message)
-        self._since = None
+        try:
+            await self._context.write(message)
+        finally:
+            self._since = None
 
     def _look(self) -> None:
         self._timer = None

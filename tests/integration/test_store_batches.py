@@ -265,6 +265,21 @@ async def test_more_than_a_batch_holds(line: Line, monkeypatch: pytest.MonkeyPat
     await line.assert_released()
 
 
+async def test_large_sessions_leave_the_batches_of_small_ones_alone(line: Line) -> None:
+    """They go by themselves, and what they write does not count for what fits into a batch."""
+    first, large, *others = await several(line, 22)
+    metadata = Struct()
+    metadata["text"] = "x" * 9_900
+    update = Update(metadata=metadata.SerializeToString())
+    for _ in range(30):
+        await ask(line.process.store, large.session_id, update)
+    seen = Seen(line)
+
+    await together(line, first, [switch(line, one) for one in others])
+
+    assert [sum(one.session_id.encode() in chunk for one in others) for chunk in seen.commits] == [0, 20]
+
+
 @pytest.mark.parametrize("lose", [lose_reply, lose_commit], ids=["reply lost", "commit lost"])
 async def test_a_batch_of_unknown_outcome_is_applied_exactly_once(line: Line, lose: Lose) -> None:
     """Each session is looked into by itself, calls that shared it together; everybody is answered what is stored."""

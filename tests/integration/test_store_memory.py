@@ -19,7 +19,7 @@ from tests.contract.store_process import StoreProcess
 
 SESSIONS: Final = 500
 SESSION_BYTES: Final = 1_024
-EVENT_BYTES: Final = 450
+EVENT_BYTES: Final = 340
 REQUEST_BYTES: Final = 256
 PARTITION: Final = 7
 NOBODY = Request()
@@ -81,9 +81,9 @@ async def test_a_running_session(backend: RedisBackend, process: StoreProcess, m
 
 
 async def test_a_retained_event(backend: RedisBackend, process: StoreProcess, measured: Report) -> None:
-    """An event of a full window takes less than 450 bytes on average, its share of the stream included.
+    """An event of a full window takes less than 340 bytes on average, its share of the stream included.
 
-    Redis allots a stream 4 KB at a time, and frees what has been trimmed as late: sessions differ by their age.
+    Redis allots a stream a node at a time, and frees what has been trimmed as late: sessions differ by their age.
     """
     ids = [new_id() for _ in range(50)]
     for age, session_id in enumerate(ids):
@@ -101,7 +101,7 @@ async def test_a_retained_event(backend: RedisBackend, process: StoreProcess, me
 
 
 async def test_an_event_for_the_audit_trail(backend: RedisBackend, process: StoreProcess, measured: Report) -> None:
-    """The outbox is the buffer for when PostgreSQL is away: an event in it takes less than 450 bytes, too."""
+    """The outbox is the buffer for when PostgreSQL is away: an event in it takes less than 340 bytes, too."""
     session_id = new_id()
     session = await started(process, session_id)
     for _ in range(500):

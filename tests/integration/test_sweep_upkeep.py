@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from synckairos.adapters.redis_keys import partition_of
+from synckairos.adapters.redis_keys import PARTITIONS, partition_of
 from synckairos.application.expiry import MAX_PER_PARTITION
 from synckairos.application.ports import Request
 from synckairos.devstack import RedisServer
@@ -191,6 +191,17 @@ async def test_a_session_nobody_can_read_does_not_stop_the_others(backend: Redis
 
     assert backend.redis.get(process.keys.of(foreign.session_id).session) == b"\x09 of a newer layout"
     assert indexed(backend, process, foreign.session_id)[0] == foreign.updated_at + 600_000
+
+
+async def test_sessions_of_a_newer_layout_alone_are_no_trouble(backend: RedisBackend, process: StoreProcess) -> None:
+    """Their entries are the newer version's business, and to ask Redis for nothing is no trouble."""
+    foreign = await running(process.store)
+    backend.redis.set(process.keys.of(foreign.session_id).session, b"\x09 of a newer layout")
+
+    repaired = [await process.deadlines.repair() for _ in range(2 * PARTITIONS)]
+
+    assert sum(repaired) == 0
+    process.guard.require()
 
 
 async def test_an_index_of_the_wrong_type_does_not_end_the_sweep(backend: RedisBackend, process: StoreProcess) -> None:

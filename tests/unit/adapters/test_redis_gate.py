@@ -153,6 +153,57 @@ async def test_a_batch_does_not_wait_for_ever(monkeypatch: pytest.MonkeyPatch) -
     assert len(runs.batches[0]) < steps
 
 
+async def test_when_all_are_in_nobody_waits(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Those of the last batch, and those that came during its exchange, are all that is waited for."""
+    clock, runs, gate = await _sharing(monkeypatch)
+    runs.go.clear()
+    gate.offer(0)
+    await clock.move(LONGEST_LULL_S)
+    gate.offer(1)
+    gate.offer(2)
+    assert runs.batches == [[0]]
+
+    runs.go.set()
+    await clock.move(0)
+    assert runs.batches == [[0]]
+    gate.offer(3)
+    await clock.move(0)
+
+    assert runs.batches == [[0], [1, 2, 3]]
+
+
+async def test_a_batch_that_is_full_by_weight_does_not_wait(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What comes then would not fit in any more."""
+    clock, runs = Moving(monkeypatch), Runs()
+    gate = Gate(runs, weight_of=lambda item: MOST // 2 if item > 0 else 1)
+    for item in range(MOST + 1):
+        gate.offer(-item)
+    await runs.settled(MOST + 1)
+    await clock.move(0)
+    runs.batches.clear()
+
+    gate.offer(1)
+    await clock.move(0)
+    assert runs.batches == []
+    gate.offer(2)
+    await clock.move(0)
+
+    assert runs.batches == [[1, 2]]
+
+
+async def test_a_heavy_item_that_comes_alone_does_not_wait(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Batches are shared by their number of items, whatever those weigh."""
+    clock, runs = Moving(monkeypatch), Runs()
+    runs.go.set()
+    gate = Gate(runs, weight_of=lambda _: MOST // 4)
+
+    for item in range(20):
+        gate.offer(item)
+        await clock.move(0)
+
+    assert len(runs.batches) == 20
+
+
 async def test_who_comes_alone_does_not_wait(monkeypatch: pytest.MonkeyPatch) -> None:
     """While batches are not shared, the clock need not move at all."""
     clock, runs = Moving(monkeypatch), Runs()

@@ -6,7 +6,7 @@ from unittest.mock import Mock
 import pytest
 from redis.asyncio import Connection
 from redis.exceptions import ConnectionError as RedisConnectionError
-from redis.exceptions import InvalidResponse, ResponseError
+from redis.exceptions import ResponseError
 
 from synckairos.adapters.redis_wire import Wire
 
@@ -60,17 +60,61 @@ async def test_an_error_reply_is_one_of_the_replies() -> None:
 
 @pytest.mark.parametrize(
     ("received", "raised"),
-    [(b"-LOADING the dataset\r\n", RedisConnectionError), (b"what is this\r\n", InvalidResponse)],
+    [(b"-LOADING the dataset\r\n", "LOADING|loading|dataset"), (b"what is this\r\n", "this is not Redis")],
 )
-async def test_what_ends_an_exchange(received: bytes, raised: type[Exception]) -> None:
-    """A server that is not there yet, or something that is no Redis."""
+async def test_what_ends_an_exchange(received: bytes, raised: str) -> None:
+    """A server that is not there yet, or something that is no Redis: what was asked may have been done."""
     line = Line()
     replies = line.wire.exchange(ASKED)
 
     line.wire.data_received(received)
 
-    with pytest.raises(raised):
+    with pytest.raises(RedisConnectionError, match=raised):
         await replies
+
+
+async def test_an_exchange_of_nothing_is_over_at_once() -> None:
+    """Nothing is written for it, and nothing waited for."""
+    line = Line()
+
+    assert await line.wire.exchange([]) == []
+    line.transport.write.assert_not_called()
+
+
+async def test_the_end_of_the_stream_ends_the_exchange() -> None:
+    """Before the transport has closed: it may have much to send to nobody."""
+    line = Line()
+    replies = line.wire.exchange(ASKED)
+
+    line.wire.eof_received()
+
+    with pytest.raises(RedisConnectionError):
+        await replies
+
+
+@pytest.mark.parametrize("answered", [False, True])
+async def test_what_nobody_has_asked_for_closes_the_connection(answered: bool) -> None:
+    """It must not become the answer to the next exchange."""
+    line = Line()
+    if answered:
+        line.wire.exchange(ASKED)
+
+    line.wire.data_received(ANSWER * answered + b"+OK\r\n")
+
+    line.transport.abort.assert_called_once_with()
+
+
+@pytest.mark.parametrize("answered", [False, True])
+async def test_closing_sends_nothing_more_of_what_is_unanswered(answered: bool) -> None:
+    """Half of a transaction in the buffers would reach a server that comes back."""
+    line = Line()
+    line.wire.exchange(ASKED)
+    if answered:
+        line.wire.data_received(ANSWER)
+
+    line.wire.close()
+
+    assert line.transport.abort.called is not answered
 
 
 @pytest.mark.parametrize("error", [None, ConnectionResetError()])
