@@ -32,7 +32,7 @@ from synckairos.devstack import RedisServer
 from synckairos.domain.timing import Lifetimes
 from synckairos.rpc.requests import Sender
 from synckairos.rpc.session_commands import SessionCommands, fill_reply
-from synckairos.telemetry import Metrics
+from synckairos.telemetry import Metrics, configure_logging
 from synckairos.v1 import session_service_pb2 as pb
 from tests.harness.client import two_players
 
@@ -113,6 +113,7 @@ async def _measure(sessions: int, seconds: float) -> None:
 
 def main(sessions: int = SESSIONS, seconds: float = 2.0) -> None:
     """Measure."""
+    configure_logging("warning", "auto")
     uvloop.run(_measure(sessions, seconds))
 
 
