@@ -66,6 +66,9 @@ class Subscription:
         while not (self._queue or self._ticks or self._progress):
             self._ready.clear()
             await self._ready.wait()
+        return self._take()
+
+    def _take(self) -> list[Frame]:
         batch = list(self._queue)
         self._queue.clear()
         self._waiting.clear()
