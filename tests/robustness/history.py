@@ -37,7 +37,8 @@ class Run(msgspec.Struct, tag_field="record", tag="run"):
 class Fault(msgspec.Struct, tag_field="record", tag="fault"):
     """Something that was done to a part: from `began` until it answered again.
 
-    `began_ms` is Redis' clock when it had been done. Of a power loss, what was answered from `cut_at` on may be lost.
+    `began_ms` is Redis' clock when it had been done. Of a power loss, what was answered from `cut_at` on may be lost;
+    `exit_code` is what a server that was asked to stop ended with.
     """
 
     kind: str
@@ -50,6 +51,7 @@ class Fault(msgspec.Struct, tag_field="record", tag="fault"):
     amount_ms: int = 0
     cut_at: float | None = None
     bytes_cut: int = 0
+    exit_code: int | None = None
 
 
 class Call(msgspec.Struct, tag_field="record", tag="call"):

@@ -17,6 +17,7 @@ from tests.robustness.schedule import FaultKind
 OF_A_SERVER: Final = frozenset(
     {
         FaultKind.SERVER_KILLED,
+        FaultKind.SERVER_STOPPED,
         FaultKind.SERVER_FROZEN,
         FaultKind.CONNECTIONS_CUT,
         FaultKind.NETWORK_SLOW,
