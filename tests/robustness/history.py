@@ -58,7 +58,7 @@ class Call(msgspec.Struct, tag_field="record", tag="call"):
     """One attempt of an operation; `operation` is the request id, which all its attempts have in common.
 
     A refusal says for sure that nothing was changed; nobody knows after an unknown outcome. `view` is the digest of the
-    session that was answered, as of `server_time` (ms).
+    session that was answered, as of `server_time` (ms). `is_command` if it went over a stream of commands.
     """
 
     operation: str
@@ -75,6 +75,7 @@ class Call(msgspec.Struct, tag_field="record", tag="call"):
     replayed: bool = False
     server_time: int = 0
     view: str = ""
+    is_command: bool = False
 
 
 class Stream(msgspec.Struct, tag_field="record", tag="stream"):

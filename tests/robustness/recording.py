@@ -16,6 +16,7 @@ from tests.robustness.final_state import outbox_length, read_rows, read_stored
 from tests.robustness.history import History, Run
 from tests.robustness.schedule import PlannedFault
 from tests.robustness.watchers import Follower, Manner, Place
+from tests.robustness.ways import Calls, CommandStreams
 
 DRAIN_S: Final = 60.0
 RECONNECTS_SOON: Final = (
@@ -43,6 +44,8 @@ class Play(NamedTuple):
     seconds: float
     faults: Sequence[PlannedFault] = ()
     callers: int = 6
+    commanders: int = 2
+    """Of the callers, those who share streams of commands."""
     habits: Habits = Habits()
     manners: Sequence[Manner] = MANNERS
     bug: str = ""
@@ -68,7 +71,10 @@ async def record(
         stubs = [
             await exits.enter_async_context(connect(address, *RECONNECTS_SOON)) for address in deployment.addresses
         ]
-        callers = [Caller(f"{play.seed} caller {n}", stubs, pool, history, play.habits) for n in range(play.callers)]
+        calls, commands = Calls(stubs), CommandStreams(stubs)
+        exits.push_async_callback(commands.close)
+        ways = [commands if n < play.commanders else calls for n in range(play.callers)]
+        callers = [Caller(f"{play.seed} caller {n}", way, pool, history, play.habits) for n, way in enumerate(ways)]
         place = Place(stubs, pool, history, lambda: deployment.redis.latest_ms)
         followers = [Follower(n, f"{play.seed} follower {n}", place, how) for n, how in enumerate(play.manners)]
         await _perform(deployment, play, history, callers, followers, pool, on_progress)

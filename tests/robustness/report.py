@@ -42,6 +42,7 @@ class Report(msgspec.Struct):
     seconds: float
     faults: dict[str, int]
     calls: dict[str, int]
+    commands: int
     mutations_ok: int
     replayed: int
     sessions: int
@@ -78,6 +79,7 @@ def report_of(history: History, violations: Sequence[Violation]) -> Report:
         seconds=run.seconds,
         faults=dict(Counter(fault.kind for fault in history.faults).most_common()),
         calls=dict(Counter(_outcome(call.outcome, call.reason) for call in calls).most_common()),
+        commands=sum(call.is_command for call in calls),
         mutations_ok=sum(call.outcome == "ok" and call.method != "GetSession" for call in calls),
         replayed=sum(call.replayed for call in calls),
         sessions=len({row.session_id for row in rows}),

@@ -34,6 +34,7 @@ async def test_a_minute_of_faults_breaks_no_promise(tmp_path: Path, measured: Ca
     assert violations == [], (f"seed {SEED}", *report.schedule, *report.examples)
     assert [fault.kind for fault in history.faults] == [fault.kind for fault in planned]
     assert report.mutations_ok > 500
+    assert report.commands > 200
     assert report.events_by_deadline > 0
     assert report.resumes > 0
     write(history, tmp_path / "history.jsonl")

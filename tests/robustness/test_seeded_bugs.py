@@ -105,6 +105,7 @@ async def test_without_a_bug_nothing_is_broken(
     assert {"event", "tick", "progress", "snapshot"} <= {message.kind for message in history.messages}
     assert any(row.cause == "deadline" for row in history.rows)
     assert any(call.replayed for call in history.calls)
+    assert any(call.is_command for call in history.calls)
 
 
 async def test_an_event_trimmed_before_its_commit_is_missed(measured: Callable[[str], None]) -> None:
