@@ -24,7 +24,7 @@ def _unannounced(stop: Fault, history: History) -> Iterator[Violation]:
     for watch in watches(history):
         end = ends.get(watch.stream.stream)
         was_open = watch.stream.server == stop.target and watch.stream.opened < stop.began
-        if not was_open or not watch.messages:
+        if not was_open or watch.stream.is_slow or not watch.messages:
             continue
         if end is None or end.is_left or not stop.began <= end.at <= stop.ended:
             continue

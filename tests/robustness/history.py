@@ -79,13 +79,17 @@ class Call(msgspec.Struct, tag_field="record", tag="call"):
 
 
 class Stream(msgspec.Struct, tag_field="record", tag="stream"):
-    """A stream that was opened, with the token (empty for none) each session was resumed from."""
+    """A stream that was opened, with the token (empty for none) each session was resumed from.
+
+    Who is slow stops reading now and then, and is told of nothing in the meantime.
+    """
 
     stream: int
     follower: int
     server: int
     opened: float
     tokens: dict[str, str]
+    is_slow: bool = False
 
 
 class Message(msgspec.Struct, tag_field="record", tag="message"):

@@ -7,6 +7,7 @@ from synckairos.application.frames import Frame, FrameKind, GapReason
 from synckairos.application.ports import Head
 from synckairos.rpc import resume_tokens
 from synckairos.v1 import session_service_pb2 as pb
+from tests.robustness.checks_streams import SLOW_CONSUMER
 from tests.robustness.promises import Promise
 from tests.robustness.tale import ANN, BANK_MS, SESSION, Tale
 from tests.robustness.test_checks_calls import broken
@@ -236,3 +237,13 @@ def test_a_warning_at_the_wrong_instant_is_not_truthful(tale: Tale) -> None:
 
     tale.watch(tale.snapshot(2), frames.warning(session, due - 4_499, 4_500))
     assert broken(tale.finish()) == {Promise.TRUTHFUL}
+
+
+def test_who_reads_is_not_cut_off_as_slow(tale: Tale) -> None:
+    """It is right for who has stopped reading, and for nobody else."""
+    tale.watch(tale.snapshot(2), tale.event(3))
+    tale.history.ends[-1].reason, tale.history.ends[-1].is_left = SLOW_CONSUMER, False
+    assert broken(tale.finish()) == {Promise.RELIABLE}
+
+    tale.history.streams[-1].is_slow = True
+    assert judge(tale.finish()) == []

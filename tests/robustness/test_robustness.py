@@ -37,5 +37,6 @@ async def test_a_minute_of_faults_breaks_no_promise(tmp_path: Path, measured: Ca
     assert report.commands > 200
     assert report.events_by_deadline > 0
     assert report.resumes > 0
+    assert report.gaps.get("SLOW_READER", 0) + report.cut_off > 0
     write(history, tmp_path / "history.jsonl")
     assert judge(read(tmp_path / "history.jsonl")) == []

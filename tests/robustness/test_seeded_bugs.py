@@ -31,6 +31,7 @@ BUSY: Final = Play(
     SECONDS,
     callers=6,
     habits=Habits(pause_s=(0.01, 0.08), repeats=0.3, sessions=12, budgets_ms=(1_000, 1_000, 2_000)),
+    slow_readers=0,
     manners=[Manner(stays_s=(0.5, 1.5), tick_ms=100, progress_ms=200)] * 10 + [Manner(sessions=6)] * 2,
 )
 
