@@ -139,13 +139,7 @@ class RedisGuard:
     async def watch(self, read_time: Callable[[], Awaitable[object]], *, may_init: bool) -> None:
         """Probe the store for ever, and read its clock now and then so that the estimate stays fresh."""
         while True:
-            try:
-                await self._probe(may_init=may_init)
-                await read_time()
-            except (StoreUnavailable, StoreLayoutError) as error:
-                self._become(str(error))
-            except (ResponseError, ValueError) as error:
-                self._become(f"the store answers what nobody understands: {error}")
+            await self._look(read_time, may_init=may_init)
             self._wake.clear()
             try:
                 async with asyncio.timeout(PROBE_UP_S if self.is_ready else PROBE_DOWN_S):
@@ -154,6 +148,21 @@ class RedisGuard:
                 await asyncio.sleep(PROBE_DOWN_S / 4)
             except TimeoutError:
                 continue
+
+    async def _look(self, read_time: Callable[[], Awaitable[object]], *, may_init: bool) -> None:
+        try:
+            await self._probe(may_init=may_init)
+            await read_time()
+        except (StoreUnavailable, StoreLayoutError) as error:
+            self._become(str(error))
+        except (ResponseError, ValueError) as error:
+            self._become(f"the store answers what nobody understands: {error}")
+        except Exception as error:
+            # A bug. A guard that ended with it would never find the store to be there again, and every call be refused.
+            problem = f"looking at the store failed: {type(error).__name__}"
+            if problem != self._problem:
+                _log.exception("probe_failed")
+            self._become(problem)
 
     async def _probe(self, *, may_init: bool) -> None:
         if self._known is None:

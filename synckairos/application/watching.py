@@ -169,31 +169,35 @@ class Watching:
             return View(since.session, since.session.updated_at)
 
     async def _level(self, topic: Topic, session: Session, position: Head | None) -> Since | None:
-        """Bring the topic at least to `session`; with a position return what the store retains from it on."""
+        """Bring the topic to what a reading of the store has shown, `session` being the first; as of the last of them.
+
+        With a position return what the store retains from it on. Also a topic that is ahead of the reading is looked
+        into: a hint has overtaken it, or the store came back without its last moments and nobody has noticed yet.
+        """
         for _ in range(MAX_LEVELLING):
-            if topic.session is not None and (topic.is_in_doubt or _is_behind(topic.session, session)):
-                await self._advance(topic, topic.session)
+            seen = topic.session
+            if seen is not None and (topic.is_in_doubt or not topic.is_at(_head_of(session))):
+                session = await self._advance(topic, seen)
                 continue
             if position is None:
                 return None
             since = await self._feed.since(topic.session_id, position.version)
-            if not all(map(topic.take, since.events)):
-                session = since.session or session
-                continue
-            if not since.events or topic.session is None or not _precedes(since.events[-1].session, topic.session):
+            session = since.session or session
+            if all(map(topic.take, since.events)) and topic.is_at(_head_of(session)):
                 return since
         text = f"session {topic.session_id} changes faster than it can be read"
         raise CatchingUp(text, session_id=topic.session_id)
 
-    async def _advance(self, topic: Topic, seen: Session) -> None:
-        """Bring a topic to what the store holds, unless it has moved from `seen` by itself meanwhile."""
+    async def _advance(self, topic: Topic, seen: Session) -> Session:
+        """Bring a topic to what the store holds, unless it has moved from `seen` by itself meanwhile; return that."""
         doubts = topic.doubts
         since = await self._feed.since(topic.session_id, seen.version)
         if since.session is None:
             # Gone, unless the whole store is: whoever reads sessions knows how to tell.
-            await self._sessions.get(topic.session_id)
-        elif topic.session is seen:
+            return (await self._sessions.get(topic.session_id)).session
+        if topic.session is seen:
             topic.reconcile(since, doubts)
+        return since.session
 
     def _greet(
         self, topic: Topic, position: Head | None, since: Since | None, now: int, subscription: Subscription
@@ -286,11 +290,5 @@ def _concerns_one_session(error: Exception) -> bool:
     return isinstance(error, TransientError | Contention) and "session_id" in error.details
 
 
-def _precedes(one: Session, other: Session) -> bool:
-    return (one.epoch, one.version) < (other.epoch, other.version)
-
-
-def _is_behind(one: Session, other: Session) -> bool:
-    """Whether the store has been read at a later version, or at the same one of another branch."""
-    is_fork = (one.epoch, one.version) == (other.epoch, other.version) and one.change_id != other.change_id
-    return is_fork or _precedes(one, other)
+def _head_of(session: Session) -> Head:
+    return Head(session.epoch, session.version, session.change_id)

@@ -6,12 +6,15 @@ from typing import Final
 from tests.robustness.checks_promptness import calm
 from tests.robustness.history import Call, History
 from tests.robustness.promises import Promise, Violation
+from tests.robustness.ways import BROKEN
 
 ENOUGH: Final = 10
 """Calls of which a share says something."""
 BOUND: Final = 0.2
 """The share of calls that may fail: connections are made again for some moments after a fault is over."""
-AWAY: Final = frozenset({"STORE_UNAVAILABLE", "UNAVAILABLE", "DEADLINE_EXCEEDED", "OUTCOME_UNKNOWN", "DRAINING"})
+AWAY: Final = frozenset(
+    {"STORE_UNAVAILABLE", "UNAVAILABLE", "DEADLINE_EXCEEDED", "OUTCOME_UNKNOWN", "DRAINING", BROKEN},
+)
 
 
 def check_availability(history: History) -> Iterator[Violation]:

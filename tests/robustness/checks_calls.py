@@ -5,10 +5,12 @@ from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping
 from itertools import accumulate
 from math import inf
+from typing import NamedTuple
 
+from synckairos.rpc import resume_tokens
 from tests.robustness.branches import Branch, Branches, Entry, Life
 from tests.robustness.checks_streams import watches
-from tests.robustness.history import Call, History
+from tests.robustness.history import History
 from tests.robustness.operations import Operation
 from tests.robustness.promises import Promise, Violation
 
@@ -21,24 +23,34 @@ def check_calls(history: History, branches: Branches, operations: Operations) ->
         yield from _versions(branch)
         yield from _once(branch, operations)
         yield from _conditions(branch, operations)
-    yield from _real_time(branches, operations, _reads(history, branches))
+    yield from _real_time(branches, operations, _reads(history))
     yield from _answers(branches, operations)
 
 
-def _reads(history: History, branches: Branches) -> Iterator[Call]:
-    """Yield what is a read: every GetSession, and the snapshot that a new stream begins with.
+class Read(NamedTuple):
+    """A version that somebody was shown; `change_id` tells which branch's, where that is known."""
 
-    Right after a power loss, a server that others watch the session at may begin with what it knew before; the gap that
-    says so follows.
-    """
-    yield from (call for call in history.calls if call.method == "GetSession" and call.outcome == "ok")
+    method: str
+    session_id: str
+    epoch: int
+    version: int
+    change_id: str
+    invoked: float
+    returned: float
+
+
+def _reads(history: History) -> Iterator[Read]:
+    """Yield what is a read: every GetSession, and the snapshot that a stream begins with, alone or after a gap."""
+    for call in history.calls:
+        if call.method == "GetSession" and call.outcome == "ok":
+            at = call.invoked, call.returned
+            yield Read(call.method, call.session_id, call.epoch, call.version, "", *at)
     for watch in watches(history):
-        is_new = bool(watch.messages) and watch.messages[0].kind == "snapshot"
-        if is_new and not branches.may_show_what_was_lost(watch.messages[0].at):
-            first, opened = watch.messages[0], watch.stream.opened
-            read = Call("", watch.session_id, "WatchSession", b"", watch.stream.server, opened, first.at, "ok")
-            read.epoch, read.version = first.epoch, first.version
-            yield read
+        first = next((one for one in watch.messages[:2] if one.kind == "snapshot"), None)
+        if first is not None:
+            change_id = resume_tokens.decode(first.session_id, first.token).change_id
+            at = watch.stream.opened, first.at
+            yield Read("WatchSession", watch.session_id, first.epoch, first.version, change_id, *at)
 
 
 def _versions(branch: Branch) -> Iterator[Violation]:
@@ -100,6 +112,7 @@ class Order:
     def __init__(self, branches: Branches, branch: Branch, operations: Operations) -> None:
         spans = [_span(branches, entry, operations) for entry in branch.entries]
         self.versions = [entry.row.version for entry in branch.entries]
+        self._changes = [entry.row.change_id for entry in branch.entries]
         self.asked = list(accumulate((span[0] for span in spans), max))
         self.done = list(accumulate((span[1] for span in reversed(spans)), min))[::-1]
 
@@ -109,14 +122,19 @@ class Order:
             if self.done[place] < self.asked[place - 1]:
                 yield self.versions[place]
 
-    def allows(self, read: Call) -> bool:
+    def has(self, read: Read) -> bool:
+        """Whether what a read saw is of this branch."""
+        place = bisect_right(self.versions, read.version) - 1
+        return place >= 0 and self.versions[place] == read.version and read.change_id in {"", self._changes[place]}
+
+    def allows(self, read: Read) -> bool:
         """Whether a read saw what had been answered before it, and nothing that was asked for after it."""
         seen = bisect_right(self.versions, read.version)
         is_recent = seen == len(self.versions) or self.done[seen] >= read.invoked
         return is_recent and (not seen or self.asked[seen - 1] <= read.returned)
 
 
-def _real_time(branches: Branches, operations: Operations, reads: Iterable[Call]) -> Iterator[Violation]:
+def _real_time(branches: Branches, operations: Operations, reads: Iterable[Read]) -> Iterator[Violation]:
     """What was answered before something else was asked for comes before it; so do reads."""
     orders = {(branch.life, branch.generation): Order(branches, branch, operations) for branch in branches}
     for (life, _), order in orders.items():
@@ -131,7 +149,10 @@ def _real_time(branches: Branches, operations: Operations, reads: Iterable[Call]
         key = life, branch.generation
         if key not in orders:
             orders[key] = Order(branches, branch, operations)
-        if not orders[key].allows(read):
+        if not orders[key].has(read):
+            text = f"{read.method} saw version {read.version}, which was not there: lost, or never made"
+            yield Violation(Promise.LINEARIZABLE, read.session_id, text)
+        elif not orders[key].allows(read):
             text = f"{read.method} saw version {read.version}, which was not the latest at any moment of it"
             yield Violation(Promise.LINEARIZABLE, read.session_id, text)
 

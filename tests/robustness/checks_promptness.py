@@ -65,7 +65,7 @@ def deliveries(history: History) -> Iterator[Delivery]:
     ended = {end.stream: end.at for end in history.ends}
     stretches = calm(history)
     for watch in watches(history):
-        if watch.messages:
+        if watch.messages and not watch.stream.is_slow:
             yield from _heard(watch, answered[watch.session_id], ended.get(watch.stream.stream, 0.0), stretches)
 
 

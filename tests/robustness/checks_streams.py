@@ -17,6 +17,8 @@ from tests.robustness.promises import Promise, Violation
 
 _BY_LOSS: Final = frozenset({event_pb2.GAP_REASON_FORKED, event_pb2.GAP_REASON_EPOCH_CHANGED})
 
+SLOW_CONSUMER: Final = "RESOURCE_EXHAUSTED"
+"""The code of a stream that was cut off because its reader took nothing."""
 LONG_ENOUGH_S: Final = 3.0
 """Twice as long as the servers take to look for themselves."""
 
@@ -54,6 +56,7 @@ def check_streams(history: History, branches: Branches) -> Iterator[Violation]:
         for promise, text in reader.read():
             yield Violation(promise, watch.session_id, f"stream {watch.stream.stream}: {text}")
     yield from _left_behind(history, branches)
+    yield from _cut_off(history)
 
 
 class Reader:
@@ -196,3 +199,11 @@ def _left_behind(history: History, branches: Branches) -> Iterator[Violation]:
             if entries and seen < (life.epoch, entries[-1].row.version):
                 text = f"stream {watch.stream.stream} never saw version {entries[-1].row.version}"
                 yield Violation(Promise.RELIABLE, watch.session_id, text)
+
+
+def _cut_off(history: History) -> Iterator[Violation]:
+    """Nobody is cut off for being slow but who is."""
+    slow = {stream.stream for stream in history.streams if stream.is_slow}
+    for end in history.ends:
+        if end.reason == SLOW_CONSUMER and end.stream not in slow:
+            yield Violation(Promise.RELIABLE, "", f"stream {end.stream} was cut off as slow, and was read all the time")

@@ -6,19 +6,15 @@ import time
 from collections.abc import Sequence
 from typing import Any, Final, NamedTuple
 
-import grpc
-
 from synckairos.v1 import session_pb2
 from synckairos.v1 import session_service_pb2 as pb
-from tests.harness.client import Stub, problem_of
-from tests.robustness.history import Call, History, Outcome, digest
+from tests.robustness.history import Call, History, digest
 from tests.robustness.plays import BUDGETS_MS, LONG, MODES, Request, new_session, next_request
+from tests.robustness.ways import Answer, CommandStreams, Way
 
-CALL_S: Final = 3.0
 ATTEMPTS: Final = 12
 PAUSE_S: Final = (0.05, 0.3)
 """Between two attempts of an operation."""
-RETRIED: Final = frozenset({grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.RESOURCE_EXHAUSTED})
 OVER: Final = frozenset(
     {
         "SESSION_NOT_FOUND",
@@ -29,7 +25,6 @@ OVER: Final = frozenset(
     }
 )
 """Refusals after which a session is left to itself: it has ended, or runs on until it does."""
-UNKNOWN_REASONS: Final = frozenset({"OUTCOME_UNKNOWN", "DEADLINE_EXCEEDED", "INTERNAL"})
 
 
 class Habits(NamedTuple):
@@ -74,13 +69,15 @@ class Pool:
 class Caller:
     """One client, which keeps to one server until that fails it."""
 
-    def __init__(self, seed: str, stubs: Sequence[Stub], pool: Pool, history: History, habits: Habits) -> None:
+    def __init__(self, seed: str, way: Way, pool: Pool, history: History, habits: Habits) -> None:
         self._chance = random.Random(seed)
-        self._stubs = stubs
+        self._way = way
+        self._is_commanding = isinstance(way, CommandStreams)
+        self._servers = history.run.servers
         self._pool = pool
         self._history = history
         self._habits = habits
-        self._turn = self._chance.randrange(len(stubs))
+        self._turn = self._chance.randrange(self._servers)
         self._reads = 0
         self._name = seed
 
@@ -99,14 +96,14 @@ class Caller:
             turns = [self._turn, self._turn + 1]
             await asyncio.gather(*(self._attempt(operation, method, request, turn) for turn in turns))
         for _ in range(ATTEMPTS):
-            call, is_to_retry = await self._attempt(operation, method, request, self._turn)
-            if not is_to_retry:
+            answer = await self._attempt(operation, method, request, self._turn)
+            if not answer.is_to_retry:
                 break
             self._turn += 1
             await asyncio.sleep(self._chance.uniform(*PAUSE_S))
         else:
             return False
-        if call.outcome == "ok" and method != "GetSession" and self._chance.random() < self._habits.repeats:
+        if answer.outcome == "ok" and method != "GetSession" and self._chance.random() < self._habits.repeats:
             await self._attempt(operation, method, request, self._turn + 1)
         return True
 
@@ -133,19 +130,13 @@ class Caller:
         self._reads += 1
         return f"{self._name} read {self._reads}"
 
-    async def _attempt(self, operation: str, method: str, request: Any, turn: int) -> tuple[Call, bool]:
-        """Make one call and record it; return also whether to try again."""
-        server = turn % len(self._stubs)
+    async def _attempt(self, operation: str, method: str, request: Any, turn: int) -> Answer:
+        """Send a request once, and record it."""
+        server = turn % self._servers
         invoked = time.monotonic()
-        outcome: Outcome = "ok"
-        reason, is_to_retry, reply = "", False, None
-        try:
-            reply = await getattr(self._stubs[server], method)(request, timeout=CALL_S)
-        except grpc.aio.AioRpcError as error:
-            outcome, reason = _judged(error)
-            is_to_retry = outcome == "unknown" or error.code() in RETRIED or reason == "CONTENTION"
-            if reason in OVER:
-                self._pool.forget(request.session_id)
+        answer = await self._way.ask(server, request)
+        if answer.reason in OVER:
+            self._pool.forget(request.session_id)
         call = Call(
             operation=operation,
             session_id=request.session_id,
@@ -154,13 +145,14 @@ class Caller:
             server=server,
             invoked=invoked,
             returned=time.monotonic(),
-            outcome=outcome,
-            reason=reason,
+            outcome=answer.outcome,
+            reason=answer.reason,
+            is_command=self._is_commanding,
         )
-        if reply is not None:
-            self._note(call, reply)
+        if answer.reply is not None:
+            self._note(call, answer.reply)
         self._history.calls.append(call)
-        return call, is_to_retry
+        return answer
 
     def _note(self, call: Call, reply: Any) -> None:
         session = reply.session
@@ -173,17 +165,6 @@ class Caller:
             self._pool.forget(call.session_id)
         elif call.view and not call.replayed:
             self._pool.see(session)
-
-
-def _judged(error: grpc.aio.AioRpcError) -> tuple[Outcome, str]:
-    """Return whether an error says for sure that nothing was changed, and its reason."""
-    try:
-        reason = problem_of(error).reason
-    except AssertionError:
-        return "unknown", error.code().name  # a channel without a server, or a deadline: no details
-    if reason in UNKNOWN_REASONS or error.code() is grpc.StatusCode.INTERNAL:
-        return "unknown", reason or "INTERNAL"
-    return "refused", reason
 
 
 async def end_all(callers: Sequence[Caller], pool: Pool) -> None:

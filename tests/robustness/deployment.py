@@ -20,6 +20,8 @@ from tests.robustness.steppable_redis import SteppableRedis
 BROKER_DATABASE: Final = 1
 HEALTHY: Final = ("synckairos",)
 SERVING_S: Final = 30.0
+STALL_S: Final = 4.0
+"""Longer than any server is frozen, shorter than a slow reader rests."""
 
 
 @dataclass
@@ -43,7 +45,12 @@ class Deployment:
     def settings(self) -> dict[str, str]:
         """What all processes are told."""
         broker_url = self.redis.url.removesuffix("0") + str(BROKER_DATABASE)
-        return {"database_url": self.database_url, "broker_url": broker_url, "log_level": "warning"}
+        return {
+            "database_url": self.database_url,
+            "broker_url": broker_url,
+            "log_level": "warning",
+            "stream_stall_s": str(STALL_S),
+        }
 
     async def start(self, servers: int, module: Sequence[str] = HEALTHY, worker: Sequence[str] | None = None) -> None:
         """Start servers, and a worker if its module is named; returns once they serve."""

@@ -2,6 +2,8 @@
 
 import asyncio
 import os
+import signal
+import subprocess
 import time
 from collections.abc import Awaitable, Callable
 from typing import Final
@@ -9,6 +11,9 @@ from typing import Final
 from tests.robustness.deployment import SERVING_S, Deployment
 from tests.robustness.history import Fault
 from tests.robustness.schedule import FaultKind, PlannedFault
+
+STOP_S: Final = 15.0
+"""A server that is asked to stop has ended by then: its delay and its grace, and some time for closing."""
 
 CarryOut = Callable[[PlannedFault], Awaitable[None]]
 
@@ -20,8 +25,10 @@ class Injector:
         self._parts = deployment
         self._began_ms = 0
         self._cut: tuple[float | None, int] = None, 0
+        self._exit_code: int | None = None
         self._means: Final[dict[FaultKind, CarryOut]] = {
             FaultKind.SERVER_KILLED: self._kill_server,
+            FaultKind.SERVER_STOPPED: self._stop_server,
             FaultKind.SERVER_FROZEN: self._freeze_server,
             FaultKind.WORKER_KILLED: self._kill_worker,
             FaultKind.WORKER_FROZEN: self._freeze_worker,
@@ -38,7 +45,7 @@ class Injector:
 
     async def carry_out(self, planned: PlannedFault) -> Fault:
         """Carry one fault out, from its beginning to its end."""
-        self._cut = None, 0
+        self._cut, self._exit_code = (None, 0), None
         began = time.monotonic()
         self._began_ms = self._parts.redis.now_ms
         await self._means[planned.kind](planned)
@@ -54,11 +61,22 @@ class Injector:
             amount_ms=planned.amount_ms,
             cut_at=cut_at,
             bytes_cut=bytes_cut,
+            exit_code=self._exit_code,
         )
 
     async def _kill_server(self, planned: PlannedFault) -> None:
         server = self._parts.servers[planned.target]
         server.kill()
+        server.spawn()
+        await asyncio.to_thread(server.await_answer, "SERVING", SERVING_S)
+
+    async def _stop_server(self, planned: PlannedFault) -> None:
+        server = self._parts.servers[planned.target]
+        try:
+            self._exit_code = await asyncio.to_thread(server.stop, STOP_S)
+        except subprocess.TimeoutExpired:
+            server.kill()
+            self._exit_code = -signal.SIGKILL
         server.spawn()
         await asyncio.to_thread(server.await_answer, "SERVING", SERVING_S)
 

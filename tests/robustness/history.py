@@ -37,7 +37,8 @@ class Run(msgspec.Struct, tag_field="record", tag="run"):
 class Fault(msgspec.Struct, tag_field="record", tag="fault"):
     """Something that was done to a part: from `began` until it answered again.
 
-    `began_ms` is Redis' clock when it had been done. Of a power loss, what was answered from `cut_at` on may be lost.
+    `began_ms` is Redis' clock when it had been done. Of a power loss, what was answered from `cut_at` on may be lost;
+    `exit_code` is what a server that was asked to stop ended with.
     """
 
     kind: str
@@ -50,13 +51,14 @@ class Fault(msgspec.Struct, tag_field="record", tag="fault"):
     amount_ms: int = 0
     cut_at: float | None = None
     bytes_cut: int = 0
+    exit_code: int | None = None
 
 
 class Call(msgspec.Struct, tag_field="record", tag="call"):
     """One attempt of an operation; `operation` is the request id, which all its attempts have in common.
 
     A refusal says for sure that nothing was changed; nobody knows after an unknown outcome. `view` is the digest of the
-    session that was answered, as of `server_time` (ms).
+    session that was answered, as of `server_time` (ms). `is_command` if it went over a stream of commands.
     """
 
     operation: str
@@ -73,16 +75,21 @@ class Call(msgspec.Struct, tag_field="record", tag="call"):
     replayed: bool = False
     server_time: int = 0
     view: str = ""
+    is_command: bool = False
 
 
 class Stream(msgspec.Struct, tag_field="record", tag="stream"):
-    """A stream that was opened, with the token (empty for none) each session was resumed from."""
+    """A stream that was opened, with the token (empty for none) each session was resumed from.
+
+    Who is slow stops reading now and then, and is told of nothing in the meantime.
+    """
 
     stream: int
     follower: int
     server: int
     opened: float
     tokens: dict[str, str]
+    is_slow: bool = False
 
 
 class Message(msgspec.Struct, tag_field="record", tag="message"):

@@ -24,6 +24,7 @@ class Promise(StrEnum):
     PROMPT = "prompt"
     DURABLE = "durable"
     AVAILABLE = "available"
+    ANNOUNCED = "announced"
 
 
 class Violation(NamedTuple):

@@ -8,14 +8,16 @@ from contextlib import AsyncExitStack
 from typing import Final, NamedTuple
 
 from bench.load import eventually
-from tests.harness.client import connect
+from tests.harness.client import Stub, connect
 from tests.robustness.clients import Caller, Habits, Pool, end_all
 from tests.robustness.deployment import Deployment
 from tests.robustness.faults import Injector
 from tests.robustness.final_state import outbox_length, read_rows, read_stored
 from tests.robustness.history import History, Run
 from tests.robustness.schedule import PlannedFault
+from tests.robustness.slow_readers import NARROW, SlowReader
 from tests.robustness.watchers import Follower, Manner, Place
+from tests.robustness.ways import Calls, CommandStreams
 
 DRAIN_S: Final = 60.0
 RECONNECTS_SOON: Final = (
@@ -43,8 +45,11 @@ class Play(NamedTuple):
     seconds: float
     faults: Sequence[PlannedFault] = ()
     callers: int = 6
+    commanders: int = 2
+    """Of the callers, those who share streams of commands."""
     habits: Habits = Habits()
     manners: Sequence[Manner] = MANNERS
+    slow_readers: int = 1
     bug: str = ""
 
 
@@ -65,27 +70,42 @@ async def record(
     run = Run(play.seed, play.seconds, len(deployment.servers), 16, time.monotonic(), bug=play.bug)
     history, pool = History(run), Pool()
     async with AsyncExitStack() as exits:
-        stubs = [
-            await exits.enter_async_context(connect(address, *RECONNECTS_SOON)) for address in deployment.addresses
-        ]
-        callers = [Caller(f"{play.seed} caller {n}", stubs, pool, history, play.habits) for n in range(play.callers)]
-        place = Place(stubs, pool, history, lambda: deployment.redis.latest_ms)
-        followers = [Follower(n, f"{play.seed} follower {n}", place, how) for n, how in enumerate(play.manners)]
-        await _perform(deployment, play, history, callers, followers, pool, on_progress)
+        cast = await _cast(exits, deployment, play, history, pool)
+        await _perform(deployment, play, history, cast, pool, on_progress)
     await _settle(deployment, history, pool, drain)
     return history
+
+
+async def _cast(
+    exits: AsyncExitStack, deployment: Deployment, play: Play, history: History, pool: Pool
+) -> tuple[list[Caller], list[Follower], list[SlowReader]]:
+    async def connected(*options: tuple[str, int]) -> list[Stub]:
+        options = (*RECONNECTS_SOON, *options)
+        return [await exits.enter_async_context(connect(address, *options)) for address in deployment.addresses]
+
+    stubs, narrow = await connected(), await connected(*NARROW)
+    calls, commands = Calls(stubs), CommandStreams(stubs)
+    exits.push_async_callback(commands.close)
+    ways = [commands if n < play.commanders else calls for n in range(play.callers)]
+    callers = [Caller(f"{play.seed} caller {n}", way, pool, history, play.habits) for n, way in enumerate(ways)]
+    place = Place(stubs, pool, history, lambda: deployment.redis.latest_ms)
+    followers = [Follower(n, f"{play.seed} follower {n}", place, how) for n, how in enumerate(play.manners)]
+    slow = [
+        SlowReader(-n, f"{play.seed} slow reader {n}", place._replace(stubs=narrow), callers[0])
+        for n in range(1, play.slow_readers + 1)
+    ]
+    return callers, followers, slow
 
 
 async def _perform(
     deployment: Deployment,
     play: Play,
     history: History,
-    callers: Sequence[Caller],
-    followers: Sequence[Follower],
+    cast: tuple[list[Caller], list[Follower], list[SlowReader]],
     pool: Pool,
     on_progress: OnProgress,
 ) -> None:
-    closing = asyncio.Event()
+    closing, (callers, followers, slow) = asyncio.Event(), cast
     async with asyncio.TaskGroup() as watching:
         for follower in followers:
             watching.create_task(follower.run(closing))
@@ -93,6 +113,8 @@ async def _perform(
         async with asyncio.TaskGroup() as calling:
             for caller in callers:
                 calling.create_task(caller.run(over))
+            for reader in slow:
+                calling.create_task(reader.run_until(over))
             await _break(deployment, play, history, on_progress)
             over.set()
         history.run.stopped = time.monotonic()

@@ -9,14 +9,17 @@ import msgspec
 from rich.console import Console
 from rich.table import Table
 
+from synckairos.v1 import event_pb2
 from tests.robustness.checks_promptness import calm, deliveries
-from tests.robustness.history import Fault, History
+from tests.robustness.checks_streams import SLOW_CONSUMER
+from tests.robustness.history import Fault, History, Message
 from tests.robustness.promises import Promise, Violation
 from tests.robustness.schedule import FaultKind
 
 OF_A_SERVER: Final = frozenset(
     {
         FaultKind.SERVER_KILLED,
+        FaultKind.SERVER_STOPPED,
         FaultKind.SERVER_FROZEN,
         FaultKind.CONNECTIONS_CUT,
         FaultKind.NETWORK_SLOW,
@@ -41,6 +44,7 @@ class Report(msgspec.Struct):
     seconds: float
     faults: dict[str, int]
     calls: dict[str, int]
+    commands: int
     mutations_ok: int
     replayed: int
     sessions: int
@@ -50,7 +54,8 @@ class Report(msgspec.Struct):
     streams: int
     resumes: int
     messages: dict[str, int]
-    gaps: int
+    gaps: dict[str, int]
+    cut_off: int
     calm_s: float
     lateness_ms: Spread
     lateness_after_kill_ms: Spread
@@ -77,6 +82,7 @@ def report_of(history: History, violations: Sequence[Violation]) -> Report:
         seconds=run.seconds,
         faults=dict(Counter(fault.kind for fault in history.faults).most_common()),
         calls=dict(Counter(_outcome(call.outcome, call.reason) for call in calls).most_common()),
+        commands=sum(call.is_command for call in calls),
         mutations_ok=sum(call.outcome == "ok" and call.method != "GetSession" for call in calls),
         replayed=sum(call.replayed for call in calls),
         sessions=len({row.session_id for row in rows}),
@@ -86,7 +92,8 @@ def report_of(history: History, violations: Sequence[Violation]) -> Report:
         streams=len(history.streams),
         resumes=sum(bool(token) for stream in history.streams for token in stream.tokens.values()),
         messages=dict(Counter(message.kind for message in history.messages).most_common()),
-        gaps=sum(message.kind == "gap" for message in history.messages),
+        gaps=dict(Counter(_gap(message) for message in history.messages if message.kind == "gap").most_common()),
+        cut_off=sum(end.reason == SLOW_CONSUMER for end in history.ends),
         calm_s=round(sum(end - begin for begin, end in calm(history)), 1),
         lateness_ms=spread([row.fired_ms - row.occurred_ms for row in rows if row.fired_ms is not None]),
         lateness_after_kill_ms=spread(_after_kill(history, killed)),
@@ -113,6 +120,10 @@ def _after_kill(history: History, killed: Sequence[Fault]) -> list[float]:
         if any(kill.target == writer[before] and made[before] <= kill.began_ms <= row.occurred_ms for kill in killed):
             late.append(float(row.fired_ms - row.occurred_ms))
     return late
+
+
+def _gap(message: Message) -> str:
+    return event_pb2.GapReason.Name(message.value).removeprefix("GAP_REASON_")  # type: ignore[arg-type] # as recorded
 
 
 def _outcome(outcome: str, reason: str) -> str:

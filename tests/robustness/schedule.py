@@ -9,6 +9,7 @@ class FaultKind(StrEnum):
     """What is done to a deployment."""
 
     SERVER_KILLED = "server killed"
+    SERVER_STOPPED = "server stopped"
     SERVER_FROZEN = "server frozen"
     WORKER_KILLED = "worker killed"
     WORKER_FROZEN = "worker frozen"
@@ -59,7 +60,13 @@ _AMOUNT_MS: Final[dict[FaultKind, tuple[int, int]]] = {
 _TAKES_S: Final = 3.0
 """A process that is started again is waited for; about so long. The schedule goes on whatever it took."""
 _RESTARTS: Final = frozenset(
-    {FaultKind.SERVER_KILLED, FaultKind.WORKER_KILLED, FaultKind.REDIS_KILLED, FaultKind.POWER_LOST}
+    {
+        FaultKind.SERVER_KILLED,
+        FaultKind.SERVER_STOPPED,
+        FaultKind.WORKER_KILLED,
+        FaultKind.REDIS_KILLED,
+        FaultKind.POWER_LOST,
+    }
 )
 
 

@@ -7,6 +7,7 @@ from synckairos.application.frames import Frame, FrameKind, GapReason
 from synckairos.application.ports import Head
 from synckairos.rpc import resume_tokens
 from synckairos.v1 import session_service_pb2 as pb
+from tests.robustness.checks_streams import SLOW_CONSUMER
 from tests.robustness.promises import Promise
 from tests.robustness.tale import ANN, BANK_MS, SESSION, Tale
 from tests.robustness.test_checks_calls import broken
@@ -190,6 +191,29 @@ def test_a_new_stream_that_begins_in_the_past_is_not_linearizable(tale: Tale) ->
     assert broken(tale.finish()) == {Promise.LINEARIZABLE}
 
 
+@pytest.mark.parametrize("is_remade", [True, False], ids=["made again", "gone"])
+def test_a_new_stream_that_begins_with_what_was_lost_is_not_linearizable(is_remade: bool) -> None:
+    """Version 3 went with the power, and who begins to watch after that is shown it; then the gap."""
+    tale = Tale()
+    tale.ask(100, "StartSession", pb.StartSessionRequest())
+    tale.ask(2_000, "SwitchCycle", pb.SwitchCycleRequest())
+    lost = tale.snapshot(3, 2_700)
+    tale.lose_power(2_500, version=2)
+    kept = [tale.snapshot(2, 2_800)]
+    if is_remade:
+        tale.ask(3_500, "PauseSession", pb.PauseSessionRequest())
+        kept.append(tale.event(3))
+        for row in tale.rows[2:]:
+            row.is_fork = True
+    tale.watch(*kept)
+    tale.history.streams[-1].opened = 2.6
+    assert judge(tale.finish()) == []
+
+    tale.watch(lost, tale.gap(2, GapReason.FORKED), *kept)
+    tale.history.streams[-1].opened = 2.6
+    assert broken(tale.finish()) == {Promise.LINEARIZABLE}
+
+
 def test_a_snapshot_of_the_past_is_not_ordered(tale: Tale) -> None:
     """A slow reader got a gap, and then less than it had."""
     tale.watch(tale.snapshot(4), tale.gap(3, GapReason.SLOW_READER), tale.snapshot(3), *_rest(tale, 3))
@@ -213,3 +237,13 @@ def test_a_warning_at_the_wrong_instant_is_not_truthful(tale: Tale) -> None:
 
     tale.watch(tale.snapshot(2), frames.warning(session, due - 4_499, 4_500))
     assert broken(tale.finish()) == {Promise.TRUTHFUL}
+
+
+def test_who_reads_is_not_cut_off_as_slow(tale: Tale) -> None:
+    """It is right for who has stopped reading, and for nobody else."""
+    tale.watch(tale.snapshot(2), tale.event(3))
+    tale.history.ends[-1].reason, tale.history.ends[-1].is_left = SLOW_CONSUMER, False
+    assert broken(tale.finish()) == {Promise.RELIABLE}
+
+    tale.history.streams[-1].is_slow = True
+    assert judge(tale.finish()) == []

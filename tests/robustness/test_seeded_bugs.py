@@ -31,6 +31,7 @@ BUSY: Final = Play(
     SECONDS,
     callers=6,
     habits=Habits(pause_s=(0.01, 0.08), repeats=0.3, sessions=12, budgets_ms=(1_000, 1_000, 2_000)),
+    slow_readers=0,
     manners=[Manner(stays_s=(0.5, 1.5), tick_ms=100, progress_ms=200)] * 10 + [Manner(sessions=6)] * 2,
 )
 
@@ -105,6 +106,7 @@ async def test_without_a_bug_nothing_is_broken(
     assert {"event", "tick", "progress", "snapshot"} <= {message.kind for message in history.messages}
     assert any(row.cause == "deadline" for row in history.rows)
     assert any(call.replayed for call in history.calls)
+    assert any(call.is_command for call in history.calls)
 
 
 async def test_an_event_trimmed_before_its_commit_is_missed(measured: Callable[[str], None]) -> None:

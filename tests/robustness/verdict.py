@@ -6,6 +6,7 @@ from tests.robustness.checks_calls import check_calls
 from tests.robustness.checks_durability import check_durability
 from tests.robustness.checks_promptness import check_promptness
 from tests.robustness.checks_sessions import check_sessions
+from tests.robustness.checks_stops import check_stops
 from tests.robustness.checks_streams import check_streams
 from tests.robustness.checks_views import check_views
 from tests.robustness.history import History
@@ -24,4 +25,5 @@ def judge(history: History) -> list[Violation]:
         *check_views(history, branches),
         *check_promptness(history),
         *check_availability(history),
+        *check_stops(history, asked),
     ]

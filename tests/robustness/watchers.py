@@ -42,7 +42,7 @@ class Follower:
 
     _streams = count(1)
 
-    def __init__(self, name: int, seed: str, place: Place, how: Manner) -> None:
+    def __init__(self, name: int, seed: str, place: Place, how: Manner, *, is_slow: bool = False) -> None:
         self._name = name
         self._chance = random.Random(seed)
         self._stubs = place.stubs
@@ -50,6 +50,7 @@ class Follower:
         self._history = place.history
         self._now_ms = place.now_ms
         self._how = how
+        self._is_slow = is_slow
         self.tokens: dict[str, str] = {}
         """The sessions followed now, and where they stand."""
 
@@ -79,14 +80,14 @@ class Follower:
 
     async def _watch(self, stays_s: float) -> None:
         server = self._chance.randrange(len(self._stubs))
-        opened = Stream(next(self._streams), self._name, server, time.monotonic(), dict(self.tokens))
+        opened = Stream(next(self._streams), self._name, server, time.monotonic(), dict(self.tokens), self._is_slow)
         self._history.streams.append(opened)
         call = self._open(self._stubs[server])
         is_left, reason = False, ""
         try:
             async with asyncio.timeout(stays_s):
-                async for message in call:
-                    self._take(opened.stream, message)
+                await self._read(opened.stream, call)
+            is_left = not call.done()
         except TimeoutError:
             is_left = True
         except grpc.aio.AioRpcError as error:
@@ -96,6 +97,10 @@ class Follower:
         finally:
             call.cancel()
             self._history.ends.append(StreamEnd(opened.stream, time.monotonic(), is_left, reason))
+
+    async def _read(self, stream: int, call: Any) -> None:
+        async for message in call:
+            self._take(stream, message)
 
     def _open(self, stub: Stub) -> Any:
         intervals = {"tick_interval_ms": self._how.tick_ms, "progress_interval_ms": self._how.progress_ms}

@@ -7,6 +7,7 @@ from itertools import count
 from typing import Any, cast
 
 import pytest
+from structlog.testing import capture_logs
 
 from synckairos.adapters.redis_connections import RedisConnections
 from synckairos.adapters.redis_guard import Origin, RedisGuard, StoreIdentity, StoreLayoutError
@@ -18,11 +19,12 @@ PROBE_S = 5.0
 
 
 class MetaOnly:
-    """A Redis that holds `sk:meta` and nothing else; `is_away` makes it unreachable."""
+    """A Redis that holds `sk:meta` and nothing else; `is_away` makes it unreachable, `bug` is what asking it raises."""
 
     def __init__(self) -> None:
         self.meta: dict[str, str] = {}
         self.is_away = False
+        self.bug: Exception | None = None
         self.probes = 0
         self._listeners: list[Callable[[str], None]] = []
 
@@ -33,6 +35,9 @@ class MetaOnly:
     async def run(self, commands: Sequence[Command]) -> list[Any]:
         """Answer HGETALL, and HSET, HSETNX and HDEL within MULTI and EXEC."""
         await asyncio.sleep(0)
+        if self.bug is not None:
+            self.probes += 1
+            raise self.bug
         if self.is_away:
             for listener in self._listeners:
                 listener("Redis does not answer")
@@ -269,6 +274,25 @@ async def test_the_watch_outlives_a_store_it_does_not_understand(redis: MetaOnly
         after = await next_of(changes)
 
     assert (is_ready, after) == (False, True)
+
+
+@pytest.mark.parametrize("bug", [RuntimeError("a bug"), OSError("a bug")], ids=repr)
+async def test_the_watch_outlives_a_bug(redis: MetaOnly, guard: RedisGuard, bug: Exception) -> None:
+    """What nobody expected is a problem as long as it lasts, logged once with its traceback, and not the end."""
+    with capture_logs() as logs:
+        async with watched(guard) as changes:
+            redis.bug = bug
+            before = await next_of(changes)
+            problem, looked = guard.problem, redis.probes
+            async with asyncio.timeout(PROBE_S):
+                while redis.probes < looked + 2:  # noqa: ASYNC110 - nobody sets an event for it
+                    await asyncio.sleep(0)
+            redis.bug = None
+            after = await next_of(changes)
+
+    assert (before, after) == (False, True)
+    assert type(bug).__name__ in problem
+    assert [entry["exc_info"] for entry in logs if entry["event"] == "probe_failed"] == [True]
 
 
 async def test_a_suspicion_is_looked_into_at_once(redis: MetaOnly, guard: RedisGuard) -> None:

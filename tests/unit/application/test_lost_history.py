@@ -112,6 +112,41 @@ async def test_who_joins_after_a_fork_is_shown_the_branch_that_lives(world: Worl
     assert world.stored(SID) == kept
 
 
+@pytest.mark.parametrize("standing", ["newcomer", "with a token", "with a lost token"])
+async def test_who_joins_a_store_that_went_back_is_not_shown_what_it_lost(world: World, standing: str) -> None:
+    """The store is at an earlier version than others are shown, and the line has not been found to be broken yet."""
+    await create(world)
+    kept = await do(world, Start())
+    first, second = Subscription(), Subscription()
+    await world.watching.join(SID, None, first)
+    sessions, events = dict(world.data.sessions), dict(world.data.events)
+    lost = await do(world, Switch(), Switch())
+    world.data.sessions, world.data.events = sessions, events
+    told(first)
+    position = {"with a token": head_of(kept), "with a lost token": head_of(lost)}.get(standing)
+
+    await world.watching.join(SID, position, second)
+
+    shown = {"with a token": [("PROGRESS", 2)], "with a lost token": [("GAP", 2), ("SNAPSHOT", 2)]}
+    assert told(first) == [("GAP", 2), ("SNAPSHOT", 2)]
+    assert told(second) == shown.get(standing, [("SNAPSHOT", 2)])
+
+
+@pytest.mark.parametrize("comes_back", [False, True], ids=["newcomer", "with a token"])
+async def test_a_reading_that_a_hint_overtakes_is_no_fork(world: World, comes_back: bool) -> None:
+    """The hint of a change comes before the reading that was begun before it: one more reading, and no gap."""
+    seen = head_of(await create(world))
+    first, second = Subscription(), Subscription()
+    await world.watching.join(SID, None, first)
+    during(world.feed if comes_back else world.sessions, "since" if comes_back else "get", lambda: do(world, Start()))
+
+    await world.watching.join(SID, seen if comes_back else None, second)
+
+    assert told(first) == [("SNAPSHOT", 1), ("EVENT", 2)]
+    assert told(second) == [("EVENT" if comes_back else "SNAPSHOT", 2)]
+    assert not world.observed.gaps
+
+
 async def test_a_reading_that_hints_overtake_is_no_gap(world: World) -> None:
     """While a joiner reads what was missed the hints of it come after all: the reading is old then, and no fork."""
     await create(world)
