@@ -7,8 +7,9 @@ its room; with `--quick` it looks only at those that rounds of a third of a seco
   in a short round, which the median of several rounds covers;
 - bytes: the same everywhere.
 
-Not at latencies (one hiccup of the machine decides the slowest, and how deep its cores sleep decides a lone caller's), not
-at times and shares of a core (they are the machine's, and the quick sizes are smaller), and not at what needs two free cores.
+Not at latencies (one hiccup of the machine decides the slowest, and how deep its cores sleep decides a lone caller's),
+not at times and shares of a core (they are the machine's, and the quick sizes are smaller), and not at what needs two
+free cores.
 
 A quick check has limits of its own, for it runs for every commit on whatever machine there is, and how far Python keeps
 up with gRPC's C core differs from one to the next: GetSession was measured at 0.76 of the echo on one, 0.51 on another.
