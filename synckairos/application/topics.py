@@ -151,9 +151,9 @@ class Topic:
             return
         self._on_gap(replay.gap)
         at = self._clock.now_us() // 1_000
+        gap, snapshot = frames.gap(session, at, replay.gap, replay.min_version), frames.snapshot(session, at)
         for subscription in self._subscribers:
-            subscription.put(frames.gap(session, at, replay.gap, replay.min_version))
-            subscription.put(frames.snapshot(session, at))
+            subscription.put_gap(gap, snapshot)
         # Thresholds crossed before are in the snapshot.
         self._move_to(session, at)
         self._end_if_over(session)

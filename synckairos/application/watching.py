@@ -214,8 +214,10 @@ class Watching:
                 # Who has missed the last version has missed all that has happened since; else nobody can tell.
                 return session.updated_at if replay.events else now
             self._on_gap(replay.gap)
-            subscription.put(frames.gap(session, now, replay.gap, replay.min_version))
-        subscription.put(frames.snapshot(session, now))
+            gap = frames.gap(session, now, replay.gap, replay.min_version)
+            subscription.put_gap(gap, frames.snapshot(session, now))
+        else:
+            subscription.put(frames.snapshot(session, now))
         return now
 
     def _read(self, topic: Topic) -> None:

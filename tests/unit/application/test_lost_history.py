@@ -8,8 +8,9 @@ from typing import Any
 import pytest
 
 from synckairos.application.errors import StoreUnavailable
+from synckairos.application.frames import FrameKind, GapReason
 from synckairos.application.ports import Head, Hint, Request
-from synckairos.application.subscriptions import Subscription
+from synckairos.application.subscriptions import QUEUE_LIMIT, Subscription
 from synckairos.domain.commands import Pause, Resume, Start, Switch
 from synckairos.domain.errors import SessionNotFound
 from synckairos.domain.model import Session
@@ -73,6 +74,27 @@ async def test_the_next_version_of_another_branch_is_a_gap(world: World, polls: 
     came = told(subscription)
     assert came[0][0] == "GAP"
     assert came[1:] in ([("SNAPSHOT", 4)], [("SNAPSHOT", 3), ("EVENT", 4)])
+    assert world.observed.gaps == ["FORKED"]
+
+
+@pytest.mark.parametrize("waiting", [1, QUEUE_LIMIT - 2, QUEUE_LIMIT - 1, QUEUE_LIMIT])
+async def test_a_slow_reader_is_told_of_the_fork(world: World, waiting: int) -> None:
+    """However much waits for the reader, the step back in version is told as the fork that it is, and once."""
+    await create(world)
+    await do(world, Start())
+    subscription = Subscription()
+    await world.watching.join(SID, None, subscription)
+    told(subscription)
+    sessions, events = dict(world.data.sessions), dict(world.data.events)
+    await do(world, *[Switch()] * waiting)
+    world.data.sessions, world.data.events = sessions, events
+
+    world.watching.hint(Hint(SID, None))
+    await turns()
+
+    gap, snapshot = subscription._take()
+    assert (gap.kind, gap.reason) == (FrameKind.GAP, GapReason.FORKED)
+    assert (snapshot.kind, snapshot.session) == (FrameKind.SNAPSHOT, world.stored(SID))
     assert world.observed.gaps == ["FORKED"]
 
 
@@ -174,6 +196,7 @@ async def test_hints_of_a_former_life_come_too_late(world: World) -> None:
     await world.drain()
     subscription = Subscription()
     await world.watching.join(SID, None, subscription)
+    told(subscription)
     with without_hints(world) as late:
         await do(world, Switch(), Switch())
         recovered = await recover(world)
@@ -183,7 +206,7 @@ async def test_hints_of_a_former_life_come_too_late(world: World) -> None:
         world.watching.hint(hint)
         await turns()
 
-    assert told(subscription) == [("SNAPSHOT", 2), ("GAP", recovered.version), ("SNAPSHOT", recovered.version)]
+    assert told(subscription) == [("GAP", recovered.version), ("SNAPSHOT", recovered.version)]
     assert world.observed.gaps == ["EPOCH_CHANGED"]
     assert recovered.epoch > started.epoch
 
