@@ -41,17 +41,19 @@ class Subscription:
         self._queue.extend(replay)
         self._ready.set()
 
-    def put(self, frame: Frame) -> None:
-        """Queue a frame that must arrive; on overflow the session's frames give way to a gap and a snapshot."""
+    def put(self, frame: Frame) -> bool:
+        """Queue a frame that must arrive; return whether the session's frames gave way to a gap and a snapshot."""
         session = frame.session
-        if session is not None and self._waiting.get(frame.session_id, 0) >= self._limit:
+        overflows = session is not None and self._waiting.get(frame.session_id, 0) >= self._limit
+        if session is not None and overflows:
             overflow = frames.gap(session, frame.at, GapReason.SLOW_READER, 0)
             self.put_gap(overflow, frames.snapshot(session, frame.at))
             if frame.kind is not FrameKind.END:
-                return
+                return True
         # What was made before this frame and is still unwritten would step back in time behind it.
         self._forget_beats(frame.session_id)
         self._append(frame)
+        return overflows
 
     def put_gap(self, gap: Frame, snapshot: Frame) -> None:
         """Let all that waits of the session give way to a gap and the snapshot that follows it, whatever the limit.
