@@ -177,6 +177,9 @@ class Watching:
         for _ in range(MAX_LEVELLING):
             seen = topic.session
             if seen is not None and (topic.is_in_doubt or not topic.is_at(_head_of(session))):
+                if not topic.is_in_doubt and (session.epoch, session.version) <= (seen.epoch, seen.version):
+                    # Hints have overtaken the reading, or are another branch's; let them move the topic no further.
+                    topic.doubt()
                 session = await self._advance(topic, seen)
                 continue
             if position is None:

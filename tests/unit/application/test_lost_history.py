@@ -9,7 +9,7 @@ import pytest
 
 from synckairos.application.errors import StoreUnavailable
 from synckairos.application.frames import FrameKind, GapReason
-from synckairos.application.ports import Head, Hint, Request
+from synckairos.application.ports import Head, Hint, Request, Since
 from synckairos.application.subscriptions import QUEUE_LIMIT, Subscription
 from synckairos.domain.commands import Pause, Resume, Start, Switch
 from synckairos.domain.errors import SessionNotFound
@@ -29,6 +29,20 @@ def without_hints(world: World) -> Iterator[list[Hint]]:
     listeners, world.data.listeners = world.data.listeners, [kept.append]
     yield kept
     world.data.listeners = listeners
+
+
+def hinting_behind_readings(world: World, hints: list[Hint]) -> list[int]:
+    """Deliver one of the hints behind every reading of what was missed; return the versions that are read from."""
+    since, readings = world.feed.since, list[int]()
+
+    async def with_a_hint_behind_it(session_id: str, version: int) -> Since:
+        readings.append(version)
+        found = await since(session_id, version)
+        world.watching.hint(hints.pop(0))
+        return found
+
+    world.feed.since = with_a_hint_behind_it  # type: ignore[method-assign] # stands in for it
+    return readings
 
 
 async def recover(world: World) -> Session:
@@ -152,6 +166,31 @@ async def test_who_joins_a_store_that_went_back_is_not_shown_what_it_lost(world:
     shown = {"with a token": [("PROGRESS", 2)], "with a lost token": [("GAP", 2), ("SNAPSHOT", 2)]}
     assert told(first) == [("GAP", 2), ("SNAPSHOT", 2)]
     assert told(second) == shown.get(standing, [("SNAPSHOT", 2)])
+
+
+@pytest.mark.parametrize("comes_back", [False, True], ids=["newcomer", "with a token"])
+async def test_late_hints_of_the_lost_branch_keep_nobody_from_joining(world: World, comes_back: bool) -> None:
+    """The store went back and on differently; what it lost is still being heard of, a version with every reading."""
+    await create(world)
+    kept = await do(world, Start())
+    first, second = Subscription(), Subscription()
+    await world.watching.join(SID, None, first)
+    sessions, events = dict(world.data.sessions), dict(world.data.events)
+    with without_hints(world) as late:
+        await do(world, *[Switch()] * 40)
+    world.data.sessions, world.data.events = sessions, events
+    with without_hints(world):
+        await do(world, Pause())
+    world.watching.hint(late.pop(0))
+    world.watching.hint(late.pop(0))
+    readings = hinting_behind_readings(world, late)
+    told(first)
+
+    await world.watching.join(SID, head_of(kept) if comes_back else None, second)
+
+    assert told(second) == [("EVENT" if comes_back else "SNAPSHOT", 3)]
+    assert told(first) == [("GAP", 3), ("SNAPSHOT", 3)]
+    assert len(readings) <= 3
 
 
 @pytest.mark.parametrize("comes_back", [False, True], ids=["newcomer", "with a token"])
