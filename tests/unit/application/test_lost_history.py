@@ -112,6 +112,26 @@ async def test_a_slow_reader_is_told_of_the_fork(world: World, waiting: int) -> 
     assert world.observed.gaps == ["FORKED"]
 
 
+async def test_hints_of_another_branch_do_not_pass_for_the_next_event(world: World) -> None:
+    """Two of them come at once, the first for a version that was sent otherwise: both wait for a reading."""
+    await create(world)
+    await do(world, Start())
+    subscription = Subscription()
+    await world.watching.join(SID, None, subscription)
+    await fork(world)
+    with without_hints(world) as kept:
+        await do(world, Resume())
+    third = world.data.retained(SID)[-2]
+    told(subscription)
+
+    for hint in (Hint(SID, third), *kept):
+        world.watching.hint(hint)
+    await turns()
+
+    assert told(subscription) == [("GAP", 4), ("SNAPSHOT", 4)]
+    assert world.observed.gaps == ["FORKED"]
+
+
 async def test_a_line_that_broke_without_a_loss_costs_no_gap(world: World) -> None:
     """Nothing was lost: what was missed is sent as events, and hints count again."""
     await create(world)
