@@ -19,8 +19,8 @@ async def test_sessions_are_changed_and_watched_over_tls(redis_server: RedisServ
     authority, trusted = trustme.CA(), tmp_path / "trusted.pem"
     authority.cert_pem.write_to_path(str(trusted))
     async with tls_front(redis_server.port, authority, is_asked=False) as front:
-        settings = settings_for(f"rediss://localhost:{front.port}/0?ssl_ca_certs={trusted}")
-        async with serving(settings) as server, connect(server.address) as stub:
+        url = f"rediss://localhost:{front.port}/0?ssl_ca_certs={trusted}"
+        async with serving(settings_for(url, redis_timeout_s=10.0)) as server, connect(server.address) as stub:
             session = await running_session(stub)
             request = pb.WatchSessionRequest(session_id=session.session_id)
             async with watching(stub.WatchSession(request)) as recording:
@@ -35,10 +35,11 @@ async def test_sessions_are_changed_and_watched_over_tls(redis_server: RedisServ
 async def test_a_redis_that_nobody_vouches_for_is_not_spoken_to(redis_server: RedisServer) -> None:
     """The certificate is verified unless the URL says otherwise."""
     async with tls_front(redis_server.port, trustme.CA(), is_asked=False) as front:
-        connections = RedisConnections(f"rediss://localhost:{front.port}/0")
+        connections = RedisConnections(f"rediss://localhost:{front.port}/0", connect_timeout_s=10.0)
 
-        with pytest.raises(StoreUnavailable):
+        with pytest.raises(StoreUnavailable) as refused:
             await connections.run([("PING",)])
 
         await connections.close()
+        assert "certificate verify failed" in str(refused.value.__cause__)
         assert front.secured == 0
