@@ -3,6 +3,7 @@
 import asyncio
 from collections import deque
 from collections.abc import Iterable
+from dataclasses import replace
 from typing import Final
 
 from synckairos.application import frames
@@ -10,6 +11,8 @@ from synckairos.application.frames import Frame, FrameKind, GapReason
 
 QUEUE_LIMIT: Final = 256
 """Frames a single session may have waiting; more, and the reader gets a gap and a snapshot instead."""
+_CHANGES_OF_HISTORY: Final = (GapReason.EPOCH_CHANGED, GapReason.FORKED)
+"""The reasons that allow a step back in version, the one that says more first."""
 
 
 class Subscription:
@@ -38,18 +41,31 @@ class Subscription:
         self._queue.extend(replay)
         self._ready.set()
 
-    def put(self, frame: Frame) -> None:
-        """Queue a frame that must arrive; on overflow the session's frames give way to a gap and a snapshot."""
-        waiting = self._waiting.get(frame.session_id, 0)
-        if waiting >= self._limit and frame.session is not None:
-            self._drop(frame.session_id)
-            self._append(frames.gap(frame.session, frame.at, GapReason.SLOW_READER, 0))
-            self._append(frames.snapshot(frame.session, frame.at))
+    def put(self, frame: Frame) -> bool:
+        """Queue a frame that must arrive; return whether the session's frames gave way to a gap and a snapshot."""
+        session = frame.session
+        overflows = session is not None and self._waiting.get(frame.session_id, 0) >= self._limit
+        if session is not None and overflows:
+            overflow = frames.gap(session, frame.at, GapReason.SLOW_READER, 0)
+            self.put_gap(overflow, frames.snapshot(session, frame.at))
             if frame.kind is not FrameKind.END:
-                return
+                return True
         # What was made before this frame and is still unwritten would step back in time behind it.
         self._forget_beats(frame.session_id)
         self._append(frame)
+        return overflows
+
+    def put_gap(self, gap: Frame, snapshot: Frame) -> None:
+        """Let all that waits of the session give way to a gap and the snapshot that follows it, whatever the limit.
+
+        A change of history that the reader has not been told of yet stays the reason: the snapshot may step back.
+        """
+        told = [gap.reason, *(frame.reason for frame in self._queue if _is_gap_of(frame, gap.session_id))]
+        reason = next((change for change in _CHANGES_OF_HISTORY if change in told), gap.reason)
+        self._drop(gap.session_id)
+        # Other subscribers are sent the same frame.
+        self._append(gap if reason is gap.reason else replace(gap, reason=reason, encoded=None))
+        self._append(snapshot)
 
     def put_tick(self, frame: Frame) -> None:
         """Keep the newest tick of its session; it is written once the queue is empty."""
@@ -95,3 +111,7 @@ class Subscription:
             self._ticks.pop(session_id, None)
         if self._progress:
             self._progress.pop(session_id, None)
+
+
+def _is_gap_of(frame: Frame, session_id: str) -> bool:
+    return frame.kind is FrameKind.GAP and frame.session_id == session_id

@@ -44,6 +44,7 @@ class Topic:
     """A watched session; `users` counts those who have joined or are about to."""
 
     def __init__(self, session_id: str, clock: AuthorityClock, on_gap: Callable[[GapReason], None]) -> None:
+        """`on_gap` hears of every gap that a subscriber is told of."""
         self.session_id = session_id
         self.users = 0
         self.is_stale = False
@@ -104,7 +105,7 @@ class Topic:
         if self._session is None:
             return
         for crossing, threshold in timing.warnings_between(self._session, told_until, self._warned_until):
-            subscription.put(frames.warning(self._session, crossing, threshold))
+            self._send(subscription, frames.warning(self._session, crossing, threshold))
         self._end_if_over(self._session)
 
     def sends_to(self, subscription: Subscription) -> bool:
@@ -131,9 +132,11 @@ class Topic:
         if fresh.version == current.version + 1:
             self._apply(event)
             return True
-        if fresh.version == current.version:
-            return fresh.change_id == current.change_id
-        return fresh.version < current.version
+        if fresh.version == current.version and fresh.change_id != current.change_id:
+            # Before the store has been read the next hint would pass for the next event.
+            self.doubt()
+            return False
+        return fresh.version <= current.version
 
     def reconcile(self, since: Since, doubts: int) -> None:
         """Bring the subscribers to what the store holds: by the events missed, else by a gap and a snapshot.
@@ -149,11 +152,11 @@ class Topic:
             for event in replay.events:
                 self._apply(event)
             return
-        self._on_gap(replay.gap)
         at = self._clock.now_us() // 1_000
+        gap, snapshot = frames.gap(session, at, replay.gap, replay.min_version), frames.snapshot(session, at)
         for subscription in self._subscribers:
-            subscription.put(frames.gap(session, at, replay.gap, replay.min_version))
-            subscription.put(frames.snapshot(session, at))
+            subscription.put_gap(gap, snapshot)
+            self._on_gap(replay.gap)
         # Thresholds crossed before are in the snapshot.
         self._move_to(session, at)
         self._end_if_over(session)
@@ -171,7 +174,7 @@ class Topic:
         if subscription not in self._subscribers:
             return
         at = self._clock.now_us() // 1_000
-        subscription.put(frames.end(self.session_id, self._session, at, EndReason.DRAINING, retry_after_ms))
+        self._send(subscription, frames.end(self.session_id, self._session, at, EndReason.DRAINING, retry_after_ms))
         del self._subscribers[subscription]
 
     def tick(self, at: int) -> Frame | None:
@@ -190,11 +193,15 @@ class Topic:
             return None
         return Frame(FrameKind.PROGRESS, self.session_id, self._session, max(at, self._session.updated_at))
 
+    def _send(self, subscription: Subscription, frame: Frame) -> None:
+        if subscription.put(frame):
+            self._on_gap(GapReason.SLOW_READER)
+
     def _apply(self, event: Event) -> None:
         self._warn(event.session.updated_at)
         frame = frames.of_event(event)
         for subscription in self._subscribers:
-            subscription.put(frame)
+            self._send(subscription, frame)
         self._move_to(event.session)
         self._end_if_over(event.session)
 
@@ -219,7 +226,7 @@ class Topic:
         frame = frames.end(self.session_id, self._session, self._clock.now_us() // 1_000, reason, retry_after_ms)
         subscribers, self._subscribers = self._subscribers, {}
         for subscription in subscribers:
-            subscription.put(frame)
+            self._send(subscription, frame)
 
     def _warn(self, until: int) -> None:
         session = self._session
@@ -229,7 +236,7 @@ class Topic:
             frame = frames.warning(session, crossing, threshold)
             for subscription, told_until in self._subscribers.items():
                 if crossing > told_until:
-                    subscription.put(frame)
+                    self._send(subscription, frame)
         self._warned_until = max(self._warned_until, until)
 
     def _schedule_warning(self) -> None:

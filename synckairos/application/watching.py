@@ -177,6 +177,9 @@ class Watching:
         for _ in range(MAX_LEVELLING):
             seen = topic.session
             if seen is not None and (topic.is_in_doubt or not topic.is_at(_head_of(session))):
+                if not topic.is_in_doubt and (session.epoch, session.version) <= (seen.epoch, seen.version):
+                    # Hints have overtaken the reading, or are another branch's; let them move the topic no further.
+                    topic.doubt()
                 session = await self._advance(topic, seen)
                 continue
             if position is None:
@@ -214,8 +217,10 @@ class Watching:
                 # Who has missed the last version has missed all that has happened since; else nobody can tell.
                 return session.updated_at if replay.events else now
             self._on_gap(replay.gap)
-            subscription.put(frames.gap(session, now, replay.gap, replay.min_version))
-        subscription.put(frames.snapshot(session, now))
+            gap = frames.gap(session, now, replay.gap, replay.min_version)
+            subscription.put_gap(gap, frames.snapshot(session, now))
+        else:
+            subscription.put(frames.snapshot(session, now))
         return now
 
     def _read(self, topic: Topic) -> None:

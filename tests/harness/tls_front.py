@@ -1,4 +1,4 @@
-"""TLS in front of a PostgreSQL that has none: does the handshake of its protocol, then passes everything on."""
+"""TLS in front of a server that has none: does the handshake of its protocol, then passes everything on."""
 
 import asyncio
 import ssl
@@ -12,13 +12,17 @@ SSL_REQUEST = Struct(">II").pack(8, 80_877_103)
 
 
 class TlsFront:
-    """Listens on `port`; `secured` counts the connections whose handshake ended well."""
+    """Listens on `port`; `secured` counts the connections whose handshake ended well.
 
-    def __init__(self, port: int, context: ssl.SSLContext | None) -> None:
+    With `is_asked` TLS begins when the client asks for it, as with PostgreSQL; else at once, as with Redis.
+    """
+
+    def __init__(self, port: int, context: ssl.SSLContext | None, *, is_asked: bool) -> None:
         self.port = 0
         self.secured = 0
         self._target = port
         self._context = context
+        self._is_asked = is_asked
         self._tasks: set[asyncio.Task[None]] = set()
 
     async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -41,10 +45,11 @@ class TlsFront:
         await asyncio.gather(*self._tasks, return_exceptions=True)
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        first = await reader.readexactly(8)
-        if first != SSL_REQUEST:
-            return  # a server may insist on TLS
-        writer.write(b"S" if self._context else b"N")
+        if self._is_asked:
+            first = await reader.readexactly(8)
+            if first != SSL_REQUEST:
+                return  # a server may insist on TLS
+            writer.write(b"S" if self._context else b"N")
         if self._context:
             await writer.start_tls(self._context)
             self.secured += 1
@@ -67,13 +72,15 @@ async def _pump(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> N
 
 
 @asynccontextmanager
-async def tls_front(port: int, authority: trustme.CA | None, name: str = "localhost") -> AsyncIterator[TlsFront]:
+async def tls_front(
+    port: int, authority: trustme.CA | None, name: str = "localhost", *, is_asked: bool = True
+) -> AsyncIterator[TlsFront]:
     """Give a front with a certificate for this name; without an authority, one that does no TLS."""
     context = None
     if authority is not None:
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         authority.issue_cert(name).configure_cert(context)
-    front = TlsFront(port, context)
+    front = TlsFront(port, context, is_asked=is_asked)
     server = await asyncio.start_server(front.serve, "127.0.0.1", 0)
     front.port = int(server.sockets[0].getsockname()[1])
     try:

@@ -5,7 +5,7 @@ from typing import NamedTuple
 
 
 class Promise(StrEnum):
-    """The promises that are checked; docs/guarantees.md says what each means."""
+    """What is checked; docs/guarantees.md says what each means, and that two are more than what is promised."""
 
     LINEARIZABLE = "linearizable"
     IDEMPOTENT = "idempotent"

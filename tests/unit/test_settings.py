@@ -44,6 +44,16 @@ def test_all_wrong_settings_are_named_and_no_value_is_shown(monkeypatch: pytest.
     assert "hunter2" not in text
 
 
+@pytest.mark.parametrize(
+    "url",
+    ["redis+sentinel://sentinel.example:26379/primary", "redis+cluster://one.example", "redis://one:6379,two:6379/0"],
+)
+def test_a_redis_that_is_not_one_server_is_refused(url: str) -> None:
+    """Sentinel and Cluster are not spoken; that is said at the start."""
+    with pytest.raises(SettingsError, match="SYNCKAIROS_REDIS_URL"):
+        load_settings(redis_url=url)
+
+
 def test_urls_do_not_show_in_a_representation(monkeypatch: pytest.MonkeyPatch) -> None:
     """Settings may end up in a log by accident; their secrets do not."""
     monkeypatch.setenv("SYNCKAIROS_REDIS_URL", "redis://:hunter2@somewhere:6379/0")

@@ -8,8 +8,9 @@ from typing import Any
 import pytest
 
 from synckairos.application.errors import StoreUnavailable
-from synckairos.application.ports import Head, Hint, Request
-from synckairos.application.subscriptions import Subscription
+from synckairos.application.frames import FrameKind, GapReason
+from synckairos.application.ports import Head, Hint, Request, Since
+from synckairos.application.subscriptions import QUEUE_LIMIT, Subscription
 from synckairos.domain.commands import Pause, Resume, Start, Switch
 from synckairos.domain.errors import SessionNotFound
 from synckairos.domain.model import Session
@@ -28,6 +29,20 @@ def without_hints(world: World) -> Iterator[list[Hint]]:
     listeners, world.data.listeners = world.data.listeners, [kept.append]
     yield kept
     world.data.listeners = listeners
+
+
+def hinting_behind_readings(world: World, hints: list[Hint]) -> list[int]:
+    """Deliver one of the hints behind every reading of what was missed; return the versions that are read from."""
+    since, readings = world.feed.since, list[int]()
+
+    async def with_a_hint_behind_it(session_id: str, version: int) -> Since:
+        readings.append(version)
+        found = await since(session_id, version)
+        world.watching.hint(hints.pop(0))
+        return found
+
+    world.feed.since = with_a_hint_behind_it  # type: ignore[method-assign] # stands in for it
+    return readings
 
 
 async def recover(world: World) -> Session:
@@ -73,6 +88,47 @@ async def test_the_next_version_of_another_branch_is_a_gap(world: World, polls: 
     came = told(subscription)
     assert came[0][0] == "GAP"
     assert came[1:] in ([("SNAPSHOT", 4)], [("SNAPSHOT", 3), ("EVENT", 4)])
+    assert world.observed.gaps == ["FORKED"]
+
+
+@pytest.mark.parametrize("waiting", [1, QUEUE_LIMIT - 2, QUEUE_LIMIT - 1, QUEUE_LIMIT])
+async def test_a_slow_reader_is_told_of_the_fork(world: World, waiting: int) -> None:
+    """However much waits for the reader, the step back in version is told as the fork that it is, and once."""
+    await create(world)
+    await do(world, Start())
+    subscription = Subscription()
+    await world.watching.join(SID, None, subscription)
+    told(subscription)
+    sessions, events = dict(world.data.sessions), dict(world.data.events)
+    await do(world, *[Switch()] * waiting)
+    world.data.sessions, world.data.events = sessions, events
+
+    world.watching.hint(Hint(SID, None))
+    await turns()
+
+    gap, snapshot = subscription._take()
+    assert (gap.kind, gap.reason) == (FrameKind.GAP, GapReason.FORKED)
+    assert (snapshot.kind, snapshot.session) == (FrameKind.SNAPSHOT, world.stored(SID))
+    assert world.observed.gaps == ["FORKED"]
+
+
+async def test_hints_of_another_branch_do_not_pass_for_the_next_event(world: World) -> None:
+    """Two of them come at once, the first for a version that was sent otherwise: both wait for a reading."""
+    await create(world)
+    await do(world, Start())
+    subscription = Subscription()
+    await world.watching.join(SID, None, subscription)
+    await fork(world)
+    with without_hints(world) as kept:
+        await do(world, Resume())
+    third = world.data.retained(SID)[-2]
+    told(subscription)
+
+    for hint in (Hint(SID, third), *kept):
+        world.watching.hint(hint)
+    await turns()
+
+    assert told(subscription) == [("GAP", 4), ("SNAPSHOT", 4)]
     assert world.observed.gaps == ["FORKED"]
 
 
@@ -133,6 +189,31 @@ async def test_who_joins_a_store_that_went_back_is_not_shown_what_it_lost(world:
 
 
 @pytest.mark.parametrize("comes_back", [False, True], ids=["newcomer", "with a token"])
+async def test_late_hints_of_the_lost_branch_keep_nobody_from_joining(world: World, comes_back: bool) -> None:
+    """The store went back and on differently; what it lost is still being heard of, a version with every reading."""
+    await create(world)
+    kept = await do(world, Start())
+    first, second = Subscription(), Subscription()
+    await world.watching.join(SID, None, first)
+    sessions, events = dict(world.data.sessions), dict(world.data.events)
+    with without_hints(world) as late:
+        await do(world, *[Switch()] * 40)
+    world.data.sessions, world.data.events = sessions, events
+    with without_hints(world):
+        await do(world, Pause())
+    world.watching.hint(late.pop(0))
+    world.watching.hint(late.pop(0))
+    readings = hinting_behind_readings(world, late)
+    told(first)
+
+    await world.watching.join(SID, head_of(kept) if comes_back else None, second)
+
+    assert told(second) == [("EVENT" if comes_back else "SNAPSHOT", 3)]
+    assert told(first) == [("GAP", 3), ("SNAPSHOT", 3)]
+    assert len(readings) <= 3
+
+
+@pytest.mark.parametrize("comes_back", [False, True], ids=["newcomer", "with a token"])
 async def test_a_reading_that_a_hint_overtakes_is_no_fork(world: World, comes_back: bool) -> None:
     """The hint of a change comes before the reading that was begun before it: one more reading, and no gap."""
     seen = head_of(await create(world))
@@ -174,6 +255,7 @@ async def test_hints_of_a_former_life_come_too_late(world: World) -> None:
     await world.drain()
     subscription = Subscription()
     await world.watching.join(SID, None, subscription)
+    told(subscription)
     with without_hints(world) as late:
         await do(world, Switch(), Switch())
         recovered = await recover(world)
@@ -183,7 +265,7 @@ async def test_hints_of_a_former_life_come_too_late(world: World) -> None:
         world.watching.hint(hint)
         await turns()
 
-    assert told(subscription) == [("SNAPSHOT", 2), ("GAP", recovered.version), ("SNAPSHOT", recovered.version)]
+    assert told(subscription) == [("GAP", recovered.version), ("SNAPSHOT", recovered.version)]
     assert world.observed.gaps == ["EPOCH_CHANGED"]
     assert recovered.epoch > started.epoch
 

@@ -150,6 +150,62 @@ async def test_nothing_older_follows_the_snapshot_of_an_overflow() -> None:
     assert told(await subscription.next()) == [("GAP", LIMIT + 1), ("SNAPSHOT", LIMIT + 1)]
 
 
+def put_gap(subscription: Subscription, event: Event, reason: GapReason) -> None:
+    """Tell the subscription of a gap that ends with an event."""
+    session, at = event.session, event.session.updated_at
+    subscription.put_gap(frames.gap(session, at, reason, 0), frames.snapshot(session, at))
+
+
+async def test_a_gap_takes_the_place_of_what_waits() -> None:
+    """Frames, tick and progress of the session give way to the gap and its snapshot; another session's stay."""
+    subscription = Subscription(limit=LIMIT)
+    subscription.put(of_other(EVENTS[0]))
+    for event in EVENTS[5:8]:
+        subscription.put(frames.of_event(event))
+    subscription.put_tick(tick(EVENTS[7]))
+    subscription.put_progress(progress(EVENTS[7]))
+
+    put_gap(subscription, EVENTS[2], GapReason.FORKED)
+
+    batch = await subscription.next()
+    assert told(batch) == [("EVENT", 1), ("GAP", 3), ("SNAPSHOT", 3)]
+    assert batch[1].reason is GapReason.FORKED
+
+
+@pytest.mark.parametrize(
+    ("first", "then", "reason"),
+    [
+        (GapReason.FORKED, GapReason.WINDOW_PASSED, GapReason.FORKED),
+        (GapReason.EPOCH_CHANGED, GapReason.FORKED, GapReason.EPOCH_CHANGED),
+        (GapReason.FORKED, GapReason.EPOCH_CHANGED, GapReason.EPOCH_CHANGED),
+        (GapReason.WINDOW_PASSED, GapReason.FORKED, GapReason.FORKED),
+    ],
+)
+async def test_of_two_gaps_the_change_of_history_is_told(first: GapReason, then: GapReason, reason: GapReason) -> None:
+    """A gap that nobody has read yet gives way to the next one, but not what it says of the session's history."""
+    subscription = Subscription(limit=LIMIT)
+    put_gap(subscription, EVENTS[2], first)
+
+    put_gap(subscription, EVENTS[4], then)
+
+    batch = await subscription.next()
+    assert told(batch) == [("GAP", 5), ("SNAPSHOT", 5)]
+    assert batch[0].reason is reason
+
+
+async def test_an_overflow_behind_a_fork_is_told_as_the_fork() -> None:
+    """The reader has seen the lost branch: what it is shown next may step back, whatever came in between."""
+    subscription = Subscription(limit=LIMIT)
+    put_gap(subscription, EVENTS[2], GapReason.FORKED)
+    for event in EVENTS[3 : 3 + LIMIT]:
+        subscription.put(frames.of_event(event))
+
+    batch = await subscription.next()
+
+    assert batch[0].reason is GapReason.FORKED
+    assert [kind for kind, _ in told(batch)][:2] == ["GAP", "SNAPSHOT"]
+
+
 async def test_an_end_arrives_whatever_else_is_lost() -> None:
     """An end that meets a full queue is written behind the gap and the snapshot."""
     subscription = Subscription(limit=LIMIT)

@@ -145,6 +145,21 @@ async def test_what_cannot_be_replayed_is_a_gap_and_a_snapshot(
     assert stage.topic.is_at(head(30))
 
 
+async def test_every_gap_that_somebody_is_told_of_is_counted(staged: Any) -> None:
+    """One for each subscriber that is sent it: those who overflow, and all when events cannot be read."""
+    stage = staged(EVENTS[0].session)
+    slow = Subscription(limit=4)
+    stage.topic.add(slow, EVENTS[0].session.updated_at)
+
+    for event in EVENTS[1:6]:
+        stage.topic.take(event)
+    counted = list(stage.gaps)
+    stage.topic.reconcile(since(30), 0)
+
+    assert counted == [GapReason.SLOW_READER]
+    assert stage.gaps[1:] == [GapReason.WINDOW_PASSED] * 2
+
+
 async def test_the_store_going_back_is_a_fork(staged: Any) -> None:
     """A store that lost its last moments is behind what was sent: that is told, not hidden."""
     stage = staged(NOW)
