@@ -80,20 +80,31 @@ class Tale:
         self.history.calls.append(call)
         return call
 
+    def refuse(self, at: int, method: str, request: Any, reason: str, **more: Any) -> Call:
+        """Let a caller ask for something, and be refused."""
+        request.session_id, request.request_id = SESSION, self._id()
+        asked, at_s = request.SerializeToString(), at / 1_000
+        call = Call(request.request_id, SESSION, method, asked, 0, at_s, at_s + 0.01, "refused", reason)
+        for name, value in more.items():
+            setattr(call, name, value)
+        self.history.calls.append(call)
+        return call
+
     def settle(self, at: int) -> None:
         """Let a server apply what is due."""
         self._decide(None, at, "")
 
     def watch(self, *frames_: Frame, token: str = "", is_slow: bool = False) -> list[Message]:
-        """Let somebody be sent frames, each at its instant; return what is recorded of them."""
+        """Let somebody be sent frames, each at its instant, and leave a second later; return what is recorded."""
         number = len(self.history.streams) + 1
         self.history.streams.append(Stream(number, 1, 0, 0.0, {SESSION: token}, is_slow))
-        self.history.ends.append(StreamEnd(number, GONE_S, is_left=True))
         messages = []
         for frame in frames_:
             heard = max(frame.at, BORN_MS)
             messages.append(recorded_message(number, envelope(frame), (heard - BORN_MS) / 1_000, heard))
         self.history.messages += messages
+        left = messages[-1].at + 1.0 if messages else GONE_S
+        self.history.ends.append(StreamEnd(number, left, is_left=True))
         return messages
 
     def token(self, version: int) -> str:

@@ -5,7 +5,7 @@ import pytest
 from synckairos.application.frames import Frame, FrameKind, GapReason
 from synckairos.v1 import session_service_pb2 as pb
 from tests.robustness.promises import Promise
-from tests.robustness.tale import Tale
+from tests.robustness.tale import GONE_S, Tale
 from tests.robustness.test_checks_calls import broken
 from tests.robustness.verdict import judge
 
@@ -73,7 +73,7 @@ def test_who_has_seen_the_lost_head_only_never_saw_the_end() -> None:
     tale = Forked()
     del tale.rows[4:], tale.events[3:], tale.history.calls[4:]
     tale.watch(tale.snapshot(2), tale.lost)
-    tale.history.ends[-1].at += 10
+    tale.history.ends[-1].at = GONE_S + 10
 
     assert broken(tale.finish()) == {Promise.RELIABLE}
 

@@ -42,6 +42,10 @@ EXPIRING: Final = BUSY._replace(
 """Sessions are left alone for long enough to run out, many of them more than once."""
 
 
+FORKING: Final = BUSY._replace(faults=[PlannedFault(1.0, FaultKind.POWER_LOST, 0, 0.5, 0)])
+"""There is a fork, which concerns some of the watchers."""
+
+
 class Bug(NamedTuple):
     """A seeded bug, the promise that it breaks, and a play in which that shows."""
 
@@ -55,6 +59,9 @@ BUGS: Final = (
     Bug("skipped-watch", Promise.LINEARIZABLE),
     Bug("double-fire", Promise.FIRED_ONCE, EXPIRING),
     Bug("early-fire", Promise.NEVER_EARLY, EXPIRING),
+    Bug("idle-sweep", Promise.PUNCTUAL, EXPIRING),
+    Bug("late-refusal", Promise.ERROR_CHANGES_NOTHING),
+    Bug("spurious-fork", Promise.RELIABLE, FORKING),
     Bug("tick-as-event", Promise.UNIQUE),
     Bug("late-subscribe", Promise.PROMPT),
     Bug("forgotten-request-id", Promise.IDEMPOTENT),
