@@ -1,4 +1,4 @@
-"""The validator's short form: a minute of faults by a fixed seed, and not a promise broken."""
+"""The validator's short form: every kind of fault once, by a fixed seed, and not a promise broken."""
 
 from collections.abc import Callable
 from pathlib import Path
