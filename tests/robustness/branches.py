@@ -6,8 +6,9 @@ when a server acted on it, by Redis' clock; the schedule keeps steps back of tha
 """
 
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from functools import cached_property
+from itertools import pairwise
 from math import inf
 from typing import Final, NamedTuple
 
@@ -77,6 +78,7 @@ class Branches:
         for entry in self.entries:
             self.versions[entry.row.session_id, entry.row.epoch, entry.row.version].append(entry)
         self.of: dict[Life, list[Branch]] = {life: list(_branches(life, entries)) for life, entries in lives.items()}
+        self._before = dict(_successions(self))
         heads = {Life(one.session_id, one.epoch): one for one in history.stored}
         if self._losses:
             for life, branches in self.of.items():
@@ -113,6 +115,16 @@ class Branches:
         made = self.versions.get((message.session_id, message.epoch, message.version), [])
         return next((entry for entry in made if entry.row.change_id == change_id), None)
 
+    def may_follow(self, before: str, change_id: str) -> bool:
+        """Whether a change came right after another one in some branch, or what it came after is not known."""
+        return self._before.get(change_id, before) == before
+
+    def may_lack(self, life: Life, change_id: str, head: str) -> bool:
+        """Whether some branch with this head in it is without a change, or the head is not known."""
+        changes = [{entry.row.change_id for entry in branch.entries} for branch in self.of.get(life, ())]
+        holding = [one for one in changes if head in one]
+        return not holding or any(change_id not in one for one in holding)
+
     def may_be_lost(self, call: Call) -> bool:
         """Whether a power loss may have taken what a call did."""
         return any(_cut(loss) <= call.returned and call.invoked <= loss.ended for loss in self._losses)
@@ -146,6 +158,14 @@ def _branches(life: Life, entries: list[Entry]) -> Iterator[Branch]:
             holes += range(expected, entry.row.version)
             line.append(entry)
         yield Branch(life, generation, list(line), holes, twins, is_last=generation == generations[-1])
+
+
+def _successions(branches: Iterable[Branch]) -> Iterator[tuple[str, str]]:
+    """Yield each change with the one right before it, where that is known."""
+    for branch in branches:
+        for before, entry in pairwise(branch.entries):
+            if entry.row.version == before.row.version + 1:
+                yield entry.row.change_id, before.row.change_id
 
 
 def _cut_back(branch: Branch, version: int, change_id: str) -> None:

@@ -19,13 +19,21 @@ AWAY: Final = frozenset(
 
 def check_availability(history: History) -> Iterator[Violation]:
     """Yield which servers did not come back."""
-    stretches = calm(history)
-    for server in range(history.run.servers):
-        made = [call for call in history.calls if call.server == server and _is_within(call, stretches)]
+    for server, made in calls_in_calm(history).items():
         failed = sum(call.reason in AWAY for call in made)
         if len(made) >= ENOUGH and failed > BOUND * len(made):
             text = f"server {server} failed {failed} of {len(made)} calls although nothing was broken"
             yield Violation(Promise.AVAILABLE, "", text)
+
+
+def calls_in_calm(history: History) -> dict[int, list[Call]]:
+    """Return what each server is judged by."""
+    stretches = calm(history)
+    made: dict[int, list[Call]] = {server: [] for server in range(history.run.servers)}
+    for call in history.calls:
+        if _is_within(call, stretches):
+            made[call.server].append(call)
+    return made
 
 
 def _is_within(call: Call, stretches: list[tuple[float, float]]) -> bool:

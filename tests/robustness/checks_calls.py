@@ -193,6 +193,3 @@ def _answers(branches: Branches, operations: Operations) -> Iterator[Violation]:
         if operation.is_refused and entries:
             text = f"{operation.method} {operation.request_id} was refused ({operation.attempts[0].reason}) and done"
             yield Violation(Promise.ERROR_CHANGES_NOTHING, operation.session_id, text)
-        if any(call.reason == "INTERNAL" for call in operation.attempts):
-            text = f"{operation.method} {operation.request_id} ended with INTERNAL"
-            yield Violation(Promise.ERROR_CHANGES_NOTHING, operation.session_id, text)

@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from statistics import median
 from typing import Final, NamedTuple
 
-from tests.robustness.checks_streams import Watch, watches
+from tests.robustness.checks_streams import LONG_ENOUGH_S, Watch, watches
 from tests.robustness.history import Call, History
 from tests.robustness.promises import Promise, Violation
 
@@ -36,14 +36,22 @@ class Delivery(NamedTuple):
 
 def check_promptness(history: History) -> Iterator[Violation]:
     """Yield from whom watchers heard too late."""
-    groups: dict[tuple[int, bool], list[float]] = defaultdict(list)
-    for delivery in deliveries(history):
-        groups[delivery.server, delivery.is_fresh].append(delivery.seconds)
-    for (server, is_fresh), seconds in sorted(groups.items()):
+    for (server, is_fresh), seconds in sorted(delays(history).items()):
         if len(seconds) >= ENOUGH and median(seconds) > BOUND_S:
             who = "new watchers" if is_fresh else "watchers"
             text = f"{who} heard of changes at server {server} after {median(seconds):.2f} s (median of {len(seconds)})"
             yield Violation(Promise.PROMPT, "", text)
+        if max(seconds) > LONG_ENOUGH_S:
+            text = f"a change at server {server} was not heard of for {max(seconds):.2f} s, and nothing was broken"
+            yield Violation(Promise.PROMPT, "", text)
+
+
+def delays(history: History) -> dict[tuple[int, bool], list[float]]:
+    """Return the seconds that each server is judged by, those of new watchers apart (True)."""
+    groups: dict[tuple[int, bool], list[float]] = defaultdict(list)
+    for delivery in deliveries(history):
+        groups[delivery.server, delivery.is_fresh].append(delivery.seconds)
+    return groups
 
 
 def calm(history: History) -> list[tuple[float, float]]:

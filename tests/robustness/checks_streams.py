@@ -10,7 +10,7 @@ from typing import Final, NamedTuple
 
 from synckairos.rpc import resume_tokens
 from synckairos.v1 import event_pb2
-from tests.robustness.branches import Branches, Entry
+from tests.robustness.branches import Branches, Entry, Life
 from tests.robustness.checks_sessions import due_ms
 from tests.robustness.history import History, Message, Stream
 from tests.robustness.promises import Promise, Violation
@@ -24,10 +24,16 @@ LONG_ENOUGH_S: Final = 3.0
 
 
 class Position(NamedTuple):
-    """The version a watcher has been brought to."""
+    """The version a watcher has been brought to, and the change that made it."""
 
     epoch: int
     version: int
+    change_id: str
+
+    @property
+    def place(self) -> tuple[int, int]:
+        """What is ordered: two branches have the same numbers."""
+        return self.epoch, self.version
 
 
 class Watch(NamedTuple):
@@ -70,11 +76,11 @@ class Reader:
         self._at: Position | None = None
         self._awaits_snapshot = not watch.token
         self._is_resuming = bool(watch.token)
-        self._has_history_changed = False
+        self._gap_reason = 0
         self._is_over = False
         if watch.token:
             head = resume_tokens.decode(watch.session_id, watch.token)
-            self._at = Position(head.epoch, head.version)
+            self._at = Position(*head)
 
     def read(self) -> Iterator[tuple[Promise, str]]:
         """Yield what is wrong, message by message."""
@@ -111,6 +117,8 @@ class Reader:
         head = resume_tokens.decode(message.session_id, message.token)
         if (head.epoch, head.version) != (message.epoch, message.version):
             yield Promise.RESUMABLE, f"the token of version {message.version} is one of version {head.version}"
+        elif message.change_id not in {"", head.change_id}:
+            yield Promise.RESUMABLE, f"the token of version {message.version} names another change"
         elif not self._happened(message, head.change_id):
             yield Promise.RESUMABLE, f"the token of version {message.version} names a change there never was"
 
@@ -118,47 +126,59 @@ class Reader:
         if not self._awaits_snapshot:
             promise = Promise.RESUMABLE if self._is_resuming else Promise.RELIABLE
             yield promise, f"a snapshot of version {message.version} came without a gap"
-        here = Position(message.epoch, message.version)
-        if self._at is not None and here < self._at and not self._has_history_changed:
-            yield Promise.ORDERED, f"a snapshot of version {message.version} came after {self._at.version}"
-        self._awaits_snapshot = False
+        here, at = _position(message), self._at
+        if at is not None and here.place < at.place and self._gap_reason not in _BY_LOSS:
+            yield Promise.ORDERED, f"a snapshot of version {message.version} came after {at.version}"
+        is_fork = self._gap_reason == event_pb2.GAP_REASON_FORKED
+        if is_fork and at is not None and not self._may_lack(message, at.change_id, here.change_id):
+            yield Promise.RELIABLE, f"version {at.version} is said to be of another branch than {message.version}"
+        self._awaits_snapshot, self._gap_reason = False, 0
         self._at = here
 
     def _event(self, message: Message) -> Iterator[tuple[Promise, str]]:
-        at, here = self._at, Position(message.epoch, message.version)
+        at, here = self._at, Position(message.epoch, message.version, message.change_id)
+        promise = Promise.RESUMABLE if self._is_resuming else Promise.RELIABLE
         if self._awaits_snapshot or at is None:
             yield Promise.RELIABLE, f"version {message.version} came before the snapshot"
-        elif here == at:
+        elif here.place == at.place:
             yield Promise.UNIQUE, f"version {message.version} came twice"
-        elif here < at:
+        elif here.place < at.place:
             yield Promise.ORDERED, f"version {message.version} came after {at.version}"
-        elif here != Position(at.epoch, at.version + 1):
-            promise = Promise.RESUMABLE if self._is_resuming else Promise.RELIABLE
+        elif here.place != (at.epoch, at.version + 1):
             yield promise, f"version {message.version} came after {at.version}, without a gap"
+        elif not self._branches.may_follow(at.change_id, here.change_id):
+            yield promise, f"version {message.version} is of another branch than {at.version}, and came without a gap"
         if message.heard_ms < message.server_time:
             early_ms = message.server_time - message.heard_ms
             yield Promise.NEVER_EARLY, f"version {message.version} came {early_ms} ms before it was due"
         if not self._happened(message, message.change_id):
             yield Promise.RELIABLE, f"change {message.change_id} of version {message.version} never happened"
-        self._at = here if at is None else max(at, here)
+        if at is None or here.place >= at.place:
+            self._at = here
 
     def _gap(self, message: Message) -> Iterator[tuple[Promise, str]]:
-        if message.value in _BY_LOSS and not self._may_fork:
+        at, reason = self._at, message.value
+        if reason in _BY_LOSS and not self._may_fork:
             yield Promise.RELIABLE, f"history is said to have changed at version {message.version}, and has not"
-        elif message.value == event_pb2.GAP_REASON_WINDOW_PASSED and self._at is not None:
-            missed = message.version - self._at.version
+        elif reason == event_pb2.GAP_REASON_EPOCH_CHANGED and at is not None and at.epoch == message.epoch:
+            yield Promise.RELIABLE, f"version {message.version} is said to be of another life than {at.version}"
+        elif reason == event_pb2.GAP_REASON_SLOW_READER and not self._watch.stream.is_slow:
+            yield Promise.RELIABLE, f"who read all the time is said to be too slow for version {message.version}"
+        elif reason == event_pb2.GAP_REASON_WINDOW_PASSED:
+            missed = message.version - at.version if at is not None else 0
             if missed < self._window:
                 yield Promise.RESUMABLE, f"{missed} versions are said to be too many to be sent again"
-        self._awaits_snapshot = True
-        self._has_history_changed = message.value in _BY_LOSS
+        self._awaits_snapshot, self._gap_reason = True, reason
 
     def _progress(self, message: Message) -> Iterator[tuple[Promise, str]]:
         at = self._at
-        if at is None or self._awaits_snapshot or (message.epoch, message.value) > at:
+        if at is None or self._awaits_snapshot or (message.epoch, message.value) > at.place:
             known = at.version if at else 0
             yield Promise.BOOKMARKABLE, f"everything up to {message.value} is said to be sent, {known} was"
-        elif (message.epoch, message.value) < at or message.value != message.version:
+        elif (message.epoch, message.value) < at.place or message.value != message.version:
             yield Promise.BOOKMARKABLE, f"a mark says {message.value} after version {at.version} was sent"
+        elif _position(message) != at:
+            yield Promise.BOOKMARKABLE, f"a mark of version {message.value} is of another branch"
 
     def _tick(self, message: Message) -> Iterator[tuple[Promise, str]]:
         if message.value == 0:
@@ -171,7 +191,7 @@ class Reader:
 
     def _stays(self, message: Message) -> Iterator[tuple[Promise, str]]:
         """What is no event belongs to the version the watcher is at."""
-        if self._awaits_snapshot or self._at != (message.epoch, message.version):
+        if self._awaits_snapshot or self._at != _position(message):
             known = self._at.version if self._at else 0
             yield Promise.EPHEMERAL, f"a {message.kind} of version {message.version} came at version {known}"
 
@@ -180,8 +200,16 @@ class Reader:
         is_known = any(entry.row.change_id == change_id for entry in self._made(message))
         return is_known or self._branches.may_show_what_was_lost(message.at)
 
+    def _may_lack(self, message: Message, change_id: str, head: str) -> bool:
+        return self._branches.may_lack(Life(message.session_id, message.epoch), change_id, head)
+
     def _made(self, message: Message) -> list[Entry]:
         return self._branches.versions.get((message.session_id, message.epoch, message.version), [])
+
+
+def _position(message: Message) -> Position:
+    """Return where a message stands, by its token."""
+    return Position(*resume_tokens.decode(message.session_id, message.token))
 
 
 def _left_behind(history: History, branches: Branches) -> Iterator[Violation]:
@@ -193,11 +221,12 @@ def _left_behind(history: History, branches: Branches) -> Iterator[Violation]:
         if was_cut or not watch.messages or watch.messages[-1].kind == "end":
             continue
         last = [one for one in watch.messages if one.kind in {"event", "snapshot", "progress"}]
-        seen = (last[-1].epoch, last[-1].version) if last else (0, 0)
+        seen = _position(last[-1]) if last else Position(0, 0, "")
         for life in (life for life in branches.of if life.session_id == watch.session_id):
             entries = branches.of[life][-1].entries
-            if entries and seen < (life.epoch, entries[-1].row.version):
-                text = f"stream {watch.stream.stream} never saw version {entries[-1].row.version}"
+            head = entries[-1].row if entries else None
+            if head is not None and seen.epoch <= life.epoch and seen != (life.epoch, head.version, head.change_id):
+                text = f"stream {watch.stream.stream} never saw version {head.version}"
                 yield Violation(Promise.RELIABLE, watch.session_id, text)
 
 

@@ -81,7 +81,8 @@ class Call(msgspec.Struct, tag_field="record", tag="call"):
 class Stream(msgspec.Struct, tag_field="record", tag="stream"):
     """A stream that was opened, with the token (empty for none) each session was resumed from.
 
-    Who is slow stops reading now and then, and is told of nothing in the meantime.
+    Who is slow stops reading now and then, and is told of nothing in the meantime. `progress_ms` is the interval at
+    which marks were asked for, 0 for none.
     """
 
     stream: int
@@ -90,6 +91,7 @@ class Stream(msgspec.Struct, tag_field="record", tag="stream"):
     opened: float
     tokens: dict[str, str]
     is_slow: bool = False
+    progress_ms: int = 0
 
 
 class Message(msgspec.Struct, tag_field="record", tag="message"):

@@ -1,15 +1,19 @@
 """Seeded bugs: each takes one promise's footing away, in a process of its own; nothing of them is in the product."""
 
 import asyncio
+import random
 from collections.abc import Callable
 from typing import Any, Final
 
 from synckairos.adapters import redis_commit, redis_feed, redis_transaction
-from synckairos.application import draining, frames, topics
+from synckairos.application import draining, expiry, frames, topics, watching
+from synckairos.application.errors import StoreUnavailable
 from synckairos.domain import settlement
 from synckairos.domain.model import OnExpire
 
 LATE_S: Final = 1.0
+REFUSED: Final = 0.1
+"""The share of commits that are answered wrongly."""
 
 
 def drop_publish() -> None:
@@ -114,11 +118,42 @@ def fire_early() -> None:
     settlement.settle = settle
 
 
+def never_fire() -> None:
+    """Nobody looks for what falls due."""
+    expiry.Sweep._fire = lambda *_: None  # type: ignore[method-assign] # that is the bug
+
+
+def refuse_what_is_done() -> None:
+    """Now and then, what has been committed is answered as if the store had been away."""
+    original = redis_transaction.Transactions._applied
+
+    def applied(self: Any, chain: Any, failure: Any) -> None:
+        if failure is None and random.random() < REFUSED:
+            self._writer.committed(chain.queue.session_id, chain.plan)
+            chain.queue.settle(StoreUnavailable("Redis did not answer"))
+        else:
+            original(self, chain, failure)
+
+    redis_transaction.Transactions._applied = applied  # type: ignore[method-assign] # that is the bug
+
+
+def fork_at_every_resume() -> None:
+    """Whoever comes back is told that history has changed."""
+
+    def replay_from(*_: Any) -> topics.Replay:
+        return topics.Replay(gap=frames.GapReason.FORKED)
+
+    watching.replay_from = replay_from  # type: ignore[assignment, attr-defined] # that is the bug
+
+
 BUGS: Final[dict[str, Callable[[], None]]] = {
     "dropped-publish": drop_publish,
     "skipped-watch": skip_watch,
     "double-fire": fire_twice,
     "early-fire": fire_early,
+    "idle-sweep": never_fire,
+    "late-refusal": refuse_what_is_done,
+    "spurious-fork": fork_at_every_resume,
     "tick-as-event": tick_as_event,
     "late-subscribe": subscribe_late,
     "forgotten-request-id": forget_requests,

@@ -14,6 +14,7 @@ class Promise(StrEnum):
     CONSERVED = "conserved"
     FIRED_ONCE = "fired once"
     NEVER_EARLY = "never early"
+    PUNCTUAL = "punctual"
     ORDERED = "ordered"
     UNIQUE = "unique"
     RELIABLE = "reliable"

@@ -7,12 +7,14 @@ from uuid import UUID
 from synckairos.adapters.session_json import encode_session
 from synckairos.application import frames
 from synckairos.application.frames import EndReason, Frame, FrameKind, GapReason
+from synckairos.application.ports import Head
 from synckairos.domain import transitions
 from synckairos.domain.commands import Caller, Create
 from synckairos.domain.creation import create
 from synckairos.domain.events import Author, Event
 from synckairos.domain.model import Session
 from synckairos.domain.timing import Lifetimes
+from synckairos.rpc import resume_tokens
 from synckairos.rpc.envelopes import envelope
 from synckairos.rpc.mapping import session_message
 from synckairos.v1 import session_pb2
@@ -78,21 +80,37 @@ class Tale:
         self.history.calls.append(call)
         return call
 
+    def refuse(self, at: int, method: str, request: Any, reason: str, **more: Any) -> Call:
+        """Let a caller ask for something, and be refused."""
+        request.session_id, request.request_id = SESSION, self._id()
+        asked, at_s = request.SerializeToString(), at / 1_000
+        call = Call(request.request_id, SESSION, method, asked, 0, at_s, at_s + 0.01, "refused", reason)
+        for name, value in more.items():
+            setattr(call, name, value)
+        self.history.calls.append(call)
+        return call
+
     def settle(self, at: int) -> None:
         """Let a server apply what is due."""
         self._decide(None, at, "")
 
-    def watch(self, *frames_: Frame, token: str = "") -> list[Message]:
-        """Let somebody be sent frames, each at its instant; return what is recorded of them."""
+    def watch(self, *frames_: Frame, token: str = "", is_slow: bool = False) -> list[Message]:
+        """Let somebody be sent frames, each at its instant, and leave a second later; return what is recorded."""
         number = len(self.history.streams) + 1
-        self.history.streams.append(Stream(number, 1, 0, 0.0, {SESSION: token}))
-        self.history.ends.append(StreamEnd(number, GONE_S, is_left=True))
+        self.history.streams.append(Stream(number, 1, 0, 0.0, {SESSION: token}, is_slow))
         messages = []
         for frame in frames_:
             heard = max(frame.at, BORN_MS)
             messages.append(recorded_message(number, envelope(frame), (heard - BORN_MS) / 1_000, heard))
         self.history.messages += messages
+        left = messages[-1].at + 1.0 if messages else GONE_S
+        self.history.ends.append(StreamEnd(number, left, is_left=True))
         return messages
+
+    def token(self, version: int) -> str:
+        """Return the token of a version."""
+        session = self.events[version - 1].session
+        return resume_tokens.encode(SESSION, Head(session.epoch, session.version, session.change_id))
 
     def snapshot(self, version: int, at: int | None = None) -> Frame:
         """Return the snapshot of a version."""

@@ -5,9 +5,12 @@ from synckairos.domain.model import Session
 from synckairos.v1 import session_service_pb2 as pb
 from tests.robustness.branches import Branches
 from tests.robustness.checks_sessions import check_sessions
+from tests.robustness.history import Fault
 from tests.robustness.operations import operations
 from tests.robustness.promises import Promise
 from tests.robustness.tale import ANN, BANK_MS, BORN_MS, Tale
+from tests.robustness.test_checks_calls import broken
+from tests.robustness.verdict import judge
 
 
 def _broken(tale: Tale) -> set[Promise]:
@@ -52,6 +55,18 @@ def test_fired_before_its_instant_is_early() -> None:
     tale.rows[-1].fired_ms = BORN_MS + 100 + BANK_MS - 1
 
     assert Promise.NEVER_EARLY in _broken(tale)
+
+
+def test_a_deadline_that_nobody_fires_is_not_punctual() -> None:
+    """A call settles it two seconds after it was due: right, but nobody else would have."""
+    tale = Tale()
+    tale.ask(100, "StartSession", pb.StartSessionRequest())
+    tale.settle(100 + BANK_MS + 2_000)
+    assert broken(tale.finish()) == {Promise.PUNCTUAL}
+
+    at_ms = BORN_MS + 100 + BANK_MS + 500
+    tale.history.faults.append(Fault("redis frozen", 0, 0.0, 5.6, 7.0, at_ms, at_ms + 1_400))
+    assert judge(tale.finish()) == []
 
 
 def test_stamped_before_its_instant_is_early() -> None:

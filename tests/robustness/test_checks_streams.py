@@ -4,12 +4,10 @@ import pytest
 
 from synckairos.application import frames
 from synckairos.application.frames import Frame, FrameKind, GapReason
-from synckairos.application.ports import Head
-from synckairos.rpc import resume_tokens
 from synckairos.v1 import session_service_pb2 as pb
 from tests.robustness.checks_streams import SLOW_CONSUMER
 from tests.robustness.promises import Promise
-from tests.robustness.tale import ANN, BANK_MS, SESSION, Tale
+from tests.robustness.tale import ANN, BANK_MS, GONE_S, SESSION, Tale
 from tests.robustness.test_checks_calls import broken
 from tests.robustness.verdict import judge
 
@@ -23,11 +21,6 @@ def tale() -> Tale:
     tale.ask(2_000, "SwitchCycle", pb.SwitchCycleRequest())
     tale.ask(3_000, "CompleteSession", pb.CompleteSessionRequest())
     return tale
-
-
-def _token(tale: Tale, version: int) -> str:
-    session = tale.events[version - 1].session
-    return resume_tokens.encode(SESSION, Head(session.epoch, session.version, session.change_id))
 
 
 def _rest(tale: Tale, version: int) -> list[Frame]:
@@ -57,7 +50,8 @@ def test_a_hole_is_not_reliable(tale: Tale) -> None:
 
 def test_a_hole_that_is_told_is_one_promise_kept(tale: Tale) -> None:
     """A gap, then a snapshot."""
-    tale.watch(tale.snapshot(1), tale.gap(4, GapReason.SLOW_READER), tale.snapshot(4), *_rest(tale, 4))
+    gap = tale.gap(4, GapReason.SLOW_READER)
+    tale.watch(tale.snapshot(1), gap, tale.snapshot(4), *_rest(tale, 4), is_slow=True)
 
     assert judge(tale.finish()) == []
 
@@ -81,20 +75,20 @@ def test_an_event_that_never_happened_is_not_reliable(tale: Tale) -> None:
     messages = tale.watch(tale.snapshot(2), *_rest(tale, 2))
     messages[1].change_id = SESSION
 
-    assert broken(tale.finish()) == {Promise.RELIABLE}
+    assert broken(tale.finish()) == {Promise.RELIABLE, Promise.RESUMABLE}
 
 
 def test_a_stream_that_ends_before_the_session_did_is_not_reliable(tale: Tale) -> None:
     """Somebody watched until everything had been at rest for long, and was not told of the last version."""
     tale.watch(tale.snapshot(2), tale.event(3), tale.event(4))
-    tale.history.ends[-1].at += 10
+    tale.history.ends[-1].at = GONE_S + 10
 
-    assert broken(tale.finish()) == {Promise.RELIABLE}
+    assert broken(tale.finish()) == {Promise.RELIABLE, Promise.PROMPT}
 
 
 def test_a_resumed_stream_goes_on_after_its_token(tale: Tale) -> None:
     """What was missed comes first, in order."""
-    tale.watch(*_rest(tale, 2), token=_token(tale, 2))
+    tale.watch(*_rest(tale, 2), token=tale.token(2))
 
     assert judge(tale.finish()) == []
 
@@ -102,14 +96,14 @@ def test_a_resumed_stream_goes_on_after_its_token(tale: Tale) -> None:
 @pytest.mark.parametrize("first", [4, 5])
 def test_a_resumed_stream_that_skips_is_not_resumable(tale: Tale, first: int) -> None:
     """It went on later than its token."""
-    tale.watch(*_rest(tale, first - 1), token=_token(tale, 2))
+    tale.watch(*_rest(tale, first - 1), token=tale.token(2))
 
     assert broken(tale.finish()) == {Promise.RESUMABLE}
 
 
 def test_a_resumed_stream_with_a_snapshot_for_no_reason_is_not_resumable(tale: Tale) -> None:
     """Nothing was said of a gap."""
-    tale.watch(tale.snapshot(3), *_rest(tale, 3), token=_token(tale, 2))
+    tale.watch(tale.snapshot(3), *_rest(tale, 3), token=tale.token(2))
 
     assert broken(tale.finish()) == {Promise.RESUMABLE}
 
@@ -216,14 +210,15 @@ def test_a_new_stream_that_begins_with_what_was_lost_is_not_linearizable(is_rema
 
 def test_a_snapshot_of_the_past_is_not_ordered(tale: Tale) -> None:
     """A slow reader got a gap, and then less than it had."""
-    tale.watch(tale.snapshot(4), tale.gap(3, GapReason.SLOW_READER), tale.snapshot(3), *_rest(tale, 3))
+    gap = tale.gap(3, GapReason.SLOW_READER)
+    tale.watch(tale.snapshot(4), gap, tale.snapshot(3), *_rest(tale, 3), is_slow=True)
 
     assert broken(tale.finish()) == {Promise.ORDERED}
 
 
 def test_a_gap_without_need_is_not_resumable(tale: Tale) -> None:
     """Two versions were missed, sixteen are kept."""
-    tale.watch(tale.gap(4, GapReason.WINDOW_PASSED), tale.snapshot(4), *_rest(tale, 4), token=_token(tale, 2))
+    tale.watch(tale.gap(4, GapReason.WINDOW_PASSED), tale.snapshot(4), *_rest(tale, 4), token=tale.token(2))
 
     assert broken(tale.finish()) == {Promise.RESUMABLE}
 

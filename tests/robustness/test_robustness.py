@@ -1,4 +1,4 @@
-"""The validator's short form: a minute of faults by a fixed seed, and not a promise broken."""
+"""The validator's short form: every kind of fault once, by a fixed seed, and not a promise broken."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -6,15 +6,19 @@ from typing import Final
 
 import pytest
 
+from tests.robustness import checks_availability, checks_promptness
+from tests.robustness.checks_availability import calls_in_calm
+from tests.robustness.checks_promptness import delays
 from tests.robustness.deployment import HEALTHY, deployment_of_its_own
 from tests.robustness.history import read, write
 from tests.robustness.recording import Play, record
 from tests.robustness.report import report_of
-from tests.robustness.schedule import schedule
+from tests.robustness.schedule import FaultKind, schedule
 from tests.robustness.verdict import judge
 
 SEED: Final = 15
-SECONDS: Final = 60.0
+SECONDS: Final = 66.0
+"""Every kind of fault comes once, by this seed."""
 SERVERS: Final = 2
 
 
@@ -33,6 +37,10 @@ async def test_a_minute_of_faults_breaks_no_promise(tmp_path: Path, measured: Ca
     )
     assert violations == [], (f"seed {SEED}", *report.schedule, *report.examples)
     assert [fault.kind for fault in history.faults] == [fault.kind for fault in planned]
+    assert {fault.kind for fault in history.faults} == set(FaultKind)
+    for server in range(SERVERS):
+        assert len(calls_in_calm(history)[server]) >= checks_availability.ENOUGH
+        assert len(delays(history)[server, False]) >= checks_promptness.ENOUGH
     assert report.mutations_ok > 500
     assert report.commands > 200
     assert report.events_by_deadline > 0

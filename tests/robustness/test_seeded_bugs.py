@@ -42,6 +42,17 @@ EXPIRING: Final = BUSY._replace(
 """Sessions are left alone for long enough to run out, many of them more than once."""
 
 
+LEFT_ALONE: Final = EXPIRING._replace(
+    seconds=7.0,
+    callers=4,
+    habits=EXPIRING.habits._replace(sessions=60, reads=0.0),
+    manners=[Manner(stays_s=(9.0, 9.0), sessions=6)],
+)
+"""Many sessions among few callers and one watcher: many run out long before they are asked about again."""
+FORKING: Final = BUSY._replace(faults=[PlannedFault(1.0, FaultKind.POWER_LOST, 0, 0.5, 0)])
+"""There is a fork, which concerns some of the watchers."""
+
+
 class Bug(NamedTuple):
     """A seeded bug, the promise that it breaks, and a play in which that shows."""
 
@@ -55,6 +66,9 @@ BUGS: Final = (
     Bug("skipped-watch", Promise.LINEARIZABLE),
     Bug("double-fire", Promise.FIRED_ONCE, EXPIRING),
     Bug("early-fire", Promise.NEVER_EARLY, EXPIRING),
+    Bug("idle-sweep", Promise.PUNCTUAL, LEFT_ALONE),
+    Bug("late-refusal", Promise.ERROR_CHANGES_NOTHING),
+    Bug("spurious-fork", Promise.RELIABLE, FORKING),
     Bug("tick-as-event", Promise.UNIQUE),
     Bug("late-subscribe", Promise.PROMPT),
     Bug("forgotten-request-id", Promise.IDEMPOTENT),

@@ -3,8 +3,11 @@
 from tests.robustness.branches import Branches
 from tests.robustness.checks_availability import check_availability
 from tests.robustness.checks_calls import check_calls
+from tests.robustness.checks_deadlines import check_deadlines
 from tests.robustness.checks_durability import check_durability
+from tests.robustness.checks_ends import check_ends
 from tests.robustness.checks_promptness import check_promptness
+from tests.robustness.checks_refusals import check_refusals
 from tests.robustness.checks_sessions import check_sessions
 from tests.robustness.checks_stops import check_stops
 from tests.robustness.checks_streams import check_streams
@@ -19,9 +22,12 @@ def judge(history: History) -> list[Violation]:
     branches, asked = Branches(history), operations(history)
     return [
         *check_calls(history, branches, asked),
+        *check_refusals(history, branches, asked),
         *check_sessions(branches, asked),
+        *check_deadlines(history, branches),
         *check_durability(history, branches),
         *check_streams(history, branches),
+        *check_ends(history, branches, asked),
         *check_views(history, branches),
         *check_promptness(history),
         *check_availability(history),

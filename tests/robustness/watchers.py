@@ -80,7 +80,15 @@ class Follower:
 
     async def _watch(self, stays_s: float) -> None:
         server = self._chance.randrange(len(self._stubs))
-        opened = Stream(next(self._streams), self._name, server, time.monotonic(), dict(self.tokens), self._is_slow)
+        opened = Stream(
+            next(self._streams),
+            self._name,
+            server,
+            time.monotonic(),
+            dict(self.tokens),
+            self._is_slow,
+            self._how.progress_ms,
+        )
         self._history.streams.append(opened)
         call = self._open(self._stubs[server])
         is_left, reason = False, ""

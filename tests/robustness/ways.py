@@ -146,4 +146,4 @@ def _told(problem: Problem) -> Answer:
 def _end_judged(error: grpc.aio.AioRpcError) -> Answer:
     """Only a server that goes down says of what it has not answered that it has not been applied."""
     told = _judged(error)
-    return told if told.reason == "DRAINING" else Answer("unknown", BROKEN, is_to_retry=True)
+    return told if told.reason in {"DRAINING", "INTERNAL", "UNKNOWN"} else Answer("unknown", BROKEN, is_to_retry=True)

@@ -1,0 +1,72 @@
+"""What the checks of refusals say to histories made by hand."""
+
+import pytest
+
+from synckairos.v1 import session_service_pb2 as pb
+from tests.robustness.history import Call
+from tests.robustness.promises import Promise
+from tests.robustness.tale import Tale
+from tests.robustness.test_checks_calls import broken
+from tests.robustness.verdict import judge
+
+
+@pytest.fixture
+def tale() -> Tale:
+    """A session that was started, and is paused: version 3."""
+    tale = Tale()
+    tale.ask(100, "StartSession", pb.StartSessionRequest())
+    tale.ask(1_000, "PauseSession", pb.PauseSessionRequest())
+    return tale
+
+
+def test_a_refusal_that_was_applied_is_found_by_its_replay(tale: Tale) -> None:
+    """Refused, and then replayed: who else can have done it? An attempt of unknown outcome can."""
+    done = tale.history.calls[2]
+    refused = Call(**{name: getattr(done, name) for name in done.__struct_fields__})
+    refused.outcome, refused.reason, refused.version, refused.view = "refused", "STORE_UNAVAILABLE", 0, ""
+    refused.invoked, refused.returned = 0.8, 0.9
+    tale.history.calls.insert(2, refused)
+    assert judge(tale.finish()) == []
+
+    done.replayed = True
+    assert broken(tale.finish()) == {Promise.ERROR_CHANGES_NOTHING}
+
+    refused.outcome, refused.reason = "unknown", "DEADLINE_EXCEEDED"
+    assert judge(tale.finish()) == []
+
+
+def test_a_session_that_is_there_is_found(tale: Tale) -> None:
+    """It is not there before it is created, and not when it may have been deleted."""
+    early = tale.refuse(0, "SwitchCycle", pb.SwitchCycleRequest(), "SESSION_NOT_FOUND")
+    assert judge(tale.finish()) == []
+
+    early.invoked, early.returned = 1.5, 1.6
+    assert broken(tale.finish()) == {Promise.LINEARIZABLE}
+
+    tale.refuse(1_550, "DeleteSession", pb.DeleteSessionRequest(), "DEADLINE_EXCEEDED", outcome="unknown")
+    assert judge(tale.finish()) == []
+
+
+def test_an_id_that_nobody_took_is_free(tale: Tale) -> None:
+    """The first creation is refused for its own sake; a second one is for the first one's."""
+    tale.refuse(1_500, "CreateSession", pb.CreateSessionRequest(), "SESSION_ALREADY_EXISTS")
+    assert judge(tale.finish()) == []
+
+    tale.history.calls[-1].invoked, tale.history.calls[-1].returned = -1.0, -0.9
+    assert broken(tale.finish()) == {Promise.LINEARIZABLE}
+
+
+@pytest.mark.parametrize(("at", "expected", "is_right"), [(1_500, 3, False), (1_500, 2, True), (1_005, 2, True)])
+def test_a_conflict_has_another_version_to_it(tale: Tale, at: int, expected: int, is_right: bool) -> None:
+    """The session stood at version 3 from 1,010 ms on, and perhaps from 1,000 ms."""
+    request = pb.SwitchCycleRequest(expected_version=expected)
+    tale.refuse(at, "SwitchCycle", request, "VERSION_CONFLICT")
+
+    assert broken(tale.finish()) == (set() if is_right else {Promise.LINEARIZABLE})
+
+
+def test_a_conflict_before_the_next_version_was_asked_for_is_none(tale: Tale) -> None:
+    """The session stood at version 2 all the time."""
+    tale.refuse(500, "SwitchCycle", pb.SwitchCycleRequest(expected_version=2), "VERSION_CONFLICT")
+
+    assert broken(tale.finish()) == {Promise.LINEARIZABLE}
