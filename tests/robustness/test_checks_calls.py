@@ -4,15 +4,10 @@ import pytest
 
 from synckairos.rpc.mapping import session_message
 from synckairos.v1 import session_service_pb2 as pb
-from tests.robustness.history import Call, History, digest
+from tests.robustness.history import Call, digest
 from tests.robustness.promises import Promise
 from tests.robustness.tale import BORN_MS, SESSION, Tale
-from tests.robustness.verdict import judge
-
-
-def broken(history: History) -> set[Promise]:
-    """Return the promises that a history breaks."""
-    return {violation.promise for violation in judge(history)}
+from tests.robustness.verdict import broken, judge
 
 
 @pytest.fixture

@@ -7,8 +7,7 @@ from synckairos.v1 import session_service_pb2 as pb
 from tests.robustness.history import Call, Fault
 from tests.robustness.promises import Promise
 from tests.robustness.tale import SESSION, Tale
-from tests.robustness.test_checks_calls import broken
-from tests.robustness.verdict import judge
+from tests.robustness.verdict import broken, judge
 
 
 @pytest.fixture

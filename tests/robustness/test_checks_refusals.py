@@ -6,8 +6,7 @@ from synckairos.v1 import session_service_pb2 as pb
 from tests.robustness.history import Call
 from tests.robustness.promises import Promise
 from tests.robustness.tale import Tale
-from tests.robustness.test_checks_calls import broken
-from tests.robustness.verdict import judge
+from tests.robustness.verdict import broken, judge
 
 
 @pytest.fixture

@@ -9,8 +9,7 @@ from tests.robustness.history import Fault
 from tests.robustness.operations import operations
 from tests.robustness.promises import Promise
 from tests.robustness.tale import ANN, BANK_MS, BORN_MS, Tale
-from tests.robustness.test_checks_calls import broken
-from tests.robustness.verdict import judge
+from tests.robustness.verdict import broken, judge
 
 
 def _broken(tale: Tale) -> set[Promise]:

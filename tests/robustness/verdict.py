@@ -14,7 +14,7 @@ from tests.robustness.checks_streams import check_streams
 from tests.robustness.checks_views import check_views
 from tests.robustness.history import History
 from tests.robustness.operations import operations
-from tests.robustness.promises import Violation
+from tests.robustness.promises import Promise, Violation
 
 
 def judge(history: History) -> list[Violation]:
@@ -33,3 +33,8 @@ def judge(history: History) -> list[Violation]:
         *check_availability(history),
         *check_stops(history, asked),
     ]
+
+
+def broken(history: History) -> set[Promise]:
+    """Return the promises that a history breaks."""
+    return {violation.promise for violation in judge(history)}
