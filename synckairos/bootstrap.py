@@ -32,7 +32,7 @@ from synckairos.audit_pipeline import PipelineParts, pipeline_parts
 from synckairos.audit_service import audit_parts, tell_health
 from synckairos.rpc.calls import CallInterceptor, CallJournal
 from synckairos.rpc.command_servicer import CommandServicer
-from synckairos.rpc.server import AUDIT_SERVICE, SESSION_SERVICE, TIME_SERVICE, Health, build_server
+from synckairos.rpc.server import AUDIT_SERVICE, SESSION_SERVICE, TIME_SERVICE, Health, build_server, stop_server
 from synckairos.rpc.session_commands import SessionCommands
 from synckairos.rpc.session_servicer import SessionServicer
 from synckairos.rpc.time_servicer import TimeServicer
@@ -169,9 +169,8 @@ class Server:
     ) -> None:
         settings = self._settings
         health = Health()
-        server = build_server(
-            servicers, [CallInterceptor(self._metrics, new_change_id)], health, reuse_port=self._reuse_port
-        )
+        calls = CallInterceptor(self._metrics, new_change_id)
+        server = build_server(servicers, [calls], health, reuse_port=self._reuse_port)
         try:
             self.port = server.add_insecure_port(settings.listen)
         except RuntimeError as error:
@@ -183,7 +182,7 @@ class Server:
         self._run("health", _follow(ready_changes, lambda is_ready: health.set(is_ready=is_ready)))
         self._run("audit health", tell_health(trail, health))
         await server.start()
-        self._exit.push_async_callback(server.stop, settings.drain_grace_s)
+        self._exit.push_async_callback(stop_server, server, lambda: calls.under_way, settings.drain_grace_s)
 
         async def drain() -> None:
             await health.drain()

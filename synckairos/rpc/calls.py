@@ -99,6 +99,8 @@ class CallInterceptor(grpc.aio.ServerInterceptor):
     def __init__(self, observer: CallObserver, new_id: NewId) -> None:
         self._journal = CallJournal(observer)
         self._new_id = new_id
+        self.under_way = 0
+        """Calls that handlers work on now, but for health and reflection, which end only with their clients."""
         self._wrapped: dict[tuple[str, Any], Handler] = {}
 
     async def intercept_service(
@@ -124,7 +126,7 @@ class CallInterceptor(grpc.aio.ServerInterceptor):
         elif handler.stream_stream is not None and not inspect.isasyncgenfunction(handler.stream_stream):
             make, inner, is_stream = grpc.stream_stream_rpc_method_handler, handler.stream_stream, True
         else:
-            # The library's own services (health, reflection) stream by generators and answer for themselves.
+            # The library's reflection streams by generators and answers for itself.
             wrapped: Handler = handler
             return wrapped
         around = self._around(method, inner, is_stream=is_stream)
@@ -136,9 +138,12 @@ class CallInterceptor(grpc.aio.ServerInterceptor):
         return result
 
     def _around(self, method: str, inner: Behaviour, *, is_stream: bool) -> Behaviour:
+        counted = int(not method.startswith("/grpc."))
+
         async def call(request: Any, context: Context) -> Any:  # noqa: ANN401 - any message
             started = time.perf_counter()
             failure: BaseException | None = None
+            self.under_way += counted
             try:
                 return await inner(_readable(request), context)
             except (grpc.aio.AbortError, GeneratorExit):
@@ -150,6 +155,7 @@ class CallInterceptor(grpc.aio.ServerInterceptor):
                 failure = error
                 raise
             finally:
+                self.under_way -= counted
                 self._journal.ended(method, failure, time.perf_counter() - started, is_stream=is_stream)
 
         return call

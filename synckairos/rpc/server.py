@@ -1,6 +1,7 @@
 """The gRPC server: services, options, health and reflection, assembled."""
 
-from collections.abc import Mapping, Sequence
+import asyncio
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final
 
 import grpc
@@ -16,6 +17,9 @@ MAX_RECEIVE_BYTES: Final = 1 << 20
 MAX_SEND_BYTES: Final = 16 << 20
 MAX_METADATA_BYTES: Final = 16 << 10
 PENDING: Final = 100_000
+IDLE_LOOK_S: Final = 0.1
+IDLE_LOOKS: Final = 5
+"""How often in a row nothing may be under way before the rest is cut off: answers on their way get as long to leave."""
 
 SESSION_SERVICE: Final[ServiceDescriptor] = session_service_pb2.DESCRIPTOR.services_by_name["SessionService"]
 TIME_SERVICE: Final[ServiceDescriptor] = time_service_pb2.DESCRIPTOR.services_by_name["TimeService"]
@@ -112,3 +116,20 @@ def build_server(
     names = [service.full_name for service in services]
     reflection.enable_server_reflection([*names, health.SERVICE_NAME, reflection.SERVICE_NAME], server)
     return server
+
+
+async def stop_server(server: grpc.aio.Server, under_way: Callable[[], int], grace_s: float) -> None:
+    """Take no more calls, let those under way finish within the grace (seconds), and cut off the rest.
+
+    `under_way` counts what handlers work on. gRPC itself now and then takes in a call while it closes that no handler
+    ever gets, and would wait for it until its client's deadline; so would it for streams that watch health. Those
+    end (UNAVAILABLE) half a second after the last real call.
+    """
+    stopping = asyncio.ensure_future(server.stop(grace_s))
+    idle = 0
+    while not stopping.done():
+        await asyncio.wait([stopping], timeout=IDLE_LOOK_S)
+        idle = 0 if under_way() else idle + 1
+        if idle == IDLE_LOOKS:
+            await server.stop(None)
+    await stopping

@@ -1,6 +1,7 @@
 """Around every call: an id, an answer to whatever is raised, a measurement, a log line only where one helps."""
 
 import asyncio
+import contextlib
 import time
 from collections.abc import AsyncIterator, Callable
 from types import SimpleNamespace
@@ -86,6 +87,23 @@ def info_of(trailers: dict[str, Any]) -> error_details_pb2.ErrorInfo:
     info = error_details_pb2.ErrorInfo()
     assert status.details[0].Unpack(info)
     return info
+
+
+@pytest.mark.parametrize("ending", [answering, raising(RuntimeError(SECRET))])
+async def test_a_call_is_under_way_until_it_has_ended(ending: Any) -> None:
+    """The interceptor counts a call from its beginning to its end, whatever that is."""
+    interceptor = CallInterceptor(Observed(), lambda: MADE)
+    counts = []
+
+    async def counting(request: Any, context: Any) -> Any:
+        counts.append(interceptor.under_way)
+        return await ending(request, context)
+
+    handler = await intercepted(interceptor, grpc.unary_unary_rpc_method_handler(counting))
+    with contextlib.suppress(grpc.aio.AbortError):
+        await handler.unary_unary(Empty(), Context())
+
+    assert [*counts, interceptor.under_way] == [1, 0]
 
 
 KINDS = pytest.mark.parametrize("stream", [pytest.param(False, id="unary"), pytest.param(True, id="stream")])

@@ -1,0 +1,123 @@
+"""How a server stops: what handlers work on may finish, and what no handler ever got is not waited for."""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from typing import Any, Final
+
+import grpc
+import pytest
+from grpc_health.v1 import health_pb2, health_pb2_grpc
+
+from synckairos.devstack import RedisServer
+from synckairos.rpc.server import IDLE_LOOKS, stop_server
+from tests.harness.in_process import serving, settings_for
+
+GRACE_S: Final = 300.0
+"""Longer than any test may take: who waits for it fails."""
+IN_TIME_S: Final = 20.0
+
+
+class Site:
+    """A server with one method, whose calls stay until released, and one call under way."""
+
+    def __init__(self) -> None:
+        self.server = grpc.aio.server()
+        self.begun = asyncio.Event()
+        self.released = asyncio.Event()
+        handler = grpc.unary_unary_rpc_method_handler(self._stay)
+        self.server.add_generic_rpc_handlers((grpc.method_handlers_generic_handler("test.Site", {"Stay": handler}),))
+
+    async def _stay(self, request: bytes, _context: Any) -> bytes:
+        self.begun.set()
+        await self.released.wait()
+        return request
+
+    async def stopped_under_a_call(self, under_way: Callable[[], int], grace_s: float) -> bytes:
+        """Stop the server while a call is under way; return the call's answer once the server has stopped."""
+        port = self.server.add_insecure_port("127.0.0.1:0")
+        await self.server.start()
+        async with grpc.aio.insecure_channel(f"127.0.0.1:{port}") as channel:
+            call = channel.unary_unary("/test.Site/Stay")(b"asked")
+            async with asyncio.timeout(IN_TIME_S):
+                await self.begun.wait()
+                await stop_server(self.server, under_way, grace_s)
+                answer: bytes = await call
+        return answer
+
+
+@pytest.fixture
+async def site() -> AsyncIterator[Site]:
+    """A server that has not been started yet."""
+    site = Site()
+    yield site
+    site.released.set()
+    await site.server.stop(None)
+
+
+async def test_a_call_under_way_may_finish(site: Site) -> None:
+    """However often it is looked whether something is under way: as long as something is, it is waited for."""
+    looks = 0
+
+    def under_way() -> int:
+        nonlocal looks
+        looks += 1
+        if looks == 2 * IDLE_LOOKS:
+            site.released.set()
+        return 1
+
+    answer = await site.stopped_under_a_call(under_way, GRACE_S)
+
+    assert answer == b"asked"
+    assert looks >= 2 * IDLE_LOOKS
+
+
+async def test_a_pause_between_calls_cuts_nothing_off(site: Site) -> None:
+    """What was taken in but begins a little later counts from then on: idleness has to last."""
+    counts = iter([*[0] * (IDLE_LOOKS - 1), 1] * 3)
+
+    def under_way() -> int:
+        count = next(counts, None)
+        if count is None:
+            site.released.set()
+        return count or 0
+
+    answer = await site.stopped_under_a_call(under_way, GRACE_S)
+
+    assert answer == b"asked"
+
+
+async def test_a_call_that_no_handler_got_is_told_to_go_elsewhere(site: Site) -> None:
+    """It ends with a status that clients repeat, long before the grace and its own deadline are over."""
+    with pytest.raises(grpc.aio.AioRpcError) as lost:
+        await site.stopped_under_a_call(lambda: 0, GRACE_S)
+
+    assert lost.value.code() is grpc.StatusCode.UNAVAILABLE
+
+
+async def test_after_the_grace_calls_under_way_are_cut_off(site: Site) -> None:
+    """A call that does not end is not waited for any longer."""
+    with pytest.raises(grpc.aio.AioRpcError) as late:
+        await site.stopped_under_a_call(lambda: 1, 0.1)
+
+    assert late.value.code() is grpc.StatusCode.UNAVAILABLE
+
+
+async def test_who_watches_health_holds_up_nobody(redis_server: RedisServer) -> None:
+    """A balancer that keeps its stream open after NOT_SERVING does not make the server use up its grace."""
+    settings = settings_for(redis_server.url, drain_grace_s=GRACE_S)
+    async with serving(settings) as server, grpc.aio.insecure_channel(server.address) as channel:
+        watch = health_pb2_grpc.HealthStub(channel).Watch(health_pb2.HealthCheckRequest())
+        first = await watch.read()
+
+        async with asyncio.timeout(IN_TIME_S):
+            await server.stop()
+
+        second = await watch.read()
+        with pytest.raises(grpc.aio.AioRpcError) as ended:
+            await watch.read()
+
+    assert [message.status for message in (first, second)] == [
+        health_pb2.HealthCheckResponse.SERVING,
+        health_pb2.HealthCheckResponse.NOT_SERVING,
+    ]
+    assert ended.value.code() is grpc.StatusCode.UNAVAILABLE
