@@ -6,16 +6,21 @@ FROM ${PYTHON_IMAGE} AS build
 ENV PIP_DISABLE_PIP_VERSION_CHECK=1 PIP_NO_CACHE_DIR=1
 WORKDIR /source
 RUN python -m venv --without-pip /opt/synckairos
+# `--build-arg COMPILED=true` compiles the hottest modules (docs/performance.md says what it brings).
+ARG COMPILED=false
+RUN if [ "$COMPILED" = true ]; then \
+        apt-get update && apt-get install --yes --no-install-recommends gcc libc6-dev && rm -rf /var/lib/apt/lists/*; fi
 # What it depends on changes rarely: a layer of its own, made from the two files that say what it is.
 COPY pyproject.toml constraints.txt ./
 RUN python -c "import tomllib; print(*tomllib.load(open('pyproject.toml', 'rb'))['project']['dependencies'], sep='\n')" \
         > /tmp/requirements.txt \
     && python -m pip --python /opt/synckairos/bin/python install -r /tmp/requirements.txt -c constraints.txt
-COPY README.md LICENSE ./
+COPY README.md LICENSE hatch_build.py ./
 COPY generated generated
 COPY migrations migrations
 COPY synckairos synckairos
-RUN PIP_CONSTRAINT=/source/constraints.txt python -m pip --python /opt/synckairos/bin/python install --no-deps .
+RUN HATCH_BUILD_HOOK_ENABLE_CUSTOM=${COMPILED} PIP_CONSTRAINT=/source/constraints.txt \
+    python -m pip --python /opt/synckairos/bin/python install --no-deps .
 
 FROM ${PYTHON_IMAGE}
 ARG VERSION=unknown

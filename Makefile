@@ -20,6 +20,14 @@ INPUTS := pyproject.toml constraints.txt
 RUNTIME := $(VENV)/.installed-runtime
 SETUP := $(VENV)/.installed-setup
 
+# A wheel whose hottest modules are compiled, unpacked; `make bench COMPILED=1` and the like run with it.
+COMPILED_TREE := build/compiled
+COMPILED_DONE := $(COMPILED_TREE)/.done
+# A safe path: the folder a program is started in must not come first, the sources are there.
+AS_COMPILED := PYTHONSAFEPATH=1 PYTHONPATH="$(CURDIR)/$(COMPILED_TREE):$(CURDIR)"
+WITH = $(if $(COMPILED),$(AS_COMPILED) )$(BIN)/python
+WANTED = $(if $(COMPILED),$(COMPILED_DONE))
+
 # Ours: what protos/google holds for other languages' sake, Python has from googleapis-common-protos.
 PROTOS = $(shell find protos/synckairos -name '*.proto' | LC_ALL=C sort)
 SERVICES = $(shell grep -l '^service ' $(PROTOS))
@@ -42,7 +50,7 @@ endef
 
 .PHONY: help
 help: ## list the targets
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 .PHONY: setup
 setup: $(SETUP) ## install everything for development into .venv; does nothing when that is current
@@ -55,17 +63,27 @@ run: $(RUNTIME) ## start Redis, PostgreSQL, a server and a worker on this machin
 test: $(SETUP) ## run all tests with coverage, against a real Redis and a real PostgreSQL
 	$(BIN)/python -m pytest --cov --numprocesses $(TEST_PROCESSES) --dist loadfile
 
+.PHONY: compiled
+compiled: $(COMPILED_DONE) ## compile the hottest modules (C compiler needed); bench, bench-check and robustness take COMPILED=1
+
+.PHONY: test-compiled
+test-compiled: $(COMPILED_DONE) ## run the tests of rules, calls and the store with the compiled modules
+	$(AS_COMPILED) SYNCKAIROS_COMPILED=1 $(BIN)/python -m pytest --quiet --override-ini pythonpath= \
+		--numprocesses $(TEST_PROCESSES) --dist loadfile \
+		tests/unit/domain tests/unit/adapters tests/unit/rpc tests/unit/test_compiled_modules.py tests/contract \
+		tests/integration/test_store_*.py tests/integration/test_rpc_*.py
+
 .PHONY: bench
-bench: $(SETUP) ## measure everything beside its baselines (20 minutes alone on the machine); results in build/bench
-	$(BIN)/python -m bench --json build/bench/results.json --out build/bench
+bench: $(SETUP) $(WANTED) ## measure everything beside its baselines (20 minutes alone on the machine); results in build/bench
+	$(WITH) -m bench --json build/bench/results.json --out build/bench
 
 .PHONY: bench-check
-bench-check: $(SETUP) ## hold what a minute can tell to its thresholds
-	$(BIN)/python -m bench --quick --check --json build/bench/check.json
+bench-check: $(SETUP) $(WANTED) ## hold what a minute can tell to its thresholds
+	$(WITH) -m bench --quick --check --json build/bench/check.json
 
 .PHONY: robustness
-robustness: $(SETUP) ## break everything by a seeded schedule for SECONDS (600) and judge it; SEED= repeats one
-	$(BIN)/python -m tests.robustness --seconds $(or $(SECONDS),600) --seed $(or $(SEED),0)
+robustness: $(SETUP) $(WANTED) ## break everything by a seeded schedule for SECONDS (600) and judge it; SEED= repeats one
+	$(WITH) -m tests.robustness --seconds $(or $(SECONDS),600) --seed $(or $(SEED),0)
 
 .PHONY: proto
 proto: $(SETUP) ## write generated/ anew from protos/
@@ -82,6 +100,7 @@ check: $(SETUP) ## formatting, lint, types, direction of imports, protos, genera
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
+	$(BIN)/mypy hatch_build.py
 	$(BIN)/lint-imports
 	$(BIN)/buf lint
 	$(BIN)/buf format -d --exit-code
@@ -106,6 +125,11 @@ $(SETUP): $(INPUTS)
 	@echo "installing into $(VENV), this takes a minute the first time"
 	@$(PIP_INSTALL) -e '.[embedded,dev]'
 	@touch $(RUNTIME) $@
+
+$(COMPILED_DONE): $(SETUP) hatch_build.py $(shell find synckairos generated migrations -type f -not -name '*.pyc')
+	rm -rf $(COMPILED_TREE)
+	HATCH_BUILD_HOOK_ENABLE_CUSTOM=true $(PIP_INSTALL) --no-deps --no-build-isolation --target $(COMPILED_TREE) .
+	@touch $@
 
 $(RUNTIME): $(INPUTS)
 	$(create_venv)

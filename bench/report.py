@@ -17,6 +17,7 @@ from bench import samples
 from bench.crew import BUSY, Measurement, percentiles_ms
 from bench.rounds import Outcome
 from bench.thresholds import Threshold, Verdict, verdicts
+from synckairos.domain import timing
 
 PAGE: Final = 120
 """Columns where there is no terminal."""
@@ -131,6 +132,7 @@ def this_machine(store: str) -> dict[str, str | int]:
         "python": platform.python_version(),
         "grpcio": version("grpcio"),
         "store": store,
+        "modules": "interpreted" if (timing.__file__ or "").endswith(".py") else "compiled",
     }
 
 
@@ -142,6 +144,7 @@ def errors_of(report: Report) -> dict[str, dict[str, int]]:
 def show(report: Report, console: Console | None = None) -> None:
     """Print the tables."""
     console = console or Console(file=sys.stdout, width=None if sys.stdout.isatty() else PAGE)
+    console.print(f"SyncKairos' hot modules: {report.machine.get('modules', 'interpreted')}")
     console.print(_scenarios(report))
     if report.figures:
         console.print(_figures(report))
