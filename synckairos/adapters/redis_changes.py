@@ -57,7 +57,7 @@ class Changes:
         self._guard = guard
         self._transactions = transactions
         self._observer = observer
-        self._gate = Gate(self._carry_out_batch, group_of, self._weight_of)
+        self._gate = Gate(self._carry_out_batch, group_of, self._weight_of, _callers_of)
         self._bytes_a_call = 0.0
         self._apart: dict[str, tuple[float, float]] = {}
         self._alone: set[asyncio.Task[None]] = set()
@@ -71,6 +71,7 @@ class Changes:
             self._offer(queue)
         else:
             queue.add(call)
+            self._gate.has_grown(queue)
         try:
             await call.end
         except asyncio.CancelledError:
@@ -116,7 +117,7 @@ class Changes:
 
         A batch that is full of bytes before it is full of calls would have read and decided the others in vain.
         """
-        calls = min(len(queue.waiting), MOST_CALLS)
+        calls = _callers_of(queue)
         return max(calls, math.ceil(calls * self._bytes_a_call * MOST / MOST_BYTES))
 
     def _after_batch(self, queue: SessionQueue, *, is_shared: bool) -> None:
@@ -242,6 +243,11 @@ class Changes:
         task = asyncio.ensure_future(work)
         self._alone.add(task)
         task.add_done_callback(self._alone.discard)
+
+
+def _callers_of(queue: SessionQueue) -> int:
+    """Return how many of those who wait would go with the next transaction."""
+    return min(len(queue.waiting), MOST_CALLS)
 
 
 async def _through(event: asyncio.Event) -> None:

@@ -15,22 +15,53 @@ MOST: Final = 32
 GATHERING_S: Final = 0.002
 """How long a batch stays open at most while batches are shared."""
 LULL_S: Final = 0.0001
-"""It closes before that when nobody has come for this time, as often as the average batch has items: batches that grow
+"""It closes before that when nobody has come for this time, as often as the average batch has callers: batches that grow
 wait longer for the next caller, which lets them grow until all are in that call at once."""
 LONGEST_LULL_S: Final = 0.0006
 """The most that comes to."""
 SHARED: Final = 1.1
-"""Batches are shared as long as they hold more items than this on average."""
+"""Batches are shared as long as they are for more callers than this on average."""
 SMOOTHING: Final = 0.1
 """Share of the latest batch in the average."""
 
 ItemT = TypeVar("ItemT")
 
 
+class _Line(Generic[ItemT]):
+    """What waits in one group, and what its batches have been like."""
+
+    __slots__ = ("average", "busy", "callers", "expected", "offered_at", "waiting", "weight")
+
+    def __init__(self) -> None:
+        self.waiting: dict[ItemT, tuple[int, int]] = {}
+        """Items with their callers and their weight, as they were when last offered."""
+        self.callers = self.weight = 0
+        """Of all that wait."""
+        self.average = 1.0
+        """Callers a batch."""
+        self.expected = 0
+        self.offered_at = 0.0
+        self.busy: asyncio.Task[None] | asyncio.Handle | None = None
+
+    def put(self, item: ItemT, callers: int, weight: int) -> None:
+        """Let an item wait, where it stands if it does already."""
+        before = self.waiting.get(item, (0, 0))
+        self.waiting[item] = (callers, weight)
+        self.callers += callers - before[0]
+        self.weight += weight - before[1]
+
+    def drop(self, item: ItemT) -> None:
+        """Forget an item, if it waits."""
+        callers, weight = self.waiting.pop(item, (0, 0))
+        self.callers -= callers
+        self.weight -= weight
+
+
 class Gate(Generic[ItemT]):
     """Lets items through in batches, first come, first served, one batch of a group at a time.
 
-    `group_of` says which items can go together at all; `weight_of` how much of a batch an item fills.
+    `group_of` says which items can go together at all; `weight_of` how much of a batch an item fills; `callers_of` how
+    many wait for it who would go with the next batch.
     """
 
     def __init__(
@@ -38,78 +69,83 @@ class Gate(Generic[ItemT]):
         run: Callable[[list[ItemT]], Coroutine[Any, Any, None]],
         group_of: Callable[[ItemT], int] = lambda _: 0,
         weight_of: Callable[[ItemT], int] = lambda _: 1,
+        callers_of: Callable[[ItemT], int] = lambda _: 1,
     ) -> None:
         """`run` carries out a batch; it deals with every error itself."""
         self._run = run
         self._group_of = group_of
         self._weight_of = weight_of
-        self._waiting: dict[int, dict[ItemT, int]] = {}
-        self._average: dict[int, float] = {}
-        self._expected: dict[int, int] = {}
-        self._offered_at: dict[int, float] = {}
-        self._busy: dict[int, asyncio.Task[None] | asyncio.Handle] = {}
+        self._callers_of = callers_of
+        self._lines: dict[int, _Line[ItemT]] = {}
 
     def offer(self, item: ItemT) -> None:
         """Let an item through with the next batch of its group."""
         group = self._group_of(item)
-        self._waiting.setdefault(group, {})[item] = self._weight_of(item)
-        self._offered_at[group] = time.monotonic()
-        if group not in self._busy:
-            self._open(group)
+        line = self._lines.get(group)
+        if line is None:
+            line = self._lines[group] = _Line()
+        line.put(item, self._callers_of(item), self._weight_of(item))
+        line.offered_at = time.monotonic()
+        if line.busy is None:
+            self._open(line)
+
+    def has_grown(self, item: ItemT) -> None:
+        """Note that more callers wait for an item; nothing happens unless it waits itself."""
+        line = self._lines.get(self._group_of(item))
+        if line is not None and item in line.waiting:
+            line.put(item, self._callers_of(item), self._weight_of(item))
+            line.offered_at = time.monotonic()
 
     def withdraw(self, item: ItemT) -> None:
         """Take back an item that has not gone through yet; nothing happens if it has."""
-        self._waiting.get(self._group_of(item), {}).pop(item, None)
+        line = self._lines.get(self._group_of(item))
+        if line is not None:
+            line.drop(item)
 
-    def _open(self, group: int) -> None:
-        average = self._average.get(group, 1.0)
-        if average <= SHARED:
-            self._close(group)
+    def _open(self, line: _Line[ItemT]) -> None:
+        if line.average <= SHARED:
+            self._close(line)
         else:
-            self._offered_at[group] = opened = time.monotonic()
-            self._gather(group, min(LONGEST_LULL_S, LULL_S * average), opened + GATHERING_S)
+            line.offered_at = opened = time.monotonic()
+            self._gather(line, min(LONGEST_LULL_S, LULL_S * line.average), opened + GATHERING_S)
 
-    def _gather(self, group: int, lull_s: float, until: float) -> None:
+    def _gather(self, line: _Line[ItemT], lull_s: float, until: float) -> None:
         """Keep a batch open; it turns with the event loop, whose timers are as coarse as a whole batch is long."""
-        waiting = self._waiting[group]
-        are_all_in = len(waiting) >= self._expected.get(group, 0) or sum(waiting.values()) >= MOST
-        if are_all_in or time.monotonic() >= min(until, self._offered_at[group] + lull_s):
-            self._close(group)
+        are_all_in = line.callers >= line.expected or line.weight >= MOST
+        if are_all_in or time.monotonic() >= min(until, line.offered_at + lull_s):
+            self._close(line)
         else:
-            self._busy[group] = asyncio.get_running_loop().call_soon(self._gather, group, lull_s, until)
+            line.busy = asyncio.get_running_loop().call_soon(self._gather, line, lull_s, until)
 
-    def _close(self, group: int) -> None:
-        batch = self._taken(self._waiting[group])
+    def _close(self, line: _Line[ItemT]) -> None:
+        batch, callers = self._taken(line)
         if not batch:
             # Those it was opened for have withdrawn.
-            self._busy.pop(group, None)
+            line.busy = None
             return
-        average = self._average.get(group, 1.0)
-        self._average[group] = average + SMOOTHING * (len(batch) - average)
+        line.average += SMOOTHING * (callers - line.average)
         # Whoever is in this batch, and whoever comes during its exchange, is likely to call again at once.
-        self._expected[group] = len(batch)
-        task = asyncio.ensure_future(self._run(batch))
-        self._busy[group] = task
-        task.add_done_callback(lambda _: self._next(group))
+        line.expected = callers
+        task = line.busy = asyncio.ensure_future(self._run(batch))
+        task.add_done_callback(lambda _: self._next(line))
 
-    def _taken(self, waiting: dict[ItemT, int]) -> list[ItemT]:
-        """Take as many as fit, one at least; what an item weighs may have changed since it was offered."""
+    def _taken(self, line: _Line[ItemT]) -> tuple[list[ItemT], int]:
+        """Take as many as fit, one at least, and count their callers; an item may have changed since it was offered."""
         batch: list[ItemT] = []
-        size = 0
-        for item in waiting:
+        size = callers = 0
+        for item in line.waiting:
             weight = self._weight_of(item)
             if size + weight > MOST and batch:
                 break
             batch.append(item)
             size += weight
+            callers += self._callers_of(item)
         for item in batch:
-            del waiting[item]
-        return batch
+            line.drop(item)
+        return batch, callers
 
-    def _next(self, group: int) -> None:
-        del self._busy[group]
-        self._expected[group] += len(self._waiting[group])
-        if self._waiting[group]:
-            self._open(group)
-        else:
-            del self._waiting[group]
+    def _next(self, line: _Line[ItemT]) -> None:
+        line.busy = None
+        line.expected += line.callers
+        if line.waiting:
+            self._open(line)

@@ -215,3 +215,71 @@ async def test_who_comes_alone_does_not_wait(monkeypatch: pytest.MonkeyPatch) ->
         await clock.move(0)
 
     assert runs.batches == [[0], [1], [2]]
+
+
+class Busy:
+    """One item for which many wait, time and again, and a gate that has learned of it."""
+
+    ITEM = 7
+    CALLERS = 8
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.clock, self.runs = Moving(monkeypatch), Runs()
+        self.callers = self.CALLERS
+        self.gate = Gate(self.runs, callers_of=lambda _: self.callers)
+
+    async def begin(self, callers: int) -> None:
+        """Let it through once with all of its callers, then offer it with so many."""
+        self.runs.go.set()
+        self.gate.offer(self.ITEM)
+        await self.clock.move(0)
+        self.runs.batches.clear()
+        self.callers = callers
+        self.gate.offer(self.ITEM)
+        await self.clock.move(0)
+
+    async def grow(self, callers: int) -> None:
+        """Let so many wait for it from now on."""
+        self.callers = callers
+        self.gate.has_grown(self.ITEM)
+        await self.clock.move(0)
+
+
+async def test_an_item_whose_callers_come_one_by_one_waits_for_them(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Many callers of one session are like callers of many: those of the last batch are about to come again."""
+    busy = Busy(monkeypatch)
+
+    await busy.begin(1)
+    await busy.grow(busy.CALLERS - 1)
+    assert busy.runs.batches == []
+    await busy.grow(busy.CALLERS)
+
+    assert busy.runs.batches == [[busy.ITEM]]
+
+
+async def test_an_item_goes_when_no_more_callers_come(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Every caller who comes renews the lull; when it has passed, those who are missing are not waited for."""
+    busy = Busy(monkeypatch)
+
+    await busy.begin(1)
+    for callers in (2, 3, 4):
+        await busy.clock.move(LULL_S)
+        await busy.grow(callers)
+    assert busy.runs.batches == []
+    await busy.clock.move(LONGEST_LULL_S)
+
+    assert busy.runs.batches == [[busy.ITEM]]
+
+
+async def test_an_item_that_does_not_wait_cannot_grow(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Who joins a session that is being carried out does not let it through a second time."""
+    busy = Busy(monkeypatch)
+    busy.gate.has_grown(busy.ITEM)
+    busy.gate.offer(busy.ITEM)
+    await busy.clock.move(0)
+
+    await busy.grow(2 * busy.CALLERS)
+    busy.runs.go.set()
+    await busy.clock.move(LONGEST_LULL_S)
+
+    assert busy.runs.batches == [[busy.ITEM]]
