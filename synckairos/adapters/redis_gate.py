@@ -15,8 +15,8 @@ MOST: Final = 32
 GATHERING_S: Final = 0.002
 """How long a batch stays open at most while batches are shared."""
 LULL_S: Final = 0.0001
-"""It closes before that when nobody has come for this time, as often as the average batch has callers: batches that grow
-wait longer for the next caller, which lets them grow until all are in that call at once."""
+"""It closes before that when nobody has come for this time, as often as the average batch has callers: batches that
+grow wait longer for the next one, which lets them grow until all are in that call at once."""
 LONGEST_LULL_S: Final = 0.0006
 """The most that comes to."""
 SHARED: Final = 1.1
