@@ -10,7 +10,7 @@ from hatchling.builders.hooks.plugin.interface import BuildHookInterface
 
 GROUP = "synckairos"
 KEPT = Path("build", "extensions")
-# Nothing of the developer's settings or of what is installed beside: the same source, the same code.
+# Not with our own settings: those are for checking the whole program, with everything installed that it uses.
 MYPY = ("--config-file=", "--python-version=3.11", "--explicit-package-bases", "--ignore-missing-imports")
 
 
