@@ -17,8 +17,10 @@ MYPY = ("--config-file=", "--python-version=3.11", "--explicit-package-bases", "
 class CompiledModules(BuildHookInterface[Any]):
     """Adds an extension module beside each of `modules`; off unless HATCH_BUILD_HOOK_ENABLE_CUSTOM is true."""
 
-    def initialize(self, version: str, build_data: dict[str, Any]) -> None:  # noqa: ARG002 - hatchling's signature
-        """Compile them and put them into the wheel."""
+    def initialize(self, version: str, build_data: dict[str, Any]) -> None:
+        """Compile them and put them into the wheel; an editable install runs its sources."""
+        if version == "editable":
+            return
         kept = Path(self.root) / KEPT
         shutil.rmtree(kept, ignore_errors=True)
         with TemporaryDirectory() as scratch:

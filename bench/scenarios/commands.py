@@ -1,10 +1,7 @@
-"""Switches over ExecuteCommands, as soon as the contract has it; the field names are looked up, not known."""
+"""Switches over ExecuteCommands."""
 
 from dataclasses import dataclass
-from typing import Any, Final
-
-from google.protobuf.descriptor import FieldDescriptor, MethodDescriptor
-from google.protobuf.message_factory import GetMessageClass
+from typing import Final
 
 from bench.crew import Measurement
 from bench.jobs import StreamJob
@@ -12,20 +9,7 @@ from bench.scenarios.base import PROCESSES, Scenario
 from bench.world import SERVICE, World
 from synckairos.v1 import session_service_pb2 as pb
 
-METHOD: Final[MethodDescriptor | None] = pb.DESCRIPTOR.services_by_name["SessionService"].methods_by_name.get(
-    "ExecuteCommands"
-)
 IN_FLIGHT: Final = 64
-
-
-def field_of(message: Any, type_name: str) -> FieldDescriptor:
-    """Return the field of a message that holds a message of this type."""
-    found: FieldDescriptor = next(
-        field
-        for field in message.DESCRIPTOR.fields
-        if field.message_type is not None and field.message_type.full_name == type_name
-    )
-    return found
 
 
 @dataclass
@@ -34,27 +18,22 @@ class Commands(Scenario):
 
     async def measure(self, world: World) -> Measurement:
         """Send and take."""
-        assert METHOD is not None  # noqa: S101 - the scenario is not offered without
-        request_class, reply_class = GetMessageClass(METHOD.input_type), GetMessageClass(METHOD.output_type)
-        switch_field = field_of(request_class, pb.SwitchCycleRequest.DESCRIPTOR.full_name).name
-        ids = await world.sessions(world.sizes.sessions)
-        messages = []
-        for place, session_id in enumerate(ids):
-            request: Any = request_class()
-            request.command_id = str(place)
-            getattr(request, switch_field).session_id = session_id
-            messages.append(request.SerializeToString())
+        commands = [
+            pb.ExecuteCommandsRequest(command_id=str(place), switch_cycle=pb.SwitchCycleRequest(session_id=session_id))
+            for place, session_id in enumerate(await world.sessions(world.sizes.sessions))
+        ]
+        messages = [command.SerializeToString() for command in commands]
         server = world.server()
         await world.empty_outbox()
         jobs = [
             StreamJob(
                 addresses=[server.address],
-                path=SERVICE + METHOD.name,
+                path=SERVICE + "ExecuteCommands",
                 lanes=[messages[place::PROCESSES]],
                 in_flight=IN_FLIGHT,
                 warm_s=world.sizes.warm_s,
                 run_s=world.sizes.run_s,
-                failure_field=field_of(reply_class, "google.rpc.Status").number,
+                failure_field=pb.ExecuteCommandsResponse.STATUS_FIELD_NUMBER,
             )
             for place in range(PROCESSES)
         ]
@@ -62,8 +41,6 @@ class Commands(Scenario):
 
 
 def over_streams() -> list[Scenario]:
-    """Return them; none while the contract has no such call."""
-    if METHOD is None:
-        return []
+    """Return them."""
     text = "switches over ExecuteCommands, 2 streams x 64 on their way"
     return [Commands("commands", text, ("switch", "echo_stream"))]

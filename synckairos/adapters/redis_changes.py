@@ -57,7 +57,7 @@ class Changes:
         self._guard = guard
         self._transactions = transactions
         self._observer = observer
-        self._gate = Gate(self._carry_out_batch, group_of, self._weight_of, _callers_of)
+        self._gate = Gate(self._carry_out_batch, group_of, self._weight_of, _callers_of, MOST_CALLS)
         self._bytes_a_call = 0.0
         self._apart: dict[str, tuple[float, float]] = {}
         self._alone: set[asyncio.Task[None]] = set()
@@ -71,7 +71,7 @@ class Changes:
             self._offer(queue)
         else:
             queue.add(call)
-            self._gate.has_grown(queue)
+            self._gate.has_changed(queue)
         try:
             await call.end
         except asyncio.CancelledError:
@@ -87,6 +87,7 @@ class Changes:
             if queue.attempt is None and not queue.waiting:
                 self._gate.withdraw(queue)
                 self.queues.pop(queue.session_id, None)
+            self._gate.has_changed(queue)
             return
         attempt = queue.attempt
         if attempt is None or call not in queue.calls:

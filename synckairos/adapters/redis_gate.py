@@ -30,7 +30,7 @@ ItemT = TypeVar("ItemT")
 class _Line(Generic[ItemT]):
     """What waits in one group, and what its batches have been like."""
 
-    __slots__ = ("average", "busy", "callers", "expected", "offered_at", "waiting", "weight")
+    __slots__ = ("average", "busy", "callers", "expected", "latest", "offered_at", "waiting", "weight")
 
     def __init__(self) -> None:
         self.waiting: dict[ItemT, tuple[int, int]] = {}
@@ -39,7 +39,10 @@ class _Line(Generic[ItemT]):
         """Of all that wait."""
         self.average = 1.0
         """Callers a batch."""
+        self.latest: dict[ItemT, int] = {}
+        """The items of the latest batch, with their callers."""
         self.expected = 0
+        """Callers who are likely to come before the next batch closes, those who have come included."""
         self.offered_at = 0.0
         self.busy: asyncio.Task[None] | asyncio.Handle | None = None
 
@@ -49,6 +52,15 @@ class _Line(Generic[ItemT]):
         self.waiting[item] = (callers, weight)
         self.callers += callers - before[0]
         self.weight += weight - before[1]
+
+    def expect(self, most_callers: int) -> None:
+        """Expect those of the latest batch again, and who has come meanwhile, as far as items have room."""
+        self.expected = sum(self.latest.values())
+        for item, (callers, _) in self.waiting.items():
+            before = self.latest.get(item, 0)
+            self.expected += max(0, min(most_callers, before + callers) - before)
+            if self.expected >= MOST:
+                return
 
     def drop(self, item: ItemT) -> None:
         """Forget an item, if it waits."""
@@ -61,7 +73,7 @@ class Gate(Generic[ItemT]):
     """Lets items through in batches, first come, first served, one batch of a group at a time.
 
     `group_of` says which items can go together at all; `weight_of` how much of a batch an item fills; `callers_of` how
-    many wait for it who would go with the next batch.
+    many wait for it who would go with the next batch, `most_callers` at most.
     """
 
     def __init__(
@@ -70,12 +82,14 @@ class Gate(Generic[ItemT]):
         group_of: Callable[[ItemT], int] = lambda _: 0,
         weight_of: Callable[[ItemT], int] = lambda _: 1,
         callers_of: Callable[[ItemT], int] = lambda _: 1,
+        most_callers: int = 1,
     ) -> None:
         """`run` carries out a batch; it deals with every error itself."""
         self._run = run
         self._group_of = group_of
         self._weight_of = weight_of
         self._callers_of = callers_of
+        self._most_callers = most_callers
         self._lines: dict[int, _Line[ItemT]] = {}
 
     def offer(self, item: ItemT) -> None:
@@ -89,11 +103,14 @@ class Gate(Generic[ItemT]):
         if line.busy is None:
             self._open(line)
 
-    def has_grown(self, item: ItemT) -> None:
-        """Note that more callers wait for an item; nothing happens unless it waits itself."""
+    def has_changed(self, item: ItemT) -> None:
+        """Note that others than before wait for an item; nothing happens unless it waits itself."""
         line = self._lines.get(self._group_of(item))
-        if line is not None and item in line.waiting:
-            line.put(item, self._callers_of(item), self._weight_of(item))
+        if line is None or item not in line.waiting:
+            return
+        before = line.callers
+        line.put(item, self._callers_of(item), self._weight_of(item))
+        if line.callers > before:
             line.offered_at = time.monotonic()
 
     def withdraw(self, item: ItemT) -> None:
@@ -118,34 +135,32 @@ class Gate(Generic[ItemT]):
             line.busy = asyncio.get_running_loop().call_soon(self._gather, line, lull_s, until)
 
     def _close(self, line: _Line[ItemT]) -> None:
-        batch, callers = self._taken(line)
+        line.latest = batch = self._taken(line)
         if not batch:
             # Those it was opened for have withdrawn.
             line.busy = None
             return
-        line.average += SMOOTHING * (callers - line.average)
-        # Whoever is in this batch, and whoever comes during its exchange, is likely to call again at once.
-        line.expected = callers
-        task = line.busy = asyncio.ensure_future(self._run(batch))
+        line.average += SMOOTHING * (sum(batch.values()) - line.average)
+        task = line.busy = asyncio.ensure_future(self._run(list(batch)))
         task.add_done_callback(lambda _: self._next(line))
 
-    def _taken(self, line: _Line[ItemT]) -> tuple[list[ItemT], int]:
-        """Take as many as fit, one at least, and count their callers; an item may have changed since it was offered."""
-        batch: list[ItemT] = []
-        size = callers = 0
+    def _taken(self, line: _Line[ItemT]) -> dict[ItemT, int]:
+        """Take as many as fit, one at least, with their callers; an item may have changed since it was offered."""
+        batch: dict[ItemT, int] = {}
+        size = 0
         for item in line.waiting:
             weight = self._weight_of(item)
             if size + weight > MOST and batch:
                 break
-            batch.append(item)
+            batch[item] = self._callers_of(item)
             size += weight
-            callers += self._callers_of(item)
         for item in batch:
             line.drop(item)
-        return batch, callers
+        return batch
 
     def _next(self, line: _Line[ItemT]) -> None:
         line.busy = None
-        line.expected += line.callers
+        # Whoever was in the batch, and whoever came during its exchange, is likely to call again at once.
+        line.expect(self._most_callers)
         if line.waiting:
             self._open(line)

@@ -100,7 +100,7 @@ class CallInterceptor(grpc.aio.ServerInterceptor):
         self._journal = CallJournal(observer)
         self._new_id = new_id
         self.under_way = 0
-        """Calls that handlers work on now, but for health and reflection, which end only with their clients."""
+        """Calls that have begun and whose answers are not sent, but for health and reflection, which clients end."""
         self._wrapped: dict[tuple[str, Any], Handler] = {}
 
     async def intercept_service(
@@ -140,10 +140,15 @@ class CallInterceptor(grpc.aio.ServerInterceptor):
     def _around(self, method: str, inner: Behaviour, *, is_stream: bool) -> Behaviour:
         counted = int(not method.startswith("/grpc."))
 
+        def ended(_context: Context) -> None:
+            self.under_way -= counted
+
         async def call(request: Any, context: Context) -> Any:  # noqa: ANN401 - any message
             started = time.perf_counter()
             failure: BaseException | None = None
             self.under_way += counted
+            # Not when the handler returns: its answer is sent after that.
+            context.add_done_callback(ended)  # type: ignore[arg-type] # the stubs want a class of their own
             try:
                 return await inner(_readable(request), context)
             except (grpc.aio.AbortError, GeneratorExit):
@@ -155,7 +160,6 @@ class CallInterceptor(grpc.aio.ServerInterceptor):
                 failure = error
                 raise
             finally:
-                self.under_way -= counted
                 self._journal.ended(method, failure, time.perf_counter() - started, is_stream=is_stream)
 
         return call

@@ -9,8 +9,11 @@ import pytest
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 
 from synckairos.devstack import RedisServer
-from synckairos.rpc.server import IDLE_LOOKS, stop_server
+from synckairos.rpc.server import IDLE_LOOK_S, IDLE_LOOKS, stop_server
+from synckairos.v1 import session_service_pb2 as pb
+from tests.harness.client import Stub, connect, running_session
 from tests.harness.in_process import serving, settings_for
+from tests.harness.tcp_proxy import TcpProxy
 
 GRACE_S: Final = 300.0
 """Longer than any test may take: who waits for it fails."""
@@ -100,6 +103,43 @@ async def test_after_the_grace_calls_under_way_are_cut_off(site: Site) -> None:
         await site.stopped_under_a_call(lambda: 1, 0.1)
 
     assert late.value.code() is grpc.StatusCode.UNAVAILABLE
+
+
+@pytest.mark.parametrize("method", ["SwitchCycle", "ExecuteCommands"])
+async def test_a_change_under_way_is_answered_before_the_server_goes(redis_server: RedisServer, method: str) -> None:
+    """Redis takes longer than idleness has to last: the caller hears what became of the change all the same."""
+    async with TcpProxy("127.0.0.1", redis_server.port) as proxy:
+        begun = asyncio.Event()
+
+        def note(data: bytes) -> bytes:
+            if session.session_id.encode() in data:
+                begun.set()
+            return data
+
+        settings = settings_for(f"redis://127.0.0.1:{proxy.port}/0", drain_grace_s=GRACE_S, redis_timeout_s=IN_TIME_S)
+        async with serving(settings) as server, connect(server.address) as stub:
+            session = await running_session(stub)
+            request = pb.SwitchCycleRequest(session_id=session.session_id)
+            proxy.delay(2 * IDLE_LOOKS * IDLE_LOOK_S)
+            proxy.on_client_data = note
+            change = asyncio.ensure_future(switched(stub, method, request))
+            async with asyncio.timeout(IN_TIME_S):
+                await begun.wait()
+                await server.stop()
+                version = await change
+
+    assert version == session.version + 1
+
+
+async def switched(stub: Stub, method: str, request: pb.SwitchCycleRequest) -> int:
+    """Switch by a call of its own or by a stream of commands, and return the version."""
+    if method == "SwitchCycle":
+        return int((await stub.SwitchCycle(request)).session.version)
+    call = stub.ExecuteCommands()
+    await call.write(pb.ExecuteCommandsRequest(command_id="c", switch_cycle=request))
+    response = await call.read()
+    call.cancel()
+    return int(response.result.session.version)
 
 
 async def test_who_watches_health_holds_up_nobody(redis_server: RedisServer) -> None:

@@ -222,11 +222,12 @@ class Busy:
 
     ITEM = 7
     CALLERS = 8
+    MOST_CALLERS = 12
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
         self.clock, self.runs = Moving(monkeypatch), Runs()
         self.callers = self.CALLERS
-        self.gate = Gate(self.runs, callers_of=lambda _: self.callers)
+        self.gate = Gate(self.runs, callers_of=lambda _: self.callers, most_callers=self.MOST_CALLERS)
 
     async def begin(self, callers: int) -> None:
         """Let it through once with all of its callers, then offer it with so many."""
@@ -241,7 +242,7 @@ class Busy:
     async def grow(self, callers: int) -> None:
         """Let so many wait for it from now on."""
         self.callers = callers
-        self.gate.has_grown(self.ITEM)
+        self.gate.has_changed(self.ITEM)
         await self.clock.move(0)
 
 
@@ -274,12 +275,40 @@ async def test_an_item_goes_when_no_more_callers_come(monkeypatch: pytest.Monkey
 async def test_an_item_that_does_not_wait_cannot_grow(monkeypatch: pytest.MonkeyPatch) -> None:
     """Who joins a session that is being carried out does not let it through a second time."""
     busy = Busy(monkeypatch)
-    busy.gate.has_grown(busy.ITEM)
+    busy.gate.has_changed(busy.ITEM)
     busy.gate.offer(busy.ITEM)
     await busy.clock.move(0)
 
     await busy.grow(2 * busy.CALLERS)
     busy.runs.go.set()
     await busy.clock.move(LONGEST_LULL_S)
+
+    assert busy.runs.batches == [[busy.ITEM]]
+
+
+async def test_an_item_that_is_full_does_not_wait_for_more(monkeypatch: pytest.MonkeyPatch) -> None:
+    """With more callers than an item has room for, those behind would only be waited for in vain."""
+    busy = Busy(monkeypatch)
+    busy.callers = busy.MOST_CALLERS
+    busy.gate.offer(busy.ITEM)
+    await busy.clock.move(0)
+    busy.gate.offer(busy.ITEM)
+    assert busy.runs.batches == [[busy.ITEM]]
+
+    busy.runs.go.set()
+    await busy.clock.move(0)
+    await busy.clock.move(0)
+
+    assert busy.runs.batches == [[busy.ITEM], [busy.ITEM]]
+
+
+async def test_who_changes_nothing_does_not_renew_the_lull(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A caller who comes and finds no room, or one who goes, keeps nobody waiting longer."""
+    busy = Busy(monkeypatch)
+
+    await busy.begin(4)
+    for callers in (4, 3, 3, 3, 3, 3):
+        await busy.clock.move(LONGEST_LULL_S / 5)
+        await busy.grow(callers)
 
     assert busy.runs.batches == [[busy.ITEM]]

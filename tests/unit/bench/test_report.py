@@ -116,8 +116,6 @@ def test_a_report_survives_its_file_and_can_be_read() -> None:
 def test_every_figure_is_of_a_scenario_and_compares_what_is_measured_beside_it() -> None:
     """A figure of something that is not there would silently never be shown."""
     for figure in figures.FIGURES:
-        if figure.scenario == "commands" and figure.scenario not in SCENARIOS:
-            continue  # until the contract has that call
         scenario = SCENARIOS[figure.scenario]
         baselines = {name: measured(10) for name in scenario.against}
         one = measured(10)

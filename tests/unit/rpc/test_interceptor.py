@@ -32,12 +32,21 @@ class Context:
         self._metadata = metadata
         self._left = left
         self.aborted: list[tuple[grpc.StatusCode, str, dict[str, Any]]] = []
+        self._when_done: list[Callable[[Any], None]] = []
 
     def invocation_metadata(self) -> tuple[tuple[str, str], ...]:
         return self._metadata
 
     def time_remaining(self) -> float | None:
         return self._left
+
+    def add_done_callback(self, callback: Callable[[Any], None]) -> None:
+        self._when_done.append(callback)
+
+    def done(self) -> None:
+        """The call has ended and its answer is sent."""
+        for callback in self._when_done:
+            callback(self)
 
     async def abort(self, code: grpc.StatusCode, details: str, trailers: Any) -> None:
         self.aborted.append((code, details, dict(trailers)))
@@ -63,13 +72,13 @@ async def answering(_request: Any, _context: Any) -> Any:
     return Empty()
 
 
-async def intercepted(interceptor: CallInterceptor, handler: Any) -> Any:
+async def intercepted(interceptor: CallInterceptor, handler: Any, method: str = METHOD) -> Any:
     """Return the handler with everything around it."""
 
     async def continuation(_details: Any) -> Any:
         return handler
 
-    details: Any = SimpleNamespace(method=METHOD, invocation_metadata=())
+    details: Any = SimpleNamespace(method=method, invocation_metadata=())
     return await interceptor.intercept_service(continuation, details)
 
 
@@ -89,24 +98,30 @@ def info_of(trailers: dict[str, Any]) -> error_details_pb2.ErrorInfo:
     return info
 
 
-@pytest.mark.parametrize("ending", [answering, raising(RuntimeError(SECRET))])
-async def test_a_call_is_under_way_until_it_has_ended(ending: Any) -> None:
-    """The interceptor counts a call from its beginning to its end, whatever that is."""
-    interceptor = CallInterceptor(Observed(), lambda: MADE)
-    counts = []
+KINDS = pytest.mark.parametrize("stream", [pytest.param(False, id="unary"), pytest.param(True, id="stream")])
+
+
+@KINDS
+@pytest.mark.parametrize("ending", [answering, raising(RuntimeError(SECRET)), raising(asyncio.CancelledError())])
+@pytest.mark.parametrize(("method", "counted"), [(METHOD, 1), ("/grpc.health.v1.Health/Watch", 0)])
+async def test_a_call_is_under_way_until_its_answer_is_sent(
+    stream: bool, ending: Any, method: str, counted: int
+) -> None:
+    """The interceptor counts a call until the server is through with it, whatever its end; not those of gRPC's own."""
+    interceptor, context, counts = CallInterceptor(Observed(), lambda: MADE), Context(), []
 
     async def counting(request: Any, context: Any) -> Any:
         counts.append(interceptor.under_way)
         return await ending(request, context)
 
-    handler = await intercepted(interceptor, grpc.unary_unary_rpc_method_handler(counting))
-    with contextlib.suppress(grpc.aio.AbortError):
-        await handler.unary_unary(Empty(), Context())
+    make = grpc.unary_stream_rpc_method_handler if stream else grpc.unary_unary_rpc_method_handler
+    handler = await intercepted(interceptor, make(counting), method)
+    with contextlib.suppress(grpc.aio.AbortError, asyncio.CancelledError):
+        await (handler.unary_stream if stream else handler.unary_unary)(Empty(), context)
+    counts.append(interceptor.under_way)
+    context.done()
 
-    assert [*counts, interceptor.under_way] == [1, 0]
-
-
-KINDS = pytest.mark.parametrize("stream", [pytest.param(False, id="unary"), pytest.param(True, id="stream")])
+    assert [*counts, interceptor.under_way] == [counted, counted, 0]
 
 
 @KINDS
