@@ -87,7 +87,8 @@ class Changes:
             if queue.attempt is None and not queue.waiting:
                 self._gate.withdraw(queue)
                 self.queues.pop(queue.session_id, None)
-            self._gate.has_changed(queue)
+            else:
+                self._gate.has_changed(queue)
             return
         attempt = queue.attempt
         if attempt is None or call not in queue.calls:

@@ -19,7 +19,7 @@ MAX_METADATA_BYTES: Final = 16 << 10
 PENDING: Final = 100_000
 IDLE_LOOK_S: Final = 0.1
 IDLE_LOOKS: Final = 5
-"""How often in a row nothing may be under way before the rest is cut off: answers on their way get as long to leave."""
+"""How often in a row nothing may be under way before the rest is cut off; calls on the way to handlers get as long."""
 
 SESSION_SERVICE: Final[ServiceDescriptor] = session_service_pb2.DESCRIPTOR.services_by_name["SessionService"]
 TIME_SERVICE: Final[ServiceDescriptor] = time_service_pb2.DESCRIPTOR.services_by_name["TimeService"]
@@ -121,9 +121,9 @@ def build_server(
 async def stop_server(server: grpc.aio.Server, under_way: Callable[[], int], grace_s: float) -> None:
     """Take no more calls, let those under way finish within the grace (seconds), and cut off the rest.
 
-    `under_way` counts what handlers work on. gRPC itself now and then takes in a call while it closes that no handler
-    ever gets, and would wait for it until its client's deadline; so would it for streams that watch health. Those
-    end (UNAVAILABLE) half a second after the last real call.
+    `under_way` counts the calls that have begun and whose answers are not sent. gRPC itself now and then takes in a
+    call while it closes that no handler ever gets, and would wait for it until its client's deadline; so would it for
+    streams that watch health. Those end (UNAVAILABLE) half a second after the last real call.
     """
     stopping = asyncio.ensure_future(server.stop(grace_s))
     idle = 0

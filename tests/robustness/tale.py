@@ -1,7 +1,7 @@
 """Histories made by hand: what a flawless deployment would have recorded of one session, for tests to spoil."""
 
 from itertools import count
-from typing import Any
+from typing import Any, Self
 from uuid import UUID
 
 from synckairos.adapters.session_json import encode_session
@@ -44,6 +44,14 @@ class Tale:
         players = [session_pb2.ParticipantSpec(participant_id=one, total_time_ms=BANK_MS) for one in (ANN, BOB)]
         request = pb.CreateSessionRequest(mode=session_pb2.MODE_PER_PARTICIPANT, participants=players)
         self.ask(0, "CreateSession", request)
+
+    @classmethod
+    def of_a_pause(cls) -> Self:
+        """Return one of a session that was started, and is paused: version 3."""
+        tale = cls()
+        tale.ask(100, "StartSession", pb.StartSessionRequest())
+        tale.ask(1_000, "PauseSession", pb.PauseSessionRequest())
+        return tale
 
     @property
     def session(self) -> Session:

@@ -13,10 +13,7 @@ from tests.robustness.verdict import broken, judge
 @pytest.fixture
 def tale() -> Tale:
     """A session that was started, and is paused."""
-    tale = Tale()
-    tale.ask(100, "StartSession", pb.StartSessionRequest())
-    tale.ask(1_000, "PauseSession", pb.PauseSessionRequest())
-    return tale
+    return Tale.of_a_pause()
 
 
 def test_a_stream_that_says_nothing_is_not_reliable(tale: Tale) -> None:

@@ -12,10 +12,7 @@ from tests.robustness.verdict import broken, judge
 @pytest.fixture
 def tale() -> Tale:
     """A session that was started, and is paused: version 3."""
-    tale = Tale()
-    tale.ask(100, "StartSession", pb.StartSessionRequest())
-    tale.ask(1_000, "PauseSession", pb.PauseSessionRequest())
-    return tale
+    return Tale.of_a_pause()
 
 
 def test_a_refusal_that_was_applied_is_found_by_its_replay(tale: Tale) -> None:
