@@ -83,7 +83,7 @@ bench-check: $(SETUP) $(WANTED) ## hold what a minute can tell to its thresholds
 
 .PHONY: robustness
 robustness: $(SETUP) $(WANTED) ## break everything by a seeded schedule for SECONDS (600) and judge it; SEED= repeats one
-	$(WITH) -m tests.robustness --seconds $(or $(SECONDS),600) --seed $(or $(SEED),0)
+	$(WITH) -m testing.robustness --seconds $(or $(SECONDS),600) --seed $(or $(SEED),0)
 
 .PHONY: proto
 proto: $(SETUP) ## write generated/ anew from protos/

@@ -20,12 +20,12 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from bench.load import Load
 from bench.stack import Stack, migrate, stack_of_processes
 from synckairos.adapters.ids import new_change_id
-from synckairos.adapters.postgres_audit_writer import PostgresAuditTrail
-from synckairos.adapters.postgres_database import Database
-from synckairos.adapters.postgres_options import database_options
-from synckairos.adapters.redis_commit import CommitWriter
-from synckairos.adapters.redis_keys import Keys
-from synckairos.adapters.redis_wire import Command
+from synckairos.adapters.postgres.database import Database
+from synckairos.adapters.postgres.options import database_options
+from synckairos.adapters.postgres.trail.writer import PostgresAuditTrail
+from synckairos.adapters.redis.keys import Keys
+from synckairos.adapters.redis.store.writes import CommitWriter
+from synckairos.adapters.redis.wire import Command
 from synckairos.application.audit import AuditRecord
 from synckairos.application.ports import Plan, Reading, Request
 from synckairos.domain import creation, transitions

@@ -15,7 +15,7 @@ from rich.progress import track
 
 from bench.load import Load, eventually
 from bench.stack import Stack, migrate, stack_of_processes
-from synckairos.adapters.redis_keys import PARTITIONS
+from synckairos.adapters.redis.keys import PARTITIONS
 
 
 class Round(NamedTuple):

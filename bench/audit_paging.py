@@ -17,14 +17,14 @@ from rich.progress import track
 
 from bench.load import eventually
 from bench.stack import Stack, migrate, stack_of_processes
-from synckairos.adapters.postgres_audit_reader import PostgresAuditReader
-from synckairos.adapters.postgres_database import Database, Session, Statement
-from synckairos.adapters.postgres_options import database_options
+from synckairos.adapters.postgres.database import Database, Session, Statement
+from synckairos.adapters.postgres.options import database_options
+from synckairos.adapters.postgres.trail.reader import PostgresAuditReader
 from synckairos.application.audit import EventKey, EventQuery
 from synckairos.settings import load_settings
 from synckairos.v1 import audit_service_pb2 as pb
 from synckairos.v1.audit_service_pb2_grpc import AuditServiceStub
-from tests.harness.client import connect, running_session
+from testing.harness.client import connect, running_session
 
 SESSIONS: Final = 10
 PAGE: Final = 50

@@ -13,9 +13,9 @@ import uvloop
 
 from bench.jobs import BareJob, Go, Ready, Result, orders, pack, read_order, write
 from bench.seeding import commit, life, new_writer, spec_of
-from synckairos.adapters.redis_connections import RedisConnections
-from synckairos.adapters.redis_keys import Keys
-from synckairos.adapters.redis_wire import Command
+from synckairos.adapters.redis.connections import RedisConnections
+from synckairos.adapters.redis.keys import Keys
+from synckairos.adapters.redis.wire import Command
 
 VERSION: Final = count(1_000)
 """Entries of a stream must rise; all else of a commit can be said again and again."""

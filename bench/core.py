@@ -21,12 +21,12 @@ import uvloop
 
 from bench.pieces import best_us, pieces
 from synckairos.adapters.ids import new_change_id, new_session_id
-from synckairos.adapters.redis_commit import CommitWriter
-from synckairos.adapters.redis_connections import RedisConnections
-from synckairos.adapters.redis_guard import RedisGuard
-from synckairos.adapters.redis_keys import Keys
-from synckairos.adapters.redis_store import RedisSessionStore
-from synckairos.adapters.redis_time import EstimatedClock
+from synckairos.adapters.redis.clock import EstimatedClock
+from synckairos.adapters.redis.connections import RedisConnections
+from synckairos.adapters.redis.identity import RedisGuard
+from synckairos.adapters.redis.keys import Keys
+from synckairos.adapters.redis.store import RedisSessionStore
+from synckairos.adapters.redis.store.writes import CommitWriter
 from synckairos.application.sessions import Sessions
 from synckairos.devstack import RedisServer
 from synckairos.domain.timing import Lifetimes
@@ -34,7 +34,7 @@ from synckairos.rpc.requests import Sender
 from synckairos.rpc.session_commands import SessionCommands, fill_reply
 from synckairos.telemetry import Metrics, configure_logging
 from synckairos.v1 import session_service_pb2 as pb
-from tests.harness.client import two_players
+from testing.harness.client import two_players
 
 CALLERS: Final = (1, 4, 16, 32)
 SESSIONS: Final = 1_000

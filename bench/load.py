@@ -13,7 +13,7 @@ from uuid import uuid4
 import grpc
 
 from synckairos.v1 import session_service_pb2 as pb
-from tests.harness.client import Stub, connect, problem_of, two_players
+from testing.harness.client import Stub, connect, problem_of, two_players
 
 RETRIED: Final = frozenset({grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.ABORTED, grpc.StatusCode.RESOURCE_EXHAUSTED})
 CALL_S: Final = 5.0

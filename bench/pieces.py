@@ -14,9 +14,9 @@ from typing import Any, Final
 from hiredis import pack_command
 
 from bench.seeding import CALLER, commit, life, new_writer, spec_of
-from synckairos.adapters import redis_codec as codec
 from synckairos.adapters.ids import new_change_id
-from synckairos.adapters.redis_keys import Keys
+from synckairos.adapters.redis import codec
+from synckairos.adapters.redis.keys import Keys
 from synckairos.application.changes import Change
 from synckairos.application.ports import Reading, Request
 from synckairos.domain.commands import Switch

@@ -15,7 +15,7 @@ from bench.load import Change, Ledger, Load, eventually
 from bench.stack import Stack
 from synckairos.v1 import event_pb2
 from synckairos.v1 import session_service_pb2 as pb
-from tests.harness.client import Recording, Stub, connect, running_session, two_players, watching
+from testing.harness.client import Recording, Stub, connect, running_session, two_players, watching
 
 CUT_S: Final = 1.0
 """What `appendfsync everysec` may lose."""

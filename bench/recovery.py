@@ -18,7 +18,7 @@ from bench.load import eventually
 from bench.stack import Stack, migrate, stack_of_processes
 from synckairos.v1 import session_pb2
 from synckairos.v1 import session_service_pb2 as pb
-from tests.harness.client import Stub, connect, running_session, two_players
+from testing.harness.client import Stub, connect, running_session, two_players
 
 CALLERS: Final = 64
 DRAIN_S: Final = 120.0

@@ -9,9 +9,9 @@ from uuid import uuid4
 from redis.asyncio import Redis
 
 from synckairos.adapters.ids import new_change_id
-from synckairos.adapters.redis_commit import CommitWriter
-from synckairos.adapters.redis_keys import Keys, SessionKeys
-from synckairos.adapters.redis_wire import Command
+from synckairos.adapters.redis.keys import Keys, SessionKeys
+from synckairos.adapters.redis.store.writes import CommitWriter
+from synckairos.adapters.redis.wire import Command
 from synckairos.application.ports import Plan, Reading, Request
 from synckairos.domain import creation, transitions
 from synckairos.domain.commands import Caller, Start, Switch

@@ -28,8 +28,8 @@ from bench.jobs import WatchJob
 from bench.scenarios.streams import STREAMS, WATCH, switching
 from synckairos.devstack import RedisServer
 from synckairos.v1 import session_service_pb2 as pb
-from tests.harness.client import connect, running_session, two_players
-from tests.harness.server_process import ServerProcess
+from testing.harness.client import connect, running_session, two_players
+from testing.harness.server_process import ServerProcess
 
 PROCESSES: Final = 2
 """That read; a third one calls."""

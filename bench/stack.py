@@ -11,12 +11,12 @@ from typing import Final
 import asyncpg
 from redis.asyncio import Redis
 
-from synckairos.adapters.postgres_migrations import apply_migrations
-from synckairos.adapters.redis_keys import PARTITIONS, Keys
+from synckairos.adapters.postgres.schema.migrate import apply_migrations
+from synckairos.adapters.redis.keys import PARTITIONS, Keys
 from synckairos.cli.migration import migrations_folder
 from synckairos.devstack import PostgresServer, RedisServer
-from tests.harness.server_process import ServerProcess
-from tests.harness.worker_process import WorkerProcess
+from testing.harness.server_process import ServerProcess
+from testing.harness.worker_process import WorkerProcess
 
 BROKER_DATABASE: Final = 1
 

@@ -12,8 +12,8 @@ from bench.crew import Crew, Measurement
 from bench.seeding import Seed, seed
 from bench.sizes import Sizes
 from bench.stack import Stack
-from synckairos.adapters.redis_keys import PARTITIONS, Keys
-from tests.harness.server_process import ServerProcess, free_port
+from synckairos.adapters.redis.keys import PARTITIONS, Keys
+from testing.harness.server_process import ServerProcess, free_port
 
 PREFIX: Final = "sk"
 SERVICE: Final = "/synckairos.v1.SessionService/"

@@ -9,7 +9,7 @@ from bench.crew import Measurement
 from bench.jobs import CallsJob, Lane
 from bench.world import SERVICE, World
 from synckairos.v1 import session_service_pb2 as pb
-from tests.harness.server_process import ServerProcess
+from testing.harness.server_process import ServerProcess
 
 CALLERS: Final = 32
 PROCESSES: Final = 2

@@ -14,8 +14,8 @@ from bench.scenarios.baselines import QUARTER
 from bench.stack import migrate
 from bench.world import SERVICE, World
 from synckairos.v1 import session_service_pb2 as pb
-from tests.harness.client import two_players
-from tests.harness.server_process import ServerProcess
+from testing.harness.client import two_players
+from testing.harness.server_process import ServerProcess
 
 SWITCH: Final = SERVICE + "SwitchCycle"
 GET: Final = SERVICE + "GetSession"

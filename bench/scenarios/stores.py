@@ -16,12 +16,12 @@ from bench.scenarios.base import CALLERS, Calls, Scenario
 from bench.scenarios.calls import SWITCH, switches
 from bench.seeding import EVENT_WINDOW, Seed, seed
 from bench.world import SERVICE, World
-from synckairos.adapters import redis_codec as codec
-from synckairos.adapters.redis_keys import Keys
+from synckairos.adapters.redis import codec
+from synckairos.adapters.redis.keys import Keys
 from synckairos.devstack import RedisServer
 from synckairos.domain.events import EventType
 from synckairos.v1 import session_service_pb2 as pb
-from tests.harness.server_process import ServerProcess
+from testing.harness.server_process import ServerProcess
 
 EXPIRING_A_SECOND: Final = 200
 PREPARED_A_SECOND: Final = 500

@@ -1,1 +1,1 @@
-"""The outside world, one technology a file: what the application's ports are in Redis."""
+"""The outside world: what the application's ports are in Redis, PostgreSQL and Dramatiq; none knows another."""

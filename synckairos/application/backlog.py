@@ -10,7 +10,7 @@ from typing import Final
 import structlog
 
 from synckairos.application.errors import AuditBacklog
-from synckairos.application.telemetry import PipelineObserver
+from synckairos.application.observers import PipelineObserver
 
 WARNING_SHARE: Final = 0.5
 REFUSING_SHARE: Final = 0.9

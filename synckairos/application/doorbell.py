@@ -13,8 +13,8 @@ import structlog
 
 from synckairos.application.audit import Backlog, Outbox
 from synckairos.application.errors import StoreUnavailable
-from synckairos.application.pipeline import BrokerUnavailable
-from synckairos.application.telemetry import PipelineObserver
+from synckairos.application.observers import PipelineObserver
+from synckairos.application.pipeline_status import BrokerUnavailable
 
 RING_S: Final = 0.25
 """Pause between two rings."""

@@ -13,7 +13,7 @@ import structlog
 
 from synckairos.application.audit import AuditRecord, AuditTrail, Outbox, OutboxEntry
 from synckairos.application.errors import AuditRefused
-from synckairos.application.pipeline import DrainLedger
+from synckairos.application.pipeline_status import DrainLedger
 
 BUDGET_S: Final = 20.0
 """How long one message is worked on before it makes room for others."""

@@ -14,9 +14,9 @@ from typing import Final
 import structlog
 
 from synckairos.application.errors import Contention, StoreUnavailable, TransientError
+from synckairos.application.observers import SweepObserver
 from synckairos.application.ports import AuthorityClock, DeadlineIndex, NewId, SessionStore
 from synckairos.application.sessions import Settlement
-from synckairos.application.telemetry import SweepObserver
 from synckairos.domain import timing
 from synckairos.domain.timing import Lifetimes
 from synckairos.domain.transitions import Outcome

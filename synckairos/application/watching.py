@@ -13,10 +13,10 @@ from synckairos.application import frames
 from synckairos.application.beats import Beats
 from synckairos.application.errors import CatchingUp, Contention, TransientError
 from synckairos.application.frames import EndReason, Frame, FrameKind, GapReason
+from synckairos.application.observers import WatchObserver
 from synckairos.application.ports import AuthorityClock, Head, Hint, SessionFeed, Since
 from synckairos.application.sessions import Sessions, View
 from synckairos.application.subscriptions import Subscription
-from synckairos.application.telemetry import WatchObserver
 from synckairos.application.topics import Topic, replay_from
 from synckairos.domain.errors import SessionNotFound
 from synckairos.domain.model import Session

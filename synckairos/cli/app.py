@@ -5,7 +5,6 @@ from typing import Annotated
 
 import typer
 
-from synckairos.bootstrap import serve
 from synckairos.cli import inspection
 from synckairos.cli.audit import audit_app
 from synckairos.cli.audit_dead import dead_app
@@ -17,6 +16,7 @@ from synckairos.cli.recovery import recover
 from synckairos.cli.retention import retention
 from synckairos.cli.running import fail, run, settings_or_fail
 from synckairos.cli.worker import become_worker
+from synckairos.composition.server import serve
 from synckairos.devstack import DevstackError
 
 app = typer.Typer(

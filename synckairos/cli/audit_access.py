@@ -7,11 +7,11 @@ from typing import Annotated, Final, NamedTuple
 
 import typer
 
-from synckairos.adapters.postgres_audit_export import PostgresAuditExport
-from synckairos.adapters.postgres_audit_reader import PostgresAuditReader
-from synckairos.adapters.postgres_audit_writer import PostgresAuditTrail
-from synckairos.adapters.postgres_database import Database
-from synckairos.adapters.postgres_options import database_options
+from synckairos.adapters.postgres.database import Database
+from synckairos.adapters.postgres.options import database_options
+from synckairos.adapters.postgres.trail.export import PostgresAuditExport
+from synckairos.adapters.postgres.trail.reader import PostgresAuditReader
+from synckairos.adapters.postgres.trail.writer import PostgresAuditTrail
 from synckairos.domain.events import EventType
 from synckairos.settings import Settings
 

@@ -13,9 +13,9 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from synckairos.adapters.redis_connections import RedisConnections
-from synckairos.adapters.redis_keys import PARTITIONS, Keys
-from synckairos.adapters.redis_outbox import RedisDeadEntries
+from synckairos.adapters.redis.connections import RedisConnections
+from synckairos.adapters.redis.keys import PARTITIONS, Keys
+from synckairos.adapters.redis.outbox import RedisDeadEntries
 from synckairos.application.audit import DeadEntry
 from synckairos.cli.audit_tables import instant
 from synckairos.cli.inspection import plain

@@ -13,19 +13,19 @@ import msgspec.json
 import typer
 from rich.console import Console
 
-from synckairos.adapters.audit_lines import encode_audited
-from synckairos.adapters.postgres_database import Database
-from synckairos.adapters.postgres_options import database_options
-from synckairos.adapters.redis_connections import RedisConnections
-from synckairos.adapters.redis_keys import Keys
-from synckairos.adapters.session_json import encode_session
+from synckairos.adapters.postgres.database import Database
+from synckairos.adapters.postgres.options import database_options
+from synckairos.adapters.postgres.trail.lines import encode_audited
+from synckairos.adapters.postgres.trail.snapshot import encode_session
+from synckairos.adapters.redis.connections import RedisConnections
+from synckairos.adapters.redis.keys import Keys
 from synckairos.application.audit import AuditedEvent, AuditReader, EventKey, EventQuery, SessionAudit
-from synckairos.application.pipeline import PipelineStatus
-from synckairos.audit_pipeline import pipeline_parts, pipeline_report
+from synckairos.application.pipeline_status import PipelineStatus
 from synckairos.cli.audit_access import APPLICATION, Since, Until, event_type, opened_trail
 from synckairos.cli.audit_tables import events_table, participants_table, session_table, status_table
 from synckairos.cli.inspection import InspectionError
 from synckairos.cli.running import run, settings_or_fail
+from synckairos.composition.parts import pipeline_parts, pipeline_report
 from synckairos.settings import Settings
 from synckairos.telemetry import Metrics
 

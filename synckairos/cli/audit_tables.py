@@ -8,7 +8,7 @@ from rich.table import Table
 from rich.text import Text
 
 from synckairos.application.audit import AuditedEvent, AuditedParticipant, SessionAudit
-from synckairos.application.pipeline import PipelineStatus
+from synckairos.application.pipeline_status import PipelineStatus
 
 SHORT_ID = 8
 HOUR_MS, MINUTE_MS, SECOND_MS = 3_600_000, 60_000, 1_000

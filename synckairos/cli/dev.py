@@ -9,9 +9,9 @@ from typing import Any, NamedTuple
 
 import typer
 
-from synckairos.bootstrap import Server, serve
 from synckairos.cli.migration import migrate
 from synckairos.cli.worker import worker_beside
+from synckairos.composition.server import Server, serve
 from synckairos.devstack import PostgresServer, RedisServer
 from synckairos.settings import Settings
 

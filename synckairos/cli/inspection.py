@@ -6,11 +6,11 @@ from typing import Any
 import grpc
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 
-from synckairos.adapters import redis_codec as codec
 from synckairos.adapters.ids import new_change_id
-from synckairos.adapters.redis_connections import RedisConnections
-from synckairos.adapters.redis_guard import Origin, RedisGuard, StoreIdentity
-from synckairos.adapters.redis_keys import Keys
+from synckairos.adapters.redis import codec
+from synckairos.adapters.redis.connections import RedisConnections
+from synckairos.adapters.redis.identity import Origin, RedisGuard, StoreIdentity
+from synckairos.adapters.redis.keys import Keys
 from synckairos.settings import Settings
 
 

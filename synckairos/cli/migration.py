@@ -6,12 +6,17 @@ from typing import Annotated
 
 import typer
 
-from synckairos.adapters import postgres_migration_history as history
-from synckairos.adapters.postgres_losses import Loss
-from synckairos.adapters.postgres_migration_files import Migration, MigrationError, create_migration, read_migrations
-from synckairos.adapters.postgres_migration_session import MigrationOptions
-from synckairos.adapters.postgres_migrations import apply_migrations, read_status, rehearse_revert, revert_migrations
-from synckairos.adapters.postgres_options import DatabaseOptionsError, database_options
+from synckairos.adapters.postgres.options import DatabaseOptionsError, database_options
+from synckairos.adapters.postgres.schema import history
+from synckairos.adapters.postgres.schema.book import MigrationOptions
+from synckairos.adapters.postgres.schema.files import Migration, MigrationError, create_migration, read_migrations
+from synckairos.adapters.postgres.schema.losses import Loss
+from synckairos.adapters.postgres.schema.migrate import (
+    apply_migrations,
+    read_status,
+    rehearse_revert,
+    revert_migrations,
+)
 from synckairos.cli.running import fail, run, settings_or_fail
 from synckairos.settings import Settings
 

@@ -13,16 +13,16 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
 from synckairos.adapters.ids import new_change_id
-from synckairos.adapters.postgres_audit_reader import PostgresAuditReader
-from synckairos.adapters.postgres_database import Database
-from synckairos.adapters.postgres_options import DatabaseOptions, DatabaseOptionsError, database_options
-from synckairos.adapters.redis_commit import CommitWriter
-from synckairos.adapters.redis_connections import RedisConnections
-from synckairos.adapters.redis_keys import Keys
-from synckairos.adapters.redis_recovery import RecoveryGuard
-from synckairos.adapters.redis_store import RedisSessionStore
-from synckairos.adapters.redis_time import EstimatedClock
-from synckairos.adapters.redis_unwritten import RedisUnwritten
+from synckairos.adapters.postgres.database import Database
+from synckairos.adapters.postgres.options import DatabaseOptions, DatabaseOptionsError, database_options
+from synckairos.adapters.postgres.trail.reader import PostgresAuditReader
+from synckairos.adapters.redis.clock import EstimatedClock
+from synckairos.adapters.redis.connections import RedisConnections
+from synckairos.adapters.redis.keys import Keys
+from synckairos.adapters.redis.recovery_identity import RecoveryGuard
+from synckairos.adapters.redis.store import RedisSessionStore
+from synckairos.adapters.redis.store.writes import CommitWriter
+from synckairos.adapters.redis.unwritten import RedisUnwritten
 from synckairos.application.errors import TransientError
 from synckairos.application.mass_recovery import AT_ONCE, MassRecovery, Tally
 from synckairos.application.ports import Request

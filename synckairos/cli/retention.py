@@ -5,8 +5,8 @@ from typing import Annotated
 
 import typer
 
-from synckairos.adapters.postgres_migration_session import connected
-from synckairos.adapters.postgres_partitions import Detached, Retention, retain
+from synckairos.adapters.postgres.schema.book import connected
+from synckairos.adapters.postgres.schema.partitions import Detached, Retention, retain
 from synckairos.cli.migration import options_of
 from synckairos.cli.running import fail, run, settings_or_fail
 from synckairos.settings import Settings

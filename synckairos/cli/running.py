@@ -8,12 +8,12 @@ from typing import Any, NoReturn
 import grpc
 import typer
 
-from synckairos.adapters.postgres_migration_files import MigrationError
-from synckairos.adapters.postgres_options import DatabaseOptionsError
-from synckairos.adapters.redis_guard import StoreLayoutError
+from synckairos.adapters.postgres.options import DatabaseOptionsError
+from synckairos.adapters.postgres.schema.files import MigrationError
+from synckairos.adapters.redis.identity import StoreLayoutError
 from synckairos.application.errors import TransientError
-from synckairos.bootstrap import AddressInUseError
 from synckairos.cli.inspection import InspectionError
+from synckairos.composition.server import AddressInUseError
 from synckairos.devstack import DevstackError
 from synckairos.settings import Settings, SettingsError, load_settings
 from synckairos.telemetry import configure_logging

@@ -10,7 +10,7 @@ from typing import Final, NoReturn
 
 from synckairos.settings import Settings
 
-SET_UP: Final = "synckairos.worker:set_up"
+SET_UP: Final = "synckairos.composition.worker:set_up"
 SHUTDOWN_MS: Final = 60_000
 """For the batches being written when the worker is told to stop; what is cut off is done again, harmlessly."""
 

@@ -3,7 +3,7 @@
 from typing import cast
 
 from synckairos.application.audit import AuditedEvent, AuditedParticipant, AuditedSession, SessionAudit
-from synckairos.application.pipeline import PipelineStatus
+from synckairos.application.pipeline_status import PipelineStatus
 from synckairos.rpc.mapping import optional_timestamp, session_message, timestamp
 from synckairos.v1 import audit_service_pb2 as pb
 from synckairos.v1 import event_pb2

@@ -3,7 +3,7 @@
 from synckairos.application.audit import EventQuery, SessionQuery
 from synckairos.domain.events import EventType
 from synckairos.domain.model import Mode, Status
-from synckairos.rpc import audit_tokens, paging
+from synckairos.rpc import paging, tokens
 from synckairos.rpc.fields import Fields
 from synckairos.v1 import audit_service_pb2 as pb
 
@@ -22,7 +22,7 @@ def events(fields: Fields, request: pb.ListSessionEventsRequest) -> EventQuery:
         start=start,
         end=end,
     )
-    return query._replace(after=audit_tokens.read_event(fields, request.page_token, query))
+    return query._replace(after=tokens.read_event(fields, request.page_token, query))
 
 
 def sessions(fields: Fields, request: pb.ListAuditedSessionsRequest) -> SessionQuery:
@@ -38,7 +38,7 @@ def sessions(fields: Fields, request: pb.ListAuditedSessionsRequest) -> SessionQ
         start=start,
         end=end,
     )
-    return query._replace(after=audit_tokens.read_session(fields, request.page_token, query))
+    return query._replace(after=tokens.read_audited(fields, request.page_token, query))
 
 
 def _order(fields: Fields, low: tuple[str, int | None], high: tuple[str, int | None]) -> None:

@@ -7,16 +7,16 @@ from typing import Final, TypeVar
 
 from synckairos.application.audit import AuditedEvent, AuditedSession, AuditReader, EventKey, SessionKey
 from synckairos.application.errors import AuditUnavailable
-from synckairos.application.pipeline import Pipeline
+from synckairos.application.pipeline_status import Pipeline
 from synckairos.application.ports import Request
 from synckairos.application.recovery import Recovery
 from synckairos.domain.errors import SessionNotFound
 from synckairos.domain.events import Author
 from synckairos.domain.recovery import RecoveryPolicy
-from synckairos.rpc import audit_requests, audit_tokens, paging, requests
+from synckairos.rpc import audit_requests, paging, requests, tokens
 from synckairos.rpc.audit_mapping import audited_event, audited_session, pipeline_status, session_audit
-from synckairos.rpc.calls import Context, deadline_of
 from synckairos.rpc.fields import MAX_REASON_BYTES, Fields
+from synckairos.rpc.interceptor import Context, deadline_of
 from synckairos.rpc.mapping import session_message, timestamp
 from synckairos.v1 import audit_service_pb2 as pb
 
@@ -51,7 +51,7 @@ class AuditServicer:
         if not events and (await _in_time(context, self._reader.latest([query.session_id])))[0] is None:
             raise SessionNotFound(query.session_id)
         return pb.ListSessionEventsResponse(
-            events=events, next_page_token=audit_tokens.write_event(last, query) if last else ""
+            events=events, next_page_token=tokens.write_event(last, query) if last else ""
         )
 
     async def GetSessionAudit(  # noqa: N802 - the contract's name
@@ -80,7 +80,7 @@ class AuditServicer:
         page = paging.fill(query.limit, query.after, read, _session_key, audited_session)
         sessions, last = await _in_time(context, page)
         return pb.ListAuditedSessionsResponse(
-            sessions=sessions, next_page_token=audit_tokens.write_session(last, query) if last else ""
+            sessions=sessions, next_page_token=tokens.write_audited(last, query) if last else ""
         )
 
     async def RecoverSession(  # noqa: N802 - the contract's name

@@ -2,8 +2,8 @@
 
 from synckairos.application.errors import Draining
 from synckairos.application.ports import NewId
-from synckairos.rpc.calls import CallJournal, Context, request_id_of
 from synckairos.rpc.command_stream import CommandStream
+from synckairos.rpc.interceptor import CallJournal, Context, request_id_of
 from synckairos.rpc.session_commands import SessionCommands
 
 

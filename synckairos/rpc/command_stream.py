@@ -14,17 +14,16 @@ from google.rpc import status_pb2
 from synckairos.application.errors import Draining
 from synckairos.application.sessions import Answer
 from synckairos.rpc import requests
-from synckairos.rpc.calls import (
+from synckairos.rpc.fields import Fields
+from synckairos.rpc.interceptor import (
     DEFAULT_DEADLINE_S,
     UNREADABLE,
     CallJournal,
     Context,
     MalformedRequest,
-    StreamWriter,
-    open_stream,
 )
-from synckairos.rpc.fields import Fields
 from synckairos.rpc.session_commands import SessionCommands, fill_reply
+from synckairos.rpc.streams import StreamWriter, open_stream
 from synckairos.v1 import session_service_pb2 as pb
 
 MAX_UNDER_WAY: Final = 256

@@ -6,7 +6,7 @@ WatchSessionsResponse has the same fields under the same numbers, so the same by
 from synckairos.application.frames import Frame, FrameKind
 from synckairos.application.ports import Head
 from synckairos.domain import clocks, timing
-from synckairos.rpc import resume_tokens
+from synckairos.rpc import tokens
 from synckairos.rpc.mapping import event_message, session_message, tick_message, timestamp
 from synckairos.v1 import event_pb2
 from synckairos.v1.session_service_pb2 import WatchSessionResponse
@@ -30,7 +30,7 @@ def envelope(frame: Frame) -> WatchSessionResponse:
         if frame.kind is not FrameKind.GAP:
             # Who leaves between a gap and its snapshot has seen nothing to continue from.
             head = Head(session.epoch, session.version, session.change_id)
-            message.resume_token = resume_tokens.encode(frame.session_id, head)
+            message.resume_token = tokens.write_resume(frame.session_id, head)
     _fill(message, frame)
     return message
 

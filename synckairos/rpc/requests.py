@@ -17,8 +17,8 @@ from synckairos.domain.specification import (
     metadata_violations,
     violations,
 )
-from synckairos.rpc.calls import Context
 from synckairos.rpc.fields import MAX_ACTOR_BYTES, MAX_INT64, MAX_REASON_BYTES, Fields
+from synckairos.rpc.interceptor import Context
 from synckairos.v1 import session_pb2
 from synckairos.v1 import session_service_pb2 as pb
 

@@ -10,7 +10,7 @@ from google.protobuf.message_factory import GetMessageClass
 from grpc_health.v1 import health, health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection
 
-from synckairos.rpc.calls import reader
+from synckairos.rpc.interceptor import reader
 from synckairos.v1 import audit_service_pb2, session_service_pb2, time_service_pb2
 
 MAX_RECEIVE_BYTES: Final = 1 << 20

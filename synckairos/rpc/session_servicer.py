@@ -8,9 +8,9 @@ from synckairos.application.listing import Filter, Listing, Page
 from synckairos.application.ports import Position
 from synckairos.application.sessions import View
 from synckairos.domain.model import Mode, Status
-from synckairos.rpc import page_tokens, paging, requests
-from synckairos.rpc.calls import Context, deadline_of
+from synckairos.rpc import paging, requests, tokens
 from synckairos.rpc.fields import Fields
+from synckairos.rpc.interceptor import Context, deadline_of
 from synckairos.rpc.mapping import session_message, timestamp
 from synckairos.rpc.session_commands import Reply, SessionCommands, fill_reply
 from synckairos.v1 import session_pb2
@@ -71,13 +71,13 @@ class SessionServicer:
             labels=fields.labels("labels", request.labels),
         )
         size = paging.page_size(fields, request.page_size)
-        after = page_tokens.read(fields, request.page_token, wanted)
+        after = tokens.read_position(fields, request.page_token, wanted)
         fields.check()
         page = await self._listing.page(wanted, after, size)
         messages, following = _fitting(page)
         return pb.ListSessionsResponse(
             sessions=messages,
-            next_page_token=page_tokens.write(following, wanted) if following else "",
+            next_page_token=tokens.write_position(following, wanted) if following else "",
             server_time=timestamp(page.now),
         )
 

@@ -9,10 +9,11 @@ from synckairos.application.frames import FrameKind
 from synckairos.application.ports import Head
 from synckairos.application.subscriptions import Subscription
 from synckairos.application.watching import Watching
-from synckairos.rpc import requests, resume_tokens
-from synckairos.rpc.calls import Context, StreamWriter, open_stream
+from synckairos.rpc import requests, tokens
 from synckairos.rpc.envelopes import encoded
 from synckairos.rpc.fields import Fields
+from synckairos.rpc.interceptor import Context
+from synckairos.rpc.streams import StreamWriter, open_stream
 from synckairos.v1 import session_service_pb2 as pb
 
 TICK_MS: Final = (100, 60_000)
@@ -115,7 +116,7 @@ def _position(fields: Fields, path: str, session_id: str, token: str) -> Head | 
     if not token:
         return None
     try:
-        return resume_tokens.decode(session_id, token)
-    except resume_tokens.InvalidToken as error:
+        return tokens.read_resume(session_id, token)
+    except tokens.InvalidToken as error:
         fields.refuse(path, str(error))
         return None

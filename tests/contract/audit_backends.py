@@ -4,14 +4,14 @@ from collections.abc import Sequence
 from typing import NamedTuple
 from uuid import uuid4
 
-from synckairos.adapters.postgres_audit_reader import PostgresAuditReader
-from synckairos.adapters.postgres_audit_writer import PostgresAuditTrail
-from synckairos.adapters.postgres_database import Database
+from synckairos.adapters.postgres.database import Database
+from synckairos.adapters.postgres.trail.reader import PostgresAuditReader
+from synckairos.adapters.postgres.trail.writer import PostgresAuditTrail
 from synckairos.application.audit import AuditReader, AuditRecord, AuditTrail, EventQuery, SessionAudit
 from synckairos.domain.commands import Pause, Start, Switch
-from tests.harness.audit_histories import recorded
-from tests.harness.fake_audit_trail import FakeAuditTrail
-from tests.unit.domain.builders import Game, per_participant
+from testing.harness.audit_histories import recorded
+from testing.harness.builders import Game, per_participant
+from testing.harness.fake_audit_trail import FakeAuditTrail
 
 ALL = 1_000
 

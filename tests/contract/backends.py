@@ -6,16 +6,14 @@ from typing import Any, Protocol
 
 from redis import Redis
 
-from synckairos.adapters import redis_codec as codec
-from synckairos.adapters.redis_keys import PARTITIONS, Keys
+from synckairos.adapters.redis import codec
+from synckairos.adapters.redis.keys import PARTITIONS, Keys
 from synckairos.application.ports import DeadlineIndex, Hint, SessionFeed, SessionIndex, SessionStore
 from synckairos.domain.events import Event
 from synckairos.domain.model import Session
-from tests.contract.decisions import new_id
-from tests.contract.store_process import StoreProcess
-from tests.harness.fake_clock import FakeClock
-from tests.harness.fake_redis_time import DrivenConnections
-from tests.harness.fake_store import (
+from testing.harness.fake_clock import FakeClock
+from testing.harness.fake_redis_time import DrivenConnections
+from testing.harness.fake_store import (
     FakeData,
     FakeDeadlineIndex,
     FakeSessionFeed,
@@ -23,6 +21,8 @@ from tests.harness.fake_store import (
     FakeSessionStore,
     Kept,
 )
+from tests.contract.decisions import new_id
+from tests.contract.store_process import StoreProcess
 
 REPAIR_LOOKS = 2 * PARTITIONS
 """Looks that walk through both indexes of every partition of a small store."""

@@ -8,14 +8,14 @@ from typing import Any
 
 from redis import Redis
 
-from synckairos.adapters import redis_codec as codec
-from synckairos.adapters.redis_connections import RedisConnections
+from synckairos.adapters.redis import codec
+from synckairos.adapters.redis.connections import RedisConnections
 from synckairos.devstack import RedisServer
 from synckairos.domain.events import Event
 from synckairos.domain.model import Session
+from testing.harness.tcp_proxy import TcpProxy
 from tests.contract.decisions import new_id
 from tests.contract.store_process import StoreProcess
-from tests.harness.tcp_proxy import TcpProxy
 
 PATIENCE_S = 10.0
 

@@ -7,14 +7,14 @@ from dataclasses import dataclass, field
 from typing import Self
 
 from synckairos.adapters.ids import new_change_id, new_session_id
-from synckairos.adapters.redis_commit import CommitWriter
-from synckairos.adapters.redis_connections import RedisConnections
-from synckairos.adapters.redis_feed import RedisFeed
-from synckairos.adapters.redis_guard import RedisGuard
-from synckairos.adapters.redis_index import RedisDeadlineIndex, RedisSessionIndex
-from synckairos.adapters.redis_keys import Keys
-from synckairos.adapters.redis_store import RedisSessionStore
-from synckairos.adapters.redis_time import EstimatedClock
+from synckairos.adapters.redis.clock import EstimatedClock
+from synckairos.adapters.redis.connections import RedisConnections
+from synckairos.adapters.redis.feed import RedisFeed
+from synckairos.adapters.redis.identity import RedisGuard
+from synckairos.adapters.redis.indexes import RedisDeadlineIndex, RedisSessionIndex
+from synckairos.adapters.redis.keys import Keys
+from synckairos.adapters.redis.store import RedisSessionStore
+from synckairos.adapters.redis.store.writes import CommitWriter
 from synckairos.application.expiry import Sweep
 from synckairos.application.sessions import Sessions
 from synckairos.domain.timing import Lifetimes

@@ -7,8 +7,8 @@ import pytest
 from synckairos.application.audit import AuditedParticipant, AuditRecord
 from synckairos.domain.commands import AddParticipant, Complete, RemoveParticipant, Start, Switch
 from synckairos.domain.specification import ParticipantSpec
+from testing.harness.builders import ANN, BOB, Game, at, per_participant
 from tests.contract.audit_backends import AuditBackend, audit, records_of, sid
-from tests.unit.domain.builders import ANN, BOB, Game, at, per_participant
 
 
 async def test_participants_have_their_times(audit_backend: AuditBackend) -> None:

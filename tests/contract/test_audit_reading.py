@@ -10,8 +10,8 @@ from synckairos.application.audit import AuditRecord, EventKey, EventQuery, Sess
 from synckairos.domain.commands import Complete, Start
 from synckairos.domain.events import EventType
 from synckairos.domain.model import Mode, Session, Status
+from testing.harness.builders import ANN, BOB, Game, at, countdown, per_cycle, per_participant
 from tests.contract.audit_backends import ALL, AuditBackend, history, played, records_of, sid
-from tests.unit.domain.builders import ANN, BOB, Game, at, countdown, per_cycle, per_participant
 
 
 async def test_what_was_never_written_is_unknown(audit_backend: AuditBackend) -> None:

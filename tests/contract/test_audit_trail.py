@@ -10,8 +10,8 @@ from synckairos.application.errors import AuditRefused
 from synckairos.domain.commands import AddParticipant, Delete, RemoveParticipant, Start, Switch
 from synckairos.domain.events import Author, EventType
 from synckairos.domain.specification import ParticipantSpec
+from testing.harness.builders import BOB, CLEO, Game, at, per_participant
 from tests.contract.audit_backends import ALL, AuditBackend, audit, history, played, records_of, sid
-from tests.unit.domain.builders import BOB, CLEO, Game, at, per_participant
 
 
 async def test_a_life_is_read_as_it_was_lived(audit_backend: AuditBackend) -> None:

@@ -4,13 +4,13 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-from synckairos.adapters.redis_connections import RedisConnections
-from synckairos.adapters.redis_keys import Keys
-from synckairos.adapters.redis_ledger import RedisLedger
+from synckairos.adapters.redis.connections import RedisConnections
+from synckairos.adapters.redis.counters import RedisLedger
+from synckairos.adapters.redis.keys import Keys
 from synckairos.application.audit import Written
-from synckairos.application.pipeline import DrainLedger, DrainTotals
+from synckairos.application.pipeline_status import DrainLedger, DrainTotals
+from testing.harness.fake_outbox import FakeLedger
 from tests.contract.decisions import new_id
-from tests.harness.fake_outbox import FakeLedger
 
 
 @pytest.fixture(params=["fake", "redis"])

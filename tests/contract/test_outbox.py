@@ -7,17 +7,17 @@ from typing import Protocol
 import pytest
 from redis.asyncio import Redis
 
-from synckairos.adapters.redis_connections import RedisConnections
-from synckairos.adapters.redis_keys import PARTITIONS, Keys
-from synckairos.adapters.redis_outbox import MAX_BYTES, RedisDeadEntries, RedisOutbox
+from synckairos.adapters.redis.connections import RedisConnections
+from synckairos.adapters.redis.keys import PARTITIONS, Keys
+from synckairos.adapters.redis.outbox import MAX_BYTES, RedisDeadEntries, RedisOutbox
 from synckairos.application.audit import DeadEntries, Outbox, OutboxEntry
 from synckairos.application.ports import Request
 from synckairos.devstack import RedisServer
 from synckairos.domain.commands import Start, Switch
+from testing.harness.builders import Game, per_participant
+from testing.harness.fake_outbox import FakeOutbox
+from testing.harness.outbox_fields import fields_of
 from tests.contract.decisions import new_id
-from tests.harness.fake_outbox import FakeOutbox
-from tests.harness.outbox_fields import fields_of
-from tests.unit.domain.builders import Game, per_participant
 
 Fields = Sequence[tuple[bytes, bytes]]
 STRANGE: Fields = [(b"r", b"\x00\xff"), (b"", b""), (b"r", b"again"), (b"o", b"1-1"), (b"e", bytes(range(256)))]

@@ -11,17 +11,17 @@ from typing import Any
 
 import pytest
 
-from synckairos.adapters.audit_lines import decode_record, encode_record
-from synckairos.adapters.postgres_audit_writer import PostgresAuditTrail
-from synckairos.adapters.postgres_database import Database
-from synckairos.adapters.postgres_migrations import apply_migrations
-from synckairos.adapters.postgres_options import DatabaseOptions
+from synckairos.adapters.postgres.database import Database
+from synckairos.adapters.postgres.options import DatabaseOptions
+from synckairos.adapters.postgres.schema.migrate import apply_migrations
+from synckairos.adapters.postgres.trail.lines import decode_record, encode_record
+from synckairos.adapters.postgres.trail.writer import PostgresAuditTrail
 from synckairos.application.audit import AuditRecord
 from synckairos.cli.migration import migrations_folder
 from synckairos.devstack import PostgresServer, RedisServer
-from tests.harness.audit_lives import life, session_id
-from tests.harness.commands import Finished, synckairos
-from tests.harness.databases import ask, own_database
+from testing.harness.audit_lives import life, session_id
+from testing.harness.commands import Finished, synckairos
+from testing.harness.databases import ask, own_database
 
 NO_REDIS = "redis://127.0.0.1:1"
 LIVES = 5

@@ -13,14 +13,14 @@ from redis.asyncio import Redis
 
 from bench.audit_verdict import EVENTS, Verdict, judge
 from bench.load import Load
-from synckairos.adapters.postgres_migrations import apply_migrations
-from synckairos.adapters.redis_keys import PARTITIONS, Keys
+from synckairos.adapters.postgres.schema.migrate import apply_migrations
+from synckairos.adapters.redis.keys import PARTITIONS, Keys
 from synckairos.cli.migration import migrations_folder
 from synckairos.devstack import PostgresServer, RedisServer
 from synckairos.v1 import session_service_pb2 as pb
-from tests.harness.client import Stub, connect, two_players
-from tests.harness.server_process import ServerProcess
-from tests.harness.worker_process import WorkerProcess
+from testing.harness.client import Stub, connect, two_players
+from testing.harness.server_process import ServerProcess
+from testing.harness.worker_process import WorkerProcess
 
 MUTATIONS = 1_000
 DRAIN_S = 90.0

@@ -15,11 +15,11 @@ import pytest
 
 from synckairos.devstack import PostgresServer, RedisServer
 from synckairos.v1 import session_service_pb2 as pb
+from testing.harness.client import connect, running_session
+from testing.harness.commands import run_command, synckairos
+from testing.harness.databases import ask, own_database
+from testing.harness.server_process import ServerProcess, free_port
 from tests.e2e.conftest import StartServers
-from tests.harness.client import connect, running_session
-from tests.harness.commands import run_command, synckairos
-from tests.harness.databases import ask, own_database
-from tests.harness.server_process import ServerProcess, free_port
 
 
 async def start_dev(folder: Path, *options: str, **environment: str) -> tuple[Process, str]:

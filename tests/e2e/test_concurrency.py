@@ -10,8 +10,8 @@ import pytest
 from synckairos.devstack import RedisServer
 from synckairos.v1 import session_pb2
 from synckairos.v1 import session_service_pb2 as pb
+from testing.harness.client import Stub, connect, count_codes, new_id, refused, running_session, two_players
 from tests.e2e.conftest import StartServers
-from tests.harness.client import Stub, connect, count_codes, new_id, refused, running_session, two_players
 
 
 @pytest.fixture

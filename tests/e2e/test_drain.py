@@ -12,8 +12,8 @@ from google.protobuf.struct_pb2 import Struct
 from synckairos.devstack import RedisServer
 from synckairos.v1 import event_pb2
 from synckairos.v1 import session_service_pb2 as pb
+from testing.harness.client import Stub, connect, running_session, two_players, watching
 from tests.e2e.conftest import StartServers
-from tests.harness.client import Stub, connect, running_session, two_players, watching
 
 STREAMS: Final = 1_000
 CONNECTIONS: Final = 10

@@ -9,14 +9,14 @@ from typing import NamedTuple
 import pytest
 from redis.asyncio import Redis
 
-from synckairos.adapters import redis_codec as codec
-from synckairos.adapters.redis_keys import PARTITIONS, Keys
+from synckairos.adapters.redis import codec
+from synckairos.adapters.redis.keys import PARTITIONS, Keys
 from synckairos.devstack import RedisServer
 from synckairos.domain.events import Event, EventType
 from synckairos.domain.timing import deadline_at
 from synckairos.v1 import session_service_pb2 as pb
+from testing.harness.client import Stub, connect, running_session, two_players, watching
 from tests.e2e.conftest import StartServers
-from tests.harness.client import Stub, connect, running_session, two_players, watching
 
 SESSIONS = 1_000
 NEVER = 2**63

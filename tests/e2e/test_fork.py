@@ -8,8 +8,8 @@ from typing import Any
 from synckairos.devstack import RedisServer
 from synckairos.v1 import event_pb2, session_pb2
 from synckairos.v1 import session_service_pb2 as pb
+from testing.harness.client import Recording, Stub, connect, new_id, running_session, watching
 from tests.e2e.conftest import StartServers
-from tests.harness.client import Recording, Stub, connect, new_id, running_session, watching
 
 LOST = 3
 

@@ -10,8 +10,7 @@ from redis.asyncio import Redis
 
 from synckairos.devstack import RedisServer
 from synckairos.v1 import session_service_pb2 as pb
-from tests.e2e.conftest import StartServers
-from tests.harness.client import (
+from testing.harness.client import (
     Problem,
     Recording,
     Stub,
@@ -22,8 +21,9 @@ from tests.harness.client import (
     two_players,
     watching,
 )
-from tests.harness.commands import synckairos
-from tests.harness.server_process import ServerProcess
+from testing.harness.commands import synckairos
+from testing.harness.server_process import ServerProcess
+from tests.e2e.conftest import StartServers
 
 CALLS = 20
 

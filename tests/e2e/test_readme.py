@@ -14,8 +14,8 @@ from uuid import uuid4
 
 import pytest
 
-from tests.harness.commands import run_command
-from tests.harness.documents import blocks
+from testing.harness.commands import run_command
+from testing.harness.documents import blocks
 
 BUF = Path(sys.executable).with_name("buf")
 

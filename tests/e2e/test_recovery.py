@@ -7,20 +7,20 @@ from pathlib import Path
 import pytest
 from redis.asyncio import Redis
 
-from synckairos.adapters.postgres_audit_writer import PostgresAuditTrail
-from synckairos.adapters.postgres_database import Database
-from synckairos.adapters.postgres_options import database_options
-from synckairos.adapters.redis_connections import RedisConnections
-from synckairos.adapters.redis_keys import PARTITIONS, Keys
-from synckairos.adapters.redis_outbox import RedisOutbox
+from synckairos.adapters.postgres.database import Database
+from synckairos.adapters.postgres.options import database_options
+from synckairos.adapters.postgres.trail.writer import PostgresAuditTrail
+from synckairos.adapters.redis.connections import RedisConnections
+from synckairos.adapters.redis.keys import PARTITIONS, Keys
+from synckairos.adapters.redis.outbox import RedisOutbox
 from synckairos.devstack import PostgresServer, RedisServer
 from synckairos.settings import Settings
 from synckairos.v1 import event_pb2, session_pb2
 from synckairos.v1 import session_service_pb2 as pb
+from testing.harness.client import Stub, connect, new_id, refused, running_session, two_players, watching
+from testing.harness.commands import Finished, synckairos
+from testing.harness.databases import own_database
 from tests.e2e.conftest import StartServers
-from tests.harness.client import Stub, connect, new_id, refused, running_session, two_players, watching
-from tests.harness.commands import Finished, synckairos
-from tests.harness.databases import own_database
 
 AT_ONCE = 32
 NO_DATABASE = "postgresql://127.0.0.1:1/none"

@@ -17,10 +17,10 @@ import pytest
 from synckairos.devstack import RedisServer
 from synckairos.v1 import session_service_pb2 as pb
 from synckairos.v1.session_service_pb2_grpc import SessionServiceStub
+from testing.harness.client import new_id, two_players
+from testing.harness.documents import ROOT, blocks
+from testing.harness.server_process import ServerProcess
 from tests.e2e.conftest import StartServers
-from tests.harness.client import new_id, two_players
-from tests.harness.documents import ROOT, blocks
-from tests.harness.server_process import ServerProcess
 
 SESSIONS: Final = 24
 PAUSE_S: Final = 0.2

@@ -9,17 +9,17 @@ from pathlib import Path
 import pytest
 from redis.asyncio import Redis
 
-from synckairos.adapters.postgres_migrations import apply_migrations
-from synckairos.adapters.redis_keys import Keys
+from synckairos.adapters.postgres.schema.migrate import apply_migrations
+from synckairos.adapters.redis.keys import Keys
 from synckairos.cli.migration import migrations_folder
 from synckairos.devstack import PostgresServer, RedisServer
 from synckairos.domain.commands import Start, Switch
 from synckairos.domain.events import Event
-from tests.harness.commands import Finished, synckairos
-from tests.harness.databases import ask, own_database
-from tests.harness.outbox_fields import fields_of
-from tests.harness.worker_process import WorkerProcess
-from tests.unit.domain.builders import Game, per_participant
+from testing.harness.builders import Game, per_participant
+from testing.harness.commands import Finished, synckairos
+from testing.harness.databases import ask, own_database
+from testing.harness.outbox_fields import fields_of
+from testing.harness.worker_process import WorkerProcess
 
 OUTBOX, DEAD = (Keys().partitioned(7, name) for name in ("outbox", "dead"))
 

@@ -7,21 +7,21 @@ from dataclasses import dataclass
 import pytest
 
 from synckairos.adapters.ids import new_change_id
-from synckairos.adapters.redis_guard import RedisGuard
-from synckairos.adapters.redis_keys import PARTITIONS
-from synckairos.adapters.redis_outbox import RedisOutbox
-from synckairos.adapters.redis_recovery import RecoveryGuard
-from synckairos.adapters.redis_store import RedisSessionStore
-from synckairos.adapters.redis_unwritten import RedisUnwritten
+from synckairos.adapters.redis.identity import RedisGuard
+from synckairos.adapters.redis.keys import PARTITIONS
+from synckairos.adapters.redis.outbox import RedisOutbox
+from synckairos.adapters.redis.recovery_identity import RecoveryGuard
+from synckairos.adapters.redis.store import RedisSessionStore
+from synckairos.adapters.redis.unwritten import RedisUnwritten
 from synckairos.application.errors import StoreUnavailable
 from synckairos.application.mass_recovery import MassRecovery
 from synckairos.application.recovery import Recovery
 from synckairos.domain.events import Author
 from synckairos.domain.model import Session
 from synckairos.domain.recovery import RecoveryPolicy
+from testing.harness.fake_audit_trail import FakeAuditTrail
 from tests.contract.decisions import new_id, running
 from tests.contract.store_process import StoreProcess
-from tests.harness.fake_audit_trail import FakeAuditTrail
 from tests.integration.key_space import KeySpace
 
 OPERATOR = Author("operator", "power cut")

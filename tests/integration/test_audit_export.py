@@ -7,18 +7,18 @@ from itertools import chain
 
 import pytest
 
-from synckairos.adapters import postgres_audit_export
-from synckairos.adapters.postgres_audit_export import PostgresAuditExport
-from synckairos.adapters.postgres_audit_writer import PostgresAuditTrail
-from synckairos.adapters.postgres_database import Database
-from synckairos.adapters.postgres_migrations import apply_migrations
-from synckairos.adapters.postgres_options import DatabaseOptions
+from synckairos.adapters.postgres.database import Database
+from synckairos.adapters.postgres.options import DatabaseOptions
+from synckairos.adapters.postgres.schema.migrate import apply_migrations
+from synckairos.adapters.postgres.trail import export as postgres_audit_export
+from synckairos.adapters.postgres.trail.export import PostgresAuditExport
+from synckairos.adapters.postgres.trail.writer import PostgresAuditTrail
 from synckairos.application.audit import AuditRecord, ExportQuery
 from synckairos.application.errors import AuditUnavailable
 from synckairos.cli.migration import migrations_folder
 from synckairos.devstack import PostgresServer
-from tests.harness.audit_lives import life, session_id
-from tests.harness.databases import own_database, run_sql
+from testing.harness.audit_lives import life, session_id
+from testing.harness.databases import own_database, run_sql
 
 LIVES = 12
 ALL = ExportQuery()

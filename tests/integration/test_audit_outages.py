@@ -11,19 +11,19 @@ import pytest
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection_pb2, reflection_pb2_grpc
 
-from synckairos.adapters.postgres_migrations import apply_migrations
-from synckairos.bootstrap import Server
+from synckairos.adapters.postgres.schema.migrate import apply_migrations
 from synckairos.cli.migration import migrations_folder
+from synckairos.composition.server import Server
 from synckairos.devstack import PostgresServer, RedisServer
 from synckairos.v1 import audit_service_pb2 as pb
 from synckairos.v1 import session_pb2
 from synckairos.v1.audit_service_pb2_grpc import AuditServiceStub
 from synckairos.v1.session_service_pb2_grpc import SessionServiceStub
-from tests.harness.audit_lives import session_id
-from tests.harness.client import refused, two_players
-from tests.harness.databases import own_database
-from tests.harness.in_process import serving, settings_for
-from tests.harness.tcp_proxy import TcpProxy
+from testing.harness.audit_lives import session_id
+from testing.harness.client import refused, two_players
+from testing.harness.databases import own_database
+from testing.harness.in_process import serving, settings_for
+from testing.harness.tcp_proxy import TcpProxy
 
 AUDIT = "synckairos.v1.AuditService"
 SERVING, NOT_SERVING = health_pb2.HealthCheckResponse.SERVING, health_pb2.HealthCheckResponse.NOT_SERVING

@@ -9,20 +9,20 @@ from uuid import UUID, uuid4
 
 import pytest
 
-from synckairos.adapters.postgres_audit_reader import PostgresAuditReader
-from synckairos.adapters.postgres_audit_writer import PostgresAuditTrail
-from synckairos.adapters.postgres_database import Database, Session, Statement
-from synckairos.adapters.postgres_errors import SchemaMismatch
-from synckairos.adapters.postgres_options import DatabaseOptions
-from synckairos.adapters.session_json import encode_session
+from synckairos.adapters.postgres.database import Database, Session, Statement
+from synckairos.adapters.postgres.errors import SchemaMismatch
+from synckairos.adapters.postgres.options import DatabaseOptions
+from synckairos.adapters.postgres.trail.reader import PostgresAuditReader
+from synckairos.adapters.postgres.trail.snapshot import encode_session
+from synckairos.adapters.postgres.trail.writer import PostgresAuditTrail
 from synckairos.application.audit import EventKey, EventQuery, SessionKey, SessionQuery
 from synckairos.devstack import PostgresServer
 from synckairos.domain.events import EventType
 from synckairos.domain.model import Status
-from tests.harness.audit_databases import audit_database
-from tests.harness.audit_histories import recorded
-from tests.harness.databases import run_sql
-from tests.unit.domain.builders import ANN, SESSION_ID, Game, per_participant, started
+from testing.harness.audit_databases import audit_database
+from testing.harness.audit_histories import recorded
+from testing.harness.builders import ANN, SESSION_ID, Game, per_participant, started
+from testing.harness.databases import run_sql
 
 EVENTS = 100_000
 SESSIONS = 20_000

@@ -10,11 +10,11 @@ from uuid import UUID, uuid4
 import asyncpg
 import pytest
 
-from synckairos.adapters.postgres_migrations import apply_migrations
+from synckairos.adapters.postgres.schema.migrate import apply_migrations
 from synckairos.cli.migration import migrations_folder
 from synckairos.devstack import PostgresServer
-from tests.harness.audit_databases import audit_database
-from tests.harness.databases import ask, run_sql
+from testing.harness.audit_databases import audit_database
+from testing.harness.databases import ask, run_sql
 
 TABLES = ("sync_events", "sync_participants", "sync_sessions")
 INDEXES = {

@@ -6,10 +6,10 @@ from typing import Any
 import grpc
 import pytest
 
-from synckairos.adapters.postgres_audit_writer import PostgresAuditTrail
-from synckairos.adapters.postgres_database import Database
-from synckairos.adapters.postgres_migrations import apply_migrations
-from synckairos.adapters.postgres_options import DatabaseOptions
+from synckairos.adapters.postgres.database import Database
+from synckairos.adapters.postgres.options import DatabaseOptions
+from synckairos.adapters.postgres.schema.migrate import apply_migrations
+from synckairos.adapters.postgres.trail.writer import PostgresAuditTrail
 from synckairos.cli.migration import migrations_folder
 from synckairos.devstack import PostgresServer, RedisServer
 from synckairos.settings import Settings
@@ -17,11 +17,11 @@ from synckairos.v1 import audit_service_pb2 as pb
 from synckairos.v1 import event_pb2, session_service_pb2
 from synckairos.v1.audit_service_pb2_grpc import AuditServiceStub
 from synckairos.v1.session_service_pb2_grpc import SessionServiceStub
-from tests.harness.audit_lives import life, session_id
-from tests.harness.client import new_id, refused, running_session
-from tests.harness.databases import own_database
-from tests.harness.draining import drain
-from tests.harness.in_process import serving, settings_for
+from testing.harness.audit_lives import life, session_id
+from testing.harness.client import new_id, refused, running_session
+from testing.harness.databases import own_database
+from testing.harness.draining import drain
+from testing.harness.in_process import serving, settings_for
 from tests.integration.key_space import KeySpace
 
 

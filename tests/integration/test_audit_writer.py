@@ -11,27 +11,27 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from hypothesis.strategies import DataObject
 
-from synckairos.adapters.postgres_audit_reader import PostgresAuditReader
-from synckairos.adapters.postgres_audit_rows import arrange
-from synckairos.adapters.postgres_audit_writer import PostgresAuditTrail, _write
-from synckairos.adapters.postgres_database import Database
-from synckairos.adapters.postgres_errors import (
+from synckairos.adapters.postgres.database import Database
+from synckairos.adapters.postgres.errors import (
     ConnectionFailed,
     ConstraintViolated,
     DataInvalid,
     ReadOnlyDatabase,
     SchemaMismatch,
 )
-from synckairos.adapters.postgres_options import DatabaseOptions
+from synckairos.adapters.postgres.options import DatabaseOptions
+from synckairos.adapters.postgres.trail.reader import PostgresAuditReader
+from synckairos.adapters.postgres.trail.rows import arrange
+from synckairos.adapters.postgres.trail.writer import PostgresAuditTrail, _write
 from synckairos.application.audit import AuditedEvent, AuditRecord, EventQuery, SessionAudit, Written
 from synckairos.devstack import PostgresServer
 from synckairos.domain.commands import Start, Switch
 from synckairos.domain.model import Mode
-from tests.harness.audit_databases import audit_database, emptied
-from tests.harness.audit_histories import histories, recorded
-from tests.harness.databases import ask, own_database, run_sql
-from tests.harness.fake_audit_trail import FakeAuditTrail
-from tests.unit.domain.builders import ANN, Game, at, per_participant
+from testing.harness.audit_databases import audit_database, emptied
+from testing.harness.audit_histories import histories, recorded
+from testing.harness.builders import ANN, Game, at, per_participant
+from testing.harness.databases import ask, own_database, run_sql
+from testing.harness.fake_audit_trail import FakeAuditTrail
 
 ALL = 10_000
 

@@ -9,15 +9,15 @@ import pytest
 from prometheus_client import CollectorRegistry
 from redis.asyncio import Redis
 
-from synckairos.adapters.redis_connections import RedisConnections
-from synckairos.adapters.redis_memory import RedisMemory
-from synckairos.bootstrap import Server
+from synckairos.adapters.redis.connections import RedisConnections
+from synckairos.adapters.redis.memory import RedisMemory
+from synckairos.composition.server import Server
 from synckairos.devstack import RedisServer
 from synckairos.settings import load_settings
 from synckairos.telemetry import Metrics
 from synckairos.v1 import session_pb2
 from synckairos.v1 import session_service_pb2 as pb
-from tests.harness.client import Stub, connect, refused, running_session, two_players
+from testing.harness.client import Stub, connect, refused, running_session, two_players
 
 MEGABYTE = 1 << 20
 MEMORY = 40 * MEGABYTE

@@ -9,13 +9,13 @@ from pathlib import Path
 import asyncpg
 import pytest
 
-from synckairos.adapters.postgres_migrations import apply_migrations
-from synckairos.adapters.postgres_partitions import ensure_partitions
+from synckairos.adapters.postgres.schema.migrate import apply_migrations
+from synckairos.adapters.postgres.schema.partitions import ensure_partitions
 from synckairos.cli.migration import migrations_folder
 from synckairos.devstack import PostgresServer
 from synckairos.devstack.discovery import find_postgres
-from tests.harness.commands import Finished, run_command
-from tests.harness.databases import ask, own_database, run_sql, write_events
+from testing.harness.commands import Finished, run_command
+from testing.harness.databases import ask, own_database, run_sql, write_events
 
 PAGE = (Path(__file__).parents[2] / "docs" / "operations.md").read_text()
 SECTION = PAGE.split("\n## Backup and restore\n")[1].split("\n## ")[0]

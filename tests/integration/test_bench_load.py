@@ -16,7 +16,7 @@ from bench.callers import Callers
 from bench.commands import Commands
 from bench.http2 import Connection, HeaderTable, Kind, status_of
 from bench.jobs import CallsJob, Result, StreamJob, unpack
-from tests.harness.server_process import free_port
+from testing.harness.server_process import free_port
 
 UNARY = "/bench.Echo/Unary"
 STREAM = "/bench.Echo/Stream"

@@ -9,15 +9,15 @@ from typing import Any
 import grpc
 import pytest
 
-from synckairos.adapters.redis_store import RedisSessionStore
+from synckairos.adapters.redis.store import RedisSessionStore
 from synckairos.application.ports import Decide, Request
-from synckairos.bootstrap import Server
+from synckairos.composition.server import Server
 from synckairos.devstack import RedisServer
 from synckairos.v1 import session_pb2
 from synckairos.v1 import session_service_pb2 as pb
-from tests.harness.client import Stub, connect, new_id, refused, running_session, two_players
-from tests.harness.command_client import command, driving, refusal_of
-from tests.harness.in_process import serving, settings_for
+from testing.harness.client import Stub, connect, new_id, refused, running_session, two_players
+from testing.harness.command_client import command, driving, refusal_of
+from testing.harness.in_process import serving, settings_for
 
 PATH = "/synckairos.v1.SessionService/ExecuteCommands"
 
@@ -104,7 +104,7 @@ class _HeldStore(RedisSessionStore):
 
 async def test_sessions_do_not_wait_for_each_other(redis_server: RedisServer, monkeypatch: pytest.MonkeyPatch) -> None:
     """While one session's change hangs, a hundred others are changed over the same stream; it is answered last."""
-    monkeypatch.setattr("synckairos.bootstrap.RedisSessionStore", _HeldStore)
+    monkeypatch.setattr("synckairos.composition.server.RedisSessionStore", _HeldStore)
     async with serving(settings_for(redis_server.url)) as server, connect(server.address) as stub:
         ids = [(await running_session(stub)).session_id for _ in range(101)]
         monkeypatch.setattr(_HeldStore, "go", asyncio.Event())

@@ -11,14 +11,14 @@ import pytest
 from google.protobuf.struct_pb2 import Struct
 from structlog.testing import capture_logs
 
-from synckairos.bootstrap import Server
+from synckairos.composition.server import Server
 from synckairos.devstack import RedisServer
 from synckairos.settings import Settings
 from synckairos.v1 import session_service_pb2 as pb
 from synckairos.v1.session_service_pb2_grpc import SessionServiceStub
-from tests.harness.client import Problem, Stub, connect, new_id, problem_of, running_session
-from tests.harness.command_client import command, driving, refusal_of
-from tests.harness.in_process import serving, settings_for
+from testing.harness.client import Problem, Stub, connect, new_id, problem_of, running_session
+from testing.harness.command_client import command, driving, refusal_of
+from testing.harness.in_process import serving, settings_for
 from tests.integration.good_requests import create, member
 
 

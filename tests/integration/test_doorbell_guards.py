@@ -9,9 +9,9 @@ from dramatiq import Message
 from dramatiq.brokers.redis import RedisBroker
 from redis import Redis
 
-from synckairos.adapters.dramatiq_broker import STALE_MS, DoorbellQueue, open_broker, queue_of
-from synckairos.adapters.dramatiq_doorbell import GUARD_MS, PER_MESSAGE, DramatiqBell
-from synckairos.application.pipeline import BrokerUnavailable, QueueDepth
+from synckairos.adapters.dramatiq.bell import GUARD_MS, PER_MESSAGE, DramatiqBell
+from synckairos.adapters.dramatiq.broker import STALE_MS, DoorbellQueue, open_broker, queue_of
+from synckairos.application.pipeline_status import BrokerUnavailable, QueueDepth
 from synckairos.devstack import RedisServer
 from tests.contract.decisions import new_id
 

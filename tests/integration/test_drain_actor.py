@@ -8,10 +8,10 @@ import structlog
 from dramatiq.asyncio import get_event_loop_thread
 from dramatiq.middleware import MiddlewareError
 
-from synckairos.adapters import dramatiq_actor
-from synckairos.adapters.dramatiq_doorbell import GUARD_MS
+from synckairos.adapters.dramatiq import actor as dramatiq_actor
+from synckairos.adapters.dramatiq.bell import GUARD_MS
 from synckairos.application.draining import Drain
-from synckairos.application.pipeline import QueueDepth
+from synckairos.application.pipeline_status import QueueDepth
 from synckairos.devstack import RedisServer
 from tests.integration.worker_site import PARTITION, WorkerSite, played, until
 

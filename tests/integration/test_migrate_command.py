@@ -13,8 +13,8 @@ import pytest
 
 from synckairos.cli.migration import migrations_folder
 from synckairos.devstack import PostgresServer
-from tests.harness.commands import Finished, run_command, synckairos
-from tests.harness.databases import ask, own_database, run_sql, tables
+from testing.harness.commands import Finished, run_command, synckairos
+from testing.harness.databases import ask, own_database, run_sql, tables
 
 PASSWORD = "correct-horse"
 

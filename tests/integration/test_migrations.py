@@ -7,16 +7,16 @@ from pathlib import Path
 import asyncpg
 import pytest
 
-from synckairos.adapters.postgres_migration_files import MigrationError
-from synckairos.adapters.postgres_migration_history import State
-from synckairos.adapters.postgres_migration_session import LOCK_CLASS, MigrationOptions
-from synckairos.adapters.postgres_migrations import (
+from synckairos.adapters.postgres.schema.book import LOCK_CLASS, MigrationOptions
+from synckairos.adapters.postgres.schema.files import MigrationError
+from synckairos.adapters.postgres.schema.history import State
+from synckairos.adapters.postgres.schema.migrate import (
     apply_migrations,
     read_status,
     revert_migrations,
 )
 from synckairos.devstack import PostgresServer
-from tests.harness.databases import ask, own_database, run_sql, tables, write_migration
+from testing.harness.databases import ask, own_database, run_sql, tables, write_migration
 
 
 @pytest.fixture

@@ -7,8 +7,8 @@ from pathlib import Path
 import asyncpg
 import pytest
 
-from synckairos.adapters.postgres_losses import Loss
-from synckairos.adapters.postgres_migrations import (
+from synckairos.adapters.postgres.schema.losses import Loss
+from synckairos.adapters.postgres.schema.migrate import (
     DataLossError,
     apply_migrations,
     rehearse_revert,
@@ -16,7 +16,7 @@ from synckairos.adapters.postgres_migrations import (
 )
 from synckairos.cli.migration import migrations_folder
 from synckairos.devstack import PostgresServer
-from tests.harness.databases import ask, own_database, run_sql, tables, write_events, write_migration
+from testing.harness.databases import ask, own_database, run_sql, tables, write_events, write_migration
 
 NOW = dt.datetime(2026, 11, 21, tzinfo=dt.UTC)
 

@@ -8,16 +8,16 @@ from pathlib import Path
 import asyncpg
 import pytest
 
-from synckairos.adapters.postgres_migration_files import MigrationError
-from synckairos.adapters.postgres_migration_session import MigrationOptions, connected
-from synckairos.adapters.postgres_migrations import apply_migrations
-from synckairos.adapters.postgres_options import DatabaseOptions
-from synckairos.adapters.postgres_partitions import Detached, Month, ensure_partitions, retain
-from synckairos.adapters.postgres_upkeep import keep_partitions_ahead
+from synckairos.adapters.postgres.options import DatabaseOptions
+from synckairos.adapters.postgres.schema.book import MigrationOptions, connected
+from synckairos.adapters.postgres.schema.files import MigrationError
+from synckairos.adapters.postgres.schema.migrate import apply_migrations
+from synckairos.adapters.postgres.schema.partitions import Detached, Month, ensure_partitions, retain
+from synckairos.adapters.postgres.schema.upkeep import keep_partitions_ahead
 from synckairos.cli.migration import migrations_folder
 from synckairos.devstack import PostgresServer
-from tests.harness.commands import synckairos
-from tests.harness.databases import own_database, write_events
+from testing.harness.commands import synckairos
+from testing.harness.databases import own_database, write_events
 
 TODAY = dt.date(2026, 11, 21)
 AHEAD = ["sync_events_2026_11", "sync_events_2026_12", "sync_events_2027_01", "sync_events_2027_02"]

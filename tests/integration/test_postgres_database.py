@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 from structlog.testing import capture_logs
 
-from synckairos.adapters.postgres_database import Database, Statement
-from synckairos.adapters.postgres_errors import (
+from synckairos.adapters.postgres.database import Database, Statement
+from synckairos.adapters.postgres.errors import (
     ConnectionFailed,
     DatabaseMissing,
     DataInvalid,
@@ -17,10 +17,10 @@ from synckairos.adapters.postgres_errors import (
     OutOfResources,
     StatementTimedOut,
 )
-from synckairos.adapters.postgres_options import DatabaseOptions
+from synckairos.adapters.postgres.options import DatabaseOptions
 from synckairos.devstack import PostgresServer
-from tests.harness.databases import ask
-from tests.harness.tcp_proxy import TcpProxy
+from testing.harness.databases import ask
+from testing.harness.tcp_proxy import TcpProxy
 
 ONE = Statement("one", "SELECT 1")
 PID = Statement("pid", "SELECT pg_backend_pid()")

@@ -5,11 +5,11 @@ from pathlib import Path
 import pytest
 import trustme
 
-from synckairos.adapters.postgres_database import Database, DatabaseHealth, Statement
-from synckairos.adapters.postgres_errors import ConnectionFailed, DatabaseUnavailable, TlsRefused
-from synckairos.adapters.postgres_options import DatabaseOptions, tls_of
+from synckairos.adapters.postgres.database import Database, DatabaseHealth, Statement
+from synckairos.adapters.postgres.errors import ConnectionFailed, DatabaseUnavailable, TlsRefused
+from synckairos.adapters.postgres.options import DatabaseOptions, tls_of
 from synckairos.devstack import PostgresServer
-from tests.harness.tls_front import TlsFront, tls_front
+from testing.harness.tls_front import TlsFront, tls_front
 
 ONE = Statement("one", "SELECT 1")
 

@@ -5,12 +5,12 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-from synckairos.adapters.postgres_database import BEGIN, Database, Session, Statement
-from synckairos.adapters.postgres_errors import Conflicted, ConnectionFailed, ConstraintViolated, ReadOnlyDatabase
-from synckairos.adapters.postgres_options import DatabaseOptions
+from synckairos.adapters.postgres.database import BEGIN, Database, Session, Statement
+from synckairos.adapters.postgres.errors import Conflicted, ConnectionFailed, ConstraintViolated, ReadOnlyDatabase
+from synckairos.adapters.postgres.options import DatabaseOptions
 from synckairos.devstack import PostgresServer
-from tests.harness.databases import ask, run_sql
-from tests.harness.tcp_proxy import TcpProxy
+from testing.harness.databases import ask, run_sql
+from testing.harness.tcp_proxy import TcpProxy
 
 ONE = Statement("one", "SELECT 1")
 PID = Statement("pid", "SELECT pg_backend_pid()")

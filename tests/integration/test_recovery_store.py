@@ -5,9 +5,9 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-from synckairos.adapters.redis_guard import MARK, Origin
-from synckairos.adapters.redis_keys import PARTITIONS
-from synckairos.adapters.redis_outbox import RedisOutbox
+from synckairos.adapters.redis.identity import MARK, Origin
+from synckairos.adapters.redis.keys import PARTITIONS
+from synckairos.adapters.redis.outbox import RedisOutbox
 from synckairos.application import mass_recovery
 from synckairos.application.audit import AuditRecord
 from synckairos.application.errors import StoreUnavailable

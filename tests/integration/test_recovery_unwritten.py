@@ -4,9 +4,9 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-from synckairos.adapters.redis_keys import PARTITIONS
-from synckairos.adapters.redis_outbox import RedisOutbox
-from synckairos.adapters.redis_unwritten import RedisUnwritten
+from synckairos.adapters.redis.keys import PARTITIONS
+from synckairos.adapters.redis.outbox import RedisOutbox
+from synckairos.adapters.redis.unwritten import RedisUnwritten
 from synckairos.application import mass_recovery
 from synckairos.application.errors import AuditUnavailable
 from synckairos.devstack import RedisServer
@@ -44,7 +44,7 @@ async def test_an_end_on_its_way_to_the_trail_is_seen_in_redis(site: Site) -> No
 
 async def test_too_much_on_its_way_is_not_looked_through(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
     """The trail has to catch up first."""
-    monkeypatch.setattr("synckairos.adapters.redis_unwritten.MOST", 2)
+    monkeypatch.setattr("synckairos.adapters.redis.unwritten.MOST", 2)
     session = await running(site.server.store)
     await switched(site.server.store, session.session_id, 3)
     unwritten = RedisUnwritten(site.server.connections, site.server.keys)
@@ -57,7 +57,7 @@ async def test_too_much_on_its_way_is_not_looked_through(site: Site, monkeypatch
 
 async def test_more_entries_than_one_look_holds_are_all_looked_at(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
     """Page by page, to the end."""
-    monkeypatch.setattr("synckairos.adapters.redis_unwritten.PAGE", 2)
+    monkeypatch.setattr("synckairos.adapters.redis.unwritten.PAGE", 2)
     sessions = [await running(site.server.store) for _ in range(3)]
     await switched(site.server.store, sessions[0].session_id, 4)
     unwritten = RedisUnwritten(site.server.connections, site.server.keys)

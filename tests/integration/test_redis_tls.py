@@ -5,13 +5,13 @@ from pathlib import Path
 import pytest
 import trustme
 
-from synckairos.adapters.redis_connections import RedisConnections
+from synckairos.adapters.redis.connections import RedisConnections
 from synckairos.application.errors import StoreUnavailable
 from synckairos.devstack import RedisServer
 from synckairos.v1 import session_service_pb2 as pb
-from tests.harness.client import connect, running_session, watching
-from tests.harness.in_process import serving, settings_for
-from tests.harness.tls_front import tls_front
+from testing.harness.client import connect, running_session, watching
+from testing.harness.in_process import serving, settings_for
+from testing.harness.tls_front import tls_front
 
 
 async def test_sessions_are_changed_and_watched_over_tls(redis_server: RedisServer, tmp_path: Path) -> None:

@@ -7,13 +7,13 @@ import pytest
 from google.protobuf.struct_pb2 import Struct
 from redis.asyncio import Redis
 
-from synckairos.adapters.redis_keys import Keys
+from synckairos.adapters.redis.keys import Keys
 from synckairos.devstack import RedisServer
 from synckairos.settings import Settings
 from synckairos.v1 import session_pb2
 from synckairos.v1 import session_service_pb2 as pb
-from tests.harness.client import Stub, connect, new_id, refused, running_session, two_players
-from tests.harness.in_process import serving, settings_for
+from testing.harness.client import Stub, connect, new_id, refused, running_session, two_players
+from testing.harness.in_process import serving, settings_for
 
 DEFAULT_LIMIT = 4 << 20
 """What clients take in one message unless told otherwise."""

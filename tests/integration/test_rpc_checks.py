@@ -8,12 +8,12 @@ import grpc
 import pytest
 
 from synckairos.application.expiry import Sweep
-from synckairos.bootstrap import Server
+from synckairos.composition.server import Server
 from synckairos.devstack import RedisServer
 from synckairos.v1 import session_pb2, time_service_pb2
 from synckairos.v1 import session_service_pb2 as pb
-from tests.harness.client import Stub, connect, connect_time, new_id, refused, running_session, two_players
-from tests.harness.in_process import serving, settings_for
+from testing.harness.client import Stub, connect, connect_time, new_id, refused, running_session, two_players
+from testing.harness.in_process import serving, settings_for
 from tests.integration.good_requests import ANN, BOB, CLEO, create, players
 
 SWITCH = pb.SwitchCycleRequest

@@ -11,8 +11,8 @@ from google.protobuf.struct_pb2 import Struct
 from synckairos.devstack import RedisServer
 from synckairos.v1 import session_pb2
 from synckairos.v1 import session_service_pb2 as pb
-from tests.harness.client import Stub, connect, new_id, refused
-from tests.harness.in_process import serving, settings_for
+from testing.harness.client import Stub, connect, new_id, refused
+from testing.harness.in_process import serving, settings_for
 from tests.integration.good_requests import (
     ANN,
     BLUE,

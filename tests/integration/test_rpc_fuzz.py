@@ -13,7 +13,7 @@ from google.protobuf.message_factory import GetMessageClass
 from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 
-from synckairos.adapters.postgres_migrations import apply_migrations
+from synckairos.adapters.postgres.schema.migrate import apply_migrations
 from synckairos.application.audit import AuditRecord
 from synckairos.cli.migration import migrations_folder
 from synckairos.devstack import PostgresServer, RedisServer
@@ -21,13 +21,14 @@ from synckairos.domain.commands import Start
 from synckairos.rpc.server import MAX_RECEIVE_BYTES
 from synckairos.v1 import session_service_pb2 as pb
 from synckairos.v1.session_service_pb2_grpc import SessionServiceStub
-from tests.harness.client import Problem, Stub, problem_of
-from tests.harness.command_client import refusal_of
-from tests.harness.databases import own_database
-from tests.harness.draining import drain
-from tests.harness.fake_clock import FakeClock
-from tests.harness.fake_redis_time import DrivenConnections
-from tests.harness.in_process import serving, settings_for
+from testing.harness.client import Problem, Stub, problem_of
+from testing.harness.command_client import refusal_of
+from testing.harness.databases import own_database
+from testing.harness.draining import drain
+from testing.harness.fake_clock import FakeClock
+from testing.harness.fake_redis_time import DrivenConnections
+from testing.harness.in_process import serving, settings_for
+from testing.harness.plays import KINDS, Play
 from tests.integration.good_requests import create
 from tests.integration.key_space import KeySpace
 from tests.integration.request_strategies import (
@@ -42,7 +43,6 @@ from tests.integration.request_strategies import (
     good_bytes,
     requests_of,
 )
-from tests.unit.rpc.plays import KINDS, Play
 
 ANSWERS = {
     grpc.StatusCode.INVALID_ARGUMENT,
@@ -116,9 +116,9 @@ async def place(redis_server: RedisServer, database_url: str) -> AsyncIterator[P
     clock = FakeClock(time.time_ns() // 1_000)
     options = settings_for(redis_server.url, database_url=database_url)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("synckairos.bootstrap.RedisConnections", lambda url, **_: DrivenConnections(url, clock))
+        patch.setattr("synckairos.composition.server.RedisConnections", lambda url, **_: DrivenConnections(url, clock))
         # Dramatiq rolls the process's own dice, in a thread, and Hypothesis takes that for a strategy's doing.
-        patch.setattr("synckairos.bootstrap.Server._run_doorbell", lambda *_: None)
+        patch.setattr("synckairos.composition.server.Server._run_doorbell", lambda *_: None)
         async with (
             serving(options) as server,
             grpc.aio.insecure_channel(server.address) as channel,

@@ -11,10 +11,10 @@ from synckairos.application.expiry import Sweep
 from synckairos.devstack import RedisServer
 from synckairos.v1 import session_pb2
 from synckairos.v1 import session_service_pb2 as pb
-from tests.harness.client import Stub, connect, new_id, refused
-from tests.harness.fake_clock import FakeClock
-from tests.harness.fake_redis_time import DrivenConnections
-from tests.harness.in_process import serving, settings_for
+from testing.harness.client import Stub, connect, new_id, refused
+from testing.harness.fake_clock import FakeClock
+from testing.harness.fake_redis_time import DrivenConnections
+from testing.harness.in_process import serving, settings_for
 from tests.integration.good_requests import create, member
 
 RUNNING, EXPIRED, CANCELLED = session_pb2.STATUS_RUNNING, session_pb2.STATUS_EXPIRED, session_pb2.STATUS_CANCELLED
@@ -29,7 +29,9 @@ def clock() -> FakeClock:
 @pytest.fixture
 async def stub(redis_server: RedisServer, clock: FakeClock, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Stub]:
     """A client of a server that lists nothing yet and settles nothing by itself."""
-    monkeypatch.setattr("synckairos.bootstrap.RedisConnections", lambda url, **_: DrivenConnections(url, clock))
+    monkeypatch.setattr(
+        "synckairos.composition.server.RedisConnections", lambda url, **_: DrivenConnections(url, clock)
+    )
     monkeypatch.setattr(Sweep, "_fire", lambda *_: None)
     async with serving(settings_for(redis_server.url)) as server, connect(server.address) as stub:
         yield stub

@@ -8,10 +8,10 @@ import pytest
 from synckairos.devstack import RedisServer
 from synckairos.v1 import session_pb2
 from synckairos.v1 import session_service_pb2 as pb
-from tests.harness.client import Stub, connect, new_id, refused, running_session, two_players
-from tests.harness.fake_clock import FakeClock
-from tests.harness.fake_redis_time import DrivenConnections
-from tests.harness.in_process import serving, settings_for
+from testing.harness.client import Stub, connect, new_id, refused, running_session, two_players
+from testing.harness.fake_clock import FakeClock
+from testing.harness.fake_redis_time import DrivenConnections
+from testing.harness.in_process import serving, settings_for
 
 
 @pytest.fixture
@@ -23,7 +23,9 @@ def clock() -> FakeClock:
 @pytest.fixture
 async def stub(redis_server: RedisServer, clock: FakeClock, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Stub]:
     """A client of a server where ended sessions stay for a second only, on a clock that is driven."""
-    monkeypatch.setattr("synckairos.bootstrap.RedisConnections", lambda url, **_: DrivenConnections(url, clock))
+    monkeypatch.setattr(
+        "synckairos.composition.server.RedisConnections", lambda url, **_: DrivenConnections(url, clock)
+    )
     settings = settings_for(redis_server.url, session_ttl_s=1)
     async with serving(settings) as server, connect(server.address) as stub:
         yield stub

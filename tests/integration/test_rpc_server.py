@@ -12,14 +12,14 @@ from google.protobuf.timestamp_pb2 import Timestamp
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection_pb2, reflection_pb2_grpc
 
-from synckairos.bootstrap import Server
+from synckairos.composition.server import Server
 from synckairos.devstack import RedisServer
 from synckairos.v1 import session_pb2, time_service_pb2
 from synckairos.v1 import session_service_pb2 as pb
 from synckairos.v1.session_service_pb2_grpc import SessionServiceStub
 from synckairos.v1.time_service_pb2_grpc import TimeServiceStub
-from tests.harness.client import Stub, new_id, problem_of, refused, two_players
-from tests.harness.in_process import serving, settings_for
+from testing.harness.client import Stub, new_id, problem_of, refused, two_players
+from testing.harness.in_process import serving, settings_for
 
 SESSIONS = "synckairos.v1.SessionService"
 TIMES = "synckairos.v1.TimeService"

@@ -13,8 +13,8 @@ from google.protobuf.struct_pb2 import Struct
 from synckairos.devstack import RedisServer
 from synckairos.v1 import session_pb2
 from synckairos.v1 import session_service_pb2 as pb
-from tests.harness.client import Stub, connect, new_id, refused, running_session, two_players
-from tests.harness.in_process import serving, settings_for
+from testing.harness.client import Stub, connect, new_id, refused, running_session, two_players
+from testing.harness.in_process import serving, settings_for
 from tests.integration.good_requests import ANN, BLUE, BOB, CLEO, DAYS_28, HOUR, RED, create, member, players
 
 EVERYTHING = {"a": None, "b": True, "c": -1.5e300, "d": "é\n\u2028", "e": [1, [], {}], "f": {"g": {"": 2.0**53}}}

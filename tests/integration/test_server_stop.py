@@ -11,9 +11,9 @@ from grpc_health.v1 import health_pb2, health_pb2_grpc
 from synckairos.devstack import RedisServer
 from synckairos.rpc.server import IDLE_LOOK_S, IDLE_LOOKS, stop_server
 from synckairos.v1 import session_service_pb2 as pb
-from tests.harness.client import Stub, connect, running_session
-from tests.harness.in_process import serving, settings_for
-from tests.harness.tcp_proxy import TcpProxy
+from testing.harness.client import Stub, connect, running_session
+from testing.harness.in_process import serving, settings_for
+from testing.harness.tcp_proxy import TcpProxy
 
 GRACE_S: Final = 300.0
 """Longer than any test may take: who waits for it fails."""

@@ -9,23 +9,23 @@ import pytest
 from google.protobuf.struct_pb2 import Struct
 from redis.exceptions import ResponseError
 
-from synckairos.adapters import redis_changes
-from synckairos.adapters.redis_chain import MOST_BYTES
-from synckairos.adapters.redis_codec import encode_session
-from synckairos.adapters.redis_connections import Lease
-from synckairos.adapters.redis_gate import MOST
-from synckairos.adapters.redis_keys import SessionKeys, partition_of
-from synckairos.adapters.redis_wire import Command, Reply
+from synckairos.adapters.redis.codec import encode_session
+from synckairos.adapters.redis.connections import Lease
+from synckairos.adapters.redis.keys import SessionKeys, partition_of
+from synckairos.adapters.redis.store import scheduler as redis_changes
+from synckairos.adapters.redis.store.batching import MOST
+from synckairos.adapters.redis.store.decisions import MOST_BYTES
+from synckairos.adapters.redis.wire import Command, Reply
 from synckairos.application.errors import CommitBroken, OutcomeUnknown
 from synckairos.application.ports import Plan, Reading, Request
 from synckairos.devstack import RedisServer
 from synckairos.domain.commands import Complete, Create, Switch, Update
 from synckairos.domain.errors import InvalidStateTransition
 from synckairos.domain.model import Session
+from testing.harness.fake_clock import FakeClock
 from tests.contract.decisions import CALLER, ask, asking, new_id, running, stored, two_players, until
 from tests.contract.lines import Line, broken_line, is_commit, lose_commit, lose_reply
 from tests.contract.store_process import StoreProcess
-from tests.harness.fake_clock import FakeClock
 from tests.integration.test_store_machine import LossyConnections
 
 Lose = Callable[..., None]

@@ -6,8 +6,8 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-from synckairos.adapters import redis_codec as codec
-from synckairos.adapters.redis_feed import RedisFeed
+from synckairos.adapters.redis import codec
+from synckairos.adapters.redis.feed import RedisFeed
 from synckairos.application.errors import StoreUnavailable
 from synckairos.application.ports import Head, Hint
 from synckairos.devstack import RedisServer

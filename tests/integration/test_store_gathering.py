@@ -4,7 +4,7 @@ import asyncio
 
 import pytest
 
-from synckairos.adapters import redis_gate
+from synckairos.adapters.redis.store import batching as redis_gate
 from synckairos.application.ports import Request
 from synckairos.devstack import RedisServer
 from synckairos.domain.commands import Switch

@@ -9,9 +9,9 @@ from unittest.mock import Mock
 
 import pytest
 
-from synckairos.adapters.redis_connections import Lease
-from synckairos.adapters.redis_store import RedisSessionStore
-from synckairos.adapters.redis_wire import Command, Reply, Wire, packed
+from synckairos.adapters.redis.connections import Lease
+from synckairos.adapters.redis.store import RedisSessionStore
+from synckairos.adapters.redis.wire import Command, Reply, Wire, packed
 from synckairos.application.errors import OutcomeUnknown
 from synckairos.application.ports import Plan, Reading, Request
 from synckairos.devstack import RedisServer

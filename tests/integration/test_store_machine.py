@@ -14,10 +14,10 @@ from hypothesis import HealthCheck, settings
 from hypothesis.stateful import run_state_machine_as_test
 from redis.exceptions import ConnectionError as RedisConnectionError
 
-from synckairos.adapters import redis_codec as codec
-from synckairos.adapters.redis_connections import Lease
-from synckairos.adapters.redis_connections import Reply as RedisReply
-from synckairos.adapters.redis_wire import Command
+from synckairos.adapters.redis import codec
+from synckairos.adapters.redis.connections import Lease
+from synckairos.adapters.redis.connections import Reply as RedisReply
+from synckairos.adapters.redis.wire import Command
 from synckairos.application.ports import Request
 from synckairos.devstack import RedisServer
 from synckairos.domain.commands import Caller, Create
@@ -27,10 +27,10 @@ from synckairos.domain.events import Author, Event
 from synckairos.domain.model import Mode, Session
 from synckairos.domain.specification import SessionSpec
 from synckairos.domain.timing import Lifetimes
+from testing.harness.fake_clock import FakeClock
+from testing.harness.fake_redis_time import DrivenConnections
 from tests.contract.decisions import new_id, until
 from tests.contract.store_process import StoreProcess
-from tests.harness.fake_clock import FakeClock
-from tests.harness.fake_redis_time import DrivenConnections
 from tests.unit.domain.session_machine import Host, Reply, SessionMachine
 
 PLAY: Final = settings(

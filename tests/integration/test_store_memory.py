@@ -7,7 +7,7 @@ from typing import Any, Final
 
 import pytest
 
-from synckairos.adapters.redis_keys import partition_of
+from synckairos.adapters.redis.keys import partition_of
 from synckairos.application.ports import Request
 from synckairos.devstack import RedisServer
 from synckairos.domain.commands import Start, Switch

@@ -7,9 +7,9 @@ from typing import Any
 
 import uvloop
 
-from synckairos.adapters.redis_connections import RedisConnections
+from synckairos.adapters.redis.connections import RedisConnections
 from synckairos.devstack import RedisServer
-from tests.harness.tcp_proxy import TcpProxy
+from testing.harness.tcp_proxy import TcpProxy
 
 CONNECTIONS = 5
 ECHO = [("ECHO", "here")]

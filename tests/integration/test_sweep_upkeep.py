@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from synckairos.adapters.redis_keys import PARTITIONS, partition_of
+from synckairos.adapters.redis.keys import PARTITIONS, partition_of
 from synckairos.application.expiry import MAX_PER_PARTITION
 from synckairos.application.ports import Request
 from synckairos.devstack import RedisServer

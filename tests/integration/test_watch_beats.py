@@ -10,8 +10,8 @@ import pytest
 from synckairos.devstack import RedisServer
 from synckairos.v1 import event_pb2, session_pb2
 from synckairos.v1 import session_service_pb2 as pb
-from tests.harness.client import Recording, Stub, connect, running_session, watching
-from tests.harness.in_process import serving, settings_for
+from testing.harness.client import Recording, Stub, connect, running_session, watching
+from testing.harness.in_process import serving, settings_for
 from tests.integration.good_requests import create
 
 BUDGET = 60_000

@@ -9,17 +9,17 @@ import pytest
 from google.protobuf.struct_pb2 import Struct
 from structlog.testing import capture_logs
 
-from synckairos import bootstrap
 from synckairos.application.watching import Watching
-from synckairos.bootstrap import Server
+from synckairos.composition import server as bootstrap
+from synckairos.composition.server import Server
 from synckairos.devstack import RedisServer
 from synckairos.rpc.server import server_options
 from synckairos.settings import Settings
 from synckairos.v1 import event_pb2
 from synckairos.v1 import session_service_pb2 as pb
 from synckairos.v1.session_service_pb2_grpc import SessionServiceStub
-from tests.harness.client import Stub, connect, new_id, refused, running_session, watching
-from tests.harness.in_process import serving, settings_for
+from testing.harness.client import Stub, connect, new_id, refused, running_session, watching
+from testing.harness.in_process import serving, settings_for
 from tests.integration.good_requests import create, member
 from tests.integration.key_space import KeySpace
 

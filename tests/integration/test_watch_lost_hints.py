@@ -11,14 +11,14 @@ from typing import Any, Final
 import pytest
 from redis.asyncio import Redis
 
-from synckairos.adapters.redis_keys import Keys
+from synckairos.adapters.redis.keys import Keys
 from synckairos.devstack import RedisServer
 from synckairos.v1 import event_pb2
 from synckairos.v1 import session_service_pb2 as pb
+from testing.harness.client import Recording, Stub, connect, new_id, refused, running_session, two_players, watching
+from testing.harness.hint_proxy import Harm, HintProxy
+from testing.harness.in_process import serving, settings_for
 from tests.contract.lines import eventually
-from tests.harness.client import Recording, Stub, connect, new_id, refused, running_session, two_players, watching
-from tests.harness.hint_proxy import Harm, HintProxy
-from tests.harness.in_process import serving, settings_for
 
 SWITCHES: Final = 25
 SESSIONS: Final = 4

@@ -7,15 +7,15 @@ import grpc
 import pytest
 from redis.asyncio import Redis
 
-from synckairos.adapters.redis_keys import Keys
+from synckairos.adapters.redis.keys import Keys
 from synckairos.application.ports import Head
 from synckairos.devstack import RedisServer
-from synckairos.rpc import resume_tokens
+from synckairos.rpc import tokens
 from synckairos.settings import Settings
 from synckairos.v1 import event_pb2
 from synckairos.v1 import session_service_pb2 as pb
-from tests.harness.client import Recording, Stub, connect, new_id, problem_of, running_session, two_players, watching
-from tests.harness.in_process import serving, settings_for
+from testing.harness.client import Recording, Stub, connect, new_id, problem_of, running_session, two_players, watching
+from testing.harness.in_process import serving, settings_for
 from tests.integration.key_space import KeySpace
 
 WINDOW = 16
@@ -148,8 +148,8 @@ async def test_the_window_lives_as_long_as_the_session_since_its_last_change(
 def forged(recording: Recording, **changes: Any) -> str:
     """Return the token of the last message of a recording with something changed."""
     last = recording.messages[-1]
-    head = resume_tokens.decode(last.session_id, last.resume_token)
-    return resume_tokens.encode(last.session_id, Head(**{**head._asdict(), **changes}))
+    head = tokens.read_resume(last.session_id, last.resume_token)
+    return tokens.write_resume(last.session_id, Head(**{**head._asdict(), **changes}))
 
 
 @pytest.mark.parametrize(

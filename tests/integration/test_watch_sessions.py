@@ -7,14 +7,14 @@ import grpc
 import pytest
 from redis.asyncio import Redis
 
-from synckairos.adapters import redis_codec as codec
-from synckairos.adapters.redis_keys import Keys, SessionKeys
+from synckairos.adapters.redis import codec
+from synckairos.adapters.redis.keys import Keys, SessionKeys
 from synckairos.devstack import RedisServer
 from synckairos.settings import Settings
 from synckairos.v1 import event_pb2, session_pb2
 from synckairos.v1 import session_service_pb2 as pb
-from tests.harness.client import Recording, Stub, connect, new_id, problem_of, running_session, two_players, watching
-from tests.harness.in_process import serving, settings_for
+from testing.harness.client import Recording, Stub, connect, new_id, problem_of, running_session, two_players, watching
+from testing.harness.in_process import serving, settings_for
 from tests.integration.good_requests import create
 
 ADVANCING = {"time_per_cycle_ms": 60_000, "on_expire": session_pb2.ON_EXPIRE_ADVANCE}

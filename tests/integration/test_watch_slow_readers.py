@@ -14,16 +14,16 @@ import grpc
 import pytest
 from google.protobuf.struct_pb2 import Struct
 
-from synckairos import bootstrap
 from synckairos.application.frames import Frame
 from synckairos.application.subscriptions import QUEUE_LIMIT, Subscription
 from synckairos.application.watching import Watching
+from synckairos.composition import server as bootstrap
 from synckairos.devstack import RedisServer
 from synckairos.v1 import event_pb2
 from synckairos.v1 import session_service_pb2 as pb
+from testing.harness.client import Recording, Stub, connect, refused, running_session, two_players, watching
+from testing.harness.in_process import serving, settings_for
 from tests.contract.lines import eventually
-from tests.harness.client import Recording, Stub, connect, refused, running_session, two_players, watching
-from tests.harness.in_process import serving, settings_for
 
 NARROW: Final = (("grpc.http2.lookahead_bytes", 65_535), ("grpc.http2.bdp_probe", 0))
 READERS: Final = 20

@@ -9,8 +9,8 @@ import pytest
 from synckairos.devstack import RedisServer
 from synckairos.v1 import session_pb2
 from synckairos.v1 import session_service_pb2 as pb
-from tests.harness.client import Recording, Stub, connect, new_id, watching
-from tests.harness.in_process import serving, settings_for
+from testing.harness.client import Recording, Stub, connect, new_id, watching
+from testing.harness.in_process import serving, settings_for
 
 SESSIONS: Final = 1_000
 MOST_MISSED: Final = 3

@@ -7,22 +7,22 @@ from contextlib import asynccontextmanager, contextmanager
 import dramatiq
 from redis import Redis
 
-from synckairos.adapters.dramatiq_actor import DrainWork, declare_actor, middleware
-from synckairos.adapters.dramatiq_broker import DoorbellQueue, open_broker
-from synckairos.adapters.dramatiq_doorbell import DramatiqBell, Guards
-from synckairos.adapters.redis_connections import RedisConnections
-from synckairos.adapters.redis_keys import Keys
-from synckairos.adapters.redis_ledger import RedisLedger
-from synckairos.adapters.redis_outbox import RedisOutbox
+from synckairos.adapters.dramatiq.actor import DrainWork, declare_actor, middleware
+from synckairos.adapters.dramatiq.bell import DramatiqBell, Guards
+from synckairos.adapters.dramatiq.broker import DoorbellQueue, open_broker
+from synckairos.adapters.redis.connections import RedisConnections
+from synckairos.adapters.redis.counters import RedisLedger
+from synckairos.adapters.redis.keys import Keys
+from synckairos.adapters.redis.outbox import RedisOutbox
 from synckairos.application.audit import AuditRecord, Written
 from synckairos.application.draining import Drain
 from synckairos.devstack import RedisServer
 from synckairos.domain.commands import Start, Switch
 from synckairos.domain.events import Event
+from testing.harness.builders import Game, per_participant
+from testing.harness.fake_audit_trail import FakeAuditTrail
+from testing.harness.outbox_fields import fields_of
 from tests.contract.decisions import new_id
-from tests.harness.fake_audit_trail import FakeAuditTrail
-from tests.harness.outbox_fields import fields_of
-from tests.unit.domain.builders import Game, per_participant
 
 DATABASE = 14
 PARTITION = 7

@@ -4,10 +4,10 @@ import pytest
 
 from synckairos.rpc.mapping import session_message
 from synckairos.v1 import session_service_pb2 as pb
-from tests.robustness.history import Call, digest
-from tests.robustness.promises import Promise
-from tests.robustness.tale import BORN_MS, SESSION, Tale
-from tests.robustness.verdict import broken, judge
+from testing.robustness.history import Call, digest
+from testing.robustness.promises import Promise
+from testing.robustness.tale import BORN_MS, SESSION, Tale
+from testing.robustness.verdict import broken, judge
 
 
 @pytest.fixture

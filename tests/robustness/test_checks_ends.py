@@ -4,10 +4,10 @@ import pytest
 
 from synckairos.application.frames import EndReason, FrameKind
 from synckairos.v1 import session_service_pb2 as pb
-from tests.robustness.history import Call, Fault
-from tests.robustness.promises import Promise
-from tests.robustness.tale import SESSION, Tale
-from tests.robustness.verdict import broken, judge
+from testing.robustness.history import Call, Fault
+from testing.robustness.promises import Promise
+from testing.robustness.tale import SESSION, Tale
+from testing.robustness.verdict import broken, judge
 
 
 @pytest.fixture

@@ -4,9 +4,9 @@ import pytest
 
 from synckairos.application.frames import Frame, FrameKind, GapReason
 from synckairos.v1 import session_service_pb2 as pb
-from tests.robustness.promises import Promise
-from tests.robustness.tale import GONE_S, Tale
-from tests.robustness.verdict import broken, judge
+from testing.robustness.promises import Promise
+from testing.robustness.tale import GONE_S, Tale
+from testing.robustness.verdict import broken, judge
 
 
 class Forked(Tale):

@@ -3,10 +3,10 @@
 import pytest
 
 from synckairos.v1 import session_service_pb2 as pb
-from tests.robustness.history import Call
-from tests.robustness.promises import Promise
-from tests.robustness.tale import Tale
-from tests.robustness.verdict import broken, judge
+from testing.robustness.history import Call
+from testing.robustness.promises import Promise
+from testing.robustness.tale import Tale
+from testing.robustness.verdict import broken, judge
 
 
 @pytest.fixture

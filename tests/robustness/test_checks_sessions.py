@@ -1,15 +1,15 @@
 """What the checks of time say to histories made by hand."""
 
-from synckairos.adapters.session_json import encode_session
+from synckairos.adapters.postgres.trail.snapshot import encode_session
 from synckairos.domain.model import Session
 from synckairos.v1 import session_service_pb2 as pb
-from tests.robustness.branches import Branches
-from tests.robustness.checks_sessions import check_sessions
-from tests.robustness.history import Fault
-from tests.robustness.operations import operations
-from tests.robustness.promises import Promise
-from tests.robustness.tale import ANN, BANK_MS, BORN_MS, Tale
-from tests.robustness.verdict import broken, judge
+from testing.robustness.branches import Branches
+from testing.robustness.checks_sessions import check_sessions
+from testing.robustness.history import Fault
+from testing.robustness.operations import operations
+from testing.robustness.promises import Promise
+from testing.robustness.tale import ANN, BANK_MS, BORN_MS, Tale
+from testing.robustness.verdict import broken, judge
 
 
 def _broken(tale: Tale) -> set[Promise]:

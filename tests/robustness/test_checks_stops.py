@@ -5,10 +5,10 @@ import pytest
 from synckairos.application import frames
 from synckairos.application.frames import EndReason
 from synckairos.v1 import session_service_pb2 as pb
-from tests.robustness.history import Fault
-from tests.robustness.promises import Promise
-from tests.robustness.tale import BORN_MS, SESSION, Tale
-from tests.robustness.verdict import broken, judge
+from testing.robustness.history import Fault
+from testing.robustness.promises import Promise
+from testing.robustness.tale import BORN_MS, SESSION, Tale
+from testing.robustness.verdict import broken, judge
 
 
 @pytest.fixture

@@ -5,10 +5,10 @@ import pytest
 from synckairos.application import frames
 from synckairos.application.frames import Frame, FrameKind, GapReason
 from synckairos.v1 import session_service_pb2 as pb
-from tests.robustness.checks_streams import SLOW_CONSUMER
-from tests.robustness.promises import Promise
-from tests.robustness.tale import ANN, BANK_MS, GONE_S, SESSION, Tale
-from tests.robustness.verdict import broken, judge
+from testing.robustness.checks_streams import SLOW_CONSUMER
+from testing.robustness.promises import Promise
+from testing.robustness.tale import ANN, BANK_MS, GONE_S, SESSION, Tale
+from testing.robustness.verdict import broken, judge
 
 
 @pytest.fixture

@@ -6,15 +6,15 @@ from typing import Final
 
 import pytest
 
-from tests.robustness import checks_availability, checks_promptness
-from tests.robustness.checks_availability import calls_in_calm
-from tests.robustness.checks_promptness import delays
-from tests.robustness.deployment import HEALTHY, deployment_of_its_own
-from tests.robustness.history import read, write
-from tests.robustness.recording import Play, record
-from tests.robustness.report import report_of
-from tests.robustness.schedule import FaultKind, schedule
-from tests.robustness.verdict import judge
+from testing.robustness import checks_availability, checks_promptness
+from testing.robustness.checks_availability import calls_in_calm
+from testing.robustness.checks_promptness import delays
+from testing.robustness.deployment import HEALTHY, deployment_of_its_own
+from testing.robustness.history import read, write
+from testing.robustness.recording import Play, record
+from testing.robustness.report import report_of
+from testing.robustness.schedule import FaultKind, schedule
+from testing.robustness.verdict import judge
 
 SEED: Final = 15
 SECONDS: Final = 66.0

@@ -4,7 +4,7 @@ from itertools import pairwise
 
 import pytest
 
-from tests.robustness.schedule import LONGEST_STEP_BACK_MS, FaultKind, schedule
+from testing.robustness.schedule import LONGEST_STEP_BACK_MS, FaultKind, schedule
 
 
 @pytest.mark.parametrize("seed", range(20))

@@ -7,22 +7,22 @@ from typing import Final, NamedTuple
 
 import pytest
 
-from synckairos.adapters.postgres_migrations import apply_migrations
+from synckairos.adapters.postgres.schema.migrate import apply_migrations
 from synckairos.cli.migration import migrations_folder
 from synckairos.devstack import PostgresServer
 from synckairos.v1 import session_pb2
-from tests.harness.databases import own_database
-from tests.harness.draining import drain
-from tests.harness.in_process import settings_for
-from tests.robustness.clients import Habits
-from tests.robustness.deployment import Deployment, deployment_of_its_own
-from tests.robustness.history import History
-from tests.robustness.promises import Promise
-from tests.robustness.recording import Play, record
-from tests.robustness.schedule import FaultKind, PlannedFault
-from tests.robustness.steppable_redis import SteppableRedis
-from tests.robustness.verdict import judge
-from tests.robustness.watchers import Manner
+from testing.harness.databases import own_database
+from testing.harness.draining import drain
+from testing.harness.in_process import settings_for
+from testing.robustness.clients import Habits
+from testing.robustness.deployment import Deployment, deployment_of_its_own
+from testing.robustness.history import History
+from testing.robustness.promises import Promise
+from testing.robustness.recording import Play, record
+from testing.robustness.schedule import FaultKind, PlannedFault
+from testing.robustness.steppable_redis import SteppableRedis
+from testing.robustness.verdict import judge
+from testing.robustness.watchers import Manner
 
 SEED: Final = 20_261_127
 SECONDS: Final = 4.0
@@ -98,7 +98,7 @@ async def test_a_bug_is_caught(
     bug: Bug, postgres_server: PostgresServer, server_directory: Path, measured: Callable[[str], None]
 ) -> None:
     """The servers have the bug, and the verdict names the promise it breaks."""
-    async with _servers(postgres_server, server_directory, "tests.robustness.mutant", bug.name) as deployment:
+    async with _servers(postgres_server, server_directory, "testing.robustness.mutant", bug.name) as deployment:
         history = await _recorded(deployment, bug.play._replace(bug=bug.name))
 
     violations = judge(history)
@@ -125,7 +125,7 @@ async def test_without_a_bug_nothing_is_broken(
 
 async def test_an_event_trimmed_before_its_commit_is_missed(measured: Callable[[str], None]) -> None:
     """The worker removes events from the outbox first, and PostgreSQL goes away meanwhile."""
-    module = ("tests.robustness.mutant", "trimmed-before-commit")
+    module = ("testing.robustness.mutant", "trimmed-before-commit")
     outage = PlannedFault(1.0, FaultKind.POSTGRES_STOPPED, 0, 1.0, 0)
     async with deployment_of_its_own() as deployment:
         await deployment.start(2, worker=module)

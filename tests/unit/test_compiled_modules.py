@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.harness.documents import ROOT
+from testing.harness.documents import ROOT
 
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())
 MODULES = PROJECT["tool"]["hatch"]["build"]["targets"]["wheel"]["hooks"]["custom"]["modules"]

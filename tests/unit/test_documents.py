@@ -6,7 +6,7 @@ from typing import Final
 
 import pytest
 
-from tests.harness.documents import ROOT
+from testing.harness.documents import ROOT
 
 DOCUMENTS: Final = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/*.md")])
 NAMED_TEST: Final = re.compile(r"`((?:unit|contract|integration|e2e)/[\w/]+\.py)::(\w+)`")

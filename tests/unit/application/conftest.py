@@ -10,8 +10,8 @@ from synckairos.application.frames import GapReason
 from synckairos.application.subscriptions import Subscription
 from synckairos.application.topics import Topic
 from synckairos.domain.model import Session
-from tests.harness.fake_clock import FakeClock
-from tests.unit.rpc.plays import SID
+from testing.harness.fake_clock import FakeClock
+from testing.harness.plays import SID
 from tests.unit.rpc.world import World
 
 

@@ -12,9 +12,9 @@ from synckairos.application.sessions import View
 from synckairos.domain.events import Author
 from synckairos.domain.model import Session
 from synckairos.domain.recovery import RecoveryPolicy
+from testing.harness.fake_audit_trail import FakeAuditTrail
+from testing.harness.fake_store import FakeData, FakeSessionStore
 from tests.contract.decisions import new_id, running, until
-from tests.harness.fake_audit_trail import FakeAuditTrail
-from tests.harness.fake_store import FakeData, FakeSessionStore
 
 OPERATOR = Author("operator", "power cut")
 CONTINUE, PAUSED = RecoveryPolicy

@@ -10,9 +10,9 @@ import structlog
 
 from synckairos.application import doorbell
 from synckairos.application.doorbell import Doorbell
-from synckairos.application.pipeline import BrokerUnavailable
-from tests.harness.fake_clock import FakeClock
-from tests.harness.fake_outbox import FakeOutbox
+from synckairos.application.pipeline_status import BrokerUnavailable
+from testing.harness.fake_clock import FakeClock
+from testing.harness.fake_outbox import FakeOutbox
 
 PARTITIONS = {"a": 1, "b": 2, "c": 3}
 

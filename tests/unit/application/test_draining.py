@@ -12,10 +12,10 @@ from synckairos.application.draining import Drain
 from synckairos.application.errors import AuditRefused, AuditUnavailable, StoreUnavailable
 from synckairos.domain.commands import Start, Switch
 from synckairos.domain.events import Event
-from tests.harness.fake_audit_trail import FakeAuditTrail
-from tests.harness.fake_outbox import FakeLedger, FakeOutbox
-from tests.harness.outbox_fields import fields_of
-from tests.unit.domain.builders import Game, per_participant
+from testing.harness.builders import Game, per_participant
+from testing.harness.fake_audit_trail import FakeAuditTrail
+from testing.harness.fake_outbox import FakeLedger, FakeOutbox
+from testing.harness.outbox_fields import fields_of
 
 BATCH = 8
 UNREADABLE = [(b"s", b"nobody"), (b"e", b"nothing")]

@@ -11,9 +11,9 @@ from synckairos.application.subscriptions import Subscription
 from synckairos.application.watching import Watching
 from synckairos.domain.commands import Cancel, Delete, Start, Switch
 from synckairos.domain.errors import SessionNotFound
-from tests.harness.client import new_id
+from testing.harness.client import new_id
+from testing.harness.plays import SID
 from tests.unit.application.watched import create, do, during, head_of, told, turns
-from tests.unit.rpc.plays import SID
 from tests.unit.rpc.world import World
 
 UNREADABLE: Final = StoreUnavailable("written by a newer version", session_id=SID)

@@ -11,8 +11,8 @@ from synckairos.domain.commands import Caller, Create, Start
 from synckairos.domain.events import Author
 from synckairos.domain.model import Mode, OnExpire, Status
 from synckairos.domain.specification import SessionSpec
-from tests.harness.client import new_id
-from tests.unit.rpc.plays import KINDS
+from testing.harness.client import new_id
+from testing.harness.plays import KINDS
 from tests.unit.rpc.world import World
 
 CALLER = Caller(Author("umpire"))

@@ -15,8 +15,8 @@ from synckairos.domain.commands import Pause, Resume, Start, Switch
 from synckairos.domain.errors import SessionNotFound
 from synckairos.domain.model import Session
 from synckairos.domain.recovery import RecoveryPolicy
+from testing.harness.plays import SID
 from tests.unit.application.watched import CALLER, FAR, create, do, during, head_of, told, turns
-from tests.unit.rpc.plays import SID
 from tests.unit.rpc.world import World
 
 LINE_IS_BACK = Hint("", None)

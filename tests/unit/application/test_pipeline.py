@@ -5,8 +5,8 @@ from collections.abc import Awaitable, Callable
 import pytest
 
 from synckairos.application.errors import AuditUnavailable, StoreUnavailable
-from synckairos.application.pipeline import LATE_MS, BrokerUnavailable, DrainTotals, PipelineReport, QueueDepth
-from tests.harness.fake_outbox import FakeLedger, FakeOutbox
+from synckairos.application.pipeline_status import LATE_MS, BrokerUnavailable, DrainTotals, PipelineReport, QueueDepth
+from testing.harness.fake_outbox import FakeLedger, FakeOutbox
 
 ENTRY = [(b"a", b"b")]
 DEPTH = QueueDepth(1, 2, 3, 4)

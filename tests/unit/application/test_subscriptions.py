@@ -10,7 +10,7 @@ from synckairos.application.frames import EndReason, Frame, FrameKind, GapReason
 from synckairos.application.subscriptions import Subscription
 from synckairos.domain.commands import Start, Switch
 from synckairos.domain.events import Event
-from tests.unit.rpc.plays import BORN, KINDS, SID, Play
+from testing.harness.plays import BORN, KINDS, SID, Play
 
 OTHER = "10000000-0000-4000-8000-000000000002"
 LIMIT = 8

@@ -10,8 +10,8 @@ from synckairos.application.subscriptions import Subscription
 from synckairos.application.topics import Topic
 from synckairos.domain.commands import AdjustTime, Cancel, Pause, Resume, Start, Switch, Update
 from synckairos.domain.model import OnExpire
-from tests.harness.fake_clock import FakeClock
-from tests.unit.rpc.plays import BORN, BUDGET, KINDS, SID, Play
+from testing.harness.fake_clock import FakeClock
+from testing.harness.plays import BORN, BUDGET, KINDS, SID, Play
 
 CROSSING = BORN + 10_000
 """When a running session warned of 50 s left crosses that."""

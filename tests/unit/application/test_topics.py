@@ -10,7 +10,7 @@ from synckairos.application.subscriptions import Subscription
 from synckairos.application.topics import Replay, replay_from
 from synckairos.domain.commands import Cancel, Delete, Start, Switch
 from synckairos.domain.events import Event
-from tests.unit.rpc.plays import KINDS, Play
+from testing.harness.plays import KINDS, Play
 
 OTHER_CHANGE = "50000000-0000-4000-8000-000000000009"
 

@@ -12,8 +12,8 @@ from synckairos.application.ports import Head, Hint
 from synckairos.application.subscriptions import Subscription
 from synckairos.domain.commands import Cancel, Command, Delete, Start, Switch
 from synckairos.domain.errors import SessionNotFound
+from testing.harness.plays import SID
 from tests.unit.application.watched import create, do, during, told, turns
-from tests.unit.rpc.plays import SID
 from tests.unit.rpc.world import World
 
 

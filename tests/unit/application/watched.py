@@ -9,7 +9,7 @@ from synckairos.application.subscriptions import Subscription
 from synckairos.domain.commands import Caller, Command, Create
 from synckairos.domain.events import Author
 from synckairos.domain.model import Session
-from tests.unit.rpc.plays import KINDS, SID
+from testing.harness.plays import KINDS, SID
 from tests.unit.rpc.world import World
 
 CALLER: Final = Caller(Author("umpire"))

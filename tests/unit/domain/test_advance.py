@@ -10,7 +10,7 @@ from synckairos.domain.events import Cause, EventType
 from synckairos.domain.model import OnExpire, Status
 from synckairos.domain.specification import ParticipantSpec, SessionSpec
 from synckairos.domain.timing import Lifetimes
-from tests.unit.domain.builders import (
+from testing.harness.builders import (
     ANN,
     BOB,
     CLEO,

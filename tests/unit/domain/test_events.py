@@ -24,7 +24,7 @@ from synckairos.domain.events import Cause, EventType, Subject
 from synckairos.domain.model import Mode, OnExpire, Status
 from synckairos.domain.specification import ParticipantSpec, SessionSpec
 from synckairos.v1 import event_pb2, session_pb2
-from tests.unit.domain.builders import (
+from testing.harness.builders import (
     ANN,
     BOB,
     CLEO,

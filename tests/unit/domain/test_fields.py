@@ -7,7 +7,7 @@ import pytest
 from synckairos.domain.errors import InvalidField
 from synckairos.domain.model import Mode, OnExpire, Session
 from synckairos.domain.specification import GroupSpec, ParticipantSpec, SessionSpec, violations
-from tests.unit.domain.builders import (
+from testing.harness.builders import (
     ANN,
     BLUE,
     BOB,

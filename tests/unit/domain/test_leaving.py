@@ -6,7 +6,7 @@ from synckairos.domain.commands import AddParticipant, RemoveParticipant, Start,
 from synckairos.domain.events import Cause, EventType
 from synckairos.domain.model import OnExpire, Status
 from synckairos.domain.specification import GroupSpec, ParticipantSpec, SessionSpec
-from tests.unit.domain.builders import (
+from testing.harness.builders import (
     ANN,
     BOB,
     CLEO,

@@ -8,7 +8,7 @@ from synckairos.domain.model import Mode, OnExpire, Status
 from synckairos.domain.settlement import is_removable
 from synckairos.domain.specification import SessionSpec
 from synckairos.domain.timing import Lifetimes, next_boundary
-from tests.unit.domain.builders import (
+from testing.harness.builders import (
     ANN,
     BOB,
     DAY,

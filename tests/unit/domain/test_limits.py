@@ -8,7 +8,7 @@ import pytest
 from synckairos.domain.commands import AddParticipant
 from synckairos.domain.model import OnExpire
 from synckairos.domain.specification import GroupSpec, ParticipantSpec, SessionSpec, violations
-from tests.unit.domain.builders import (
+from testing.harness.builders import (
     ANN,
     BLUE,
     BOB,

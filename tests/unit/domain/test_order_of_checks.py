@@ -18,7 +18,7 @@ from synckairos.domain.commands import (
 from synckairos.domain.events import EventType
 from synckairos.domain.model import OnExpire
 from synckairos.domain.transitions import Before
-from tests.unit.domain.builders import (
+from testing.harness.builders import (
     ANN,
     BOB,
     CLEO,

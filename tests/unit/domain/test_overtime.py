@@ -7,7 +7,7 @@ import pytest
 from synckairos.domain.commands import AdjustTime, Complete, Pause, Resume, Switch
 from synckairos.domain.events import Cause, EventType
 from synckairos.domain.model import Clock, Mode, OnExpire, Status
-from tests.unit.domain.builders import (
+from testing.harness.builders import (
     ANN,
     BLUE,
     BOB,

@@ -9,7 +9,7 @@ from synckairos.domain.errors import InvalidField
 from synckairos.domain.events import Cause, EventType
 from synckairos.domain.model import Mode, OnExpire, Session, Status
 from synckairos.domain.specification import GroupSpec, ParticipantSpec, SessionSpec
-from tests.unit.domain.builders import (
+from testing.harness.builders import (
     ANN,
     BOB,
     CLEO,

@@ -24,7 +24,7 @@ from synckairos.domain.model import Mode, OnExpire, Session, Status
 from synckairos.domain.recovery import RecoveryPolicy, recover
 from synckairos.domain.specification import ParticipantSpec, SessionSpec
 from synckairos.domain.transitions import Outcome
-from tests.unit.domain.builders import (
+from testing.harness.builders import (
     ANN,
     BOB,
     CLEO,

@@ -10,8 +10,8 @@ from synckairos.domain.events import Author, EventType
 from synckairos.domain.model import Mode, Session, Status
 from synckairos.domain.recovery import RecoveryPolicy, recover
 from synckairos.domain.transitions import Outcome
-from tests.unit.domain import session_drawing as drawing
-from tests.unit.domain.builders import change_ids
+from testing.harness import session_drawing as drawing
+from testing.harness.builders import change_ids
 from tests.unit.domain.session_machine import NOBODY, check_shape, is_live
 from tests.unit.domain.test_machine import PLAY, DomainMachine, decide_fully
 

@@ -7,7 +7,7 @@ import pytest
 from synckairos.domain.commands import AddParticipant, AdjustTime, RemoveParticipant, Start, Switch
 from synckairos.domain.model import Mode, OnExpire
 from synckairos.domain.specification import GroupSpec, ParticipantSpec, SessionSpec
-from tests.unit.domain.builders import (
+from testing.harness.builders import (
     ANN,
     BLUE,
     BOB,

@@ -23,7 +23,7 @@ from synckairos.domain.commands import (
 from synckairos.domain.events import Cause, EventType
 from synckairos.domain.model import Mode, OnExpire, Status
 from synckairos.domain.specification import ParticipantSpec
-from tests.unit.domain.builders import ANN, BOB, CLEO, EVE, RED, UMPIRE, Game, at, clock_of, one_of_each, participant
+from testing.harness.builders import ANN, BOB, CLEO, EVE, RED, UMPIRE, Game, at, clock_of, one_of_each, participant
 
 PENDING, RUNNING, PAUSED = Status.PENDING, Status.RUNNING, Status.PAUSED
 EXPIRED, COMPLETED, CANCELLED = Status.EXPIRED, Status.COMPLETED, Status.CANCELLED

@@ -8,7 +8,7 @@ from synckairos.domain.commands import AdjustTime, Command, Pause, RemovePartici
 from synckairos.domain.model import Mode, OnExpire
 from synckairos.domain.specification import SessionSpec
 from synckairos.domain.timing import warnings_between
-from tests.unit.domain.builders import (
+from testing.harness.builders import (
     ANN,
     BOB,
     ORIGIN,

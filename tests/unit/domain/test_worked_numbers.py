@@ -6,7 +6,7 @@ from synckairos.domain.commands import AdjustTime, Caller, Complete, Pause, Resu
 from synckairos.domain.creation import create
 from synckairos.domain.events import Cause, EventType
 from synckairos.domain.model import OnExpire, Status
-from tests.unit.domain.builders import (
+from testing.harness.builders import (
     ANN,
     BLUE,
     BOB,

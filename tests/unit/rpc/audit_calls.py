@@ -4,7 +4,7 @@ from typing import Any
 
 import grpc
 
-from tests.harness.client import Problem
+from testing.harness.client import Problem
 from tests.unit.rpc.grpc_testing_adapter import TestServer
 
 

@@ -13,14 +13,14 @@ import grpc
 
 from synckairos.application.ports import Decide, Request
 from synckairos.application.sessions import Sessions
-from synckairos.rpc.calls import CallJournal, MalformedRequest
 from synckairos.rpc.command_stream import CommandStream
+from synckairos.rpc.interceptor import CallJournal, MalformedRequest
 from synckairos.rpc.requests import Sender
 from synckairos.rpc.session_commands import SessionCommands
 from synckairos.v1 import session_pb2
 from synckairos.v1 import session_service_pb2 as pb
-from tests.harness.command_client import command
-from tests.harness.fake_store import FakeData, FakeSessionStore
+from testing.harness.command_client import command
+from testing.harness.fake_store import FakeData, FakeSessionStore
 from tests.unit.rpc.calls import ANN, BOB, SID, mutation
 from tests.unit.rpc.grpc_testing_adapter import PEER
 from tests.unit.rpc.world import World

@@ -5,8 +5,8 @@ from collections.abc import Iterator
 import pytest
 
 from synckairos.rpc.audit_servicer import AuditServicer
-from synckairos.rpc.calls import CallInterceptor, CallJournal
 from synckairos.rpc.command_servicer import CommandServicer
+from synckairos.rpc.interceptor import CallInterceptor, CallJournal
 from synckairos.rpc.server import AUDIT_SERVICE, SESSION_SERVICE, TIME_SERVICE
 from synckairos.rpc.session_commands import SessionCommands
 from synckairos.rpc.session_servicer import SessionServicer

@@ -15,7 +15,7 @@ from google.protobuf.descriptor import ServiceDescriptor
 
 from synckairos.rpc.server import method_handlers
 from synckairos.v1.session_service_pb2 import WatchSessionResponse
-from tests.harness.client import Problem, problem_of
+from testing.harness.client import Problem, problem_of
 
 PEER = "ipv4:192.0.2.7:50000"
 PATIENCE_S = 10.0

@@ -8,7 +8,7 @@ from google.protobuf.timestamp_pb2 import Timestamp
 from synckairos.application.audit import EventKey, EventQuery, SessionQuery
 from synckairos.domain.events import EventType
 from synckairos.domain.model import Mode, Status
-from synckairos.rpc import audit_requests, audit_tokens
+from synckairos.rpc import audit_requests, tokens
 from synckairos.rpc.fields import MAX_INSTANT_MS, Fields
 from synckairos.v1 import audit_service_pb2 as pb
 from synckairos.v1 import event_pb2, session_pb2
@@ -127,6 +127,6 @@ def test_too_long_a_filter_is_refused() -> None:
 def test_a_token_leads_on_with_another_page_size() -> None:
     """The place comes from the token; the size may change."""
     key = EventKey(5, 6, SID)
-    token = audit_tokens.write_event(key, events(page_size=3)[0])
+    token = tokens.write_event(key, events(page_size=3)[0])
 
     assert events(page_size=9, page_token=token)[0] == EventQuery(SID, key, 9)

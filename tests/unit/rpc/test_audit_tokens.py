@@ -9,7 +9,7 @@ import pytest
 from synckairos.application.audit import EventKey, EventQuery, SessionKey, SessionQuery
 from synckairos.domain.events import EventType
 from synckairos.domain.model import Mode, Status
-from synckairos.rpc import audit_tokens
+from synckairos.rpc import tokens
 from synckairos.rpc.fields import MAX_INSTANT_MS, MAX_INT64, Fields
 
 SID, OTHER = (f"10000000-0000-4000-8000-00000000000{digit}" for digit in "12")
@@ -23,13 +23,13 @@ PLACE = SessionKey(1_767_225_600_123, SID)
 def event_key(token: str, query: EventQuery = EVENTS) -> tuple[EventKey | None, dict[str, str]]:
     """Read a token of events, and what was said against it."""
     fields = Fields()
-    return audit_tokens.read_event(fields, token, query), dict(fields.violations)
+    return tokens.read_event(fields, token, query), dict(fields.violations)
 
 
 def session_key(token: str, query: SessionQuery = SESSIONS) -> tuple[SessionKey | None, dict[str, str]]:
     """Read a token of sessions, and what was said against it."""
     fields = Fields()
-    return audit_tokens.read_session(fields, token, query), dict(fields.violations)
+    return tokens.read_audited(fields, token, query), dict(fields.violations)
 
 
 @pytest.mark.parametrize(
@@ -39,7 +39,7 @@ def session_key(token: str, query: SessionQuery = SESSIONS) -> tuple[SessionKey 
 )
 def test_an_event_token_is_the_place_it_was_made_of(key: EventKey) -> None:
     """Epoch, version and change come back exactly, from a text that survives URLs; how far was read is no matter."""
-    token = audit_tokens.write_event(key, EVENTS)
+    token = tokens.write_event(key, EVENTS)
 
     assert event_key(token, EVENTS._replace(limit=500, after=KEY)) == (key, {})
     assert token.replace("-", "").replace("_", "").isalnum()
@@ -50,7 +50,7 @@ def test_an_event_token_is_the_place_it_was_made_of(key: EventKey) -> None:
 )
 def test_a_session_token_is_the_place_it_was_made_of(key: SessionKey) -> None:
     """Creation and id come back exactly."""
-    assert session_key(audit_tokens.write_session(key, SESSIONS)) == (key, {})
+    assert session_key(tokens.write_audited(key, SESSIONS)) == (key, {})
 
 
 def test_without_a_token_the_first_page_is_meant() -> None:
@@ -72,7 +72,7 @@ def test_without_a_token_the_first_page_is_meant() -> None:
 )
 def test_an_event_token_belongs_to_its_filters(changed: dict[str, Any]) -> None:
     """Another session or another filter makes it a stranger's."""
-    key, problems = event_key(audit_tokens.write_event(KEY, EVENTS), EVENTS._replace(**changed))
+    key, problems = event_key(tokens.write_event(KEY, EVENTS), EVENTS._replace(**changed))
 
     assert key is None
     assert list(problems) == ["page_token"]
@@ -85,7 +85,7 @@ def test_an_event_token_belongs_to_its_filters(changed: dict[str, Any]) -> None:
 )
 def test_a_session_token_belongs_to_its_filters(changed: dict[str, Any]) -> None:
     """Another filter makes it a stranger's."""
-    key, problems = session_key(audit_tokens.write_session(PLACE, SESSIONS), SESSIONS._replace(**changed))
+    key, problems = session_key(tokens.write_audited(PLACE, SESSIONS), SESSIONS._replace(**changed))
 
     assert key is None
     assert list(problems) == ["page_token"]
@@ -96,18 +96,18 @@ def test_the_order_in_which_filters_are_given_is_no_matter() -> None:
     there = EVENTS._replace(types=frozenset([EventType.SESSION_CREATED, EventType.SESSION_DELETED]))
     back = EVENTS._replace(types=frozenset([EventType.SESSION_DELETED, EventType.SESSION_CREATED]))
 
-    assert event_key(audit_tokens.write_event(KEY, there), back) == (KEY, {})
+    assert event_key(tokens.write_event(KEY, there), back) == (KEY, {})
 
 
 def test_a_token_of_the_other_list_is_refused() -> None:
     """Events and sessions do not take each other's tokens."""
-    assert list(event_key(audit_tokens.write_session(PLACE, SESSIONS))[1]) == ["page_token"]
-    assert list(session_key(audit_tokens.write_event(KEY, EVENTS))[1]) == ["page_token"]
+    assert list(event_key(tokens.write_audited(PLACE, SESSIONS))[1]) == ["page_token"]
+    assert list(session_key(tokens.write_event(KEY, EVENTS))[1]) == ["page_token"]
 
 
 def test_every_bit_of_a_token_counts() -> None:
     """With any bit turned it is refused: nobody is led to a place that no page ended with."""
-    raw = base64.urlsafe_b64decode(audit_tokens.write_event(KEY, EVENTS) + "==")
+    raw = base64.urlsafe_b64decode(tokens.write_event(KEY, EVENTS) + "==")
     for place in range(len(raw) * 8):
         turned = bytearray(raw)
         turned[place // 8] ^= 1 << place % 8
@@ -124,8 +124,8 @@ def test_what_is_no_token_is_refused(token: str) -> None:
 
 def test_a_forged_place_beyond_what_can_be_stored_is_refused() -> None:
     """Whoever seals a token themselves gets no further than the numbers the database knows."""
-    far = audit_tokens.write_event(KEY._replace(epoch=2**64 - 1), EVENTS)
-    late = audit_tokens.write_session(PLACE._replace(created_at=2**63), SESSIONS)
+    far = tokens.write_event(KEY._replace(epoch=2**64 - 1), EVENTS)
+    late = tokens.write_audited(PLACE._replace(created_at=2**63), SESSIONS)
 
     assert list(event_key(far)[1]) == ["page_token"]
     assert list(session_key(late)[1]) == ["page_token"]

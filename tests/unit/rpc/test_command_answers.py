@@ -9,13 +9,13 @@ import pytest
 from structlog.testing import capture_logs
 
 from synckairos.application.errors import CatchingUp, Contention, OutcomeUnknown, StoreUnavailable
-from synckairos.rpc import calls
-from synckairos.rpc.calls import UNREADABLE, MalformedRequest
+from synckairos.rpc import interceptor
+from synckairos.rpc.interceptor import UNREADABLE, MalformedRequest
 from synckairos.rpc.session_servicer import SessionServicer
 from synckairos.rpc.statuses import INTERNAL_TEXT
 from synckairos.v1 import session_pb2
 from synckairos.v1 import session_service_pb2 as pb
-from tests.harness.command_client import FIELDS, command, refusal_of
+from testing.harness.command_client import FIELDS, command, refusal_of
 from tests.unit.rpc.calls import MUTATIONS, NEEDED, RID, SID, good_request, mutation
 from tests.unit.rpc.command_wire import STREAM_ID, get, opened, switch
 from tests.unit.rpc.grpc_testing_adapter import TestServer
@@ -194,7 +194,7 @@ async def test_a_bug_is_answered_with_a_fixed_text() -> None:
 
 async def test_slow_commands_are_logged_as_calls_are(monkeypatch: pytest.MonkeyPatch) -> None:
     """A command that takes long has a line in the log under the name of its call."""
-    monkeypatch.setattr(calls, "SLOW_S", 0.0)
+    monkeypatch.setattr(interceptor, "SLOW_S", 0.0)
     async with opened() as on:
         await on.created()
         with capture_logs() as logs:

@@ -8,12 +8,12 @@ import pytest
 
 from synckairos.application.errors import Draining, SlowConsumer
 from synckairos.rpc import command_stream
-from synckairos.rpc.calls import CallJournal
 from synckairos.rpc.command_servicer import CommandServicer
 from synckairos.rpc.command_stream import MAX_BYTES_UNDER_WAY, MAX_UNDER_WAY
+from synckairos.rpc.interceptor import CallJournal
 from synckairos.v1 import session_service_pb2 as pb
-from tests.harness.client import new_id
-from tests.harness.command_client import command, refusal_of
+from testing.harness.client import new_id
+from testing.harness.command_client import command, refusal_of
 from tests.unit.rpc.calls import SID, mutation
 from tests.unit.rpc.command_wire import CommandWorld, Wire, get, opened, switch
 from tests.unit.rpc.world import World

@@ -8,12 +8,12 @@ from synckairos.application import frames
 from synckairos.application.frames import EndReason, Frame, FrameKind, GapReason
 from synckairos.application.ports import Head
 from synckairos.domain.commands import Start
-from synckairos.rpc import resume_tokens
+from synckairos.rpc import tokens
 from synckairos.rpc.envelopes import encoded, envelope
 from synckairos.rpc.mapping import event_message, session_message, tick_message, timestamp
 from synckairos.v1 import event_pb2
 from synckairos.v1.session_service_pb2 import WatchSessionResponse, WatchSessionsResponse
-from tests.unit.rpc.plays import ANN, BORN, BUDGET, KINDS, RED, SID, Play
+from testing.harness.plays import ANN, BORN, BUDGET, KINDS, RED, SID, Play
 
 PLAY = Play(KINDS["group"])
 RUNNING = PLAY.do(250, Start())
@@ -61,7 +61,7 @@ def test_every_message_can_be_resumed_from(kind: str) -> None:
 
     token = envelope(frame).resume_token
 
-    assert resume_tokens.decode(SID, token) == Head(RUNNING.epoch, 2, RUNNING.change_id)
+    assert tokens.read_resume(SID, token) == Head(RUNNING.epoch, 2, RUNNING.change_id)
 
 
 def test_a_gap_cannot_be_resumed_from() -> None:

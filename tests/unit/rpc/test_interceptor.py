@@ -14,8 +14,8 @@ from google.rpc import error_details_pb2, status_pb2
 from structlog.testing import capture_logs
 
 from synckairos.domain.errors import SessionNotFound
-from synckairos.rpc import calls
-from synckairos.rpc.calls import CallInterceptor, MalformedRequest, deadline_of, reader
+from synckairos.rpc import interceptor
+from synckairos.rpc.interceptor import CallInterceptor, MalformedRequest, deadline_of, reader
 from synckairos.rpc.statuses import INTERNAL_TEXT
 from synckairos.v1 import session_service_pb2 as pb
 from tests.unit.rpc.world import Observed
@@ -216,7 +216,7 @@ async def test_only_slow_unary_calls_are_logged(
     monkeypatch: pytest.MonkeyPatch, stream: bool, slow_after_s: float, lines: int
 ) -> None:
     """A stream lasts as long as its reader likes: its length is no reason for a log line."""
-    monkeypatch.setattr(calls, "SLOW_S", slow_after_s)
+    monkeypatch.setattr(interceptor, "SLOW_S", slow_after_s)
 
     with capture_logs() as logs:
         await run(answering, Context(), stream=stream)

@@ -15,8 +15,8 @@ from synckairos.rpc.envelopes import encoded
 from synckairos.rpc.fields import MAX_DEPTH, MAX_NOTED, Fields
 from synckairos.v1 import session_pb2
 from synckairos.v1 import session_service_pb2 as pb
-from tests.harness.client import new_id
-from tests.unit.rpc.plays import ANN, Play
+from testing.harness.client import new_id
+from testing.harness.plays import ANN, Play
 
 
 def refused(request: pb.CreateSessionRequest) -> dict[str, str]:

@@ -14,7 +14,7 @@ from synckairos.domain.events import EventType
 from synckairos.rpc.mapping import timestamp
 from synckairos.v1 import session_pb2, time_service_pb2
 from synckairos.v1 import session_service_pb2 as pb
-from tests.harness.client import new_id
+from testing.harness.client import new_id
 from tests.unit.rpc.calls import MUTATIONS, NEEDED, READS, RID, SID, created, good_request, mutation
 from tests.unit.rpc.grpc_testing_adapter import PEER, TestServer
 from tests.unit.rpc.world import World

@@ -9,7 +9,7 @@ import pytest
 from synckairos.application.listing import Filter
 from synckairos.application.ports import Head, Position
 from synckairos.domain.model import Mode, Status
-from synckairos.rpc import page_tokens, resume_tokens
+from synckairos.rpc import tokens
 from synckairos.rpc.fields import Fields
 
 SID, OTHER = (f"10000000-0000-4000-8000-00000000000{digit}" for digit in "12")
@@ -35,35 +35,35 @@ GARBAGE = [
 )
 def test_a_resume_token_is_the_position_it_was_made_of(head: Head) -> None:
     """Epoch, version and change come back exactly, from a text that survives URLs and headers."""
-    token = resume_tokens.encode(SID, head)
+    token = tokens.write_resume(SID, head)
 
-    assert resume_tokens.decode(SID, token) == head
+    assert tokens.read_resume(SID, token) == head
     assert token.replace("-", "").replace("_", "").isalnum()
 
 
 @pytest.mark.parametrize("token", GARBAGE)
 def test_what_is_no_resume_token_is_refused(token: str) -> None:
     """Garbage is told from a token."""
-    with pytest.raises(resume_tokens.InvalidToken, match="not a resume token"):
-        resume_tokens.decode(SID, token)
+    with pytest.raises(tokens.InvalidToken, match="not a resume token"):
+        tokens.read_resume(SID, token)
 
 
 @pytest.mark.parametrize("session_id", [OTHER, "", "not-a-session"], ids=["other", "none", "malformed"])
 def test_a_resume_token_belongs_to_its_session(session_id: str) -> None:
     """Another session's token is refused, and a session id that is none is no reason to fail."""
-    with pytest.raises(resume_tokens.InvalidToken, match="another session"):
-        resume_tokens.decode(session_id, resume_tokens.encode(SID, HEAD))
+    with pytest.raises(tokens.InvalidToken, match="another session"):
+        tokens.read_resume(session_id, tokens.write_resume(SID, HEAD))
 
 
 def test_every_bit_of_a_resume_token_counts() -> None:
     """A token with any byte changed is refused or means another position: no part of it is ignored."""
-    raw = base64.urlsafe_b64decode(resume_tokens.encode(SID, HEAD) + "===")
+    raw = base64.urlsafe_b64decode(tokens.write_resume(SID, HEAD) + "===")
 
     for place in range(len(raw)):
         changed = raw[:place] + bytes([raw[place] ^ 1]) + raw[place + 1 :]
         try:
-            assert resume_tokens.decode(SID, base64.urlsafe_b64encode(changed).decode()) != HEAD
-        except resume_tokens.InvalidToken:
+            assert tokens.read_resume(SID, base64.urlsafe_b64encode(changed).decode()) != HEAD
+        except tokens.InvalidToken:
             continue
 
 
@@ -74,14 +74,14 @@ POSITION = Position(1_767_225_600_123, SID)
 def read(token: str, wanted: Filter) -> tuple[Position | None, dict[str, str]]:
     """Return what a page token says and what is wrong with it."""
     fields = Fields()
-    position = page_tokens.read(fields, token, wanted)
+    position = tokens.read_position(fields, token, wanted)
     return position, dict(fields.violations)
 
 
 @pytest.mark.parametrize("wanted", [Filter(), WANTED], ids=["no filters", "filters"])
 def test_a_page_token_is_the_position_it_was_made_of(wanted: Filter) -> None:
     """The place in the listing order comes back exactly, for the same filters in whatever order they are given."""
-    token = page_tokens.write(POSITION, wanted)
+    token = tokens.write_position(POSITION, wanted)
     same = wanted._replace(statuses=frozenset(sorted(wanted.statuses, reverse=True)))
 
     assert read(token, same) == (POSITION, {})
@@ -112,7 +112,7 @@ def test_what_is_no_page_token_is_refused(token: str) -> None:
 )
 def test_a_page_token_belongs_to_its_filters(other: Filter) -> None:
     """The next page of one listing is no page of another."""
-    _, wrong = read(page_tokens.write(POSITION, WANTED), other)
+    _, wrong = read(tokens.write_position(POSITION, WANTED), other)
 
     assert list(wrong) == ["page_token"]
 
@@ -120,7 +120,7 @@ def test_a_page_token_belongs_to_its_filters(other: Filter) -> None:
 def test_positions_beyond_any_session_are_positions() -> None:
     """A forged token cannot break anything: the greatest instant is only a place before the first session."""
     raw = struct.pack(">Q16s", MAX_UINT64, UUID(SID).bytes)
-    digest = base64.urlsafe_b64decode(page_tokens.write(POSITION, Filter()) + "===")[-8:]
+    digest = base64.urlsafe_b64decode(tokens.write_position(POSITION, Filter()) + "===")[-8:]
 
     position, wrong = read(base64.urlsafe_b64encode(raw + digest).decode(), Filter())
 

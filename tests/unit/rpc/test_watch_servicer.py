@@ -10,7 +10,7 @@ from synckairos.application.errors import CatchingUp, StoreUnavailable
 from synckairos.rpc.watch_servicer import JOIN_AT_ONCE, WatchServicer
 from synckairos.v1 import event_pb2, session_pb2
 from synckairos.v1 import session_service_pb2 as pb
-from tests.harness.client import new_id
+from testing.harness.client import new_id
 from tests.unit.rpc.calls import MUTATIONS, SID, created, mutation
 from tests.unit.rpc.grpc_testing_adapter import Loop, TestServer
 from tests.unit.rpc.world import World

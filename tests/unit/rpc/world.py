@@ -8,16 +8,16 @@ from uuid import UUID
 
 from synckairos.application.audit import AuditRecord
 from synckairos.application.listing import Listing
-from synckairos.application.pipeline import DrainTotals, PipelineStatus
+from synckairos.application.pipeline_status import DrainTotals, PipelineStatus
 from synckairos.application.ports import Plan, Request
 from synckairos.application.recovery import Recovery
 from synckairos.application.sessions import Sessions
 from synckairos.application.watching import Watching
 from synckairos.domain.events import Event
 from synckairos.domain.model import Session
-from tests.harness.fake_audit_trail import FakeAuditTrail
-from tests.harness.fake_clock import FakeClock
-from tests.harness.fake_store import FakeData, FakeSessionFeed, FakeSessionIndex, FakeSessionStore
+from testing.harness.fake_audit_trail import FakeAuditTrail
+from testing.harness.fake_clock import FakeClock
+from testing.harness.fake_store import FakeData, FakeSessionFeed, FakeSessionIndex, FakeSessionStore
 
 
 @dataclass

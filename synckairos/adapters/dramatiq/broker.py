@@ -1,0 +1,122 @@
+"""The broker of the doorbell messages: Dramatiq on a Redis database of its own.
+
+Dramatiq's upkeep runs KEYS, so it never shares a database with sessions. Message ids lie in the list of a queue while
+they wait, and in sets of their worker while it has them; the message itself stays in a hash until it is acknowledged.
+"""
+
+from collections.abc import Iterable, Sequence
+from typing import Any, Final
+
+import redis
+from dramatiq import Message, Middleware
+from dramatiq.brokers.redis import RedisBroker
+from dramatiq.common import current_millis, dq_name, xq_name
+from redis.backoff import NoBackoff
+from redis.maint_notifications import MaintNotificationsConfig
+from redis.retry import Retry
+
+from synckairos.application.pipeline_status import QueueDepth
+
+NAMESPACE: Final = "dramatiq"
+ACTOR: Final = "drain_outbox"
+MAX_RETRIES: Final = 5
+MIN_BACKOFF_MS: Final = 2_000
+MAX_BACKOFF_MS: Final = 60_000
+HEARTBEAT_TIMEOUT_MS: Final = 15_000
+"""After so long a silence a worker counts as dead, and what it had is given to others."""
+MAINTENANCE_ALWAYS: Final = 1_000_000
+"""Of a million fetches, how many look for dead workers: with fewer, messages of a dead one may lie for minutes."""
+DEAD_MESSAGE_TTL_MS: Final = 86_400_000
+"""How long a message that was given up is kept. Nothing is lost with it, it was only a hint."""
+STALE_MS: Final = 120_000
+"""A message that a worker has had for so long may be forgotten: Dramatiq loses sight of some if its Redis restarts."""
+
+
+class _Client(redis.Redis):
+    """Makes a silent server look like an unreachable one: Dramatiq tries again only after the latter."""
+
+    def execute_command(self, *args: Any, **options: Any) -> Any:  # noqa: ANN401 - as in the base class
+        try:
+            return redis.Redis.execute_command(self, *args, **options)
+        except redis.TimeoutError as error:
+            raise redis.ConnectionError(str(error)) from error
+
+
+def queue_of(prefix: str) -> str:
+    """Return the queue of the deployment whose keys begin with this prefix; several may share a broker."""
+    return f"{prefix}-audit"
+
+
+def open_broker(url: str, middleware: Sequence[Middleware] = (), *, timeout_s: float) -> RedisBroker:
+    """Return a broker; nothing is connected yet."""
+    pool = redis.ConnectionPool.from_url(
+        url,
+        socket_timeout=timeout_s,
+        socket_connect_timeout=timeout_s,
+        retry=Retry(NoBackoff(), 0),
+        client_name="synckairos-broker",
+        protocol=2,
+        maint_notifications_config=MaintNotificationsConfig(enabled=False),
+    )
+    return RedisBroker(
+        client=_Client(connection_pool=pool),
+        namespace=NAMESPACE,
+        middleware=list(middleware),
+        heartbeat_timeout=HEARTBEAT_TIMEOUT_MS,
+        maintenance_chance=MAINTENANCE_ALWAYS,
+        dead_message_ttl=DEAD_MESSAGE_TTL_MS,
+    )
+
+
+class DoorbellQueue:
+    """The messages of one deployment; every method raises redis.RedisError."""
+
+    def __init__(self, broker: RedisBroker, prefix: str) -> None:
+        self._broker = broker
+        self._name = queue_of(prefix)
+
+    def send(self, partitions: Sequence[int]) -> None:
+        """Queue a message."""
+        message: Message[None] = Message(self._name, ACTOR, args=(list(partitions),), kwargs={}, options={})
+        self._broker.enqueue(message)
+
+    def depth(self) -> QueueDepth:
+        """Return how many messages there are."""
+        with self._broker.client.pipeline(transaction=False) as pipe:
+            pipe.llen(f"{NAMESPACE}:{self._name}")
+            pipe.hlen(f"{NAMESPACE}:{self._name}.msgs")
+            pipe.hlen(f"{NAMESPACE}:{dq_name(self._name)}.msgs")
+            pipe.zcard(f"{NAMESPACE}:{xq_name(self._name)}")
+            waiting, known, delayed, dead = pipe.execute()
+        return QueueDepth(waiting, max(0, known - waiting), delayed, dead)
+
+    def named(self) -> set[int]:
+        """Return the partitions named by messages that will still be worked on."""
+        return self._named_since(current_millis() - STALE_MS)
+
+    def queued(self) -> set[int]:
+        """Return the partitions named by messages that no worker has in hand: they wait, or are not due yet."""
+        return self._named_since(current_millis())
+
+    def _named_since(self, oldest: int) -> set[int]:
+        partitions: set[int] = set()
+        for name in (self._name, dq_name(self._name)):
+            with self._broker.client.pipeline(transaction=True) as pipe:
+                pipe.lrange(f"{NAMESPACE}:{name}", 0, -1)
+                pipe.hgetall(f"{NAMESPACE}:{name}.msgs")
+                waiting, messages = pipe.execute()
+            partitions.update(_named(set(waiting), messages, oldest))
+        return partitions
+
+
+def _named(waiting: set[bytes], messages: dict[bytes, bytes], oldest: int) -> Iterable[int]:
+    for message_id, encoded in messages.items():
+        message: Message[None] = Message.decode(encoded)
+        if message_id in waiting or _latest_instant(message) > oldest:
+            yield from message.args[0]
+
+
+def _latest_instant(message: Message[None]) -> int:
+    """Return when the message was queued last, or is due, in ms."""
+    options = message.options
+    return max(message.message_timestamp, int(options.get("requeue_timestamp", 0)), int(options.get("eta", 0)))

@@ -1,0 +1,162 @@
+"""A connection for one command on the schema: its settings, the lock, and the book of what is applied."""
+
+import asyncio
+import datetime as dt
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from typing import TYPE_CHECKING, Final, NamedTuple
+
+import asyncpg
+
+from synckairos.adapters.postgres.conditions import DATABASE_ERRORS, explain
+from synckairos.adapters.postgres.schema.files import Migration, MigrationError
+from synckairos.adapters.postgres.schema.history import Applied
+
+if TYPE_CHECKING:
+    from asyncpg import Connection
+
+    from synckairos.adapters.postgres.options import Tls
+
+LOCK_CLASS: Final = 0x5359_4E43
+LOCK_POLL_S: Final = 0.2
+_LOCK_KEY: Final = "hashtext(coalesce(current_schema(), '')) & 2147483647"
+
+# dbmate reads and writes `version`; the rest is ours.
+_TABLE: Final = """
+CREATE TABLE schema_migrations (
+    version     VARCHAR(128) PRIMARY KEY,
+    name        TEXT,
+    checksum    TEXT,
+    applied_at  TIMESTAMPTZ DEFAULT now(),
+    duration_ms BIGINT
+)
+"""
+_MORE_COLUMNS: Final = """
+ALTER TABLE schema_migrations
+    ADD COLUMN IF NOT EXISTS name TEXT,
+    ADD COLUMN IF NOT EXISTS checksum TEXT,
+    ADD COLUMN IF NOT EXISTS applied_at TIMESTAMPTZ,
+    ADD COLUMN IF NOT EXISTS duration_ms BIGINT,
+    ALTER COLUMN applied_at SET DEFAULT now()
+"""
+# By way of JSON, since a table that dbmate made lacks columns.
+_APPLIED: Final = """
+SELECT found ->> 'version', found ->> 'name', found ->> 'checksum',
+       (found ->> 'applied_at')::timestamptz, (found ->> 'duration_ms')::bigint
+FROM (SELECT to_jsonb(schema_migrations) AS found FROM schema_migrations) AS book
+"""
+_COLUMNS: Final = """
+SELECT count(*) FROM pg_attribute
+WHERE attrelid = to_regclass('schema_migrations') AND attnum > 0 AND NOT attisdropped
+  AND attname IN ('version', 'name', 'checksum', 'applied_at', 'duration_ms')
+"""
+
+
+def _silent(_: str) -> None:
+    """Tell nobody."""
+
+
+class MigrationOptions(NamedTuple):
+    """How a command works on the schema; times in seconds, 0 for no limit.
+
+    `schema` None leaves the search path as the URL and the server have it. `tell` is told what happens, in words.
+    """
+
+    schema: str | None = None
+    tls: "Tls | None" = None
+    connect_s: float = 5.0
+    lock_s: float = 10.0
+    statement_s: float = 0.0
+    tell: Callable[[str], None] = _silent
+
+
+@asynccontextmanager
+async def connected(database_url: str, options: MigrationOptions) -> "AsyncIterator[Connection]":
+    """Give a connection whose search path is the schema; raises MigrationError where PostgreSQL refuses anything."""
+    connection = await _connect(database_url, options)
+    try:
+        await _configure(connection, options)
+        yield connection
+        await connection.close(timeout=options.connect_s)
+    except DATABASE_ERRORS as error:
+        raise MigrationError(explain(error, database_url)) from error
+    finally:
+        # Does nothing after a close; else does not wait for a statement that was cut short.
+        connection.terminate()
+
+
+async def _connect(database_url: str, options: MigrationOptions) -> "Connection":
+    settings = {"application_name": "synckairos-migrate"}
+    try:
+        return await asyncpg.connect(database_url, timeout=options.connect_s, ssl=options.tls, server_settings=settings)
+    except DATABASE_ERRORS as error:
+        raise MigrationError(explain(error, database_url)) from error
+    except ValueError:
+        # For a port that is no number, quoting the URL.
+        raise MigrationError(explain(asyncpg.ClientConfigurationError(""), database_url)) from None
+
+
+async def _configure(connection: "Connection", options: MigrationOptions) -> None:
+    limits = {"lock_timeout": options.lock_s, "statement_timeout": options.statement_s}
+    for name, seconds in limits.items():
+        await connection.execute("SELECT set_config($1, $2, false)", name, f"{int(seconds * 1_000)}ms")
+    if options.schema is not None:
+        await connection.execute("SELECT set_config('search_path', quote_ident($1), false)", options.schema)
+
+
+async def take_lock(connection: "Connection", options: MigrationOptions) -> None:
+    """Take the lock of this schema until the connection ends; waits for another runner as long as it takes.
+
+    The lock is asked for again and again rather than waited for: a waiting statement holds a snapshot, for which a
+    `CREATE INDEX CONCURRENTLY` of the other runner would wait in turn.
+    """
+    is_waiting = False
+    while not await connection.fetchval(f"SELECT pg_try_advisory_lock($1, {_LOCK_KEY})", LOCK_CLASS):
+        if not is_waiting:
+            options.tell("another runner is at work on this schema: waiting until it is done")
+            is_waiting = True
+        await asyncio.sleep(LOCK_POLL_S)
+
+
+async def create_schema(connection: "Connection", options: MigrationOptions) -> None:
+    """Create the schema that the options name, unless it is there."""
+    # Asked first: IF NOT EXISTS wants the privilege even where there is nothing to do.
+    known = await connection.fetchval("SELECT 1 FROM pg_namespace WHERE nspname = $1", options.schema)
+    if options.schema is None or known:
+        return
+    quoted = await connection.fetchval("SELECT quote_ident($1)", options.schema)
+    try:
+        await connection.execute(f"CREATE SCHEMA IF NOT EXISTS {quoted}")
+    except asyncpg.UniqueViolationError:
+        options.tell(f"another runner has just created the schema {options.schema}")
+
+
+async def prepare_book(connection: "Connection") -> None:
+    """Create `schema_migrations`, or bring one that dbmate made up to ours."""
+    if not await connection.fetchval("SELECT to_regclass('schema_migrations')"):
+        await connection.execute(_TABLE)
+    elif await connection.fetchval(_COLUMNS) < len(Applied._fields):
+        await connection.execute(_MORE_COLUMNS)
+
+
+async def read_book(connection: "Connection") -> list[Applied]:
+    """Return what is applied; nothing if there is no book yet. Changes nothing."""
+    if not await connection.fetchval("SELECT to_regclass('schema_migrations')"):
+        return []
+    return [Applied(*row) for row in await connection.fetch(_APPLIED)]
+
+
+async def note(connection: "Connection", migration: Migration, duration: dt.timedelta) -> None:
+    """Write down that a migration is applied."""
+    await connection.execute(
+        "INSERT INTO schema_migrations (version, name, checksum, duration_ms) VALUES ($1, $2, $3, $4)",
+        migration.version,
+        migration.name,
+        migration.checksum,
+        duration // dt.timedelta(milliseconds=1),
+    )
+
+
+async def forget(connection: "Connection", migration: Migration, _: dt.timedelta) -> None:
+    """Write down that a migration is not applied any more."""
+    await connection.execute("DELETE FROM schema_migrations WHERE version::bigint = $1", int(migration.version))

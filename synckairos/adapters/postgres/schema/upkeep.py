@@ -1,0 +1,42 @@
+"""What a worker does for the schema as time goes by: month partitions are there before their month."""
+
+import asyncio
+import random
+from typing import Final
+
+import structlog
+
+from synckairos.adapters.postgres.options import DatabaseOptions
+from synckairos.adapters.postgres.schema.book import MigrationOptions, connected
+from synckairos.adapters.postgres.schema.files import MigrationError
+from synckairos.adapters.postgres.schema.partitions import ensure_partitions
+
+EVERY_S: Final = 86_400.0
+RETRY_S: Final = 60.0
+
+_log = structlog.get_logger(__name__)
+
+
+async def keep_partitions_ahead(options: DatabaseOptions, every_s: float = EVERY_S, retry_s: float = RETRY_S) -> None:
+    """Make partitions now and once a day, until cancelled; a database that is away or not migrated is tried again.
+
+    Uses a connection of its own each time: nothing of a pool is held, and its statement timeout does not count. Any
+    number of processes may run this. A month without a partition costs nothing but space in the DEFAULT one, so that
+    a failure is a warning, told once.
+    """
+    terms = MigrationOptions(schema=options.schema, tls=options.tls, connect_s=options.connect_timeout_s)
+    told = ""
+    while True:
+        pause = every_s
+        try:
+            async with connected(options.url, terms) as connection:
+                made = await ensure_partitions(connection)
+            told = ""
+            if made:
+                _log.info("partitions_made", partitions=made)
+        except MigrationError as error:
+            pause = retry_s
+            if str(error) != told:
+                told = str(error)
+                _log.warning("partitions_not_made", problem=told)
+        await asyncio.sleep(pause * random.uniform(0.9, 1.1))  # noqa: S311 - spreads processes out, keeps no secret

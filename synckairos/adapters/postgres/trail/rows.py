@@ -1,0 +1,249 @@
+"""What a batch of audit records becomes in the tables: columns for `unnest`, and what the rows of a session add up to.
+
+Instants stay integers of milliseconds here; the statements make timestamps of them.
+"""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Final, NamedTuple, TypeAlias
+from uuid import UUID
+
+from google.protobuf.json_format import Error as JsonFormatError
+from google.protobuf.json_format import MessageToJson
+from google.protobuf.message import DecodeError
+from google.protobuf.struct_pb2 import Struct
+from msgspec.json import encode as encode_json
+
+from synckairos.adapters.postgres.errors import DataInvalid
+from synckairos.adapters.postgres.trail.snapshot import MODE_NAMES, STATUS_NAMES, encode_session
+from synckairos.application.audit import AuditRecord
+from synckairos.domain.events import Cause, EventType
+from synckairos.domain.model import Participant, Session
+
+Row: TypeAlias = tuple[Any, ...]
+Columns: TypeAlias = list[list[Any]]
+Place: TypeAlias = tuple[int, int, int, str]
+"""Where a version stands: epoch, version, instant, change id. The last two decide between forks."""
+
+TYPE_NAMES: Final = {type_: type_.name.lower() for type_ in EventType}
+CAUSE_NAMES: Final = {cause: cause.name.lower() for cause in Cause}
+_ENDS_A_TURN: Final = frozenset(
+    {
+        EventType.CYCLE_SWITCHED,
+        EventType.SESSION_COMPLETED,
+        EventType.SESSION_CANCELLED,
+        EventType.SESSION_EXPIRED,
+        EventType.PARTICIPANT_EXPIRED,
+    }
+)
+"""Events whose subject had the turn up to their instant, and has it no more after it."""
+NOWHERE: Final[Place] = (0, 0, 0, "")
+_NEVER: Final = (0, 0, 0)
+
+
+class Latest(NamedTuple):
+    """The latest version of a session in a batch, and its JSON."""
+
+    session: Session
+    snapshot: str
+
+    @property
+    def place(self) -> Place:
+        """Where that version stands."""
+        return place_of(self.session)
+
+
+@dataclass(slots=True)
+class Facts:
+    """What a batch says about one participant: its latest state, its latest removal, when it was there."""
+
+    state: Participant
+    added_at: int
+    place: Place = NOWHERE
+    removed: tuple[int, int, int] = _NEVER
+    first_active_at: int | None = None
+    last_active_at: int | None = None
+
+    def see_turn(self, first: int, last: int) -> None:
+        """Note that it had the turn at both instants."""
+        self.first_active_at = first if self.first_active_at is None else min(self.first_active_at, first)
+        self.see_end(last)
+
+    def see_end(self, at: int) -> None:
+        """Note that it had the turn up to this instant."""
+        self.last_active_at = at if self.last_active_at is None else max(self.last_active_at, at)
+
+
+@dataclass(slots=True)
+class Batch:
+    """Records, arranged by table."""
+
+    events: list[Row] = field(default_factory=list)
+    latest: dict[str, Latest] = field(default_factory=dict)
+    participants: dict[tuple[str, str], Facts] = field(default_factory=dict)
+
+
+def place_of(session: Session) -> Place:
+    """Return where a session's version stands."""
+    return session.epoch, session.version, session.updated_at, session.change_id
+
+
+def arrange(records: Sequence[AuditRecord]) -> Batch:
+    """Arrange records, in whatever order they are."""
+    batch = Batch()
+    for record in records:
+        session = record.event.session
+        snapshot = encode_session(session)
+        batch.events.append(_event_row(record, session, snapshot))
+        known = batch.latest.get(session.session_id)
+        if known is None:
+            _refuse_other_spelling(session.session_id)
+        if known is None or place_of(session) > known.place:
+            batch.latest[session.session_id] = Latest(session, snapshot)
+        _see_participants(batch.participants, record)
+    return batch
+
+
+def _refuse_other_spelling(session_id: str) -> None:
+    """Raise DataInvalid for an id that PostgreSQL would take but give back otherwise: it would not be found again."""
+    try:
+        is_same = str(UUID(session_id)) == session_id
+    except ValueError:
+        is_same = False
+    if not is_same:
+        raise DataInvalid("a session id is not a UUID in lower case")
+
+
+def columns(rows: Iterable[Row], width: int) -> Columns:
+    """Return the columns of rows of this width."""
+    return [list(column) for column in zip(*rows, strict=True)] or [[] for _ in range(width)]
+
+
+def _event_row(record: AuditRecord, session: Session, snapshot: str) -> Row:
+    event, request_id, peer, changed = record
+    participant_id, group_id, elapsed_ms, remaining_ms = event.subject
+    return (
+        session.change_id,
+        session.session_id,
+        session.epoch,
+        session.version,
+        TYPE_NAMES[event.type],
+        CAUSE_NAMES[event.cause],
+        event.author.actor,
+        event.author.reason,
+        request_id,
+        peer,
+        participant_id,
+        group_id,
+        remaining_ms,
+        elapsed_ms,
+        session.cycle_number,
+        session.updated_at,
+        event.fired_at,
+        ",".join(changed),
+        snapshot,
+    )
+
+
+EVENT_WIDTH: Final = 19
+
+
+def _see_participants(seen: dict[tuple[str, str], Facts], record: AuditRecord) -> None:
+    event = record.event
+    session, subject = event.session, event.subject
+    session_id, at, place = session.session_id, session.updated_at, place_of(session)
+    for participant in session.participants:
+        facts = seen.get((session_id, participant.participant_id))
+        if facts is None:
+            facts = seen[session_id, participant.participant_id] = Facts(participant, at)
+        if place > facts.place:
+            facts.state, facts.place = participant, place
+        facts.added_at = min(facts.added_at, at)
+    active = session.active_participant
+    if active is not None:
+        began = at if session.cycle_started_at is None else session.cycle_started_at
+        seen[session_id, active.participant_id].see_turn(began, at)
+    if subject.participant_id is None:
+        return
+    key = session_id, subject.participant_id
+    if event.type is EventType.PARTICIPANT_REMOVED:
+        facts = seen.setdefault(key, Facts(Participant(subject.participant_id, 0), at))
+        facts.added_at = min(facts.added_at, at)
+        facts.removed = max(facts.removed, (session.epoch, session.version, at))
+        if subject.elapsed_ms:
+            # Only who had the turn leaves with time on it.
+            facts.see_end(at)
+    elif event.type in _ENDS_A_TURN and key in seen:
+        seen[key].see_end(at)
+
+
+def session_row(latest: Latest) -> Row:
+    """Return the row of a session."""
+    session, snapshot = latest
+    rules = session.rules
+    return (
+        session.session_id,
+        MODE_NAMES[rules.mode],
+        rules.total_time_ms,
+        rules.time_per_cycle_ms,
+        rules.increment_ms,
+        rules.max_time_ms,
+        session.created_at,
+        session.started_at,
+        session.completed_at,
+        session.updated_at if session.deleted else None,
+        STATUS_NAMES[session.status],
+        session.cycle_number,
+        len(session.participants),
+        session.epoch,
+        session.version,
+        session.change_id,
+        snapshot,
+        encode_json(dict(session.labels)).decode() if session.labels else "{}",
+        readable(session.metadata),
+        session.updated_at,
+    )
+
+
+SESSION_WIDTH: Final = 20
+
+
+def participant_row(session_id: str, facts: Facts) -> Row:
+    """Return the row of a participant."""
+    state, (epoch, version, updated_at, change_id) = facts.state, facts.place
+    removed_epoch, removed_version, removed_at = facts.removed
+    is_removed = removed_epoch > 0 and (removed_epoch, removed_version) >= (epoch, version)
+    return (
+        session_id,
+        state.participant_id,
+        state.clock.allotted_ms,
+        state.group_id,
+        state.cycle_count,
+        state.clock.used_ms + state.clock.overtime_ms,
+        facts.added_at,
+        removed_at if is_removed else None,
+        facts.first_active_at,
+        facts.last_active_at,
+        epoch,
+        version,
+        change_id or None,
+        updated_at if change_id else None,
+        removed_epoch,
+        removed_version,
+        readable(state.metadata),
+    )
+
+
+PARTICIPANT_WIDTH: Final = 17
+
+
+def readable(metadata: bytes | None) -> str:
+    """Return a Struct's bytes as JSON for people and queries, {} for what cannot be shown as such."""
+    if not metadata:
+        return "{}"
+    try:
+        text = MessageToJson(Struct.FromString(metadata), indent=None, ensure_ascii=False)
+    except (DecodeError, JsonFormatError, ValueError, RecursionError):
+        return "{}"
+    # The one character JSONB cannot hold must not cost the event: its snapshot has the bytes.
+    return "{}" if "\\u0000" in text else text

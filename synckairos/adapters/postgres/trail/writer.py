@@ -1,0 +1,114 @@
+"""Writes events into the audit trail: any number of them, in any order, any number of times, one transaction a call.
+
+Every transaction first locks the rows of its sessions, in the order of their ids: writers of the same session take
+turns, and none waits for another in a circle. Under that lock the session's row tells how far the trail goes, so that
+forks have to be looked for only where something is written that is not newer than that.
+"""
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Final, TypeAlias
+
+from synckairos.adapters.postgres.database import Database, Session
+from synckairos.adapters.postgres.errors import Conflicted, naming_errors
+from synckairos.adapters.postgres.trail.rows import (
+    EVENT_WIDTH,
+    NOWHERE,
+    PARTICIPANT_WIDTH,
+    SESSION_WIDTH,
+    Batch,
+    Place,
+    arrange,
+    columns,
+    participant_row,
+    session_row,
+)
+from synckairos.adapters.postgres.trail.sql import (
+    ADD_EVENTS,
+    ADD_SESSIONS,
+    FLAG_FORKS,
+    LOCK_SESSIONS,
+    MOVE_SESSIONS,
+    PUT_PARTICIPANTS,
+)
+from synckairos.application.audit import AuditRecord, Written
+
+if TYPE_CHECKING:
+    from asyncpg import Record as Row
+
+Version: TypeAlias = tuple[str, int, int]
+"""Session, epoch, version."""
+
+ATTEMPTS: Final = 10
+"""How often a batch starts over because other writers have just added its sessions."""
+
+
+class _SessionsAppearedError(Exception):
+    """Another writer added a session that this one was about to add: it has to be locked in its place of the order."""
+
+
+class PostgresAuditTrail:
+    """The port AuditTrail on PostgreSQL."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    async def write(self, records: Sequence[AuditRecord]) -> Written:
+        """Write the records in one transaction; raises AuditUnavailable, or AuditRefused, then nothing is written."""
+        if not records:
+            return Written(0, 0, 0)
+        with naming_errors("audit: arrange"):
+            batch = arrange(records)
+        for _ in range(ATTEMPTS):
+            try:
+                async with self._database.transaction() as session:
+                    return await _write(session, batch)
+            except _SessionsAppearedError:
+                continue
+        raise Conflicted("other writers kept adding the same sessions")
+
+
+async def _write(session: Session, batch: Batch) -> Written:
+    reached = await _lock_sessions(session, batch)
+    await _put_sessions(session, batch, reached)
+    rows = await session.fetch(ADD_EVENTS, *columns(batch.events, EVENT_WIDTH))
+    forks = await _flag_forks(session, rows, reached) if rows else 0
+    await session.fetch(PUT_PARTICIPANTS, *columns(_participants(batch), PARTICIPANT_WIDTH))
+    return Written(len(rows), len(batch.events) - len(rows), forks)
+
+
+async def _lock_sessions(session: Session, batch: Batch) -> dict[str, Place]:
+    """Lock the sessions that have a row already; return how far the trail goes for them."""
+    rows = await session.fetch(LOCK_SESSIONS, list(batch.latest))
+    return {row[0]: (row[1], row[2], row[3], row[4]) for row in rows}
+
+
+async def _put_sessions(session: Session, batch: Batch, reached: dict[str, Place]) -> None:
+    added = [session_row(latest) for session_id, latest in batch.latest.items() if session_id not in reached]
+    moved = [session_row(batch.latest[one]) for one, place in reached.items() if batch.latest[one].place > place]
+    if added and len(await session.fetch(ADD_SESSIONS, *columns(added, SESSION_WIDTH))) < len(added):
+        raise _SessionsAppearedError
+    if moved:
+        await session.fetch(MOVE_SESSIONS, *columns(moved, SESSION_WIDTH))
+
+
+async def _flag_forks(session: Session, rows: "list[Row]", reached: dict[str, Place]) -> int:
+    """Flag every event that shares its version with another one; return how many of the new rows do.
+
+    Only a version the trail had reached before, or one that is new twice, can have another change.
+    """
+    versions = [(str(session_id), epoch, version) for session_id, epoch, version in rows]
+    seen: set[Version] = set()
+    suspects: set[Version] = set()
+    for one in versions:
+        if one in seen or one[1:] <= reached.get(one[0], NOWHERE)[:2]:
+            suspects.add(one)
+        seen.add(one)
+    if not suspects:
+        return 0
+    found = await session.fetch(FLAG_FORKS, *columns(sorted(suspects), 3))
+    forks = {(str(session_id), epoch, version) for session_id, epoch, version in found}
+    return sum(one in forks for one in versions)
+
+
+def _participants(batch: Batch) -> list[tuple[object, ...]]:
+    return [participant_row(session_id, facts) for (session_id, _), facts in batch.participants.items()]

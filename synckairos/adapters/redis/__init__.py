@@ -1,0 +1,1 @@
+"""Sessions, indexes, outboxes and hints in Redis; nothing of PostgreSQL or Dramatiq."""

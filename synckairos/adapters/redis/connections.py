@@ -1,0 +1,231 @@
+"""Connections to Redis for whole exchanges: several commands written together, their replies read together.
+
+redis-py opens and authenticates; the pool and the exchange are ours, because redis-py's own retry applies a write
+twice when a reply is lost, and its pipelines take a round trip for WATCH alone.
+"""
+
+import asyncio
+import time
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from contextlib import asynccontextmanager, contextmanager
+from typing import Final, NoReturn
+
+from redis.asyncio import Connection, ConnectionPool
+from redis.asyncio.retry import Retry
+from redis.backoff import NoBackoff
+from redis.exceptions import ConnectionError as RedisConnectionError
+from redis.exceptions import RedisError, ResponseError
+from redis.exceptions import TimeoutError as RedisTimeoutError
+from redis.maint_notifications import MaintNotificationsConfig
+
+from synckairos.adapters.redis.wire import Command, Reply, Wire, discard
+from synckairos.application.errors import StoreUnavailable
+
+LOST: Final = (RedisConnectionError, RedisTimeoutError, OSError, TimeoutError)
+"""What a broken, refused or silent connection raises."""
+
+NOT_READY: Final = frozenset(
+    {
+        "LOADING",
+        "READONLY",
+        "MASTERDOWN",
+        "CLUSTERDOWN",
+        "TRYAGAIN",
+        "NOREPLICAS",
+        "MISCONF",
+        "OOM",
+        "NOAUTH",
+        "BUSY",
+    }
+)
+"""Error replies that say the server cannot do its work now."""
+
+
+def code_of(error: ResponseError) -> str:
+    """Return the first word of an error reply, which redis-py takes out of the text of those it knows."""
+    return error.status_code or str(error).split(" ", 1)[0]
+
+
+def checked(replies: list[Reply]) -> list[Reply]:
+    """Return the replies; raises StoreUnavailable if the server is not ready, any other error reply as it is."""
+    for reply in replies:
+        if isinstance(reply, ResponseError):
+            raise_error(reply)
+    return replies
+
+
+def raise_error(error: ResponseError) -> NoReturn:
+    """Raise StoreUnavailable if an error reply speaks of the server's state, else, it being our fault, itself."""
+    code = code_of(error)
+    if code in NOT_READY:
+        raise StoreUnavailable(f"Redis is not ready: {code}") from error
+    raise error
+
+
+class Lease:
+    """One connection for one caller, until given back."""
+
+    def __init__(self, wire: Wire, *, fresh: bool) -> None:
+        self._wire = wire
+        self.is_fresh = fresh
+        self.is_broken = False
+
+    async def exchange(self, commands: Sequence[Command]) -> list[Reply]:
+        """Write the commands together and return their replies; an error reply is returned as an exception.
+
+        Raises one of LOST if the connection fails or stays silent; the connection is not used again then.
+        """
+        if self.is_broken or not self._wire.is_open:
+            raise RedisConnectionError("the connection is gone")
+        self.is_broken = True
+        replies = await self._wire.exchange(commands)
+        self.is_broken = False
+        return replies
+
+    async def ask(self, commands: Sequence[Command]) -> list[Reply]:
+        """Exchange commands none of which should fail; raises as `exchange` and `checked`."""
+        return checked(await self.exchange(commands))
+
+    @contextmanager
+    def closing_on_error(self) -> Iterator[None]:
+        """Close the connection, instead of keeping it, if the body raises: it may still hold a WATCH."""
+        try:
+            yield
+        except BaseException:
+            self.is_broken = True
+            raise
+
+
+class RedisConnections:
+    """A bounded pool of connections to one Redis; the one used last is used first.
+
+    At most `limit` are open; who waits longer than `wait_s` for one gets StoreUnavailable.
+    """
+
+    def __init__(
+        self,
+        url: str,
+        *,
+        limit: int = 64,
+        wait_s: float = 1.0,
+        connect_timeout_s: float = 1.0,
+        exchange_timeout_s: float = 1.0,
+        name: str = "synckairos",
+    ) -> None:
+        self._factory = ConnectionPool.from_url(
+            url,
+            socket_timeout=None,  # the exchange as a whole has one
+            socket_connect_timeout=connect_timeout_s,
+            retry=Retry(NoBackoff(), 0),
+            client_name=name,
+            health_check_interval=0,
+            protocol=2,
+            maint_notifications_config=MaintNotificationsConfig(enabled=False),
+        )
+        self._slots = asyncio.Semaphore(limit)
+        self._idle: list[Wire] = []
+        self._wait_s = wait_s
+        self._exchange_timeout_s = exchange_timeout_s
+        self._connect_timeout_s = connect_timeout_s
+        self._is_closed = False
+        self._unreachable_at = 0.0
+        self._listeners: list[Callable[[str], None]] = []
+
+    def on_unreachable(self, listener: Callable[[str], None]) -> None:
+        """Call the listener with what is wrong whenever the server cannot be connected to, or does not answer."""
+        self._listeners.append(listener)
+
+    @asynccontextmanager
+    async def lease(self, commands: Sequence[Command]) -> AsyncIterator[tuple[Lease, list[Reply]]]:
+        """Lend a connection on which these commands, safe to repeat, have just been exchanged.
+
+        They are exchanged once more on a new connection if a kept one turns out dead. Raises StoreUnavailable if no
+        connection can be had, and for a failure of the connection that the body lets through.
+        """
+        await self._slot()
+        lease: Lease | None = None
+        try:
+            lease = await self._open()
+            try:
+                replies = await lease.exchange(commands)
+            except LOST as error:
+                if lease.is_fresh or isinstance(error, TimeoutError):
+                    raise
+                self.forget_idle()
+                self._give_back(lease)
+                lease = await self._open()
+                replies = await lease.exchange(commands)
+            yield lease, replies
+        except LOST as error:
+            raise self._unreachable(f"Redis does not answer: {type(error).__name__}") from error
+        finally:
+            self._slots.release()
+            if lease is not None:
+                self._give_back(lease)
+
+    async def run(self, commands: Sequence[Command]) -> list[Reply]:
+        """Exchange commands that are safe to repeat.
+
+        Raises StoreUnavailable; an error reply that is not about the server's state is raised as it is.
+        """
+        async with self.lease(commands) as (_, replies):
+            return checked(replies)
+
+    def forget_idle(self) -> None:
+        """Drop the kept connections: one of them has turned out dead, so the server has probably restarted."""
+        idle, self._idle = self._idle, []
+        for wire in idle:
+            wire.close()
+
+    async def close(self) -> None:
+        """Close every kept connection; those still lent are closed as they come back."""
+        self._is_closed = True
+        self.forget_idle()
+
+    def _unreachable(self, text: str) -> StoreUnavailable:
+        self._unreachable_at = time.monotonic()
+        for listener in self._listeners:
+            listener(text)
+        return StoreUnavailable(text)
+
+    async def _slot(self) -> None:
+        if not self._slots.locked():
+            await self._slots.acquire()
+            return
+        started = time.monotonic()
+        try:
+            async with asyncio.timeout(self._wait_s):
+                await self._slots.acquire()
+        except TimeoutError as error:
+            raise StoreUnavailable("no Redis connection became free") from error
+        if self._unreachable_at > started:
+            # Those before us have waited for it in vain: to wait as long again would help nobody.
+            self._slots.release()
+            raise StoreUnavailable("Redis does not answer")
+
+    async def _open(self) -> Lease:
+        if self._idle:
+            return Lease(self._idle.pop(), fresh=False)
+        connection: Connection = self._factory.make_connection()
+        try:
+            async with asyncio.timeout(self._connect_timeout_s):
+                await connection.connect()
+        except (*LOST, RedisError) as error:
+            discard(connection)
+            raise self._unreachable(f"Redis cannot be reached: {_named(error)}") from error
+        except BaseException:
+            discard(connection)
+            raise
+        return Lease(Wire(connection, self._exchange_timeout_s), fresh=True)
+
+    def _give_back(self, lease: Lease) -> None:
+        wire = lease._wire  # noqa: SLF001 - the lease is this pool's own
+        if lease.is_broken or self._is_closed or not wire.is_open:
+            wire.close()
+        else:
+            self._idle.append(wire)
+
+
+def _named(error: Exception) -> str:
+    """Name an error, with Redis' own words where it has answered; those never carry what was sent."""
+    return f"{type(error).__name__}: {error}" if isinstance(error, ResponseError) else type(error).__name__

@@ -1,0 +1,210 @@
+"""Hints over Redis pub/sub, and the event streams they are hints of.
+
+One connection a process, one channel a watched session. Pub/sub delivers at most once: whoever listens must read
+the stream whenever a version is skipped, after every reconnect, and now and then in any case.
+"""
+
+import asyncio
+import contextlib
+import time
+from collections.abc import Callable, Sequence
+from typing import Final
+
+import structlog
+from redis.asyncio import Connection, ConnectionPool
+from redis.asyncio.retry import Retry
+from redis.backoff import NoBackoff
+from redis.exceptions import ConnectionError as RedisConnectionError
+from redis.exceptions import RedisError
+from redis.maint_notifications import MaintNotificationsConfig
+
+from synckairos.adapters.redis import codec
+from synckairos.adapters.redis.connections import LOST, RedisConnections
+from synckairos.adapters.redis.keys import Keys
+from synckairos.adapters.redis.wire import Command, discard
+from synckairos.application.errors import StoreUnavailable
+from synckairos.application.ports import Head, Hint, Since
+
+PING_S: Final = 2.0
+"""A connection on which nothing came for this long is asked whether it lives; for twice as long, it is dropped."""
+RECONNECT_S: Final = 0.2
+SUBSCRIBE_S: Final = 1.0
+
+_log = structlog.get_logger(__name__)
+
+
+class RedisFeed:
+    """Hints about watched sessions, and their retained events."""
+
+    def __init__(
+        self,
+        url: str,
+        connections: RedisConnections,
+        keys: Keys,
+        *,
+        connect_timeout_s: float = 1.0,
+        name: str = "synckairos-feed",
+    ) -> None:
+        self._factory = ConnectionPool.from_url(
+            url,
+            socket_timeout=None,
+            socket_connect_timeout=connect_timeout_s,
+            retry=Retry(NoBackoff(), 0),
+            client_name=name,
+            protocol=2,
+            maint_notifications_config=MaintNotificationsConfig(enabled=False),
+        )
+        self._connect_timeout_s = connect_timeout_s
+        self._connections = connections
+        self._keys = keys
+        self._connection: Connection | None = None
+        self._heard_at = 0.0
+        self._wanted: dict[str, asyncio.Future[None]] = {}
+        self._outgoing: list[Command] = []
+        self._outgoing_ready = asyncio.Event()
+
+    async def subscribe(self, session_id: str) -> None:
+        """Ask for hints about a session; returns once they flow, raises StoreUnavailable if they do not in time."""
+        channel = self._keys.of(session_id).updates
+        confirmed = self._wanted.get(channel)
+        if confirmed is None:
+            confirmed = asyncio.get_running_loop().create_future()
+            self._wanted[channel] = confirmed
+            self._send(("SUBSCRIBE", channel))
+        try:
+            async with asyncio.timeout(SUBSCRIBE_S):
+                await asyncio.shield(confirmed)
+        except TimeoutError as error:
+            if self._wanted.get(channel) is confirmed:
+                # Others may go on wanting it: whoever comes next shall not wait for an answer that was lost.
+                self._send(("SUBSCRIBE", channel))
+            raise StoreUnavailable("Redis does not confirm the subscription") from error
+
+    def unsubscribe(self, session_id: str) -> None:
+        """Stop asking for hints about a session."""
+        channel = self._keys.of(session_id).updates
+        confirmed = self._wanted.pop(channel, None)
+        if confirmed is not None:
+            confirmed.cancel()
+            self._send(("UNSUBSCRIBE", channel))
+
+    async def since(self, session_id: str, version: int) -> Since:
+        """Return the retained events from a version on, oldest first, and the session.
+
+        Raises StoreUnavailable; it names the session if only that one cannot be read.
+        """
+        keys = self._keys.of(session_id)
+        entries, encoded = await self._connections.run(
+            [("XRANGE", keys.events, f"{version}-0", "+"), ("GET", keys.session)]
+        )
+        try:
+            session = codec.decode_session(session_id, encoded) if encoded is not None else None
+            return Since([codec.decode_event(session_id, fields[1]) for _, fields in entries], session)
+        except codec.UnknownLayoutError as error:
+            raise StoreUnavailable(str(error), session_id=session_id) from error
+
+    async def heads(self, session_ids: Sequence[str]) -> list[Head | None]:
+        """Return what identifies the sessions now, None for those not there or unreadable; raises StoreUnavailable."""
+        last = codec.HEAD_BYTES - 1
+        found = await self._connections.run(
+            [("GETRANGE", self._keys.of(session_id).session, 0, last) for session_id in session_ids]
+        )
+        return [_head(raw) if raw else None for raw in found]
+
+    async def listen(self, on_hint: Callable[[Hint], None]) -> None:
+        """Deliver hints for ever, over as many connections as it takes."""
+        while True:
+            try:
+                await self._open()
+                on_hint(Hint("", None))
+                async with asyncio.TaskGroup() as tasks:
+                    tasks.create_task(self._write())
+                    tasks.create_task(self._ping())
+                    tasks.create_task(self._read(on_hint))
+            except* (*LOST, RedisError) as group:
+                _log.debug("feed_lost", error=type(group.exceptions[0]).__name__)
+            finally:
+                await self._close()
+            await asyncio.sleep(RECONNECT_S)
+
+    async def _open(self) -> None:
+        connection: Connection = self._factory.make_connection()
+        try:
+            async with asyncio.timeout(self._connect_timeout_s):
+                await connection.connect()
+        except BaseException:
+            discard(connection)
+            raise
+        self._connection = connection
+        self._heard_at = time.monotonic()
+        for channel, confirmed in self._wanted.items():
+            if confirmed.done():
+                self._wanted[channel] = asyncio.get_running_loop().create_future()
+        self._outgoing = [("SUBSCRIBE", *self._wanted)] if self._wanted else []
+        self._outgoing_ready.set()
+
+    async def _close(self) -> None:
+        connection, self._connection = self._connection, None
+        self._outgoing = []
+        if connection is not None:
+            with contextlib.suppress(*LOST, RedisError):
+                await connection.disconnect(nowait=True)
+
+    def _send(self, command: Command) -> None:
+        """Queue a command; while there is no connection nothing is: the next one subscribes to everything wanted."""
+        if self._connection is not None:
+            self._outgoing.append(command)
+            self._outgoing_ready.set()
+
+    async def _write(self) -> None:
+        while True:
+            await self._outgoing_ready.wait()
+            self._outgoing_ready.clear()
+            commands, self._outgoing = self._outgoing, []
+            if commands and self._connection is not None:
+                packed = self._connection.pack_commands(commands)
+                await _send(self._connection, packed)
+
+    async def _ping(self) -> None:
+        while True:
+            await asyncio.sleep(PING_S)
+            silent = time.monotonic() - self._heard_at
+            if silent > 2 * PING_S:
+                raise TimeoutError("the feed is silent")
+            if silent > PING_S / 2:
+                self._send(("PING",))
+
+    async def _read(self, on_hint: Callable[[Hint], None]) -> None:
+        while self._connection is not None:
+            reply = await self._connection.read_response(disable_decoding=True)
+            self._heard_at = time.monotonic()
+            match reply:
+                case [b"message", channel, record]:
+                    on_hint(self._hint(bytes(channel).decode(), record))
+                case [b"subscribe", channel, _]:
+                    confirmed = self._wanted.get(bytes(channel).decode())
+                    if confirmed is not None and not confirmed.done():
+                        confirmed.set_result(None)
+
+    def _hint(self, channel: str, record: bytes) -> Hint:
+        session_id = self._keys.session_of_channel(channel)
+        try:
+            return Hint(session_id, codec.decode_event(session_id, record) if record else None)
+        except codec.UnknownLayoutError:
+            return Hint(session_id, None)
+
+
+async def _send(connection: Connection, packed: list[bytes]) -> None:
+    """Write packed commands; raises what a lost connection raises."""
+    try:
+        await connection.send_packed_command(packed, check_health=False)
+    except RuntimeError as error:
+        # What uvloop says of a connection that the peer has reset while nobody used it.
+        raise RedisConnectionError("the connection was reset") from error
+
+
+def _head(encoded: bytes) -> Head | None:
+    try:
+        return codec.decode_head(encoded)
+    except codec.UnknownLayoutError:
+        return None

@@ -1,0 +1,28 @@
+"""How full Redis is, of what it may use."""
+
+from redis.exceptions import ResponseError
+
+from synckairos.adapters.redis.connections import RedisConnections
+
+
+class RedisMemory:
+    """Reads what Redis says of its memory."""
+
+    def __init__(self, connections: RedisConnections) -> None:
+        self._connections = connections
+
+    async def share(self) -> float | None:
+        """Return the used share of maxmemory (0 to 1), None without one or if it may not be asked.
+
+        Raises StoreUnavailable.
+        """
+        try:
+            (text,) = await self._connections.run([("INFO", "memory")])
+        except ResponseError:
+            return None
+        lines = [line.partition(":") for line in bytes(text).decode(errors="replace").splitlines()]
+        figures = {name: int(value) for name, _, value in lines if value.isdecimal()}
+        limit = figures.get("maxmemory", 0)
+        if not limit:
+            return None
+        return (figures.get("used_memory", 0) - figures.get("mem_not_counted_for_evict", 0)) / limit

@@ -1,0 +1,175 @@
+"""The outboxes in Redis, a stream for each partition, and beside each the stream of what was buried.
+
+A dead entry is the fields `o` (its id in the outbox) and `r` (the reason), then everything the entry was, untouched
+and in its order. Burying and replaying move it in one transaction under a WATCH of the dead ones, so that of two who
+move the same entry the second finds nothing.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from itertools import chain
+from typing import Final
+
+from synckairos.adapters.redis.connections import RedisConnections, checked
+from synckairos.adapters.redis.keys import PARTITIONS, Keys
+from synckairos.adapters.redis.outbox_entry import read_entries, read_entry
+from synckairos.adapters.redis.wire import Command, Reply
+from synckairos.application.audit import Backlog, DeadEntry, OutboxBatch, OutboxEntry
+from synckairos.application.errors import StoreUnavailable
+
+MAX_REASON: Final = 1_000
+PROBE: Final = 2
+"""Entries of each partition that are read to learn their size."""
+MAX_BYTES: Final = 4 << 20
+"""About how much is read at once, beyond those."""
+ATTEMPTS: Final = 20
+"""How often a move is tried again because others bury or replay in the same partition at the same moment."""
+
+
+class RedisOutbox:
+    """Committed events on their way to the audit trail."""
+
+    def __init__(self, connections: RedisConnections, keys: Keys) -> None:
+        self._connections = connections
+        self._outbox = [keys.partitioned(partition, "outbox") for partition in range(PARTITIONS)]
+        self._dead = [keys.partitioned(partition, "dead") for partition in range(PARTITIONS)]
+
+    async def read(self, partitions: Sequence[int], count: int) -> OutboxBatch:
+        """Return up to `count` of the oldest entries of each partition, in order; fewer if they are large.
+
+        A few entries tell how large those of a partition are: a batch of the largest sessions would be 100 MB. Raises
+        StoreUnavailable.
+        """
+        first = min(count, PROBE)
+        found = await self._ranges(dict.fromkeys(partitions, ("-", first)))
+        longer = {partition: replies for partition, replies in found.items() if len(replies) == first}
+        room = {partition: _room(replies, MAX_BYTES // len(longer)) for partition, replies in longer.items()}
+        wanted = {partition: min(count - first, room[partition]) for partition in longer}
+        rest = await self._ranges(
+            {partition: (f"({longer[partition][-1][0].decode()}", more) for partition, more in wanted.items() if more}
+        )
+        entries = [read_entries(partition, [*found[partition], *rest.get(partition, ())]) for partition in partitions]
+        more = frozenset(partition for partition in longer if len(rest.get(partition, ())) == wanted[partition])
+        return OutboxBatch(list(chain.from_iterable(entries)), more)
+
+    async def _ranges(self, wanted: Mapping[int, tuple[str, int]]) -> dict[int, list[Reply]]:
+        """Return, by partition, so many raw entries from a start on."""
+        if not wanted:
+            return {}
+        commands: list[Command] = [
+            ("XRANGE", self._outbox[partition], start, "+", "COUNT", count)
+            for partition, (start, count) in wanted.items()
+        ]
+        return dict(zip(wanted, await self._connections.run(commands), strict=True))
+
+    async def remove(self, entries: Sequence[OutboxEntry]) -> None:
+        """Remove what has been written; raises StoreUnavailable, then some may be left."""
+        ids: dict[int, list[str]] = {}
+        for entry in entries:
+            ids.setdefault(entry.partition, []).append(entry.entry_id)
+        if ids:
+            await self._connections.run([("XDEL", self._outbox[partition], *of) for partition, of in ids.items()])
+
+    async def bury(self, entry: OutboxEntry, reason: str) -> None:
+        """Move an entry to the dead ones of its partition, in one transaction; raises StoreUnavailable."""
+        outbox, dead = self._outbox[entry.partition], self._dead[entry.partition]
+        text = reason[:MAX_REASON]
+        for _ in range(ATTEMPTS):
+            look: list[Command] = [("WATCH", dead), ("XRANGE", outbox, entry.entry_id, entry.entry_id)]
+            async with self._connections.lease(look) as (lease, replies):
+                with lease.closing_on_error():
+                    _, found = checked(replies)
+                    if not found:
+                        await lease.ask([("UNWATCH",)])
+                        return
+                    add: Command = ("XADD", dead, "*", "o", entry.entry_id, "r", text, *found[0][1])
+                    if _is_done(await lease.exchange([("MULTI",), add, ("XDEL", outbox, entry.entry_id), ("EXEC",)])):
+                        return
+        raise StoreUnavailable(f"the dead entries of partition {entry.partition} kept changing")
+
+    async def backlog(self) -> Backlog:
+        """Return what waits, over all partitions; raises StoreUnavailable."""
+        looks: list[Command] = [("XLEN", key) for key in (*self._outbox, *self._dead)]
+        looks += [("XRANGE", key, "-", "+", "COUNT", 1) for key in self._outbox]
+        *replies, (seconds, micros) = await self._connections.run([*looks, ("TIME",)])
+        lengths, dead = replies[:PARTITIONS], replies[PARTITIONS : 2 * PARTITIONS]
+        heads = {place: bytes(found[0][0]) for place, found in enumerate(replies[2 * PARTITIONS :]) if found}
+        return Backlog(
+            length=sum(lengths),
+            oldest_at=min(map(_instant, heads.values()), default=None),
+            dead=sum(dead),
+            waiting=tuple(heads),
+            heads=tuple(head.decode() for head in heads.values()),
+            now=int(seconds) * 1_000 + int(micros) // 1_000,
+        )
+
+
+class RedisDeadEntries:
+    """What was buried, for an operator to look at."""
+
+    def __init__(self, connections: RedisConnections, keys: Keys) -> None:
+        self._connections = connections
+        self._keys = keys
+
+    async def page(self, partition: int, after: str, count: int) -> list[DeadEntry]:
+        """Return up to `count` dead entries of a partition, oldest first, from `after` (exclusive; "" for all) on."""
+        start = f"({after}" if after else "-"
+        key = self._keys.partitioned(partition, "dead")
+        (found,) = await self._connections.run([("XRANGE", key, start, "+", "COUNT", count)])
+        return [_dead_entry(partition, one) for one in found]
+
+    async def get(self, partition: int, dead_id: str) -> DeadEntry | None:
+        """Return one of them, None if it is not there; raises StoreUnavailable."""
+        key = self._keys.partitioned(partition, "dead")
+        (found,) = await self._connections.run([("XRANGE", key, dead_id, dead_id)])
+        return _dead_entry(partition, found[0]) if found else None
+
+    async def replay(self, partition: int, dead_id: str) -> bool:
+        """Move one back to its outbox, as it was, in one transaction; False if it is not there."""
+        outbox, dead = (self._keys.partitioned(partition, name) for name in ("outbox", "dead"))
+        for _ in range(ATTEMPTS):
+            look: list[Command] = [("WATCH", dead), ("XRANGE", dead, dead_id, dead_id)]
+            async with self._connections.lease(look) as (lease, replies):
+                with lease.closing_on_error():
+                    _, found = checked(replies)
+                    if not found:
+                        await lease.ask([("UNWATCH",)])
+                        return False
+                    add: Command = ("XADD", outbox, "*", *found[0][1][4:])
+                    if _is_done(await lease.exchange([("MULTI",), add, ("XDEL", dead, dead_id), ("EXEC",)])):
+                        return True
+        raise StoreUnavailable(f"the dead entries of partition {partition} kept changing")
+
+
+def _is_done(replies: list[Reply]) -> bool:
+    """Look at every reply of a transaction; False if the WATCH stopped it."""
+    results = checked(replies)[-1]
+    if results is None:
+        return False
+    checked(results)
+    return True
+
+
+def _room(replies: Sequence[Reply], bytes_left: int) -> int:
+    """Return how many entries of the size of these there is room for."""
+    size = sum(len(part) for _, flat in replies for part in flat) // len(replies)
+    return bytes_left // max(1, size)
+
+
+def _instant(raw_id: bytes) -> int:
+    return int(bytes(raw_id).split(b"-")[0])
+
+
+def _dead_entry(partition: int, reply: Reply) -> DeadEntry:
+    raw_id, flat = reply
+    _, entry_id, _, reason = flat[:4]
+    return DeadEntry(
+        bytes(raw_id).decode(),
+        _instant(raw_id),
+        bytes(reason).decode(),
+        read_entry(partition, (entry_id, flat[4:])),
+        tuple(_pairs(flat[4:])),
+    )
+
+
+def _pairs(flat: Sequence[bytes]) -> Iterable[tuple[bytes, bytes]]:
+    return zip(flat[::2], flat[1::2], strict=True)

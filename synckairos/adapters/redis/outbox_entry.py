@@ -1,0 +1,82 @@
+"""How an event waits in an outbox: the fields of a stream entry.
+
+    s  session id        e  the event's record (redis_codec)       c  what changed, a number
+    q  request id, if any                                          p  peer, if any
+
+`c` has a bit for every field of the session, by its place in a table that only ever grows: entries outlive the
+version of the program that wrote them.
+"""
+
+from collections.abc import Mapping, Sequence
+from functools import lru_cache
+from typing import Final
+
+from synckairos.adapters.redis import codec
+from synckairos.adapters.redis.wire import Command, Reply
+from synckairos.application.audit import AuditRecord, OutboxEntry
+from synckairos.application.ports import Request
+from synckairos.domain.model import Session
+
+FIELDS: Final = (
+    "participants", "active", "cycle_number", "cycle_started_at", "resumed_at", "carried_ms", "charged_ms", "groups",
+    "clock", "status", "paused_at", "started_at", "completed_at", "expired_participant_id", "expired_group_id",
+    "winner_participant_id", "winner_group_id", "first_participant_id", "metadata", "labels", "deleted", "recovered",
+    "rules", "created_at", "epoch", "session_id",
+)  # fmt: skip
+"""Bit 0 first. Never reorder, never remove, add at the end; what changes often comes first, it makes small numbers."""
+NOT_TOLD: Final = frozenset({"version", "change_id", "updated_at"})
+"""Every event changes these."""
+
+_BITS: Final = tuple(0 if name in NOT_TOLD else 1 << FIELDS.index(name) for name in Session._fields)
+
+
+def changes(before: Session | None, after: Session) -> int:
+    """Return the bits of the fields that differ; 0 if there was nothing before, everything being new then."""
+    if before is None:
+        return 0
+    told = 0
+    for bit, old, new in zip(_BITS, before, after, strict=True):
+        if old is not new and old != new:
+            told |= bit
+    return told
+
+
+@lru_cache(maxsize=4_096)
+def names_of(told: int) -> tuple[str, ...]:
+    """Return the names of the fields; a bit of a newer version of the program is left out."""
+    return tuple(name for place, name in enumerate(FIELDS) if told >> place & 1)
+
+
+def outbox_fields(session_id: str, record: bytes, told: int, request: Request) -> Command:
+    """Return the fields of an entry, each name followed by its value; only what there is."""
+    fields: Command = ("s", session_id, "e", record, "c", told)
+    if request.request_id:
+        fields += ("q", request.request_id)
+    if request.peer:
+        fields += ("p", request.peer)
+    return fields
+
+
+def read_entry(partition: int, reply: Reply) -> OutboxEntry:
+    """Return an entry of a stream; one that cannot be read has no record, and a problem instead."""
+    raw_id, flat = reply
+    entry_id = bytes(raw_id).decode()
+    try:
+        return OutboxEntry(partition, entry_id, _record(dict(zip(flat[::2], flat[1::2], strict=True))))
+    except (codec.UnknownLayoutError, KeyError, ValueError) as error:
+        return OutboxEntry(partition, entry_id, None, f"{type(error).__name__}: {error}")
+
+
+def _record(fields: Mapping[bytes, bytes]) -> AuditRecord:
+    event = codec.decode_event(fields[b"s"].decode(), fields[b"e"])
+    return AuditRecord(
+        event,
+        fields.get(b"q", b"").decode(),
+        fields.get(b"p", b"").decode(),
+        names_of(int(fields.get(b"c", b"0"))),
+    )
+
+
+def read_entries(partition: int, replies: Sequence[Reply]) -> list[OutboxEntry]:
+    """Return the entries of an XRANGE reply."""
+    return [read_entry(partition, reply) for reply in replies]

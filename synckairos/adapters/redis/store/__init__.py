@@ -1,0 +1,69 @@
+"""The primary truth in Redis: one transaction per change, in two round trips, shared by those that come together.
+
+Callers of one process queue per session (it removes the livelock of many WATCHes on one key); WATCH guards against
+other processes, and correctness rests on WATCH alone.
+"""
+
+from collections.abc import Sequence
+
+from synckairos.adapters.redis import codec
+from synckairos.adapters.redis.clock import EstimatedClock
+from synckairos.adapters.redis.connections import RedisConnections
+from synckairos.adapters.redis.identity import RedisGuard
+from synckairos.adapters.redis.keys import Keys
+from synckairos.adapters.redis.store.queues import Call
+from synckairos.adapters.redis.store.readings import Readings, entry
+from synckairos.adapters.redis.store.scheduler import Changes
+from synckairos.adapters.redis.store.transaction import Transactions
+from synckairos.adapters.redis.store.writes import CommitWriter
+from synckairos.application.observers import StoreObserver
+from synckairos.application.ports import Decide, Reading, Request
+from synckairos.domain.events import Event
+
+
+class RedisSessionStore:
+    """Sessions in Redis, behind WATCH/MULTI."""
+
+    def __init__(
+        self,
+        connections: RedisConnections,
+        keys: Keys,
+        guard: RedisGuard,
+        writer: CommitWriter,
+        clock: EstimatedClock,
+        observer: StoreObserver,
+    ) -> None:
+        self._connections = connections
+        self._keys = keys
+        self._guard = guard
+        self._readings = Readings(connections, guard, keys, clock)
+        transactions = Transactions(connections, guard, writer, self._readings, observer)
+        self._changes = Changes(keys, guard, transactions, observer)
+        self._queues = self._changes.queues
+
+    async def read(self, session_ids: Sequence[str]) -> list[Reading]:
+        """Return the sessions in the order asked; raises StoreUnavailable."""
+        self._guard.require()
+        found = await self._readings.of(session_ids)
+        if any(reading.session is None and reading.problem is None for reading in found):
+            await self._guard.confirm()
+        return found
+
+    async def now_us(self) -> int:
+        """Return the authority's time in microseconds since 1970; raises StoreUnavailable."""
+        self._guard.require()
+        (now,) = await self._connections.run([("TIME",)])
+        return self._readings.note_time(now)
+
+    async def event_at(self, session_id: str, version: int) -> Event | None:
+        """Return the event that led to a version, None if it has left the window; raises StoreUnavailable."""
+        (entries,) = await self._connections.run([entry(self._keys.of(session_id), version)])
+        return codec.decode_event(session_id, entries[0][1][1]) if entries else None
+
+    async def transact(self, session_id: str, request: Request, decide: Decide, until: float) -> None:
+        """Commit what `decide` plans, retrying on conflict until `until` (monotonic seconds).
+
+        Raises StoreUnavailable, OutcomeUnknown, Contention, whatever `decide` raises, and CommitBroken.
+        """
+        self._guard.require()
+        await self._changes.carry_out(session_id, Call(request, decide, until))

@@ -1,0 +1,118 @@
+"""What the store holds of sessions, read for many callers in one exchange."""
+
+import asyncio
+from collections.abc import Sequence
+
+from redis.exceptions import ResponseError
+
+from synckairos.adapters.redis import codec
+from synckairos.adapters.redis.clock import EstimatedClock
+from synckairos.adapters.redis.connections import Lease, RedisConnections, checked
+from synckairos.adapters.redis.identity import RedisGuard
+from synckairos.adapters.redis.keys import Keys, SessionKeys
+from synckairos.adapters.redis.store.batching import Gate
+from synckairos.adapters.redis.wire import Command, Reply
+from synckairos.application.errors import StoreUnavailable
+from synckairos.application.ports import Reading
+from synckairos.domain.events import Event
+
+
+class Wanted:
+    """Sessions that a caller wants to read."""
+
+    __slots__ = ("end", "session_ids")
+
+    def __init__(self, session_ids: Sequence[str]) -> None:
+        self.session_ids = session_ids
+        self.end: asyncio.Future[list[Reading]] = asyncio.get_running_loop().create_future()
+
+    def answer(self, readings: dict[str, Reading | Exception]) -> None:
+        """Give the caller its readings, or the first problem among them, unless it has gone away."""
+        if self.end.done():
+            return
+        found: list[Reading] = []
+        for session_id in self.session_ids:
+            reading = readings[session_id]
+            if isinstance(reading, Exception):
+                self.end.set_exception(reading)
+                return
+            found.append(reading)
+        self.end.set_result(found)
+
+    def fail(self, problem: Exception) -> None:
+        """Tell the caller that nothing could be read."""
+        if not self.end.done():
+            self.end.set_exception(problem)
+
+
+class Readings:
+    """Reads sessions, those that several callers ask for once."""
+
+    def __init__(self, connections: RedisConnections, guard: RedisGuard, keys: Keys, clock: EstimatedClock) -> None:
+        self._connections = connections
+        self._guard = guard
+        self._keys = keys
+        self._clock = clock
+        self._gate = Gate(self._read, weight_of=lambda wanted: len(wanted.session_ids))
+
+    async def of(self, session_ids: Sequence[str]) -> list[Reading]:
+        """Return the sessions in the order asked; raises StoreUnavailable."""
+        wanted = Wanted(session_ids)
+        self._gate.offer(wanted)
+        try:
+            return await wanted.end
+        finally:
+            self._gate.withdraw(wanted)
+
+    def note_time(self, reply: Reply) -> int:
+        """Take in a reply to TIME and return it in microseconds since 1970."""
+        now_us = int(reply[0]) * 1_000_000 + int(reply[1])
+        self._clock.note(now_us)
+        return now_us
+
+    async def _read(self, batch: list[Wanted]) -> None:
+        try:
+            readings = await self._exchange(list({sid: None for wanted in batch for sid in wanted.session_ids}))
+        except Exception as error:
+            for wanted in batch:
+                wanted.fail(error)
+        else:
+            for wanted in batch:
+                wanted.answer(readings)
+
+    async def _exchange(self, session_ids: Sequence[str]) -> dict[str, Reading | Exception]:
+        self._guard.require()  # those before may have waited for it in vain
+        commands: list[Command] = [("TIME",), *(("GET", self._keys.of(sid).session) for sid in session_ids)]
+        async with self._connections.lease(commands) as (lease, (now, *found)):
+            lease.is_broken |= any(isinstance(reply, Exception) for reply in found)
+        now_us = self.note_time(checked([now])[0])
+        return {sid: _reading_or_problem(sid, raw, now_us) for sid, raw in zip(session_ids, found, strict=True)}
+
+
+def read_session(session_id: str, reply: Reply, now_us: int) -> Reading:
+    """Return what the reply to GET holds; raises what the reply says if it is an error."""
+    if reply is None:
+        return Reading(None, now_us)
+    checked([reply])
+    try:
+        return Reading(codec.decode_session(session_id, reply), now_us)
+    except codec.UnknownLayoutError as error:
+        return Reading(None, now_us, problem=StoreUnavailable(str(error), session_id=session_id))
+
+
+def _reading_or_problem(session_id: str, reply: Reply, now_us: int) -> Reading | Exception:
+    try:
+        return read_session(session_id, reply, now_us)
+    except (ResponseError, StoreUnavailable) as error:
+        return error
+
+
+def entry(keys: SessionKeys, version: int) -> Command:
+    """Return the command that reads the event that led to a version."""
+    return ("XRANGE", keys.events, f"{version}-0", f"{version}-0")
+
+
+async def event_at(lease: Lease, session_id: str, keys: SessionKeys, version: int) -> Event | None:
+    """Return the event that led to a version, None if it has left the window; raises StoreUnavailable."""
+    (entries,) = await lease.ask([entry(keys, version)])
+    return codec.decode_event(session_id, entries[0][1][1]) if entries else None

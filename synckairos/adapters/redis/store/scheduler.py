@@ -1,0 +1,259 @@
+"""Who changes a session when: a queue for every session, and the sessions whose turn it is together in batches.
+
+One mechanism for all: a change that is alone is a batch of one. What a batch could not finish (somebody else was
+faster, a reply was lost, another session's part was refused) is tried again session by session, and a session that
+others are busy changing stays by itself for a while, so that it takes nobody along.
+"""
+
+import asyncio
+import contextlib
+import math
+import random
+import time
+from collections.abc import Callable, Coroutine
+from typing import Any, Final
+
+from synckairos.adapters.redis.identity import RedisGuard
+from synckairos.adapters.redis.keys import Keys
+from synckairos.adapters.redis.store.batching import MOST, Gate
+from synckairos.adapters.redis.store.decisions import MOST_BYTES
+from synckairos.adapters.redis.store.lost_replies import ReplyLost
+from synckairos.adapters.redis.store.queues import MOST_CALLS, Attempt, Call, SessionQueue
+from synckairos.adapters.redis.store.transaction import Conflict, Transactions
+from synckairos.application.errors import StoreUnavailable
+from synckairos.application.observers import StoreObserver
+
+BACKOFF_S: Final = (0.001, 0.01)
+"""Shortest and longest mean pause between attempts that collide."""
+LOOK_AGAIN_S: Final = 0.05
+"""Pause between looks at a store that cannot be reached, while the outcome of a commit is unknown."""
+HOT_S: Final = 0.1
+"""How long a session that another process has changed under our hands stays out of batches."""
+HOT_PAUSE_S: Final = 0.003
+"""Mean pause between the turns of such a session, so that the other process gets its turn as well."""
+LARGE_S: Final = 10.0
+"""How long a session stays out of batches that fills a good part of a batch by itself."""
+LARGE_BYTES: Final = MOST_BYTES // 4
+BYTES_SMOOTHING: Final = 0.05
+"""Share of the latest session in the average of bytes a call."""
+REMEMBERED: Final = 1_000
+"""Sessions that are kept by themselves before those whose time is over are forgotten."""
+
+
+class Changes:
+    """Carries out the changes of one process."""
+
+    def __init__(
+        self,
+        keys: Keys,
+        guard: RedisGuard,
+        transactions: Transactions,
+        observer: StoreObserver,
+        group_of: Callable[[SessionQueue], int] = lambda _: 0,
+    ) -> None:
+        """`group_of` says whose keys may lie in one transaction: everybody's, but on a cluster only a partition's."""
+        self.queues: dict[str, SessionQueue] = {}
+        self._keys = keys
+        self._guard = guard
+        self._transactions = transactions
+        self._observer = observer
+        self._gate = Gate(self._carry_out_batch, group_of, self._weight_of, _callers_of, MOST_CALLS)
+        self._bytes_a_call = 0.0
+        self._apart: dict[str, tuple[float, float]] = {}
+        self._alone: set[asyncio.Task[None]] = set()
+
+    async def carry_out(self, session_id: str, call: Call) -> None:
+        """Let a call take its turn; raises what becomes of it."""
+        queue = self.queues.get(session_id)
+        if queue is None:
+            queue = self.queues[session_id] = SessionQueue(session_id, self._keys.of(session_id))
+            queue.add(call)
+            self._offer(queue)
+        else:
+            queue.add(call)
+            self._gate.has_changed(queue)
+        try:
+            await call.end
+        except asyncio.CancelledError:
+            if call.end.cancelled():
+                await self._leave(queue, call)
+            raise
+
+    async def _leave(self, queue: SessionQueue, call: Call) -> None:
+        """Let a caller go: from the queue at once, from a commit under way when that has ended."""
+        call.forget_limit()
+        if call in queue.waiting:
+            queue.waiting.remove(call)
+            if queue.attempt is None and not queue.waiting:
+                self._gate.withdraw(queue)
+                self.queues.pop(queue.session_id, None)
+            else:
+                self._gate.has_changed(queue)
+            return
+        attempt = queue.attempt
+        if attempt is None or call not in queue.calls:
+            return
+        if attempt.committed is not None:
+            await _through(attempt.committed)
+        elif attempt.is_deserted and attempt.task is not None:
+            attempt.task.cancel()
+            await asyncio.wait([attempt.task])
+
+    def _offer(self, queue: SessionQueue) -> None:
+        pause_s = self._pause_of(queue.session_id)
+        if pause_s is None:
+            self._gate.offer(queue)
+        else:
+            self._spawn(self._carry_out_alone(queue, pause_s))
+
+    async def _carry_out_batch(self, queues: list[SessionQueue]) -> None:
+        attempt = Attempt([queue for queue in queues if queue.take()])
+        try:
+            await self._try(attempt)
+        finally:
+            for queue in queues:
+                self._after_batch(queue, is_shared=len(attempt.queues) > 1)
+
+    def _weight_of(self, queue: SessionQueue) -> int:
+        """Return how much of a batch a session's calls fill, by their number or by the bytes that calls write now.
+
+        A batch that is full of bytes before it is full of calls would have read and decided the others in vain.
+        """
+        calls = _callers_of(queue)
+        return max(calls, math.ceil(calls * self._bytes_a_call * MOST / MOST_BYTES))
+
+    def _after_batch(self, queue: SessionQueue, *, is_shared: bool) -> None:
+        if queue.trouble is None:
+            self._rest(queue)
+        elif isinstance(queue.trouble, StoreUnavailable):
+            queue.settle(queue.trouble)
+            self._rest(queue)
+        else:
+            self._spawn(self._persist(queue, is_shared=is_shared))
+
+    async def _carry_out_alone(self, queue: SessionQueue, pause_s: float) -> None:
+        if pause_s:
+            await asyncio.sleep(random.uniform(0, 2) * pause_s)  # noqa: S311 - jitter, not a secret
+        if queue.take():
+            await self._try(Attempt([queue]))
+        self._after_batch(queue, is_shared=False)
+
+    async def _persist(self, queue: SessionQueue, *, is_shared: bool) -> None:
+        """Try again until all calls are settled; a collision of a batch may have been any of its sessions'."""
+        attempt = Attempt([queue])
+        try:
+            if is_shared and isinstance(queue.trouble, Conflict):
+                before = queue.version
+                await self._try(attempt)
+                if queue.version != before:
+                    self._note_conflict(queue)
+            while queue.trouble is not None:
+                await self._cope(queue, queue.trouble)
+                if attempt.is_deserted:
+                    return
+                await self._try(attempt)
+        finally:
+            self._rest(queue)
+
+    async def _cope(self, queue: SessionQueue, trouble: Exception) -> None:
+        """Do what has to be done before the next attempt, if there is to be one."""
+        if isinstance(trouble, ReplyLost):
+            queue.lost.add(trouble)
+        elif isinstance(trouble, Conflict):
+            self._note_conflict(queue)
+            await self._back_off(queue)
+        elif isinstance(trouble, StoreUnavailable):
+            if not queue.lost:
+                queue.settle(trouble)
+            elif queue.lost.seconds_left <= 0:
+                queue.settle(queue.lost.unknown())
+            else:
+                await asyncio.sleep(LOOK_AGAIN_S)
+
+    def _note_conflict(self, queue: SessionQueue) -> None:
+        self._observer.conflict()
+        queue.collisions += 1
+        self._keep_apart(queue.session_id, HOT_S, HOT_PAUSE_S)
+
+    async def _back_off(self, queue: SessionQueue) -> None:
+        shortest, longest = BACKOFF_S
+        pause = random.uniform(0, 2) * min(longest, shortest * 2**queue.collisions)  # noqa: S311 - jitter, not a secret
+        until = time.monotonic() + pause
+        for call in queue.calls:
+            if until >= call.until:
+                call.settle(queue.lost.unknown() if queue.lost else queue.contention())
+        if any(not call.is_over for call in queue.calls):
+            await asyncio.sleep(pause)
+
+    async def _try(self, attempt: Attempt) -> None:
+        """Carry out an attempt; what concerns all of its sessions becomes the trouble of each."""
+        for queue in attempt.queues:
+            queue.trouble = None
+        try:
+            if attempt.queues:
+                await self._require(attempt)
+                await self._transactions.carry_out(attempt)
+        except StoreUnavailable as error:
+            for queue in attempt.queues:
+                queue.trouble = error
+        except Exception as error:
+            for queue in attempt.queues:
+                queue.settle(error)
+
+    async def _require(self, attempt: Attempt) -> None:
+        """Raise StoreUnavailable unless the store may be used; one with a commit of unknown outcome is asked."""
+        left = min((queue.lost.seconds_left for queue in attempt.queues if queue.lost), default=None)
+        if left is None:
+            self._guard.require()
+            return
+        try:
+            async with asyncio.timeout(max(0.0, left)):
+                await self._guard.confirm()
+        except TimeoutError as error:
+            text = "Redis does not answer after a commit"
+            self._guard.suspect(text)
+            raise StoreUnavailable(text) from error
+
+    def _rest(self, queue: SessionQueue) -> None:
+        """Let those behind have their turn."""
+        if queue.calls and 0 < queue.bytes <= LARGE_BYTES:
+            # Larger ones are kept apart, and fill no batch.
+            self._bytes_a_call += BYTES_SMOOTHING * (queue.bytes / len(queue.calls) - self._bytes_a_call)
+        if queue.bytes > LARGE_BYTES:
+            self._keep_apart(queue.session_id, LARGE_S, 0.0)
+        queue.rest()
+        if queue.waiting:
+            self._offer(queue)
+        elif self.queues.get(queue.session_id) is queue:
+            del self.queues[queue.session_id]
+
+    def _pause_of(self, session_id: str) -> float | None:
+        """Return for how long a session that is kept apart waits before its next turn; None for one that is not."""
+        until, pause_s = self._apart.get(session_id, (0.0, 0.0))
+        if until > time.monotonic():
+            return pause_s
+        self._apart.pop(session_id, None)
+        return None
+
+    def _keep_apart(self, session_id: str, seconds: float, pause_s: float) -> None:
+        now = time.monotonic()
+        if len(self._apart) >= REMEMBERED:
+            self._apart = {other: apart for other, apart in self._apart.items() if apart[0] > now}
+        self._apart[session_id] = (now + seconds, pause_s)
+
+    def _spawn(self, work: Coroutine[Any, Any, None]) -> None:
+        task = asyncio.ensure_future(work)
+        self._alone.add(task)
+        task.add_done_callback(self._alone.discard)
+
+
+def _callers_of(queue: SessionQueue) -> int:
+    """Return how many of those who wait would go with the next transaction."""
+    return min(len(queue.waiting), MOST_CALLS)
+
+
+async def _through(event: asyncio.Event) -> None:
+    """Wait for something however often that is cancelled."""
+    while not event.is_set():
+        with contextlib.suppress(asyncio.CancelledError):
+            await event.wait()

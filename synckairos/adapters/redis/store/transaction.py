@@ -1,0 +1,231 @@
+"""One transaction of one or several sessions, in two round trips, and what became of each of them.
+
+    WATCH all, GET each, [GET requests], TIME  ->  pure decisions  ->  MULTI, what each writes, EXEC
+
+Redis checks the WATCHes of all together, so a transaction is applied as a whole or not at all; every reply is looked
+at and told to the session whose command it answers.
+"""
+
+import asyncio
+import contextlib
+from collections.abc import Iterator, Sequence
+from functools import partial
+from itertools import islice
+
+import structlog
+from redis.exceptions import ResponseError
+
+from synckairos.adapters.redis import codec
+from synckairos.adapters.redis.connections import LOST, NOT_READY, Lease, RedisConnections, checked, code_of
+from synckairos.adapters.redis.identity import RedisGuard
+from synckairos.adapters.redis.store.decisions import MOST_BYTES, Chain
+from synckairos.adapters.redis.store.queues import Attempt, SessionQueue
+from synckairos.adapters.redis.store.readings import Readings, event_at, read_session
+from synckairos.adapters.redis.store.writes import CommitWriter
+from synckairos.adapters.redis.wire import Command, Reply
+from synckairos.application.errors import CommitBroken, OutcomeUnknown, StoreUnavailable
+from synckairos.application.observers import StoreObserver
+from synckairos.domain.model import Session
+
+_log = structlog.get_logger(__name__)
+
+
+class Conflict(Exception):
+    """Another process changed one of the sessions between our reading and our EXEC."""
+
+
+class Undone(Exception):
+    """The transaction was refused because of another session's part in it."""
+
+
+class Transactions:
+    """Carries out attempts: each queue of one is settled afterwards, or left with its trouble."""
+
+    def __init__(
+        self,
+        connections: RedisConnections,
+        guard: RedisGuard,
+        writer: CommitWriter,
+        readings: Readings,
+        observer: StoreObserver,
+    ) -> None:
+        self._connections = connections
+        self._guard = guard
+        self._writer = writer
+        self._readings = readings
+        self._observer = observer
+
+    async def carry_out(self, attempt: Attempt) -> None:
+        """Read, decide, store; raises what concerns all sessions of the attempt: StoreUnavailable, mostly."""
+        queues = attempt.queues
+        async with self._connections.lease(_looks(queues)) as (lease, replies):
+            with lease.closing_on_error():
+                chains = await self._chains(lease, queues, replies)
+                for chain in chains:
+                    chain.decide(self._writer)
+                writing = _those_that_write(chains)
+                if writing:
+                    await self._commit(lease, attempt, writing)
+                elif len(chains) < len(queues) or any(chain.has_failed for chain in chains):
+                    lease.is_broken = True
+                else:
+                    await _unwatch(lease)
+
+    async def _chains(self, lease: Lease, queues: Sequence[SessionQueue], replies: Sequence[Reply]) -> list[Chain]:
+        """Return the chains of those that could be read and of whom no lost commit has been applied."""
+        watch, *found, now = replies
+        checked([watch, now])
+        now_us = self._readings.note_time(now)
+        rest = iter(found)
+        read = [chain for queue in queues if (chain := _chain(queue, rest, now_us)) is not None]
+        if any(chain.base.session is None for chain in read):
+            await self._guard.confirm(lease)
+        return [chain for chain in read if not (chain.queue.lost and await self._is_settled(lease, chain))]
+
+    async def _is_settled(self, lease: Lease, chain: Chain) -> bool:
+        """Look whether a commit whose reply was lost, of this attempt or of one before, has been applied after all."""
+        queue, session = chain.queue, chain.base.session
+        try:
+            applied = await queue.lost.applied(session, partial(event_at, lease, queue.session_id, queue.keys))
+        except OutcomeUnknown as unknown:
+            queue.settle(unknown)
+            return True
+        if applied is None:
+            queue.lost.drop_defeated(session)
+            return False
+        applied.answer(applied.plan is not queue.lost.latest)
+        self._writer.committed(queue.session_id, applied.plan)
+        return True
+
+    async def _commit(self, lease: Lease, attempt: Attempt, chains: Sequence[Chain]) -> None:
+        """Store what is planned. It is finished even if callers go away: half of it would leave its result unknown."""
+        commands = [command for chain in chains for command in chain.commands]
+        ended = attempt.committed = asyncio.Event()
+        try:
+            multi, *queued, results = await lease.exchange([("MULTI",), *commands, ("EXEC",)])
+        except LOST as error:
+            self._lose(chains, error)
+            lease.is_broken = True
+        else:
+            is_whole = self._judge(chains, multi, queued, results)
+            lease.is_broken = not is_whole
+        finally:
+            attempt.committed = None
+            ended.set()
+
+    def _lose(self, chains: Sequence[Chain], error: Exception) -> None:
+        """Nobody knows what became of the commit."""
+        if not any(chain.plan.events for chain in chains):
+            raise error  # to remove sessions, or to remember answers, twice is to do it once
+        self._observer.unknown_exec()
+        for chain in chains:
+            if chain.plan.events:
+                chain.queue.trouble = chain.lost()
+            else:
+                chain.queue.trouble = Undone("the connection broke")
+
+    def _judge(self, chains: Sequence[Chain], multi: Reply, queued: Sequence[Reply], results: Reply) -> bool:
+        """Look at every reply, for Redis does not roll back; False if there was any error."""
+        if results is None:
+            for chain in chains:
+                chain.queue.trouble = Conflict()
+            return True
+        if isinstance(results, ResponseError):
+            failures = _failures(chains, queued)
+            self._refused(chains, failures, multi if isinstance(multi, ResponseError) else results)
+            return False
+        failures = _failures(chains, results)
+        for chain, failure in zip(chains, failures, strict=True):
+            self._applied(chain, failure)
+        return not any(failures)
+
+    def _refused(self, chains: Sequence[Chain], failures: Sequence[Exception | None], error: ResponseError) -> None:
+        """Nothing was applied: whose commands were at fault are told so, the others are tried again without them."""
+        is_somebodys = any(failures) and code_of(error) == "EXECABORT"
+        for chain, failure in zip(chains, failures, strict=True):
+            fault = failure if is_somebodys else error
+            if not isinstance(fault, ResponseError):
+                chain.queue.trouble = Undone("another session's commands were refused")
+            elif code_of(fault) in NOT_READY:
+                chain.queue.trouble = StoreUnavailable(f"Redis refused the change: {code_of(fault)}")
+            else:
+                chain.queue.settle(self._alarm(chain, "EXEC was refused", fault))
+
+    def _applied(self, chain: Chain, failure: Exception | None) -> None:
+        if failure is not None:
+            chain.queue.settle(self._alarm(chain, "EXEC was applied in part", failure))
+            return
+        self._writer.committed(chain.queue.session_id, chain.plan)
+        chain.answer()
+
+    def _alarm(self, chain: Chain, what: str, error: Exception) -> CommitBroken:
+        self._observer.broken_commit()
+        session_id = chain.queue.session_id
+        _log.critical("commit_broken", session_id=session_id, what=what, error=str(error))
+        alarm = CommitBroken(f"session {session_id}: {what}: {error}")
+        alarm.__cause__ = error
+        return alarm
+
+
+def _failures(chains: Sequence[Chain], replies: Sequence[Reply]) -> list[Exception | None]:
+    """Return the first error among the replies to each one's commands."""
+    rest = iter(replies)
+    own = [list(islice(rest, len(chain.commands))) for chain in chains]
+    return [next((reply for reply in part if isinstance(reply, Exception)), None) for part in own]
+
+
+def _looks(queues: Sequence[SessionQueue]) -> list[Command]:
+    commands: list[Command] = [("WATCH", *(queue.keys.session for queue in queues))]
+    for queue in queues:
+        commands.append(("GET", queue.keys.session))
+        asked = (call.request.request_id for call in queue.calls)
+        commands += [("GET", queue.keys.request_prefix + request_id) for request_id in asked if request_id]
+    commands.append(("TIME",))
+    return commands
+
+
+def _chain(queue: SessionQueue, replies: Iterator[Reply], now_us: int) -> Chain | None:
+    """Return the beginning of a chain; None if the session cannot be read, of which its callers have been told."""
+    found = next(replies)
+    requests = [next(replies) if call.request.request_id else None for call in queue.calls]
+    try:
+        reading = read_session(queue.session_id, found, now_us)
+        remembered = [None if reply is None else codec.decode_request(reply) for reply in checked(requests)]
+    except (ResponseError, codec.UnknownLayoutError) as error:
+        queue.settle(error)
+        return None
+    except StoreUnavailable as error:
+        queue.trouble = error
+        return None
+    if reading.problem is not None:
+        queue.trouble = reading.problem
+        return None
+    queue.version = _identity(reading.session)
+    return Chain(queue, reading, remembered)
+
+
+def _those_that_write(chains: Sequence[Chain]) -> list[Chain]:
+    """Return whose commands make the transaction; who does not fit goes with the next one."""
+    writing: list[Chain] = []
+    size = 0
+    for chain in chains:
+        queue = chain.queue
+        queue.bytes = chain.bytes
+        if not chain.commands:
+            # Nothing of it would defeat a commit of unknown outcome that is still on its way.
+            queue.settle(queue.lost.unknown() if queue.lost else None)
+        elif writing and size + chain.bytes > MOST_BYTES:
+            queue.put_off(queue.calls)
+        else:
+            writing.append(chain)
+            size += chain.bytes
+    return writing
+
+
+def _identity(session: Session | None) -> tuple[int, int, str] | None:
+    return None if session is None else (session.epoch, session.version, session.change_id)
+
+
+async def _unwatch(lease: Lease) -> None:
+    with contextlib.suppress(*LOST):
+        await lease.exchange([("UNWATCH",)])

@@ -1,0 +1,119 @@
+"""What servers and workers compose of the way to the audit trail, and of the service that reads it."""
+
+import asyncio
+from typing import Final, NamedTuple
+
+from synckairos.adapters.dramatiq.bell import DramatiqBell
+from synckairos.adapters.dramatiq.broker import open_broker
+from synckairos.adapters.ids import new_change_id
+from synckairos.adapters.postgres.database import Database
+from synckairos.adapters.postgres.options import database_options
+from synckairos.adapters.postgres.trail.absent import AbsentAuditTrail
+from synckairos.adapters.postgres.trail.reader import PostgresAuditReader
+from synckairos.adapters.redis.connections import RedisConnections
+from synckairos.adapters.redis.counters import RedisLedger
+from synckairos.adapters.redis.keys import Keys, partition_of
+from synckairos.adapters.redis.outbox import RedisOutbox
+from synckairos.adapters.redis.unwritten import RedisUnwritten
+from synckairos.application.audit import AuditReader
+from synckairos.application.doorbell import Doorbell
+from synckairos.application.errors import AuditUnavailable
+from synckairos.application.observers import PipelineObserver
+from synckairos.application.pipeline_status import PipelineReport
+from synckairos.application.ports import AuthorityClock, SessionStore
+from synckairos.application.recovery import Recovery
+from synckairos.rpc.audit_servicer import AuditServicer
+from synckairos.rpc.server import Health
+from synckairos.settings import Settings
+
+BROKER_TIMEOUT_S = 2.0
+DATABASE_PATIENCE_S = 2.0
+"""For saying how the pipeline is doing; a database that hangs counts as one that is away."""
+
+
+class PipelineParts(NamedTuple):
+    """The parts, put together but not running; the bell is to be closed."""
+
+    outbox: RedisOutbox
+    ledger: RedisLedger
+    bell: DramatiqBell
+    doorbell: Doorbell
+
+
+def pipeline_parts(
+    settings: Settings, connections: RedisConnections, keys: Keys, observer: PipelineObserver
+) -> PipelineParts:
+    """Put the parts together; nothing is connected yet."""
+    broker = open_broker(settings.broker.get_secret_value(), timeout_s=BROKER_TIMEOUT_S)
+    outbox = RedisOutbox(connections, keys)
+    bell = DramatiqBell(broker, keys.prefix)
+    doorbell = Doorbell(bell, outbox, partition_of, observer)
+    return PipelineParts(outbox, RedisLedger(connections, keys), bell, doorbell)
+
+
+def pipeline_report(parts: PipelineParts, database: Database | None) -> PipelineReport:
+    """Return what tells how the pipeline is doing; without a database, that there is none."""
+    if database is None:
+        return PipelineReport(parts.outbox, parts.ledger, None, None)
+
+    async def check() -> None:
+        try:
+            async with asyncio.timeout(DATABASE_PATIENCE_S):
+                health = await database.health()
+        except TimeoutError as error:
+            raise AuditUnavailable("the database does not answer") from error
+        if not health.is_up:
+            raise AuditUnavailable(f"the database cannot be used: {health.problem}")
+
+    return PipelineReport(parts.outbox, parts.ledger, parts.bell, check)
+
+
+LOOK_S: Final = 2.0
+"""Between two looks at whether the trail can be read."""
+PATIENCE_S: Final = 5.0
+"""For one look; a database that hangs counts as one that is away."""
+_NOBODY: Final = "00000000-0000-0000-0000-000000000000"
+
+
+class AuditParts(NamedTuple):
+    """The parts; nothing is connected yet, and the database, if there is one, is to be closed."""
+
+    servicer: AuditServicer
+    reader: AuditReader
+    database: Database | None
+
+
+def audit_parts(
+    settings: Settings,
+    store: SessionStore,
+    clock: AuthorityClock,
+    pipeline: PipelineParts,
+    connections: RedisConnections,
+    keys: Keys,
+) -> AuditParts:
+    """Put the parts together; raises DatabaseOptionsError for a database that can never be reached like this."""
+    database = None if settings.database_url is None else Database(database_options(settings))
+    reader = AbsentAuditTrail() if database is None else PostgresAuditReader(database)
+    recovery = Recovery(store, reader, RedisUnwritten(connections, keys), settings.lifetimes, new_change_id)
+    servicer = AuditServicer(reader, pipeline_report(pipeline, database), recovery, clock.now_us)
+    return AuditParts(servicer, reader, database)
+
+
+async def tell_health(reader: AuditReader, health: Health) -> None:
+    """Keep telling whether the trail can be read: tables and all, not only a server that answers."""
+    told: bool | None = None
+    while True:
+        is_ready = await _can_be_read(reader)
+        if is_ready is not told:
+            await health.set_audit(is_ready=is_ready)
+            told = is_ready
+        await asyncio.sleep(LOOK_S)
+
+
+async def _can_be_read(reader: AuditReader) -> bool:
+    try:
+        async with asyncio.timeout(PATIENCE_S):
+            await reader.latest([_NOBODY])
+    except (AuditUnavailable, TimeoutError):
+        return False
+    return True

@@ -1,0 +1,278 @@
+"""The composition root of a server: everything is opened, connected and closed here, in one order and its reverse."""
+
+import asyncio
+import contextlib
+import gc
+import random
+import signal
+from collections.abc import Awaitable, Callable, Coroutine, Sequence
+from typing import Any, Final
+
+import structlog
+from prometheus_client import start_http_server
+
+from synckairos.adapters.ids import new_change_id, new_session_id
+from synckairos.adapters.redis.clock import EstimatedClock
+from synckairos.adapters.redis.connections import RedisConnections
+from synckairos.adapters.redis.feed import RedisFeed
+from synckairos.adapters.redis.identity import RedisGuard
+from synckairos.adapters.redis.indexes import RedisDeadlineIndex, RedisSessionIndex
+from synckairos.adapters.redis.keys import Keys
+from synckairos.adapters.redis.memory import RedisMemory
+from synckairos.adapters.redis.store import RedisSessionStore
+from synckairos.adapters.redis.store.writes import CommitWriter
+from synckairos.application.audit import AuditReader
+from synckairos.application.backlog import BacklogLimit
+from synckairos.application.errors import StoreUnavailable
+from synckairos.application.expiry import Sweep
+from synckairos.application.listing import Listing
+from synckairos.application.sessions import Sessions
+from synckairos.application.watching import Watching
+from synckairos.composition.parts import PipelineParts, audit_parts, pipeline_parts, tell_health
+from synckairos.rpc.command_servicer import CommandServicer
+from synckairos.rpc.interceptor import CallInterceptor, CallJournal
+from synckairos.rpc.server import AUDIT_SERVICE, SESSION_SERVICE, TIME_SERVICE, Health, build_server, stop_server
+from synckairos.rpc.session_commands import SessionCommands
+from synckairos.rpc.session_servicer import SessionServicer
+from synckairos.rpc.time_servicer import TimeServicer
+from synckairos.rpc.watch_servicer import WatchServicer
+from synckairos.settings import Settings, split_address
+from synckairos.telemetry import Metrics
+
+GC_THRESHOLDS: Final = (20_000, 20, 20)
+RETRY_AFTER_MS: Final = (100, 2_000)
+"""Bounds of the pause a drained stream is asked to make, spread so that the others are not stormed."""
+
+_log = structlog.get_logger(__name__)
+
+
+class AddressInUseError(Exception):
+    """The address to listen on is taken."""
+
+
+class Server:
+    """A whole server process: Redis, sweep, streams, gRPC and health."""
+
+    def __init__(self, settings: Settings, metrics: Metrics | None = None, *, reuse_port: bool = False) -> None:
+        self._settings = settings
+        self._metrics = metrics or Metrics()
+        self._reuse_port = reuse_port
+        self._exit = contextlib.AsyncExitStack()
+        self._tasks: list[asyncio.Task[None]] = []
+        self.port = 0
+
+    @property
+    def address(self) -> str:
+        """Where it listens, as host:port."""
+        host, _ = split_address(self._settings.listen)
+        return f"[{host}]:{self.port}" if ":" in host else f"{host}:{self.port}"
+
+    async def start(self) -> None:
+        """Open everything, in order: store, tasks, gRPC, health.
+
+        Raises AddressInUseError, StoreLayoutError. A store that cannot be reached does not stop the start: the
+        server answers UNAVAILABLE and NOT_SERVING until it can.
+        """
+        try:
+            await self._start()
+        except BaseException:
+            await self._exit.aclose()
+            raise
+
+    async def stop(self) -> None:
+        """Close everything in the reverse order, calls under way first finished within the grace."""
+        await self._exit.aclose()
+
+    async def _start(self) -> None:
+        settings, metrics = self._settings, self._metrics
+        url = settings.redis_url.get_secret_value()
+        keys = Keys(settings.redis_prefix)
+        connections = RedisConnections(
+            url,
+            limit=settings.redis_max_connections,
+            wait_s=settings.redis_timeout_s,
+            connect_timeout_s=settings.redis_timeout_s,
+            exchange_timeout_s=settings.redis_timeout_s,
+        )
+        self._exit.push_async_callback(connections.close)
+        clock = EstimatedClock(on_step_back=metrics.clock_step_back)
+        guard = RedisGuard(connections, keys, new_change_id)
+        writer = CommitWriter(
+            settings.lifetimes, event_window=settings.event_window, request_ttl_ms=settings.request_ttl_s * 1_000
+        )
+        store = RedisSessionStore(connections, keys, guard, writer, clock, metrics)
+        feed = RedisFeed(url, connections, keys, connect_timeout_s=settings.redis_timeout_s)
+        limit = BacklogLimit(metrics)
+        sessions = Sessions(store, settings.lifetimes, new_change_id, new_session_id, limit.require)
+        watching = Watching(sessions, feed, clock, metrics, guard.require)
+        index = RedisDeadlineIndex(connections, keys, settings.lifetimes)
+        sweep = Sweep(store, index, clock, settings.lifetimes, new_change_id, metrics)
+        writer.on_commit(sweep.note_commit)
+        pipeline = pipeline_parts(settings, connections, keys, metrics)
+        self._exit.push_async_callback(pipeline.bell.close)
+        audit = audit_parts(settings, store, clock, pipeline, connections, keys)
+        if audit.database is not None:
+            self._exit.push_async_callback(audit.database.close)
+        await self._open_store(guard, store)
+
+        self._exit.push_async_callback(watching.stop)
+        self._exit.push_async_callback(sweep.stop)
+        self._exit.push_async_callback(self._cancel_tasks)
+        probe = _Probe(store, RedisMemory(connections), limit)
+        for name, work in (
+            ("guard", guard.watch(probe, may_init=settings.store_init == "auto")),
+            ("feed", feed.listen(watching.hint)),
+            ("poll", watching.poll()),
+            ("sweep", sweep.run()),
+        ):
+            self._run(name, work)
+        self._run_doorbell(pipeline, writer)
+
+        commands = SessionCommands(sessions)
+        watch_servicer = WatchServicer(watching, settings.stream_stall_s)
+        command_servicer = CommandServicer(commands, CallJournal(metrics), new_change_id, settings.stream_stall_s)
+        servicers = {
+            SESSION_SERVICE: (
+                SessionServicer(commands, Listing(sessions, RedisSessionIndex(connections, keys))),
+                watch_servicer,
+                command_servicer,
+            ),
+            TIME_SERVICE: (TimeServicer(clock),),
+            AUDIT_SERVICE: (audit.servicer,),
+        }
+        streaming = (watch_servicer, command_servicer)
+        await self._serve(servicers, guard, watching, streaming, audit.reader)
+
+    def _run_doorbell(self, pipeline: PipelineParts, writer: CommitWriter) -> None:
+        if self._settings.database_url is None:
+            _log.warning("no_audit_trail", problem="without SYNCKAIROS_DATABASE_URL nobody is told to empty the outbox")
+            return
+        writer.on_commit(pipeline.doorbell.note_commit)
+        self._run("doorbell", pipeline.doorbell.run())
+        self._run("outboxes", pipeline.doorbell.look())
+
+    async def _open_store(self, guard: RedisGuard, store: RedisSessionStore) -> None:
+        try:
+            await guard.open(may_init=self._settings.store_init == "auto")
+            await store.now_us()
+        except StoreUnavailable as error:
+            _log.warning("store_not_ready", problem=str(error))
+
+    async def _serve(
+        self,
+        servicers: dict[Any, Any],
+        guard: RedisGuard,
+        watching: Watching,
+        streaming: Sequence[WatchServicer | CommandServicer],
+        trail: AuditReader,
+    ) -> None:
+        settings = self._settings
+        health = Health()
+        calls = CallInterceptor(self._metrics, new_change_id)
+        server = build_server(servicers, [calls], health, reuse_port=self._reuse_port)
+        try:
+            self.port = server.add_insecure_port(settings.listen)
+        except RuntimeError as error:
+            raise AddressInUseError(f"{settings.listen} cannot be listened on: is another server running?") from error
+        ready_changes: asyncio.Queue[bool] = asyncio.Queue()
+        guard.on_change(ready_changes.put_nowait)
+        await health.set(is_ready=guard.is_ready)
+        await health.set_audit(is_ready=False)
+        self._run("health", _follow(ready_changes, lambda is_ready: health.set(is_ready=is_ready)))
+        self._run("audit health", tell_health(trail, health))
+        await server.start()
+        self._exit.push_async_callback(stop_server, server, lambda: calls.under_way, settings.drain_grace_s)
+
+        async def drain() -> None:
+            await health.drain()
+            for servicer in streaming:
+                servicer.drain()
+            watching.drain(lambda: random.randint(*RETRY_AFTER_MS))  # noqa: S311 - spreads the load, not a secret
+            # What arrives while the server closes is cut off by gRPC without an answer: let clients turn away first.
+            await asyncio.sleep(settings.drain_delay_s)
+
+        self._exit.push_async_callback(drain)
+        if settings.metrics_listen:
+            host, port = split_address(settings.metrics_listen)
+            try:
+                http, thread = start_http_server(port, host, self._metrics.registry)
+            except OSError as error:
+                raise AddressInUseError(f"{settings.metrics_listen} cannot be listened on: {error.strerror}") from error
+            self._exit.callback(thread.join)
+            self._exit.callback(http.shutdown)
+        _log.info("serving", address=self.address, ready=guard.is_ready)
+
+    def _run(self, name: str, work: Coroutine[Any, Any, None]) -> None:
+        task = asyncio.create_task(work, name=name)
+        task.add_done_callback(_report_death)
+        self._tasks.append(task)
+
+    async def _cancel_tasks(self) -> None:
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+
+
+class _Probe:
+    """Reads the store's clock, and how full it is."""
+
+    def __init__(self, store: RedisSessionStore, memory: RedisMemory, limit: BacklogLimit) -> None:
+        self._store = store
+        self._memory = memory
+        self._limit = limit
+
+    async def __call__(self) -> None:
+        await self._store.now_us()
+        self._limit.note(await self._memory.share())
+
+
+def _report_death(task: asyncio.Task[None]) -> None:
+    if not task.cancelled() and task.exception() is not None:
+        _log.critical("task_died", task=task.get_name(), exc_info=task.exception())
+
+
+async def _follow(changes: asyncio.Queue[bool], act: Callable[[bool], Awaitable[None]]) -> None:
+    while True:
+        await act(await changes.get())
+
+
+def stop_requested() -> asyncio.Event:
+    """Return an event that the first SIGINT or SIGTERM sets; a second one ends the process at once."""
+    event = asyncio.Event()
+    loop = asyncio.get_running_loop()
+
+    def on_signal(number: int) -> None:
+        if event.is_set():
+            signal.signal(number, signal.SIG_DFL)
+            signal.raise_signal(number)
+        event.set()
+
+    for number in (signal.SIGINT, signal.SIGTERM):
+        loop.add_signal_handler(number, on_signal, number)
+    return event
+
+
+def _calm_collector() -> None:
+    """Spare the garbage collector what lives as long as the process, and let it come less often.
+
+    A call leaves no cycles behind; what it allocates would set off a collection every few calls.
+    """
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(*GC_THRESHOLDS)
+
+
+async def serve(
+    settings: Settings, *, reuse_port: bool = False, on_started: Callable[[Server], None] = lambda _: None
+) -> None:
+    """Run a server until it is asked to stop."""
+    stop = stop_requested()
+    server = Server(settings, reuse_port=reuse_port)
+    await server.start()
+    _calm_collector()
+    try:
+        on_started(server)
+        await stop.wait()
+        _log.info("stopping")
+    finally:
+        await server.stop()

@@ -1,0 +1,201 @@
+"""Around every call, and every command of a stream: its id in the log, its metrics, its errors as statuses."""
+
+import inspect
+import time
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Final, Protocol
+
+import grpc
+import structlog
+from google.protobuf.message import DecodeError, Message
+from google.rpc import status_pb2
+from grpc.aio import ServicerContext
+from grpc_status import rpc_status
+
+from synckairos.application.ports import NewId
+from synckairos.domain.errors import FieldViolation, InvalidField
+from synckairos.rpc.statuses import is_expected, reason_of, status_of
+
+REQUEST_ID_HEADER: Final = "x-request-id"
+MAX_REQUEST_ID: Final = 64
+SLOW_S: Final = 0.5
+DEFAULT_DEADLINE_S: Final = 10.0
+MAX_DEADLINE_S: Final = 3_600.0
+
+UNREADABLE: Final = FieldViolation("request", "cannot be read as the method's request")
+
+_log = structlog.get_logger("synckairos.access")
+
+if TYPE_CHECKING:
+    # grpcio's classes are generic in the stubs only.
+    Context = ServicerContext[Any, Any]
+    Handler = grpc.RpcMethodHandler[Any, Any]
+else:
+    Context = ServicerContext
+    Handler = grpc.RpcMethodHandler
+
+Behaviour = Callable[[Any, Context], Awaitable[Any]]
+
+
+class CallObserver(Protocol):
+    """Hears of every finished call."""
+
+    def call(self, method: str, code: str, reason: str, seconds: float) -> None:
+        """A call has ended."""
+
+
+@dataclass(slots=True)
+class MalformedRequest:
+    """Stands for a request whose bytes could not be read."""
+
+    why: str
+
+
+def reader(message: type[Message]) -> Callable[[bytes], Message | MalformedRequest]:
+    """Return a deserializer that leaves it to the call to refuse bytes it cannot read."""
+
+    def read(encoded: bytes) -> Message | MalformedRequest:
+        try:
+            return message.FromString(encoded)
+        except DecodeError as error:
+            return MalformedRequest(str(error))
+
+    return read
+
+
+class CallJournal:
+    """What is told about calls, and about the commands of a stream as if they were calls."""
+
+    def __init__(self, observer: CallObserver) -> None:
+        self._observer = observer
+
+    def refusal(
+        self, method: str, error: Exception, request_id: str, **more: str
+    ) -> tuple[grpc.StatusCode, status_pb2.Status]:
+        """Return what an error is answered with; the log has `more` beside it."""
+        code, status = status_of(error, request_id)
+        if not is_expected(error):
+            _log.error("call_broke", method=method, request_id=request_id, exc_info=error, **more)
+        else:
+            reason = reason_of(error)
+            _log.debug("call_refused", method=method, request_id=request_id, code=code.name, reason=reason, **more)
+        return code, status
+
+    def ended(self, method: str, failure: BaseException | None, seconds: float, *, is_stream: bool = False) -> None:
+        """Measure a call that has ended, well or with a failure; of streams no length is slow."""
+        code, reason = _outcome(failure)
+        self._observer.call(method, code, reason, seconds)
+        if seconds >= SLOW_S and code != "CANCELLED" and not is_stream:
+            _log.info("call_slow", method=method, code=code, reason=reason, ms=round(seconds * 1_000, 1))
+
+
+class CallInterceptor(grpc.aio.ServerInterceptor):
+    """Gives every call, unary or streaming, an id, a log line, a measurement and an answer to its errors."""
+
+    def __init__(self, observer: CallObserver, new_id: NewId) -> None:
+        self._journal = CallJournal(observer)
+        self._new_id = new_id
+        self.under_way = 0
+        """Calls that have begun and whose answers are not sent, but for health and reflection, which clients end."""
+        self._wrapped: dict[tuple[str, Any], Handler] = {}
+
+    async def intercept_service(
+        self,
+        continuation: Callable[[grpc.HandlerCallDetails], Awaitable[Handler | None]],
+        handler_call_details: grpc.HandlerCallDetails,
+    ) -> Handler | None:
+        """Return the method's handler with everything around it."""
+        handler: Any = await continuation(handler_call_details)
+        if handler is None:
+            return None
+        key = (handler_call_details.method, handler.unary_unary or handler.unary_stream or handler.stream_stream)
+        wrapped = self._wrapped.get(key)
+        if wrapped is None:
+            wrapped = self._wrapped[key] = self._wrap(handler_call_details.method, handler)
+        return wrapped
+
+    def _wrap(self, method: str, handler: Any) -> Handler:  # noqa: ANN401 - grpcio's handlers are untyped tuples
+        if handler.unary_unary is not None:
+            make, inner, is_stream = grpc.unary_unary_rpc_method_handler, handler.unary_unary, False
+        elif handler.unary_stream is not None and not inspect.isasyncgenfunction(handler.unary_stream):
+            make, inner, is_stream = grpc.unary_stream_rpc_method_handler, handler.unary_stream, True
+        elif handler.stream_stream is not None and not inspect.isasyncgenfunction(handler.stream_stream):
+            make, inner, is_stream = grpc.stream_stream_rpc_method_handler, handler.stream_stream, True
+        else:
+            # The library's reflection streams by generators and answers for itself.
+            wrapped: Handler = handler
+            return wrapped
+        around = self._around(method, inner, is_stream=is_stream)
+        result: Handler = make(
+            around,
+            request_deserializer=handler.request_deserializer,
+            response_serializer=handler.response_serializer,
+        )
+        return result
+
+    def _around(self, method: str, inner: Behaviour, *, is_stream: bool) -> Behaviour:
+        counted = int(not method.startswith("/grpc."))
+
+        def ended(_context: Context) -> None:
+            self.under_way -= counted
+
+        async def call(request: Any, context: Context) -> Any:  # noqa: ANN401 - any message
+            started = time.perf_counter()
+            failure: BaseException | None = None
+            self.under_way += counted
+            # Not when the handler returns: its answer is sent after that.
+            context.add_done_callback(ended)  # type: ignore[arg-type] # the stubs want a class of their own
+            try:
+                return await inner(_readable(request), context)
+            except (grpc.aio.AbortError, GeneratorExit):
+                raise
+            except Exception as error:
+                failure = error
+                return await self._answer(method, context, error)
+            except BaseException as error:
+                failure = error
+                raise
+            finally:
+                self._journal.ended(method, failure, time.perf_counter() - started, is_stream=is_stream)
+
+        return call
+
+    async def _answer(self, method: str, context: Context, error: Exception) -> None:
+        if isinstance(error, grpc.aio.InternalError):
+            # The peer went away while a message was being written: there is nobody to answer.
+            raise error
+        request_id = request_id_of(context, self._new_id)
+        code, status = self._journal.refusal(method, error, request_id)
+        # Trailers set on the context would be replaced by those given here.
+        trailers = (*rpc_status.to_status(status).trailing_metadata, (REQUEST_ID_HEADER, request_id))
+        await context.abort(code, status.message, trailers)
+
+
+def request_id_of(context: Context, new_id: NewId) -> str:
+    """Return the id a call goes by in the log: its client's, else a new one."""
+    for key, value in context.invocation_metadata() or ():
+        if key == REQUEST_ID_HEADER and 0 < len(value) <= MAX_REQUEST_ID:
+            return str(value)
+    return new_id()
+
+
+def _outcome(failure: BaseException | None) -> tuple[str, str]:
+    """Return the code and the reason a call is measured under."""
+    if failure is None:
+        return "OK", ""
+    if isinstance(failure, Exception) and not isinstance(failure, grpc.aio.InternalError):
+        return status_of(failure, "")[0].name, reason_of(failure)
+    return "CANCELLED", ""
+
+
+def _readable(request: Any) -> Any:  # noqa: ANN401 - any message
+    if isinstance(request, MalformedRequest):
+        raise InvalidField([UNREADABLE])
+    return request
+
+
+def deadline_of(context: Context) -> float:
+    """Return until when (monotonic seconds) a call may take; 10 s from now if its client does not say."""
+    left: float | None = context.time_remaining()
+    return time.monotonic() + (DEFAULT_DEADLINE_S if left is None else min(left, MAX_DEADLINE_S))

@@ -1,0 +1,29 @@
+"""What a worker does, for a test that wants it done now and in its own process."""
+
+from collections.abc import Sequence
+
+from synckairos.adapters.postgres.database import Database
+from synckairos.adapters.postgres.options import database_options
+from synckairos.adapters.postgres.trail.writer import PostgresAuditTrail
+from synckairos.adapters.redis.connections import RedisConnections
+from synckairos.adapters.redis.keys import PARTITIONS, Keys
+from synckairos.adapters.redis.outbox import RedisOutbox
+from synckairos.application.audit import AuditRecord
+from synckairos.settings import Settings
+
+COUNT = 1_000
+
+
+async def drain(settings: Settings, lost: Sequence[AuditRecord] = ()) -> None:
+    """Write what is in the outboxes to the trail, and records of what is not in the store."""
+    connections = RedisConnections(settings.redis_url.get_secret_value(), limit=2)
+    database = Database(database_options(settings)._replace(pool_min=0))
+    outbox = RedisOutbox(connections, Keys(settings.redis_prefix))
+    try:
+        await PostgresAuditTrail(database).write(list(lost))
+        while entries := (await outbox.read(range(PARTITIONS), COUNT)).entries:
+            await PostgresAuditTrail(database).write([entry.record for entry in entries if entry.record is not None])
+            await outbox.remove(entries)
+    finally:
+        await database.close()
+        await connections.close()

@@ -1,0 +1,78 @@
+"""Breaks a deployment for a while by a seeded schedule, and judges what was recorded.
+
+python -m testing.robustness [--seconds 600] [--seed N] [--out DIR]
+python -m testing.robustness --judge FILE
+"""
+
+import shutil
+import sys
+import time
+from pathlib import Path
+from typing import Annotated
+
+import msgspec
+import typer
+import uvloop
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
+
+from testing.robustness.deployment import HEALTHY, Deployment, deployment_of_its_own
+from testing.robustness.history import History, read, write
+from testing.robustness.recording import Play, record
+from testing.robustness.report import report_of, show
+from testing.robustness.schedule import schedule
+from testing.robustness.verdict import judge
+
+SERVERS = 3
+
+
+async def play(seed: int, seconds: float, progress: Progress, logs: Path) -> History:
+    """Record a run on a deployment of its own."""
+    task = progress.add_task("starting", total=seconds)
+
+    def on_progress(gone: float, what: str) -> None:
+        progress.update(task, completed=gone, description=what)
+
+    async with deployment_of_its_own() as deployment:
+        await deployment.start(SERVERS, worker=HEALTHY)
+        run = Play(seed, seconds, schedule(seed, seconds, SERVERS))
+        try:
+            return await record(deployment, run, on_progress=on_progress)
+        finally:
+            _keep_logs(deployment, logs)
+
+
+def _keep_logs(deployment: Deployment, logs: Path) -> None:
+    """Copy what the processes have said."""
+    logs.mkdir(parents=True, exist_ok=True)
+    for log in (*(one.log for one in deployment.servers), *(one.log for one in deployment.workers)):
+        if log.exists():
+            shutil.copy(log, logs)
+
+
+def main(
+    seconds: Annotated[float, typer.Option(help="How long the faults go on.")] = 600.0,
+    seed: Annotated[int, typer.Option(help="Of the schedule and of the callers; 0 takes a new one.")] = 0,
+    out: Annotated[Path, typer.Option(help="Where the recording and the report go.")] = Path("build/robustness"),
+    judged: Annotated[Path | None, typer.Option("--judge", help="Judge a recording again, and play nothing.")] = None,
+) -> None:
+    """Play and judge; ends with 1 if a promise was broken."""
+    console = Console()
+    if judged is not None:
+        history = read(judged)
+    else:
+        seed = seed or time.time_ns() % 1_000_000 + 1
+        columns = (TextColumn("{task.description:<24}"), BarColumn(), TimeElapsedColumn())
+        with Progress(*columns, console=Console(stderr=True), transient=True) as progress:
+            history = uvloop.run(play(seed, seconds, progress, out / f"{seed}-logs"))
+        write(history, out / f"{seed}.jsonl")
+    violations = judge(history)
+    report = report_of(history, violations)
+    show(report, console)
+    out.mkdir(parents=True, exist_ok=True)
+    (out / f"{report.seed}.json").write_bytes(msgspec.json.format(msgspec.json.encode(report), indent=2))
+    sys.exit(1 if violations else 0)
+
+
+if __name__ == "__main__":
+    typer.run(main)

@@ -1,0 +1,56 @@
+"""What the stores hold once nothing moves any more."""
+
+from collections.abc import Iterable
+
+import asyncpg
+
+from synckairos.adapters.redis import codec
+from synckairos.adapters.redis.connections import RedisConnections
+from synckairos.adapters.redis.keys import Keys
+from synckairos.adapters.redis.outbox import RedisOutbox
+from testing.robustness.history import Row, Stored
+
+_ROWS = """
+SELECT session_id::text, epoch, version, id::text AS change_id, request_id, event_type AS type, cause, actor, reason,
+    coalesce(participant_id::text, '') AS participant_id, coalesce(group_id::text, '') AS group_id,
+    (extract(epoch FROM "timestamp") * 1000)::bigint AS occurred_ms,
+    (extract(epoch FROM fired_at) * 1000)::bigint AS fired_ms, is_fork, state_snapshot::text AS snapshot
+FROM sync_events ORDER BY session_id, epoch, version, id
+"""
+
+
+async def read_rows(database_url: str) -> list[Row]:
+    """Return every event in PostgreSQL."""
+    connection = await asyncpg.connect(database_url)
+    try:
+        return [Row(**dict(record)) for record in await connection.fetch(_ROWS)]
+    finally:
+        await connection.close()
+
+
+async def read_stored(redis_url: str, session_ids: Iterable[str]) -> list[Stored]:
+    """Return what Redis holds of these sessions."""
+    connections = RedisConnections(redis_url, limit=1)
+    try:
+        return [one for session_id in session_ids if (one := await _stored(connections, session_id)) is not None]
+    finally:
+        await connections.close()
+
+
+async def _stored(connections: RedisConnections, session_id: str) -> Stored | None:
+    keys = Keys().of(session_id)
+    encoded, entries = await connections.run([("GET", keys.session), ("XRANGE", keys.events, "-", "+")])
+    if encoded is None:
+        return None
+    head = codec.decode_head(encoded)
+    heads = [codec.event_head(fields[1]) for _, fields in entries]
+    return Stored(session_id, head.epoch, head.version, head.change_id, [(one.version, one.change_id) for one in heads])
+
+
+async def outbox_length(redis_url: str) -> int:
+    """Return how many events wait for PostgreSQL."""
+    connections = RedisConnections(redis_url, limit=1)
+    try:
+        return (await RedisOutbox(connections, Keys()).backlog()).length
+    finally:
+        await connections.close()

@@ -1,0 +1,40 @@
+"""The judge: a pure function of what was recorded."""
+
+from testing.robustness.branches import Branches
+from testing.robustness.checks_availability import check_availability
+from testing.robustness.checks_calls import check_calls
+from testing.robustness.checks_deadlines import check_deadlines
+from testing.robustness.checks_durability import check_durability
+from testing.robustness.checks_ends import check_ends
+from testing.robustness.checks_promptness import check_promptness
+from testing.robustness.checks_refusals import check_refusals
+from testing.robustness.checks_sessions import check_sessions
+from testing.robustness.checks_stops import check_stops
+from testing.robustness.checks_streams import check_streams
+from testing.robustness.checks_views import check_views
+from testing.robustness.history import History
+from testing.robustness.operations import operations
+from testing.robustness.promises import Promise, Violation
+
+
+def judge(history: History) -> list[Violation]:
+    """Return every promise that was broken, and how."""
+    branches, asked = Branches(history), operations(history)
+    return [
+        *check_calls(history, branches, asked),
+        *check_refusals(history, branches, asked),
+        *check_sessions(branches, asked),
+        *check_deadlines(history, branches),
+        *check_durability(history, branches),
+        *check_streams(history, branches),
+        *check_ends(history, branches, asked),
+        *check_views(history, branches),
+        *check_promptness(history),
+        *check_availability(history),
+        *check_stops(history, asked),
+    ]
+
+
+def broken(history: History) -> set[Promise]:
+    """Return the promises that a history breaks."""
+    return {violation.promise for violation in judge(history)}

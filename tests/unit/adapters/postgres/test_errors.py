@@ -1,0 +1,106 @@
+"""What asyncpg raises, by name: which of it is worth another try, and which data will never be taken."""
+
+import ssl
+
+import asyncpg
+import pytest
+
+from synckairos.adapters.postgres import errors
+from synckairos.adapters.postgres.errors import named_error, naming_errors
+from synckairos.application.errors import AuditRefused, AuditUnavailable
+
+REFUSED = {errors.DataInvalid, errors.ConstraintViolated}
+
+
+def refused_with(sqlstate: str, **fields: str) -> asyncpg.PostgresError:
+    """Return the server's error with this SQLSTATE."""
+    return asyncpg.PostgresError.new({"C": sqlstate, "M": "anna's secret", **fields})
+
+
+@pytest.mark.parametrize(
+    ("sqlstate", "kind"),
+    [
+        ("08006", errors.ConnectionFailed),
+        ("22021", errors.DataInvalid),
+        ("22P05", errors.DataInvalid),
+        ("23505", errors.ConstraintViolated),
+        ("23502", errors.SchemaMismatch),
+        ("23514", errors.SchemaMismatch),
+        ("23503", errors.ConstraintViolated),
+        ("25006", errors.ReadOnlyDatabase),
+        ("28P01", errors.LoginRefused),
+        ("28000", errors.LoginRefused),
+        ("3D000", errors.DatabaseMissing),
+        ("3F000", errors.SchemaMismatch),
+        ("40001", errors.Conflicted),
+        ("40P01", errors.Conflicted),
+        ("42P01", errors.SchemaMismatch),
+        ("42703", errors.SchemaMismatch),
+        ("42501", errors.PrivilegeMissing),
+        ("53100", errors.OutOfResources),
+        ("53300", errors.OutOfResources),
+        ("55P03", errors.Conflicted),
+        ("57014", errors.StatementTimedOut),
+        ("57P01", errors.ConnectionFailed),
+        ("57P03", errors.ConnectionFailed),
+        ("54000", errors.DatabaseUnavailable),
+        ("58030", errors.DatabaseUnavailable),
+        ("XX000", errors.DatabaseUnavailable),
+        ("ZZ999", errors.DatabaseUnavailable),
+    ],
+)
+def test_what_the_server_says_has_a_name(sqlstate: str, kind: type[Exception]) -> None:
+    """By SQLSTATE alone; of classes 22 and 23, what no data can be blamed for is not."""
+    named = named_error(refused_with(sqlstate), "audit: add events")
+
+    assert type(named) is kind
+    assert named.sqlstate == sqlstate
+    assert isinstance(named, AuditRefused if kind in REFUSED else AuditUnavailable)
+    assert f"[{sqlstate}] (audit: add events)" in str(named)
+    assert "secret" not in str(named)
+
+
+def test_a_broken_rule_is_named() -> None:
+    """The rule is the schema's own; the row, which PostgreSQL tells as well, is not."""
+    named = named_error(refused_with("23514", n="sync_events_clock", D="Failing row contains (anna)"))
+
+    assert type(named) is errors.ConstraintViolated
+    assert "sync_events_clock" in str(named)
+    assert "anna" not in str(named)
+
+
+@pytest.mark.parametrize(
+    ("error", "kind"),
+    [
+        (asyncpg.DataError("invalid input for query argument $1: 'secret'"), errors.DataInvalid),
+        (UnicodeEncodeError("utf-8", "secret", 0, 1, "no"), errors.DataInvalid),
+        (OverflowError("secret"), errors.DataInvalid),
+        (TimeoutError(), errors.NoAnswer),
+        (ConnectionRefusedError("secret"), errors.ConnectionFailed),
+        (asyncpg.InterfaceError("connection is closed: secret"), errors.ConnectionFailed),
+        (asyncpg.InternalClientError("secret"), errors.ConnectionFailed),
+        (ConnectionError("PostgreSQL server at secret rejected SSL upgrade"), errors.TlsRefused),
+        (ssl.SSLCertVerificationError(1, "secret"), errors.TlsRefused),
+    ],
+)
+def test_what_happens_on_the_way_has_a_name(error: Exception, kind: type[Exception]) -> None:
+    """Without the values and addresses that the texts of others may hold."""
+    named = named_error(error)
+
+    assert type(named) is kind
+    assert "secret" not in str(named)
+
+
+def test_what_has_nothing_to_do_with_the_database_passes() -> None:
+    """A mistake of ours stays one."""
+    assert named_error(KeyError("ours")) is None
+    with pytest.raises(KeyError), naming_errors("anything"):
+        raise KeyError("ours")
+
+
+def test_the_cause_is_kept() -> None:
+    """For whoever has to look deeper."""
+    with pytest.raises(errors.ConnectionFailed) as raised, naming_errors("one"):
+        raise ConnectionResetError
+
+    assert isinstance(raised.value.__cause__, ConnectionResetError)

@@ -1,0 +1,210 @@
+"""Migration files and what is made of them, without a database."""
+
+import re
+import socket
+import ssl
+from pathlib import Path
+
+import asyncpg
+import pytest
+
+from synckairos.adapters.postgres.conditions import explain, place_of
+from synckairos.adapters.postgres.schema.files import MigrationError, create_migration, read_migrations
+from synckairos.adapters.postgres.schema.history import Applied, Entry, State, compare, latest, pending, problems
+from synckairos.cli.migration import migrations_folder
+
+GOOD = "-- why\n-- migrate:up\nCREATE TABLE one (id int);\n-- migrate:down\nDROP TABLE one;\n"
+URL = "postgresql://keeper:s3cret%21@db.example:6432/audit"
+
+
+def test_a_file_has_two_ways(tmp_path: Path) -> None:
+    """Each with the line it begins in, and in a transaction unless it says otherwise."""
+    (tmp_path / "012_one.sql").write_text(GOOD.replace("migrate:up", "migrate:up transaction:false"))
+
+    (found,) = read_migrations(tmp_path)
+
+    assert (found.version, found.name) == ("012", "012_one")
+    assert (found.up.sql.strip(), found.up.line, found.up.in_transaction) == ("CREATE TABLE one (id int);", 2, False)
+    assert (found.down.sql.strip(), found.down.line, found.down.in_transaction) == ("DROP TABLE one;", 4, True)
+
+
+def test_line_ends_do_not_count_as_edits(tmp_path: Path) -> None:
+    """A checkout on another system writes other ones."""
+    (tmp_path / "001_one.sql").write_bytes(GOOD.encode())
+    (tmp_path / "002_one.sql").write_bytes(GOOD.replace("\n", "\r\n").encode())
+
+    unix, windows = read_migrations(tmp_path)
+
+    assert unix.checksum == windows.checksum
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "complaint"),
+    [
+        ("one.sql", GOOD, "must be named"),
+        ("01_one.sql", GOOD, "must be named"),
+        ("001_One.sql", GOOD, "must be named"),
+        ("001_one.sql", "CREATE TABLE one ();", "must have one line"),
+        ("001_one.sql", "-- migrate:up\nSELECT 1;", "must have one line"),
+        ("001_one.sql", "-- migrate:down\n-- migrate:up\nSELECT 1;", "must have one line"),
+        ("001_one.sql", GOOD + GOOD, "must have one line"),
+        ("001_one.sql", "SELECT 1;\n" + GOOD, "would never run"),
+        ("001_one.sql", "-- migrate:up\n-- later\n/* or\nnever */\n-- migrate:down\n", "way up is empty"),
+        ("001_one.sql", GOOD.replace("migrate:up", "migrate:up transaction:no"), "only `transaction:false`"),
+        ("001_one.sql", GOOD.replace("DROP", "commit ;\nDROP"), "`commit` would end the transaction"),
+    ],
+)
+def test_a_file_of_another_form_is_refused(tmp_path: Path, name: str, text: str, complaint: str) -> None:
+    """Nothing is guessed at, and the file is named."""
+    (tmp_path / name).write_text(text)
+
+    with pytest.raises(MigrationError, match=rf"{name}: .*{complaint}"):
+        read_migrations(tmp_path)
+
+
+def test_a_file_that_is_no_text_is_refused(tmp_path: Path) -> None:
+    """With the place of the first byte that is none."""
+    (tmp_path / "001_one.sql").write_bytes(b"-- \xff")
+
+    with pytest.raises(MigrationError, match=r"001_one\.sql: is not UTF-8, at byte 3"):
+        read_migrations(tmp_path)
+
+
+def test_two_files_of_one_number_are_refused(tmp_path: Path) -> None:
+    """However many zeros they write."""
+    (tmp_path / "001_one.sql").write_text(GOOD)
+    (tmp_path / "0001_other.sql").write_text(GOOD)
+
+    with pytest.raises(MigrationError, match="have the same number"):
+        read_migrations(tmp_path)
+
+
+def test_create_takes_the_next_number(tmp_path: Path) -> None:
+    """The new file is not accepted before somebody has written its way up."""
+    (tmp_path / "009_one.sql").write_text(GOOD)
+
+    path = create_migration(tmp_path, "Add labels, quickly!")
+
+    assert path.name == "010_add_labels_quickly.sql"
+    with pytest.raises(MigrationError, match="way up is empty"):
+        read_migrations(tmp_path)
+
+
+@pytest.mark.parametrize(("folder", "what"), [("", "!?"), ("absent", "add labels")])
+def test_create_refuses_what_it_cannot_do(tmp_path: Path, folder: str, what: str) -> None:
+    """A name without letters, and a folder that is not there."""
+    with pytest.raises(MigrationError):
+        create_migration(tmp_path / folder, what)
+
+
+def test_the_project_s_own_files_can_be_read() -> None:
+    """All of them, and every one can be undone."""
+    found = read_migrations(migrations_folder())
+
+    assert found
+    assert not [file.name for file in found if file.down.is_empty]
+
+
+def applied(version: str, checksum: str | None) -> Applied:
+    """Return a row of the book."""
+    return Applied(version, None, checksum, None, None)
+
+
+def entries(tmp_path: Path, *rows: Applied) -> list[Entry]:
+    """Compare three files with rows of the book."""
+    for number in (1, 2, 3):
+        (tmp_path / f"00{number}_f.sql").write_text(GOOD)
+    return compare(read_migrations(tmp_path), rows)
+
+
+def test_files_and_book_are_compared(tmp_path: Path) -> None:
+    """Every state there is, by number; a row without checksum is taken as it is."""
+    found = entries(tmp_path, applied("1", "other"), applied("002", None), applied("004", "gone"))
+
+    assert [(entry.name, entry.state) for entry in found] == [
+        ("001_f", State.EDITED),
+        ("002_f", State.APPLIED),
+        ("003_f", State.OUT_OF_ORDER),
+        ("004", State.MISSING),
+    ]
+    assert len(problems(found)) == 3
+
+
+def test_what_is_left_to_apply_follows_what_is_applied(tmp_path: Path) -> None:
+    """With one applied, two are left, and one can be undone however many are asked for."""
+    found = entries(tmp_path, applied("001", None))
+
+    assert [file.name for file in pending(found)] == ["002_f", "003_f"]
+    assert [file.name for file in latest(found, 5)] == ["001_f"]
+
+
+@pytest.mark.parametrize("version", ["005", "two"])
+def test_what_cannot_be_undone_is_refused(tmp_path: Path, version: str) -> None:
+    """A file that is gone, and a version that is no number."""
+    with pytest.raises(MigrationError):
+        latest(entries(tmp_path, applied(version, None)), 1)
+
+
+def test_a_file_without_a_way_back_cannot_be_undone(tmp_path: Path) -> None:
+    """An empty way down is one that nobody wrote."""
+    found = entries(tmp_path, applied("003", None))
+    (tmp_path / "003_f.sql").write_text(GOOD.replace("DROP TABLE one;", "-- cannot be undone"))
+
+    with pytest.raises(MigrationError, match="003_f has no way down"):
+        latest(compare(read_migrations(tmp_path), [applied("003", None)]), 1)
+    assert latest(found, 1)
+
+
+def certificate_error() -> ssl.SSLCertVerificationError:
+    """Return an error as a handshake raises it."""
+    error = ssl.SSLCertVerificationError("[SSL] certificate verify failed")
+    error.verify_message = "self-signed certificate"
+    return error
+
+
+@pytest.mark.parametrize(
+    ("error", "expected"),
+    [
+        (asyncpg.InvalidCatalogNameError('database "audit" does not exist'), "3D000.*createdb"),
+        (asyncpg.InvalidPasswordError("password authentication failed"), "28P01.*wrong user or password"),
+        (asyncpg.InvalidAuthorizationSpecificationError("no entry"), "28000.*pg_hba"),
+        (asyncpg.InsufficientPrivilegeError("permission denied for schema x"), "42501.*GRANT"),
+        (asyncpg.DuplicateTableError('relation "x" already exists'), "42P07.*another schema"),
+        (asyncpg.DuplicateDatabaseError("exists"), "42P04.*another name"),
+        (asyncpg.CannotConnectNowError("starting up"), "57P03.*in a moment"),
+        (asyncpg.TooManyConnectionsError("too many"), "53300.*max_connections"),
+        (asyncpg.ReadOnlySQLTransactionError("read-only"), "25006.*primary"),
+        (asyncpg.QueryCanceledError("timeout"), "57014.*--statement-timeout"),
+        (asyncpg.UndefinedColumnError("no column x"), r"no column x \(SQLSTATE 42703\)$"),
+        (asyncpg.PostgresError("gone"), "the connection to .* broke: gone"),
+        (asyncpg.ClientConfigurationError(f"invalid DSN {URL}"), "SYNCKAIROS_DATABASE_URL is not a URL"),
+        (asyncpg.InterfaceError("connection is closed"), "broke: connection is closed"),
+        (asyncpg.InternalClientError("cannot switch to state 11"), "the connection to .* broke"),
+        (ConnectionRefusedError(111, "refused"), "cannot connect to .*nothing listens there"),
+        (socket.gaierror(-2, "Name or service not known"), "no such host"),
+        (TimeoutError(), "no answer in time"),
+        (certificate_error(), r"certificate is not accepted \(self-signed certificate\).*DATABASE_TLS_CA"),
+        (ssl.SSLError(1, "wrong version number"), "TLS failed"),
+        (ConnectionError('PostgreSQL server at "x" rejected SSL upgrade'), "does not speak TLS.*DATABASE_TLS=disable"),
+        (OSError("no route to host"), "no route to host: check that PostgreSQL runs"),
+    ],
+)
+def test_every_condition_is_named_with_what_to_do(error: Exception, expected: str) -> None:
+    """The text says what PostgreSQL said and what helps; the password is in none of them."""
+    text = explain(error, URL)
+
+    assert "s3cret" not in text
+    assert re.search(expected, text), text
+
+
+@pytest.mark.parametrize(
+    ("url", "place"),
+    [
+        (URL, "db.example:6432/audit"),
+        ("postgresql:///audit", "the local socket:5432/audit"),
+        ("postgresql://keeper:s3cret@host:port/audit", "the database"),
+    ],
+)
+def test_a_place_has_no_user_and_no_password(url: str, place: str) -> None:
+    """Host, port and database are enough to know which one is meant."""
+    assert place_of(url) == place

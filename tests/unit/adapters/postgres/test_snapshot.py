@@ -1,0 +1,74 @@
+"""Sessions as JSON: nothing is lost, people can read it, and what another version wrote is not guessed at."""
+
+import json
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from synckairos.adapters.postgres.trail.snapshot import UnreadableSnapshotError, decode_session, encode_session
+from synckairos.domain.model import Mode, Session
+from testing.harness.builders import ANN, BOB, Game, per_participant, started
+from tests.unit.adapters.drawing import sessions
+
+PLAIN = Game(per_participant(60_000, 30_000)).session
+
+
+@given(st.sampled_from(Mode).flatmap(sessions))
+def test_every_session_comes_back_as_it_was(session: Session) -> None:
+    """Whatever its fields hold, types included."""
+    encoded = encode_session(session)
+
+    decoded = decode_session(encoded)
+
+    assert decoded == session
+    assert repr(decoded) == repr(session)
+
+
+@given(st.sampled_from(Mode).flatmap(sessions), st.randoms(use_true_random=False))
+def test_the_order_of_keys_does_not_matter(session: Session, chance: object) -> None:
+    """JSONB keeps none, and its text has spaces."""
+    members = list(json.loads(encode_session(session)).items())
+    chance.shuffle(members)  # type: ignore[attr-defined] # a random.Random
+
+    assert decode_session(json.dumps(dict(members), indent=1)) == session
+
+
+def test_it_can_be_read_without_this_program() -> None:
+    """Names of the model, ids as text, choices as words, metadata as base64."""
+    session = started(per_participant(60_000, 30_000, metadata=b"\n\x00")).session._replace(labels=(("b", "1"),))
+
+    written = json.loads(encode_session(session))
+
+    assert (written["status"], written["rules"]["mode"], written["active"]) == ("running", "per_participant", 0)
+    assert [one["participant_id"] for one in written["participants"]] == [ANN, BOB]
+    assert written["participants"][1]["clock"] == {"used_ms": 0, "allotted_ms": 30_000, "bank_ms": 30_000}
+    assert (written["metadata_base64"], written["labels"]) == ("CgA=", [["b", "1"]])
+
+
+@pytest.mark.parametrize("metadata", [None, b"", b"\0"])
+def test_no_metadata_and_empty_metadata_stay_apart(metadata: bytes | None) -> None:
+    """Absent is not the same as nothing in it."""
+    session = PLAIN._replace(metadata=metadata)
+
+    assert decode_session(encode_session(session)).metadata == metadata
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "[]",
+        "{}",
+        "null",
+        encode_session(PLAIN).replace('"layout":1', '"layout":2'),
+        encode_session(PLAIN).replace('"pending"', '"asleep"'),
+        encode_session(PLAIN).replace('"version"', '"edition"'),
+        encode_session(PLAIN._replace(metadata=b"abc")).replace('"YWJj"', '"YW"'),
+        encode_session(PLAIN)[:-1],
+    ],
+)
+def test_what_is_no_session_is_refused(text: str) -> None:
+    """Broken, of another layout, or with words this version does not know."""
+    with pytest.raises(UnreadableSnapshotError):
+        decode_session(text)

@@ -1,0 +1,165 @@
+"""The estimate of Redis' clock: between readings never far from it, and never ahead of it by more than they allow."""
+
+from dataclasses import dataclass, field
+from random import Random
+
+import pytest
+
+from synckairos.adapters.redis.clock import WINDOW_S, EstimatedClock
+
+AUTHORITY_US = 1_767_225_600_000_000
+BOOT_S = 5_000.0
+
+
+@dataclass
+class Machine:
+    """A process with a monotonic clock, and an authority it reads over a network; both clocks run alike."""
+
+    local_s: float = BOOT_S
+    authority_us: int = AUTHORITY_US
+    steps: int = 0
+    clock: EstimatedClock = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.clock = EstimatedClock(lambda: self.local_s, self._stepped)
+
+    def _stepped(self) -> None:
+        self.steps += 1
+
+    def wait(self, seconds: float) -> None:
+        """Let time pass on both clocks."""
+        self.local_s += seconds
+        self.authority_us += round(seconds * 1_000_000)
+
+    def read(self, way_back_s: float = 0.0) -> None:
+        """Read the authority's clock; the reply takes its time to arrive."""
+        answer = self.authority_us
+        self.wait(way_back_s)
+        self.clock.note(answer)
+
+    @property
+    def error_us(self) -> int:
+        """How far the estimate is ahead of the authority; rounding aside."""
+        return self.clock.now_us() - self.authority_us
+
+
+ROUNDING_US = 2
+
+
+def test_nothing_is_known_before_the_first_reading() -> None:
+    """Whoever needs the time has to ask whether there is one."""
+    machine = Machine()
+
+    before = machine.clock.is_set
+    machine.read()
+
+    assert (before, machine.clock.is_set) == (False, True)
+
+
+def test_between_readings_time_goes_on() -> None:
+    """One perfect reading is enough: the monotonic clock does the rest."""
+    machine = Machine()
+    machine.read()
+
+    machine.wait(3.5)
+
+    assert abs(machine.error_us) <= ROUNDING_US
+
+
+def test_the_best_of_many_readings_counts() -> None:
+    """A reply that took long makes the estimate late; a quick one puts it right, and slow ones do not spoil it."""
+    machine = Machine()
+
+    machine.read(way_back_s=0.080)
+    late = machine.error_us
+    machine.read(way_back_s=0.001)
+    quick = machine.error_us
+    for _ in range(20):
+        machine.wait(0.1)
+        machine.read(way_back_s=0.050)
+
+    assert late == pytest.approx(-80_000, abs=ROUNDING_US)
+    assert quick == pytest.approx(-1_000, abs=ROUNDING_US)
+    assert machine.error_us == pytest.approx(-1_000, abs=ROUNDING_US)
+
+
+@pytest.mark.parametrize("gap_s", [0.001, 0.04, 0.3, 4.0], ids=lambda gap: f"every {gap} s")
+def test_the_estimate_errs_towards_the_past(gap_s: float) -> None:
+    """However long replies take, the estimate is never ahead, and behind by no more than the quickest of them."""
+    machine, random = Machine(), Random(7)
+
+    for _ in range(400):
+        way_back_s = random.choice([0.0005, 0.002, 0.030, 0.200])
+        machine.read(way_back_s)
+        assert -way_back_s * 1_000_000 - ROUNDING_US <= machine.error_us <= ROUNDING_US
+        machine.wait(gap_s)
+
+
+def test_a_good_reading_is_forgotten_after_its_window() -> None:
+    """The authority's clock was slewed back: after ten seconds the estimate follows, until then it is ahead."""
+    machine = Machine()
+    machine.read()
+    machine.authority_us -= 300_000
+
+    for _ in range(int(WINDOW_S / 0.5) - 1):
+        machine.wait(0.5)
+        machine.read()
+    within = machine.error_us
+    for _ in range(4):
+        machine.wait(0.5)
+        machine.read()
+
+    assert within == pytest.approx(300_000, abs=ROUNDING_US)
+    assert machine.error_us == pytest.approx(0, abs=ROUNDING_US)
+    assert machine.steps == 0
+
+
+def test_a_step_forward_is_followed_at_once() -> None:
+    """An authority that jumps ahead is believed by the next reading."""
+    machine = Machine()
+    machine.read()
+    machine.authority_us += 5_000_000
+
+    machine.read()
+
+    assert machine.error_us == pytest.approx(0, abs=ROUNDING_US)
+    assert machine.steps == 0
+
+
+@pytest.mark.parametrize(
+    ("back_us", "steps"), [(999_999, 0), (1_000_000, 0), (1_000_001, 1), (86_400_000_000, 1)], ids=str
+)
+def test_a_step_back_of_more_than_a_second_is_counted_and_followed(back_us: int, steps: int) -> None:
+    """It is followed at once, and counted once; a smaller one only by the window, and not counted."""
+    machine = Machine()
+    machine.read()
+    machine.authority_us -= back_us
+
+    machine.read()
+    after = machine.error_us
+    machine.read()
+
+    assert machine.steps == steps
+    assert after == pytest.approx(0 if steps else back_us, abs=ROUNDING_US)
+
+
+def test_a_flood_of_readings_does_not_push_out_the_best() -> None:
+    """Thousands of readings a second: the best of the window still counts."""
+    machine = Machine()
+    machine.read(way_back_s=0.0)
+
+    for _ in range(4_000):
+        machine.wait(0.001)
+        machine.read(way_back_s=0.0005)
+
+    assert machine.error_us == pytest.approx(0, abs=ROUNDING_US)
+
+
+def test_the_wait_until_an_instant() -> None:
+    """Seconds to go by the authority's clock, negative once it has passed."""
+    machine = Machine()
+    machine.read()
+
+    assert machine.clock.delay_until(AUTHORITY_US // 1_000 + 250) == pytest.approx(0.25)
+    machine.wait(1.0)
+    assert machine.clock.delay_until(AUTHORITY_US // 1_000 + 250) == pytest.approx(-0.75)

@@ -1,0 +1,167 @@
+"""The binary encoding of sessions and events: nothing is lost, nothing foreign is believed, and it is small."""
+
+from typing import Final
+from uuid import UUID
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from hypothesis.strategies import DataObject
+
+from synckairos.adapters.redis import codec
+from synckairos.application.ports import Head, Remembered
+from synckairos.domain.commands import Pause, Start, Switch
+from synckairos.domain.model import Mode, Participant, Session
+from testing.harness.builders import SESSION_ID, Game, one_of_each, per_participant
+from tests.unit.adapters import drawing
+
+EXAMPLES: Final = settings(
+    max_examples=60, derandomize=True, database=None, deadline=None, suppress_health_check=[HealthCheck.too_slow]
+)
+MODES: Final = pytest.mark.parametrize("mode", Mode, ids=lambda mode: mode.name)
+HEAD_BYTES: Final = 34
+"""Layout and flags, epoch and version, change id: as documented."""
+
+
+@MODES
+@EXAMPLES
+@given(data=st.data())
+def test_a_session_comes_back_as_it_was(mode: Mode, data: DataObject) -> None:
+    """Every field of every value, whatever its mode, survives the round trip, types included."""
+    session = data.draw(drawing.sessions(mode))
+
+    back = codec.decode_session(session.session_id, codec.encode_session(session))
+
+    assert back == session
+    assert [type(value) for value in back] == [type(value) for value in session]
+    assert [type(value) for value in back.rules] == [type(value) for value in session.rules]
+
+
+@MODES
+@EXAMPLES
+@given(data=st.data())
+def test_an_event_comes_back_as_it_was(mode: Mode, data: DataObject) -> None:
+    """The event around the session that was encoded once."""
+    event = data.draw(drawing.events(mode))
+    session = codec.encode_session(event.session)
+
+    encoded = codec.encode_event(event, session)
+
+    assert codec.decode_event(event.session.session_id, encoded) == event
+    assert encoded.endswith(session)
+
+
+@MODES
+@EXAMPLES
+@given(data=st.data())
+def test_the_head_is_readable_without_the_rest(mode: Mode, data: DataObject) -> None:
+    """Epoch, version and change id are in the first bytes of a session, and found in an event as quickly."""
+    event = data.draw(drawing.events(mode))
+    session = event.session
+    encoded = codec.encode_session(session)
+    head = Head(session.epoch, session.version, session.change_id)
+
+    assert codec.HEAD_BYTES == HEAD_BYTES
+    assert codec.decode_head(encoded[:HEAD_BYTES]) == head
+    assert codec.decode_head(encoded) == head
+    assert codec.event_head(codec.encode_event(event, encoded)) == head
+
+
+def test_played_sessions_come_back_as_they_were() -> None:
+    """What the rules make of each mode, step by step."""
+    for spec in one_of_each().values():
+        game = Game(spec)
+        for ms, command in ((0, Start()), (5_000, Switch()), (7_000, Pause())):
+            game.decide(ms, command)
+        for event in game.events:
+            encoded = codec.encode_event(event, codec.encode_session(event.session))
+            assert codec.decode_event(SESSION_ID, encoded) == event
+
+
+def some_session() -> Session:
+    """Return a session with something in it."""
+    return Game(per_participant()).session
+
+
+@pytest.mark.parametrize("layout", [0, codec.LAYOUT + 1, 255])
+def test_another_layout_is_refused(layout: int) -> None:
+    """Bytes of a newer version are not guessed at: neither the session, nor its head, nor an event around it."""
+    event = Game(per_participant()).events[0]
+    session = bytes([layout]) + codec.encode_session(event.session)[1:]
+
+    for read in (
+        lambda: codec.decode_session(SESSION_ID, session),
+        lambda: codec.decode_head(session),
+        lambda: codec.decode_event(SESSION_ID, codec.encode_event(event, session)),
+        lambda: codec.event_head(codec.encode_event(event, session)),
+    ):
+        with pytest.raises(codec.UnknownLayoutError):
+            read()
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [
+        lambda _: b"",
+        lambda encoded: encoded[:1],
+        lambda encoded: encoded[:HEAD_BYTES],
+        lambda encoded: encoded[:-1],
+        lambda encoded: encoded + b"\x00",
+        lambda encoded: encoded[:HEAD_BYTES] + b"\xc1" * 20,
+        lambda encoded: encoded[:HEAD_BYTES] + b"\x93\x01\x02\x03",
+        lambda _: b"\x01" + b"not a session at all" * 4,
+    ],
+    ids=["nothing", "a byte", "a head", "cut", "longer", "no msgpack", "other msgpack", "text"],
+)
+def test_what_is_no_session_is_refused(damage: object) -> None:
+    """Damaged or foreign bytes raise one error, whatever is wrong with them."""
+    encoded = damage(codec.encode_session(some_session()))  # type: ignore[operator] # a function of the table
+
+    with pytest.raises(codec.UnknownLayoutError):
+        codec.decode_session(SESSION_ID, encoded)
+
+
+@pytest.mark.parametrize("encoded", [b"", b"\x00", b"\xff\xff", b"\x00\x01\xc0", b"hello world"], ids=repr)
+def test_what_is_no_event_is_refused(encoded: bytes) -> None:
+    """Anybody may publish anything on a channel: it is no event, and no other error."""
+    for read in (lambda: codec.decode_event(SESSION_ID, encoded), lambda: codec.event_head(encoded)):
+        with pytest.raises(codec.UnknownLayoutError):
+            read()
+
+
+@given(st.integers(0, 2**128 - 1).map(lambda number: str(UUID(int=number))))
+@EXAMPLES
+def test_ids_take_sixteen_bytes(text: str) -> None:
+    """A UUID's text and its bytes stand for one another."""
+    assert codec.pack_id(text) == UUID(text).bytes
+    assert codec.unpack_id(codec.pack_id(text)) == text
+
+
+def test_a_remembered_request_comes_back_as_it_was() -> None:
+    """Fingerprint, epoch and version in 32 bytes."""
+    remembered = Remembered(bytes(range(16)), 2**60, 2**40)
+
+    encoded = codec.encode_request(remembered)
+
+    assert len(encoded) == 32
+    assert codec.decode_request(encoded) == remembered
+
+
+def test_sizes() -> None:
+    """A session of two is small, one of a thousand is far below the limit of 256 KB."""
+    game = Game(per_participant(increment_ms=3_000, warning_thresholds_ms=(60_000, 10_000)))
+    for ms, command in ((0, Start()), (5_000, Switch()), (9_000, Switch())):
+        game.ok(ms, command)
+    event = game.events[-1]
+    crowd = some_session()._replace(
+        participants=tuple(
+            Participant(str(UUID(int=number)), number, None, event.session.participants[0].clock, 3)
+            for number in range(1_000)
+        )
+    )
+
+    two, record = codec.encode_session(event.session), codec.encode_event(event, codec.encode_session(event.session))
+
+    assert len(two) < 150, len(two)
+    assert len(record) - len(two) < 40, len(record)
+    assert len(codec.encode_session(crowd)) < 48_000, len(codec.encode_session(crowd))

@@ -1,0 +1,131 @@
+"""What an event takes along on its way to the audit trail: also which fields of its session it changed."""
+
+from typing import Any, Final
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from synckairos.adapters.redis.outbox_entry import FIELDS, NOT_TOLD, changes, names_of, read_entry
+from synckairos.application.audit import AuditRecord
+from synckairos.application.ports import Request
+from synckairos.domain.commands import AddParticipant, AdjustTime, Command, Delete, Pause, Resume, Start, Switch, Update
+from synckairos.domain.events import Event
+from synckairos.domain.model import Mode, Session
+from synckairos.domain.specification import ParticipantSpec
+from testing.harness.builders import ANN, CLEO, Game, per_participant
+from testing.harness.outbox_fields import fields_of
+from tests.unit.adapters.drawing import events, sessions
+
+anything: Final = st.sampled_from(Mode).flatmap(sessions)
+
+
+def test_every_field_of_a_session_has_its_bit() -> None:
+    """A new field needs a place at the end of the table, or must be known not to be told."""
+    assert set(FIELDS) | NOT_TOLD == set(Session._fields)
+    assert not set(FIELDS) & NOT_TOLD
+
+
+def test_bits_never_move() -> None:
+    """Entries written by an older version are read by this one: the table may only grow at its end."""
+    written_in_0_1 = (
+        "participants active cycle_number cycle_started_at resumed_at carried_ms charged_ms groups clock status "
+        "paused_at started_at completed_at expired_participant_id expired_group_id winner_participant_id "
+        "winner_group_id first_participant_id metadata labels deleted recovered rules created_at epoch session_id"
+    )
+    assert FIELDS[:26] == tuple(written_in_0_1.split())
+
+
+LIFE: list[tuple[Command, set[str]]] = [
+    (Start(), {"status", "active", "cycle_number", "started_at", "cycle_started_at", "resumed_at"}),
+    (Switch(), {"participants", "active", "cycle_number", "cycle_started_at", "resumed_at"}),
+    (Pause(), {"status", "carried_ms", "resumed_at", "paused_at"}),
+    (Update(metadata=b"{}"), {"metadata"}),
+    (Update(labels=(("a", "b"),)), {"labels"}),
+    (Resume(), {"status", "resumed_at", "paused_at"}),
+    (AdjustTime(ANN, delta_ms=1_000), {"participants"}),
+    (AddParticipant(ParticipantSpec(CLEO, total_time_ms=60_000)), {"participants"}),
+    (Switch(), {"participants", "active", "cycle_number", "cycle_started_at", "resumed_at", "carried_ms"}),
+    (Delete(), {"deleted"}),
+]
+
+
+def test_each_command_names_what_it_changes() -> None:
+    """A life, event by event."""
+    game = Game(per_participant())
+    told = []
+    for place, (command, _) in enumerate(LIFE, start=1):
+        before = game.session
+        game.ok(1_000 * place, command)
+        told.append(set(names_of(changes(before, game.session))))
+
+    assert told == [named for _, named in LIFE]
+
+
+def test_a_creation_names_nothing() -> None:
+    """There was nothing before: everything is new."""
+    assert changes(None, Game(per_participant()).session) == 0
+
+
+@given(anything, anything)
+def test_exactly_what_differs_is_named(before: Session, after: Session) -> None:
+    """The names are those of the fields that differ."""
+    differing = {name for name in FIELDS if getattr(before, name) != getattr(after, name)}
+
+    assert set(names_of(changes(before, after))) == differing
+    assert changes(after, after) == 0
+
+
+@given(st.sampled_from(Mode).flatmap(events), anything)
+def test_an_entry_brings_back_the_record(event: Event, before: Session) -> None:
+    """Event, request id, peer and the names of what changed survive the stream."""
+    fields = fields_of(event, before, Request("6ba7b810", b"", "ipv4:10.0.0.1:5"))
+
+    entry = read_entry(7, (b"5-1", [part for pair in fields for part in pair]))
+
+    changed = names_of(changes(before, event.session))
+    assert entry.record == AuditRecord(event, "6ba7b810", "ipv4:10.0.0.1:5", changed)
+    assert (entry.partition, entry.entry_id, entry.problem) == (7, "5-1", "")
+
+
+def without(name: bytes) -> list[tuple[bytes, bytes]]:
+    """Return a usual entry's fields but one."""
+    return [pair for pair in usual() if pair[0] != name]
+
+
+def usual() -> list[tuple[bytes, bytes]]:
+    """Return a usual entry's fields."""
+    return fields_of(Game(per_participant()).events[0])
+
+
+def test_an_entry_of_an_older_version_names_no_change() -> None:
+    """Entries without `c` are from before it was written."""
+    entry = read_entry(0, (b"1-0", [part for pair in without(b"c") for part in pair]))
+
+    assert entry.record is not None
+    assert entry.record.changed == ()
+
+
+def test_a_bit_of_a_newer_version_is_left_out() -> None:
+    """Whoever reads does not know its name."""
+    assert names_of(1 << len(FIELDS) | 1) == ("participants",)
+
+
+BROKEN: dict[str, Any] = {
+    "nothing that is known": [(b"hello", b"world")],
+    "no session id": without(b"s"),
+    "no event": without(b"e"),
+    "an event that is none": [*without(b"e"), (b"e", b"\xff\xfe")],
+    "a session id that is no text": [*without(b"s"), (b"s", b"\xff")],
+    "changes that are no number": [*without(b"c"), (b"c", b"x")],
+    "a peer that is no text": [*usual(), (b"p", b"\xff")],
+}
+
+
+@pytest.mark.parametrize("what", BROKEN)
+def test_an_entry_that_cannot_be_read_says_why(what: str) -> None:
+    """It has a problem in the place of a record, and never ends whoever reads."""
+    entry = read_entry(3, (b"1-0", [part for pair in BROKEN[what] for part in pair]))
+
+    assert entry.record is None
+    assert entry.problem
