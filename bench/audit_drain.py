@@ -27,7 +27,7 @@ from synckairos.adapters.redis.keys import Keys
 from synckairos.adapters.redis.store.writes import CommitWriter
 from synckairos.adapters.redis.wire import Command
 from synckairos.application.audit import AuditRecord
-from synckairos.application.ports import Plan, Reading, Request
+from synckairos.application.ports import Decision, Reading, Request
 from synckairos.domain import creation, transitions
 from synckairos.domain.commands import Caller, Start, Switch
 from synckairos.domain.events import Author, Event
@@ -65,7 +65,8 @@ def outbox_entries(events: int) -> Iterator[Command]:
         for reading, event in life(now_us):
             own = keys.of(event.session.session_id)
             request = Request(request_id=str(uuid4()), fingerprint=bytes(16), peer=PEER)
-            for command in writer.commands(own, event.session.session_id, request, reading, Plan([event])):
+            commit = writer.commit(own, event.session.session_id, request, reading, Decision(None, [event]))
+            for command in commit.commands:
                 if command[:2] == ("XADD", own.outbox):
                     yield command
 

@@ -18,7 +18,7 @@ from synckairos.adapters.ids import new_change_id
 from synckairos.adapters.redis import codec
 from synckairos.adapters.redis.keys import Keys
 from synckairos.application.changes import Change
-from synckairos.application.ports import Reading, Request
+from synckairos.application.ports import Reading
 from synckairos.domain.commands import Switch
 from synckairos.domain.timing import Lifetimes
 from synckairos.rpc import requests
@@ -48,7 +48,7 @@ def pieces() -> dict[str, Callable[[], object]]:
     assert before is not None  # noqa: S101 - it has been created
     session_id, encoded = before.session_id, codec.encode_session(before)
     keys, writer = Keys().of(session_id), new_writer()
-    change = Change(session_id, Switch(), CALLER, Request(), new_change_id, Lifetimes())
+    change = Change(session_id, Switch(), CALLER, new_change_id, Lifetimes())
     reading = Reading(before, now_us + 500_000)
     commands: list[Any] = commit(keys, writer, now_us, before, event)
     asked = pb.SwitchCycleRequest(session_id=session_id).SerializeToString()
@@ -67,7 +67,7 @@ def pieces() -> dict[str, Callable[[], object]]:
     return {
         "read the request": read_request,
         "decode the session": lambda: codec.decode_session(session_id, encoded),
-        "decide": lambda: change(reading),
+        "decide": lambda: change.decide(reading),
         "encode and list the commands": lambda: commit(keys, writer, now_us, before, event),
         "pack the commands": lambda: b"".join([pack_command(command) for command in commands]),
         "fill and serialise the reply": reply,

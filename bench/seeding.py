@@ -12,7 +12,7 @@ from synckairos.adapters.ids import new_change_id
 from synckairos.adapters.redis.keys import Keys, SessionKeys
 from synckairos.adapters.redis.store.writes import CommitWriter
 from synckairos.adapters.redis.wire import Command
-from synckairos.application.ports import Plan, Reading, Request
+from synckairos.application.ports import Decision, Reading, Request
 from synckairos.domain import creation, transitions
 from synckairos.domain.commands import Caller, Start, Switch
 from synckairos.domain.commands import Command as DomainCommand
@@ -67,7 +67,8 @@ def life(spec: SessionSpec, now_us: int, switches: int) -> Iterator[tuple[Sessio
 def commit(keys: SessionKeys, writer: CommitWriter, now_us: int, before: Session | None, event: Event) -> list[Command]:
     """Return the commands of a commit."""
     request = Request(peer="ipv4:127.0.0.1:50000")
-    return writer.commands(keys, event.session.session_id, request, Reading(before, now_us), Plan([event]))
+    reading, decision = Reading(before, now_us), Decision(None, [event])
+    return writer.commit(keys, event.session.session_id, request, reading, decision).commands
 
 
 async def seed(redis_url: str, prefix: str, wanted: Seed) -> list[str]:

@@ -1,13 +1,12 @@
 """One call's change of a session, decided anew on every attempt of its transaction."""
 
-from dataclasses import dataclass
-from typing import Final
+from typing import Final, NamedTuple, TypeAlias
 
 from synckairos.application.errors import CatchingUp
-from synckairos.application.ports import NewId, Plan, Reading, Request
+from synckairos.application.ports import Decision, NewId, Reading
 from synckairos.domain import creation, timing, transitions
 from synckairos.domain.commands import AddParticipant, Caller, Command, Create, Update
-from synckairos.domain.errors import Refusal, SessionAlreadyExists, SessionNotFound
+from synckairos.domain.errors import SessionAlreadyExists, SessionNotFound
 from synckairos.domain.model import OnExpire, Session
 from synckairos.domain.timing import Lifetimes
 from synckairos.domain.transitions import Before, Outcome
@@ -16,50 +15,50 @@ MAX_BEHIND: Final = 1_000
 """Boundaries a caller may have settled on its own time; beyond that the sweep does it."""
 
 
-@dataclass(slots=True)
-class Change:
-    """One call's decision, re-run on every attempt; holds what the last attempt came to.
+class Replay(NamedTuple):
+    """The request has been answered before, as the reading says."""
 
-    `missing_at` is when (ms) a call that may miss its session missed it.
-    """
+    reading: Reading
+
+
+class Missing(NamedTuple):
+    """There is no session, which the call allows; `at` is the instant (ms)."""
+
+    at: int
+
+
+ChangeResult: TypeAlias = Outcome | Replay | Missing
+
+
+class Change(NamedTuple):
+    """The decision of one call; `before` is where an unfinished settlement of the same call began."""
 
     session_id: str
     command: Command | Create
     caller: Caller
-    request: Request
     new_change_id: NewId
     lifetimes: Lifetimes
     allow_missing: bool = False
     before: Before | None = None
-    outcome: Outcome | None = None
-    refusal: Exception | None = None
-    replayed: Reading | None = None
-    missing_at: int | None = None
 
-    def __call__(self, reading: Reading) -> Plan:
-        self.outcome = self.refusal = self.replayed = self.missing_at = None
+    def decide(self, reading: Reading) -> Decision[ChangeResult]:
+        """Decide from what the store holds; raises the Refusals of the domain, and CatchingUp."""
         if reading.remembered is not None:
-            self.replayed = reading
-            return Plan()
+            return Decision(Replay(reading))
         if self.allow_missing and (reading.session is None or reading.session.deleted):
             # Remembered like any other answer: the retry of a delete must not meet a session created in between.
-            self.missing_at = reading.now_us // 1_000
-            return Plan(answers=True)
-        try:
-            return self._create(reading) if isinstance(self.command, Create) else self._apply(reading, self.command)
-        except (Refusal, CatchingUp) as refusal:
-            self.refusal = refusal
-            return Plan()
+            return Decision(Missing(reading.now_us // 1_000), answers=True)
+        if isinstance(self.command, Create):
+            return self._create(reading, self.command)
+        return self._apply(reading, self.command)
 
-    def _create(self, reading: Reading) -> Plan:
+    def _create(self, reading: Reading, command: Create) -> Decision[ChangeResult]:
         if reading.session is not None:
             raise SessionAlreadyExists(self.session_id)
-        assert isinstance(self.command, Create)  # noqa: S101 - narrows the type, the caller has looked
-        event = creation.create(self.session_id, self.command.spec, self.caller, reading.now_us, self.new_change_id)
-        self.outcome = Outcome(event.session, event.session.updated_at, [event])
-        return Plan([event], answers=True)
+        event = creation.create(self.session_id, command.spec, self.caller, reading.now_us, self.new_change_id)
+        return Decision(Outcome(event.session, event.session.updated_at, [event]), [event], answers=True)
 
-    def _apply(self, reading: Reading, command: Command) -> Plan:
+    def _apply(self, reading: Reading, command: Command) -> Decision[ChangeResult]:
         session = existing(self.session_id, reading)
         now = reading.now_us // 1_000
         if self.before is None:
@@ -67,8 +66,8 @@ class Change:
         outcome = transitions.decide(
             session, command, self.caller, now, self.new_change_id, self.lifetimes, self.before
         )
-        self.outcome, self.refusal = outcome, outcome.refusal
-        return Plan(outcome.events, answers=outcome.refusal is None and outcome.unfinished is None)
+        answers = outcome.refusal is None and outcome.unfinished is None
+        return Decision(outcome, outcome.events, answers=answers)
 
 
 def existing(session_id: str, reading: Reading) -> Session:

@@ -9,10 +9,18 @@ class TransientError(SyncKairosError):
     retry_after_ms = 500
 
 
+class OfOneSession(SyncKairosError):
+    """A failure that concerns one session, which its details name, and says nothing about the store."""
+
+
 class StoreUnavailable(TransientError):
     """The store cannot be reached, or has lost its data; nothing was changed."""
 
     reason = "STORE_UNAVAILABLE"
+
+
+class SessionUnreadable(OfOneSession, StoreUnavailable):
+    """The store is there, but this version of the program cannot read this one session."""
 
 
 class AuditUnavailable(TransientError):
@@ -21,13 +29,13 @@ class AuditUnavailable(TransientError):
     reason = "AUDIT_UNAVAILABLE"
 
 
-class OutcomeUnknown(TransientError):
+class OutcomeUnknown(OfOneSession, TransientError):
     """The connection broke during the commit and what became of it cannot be told: retry with the request_id."""
 
     reason = "OUTCOME_UNKNOWN"
 
 
-class CatchingUp(TransientError):
+class CatchingUp(OfOneSession, TransientError):
     """The session is more than 1 000 boundaries behind; the sweep is bringing it up to date."""
 
     reason = "CATCHING_UP"
@@ -40,20 +48,20 @@ class Draining(TransientError):
     reason = "DRAINING"
 
 
-class AuditBacklog(SyncKairosError):
+class AuditBacklog(TransientError):
     """The store's memory is nearly full of changes that have not reached the audit trail; nothing was changed."""
 
     reason = "AUDIT_BACKLOG"
     retry_after_ms = 5_000
 
 
-class Contention(SyncKairosError):
+class Contention(OfOneSession):
     """Other writers kept changing the session until the call's time was up; nothing was changed."""
 
     reason = "CONTENTION"
 
 
-class SlowConsumer(SyncKairosError):
+class SlowConsumer(TransientError):
     """The reader did not take what was written for too long."""
 
     reason = "SLOW_CONSUMER"

@@ -13,10 +13,10 @@ from typing import Final
 
 import structlog
 
-from synckairos.application.errors import Contention, StoreUnavailable, TransientError
+from synckairos.application.errors import Contention, SessionUnreadable, TransientError
 from synckairos.application.observers import SweepObserver
 from synckairos.application.ports import AuthorityClock, DeadlineIndex, NewId, SessionStore
-from synckairos.application.sessions import Settlement
+from synckairos.application.sessions import Settlements
 from synckairos.domain import timing
 from synckairos.domain.timing import Lifetimes
 from synckairos.domain.transitions import Outcome
@@ -46,11 +46,10 @@ class Sweep:
         new_change_id: NewId,
         observer: SweepObserver,
     ) -> None:
-        self._store = store
+        self._settlements = Settlements(store, lifetimes, new_change_id)
         self._index = index
         self._clock = clock
         self._lifetimes = lifetimes
-        self._new_change_id = new_change_id
         self._observer = observer
         self._armed: dict[str, tuple[int, asyncio.TimerHandle]] = {}
         self._written: OrderedDict[str, int] = OrderedDict()
@@ -128,14 +127,14 @@ class Sweep:
     async def _settle(self, session_id: str) -> None:
         try:
             async with self._places:
-                settlement = Settlement(session_id, self._lifetimes, self._new_change_id, on_events=self._note_lateness)
-                await settlement.run(self._store, time.monotonic() + FIRE_BUDGET_S)
-            if settlement.is_missing:
+                until = time.monotonic() + FIRE_BUDGET_S
+                outcome = await self._settlements.settle(session_id, until, self._note_lateness)
+            if outcome is None:
                 await self._index.drop(session_id)
-            elif settlement.outcome is not None and not settlement.outcome.events:
-                self._arm_again(session_id, settlement.outcome)
+            elif not outcome.events:
+                self._arm_again(session_id, outcome)
         except (TransientError, Contention) as error:
-            if isinstance(error, StoreUnavailable) and "session_id" in error.details:
+            if isinstance(error, SessionUnreadable):
                 self._observer.sweep_failed()  # the store is there, but this session cannot be read
             _log.debug("settlement_postponed", session_id=session_id, reason=error.reason)
         except Exception:

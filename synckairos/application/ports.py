@@ -1,12 +1,11 @@
 """What the use cases need from the outside."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
-from typing import NamedTuple, Protocol
+from typing import Generic, NamedTuple, Protocol, TypeAlias, TypeVar
 
 from synckairos.application.errors import StoreUnavailable
 from synckairos.domain.events import Event
-from synckairos.domain.model import Session
+from synckairos.domain.model import Head, Session
 
 
 class Remembered(NamedTuple):
@@ -40,25 +39,24 @@ class Reading(NamedTuple):
     problem: StoreUnavailable | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Plan:
-    """What a decision wants stored.
+ResultT = TypeVar("ResultT")
+
+
+class Decision(NamedTuple, Generic[ResultT]):
+    """What a decision comes to: a result for its caller, and what the store is to do first.
 
     `answers` says that the request is answered with these events, or without any, so that its request_id is remembered;
     `remove` takes the session out of the store, its time being up.
     """
 
-    events: Sequence[Event] = field(default_factory=tuple)
+    result: ResultT
+    events: Sequence[Event] = ()
     answers: bool = False
     remove: bool = False
 
 
-class Decide(Protocol):
-    """A pure decision; run again on every attempt."""
-
-    def __call__(self, reading: Reading, /) -> Plan:
-        """Return what shall be stored."""
-        ...
+Decide: TypeAlias = Callable[[Reading], Decision[ResultT]]
+"""A pure decision, made anew on every attempt; one that raises stores nothing, and its caller gets the error."""
 
 
 class SessionStore(Protocol):
@@ -68,10 +66,11 @@ class SessionStore(Protocol):
         """Return the sessions in the order asked; raises StoreUnavailable."""
         ...
 
-    async def transact(self, session_id: str, request: Request, decide: Decide, until: float) -> None:
-        """Commit what `decide` plans, in one transaction, retrying on conflict until `until` (monotonic seconds).
+    async def transact(self, session_id: str, request: Request, decide: Decide[ResultT], until: float) -> ResultT:
+        """Commit what `decide` wants stored, in one transaction, and return the result of the decision stored.
 
-        Raises StoreUnavailable, OutcomeUnknown, Contention; then nothing is stored, except for OutcomeUnknown.
+        Conflicts are retried until `until` (monotonic seconds). Raises what `decide` raises, StoreUnavailable,
+        Contention and OutcomeUnknown; nothing is stored then, except perhaps for OutcomeUnknown.
         """
         ...
 
@@ -143,14 +142,6 @@ class Since(NamedTuple):
 
     events: list[Event]
     session: Session | None
-
-
-class Head(NamedTuple):
-    """What identifies one version of a session."""
-
-    epoch: int
-    version: int
-    change_id: str
 
 
 class SessionFeed(Protocol):

@@ -7,14 +7,13 @@ last: after the store, and after what has not been written yet.
 
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Final, Protocol
 
 from synckairos.application.audit import AuditReader
 from synckairos.application.changes import MAX_BEHIND
 from synckairos.application.errors import AuditUnavailable, StoreUnavailable
-from synckairos.application.ports import NewId, Plan, Reading, Request, SessionStore
-from synckairos.application.sessions import Settlement, View
+from synckairos.application.ports import Decision, NewId, Reading, Request, SessionStore
+from synckairos.application.sessions import Settlements, View
 from synckairos.domain import recovery
 from synckairos.domain.errors import SessionAlreadyExists, SessionNotFound
 from synckairos.domain.events import Author
@@ -47,29 +46,6 @@ class Unwritten(Protocol):
         ...
 
 
-@dataclass(slots=True)
-class _Comeback:
-    """The decision to bring a session back, re-run on every attempt; holds what the last attempt came to."""
-
-    last: Session
-    policy: RecoveryPolicy
-    author: Author
-    new_change_id: NewId
-    lifetimes: Lifetimes
-    outcome: Outcome | None = None
-    refusal: Exception | None = None
-
-    def __call__(self, reading: Reading) -> Plan:
-        self.outcome = self.refusal = None
-        if reading.session is not None:
-            self.refusal = SessionAlreadyExists(self.last.session_id)
-            return Plan()
-        self.outcome = recovery.recover(
-            self.last, self.policy, self.author, reading.now_us, self.new_change_id, self.lifetimes
-        )
-        return Plan(self.outcome.events, answers=True)
-
-
 class Recovery:
     """Brings single sessions back; every instant is the store's."""
 
@@ -77,6 +53,7 @@ class Recovery:
         self, store: SessionStore, reader: AuditReader, unwritten: Unwritten, lifetimes: Lifetimes, new_change_id: NewId
     ) -> None:
         self._store = store
+        self._settlements = Settlements(store, lifetimes, new_change_id)
         self._reader = reader
         self._unwritten = unwritten
         self._lifetimes = lifetimes
@@ -98,7 +75,10 @@ class Recovery:
         for _ in range(MAX_BEHIND // MAX_BOUNDARIES):
             if outcome.unfinished is None:
                 return View(outcome.session, outcome.now)
-            outcome = await self._settle(outcome, until)
+            settled = await self._settlements.step(session_id, until)
+            if settled is None:
+                raise SessionNotFound(session_id)
+            outcome = settled
         return View(outcome.session, outcome.session.updated_at)
 
     async def find(self, session_id: str) -> Session:
@@ -119,24 +99,19 @@ class Recovery:
         self, last: Session, policy: RecoveryPolicy, author: Author, request: Request, until: float
     ) -> Outcome:
         """Store the session's next life in one transaction; raises as `recover`."""
-        comeback = _Comeback(last, policy, author, self._new_change_id, self._lifetimes)
-        await self._store.transact(last.session_id, request, comeback, until)
-        if comeback.refusal is not None:
-            raise comeback.refusal
-        assert comeback.outcome is not None  # noqa: S101 - it was not refused
-        return comeback.outcome
+
+        def decide(reading: Reading) -> Decision[Outcome]:
+            if reading.session is not None:
+                raise SessionAlreadyExists(last.session_id)
+            outcome = recovery.recover(last, policy, author, reading.now_us, self._new_change_id, self._lifetimes)
+            return Decision(outcome, outcome.events, answers=True)
+
+        return await self._store.transact(last.session_id, request, decide, until)
 
     async def missing(self, sessions: Sequence[Session]) -> list[Session]:
         """Return those that the store does not hold; raises StoreUnavailable."""
         readings = await self._store.read([session.session_id for session in sessions])
         return [session for session, reading in zip(sessions, readings, strict=True) if not is_taken(reading)]
-
-    async def _settle(self, outcome: Outcome, until: float) -> Outcome:
-        settlement = Settlement(outcome.session.session_id, self._lifetimes, self._new_change_id)
-        await self._store.transact(settlement.session_id, Request(), settlement, until)
-        if settlement.outcome is None:
-            raise SessionNotFound(settlement.session_id)
-        return settlement.outcome
 
 
 def is_taken(reading: Reading) -> bool:

@@ -2,13 +2,12 @@
 
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from typing import Final, NamedTuple
 from uuid import UUID, uuid5
 
-from synckairos.application.changes import Change, growing_field, refuse_if_far_behind
+from synckairos.application.changes import Change, ChangeResult, Missing, Replay, growing_field, refuse_if_far_behind
 from synckairos.application.errors import CatchingUp, SessionTooLarge, TransientError
-from synckairos.application.ports import NewId, Plan, Reading, Request, SessionStore
+from synckairos.application.ports import Decision, NewId, Reading, Request, SessionStore
 from synckairos.domain import timing, transitions
 from synckairos.domain.commands import Caller, Command, Create, Delete
 from synckairos.domain.errors import FieldViolation, InvalidField, RequestIdReused, SessionNotFound
@@ -66,6 +65,7 @@ class Sessions:
         self._admit = admit
         self._store = store
         self._lifetimes = lifetimes
+        self._settlements = Settlements(store, lifetimes, new_change_id)
         self._new_change_id = new_change_id
         self._new_session_id = new_session_id
 
@@ -120,13 +120,8 @@ class Sessions:
         if boundary is None or boundary.at > now or boundary.kind is BoundaryKind.REMOVAL:
             return View(session, now)
         refuse_if_far_behind(session, now, self._lifetimes)
-        return await self._settle(session_id)
-
-    async def _settle(self, session_id: str) -> View | None:
-        settlement = Settlement(session_id, self._lifetimes, self._new_change_id)
-        await settlement.run(self._store, time.monotonic() + READ_BUDGET_S)
-        outcome = settlement.outcome
-        return View(outcome.session, outcome.now) if outcome is not None else None
+        outcome = await self._settlements.settle(session_id, time.monotonic() + READ_BUDGET_S)
+        return None if outcome is None else View(outcome.session, outcome.now)
 
     def session_id_for(self, request_id: str) -> str:
         """Return the id of a session created without one: the same for the same request_id."""
@@ -134,43 +129,41 @@ class Sessions:
 
     async def create(self, session_id: str, command: Create, caller: Caller, request: Request, until: float) -> Answer:
         """Create a session; raises InvalidField, SessionAlreadyExists, RequestIdReused and what the store raises."""
-        return await self._run(self._decision(session_id, command, caller, request), until)
+        return await self._run(self._decision(session_id, command, caller), request, until)
 
     async def change(self, session_id: str, command: Command, caller: Caller, request: Request, until: float) -> Answer:
         """Apply a command to a session, by `until` (monotonic seconds).
 
         Raises the Refusals of the domain, RequestIdReused, CatchingUp and what the store raises.
         """
-        return await self._run(self._decision(session_id, command, caller, request), until)
+        return await self._run(self._decision(session_id, command, caller), request, until)
 
     async def delete(
         self, session_id: str, caller: Caller, request: Request, until: float, *, allow_missing: bool
     ) -> Answer:
         """Delete a session; with `allow_missing` answers without one if there is none. Raises as `change`."""
-        change = self._decision(session_id, Delete(), caller, request)
-        change.allow_missing = allow_missing
-        return await self._run(change, until)
+        change = self._decision(session_id, Delete(), caller)._replace(allow_missing=allow_missing)
+        return await self._run(change, request, until)
 
-    def _decision(self, session_id: str, command: Command | Create, caller: Caller, request: Request) -> Change:
-        return Change(session_id, command, caller, request, self._new_change_id, self._lifetimes)
+    def _decision(self, session_id: str, command: Command | Create, caller: Caller) -> Change:
+        return Change(session_id, command, caller, self._new_change_id, self._lifetimes)
 
-    async def _run(self, change: Change, until: float) -> Answer:
+    async def _run(self, change: Change, request: Request, until: float) -> Answer:
         self._admit()
         while True:
             try:
-                await self._store.transact(change.session_id, change.request, change, until)
+                outcome: ChangeResult = await self._store.transact(change.session_id, request, change.decide, until)
             except SessionTooLarge as error:
                 raise InvalidField([FieldViolation(growing_field(change.command), str(error))]) from error
-            if change.replayed is not None:
-                return await self._replay(change.session_id, change.request, change.replayed)
-            if change.missing_at is not None:
-                return Answer(None, change.missing_at)
-            if change.refusal is not None:
-                raise change.refusal
-            assert change.outcome is not None  # noqa: S101 - neither replayed, nor missing, nor refused
-            if change.outcome.unfinished is None:
-                return Answer(change.outcome.session, change.outcome.now)
-            change.before = change.outcome.unfinished
+            if isinstance(outcome, Replay):
+                return await self._replay(change.session_id, request, outcome.reading)
+            if isinstance(outcome, Missing):
+                return Answer(None, outcome.at)
+            if outcome.refusal is not None:
+                raise outcome.refusal
+            if outcome.unfinished is None:
+                return Answer(outcome.session, outcome.now)
+            change = change._replace(before=outcome.unfinished)
 
     async def _replay(self, session_id: str, request: Request, reading: Reading) -> Answer:
         """Answer a retry with the session at the version the first call led to, while that is retained.
@@ -191,34 +184,39 @@ class Sessions:
         return Answer(None, now, replayed=True, gone=Gone(session_id, remembered.epoch, remembered.version))
 
 
-@dataclass(slots=True)
-class Settlement:
-    """What is due for one session, applied and stored; the sweep's work and every read's."""
+class Settlements:
+    """Applies what is due for a session, and stores it; the sweep's work, and every read's."""
 
-    session_id: str
-    lifetimes: Lifetimes
-    new_change_id: NewId
-    outcome: Outcome | None = None
-    is_missing: bool = False
-    on_events: Callable[[Outcome], None] | None = None
+    def __init__(self, store: SessionStore, lifetimes: Lifetimes, new_change_id: NewId) -> None:
+        self._store = store
+        self._lifetimes = lifetimes
+        self._new_change_id = new_change_id
 
-    def __call__(self, reading: Reading) -> Plan:
-        session = reading.session
-        self.outcome, self.is_missing = None, session is None
-        if session is None or session.deleted:
-            return Plan()
-        now = max(reading.now_us // 1_000, session.updated_at)
-        if is_removable(session, now, self.lifetimes):
-            self.outcome = Outcome(session, now)
-            return Plan(remove=True)
-        self.outcome = transitions.decide(session, None, Caller(SYSTEM), now, self.new_change_id, self.lifetimes)
-        return Plan(self.outcome.events)
+    async def settle(
+        self, session_id: str, until: float, on_stored: Callable[[Outcome], None] = lambda _: None
+    ) -> Outcome | None:
+        """Settle until nothing is due any more, telling `on_stored` of every transaction; None if there is no session.
 
-    async def run(self, store: SessionStore, until: float) -> None:
-        """Settle until nothing is due any more; raises what the store raises."""
+        Raises what the store raises.
+        """
         while True:
-            await store.transact(self.session_id, Request(), self, until)
-            if self.outcome is not None and self.outcome.events and self.on_events is not None:
-                self.on_events(self.outcome)
-            if self.outcome is None or self.outcome.unfinished is None:
-                return
+            outcome = await self.step(session_id, until)
+            if outcome is None:
+                return None
+            on_stored(outcome)
+            if outcome.unfinished is None:
+                return outcome
+
+    async def step(self, session_id: str, until: float) -> Outcome | None:
+        """Settle what fits one transaction; None if there is no session. Raises what the store raises."""
+        return await self._store.transact(session_id, Request(), self._decide, until)
+
+    def _decide(self, reading: Reading) -> Decision[Outcome | None]:
+        session = reading.session
+        if session is None or session.deleted:
+            return Decision(None)
+        now = max(reading.now_us // 1_000, session.updated_at)
+        if is_removable(session, now, self._lifetimes):
+            return Decision(Outcome(session, now), remove=True)
+        outcome = transitions.decide(session, None, Caller(SYSTEM), now, self._new_change_id, self._lifetimes)
+        return Decision(outcome, outcome.events)

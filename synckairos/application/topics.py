@@ -9,11 +9,11 @@ from typing import NamedTuple
 
 from synckairos.application import frames
 from synckairos.application.frames import EndReason, Frame, FrameKind, GapReason
-from synckairos.application.ports import AuthorityClock, Head, Since
+from synckairos.application.ports import AuthorityClock, Since
 from synckairos.application.subscriptions import Subscription
 from synckairos.domain import timing
 from synckairos.domain.events import Event
-from synckairos.domain.model import Session
+from synckairos.domain.model import Head, Session
 
 
 class Replay(NamedTuple):
@@ -88,7 +88,7 @@ class Topic:
     def is_at(self, head: Head) -> bool:
         """Whether the subscribers have been brought to this version."""
         session = self._session
-        return session is not None and (session.epoch, session.version, session.change_id) == head
+        return session is not None and session.head == head
 
     def begin(self, session: Session, now: int) -> None:
         """Take the first reading, as of an instant (ms), unless there has been one."""
@@ -147,7 +147,7 @@ class Topic:
         if current is None or session is None:
             return
         self.settle(doubts)
-        replay = replay_from(Head(current.epoch, current.version, current.change_id), since, session)
+        replay = replay_from(current.head, since, session)
         if replay.gap is None:
             for event in replay.events:
                 self._apply(event)

@@ -11,15 +11,15 @@ import structlog
 
 from synckairos.application import frames
 from synckairos.application.beats import Beats
-from synckairos.application.errors import CatchingUp, Contention, TransientError
+from synckairos.application.errors import CatchingUp, OfOneSession, TransientError
 from synckairos.application.frames import EndReason, Frame, FrameKind, GapReason
 from synckairos.application.observers import WatchObserver
-from synckairos.application.ports import AuthorityClock, Head, Hint, SessionFeed, Since
+from synckairos.application.ports import AuthorityClock, Hint, SessionFeed, Since
 from synckairos.application.sessions import Sessions, View
 from synckairos.application.subscriptions import Subscription
 from synckairos.application.topics import Topic, replay_from
 from synckairos.domain.errors import SessionNotFound
-from synckairos.domain.model import Session
+from synckairos.domain.model import Head, Session
 
 POLL_S: Final = 1.5
 POLL_BATCH: Final = 256
@@ -94,7 +94,7 @@ class Watching:
         except SessionNotFound:
             reason, pause_ms = EndReason.NOT_FOUND, 0
         except Exception as error:
-            if not _concerns_one_session(error):
+            if not isinstance(error, OfOneSession):
                 raise
             _log.warning("session_not_followed", session_id=session_id, problem=str(error))
             reason, pause_ms = EndReason.UNAVAILABLE, COME_BACK_MS
@@ -176,7 +176,7 @@ class Watching:
         """
         for _ in range(MAX_LEVELLING):
             seen = topic.session
-            if seen is not None and (topic.is_in_doubt or not topic.is_at(_head_of(session))):
+            if seen is not None and (topic.is_in_doubt or not topic.is_at(session.head)):
                 if not topic.is_in_doubt and (session.epoch, session.version) <= (seen.epoch, seen.version):
                     # Hints have overtaken the reading, or are another branch's; let them move the topic no further.
                     topic.doubt()
@@ -186,7 +186,7 @@ class Watching:
                 return None
             since = await self._feed.since(topic.session_id, position.version)
             session = since.session or session
-            if all(map(topic.take, since.events)) and topic.is_at(_head_of(session)):
+            if all(map(topic.take, since.events)) and topic.is_at(session.head):
                 return since
         text = f"session {topic.session_id} changes faster than it can be read"
         raise CatchingUp(text, session_id=topic.session_id)
@@ -255,7 +255,7 @@ class Watching:
 
     def _after_failure(self, topic: Topic, error: Exception) -> None:
         """Wait for a store that is away; a session that cannot be followed ends, instead of silently standing still."""
-        if _concerns_one_session(error):
+        if isinstance(error, OfOneSession):
             _log.warning("session_not_followed", session_id=topic.session_id, problem=str(error))
         elif isinstance(error, TransientError):
             _log.debug("catch_up_waits", session_id=topic.session_id, reason=error.reason)
@@ -288,12 +288,3 @@ class Watching:
     def _count(self, change: int) -> None:
         self._open += change
         self._observer.watchers(self._open)
-
-
-def _concerns_one_session(error: Exception) -> bool:
-    """Whether the failure is one session's and not the store's: it names the session then."""
-    return isinstance(error, TransientError | Contention) and "session_id" in error.details
-
-
-def _head_of(session: Session) -> Head:
-    return Head(session.epoch, session.version, session.change_id)

@@ -107,7 +107,7 @@ class Server:
         watching = Watching(sessions, feed, clock, metrics, guard.require)
         index = RedisDeadlineIndex(connections, keys, settings.lifetimes)
         sweep = Sweep(store, index, clock, settings.lifetimes, new_change_id, metrics)
-        writer.on_commit(sweep.note_commit)
+        store.on_commit(sweep.note_commit)
         pipeline = pipeline_parts(settings, connections, keys, metrics)
         self._exit.push_async_callback(pipeline.bell.close)
         audit = audit_parts(settings, store, clock, pipeline, connections, keys)
@@ -126,7 +126,7 @@ class Server:
             ("sweep", sweep.run()),
         ):
             self._run(name, work)
-        self._run_doorbell(pipeline, writer)
+        self._run_doorbell(pipeline, store)
 
         commands = SessionCommands(sessions)
         watch_servicer = WatchServicer(watching, settings.stream_stall_s)
@@ -143,11 +143,11 @@ class Server:
         streaming = (watch_servicer, command_servicer)
         await self._serve(servicers, guard, watching, streaming, audit.reader)
 
-    def _run_doorbell(self, pipeline: PipelineParts, writer: CommitWriter) -> None:
+    def _run_doorbell(self, pipeline: PipelineParts, store: RedisSessionStore) -> None:
         if self._settings.database_url is None:
             _log.warning("no_audit_trail", problem="without SYNCKAIROS_DATABASE_URL nobody is told to empty the outbox")
             return
-        writer.on_commit(pipeline.doorbell.note_commit)
+        store.on_commit(pipeline.doorbell.note_commit)
         self._run("doorbell", pipeline.doorbell.run())
         self._run("outboxes", pipeline.doorbell.look())
 

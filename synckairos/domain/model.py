@@ -107,6 +107,14 @@ class Rules(NamedTuple):
     warning_thresholds_ms: tuple[int, ...] = ()
 
 
+class Head(NamedTuple):
+    """What identifies one version of a session."""
+
+    epoch: int
+    version: int
+    change_id: str
+
+
 class Session(NamedTuple):
     """A session as stored.
 
@@ -144,6 +152,11 @@ class Session(NamedTuple):
     labels: tuple[tuple[str, str], ...] = ()
     recovered: bool = False
     deleted: bool = False
+
+    @property
+    def head(self) -> Head:
+        """What identifies this version."""
+        return Head(self.epoch, self.version, self.change_id)
 
     @property
     def active_participant(self) -> Participant | None:

@@ -68,9 +68,9 @@ def running_clock(session: Session) -> Clock:
     mode = session.rules.mode
     if mode not in BANK_MODES:
         return session.clock
-    active = session.active_participant
-    if active is None:
+    if session.active is None:
         return UNTIMED
+    active = session.participants[session.active]
     if mode is Mode.PER_PARTICIPANT:
         return active.clock
     position = group_position(session, active.group_id)

@@ -4,7 +4,6 @@ WatchSessionsResponse has the same fields under the same numbers, so the same by
 """
 
 from synckairos.application.frames import Frame, FrameKind
-from synckairos.application.ports import Head
 from synckairos.domain import clocks, timing
 from synckairos.rpc import tokens
 from synckairos.rpc.mapping import event_message, session_message, tick_message, timestamp
@@ -29,7 +28,7 @@ def envelope(frame: Frame) -> WatchSessionResponse:
         message.version = session.version
         if frame.kind is not FrameKind.GAP:
             # Who leaves between a gap and its snapshot has seen nothing to continue from.
-            head = Head(session.epoch, session.version, session.change_id)
+            head = session.head
             message.resume_token = tokens.write_resume(frame.session_id, head)
     _fill(message, frame)
     return message

@@ -62,7 +62,7 @@ def status_of(error: BaseException, request_id: str) -> tuple[grpc.StatusCode, s
     details: list[Message] = [error_details_pb2.ErrorInfo(reason=error.reason, domain=DOMAIN, metadata=metadata)]
     if isinstance(error, domain.InvalidField | domain.RequestIdReused):
         details.append(_bad_request(error.violations))
-    if isinstance(error, application.TransientError | application.SlowConsumer | application.AuditBacklog):
+    if isinstance(error, application.TransientError):
         details.append(_retry_info(error.retry_after_ms))
     return code, _status(code, _shortened(str(error)), details)
 

@@ -11,7 +11,8 @@ from uuid import UUID
 
 from synckairos.application.audit import EventKey, EventQuery, SessionKey, SessionQuery
 from synckairos.application.listing import Filter
-from synckairos.application.ports import Head, Position
+from synckairos.application.ports import Position
+from synckairos.domain.model import Head
 from synckairos.rpc.fields import MAX_INSTANT_MS, MAX_INT64, Fields
 
 SEAL_BYTES: Final = 8

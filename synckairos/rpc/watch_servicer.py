@@ -6,9 +6,9 @@ from typing import Final
 
 from synckairos.application.errors import Draining
 from synckairos.application.frames import FrameKind
-from synckairos.application.ports import Head
 from synckairos.application.subscriptions import Subscription
 from synckairos.application.watching import Watching
+from synckairos.domain.model import Head
 from synckairos.rpc import requests, tokens
 from synckairos.rpc.envelopes import encoded
 from synckairos.rpc.fields import Fields

@@ -7,13 +7,23 @@ import asyncio
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from typing import Final, Generic, NamedTuple, TypeVar
+from typing import Any, Final, Generic, NamedTuple, TypeVar
 
 from synckairos.application.errors import Contention, StoreUnavailable
-from synckairos.application.ports import Decide, Head, Hint, Plan, Position, Reading, Remembered, Request, Since
+from synckairos.application.ports import (
+    Decide,
+    Decision,
+    Hint,
+    Position,
+    Reading,
+    Remembered,
+    Request,
+    ResultT,
+    Since,
+)
 from synckairos.domain import timing
 from synckairos.domain.events import Event
-from synckairos.domain.model import DAY_MS, Session
+from synckairos.domain.model import DAY_MS, Head, Session
 from synckairos.domain.timing import Lifetimes
 from testing.harness.fake_clock import FakeClock
 
@@ -71,24 +81,24 @@ class FakeData:
         kept = self.events.get(session_id)
         return kept.value if kept else ()
 
-    def apply(self, session_id: str, request: Request, before: Session | None, plan: Plan) -> None:
-        """Store a plan that was made for the session `before` it."""
-        if plan.remove and before is not None:
+    def apply(self, session_id: str, request: Request, before: Session | None, decision: Decision[Any]) -> None:
+        """Store a decision that was made for the session `before` it."""
+        if decision.remove and before is not None:
             self._remove(session_id, before)
             return
-        if not plan.events:
+        if not decision.events:
             self._remember(session_id, request, 0, 0)
             return
-        last = plan.events[-1].session
+        last = decision.events[-1].session
         is_new_life = before is None or before.epoch != last.epoch
-        events = (() if is_new_life else self.retained(session_id)) + tuple(plan.events)
+        events = (() if is_new_life else self.retained(session_id)) + tuple(decision.events)
         until = self.clock.ms + (600_000 if last.deleted else NEVER)
         self.events[session_id] = Kept(events[-self.event_window :], until)
         self.put(last)
-        self.outbox += [Outgoing(event, request) for event in plan.events]
-        if plan.answers and request.request_id:
+        self.outbox += [Outgoing(event, request) for event in decision.events]
+        if decision.answers and request.request_id:
             self._remember(session_id, request, last.epoch, last.version)
-        for event in plan.events:
+        for event in decision.events:
             self._hint(Hint(session_id, event))
 
     def _remember(self, session_id: str, request: Request, epoch: int, version: int) -> None:
@@ -143,19 +153,19 @@ class FakeSessionStore:
         retained = self._data.retained(session_id)
         return next((event for event in retained if event.session.version == version), None)
 
-    async def transact(self, session_id: str, request: Request, decide: Decide, until: float) -> None:
-        """Commit what `decide` plans; another store's commit between its reading and its writing is a conflict."""
+    async def transact(self, session_id: str, request: Request, decide: Decide[ResultT], until: float) -> ResultT:
+        """Commit a decision; another store's commit between its reading and its writing is a conflict."""
         while True:
             self._data.reach()
             reading = self._reading(session_id, request)
             await asyncio.sleep(0)  # the round trip, in which others get their turn
-            plan = decide(reading)
-            is_remembered = plan.answers and bool(request.request_id)
-            if not plan.events and not (plan.remove and reading.session) and not is_remembered:
-                return
+            decision = decide(reading)
+            is_remembered = decision.answers and bool(request.request_id)
+            if not decision.events and not (decision.remove and reading.session) and not is_remembered:
+                return decision.result
             if self._data.session(session_id) is reading.session:
-                self._data.apply(session_id, request, reading.session, plan)
-                return
+                self._data.apply(session_id, request, reading.session, decision)
+                return decision.result
             if time.monotonic() >= until:
                 raise Contention(f"session {session_id} kept changing", session_id=session_id)
 
@@ -238,7 +248,7 @@ class FakeSessionFeed:
         """Return what identifies the sessions now; raises StoreUnavailable."""
         self._data.reach()
         found = [self._data.session(session_id) for session_id in session_ids]
-        return [Head(one.epoch, one.version, one.change_id) if one else None for one in found]
+        return [one.head if one else None for one in found]
 
     async def listen(self, on_hint: Callable[[Hint], None]) -> None:
         """Deliver hints until cancelled."""

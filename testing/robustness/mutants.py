@@ -6,8 +6,7 @@ from collections.abc import Callable
 from typing import Any, Final
 
 from synckairos.adapters.redis import feed as redis_feed
-from synckairos.adapters.redis.store import transaction as redis_transaction
-from synckairos.adapters.redis.store import writes as redis_commit
+from synckairos.adapters.redis.store import transaction, writes
 from synckairos.application import draining, expiry, frames, topics, watching
 from synckairos.application.errors import StoreUnavailable
 from synckairos.domain import settlement
@@ -20,22 +19,23 @@ REFUSED: Final = 0.1
 
 def drop_publish() -> None:
     """A commit tells nobody."""
-    original = redis_commit.CommitWriter.commands
+    original = writes.CommitWriter.commit
 
-    def commands(self: Any, *arguments: Any) -> list[Any]:
-        return [command for command in original(self, *arguments) if command[0] != "PUBLISH"]
+    def commit(self: Any, *arguments: Any) -> Any:
+        made = original(self, *arguments)
+        return made._replace(commands=[command for command in made.commands if command[0] != "PUBLISH"])
 
-    redis_commit.CommitWriter.commands = commands  # type: ignore[method-assign, assignment] # that is the bug
+    writes.CommitWriter.commit = commit  # type: ignore[method-assign, assignment] # that is the bug
 
 
 def skip_watch() -> None:
     """A commit is not guarded against those of other servers."""
-    original = redis_transaction._looks
+    original = transaction._looks
 
     def looks(queues: Any) -> list[Any]:
         return [("PING",) if command[0] == "WATCH" else command for command in original(queues)]
 
-    redis_transaction._looks = looks
+    transaction._looks = looks
 
 
 def fire_twice() -> None:
@@ -92,7 +92,7 @@ def subscribe_late() -> None:
 
 def forget_requests() -> None:
     """No request id is remembered."""
-    redis_commit.CommitWriter._remembering = lambda *_: []  # type: ignore[method-assign] # that is the bug
+    writes.CommitWriter._remembering = lambda *_: []  # type: ignore[method-assign] # that is the bug
 
 
 def trim_early() -> None:
@@ -127,16 +127,17 @@ def never_fire() -> None:
 
 def refuse_what_is_done() -> None:
     """Now and then, what has been committed is answered as if the store had been away."""
-    original = redis_transaction.Transactions._applied
+    original = transaction.Transactions._applied
 
     def applied(self: Any, chain: Any, failure: Any) -> None:
         if failure is None and random.random() < REFUSED:
-            self._writer.committed(chain.queue.session_id, chain.plan)
-            chain.queue.settle(StoreUnavailable("Redis did not answer"))
+            for listener in self.listeners:
+                listener(chain.queue.session_id, chain.next_boundary)
+            chain.queue.fail_all(StoreUnavailable("Redis did not answer"))
         else:
             original(self, chain, failure)
 
-    redis_transaction.Transactions._applied = applied  # type: ignore[method-assign] # that is the bug
+    transaction.Transactions._applied = applied  # type: ignore[method-assign] # that is the bug
 
 
 def fork_at_every_resume() -> None:

@@ -7,12 +7,11 @@ from uuid import UUID
 from synckairos.adapters.postgres.trail.snapshot import encode_session
 from synckairos.application import frames
 from synckairos.application.frames import EndReason, Frame, FrameKind, GapReason
-from synckairos.application.ports import Head
 from synckairos.domain import transitions
 from synckairos.domain.commands import Caller, Create
 from synckairos.domain.creation import create
 from synckairos.domain.events import Author, Event
-from synckairos.domain.model import Session
+from synckairos.domain.model import Head, Session
 from synckairos.domain.timing import Lifetimes
 from synckairos.rpc import tokens
 from synckairos.rpc.envelopes import envelope

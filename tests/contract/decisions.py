@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from typing import Final
 from uuid import uuid4
 
-from synckairos.application.ports import Plan, Reading, Request, SessionStore
+from synckairos.application.ports import Decision, Reading, Request, SessionStore
 from synckairos.domain import creation, transitions
 from synckairos.domain.commands import Caller, Command, Delete, Start, Switch
 from synckairos.domain.events import Author, Event
@@ -44,21 +44,21 @@ def turns_of(cycle_ms: int, **fields: object) -> SessionSpec:
 
 @dataclass
 class Recorded:
-    """A decision that remembers what it was shown and what it planned, once for every attempt."""
+    """A decision that remembers what it was shown and what it came to, once for every attempt."""
 
-    decide: Callable[[Reading], Plan]
+    decide: Callable[[Reading], Decision[Session | None]]
     readings: list[Reading] = field(default_factory=list)
-    plans: list[Plan] = field(default_factory=list)
+    decisions: list[Decision[Session | None]] = field(default_factory=list)
 
-    def __call__(self, reading: Reading) -> Plan:
+    def __call__(self, reading: Reading) -> Decision[Session | None]:
         self.readings.append(reading)
-        self.plans.append(self.decide(reading))
-        return self.plans[-1]
+        self.decisions.append(self.decide(reading))
+        return self.decisions[-1]
 
     @property
     def events(self) -> list[Event]:
-        """What the last attempt planned."""
-        return list(self.plans[-1].events)
+        """What the last attempt wanted stored."""
+        return list(self.decisions[-1].events)
 
     @property
     def session(self) -> Session:
@@ -69,10 +69,11 @@ class Recorded:
 def creating(session_id: str, spec: SessionSpec | None = None) -> Recorded:
     """Decide to create a session, if there is none."""
 
-    def decide(reading: Reading) -> Plan:
+    def decide(reading: Reading) -> Decision[Session | None]:
         if reading.session is not None:
-            return Plan()
-        return Plan([creation.create(session_id, spec or two_players(), CALLER, reading.now_us, new_id)], answers=True)
+            return Decision(None)
+        event = creation.create(session_id, spec or two_players(), CALLER, reading.now_us, new_id)
+        return Decision(event.session, [event], answers=True)
 
     return Recorded(decide)
 
@@ -80,18 +81,18 @@ def creating(session_id: str, spec: SessionSpec | None = None) -> Recorded:
 def asking(command: Command | None, lifetimes: Lifetimes = LIFETIMES) -> Recorded:
     """Decide as the domain does; no command just settles."""
 
-    def decide(reading: Reading) -> Plan:
+    def decide(reading: Reading) -> Decision[Session | None]:
         if reading.session is None or reading.session.deleted:
-            return Plan()
+            return Decision(None)
         outcome = transitions.decide(reading.session, command, CALLER, reading.now_us // 1_000, new_id, lifetimes)
-        return Plan(outcome.events, answers=outcome.refusal is None)
+        return Decision(outcome.session, outcome.events, answers=outcome.refusal is None)
 
     return Recorded(decide)
 
 
 def removing() -> Recorded:
     """Decide to take a session out of the store."""
-    return Recorded(lambda reading: Plan(remove=reading.session is not None))
+    return Recorded(lambda reading: Decision(None, remove=reading.session is not None))
 
 
 async def create(store: SessionStore, spec: SessionSpec | None = None, request: Request = Request()) -> Session:  # noqa: B008 - immutable

@@ -100,7 +100,7 @@ class StoreProcess:
 async def sweeping(process: StoreProcess) -> AsyncIterator[Sweep]:
     """Let a process settle what falls due, as a server does."""
     sweep = Sweep(process.store, process.deadlines, process.clock, process.lifetimes, new_change_id, process.observed)
-    process.writer.on_commit(sweep.note_commit)
+    process.store.on_commit(sweep.note_commit)
     task = asyncio.create_task(sweep.run())
     try:
         yield sweep

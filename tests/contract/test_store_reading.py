@@ -4,7 +4,7 @@ from uuid import UUID
 
 import pytest
 
-from synckairos.application.ports import Plan, Reading, Request, SessionStore
+from synckairos.application.ports import Decision, Reading, Request, SessionStore
 from synckairos.domain.commands import Pause, Resume, Switch
 from tests.contract.backends import Backend
 from tests.contract.decisions import (
@@ -139,9 +139,9 @@ async def test_a_session_created_over_leftover_events_is_not_harmed(store: Sessi
     """A session that vanished without its events does not keep its id from being used: creating clears them."""
     session = await running(store)
     decision = creating(session.session_id)
-    fresh = Plan()
+    fresh = Decision(None)
 
-    def decide(reading: Reading) -> Plan:
+    def decide(reading: Reading) -> Decision:
         nonlocal fresh
         fresh = decision.decide(Reading(None, reading.now_us + 1))
         return fresh
@@ -160,7 +160,7 @@ async def test_answered_requests_are_remembered(store: SessionStore, answers: bo
     session = await running(store)
     request = Request(new_id(), UUID(int=7).bytes, "peer")
     switch, again = asking(Switch()), asking(None)
-    plan = Plan(switch.decide((await store.read([session.session_id]))[0]).events, answers=answers)
+    plan = Decision(None, switch.decide((await store.read([session.session_id]))[0]).events, answers=answers)
 
     await store.transact(session.session_id, request, lambda _: plan, until())
     await store.transact(session.session_id, request, again, until())
@@ -174,7 +174,7 @@ async def test_an_answer_without_a_change_is_remembered(store: SessionStore) -> 
     session_id, request = new_id(), Request(new_id(), UUID(int=7).bytes)
     again = asking(None)
 
-    await store.transact(session_id, request, lambda _: Plan(answers=True), until())
+    await store.transact(session_id, request, lambda _: Decision(None, answers=True), until())
     await store.transact(session_id, request, again, until())
 
     assert again.readings[0].remembered == (request.fingerprint, 0, 0)

@@ -5,7 +5,7 @@ import asyncio
 import pytest
 
 from synckairos.application.errors import Contention
-from synckairos.application.ports import Plan, Position, Reading, Request, SessionStore
+from synckairos.application.ports import Decision, Position, Reading, Request, SessionStore
 from synckairos.domain.commands import Complete, Pause, Resume, Start, Switch
 from synckairos.domain.model import DAY_MS, Session, Status
 from tests.contract.backends import Backend
@@ -45,7 +45,7 @@ async def test_a_decision_that_fails_changes_nothing_and_blocks_nobody(backend: 
     session = await running(store)
     before = backend.contents()
 
-    def fail(_: Reading) -> Plan:
+    def fail(_: Reading) -> Decision:
         raise ZeroDivisionError
 
     with pytest.raises(ZeroDivisionError):
@@ -82,7 +82,7 @@ async def test_a_deleted_id_stays_taken(backend: Backend, store: SessionStore) -
     await store.transact(session.session_id, NOBODY, attempt, until())
 
     assert tombstone.deleted
-    assert attempt.plans == [Plan()]
+    assert attempt.decisions == [Decision(None)]
     assert await stored(store, session.session_id) == tombstone
     assert backend.lives_ms("session", session.session_id) == pytest.approx(DAY_MS, abs=SLACK_MS)
     assert backend.lives_ms("events", session.session_id) == pytest.approx(600_000, abs=SLACK_MS)
@@ -122,7 +122,7 @@ async def test_removing_what_is_not_there_does_nothing(backend: Backend, store: 
     session_id = new_id()
 
     await store.transact(session_id, NOBODY, removing(), until())
-    await store.transact(session_id, NOBODY, lambda _: Plan(remove=True), until())
+    await store.transact(session_id, NOBODY, lambda _: Decision(None, remove=True), until())
 
     assert backend.contents() == before
 
@@ -133,7 +133,7 @@ async def test_a_collision_is_decided_again_with_the_newest_session(backend: Bac
     others = session._replace(version=session.version + 1, change_id=new_id(), labels=(("set", "meanwhile"),))
     switch = asking(Switch())
 
-    def decide(reading: Reading) -> Plan:
+    def decide(reading: Reading) -> Decision:
         if not switch.readings:
             backend.overwrite(others)
         return switch(reading)
@@ -153,7 +153,7 @@ async def test_a_creation_that_collides_finds_the_other_one(backend: Backend, st
     await removed(store, others.session_id)
     attempt = creating(others.session_id)
 
-    def decide(reading: Reading) -> Plan:
+    def decide(reading: Reading) -> Decision:
         if not attempt.readings:
             backend.overwrite(others)
         return attempt(reading)
@@ -170,7 +170,7 @@ async def test_endless_collisions_end_with_the_callers_time(backend: Backend, st
     latest = session
     switch = asking(Switch())
 
-    def decide(reading: Reading) -> Plan:
+    def decide(reading: Reading) -> Decision:
         nonlocal latest
         latest = latest._replace(version=latest.version + 1, change_id=new_id())
         backend.overwrite(latest)

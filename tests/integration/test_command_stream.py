@@ -10,7 +10,7 @@ import grpc
 import pytest
 
 from synckairos.adapters.redis.store import RedisSessionStore
-from synckairos.application.ports import Decide, Request
+from synckairos.application.ports import Decide, Request, ResultT
 from synckairos.composition.server import Server
 from synckairos.devstack import RedisServer
 from synckairos.v1 import session_pb2
@@ -95,11 +95,11 @@ class _HeldStore(RedisSessionStore):
     held = ""
     go = asyncio.Event()
 
-    async def transact(self, session_id: str, request: Request, decide: Decide, until: float) -> None:
+    async def transact(self, session_id: str, request: Request, decide: Decide[ResultT], until: float) -> ResultT:
         """Commit what is planned, once it may."""
         if session_id == type(self).held:
             await type(self).go.wait()
-        await super().transact(session_id, request, decide, until)
+        return await super().transact(session_id, request, decide, until)
 
 
 async def test_sessions_do_not_wait_for_each_other(redis_server: RedisServer, monkeypatch: pytest.MonkeyPatch) -> None:

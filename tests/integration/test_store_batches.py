@@ -12,12 +12,13 @@ from redis.exceptions import ResponseError
 from synckairos.adapters.redis.codec import encode_session
 from synckairos.adapters.redis.connections import Lease
 from synckairos.adapters.redis.keys import SessionKeys, partition_of
-from synckairos.adapters.redis.store import scheduler as redis_changes
+from synckairos.adapters.redis.store import scheduler
 from synckairos.adapters.redis.store.batching import MOST
 from synckairos.adapters.redis.store.decisions import MOST_BYTES
+from synckairos.adapters.redis.store.writes import Commit
 from synckairos.adapters.redis.wire import Command, Reply
 from synckairos.application.errors import CommitBroken, OutcomeUnknown
-from synckairos.application.ports import Plan, Reading, Request
+from synckairos.application.ports import Decision, Reading, Request
 from synckairos.devstack import RedisServer
 from synckairos.domain.commands import Complete, Create, Switch, Update
 from synckairos.domain.errors import InvalidStateTransition
@@ -187,7 +188,7 @@ async def test_copies_of_a_request_in_one_transaction(line: Line) -> None:
 
 async def test_a_collision_splits_a_batch(line: Line, monkeypatch: pytest.MonkeyPatch) -> None:
     """Somebody else was faster with one session: the others are stored without it, and it goes alone for a while."""
-    monkeypatch.setattr(redis_changes, "HOT_S", 60.0)
+    monkeypatch.setattr(scheduler, "HOT_S", 60.0)
     first, hot, *others = await several(line, 6)
     meddle(line, hot)
 
@@ -209,7 +210,7 @@ async def test_a_collision_splits_a_batch(line: Line, monkeypatch: pytest.Monkey
 
 async def test_a_hot_session_comes_back(line: Line, monkeypatch: pytest.MonkeyPatch) -> None:
     """When its time by itself is over, it shares again."""
-    monkeypatch.setattr(redis_changes, "HOT_S", 0.0)
+    monkeypatch.setattr(scheduler, "HOT_S", 0.0)
     first, hot, other = await several(line, 3)
     meddle(line, hot)
     await together(line, first, [switch(line, one) for one in (hot, other)])
@@ -224,7 +225,7 @@ async def test_a_decision_that_fails_is_its_callers_alone(line: Line) -> None:
     """In the middle of a batch, and in the middle of a session's calls: everybody else is served."""
     first, session, *others = await several(line, 5)
 
-    def fail(_: Reading) -> Plan:
+    def fail(_: Reading) -> Decision[None]:
         raise ZeroDivisionError
 
     poisons = [line.process.store.transact(one.session_id, NOBODY, fail, until()) for one in (session, others[0])]
@@ -246,7 +247,7 @@ async def test_a_decision_that_fails_is_its_callers_alone(line: Line) -> None:
 
 async def test_more_than_a_batch_holds(line: Line, monkeypatch: pytest.MonkeyPatch) -> None:
     """Large sessions are stored one after the other, and keep to themselves afterwards."""
-    monkeypatch.setattr(redis_changes, "LARGE_S", 60.0)
+    monkeypatch.setattr(scheduler, "LARGE_S", 60.0)
     first, *others = await several(line, 6)
     metadata = Struct()
     metadata["text"] = "x" * 15_000
@@ -359,13 +360,13 @@ async def test_a_failed_command_is_told_to_its_own_session(line: Line) -> None:
 async def test_a_refused_command_is_told_to_its_own_session(line: Line, monkeypatch: pytest.MonkeyPatch) -> None:
     """Redis refuses the whole transaction for one session's part: the others are stored without it."""
     first, wrong, *others = await several(line, 5)
-    commands = line.process.writer.commands
+    commit = line.process.writer.commit
 
-    def with_nonsense(keys: SessionKeys, session_id: str, *rest: object) -> list[Command]:
-        written = commands(keys, session_id, *rest)  # type: ignore[arg-type] # as given
-        return [*written, ("NONSENSE", "x")] if session_id == wrong.session_id else written
+    def with_nonsense(keys: SessionKeys, session_id: str, *rest: object) -> Commit:
+        made = commit(keys, session_id, *rest)  # type: ignore[arg-type] # as given
+        return made._replace(commands=[*made.commands, ("NONSENSE", "x")]) if session_id == wrong.session_id else made
 
-    monkeypatch.setattr(line.process.writer, "commands", with_nonsense)
+    monkeypatch.setattr(line.process.writer, "commit", with_nonsense)
     outcomes = await together(line, first, [switch(line, one) for one in (wrong, *others)])
 
     assert [isinstance(one, CommitBroken) for one in outcomes] == [True, *[False] * 3]

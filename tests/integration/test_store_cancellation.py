@@ -1,12 +1,13 @@
 """Callers that go away in the middle: nothing stays held, and what was begun is finished or never happened."""
 
 import asyncio
+import contextlib
 from collections.abc import AsyncIterator
 
 import pytest
 
 from synckairos.application.errors import Contention
-from synckairos.application.ports import Plan, Reading, Request
+from synckairos.application.ports import Decide, Decision, Reading, Request
 from synckairos.devstack import RedisServer
 from synckairos.domain.commands import Switch
 from synckairos.domain.model import Session
@@ -62,7 +63,7 @@ async def test_a_commit_under_way_is_finished(line: Line) -> None:
     """Cancelled between EXEC and its reply: it is applied, the sweep hears of it, and nothing stays held."""
     session = await running(line.process.store)
     heard: list[tuple[str, int | None]] = []
-    line.process.writer.on_commit(lambda session_id, boundary: heard.append((session_id, boundary)))
+    line.process.store.on_commit(lambda session_id, boundary: heard.append((session_id, boundary)))
     held = Held(line, b"EXEC")
     call = switching(line, session)
     await held.came.wait()
@@ -143,25 +144,24 @@ async def test_waiting_in_the_queue_ends_with_the_callers_time(line: Line) -> No
     await line.assert_released()
 
 
-async def test_a_decision_that_fails_gives_everything_back(line: Line) -> None:
-    """The connection may hold a WATCH, so it is thrown away; the queue moves on."""
+def fail(_: Reading) -> Decision[None]:
+    """Decide nothing: there is a bug."""
+    raise ZeroDivisionError
+
+
+@pytest.mark.parametrize(
+    ("decide", "outcome"),
+    [(lambda _: Decision(None), contextlib.nullcontext()), (fail, pytest.raises(ZeroDivisionError))],
+    ids=["stores nothing", "fails"],
+)
+async def test_a_decision_without_a_commit_gives_the_connection_back_without_a_watch(
+    line: Line, decide: Decide[None], outcome: contextlib.AbstractContextManager[object]
+) -> None:
+    """It UNWATCHes: the connection is kept, and another caller's transaction does not suffer."""
     session = await running(line.process.store)
 
-    def fail(_: Reading) -> Plan:
-        raise ZeroDivisionError
-
-    with pytest.raises(ZeroDivisionError):
-        await line.process.store.transact(session.session_id, NOBODY, fail, until())
-
-    assert line.process.connections._idle == []
-    await line.assert_released()
-
-
-async def test_a_refusal_gives_the_connection_back_without_a_watch(line: Line) -> None:
-    """What is refused UNWATCHes: the connection is kept, and another caller's transaction does not suffer."""
-    session = await running(line.process.store)
-
-    await line.process.store.transact(session.session_id, NOBODY, lambda _: Plan(), until())
+    with outcome:
+        await line.process.store.transact(session.session_id, NOBODY, decide, until())
 
     await eventually(lambda: len(line.process.connections._idle) == 1)
     assert line.watching() == []

@@ -179,12 +179,12 @@ async def test_the_retry_defeats_a_late_commit(line: Line) -> None:
 def hold_next_commit(line: Line, seconds: float) -> None:
     """Let the next chunks of the client wait, but not those it sends after it has given up on them."""
     loop = asyncio.get_running_loop()
-    original = line.process.writer.commands
+    original = line.process.writer.commit
 
-    def commands(*args: object) -> object:
-        line.process.writer.commands = original  # type: ignore[method-assign] # once
+    def commit(*args: object) -> object:
+        line.process.writer.commit = original  # type: ignore[method-assign] # once
         line.proxy.delay(seconds)
         loop.call_later(0.1, line.proxy.delay, 0.0)
         return original(*args)  # type: ignore[arg-type] # as given
 
-    line.process.writer.commands = commands  # type: ignore[method-assign, assignment] # the moment before a commit
+    line.process.writer.commit = commit  # type: ignore[method-assign, assignment] # the moment before a commit

@@ -11,7 +11,7 @@ from synckairos.adapters.redis.connections import Lease, RedisConnections
 from synckairos.adapters.redis.wire import Command, Reply
 from synckairos.application.errors import Contention
 from synckairos.application.ports import Request
-from synckairos.application.sessions import Settlement
+from synckairos.application.sessions import Settlements
 from synckairos.devstack import RedisServer
 from synckairos.domain.commands import Create, Delete, Pause, Resume, Switch
 from synckairos.domain.errors import SessionAlreadyExists, SessionNotFound, VersionConflict
@@ -146,18 +146,18 @@ async def test_a_settlement_happens_once(backend: RedisBackend, pair: list[Store
     """Readers, callers and sweeps of both processes find the same thing due: one event, and everybody sees it."""
     session = await running(pair[0].store, two_players(10_000))
     backend.clock.advance(60_000)
-    settlements = [Settlement(session.session_id, Lifetimes(), new_id) for _ in range(6)]
+    sweeps = [Settlements(process.store, Lifetimes(), new_id) for process in pair * 3]
 
-    views = await asyncio.gather(
-        *(process.sessions.get(session.session_id) for process in pair * 5),
-        *(one.run(pair[place % 2].store, until()) for place, one in enumerate(settlements)),
+    views, outcomes = await asyncio.gather(
+        asyncio.gather(*(process.sessions.get(session.session_id) for process in pair * 5)),
+        asyncio.gather(*(sweep.settle(session.session_id, until()) for sweep in sweeps)),
     )
 
     events = [event for event, _, _ in backend.outgoing(session.session_id)]
     assert len(events) == 3
     assert events[-1].session.updated_at == session.updated_at + 10_000
     assert {view.session for view in views if view is not None} == {events[-1].session}
-    assert sum(len(one.outcome.events) for one in settlements if one.outcome) <= 1
+    assert sum(len(outcome.events) for outcome in outcomes if outcome) <= 1
 
 
 class Meddled(RedisConnections):

@@ -266,7 +266,7 @@ async def test_stopping_leaves_nothing_armed(backend: RedisBackend) -> None:
     """A chain that re-arms itself as it is settled does not outlive the server that settles it."""
     process = await backend.process()
     sweep = Sweep(process.store, process.deadlines, process.clock, process.lifetimes, new_change_id, process.observed)
-    process.writer.on_commit(sweep.note_commit)
+    process.store.on_commit(sweep.note_commit)
     session = await running(process.store, turns_of(1_000))
     backend.clock.advance(1_000)
     await process.store.now_us()

@@ -2,7 +2,7 @@
 
 import time
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Final
 
 import structlog
@@ -35,6 +35,12 @@ class EstimatedClock:
     def is_set(self) -> bool:
         """Whether there has been a reading."""
         return self._offset_us is not None
+
+    def read(self, reply: Sequence[bytes]) -> int:
+        """Take in a reply to TIME that has just arrived, and return it in microseconds since 1970."""
+        now_us = int(reply[0]) * 1_000_000 + int(reply[1])
+        self.note(now_us)
+        return now_us
 
     def note(self, now_us: int) -> None:
         """Take in a reading of Redis' TIME (microseconds since 1970) that has just arrived."""

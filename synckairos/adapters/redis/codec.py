@@ -13,9 +13,9 @@ from typing import Any, Final, ParamSpec, TypeVar
 
 import msgspec.msgpack
 
-from synckairos.application.ports import Head, Remembered
+from synckairos.application.ports import Remembered
 from synckairos.domain.events import Author, Cause, Event, EventType, Subject
-from synckairos.domain.model import UNTIMED, Clock, Group, Mode, OnExpire, Participant, Rules, Session, Status
+from synckairos.domain.model import UNTIMED, Clock, Group, Head, Mode, OnExpire, Participant, Rules, Session, Status
 
 LAYOUT: Final = 1
 

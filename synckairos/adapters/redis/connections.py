@@ -139,8 +139,9 @@ class RedisConnections:
     async def lease(self, commands: Sequence[Command]) -> AsyncIterator[tuple[Lease, list[Reply]]]:
         """Lend a connection on which these commands, safe to repeat, have just been exchanged.
 
-        They are exchanged once more on a new connection if a kept one turns out dead. Raises StoreUnavailable if no
-        connection can be had, and for a failure of the connection that the body lets through.
+        They are exchanged once more on a new connection if a kept one turns out dead. The connection is closed instead
+        of kept if the body raises: it may still hold a WATCH. Raises StoreUnavailable if no connection can be had, and
+        for a failure of the connection that the body lets through.
         """
         await self._slot()
         lease: Lease | None = None
@@ -155,7 +156,11 @@ class RedisConnections:
                 self._give_back(lease)
                 lease = await self._open()
                 replies = await lease.exchange(commands)
-            yield lease, replies
+            try:
+                yield lease, replies
+            except BaseException:
+                lease.is_broken = True
+                raise
         except LOST as error:
             raise self._unreachable(f"Redis does not answer: {type(error).__name__}") from error
         finally:
@@ -169,7 +174,8 @@ class RedisConnections:
         Raises StoreUnavailable; an error reply that is not about the server's state is raised as it is.
         """
         async with self.lease(commands) as (_, replies):
-            return checked(replies)
+            pass
+        return checked(replies)
 
     def forget_idle(self) -> None:
         """Drop the kept connections: one of them has turned out dead, so the server has probably restarted."""

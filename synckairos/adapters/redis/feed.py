@@ -22,8 +22,9 @@ from synckairos.adapters.redis import codec
 from synckairos.adapters.redis.connections import LOST, RedisConnections
 from synckairos.adapters.redis.keys import Keys
 from synckairos.adapters.redis.wire import Command, discard
-from synckairos.application.errors import StoreUnavailable
-from synckairos.application.ports import Head, Hint, Since
+from synckairos.application.errors import SessionUnreadable, StoreUnavailable
+from synckairos.application.ports import Hint, Since
+from synckairos.domain.model import Head
 
 PING_S: Final = 2.0
 """A connection on which nothing came for this long is asked whether it lives; for twice as long, it is dropped."""
@@ -101,7 +102,7 @@ class RedisFeed:
             session = codec.decode_session(session_id, encoded) if encoded is not None else None
             return Since([codec.decode_event(session_id, fields[1]) for _, fields in entries], session)
         except codec.UnknownLayoutError as error:
-            raise StoreUnavailable(str(error), session_id=session_id) from error
+            raise SessionUnreadable(str(error), session_id=session_id) from error
 
     async def heads(self, session_ids: Sequence[str]) -> list[Head | None]:
         """Return what identifies the sessions now, None for those not there or unreadable; raises StoreUnavailable."""

@@ -14,7 +14,8 @@ from redis.exceptions import ConnectionError as RedisConnectionError
 from redis.exceptions import InvalidResponse
 
 Argument: TypeAlias = str | bytes | int
-Command: TypeAlias = tuple[Argument, ...]
+RedisCommand: TypeAlias = tuple[Argument, ...]
+Command: TypeAlias = RedisCommand
 Reply: TypeAlias = Any
 
 _NOT_YET: Final = object()

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from synckairos.application.audit import AuditRecord
 from synckairos.application.errors import OutcomeUnknown
 from synckairos.application.mass_recovery import MassRecovery, Tally
-from synckairos.application.ports import Decide, Request
+from synckairos.application.ports import Decide, Request, ResultT
 from synckairos.application.recovery import Recovery
 from synckairos.application.sessions import View
 from synckairos.domain.events import Author
@@ -28,16 +28,17 @@ class FlakyStore(FakeSessionStore):
         self.failures: dict[str, list[Exception]] = {}
         self.after: Callable[[str], None] = lambda _: None
 
-    async def transact(self, session_id: str, request: Request, decide: Decide, until: float) -> None:
+    async def transact(self, session_id: str, request: Request, decide: Decide[ResultT], until: float) -> ResultT:
         """Fail as told; of unknown outcome only once it is committed."""
         failures = self.failures.get(session_id, [])
         failure = failures.pop(0) if failures else None
         if failure is not None and not isinstance(failure, OutcomeUnknown):
             raise failure
-        await super().transact(session_id, request, decide, until)
+        result = await super().transact(session_id, request, decide, until)
         self.after(session_id)
         if failure is not None:
             raise failure
+        return result
 
 
 @dataclass

@@ -4,7 +4,7 @@ from typing import Any, Final
 
 import pytest
 
-from synckairos.application.errors import CatchingUp, Contention, StoreUnavailable
+from synckairos.application.errors import CatchingUp, Contention, SessionUnreadable, StoreUnavailable
 from synckairos.application.frames import Frame
 from synckairos.application.ports import Head, Hint
 from synckairos.application.subscriptions import Subscription
@@ -16,7 +16,7 @@ from testing.harness.plays import SID
 from tests.unit.application.watched import create, do, during, head_of, told, turns
 from tests.unit.rpc.world import World
 
-UNREADABLE: Final = StoreUnavailable("written by a newer version", session_id=SID)
+UNREADABLE: Final = SessionUnreadable("written by a newer version", session_id=SID)
 
 
 def ends(frames: list[Frame]) -> list[tuple[str, int]]:

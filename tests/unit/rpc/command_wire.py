@@ -11,7 +11,7 @@ from uuid import UUID
 
 import grpc
 
-from synckairos.application.ports import Decide, Request
+from synckairos.application.ports import Decide, Request, ResultT
 from synckairos.application.sessions import Sessions
 from synckairos.rpc.command_stream import CommandStream
 from synckairos.rpc.interceptor import CallJournal, MalformedRequest
@@ -56,12 +56,12 @@ class HeldStore(FakeSessionStore):
         self._held.discard(session_id)
         self._holds.pop(session_id, asyncio.Event()).set()
 
-    async def transact(self, session_id: str, request: Request, decide: Decide, until: float) -> None:
+    async def transact(self, session_id: str, request: Request, decide: Decide[ResultT], until: float) -> ResultT:
         """Commit what is planned, once the session is not held."""
         self.asked.append((session_id, until))
         while session_id in self._held:
             await self._holds[session_id].wait()
-        await super().transact(session_id, request, decide, until)
+        return await super().transact(session_id, request, decide, until)
 
 
 class Wire:

@@ -4,12 +4,13 @@ import threading
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import count
+from typing import Any
 from uuid import UUID
 
 from synckairos.application.audit import AuditRecord
 from synckairos.application.listing import Listing
 from synckairos.application.pipeline_status import DrainTotals, PipelineStatus
-from synckairos.application.ports import Plan, Request
+from synckairos.application.ports import Decision, Request
 from synckairos.application.recovery import Recovery
 from synckairos.application.sessions import Sessions
 from synckairos.application.watching import Watching
@@ -27,9 +28,9 @@ class FailingData(FakeData):
     failure: Exception | None = None
     storing_takes_ms: int = 0
 
-    def apply(self, session_id: str, request: Request, before: Session | None, plan: Plan) -> None:
-        """Store a plan, and let time pass."""
-        super().apply(session_id, request, before, plan)
+    def apply(self, session_id: str, request: Request, before: Session | None, decision: Decision[Any]) -> None:
+        """Store a decision, and let time pass."""
+        super().apply(session_id, request, before, decision)
         self.clock.advance(self.storing_takes_ms)
 
     def reach(self) -> None:

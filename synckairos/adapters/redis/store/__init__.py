@@ -4,7 +4,8 @@ Callers of one process queue per session (it removes the livelock of many WATCHe
 other processes, and correctness rests on WATCH alone.
 """
 
-from collections.abc import Sequence
+from collections.abc import Coroutine, Sequence
+from typing import Any
 
 from synckairos.adapters.redis import codec
 from synckairos.adapters.redis.clock import EstimatedClock
@@ -13,11 +14,11 @@ from synckairos.adapters.redis.identity import RedisGuard
 from synckairos.adapters.redis.keys import Keys
 from synckairos.adapters.redis.store.queues import Call
 from synckairos.adapters.redis.store.readings import Readings, entry
-from synckairos.adapters.redis.store.scheduler import Changes
-from synckairos.adapters.redis.store.transaction import Transactions
+from synckairos.adapters.redis.store.scheduler import Scheduler
+from synckairos.adapters.redis.store.transaction import CommitListener, Transactions
 from synckairos.adapters.redis.store.writes import CommitWriter
 from synckairos.application.observers import StoreObserver
-from synckairos.application.ports import Decide, Reading, Request
+from synckairos.application.ports import Decide, Reading, Request, ResultT
 from synckairos.domain.events import Event
 
 
@@ -36,10 +37,14 @@ class RedisSessionStore:
         self._connections = connections
         self._keys = keys
         self._guard = guard
+        self._clock = clock
         self._readings = Readings(connections, guard, keys, clock)
-        transactions = Transactions(connections, guard, writer, self._readings, observer)
-        self._changes = Changes(keys, guard, transactions, observer)
-        self._queues = self._changes.queues
+        self._transactions = Transactions(connections, guard, writer, clock, observer)
+        self._scheduler = Scheduler(keys, guard, self._transactions, observer)
+
+    def on_commit(self, listener: CommitListener) -> None:
+        """Call the listener with (session id, next boundary in ms or None) after every commit of this process."""
+        self._transactions.listeners.append(listener)
 
     async def read(self, session_ids: Sequence[str]) -> list[Reading]:
         """Return the sessions in the order asked; raises StoreUnavailable."""
@@ -53,17 +58,19 @@ class RedisSessionStore:
         """Return the authority's time in microseconds since 1970; raises StoreUnavailable."""
         self._guard.require()
         (now,) = await self._connections.run([("TIME",)])
-        return self._readings.note_time(now)
+        return self._clock.read(now)
 
     async def event_at(self, session_id: str, version: int) -> Event | None:
         """Return the event that led to a version, None if it has left the window; raises StoreUnavailable."""
         (entries,) = await self._connections.run([entry(self._keys.of(session_id), version)])
         return codec.decode_event(session_id, entries[0][1][1]) if entries else None
 
-    async def transact(self, session_id: str, request: Request, decide: Decide, until: float) -> None:
-        """Commit what `decide` plans, retrying on conflict until `until` (monotonic seconds).
+    def transact(
+        self, session_id: str, request: Request, decide: Decide[ResultT], until: float
+    ) -> Coroutine[Any, Any, ResultT]:
+        """Commit what `decide` wants stored, retrying on conflict until `until` (monotonic seconds); return its result.
 
         Raises StoreUnavailable, OutcomeUnknown, Contention, whatever `decide` raises, and CommitBroken.
         """
         self._guard.require()
-        await self._changes.carry_out(session_id, Call(request, decide, until))
+        return self._scheduler.submit(session_id, Call(request, decide, until))

@@ -1,7 +1,7 @@
-"""What closes a batch: who comes while an exchange is under way goes together with the next one.
+"""What closes a batch: calls that arrive while an exchange is in flight leave together in the next one.
 
-Nobody waits for a batch to fill while calls come alone, so that a lone caller pays nothing; the busier a process is,
-the more go together, and the less each of them costs. gRPC hands calls over one by one, each a fraction of a
+No call waits for a batch to fill while calls come alone, so a lone caller pays nothing. The busier a process is, the
+more calls share a batch, and the less each of them costs. gRPC hands calls over one by one, each a fraction of a
 millisecond after the one before: a batch that closed at once would hold the few that came during the last exchange.
 """
 
@@ -72,50 +72,39 @@ class _Line(Generic[ItemT]):
 class Gate(Generic[ItemT]):
     """Lets items through in batches, first come, first served, one batch of a group at a time.
 
-    `group_of` says which items can go together at all; `weight_of` how much of a batch an item fills; `callers_of` how
-    many wait for it who would go with the next batch, `most_callers` at most.
+    A group is what can go together at all. `callers` is how many wait for an item who would go with the next batch,
+    `most_callers` at most; `weight` how much of a batch it fills.
     """
 
-    def __init__(
-        self,
-        run: Callable[[list[ItemT]], Coroutine[Any, Any, None]],
-        group_of: Callable[[ItemT], int] = lambda _: 0,
-        weight_of: Callable[[ItemT], int] = lambda _: 1,
-        callers_of: Callable[[ItemT], int] = lambda _: 1,
-        most_callers: int = 1,
-    ) -> None:
+    def __init__(self, run: Callable[[list[ItemT]], Coroutine[Any, Any, None]], most_callers: int = 1) -> None:
         """`run` carries out a batch; it deals with every error itself."""
         self._run = run
-        self._group_of = group_of
-        self._weight_of = weight_of
-        self._callers_of = callers_of
         self._most_callers = most_callers
         self._lines: dict[int, _Line[ItemT]] = {}
 
-    def offer(self, item: ItemT) -> None:
+    def offer(self, item: ItemT, callers: int = 1, weight: int = 1, group: int = 0) -> None:
         """Let an item through with the next batch of its group."""
-        group = self._group_of(item)
         line = self._lines.get(group)
         if line is None:
             line = self._lines[group] = _Line()
-        line.put(item, self._callers_of(item), self._weight_of(item))
+        line.put(item, callers, weight)
         line.offered_at = time.monotonic()
         if line.busy is None:
             self._open(line)
 
-    def has_changed(self, item: ItemT) -> None:
+    def update(self, item: ItemT, callers: int, weight: int, group: int = 0) -> None:
         """Note that others than before wait for an item; nothing happens unless it waits itself."""
-        line = self._lines.get(self._group_of(item))
+        line = self._lines.get(group)
         if line is None or item not in line.waiting:
             return
         before = line.callers
-        line.put(item, self._callers_of(item), self._weight_of(item))
+        line.put(item, callers, weight)
         if line.callers > before:
             line.offered_at = time.monotonic()
 
-    def withdraw(self, item: ItemT) -> None:
+    def withdraw(self, item: ItemT, group: int = 0) -> None:
         """Take back an item that has not gone through yet; nothing happens if it has."""
-        line = self._lines.get(self._group_of(item))
+        line = self._lines.get(group)
         if line is not None:
             line.drop(item)
 
@@ -145,14 +134,13 @@ class Gate(Generic[ItemT]):
         task.add_done_callback(lambda _: self._next(line))
 
     def _taken(self, line: _Line[ItemT]) -> dict[ItemT, int]:
-        """Take as many as fit, one at least, with their callers; an item may have changed since it was offered."""
+        """Take as many as fit, one at least, with their callers."""
         batch: dict[ItemT, int] = {}
         size = 0
-        for item in line.waiting:
-            weight = self._weight_of(item)
+        for item, (callers, weight) in line.waiting.items():
             if size + weight > MOST and batch:
                 break
-            batch[item] = self._callers_of(item)
+            batch[item] = callers
             size += weight
         for item in batch:
             line.drop(item)

@@ -1,30 +1,33 @@
-"""Who waits for which session in this process: a session's calls, in their order, and how each of them ends."""
+"""The calls that wait for each session in this process, in their order, and how each of them ends."""
 
 import asyncio
 import time
 from collections import deque
 from collections.abc import Callable, Sequence
-from typing import Final
+from typing import TYPE_CHECKING, Any, Final, Generic
 
 from synckairos.adapters.redis.keys import SessionKeys
-from synckairos.adapters.redis.store.lost_replies import LostCommits
 from synckairos.application.errors import Contention
-from synckairos.application.ports import Decide, Request
+from synckairos.application.ports import Decide, Request, ResultT
+
+if TYPE_CHECKING:
+    from synckairos.adapters.redis.store.lost_replies import LostCommits
+    from synckairos.domain.model import Head
 
 MOST_CALLS: Final = 16
 """Calls of one session in one transaction: as many as events are retained by default."""
 
 
-class Call:
+class Call(Generic[ResultT]):
     """One caller's change, from its arrival to its end."""
 
     __slots__ = ("_timer", "decide", "end", "request", "until")
 
-    def __init__(self, request: Request, decide: Decide, until: float) -> None:
+    def __init__(self, request: Request, decide: Decide[ResultT], until: float) -> None:
         self.request = request
         self.decide = decide
         self.until = until
-        self.end: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self.end: asyncio.Future[ResultT] = asyncio.get_running_loop().create_future()
         self._timer: asyncio.TimerHandle | None = None
 
     @property
@@ -32,17 +35,19 @@ class Call:
         """Whether the caller has been answered, or has gone away."""
         return self.end.done()
 
-    def settle(self, problem: Exception | None) -> None:
-        """Answer the caller, unless it has gone away."""
+    def answer(self, result: ResultT) -> None:
+        """Give the caller the result of its decision, unless it has gone away."""
         self.forget_limit()
-        if self.end.done():
-            return
-        if problem is None:
-            self.end.set_result(None)
-        else:
+        if not self.end.done():
+            self.end.set_result(result)
+
+    def fail(self, problem: Exception) -> None:
+        """Give the caller a problem, unless it has gone away."""
+        self.forget_limit()
+        if not self.end.done():
             self.end.set_exception(problem)
 
-    def limit(self, give_up: Callable[["Call"], None]) -> None:
+    def limit(self, give_up: Callable[["Call[Any]"], None]) -> None:
         """Give up when the caller's time is over."""
         delay = max(0.0, self.until - time.monotonic())
         self._timer = asyncio.get_running_loop().call_later(delay, give_up, self)
@@ -57,82 +62,70 @@ class Call:
 class SessionQueue:
     """The calls of one session: those being carried out, and those behind them."""
 
-    __slots__ = (
-        "attempt",
-        "bytes",
-        "calls",
-        "collisions",
-        "keys",
-        "lost",
-        "session_id",
-        "trouble",
-        "version",
-        "waiting",
-    )
+    __slots__ = ("attempt", "bytes", "calls", "collisions", "head", "keys", "lost", "session_id", "trouble", "waiting")
 
     def __init__(self, session_id: str, keys: SessionKeys) -> None:
         self.session_id = session_id
         self.keys = keys
-        self.waiting: deque[Call] = deque()
-        self.calls: list[Call] = []
+        self.waiting: deque[Call[Any]] = deque()
+        self.calls: list[Call[Any]] = []
         self.attempt: Attempt | None = None
         self.trouble: Exception | None = None
-        """Why those being carried out have to be tried again."""
-        self.lost = LostCommits(session_id)
-        self.version: tuple[int, int, str] | None = None
-        """What identified the session when it was read last."""
+        """Why the calls being carried out have to be tried again."""
+        self.lost: LostCommits | None = None
+        """Commits of the calls being carried out whose replies were lost."""
+        self.head: Head | None = None
+        """The version that the last attempt read."""
         self.bytes = 0
-        """How much the last transaction had to write for it."""
+        """How much the last transaction had to write for the session."""
         self.collisions = 0
 
-    def add(self, call: Call) -> None:
+    def add(self, call: Call[Any]) -> None:
         """Let a call wait behind the others, no longer than its caller has time."""
         self.waiting.append(call)
         if self.attempt is not None:
             call.limit(self._give_up)
 
     def take(self) -> bool:
-        """Let the first calls have their turn; False if nobody waits any more."""
+        """Let the first calls have their turn; False if none is left."""
         self.calls = []
         now = time.monotonic()
         while self.waiting and len(self.calls) < MOST_CALLS:
             call = self.waiting.popleft()
             if call.until < now:
-                call.settle(self.contention())
+                call.fail(self.contention())
             if not call.is_over:
                 call.forget_limit()
                 self.calls.append(call)
         return bool(self.calls)
 
-    def put_off(self, calls: Sequence[Call]) -> None:
+    def put_off(self, calls: Sequence[Call[Any]]) -> None:
         """Let calls go with the next transaction."""
         self.calls = [call for call in self.calls if call not in calls]
         self.waiting.extendleft(reversed(calls))
 
-    def settle(self, problem: Exception | None) -> None:
-        """Answer all that are being carried out."""
+    def fail_all(self, problem: Exception) -> None:
+        """Give all callers being carried out the same problem."""
         self.trouble = None
         for call in self.calls:
-            call.settle(problem)
+            call.fail(problem)
 
     def contention(self) -> Contention:
-        """Return what is told to those whose time is over."""
+        """Return the error of a call whose time is over."""
         if self.collisions == 0:
             return Contention(f"session {self.session_id} stayed busy", session_id=self.session_id)
         text = f"session {self.session_id} kept changing"
         return Contention(text, session_id=self.session_id, attempts=self.collisions)
 
     def rest(self) -> None:
-        """Forget those that were carried out."""
+        """Forget the calls that were carried out."""
         for call in self.calls:
             call.end.cancel()  # nobody is left without an answer, whatever has gone wrong
-        self.attempt, self.calls, self.trouble, self.collisions, self.bytes = None, [], None, 0, 0
-        if self.lost:
-            self.lost = LostCommits(self.session_id)
+        self.attempt, self.calls, self.trouble, self.lost, self.collisions, self.bytes = None, [], None, None, 0, 0
 
-    def _give_up(self, call: Call) -> None:
+    def _give_up(self, call: Call[Any]) -> None:
         self.waiting.remove(call)
-        call.settle(Contention(f"session {self.session_id} stayed busy", session_id=self.session_id))
+        call.fail(Contention(f"session {self.session_id} stayed busy", session_id=self.session_id))
 
 
 class Attempt:
@@ -146,9 +139,9 @@ class Attempt:
             queue.attempt = self
         self.task = asyncio.current_task()
         self.committed: asyncio.Event | None = None
-        """Set when the commit under way, if any, has ended."""
+        """Set when the commit in flight, if any, has ended."""
 
     @property
     def is_deserted(self) -> bool:
-        """Whether nobody waits for it any more."""
+        """Whether no caller waits for it any more."""
         return all(call.is_over for queue in self.queues for call in queue.calls)

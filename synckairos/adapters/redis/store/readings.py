@@ -11,8 +11,8 @@ from synckairos.adapters.redis.connections import Lease, RedisConnections, check
 from synckairos.adapters.redis.identity import RedisGuard
 from synckairos.adapters.redis.keys import Keys, SessionKeys
 from synckairos.adapters.redis.store.batching import Gate
-from synckairos.adapters.redis.wire import Command, Reply
-from synckairos.application.errors import StoreUnavailable
+from synckairos.adapters.redis.wire import RedisCommand, Reply
+from synckairos.application.errors import SessionUnreadable, StoreUnavailable
 from synckairos.application.ports import Reading
 from synckairos.domain.events import Event
 
@@ -53,22 +53,16 @@ class Readings:
         self._guard = guard
         self._keys = keys
         self._clock = clock
-        self._gate = Gate(self._read, weight_of=lambda wanted: len(wanted.session_ids))
+        self._gate = Gate(self._read)
 
     async def of(self, session_ids: Sequence[str]) -> list[Reading]:
         """Return the sessions in the order asked; raises StoreUnavailable."""
         wanted = Wanted(session_ids)
-        self._gate.offer(wanted)
+        self._gate.offer(wanted, weight=len(session_ids))
         try:
             return await wanted.end
         finally:
             self._gate.withdraw(wanted)
-
-    def note_time(self, reply: Reply) -> int:
-        """Take in a reply to TIME and return it in microseconds since 1970."""
-        now_us = int(reply[0]) * 1_000_000 + int(reply[1])
-        self._clock.note(now_us)
-        return now_us
 
     async def _read(self, batch: list[Wanted]) -> None:
         try:
@@ -82,10 +76,10 @@ class Readings:
 
     async def _exchange(self, session_ids: Sequence[str]) -> dict[str, Reading | Exception]:
         self._guard.require()  # those before may have waited for it in vain
-        commands: list[Command] = [("TIME",), *(("GET", self._keys.of(sid).session) for sid in session_ids)]
+        commands: list[RedisCommand] = [("TIME",), *(("GET", self._keys.of(sid).session) for sid in session_ids)]
         async with self._connections.lease(commands) as (lease, (now, *found)):
             lease.is_broken |= any(isinstance(reply, Exception) for reply in found)
-        now_us = self.note_time(checked([now])[0])
+        now_us = self._clock.read(checked([now])[0])
         return {sid: _reading_or_problem(sid, raw, now_us) for sid, raw in zip(session_ids, found, strict=True)}
 
 
@@ -97,7 +91,7 @@ def read_session(session_id: str, reply: Reply, now_us: int) -> Reading:
     try:
         return Reading(codec.decode_session(session_id, reply), now_us)
     except codec.UnknownLayoutError as error:
-        return Reading(None, now_us, problem=StoreUnavailable(str(error), session_id=session_id))
+        return Reading(None, now_us, problem=SessionUnreadable(str(error), session_id=session_id))
 
 
 def _reading_or_problem(session_id: str, reply: Reply, now_us: int) -> Reading | Exception:
@@ -107,7 +101,7 @@ def _reading_or_problem(session_id: str, reply: Reply, now_us: int) -> Reading |
         return error
 
 
-def entry(keys: SessionKeys, version: int) -> Command:
+def entry(keys: SessionKeys, version: int) -> RedisCommand:
     """Return the command that reads the event that led to a version."""
     return ("XRANGE", keys.events, f"{version}-0", f"{version}-0")
 

@@ -10,18 +10,19 @@ import contextlib
 import math
 import random
 import time
-from collections.abc import Callable, Coroutine
+from collections.abc import Coroutine
 from typing import Any, Final
 
 from synckairos.adapters.redis.identity import RedisGuard
 from synckairos.adapters.redis.keys import Keys
 from synckairos.adapters.redis.store.batching import MOST, Gate
 from synckairos.adapters.redis.store.decisions import MOST_BYTES
-from synckairos.adapters.redis.store.lost_replies import ReplyLost
+from synckairos.adapters.redis.store.lost_replies import LostCommits, ReplyLost
 from synckairos.adapters.redis.store.queues import MOST_CALLS, Attempt, Call, SessionQueue
 from synckairos.adapters.redis.store.transaction import Conflict, Transactions
 from synckairos.application.errors import StoreUnavailable
 from synckairos.application.observers import StoreObserver
+from synckairos.application.ports import ResultT
 
 BACKOFF_S: Final = (0.001, 0.01)
 """Shortest and longest mean pause between attempts that collide."""
@@ -40,30 +41,22 @@ REMEMBERED: Final = 1_000
 """Sessions that are kept by themselves before those whose time is over are forgotten."""
 
 
-class Changes:
+class Scheduler:
     """Carries out the changes of one process."""
 
-    def __init__(
-        self,
-        keys: Keys,
-        guard: RedisGuard,
-        transactions: Transactions,
-        observer: StoreObserver,
-        group_of: Callable[[SessionQueue], int] = lambda _: 0,
-    ) -> None:
-        """`group_of` says whose keys may lie in one transaction: everybody's, but on a cluster only a partition's."""
+    def __init__(self, keys: Keys, guard: RedisGuard, transactions: Transactions, observer: StoreObserver) -> None:
         self.queues: dict[str, SessionQueue] = {}
         self._keys = keys
         self._guard = guard
         self._transactions = transactions
         self._observer = observer
-        self._gate = Gate(self._carry_out_batch, group_of, self._weight_of, _callers_of, MOST_CALLS)
+        self._gate = Gate(self._carry_out_batch, MOST_CALLS)
         self._bytes_a_call = 0.0
         self._apart: dict[str, tuple[float, float]] = {}
         self._alone: set[asyncio.Task[None]] = set()
 
-    async def carry_out(self, session_id: str, call: Call) -> None:
-        """Let a call take its turn; raises what becomes of it."""
+    async def submit(self, session_id: str, call: Call[ResultT]) -> ResultT:
+        """Let a call take its turn, and return what it decided; raises what becomes of it."""
         queue = self.queues.get(session_id)
         if queue is None:
             queue = self.queues[session_id] = SessionQueue(session_id, self._keys.of(session_id))
@@ -71,15 +64,15 @@ class Changes:
             self._offer(queue)
         else:
             queue.add(call)
-            self._gate.has_changed(queue)
+            self._gate.update(queue, *self._size_of(queue))
         try:
-            await call.end
+            return await call.end
         except asyncio.CancelledError:
             if call.end.cancelled():
                 await self._leave(queue, call)
             raise
 
-    async def _leave(self, queue: SessionQueue, call: Call) -> None:
+    async def _leave(self, queue: SessionQueue, call: Call[Any]) -> None:
         """Let a caller go: from the queue at once, from a commit under way when that has ended."""
         call.forget_limit()
         if call in queue.waiting:
@@ -88,7 +81,7 @@ class Changes:
                 self._gate.withdraw(queue)
                 self.queues.pop(queue.session_id, None)
             else:
-                self._gate.has_changed(queue)
+                self._gate.update(queue, *self._size_of(queue))
             return
         attempt = queue.attempt
         if attempt is None or call not in queue.calls:
@@ -102,7 +95,7 @@ class Changes:
     def _offer(self, queue: SessionQueue) -> None:
         pause_s = self._pause_of(queue.session_id)
         if pause_s is None:
-            self._gate.offer(queue)
+            self._gate.offer(queue, *self._size_of(queue))
         else:
             self._spawn(self._carry_out_alone(queue, pause_s))
 
@@ -114,19 +107,20 @@ class Changes:
             for queue in queues:
                 self._after_batch(queue, is_shared=len(attempt.queues) > 1)
 
-    def _weight_of(self, queue: SessionQueue) -> int:
-        """Return how much of a batch a session's calls fill, by their number or by the bytes that calls write now.
+    def _size_of(self, queue: SessionQueue) -> tuple[int, int]:
+        """Return how many callers would go with the next transaction, and how much of a batch they fill.
 
-        A batch that is full of bytes before it is full of calls would have read and decided the others in vain.
+        That is their number, or the share of the bytes that calls write now, whichever is more. A batch that is full
+        of bytes before it is full of calls would have read and decided the others in vain.
         """
-        calls = _callers_of(queue)
-        return max(calls, math.ceil(calls * self._bytes_a_call * MOST / MOST_BYTES))
+        callers = min(len(queue.waiting), MOST_CALLS)
+        return callers, max(callers, math.ceil(callers * self._bytes_a_call * MOST / MOST_BYTES))
 
     def _after_batch(self, queue: SessionQueue, *, is_shared: bool) -> None:
         if queue.trouble is None:
             self._rest(queue)
         elif isinstance(queue.trouble, StoreUnavailable):
-            queue.settle(queue.trouble)
+            queue.fail_all(queue.trouble)
             self._rest(queue)
         else:
             self._spawn(self._persist(queue, is_shared=is_shared))
@@ -139,13 +133,13 @@ class Changes:
         self._after_batch(queue, is_shared=False)
 
     async def _persist(self, queue: SessionQueue, *, is_shared: bool) -> None:
-        """Try again until all calls are settled; a collision of a batch may have been any of its sessions'."""
+        """Try again until all calls are answered; a collision of a batch may have been any of its sessions'."""
         attempt = Attempt([queue])
         try:
             if is_shared and isinstance(queue.trouble, Conflict):
-                before = queue.version
+                before = queue.head
                 await self._try(attempt)
-                if queue.version != before:
+                if queue.head != before:
                     self._note_conflict(queue)
             while queue.trouble is not None:
                 await self._cope(queue, queue.trouble)
@@ -158,15 +152,16 @@ class Changes:
     async def _cope(self, queue: SessionQueue, trouble: Exception) -> None:
         """Do what has to be done before the next attempt, if there is to be one."""
         if isinstance(trouble, ReplyLost):
+            queue.lost = queue.lost or LostCommits(queue.session_id)
             queue.lost.add(trouble)
         elif isinstance(trouble, Conflict):
             self._note_conflict(queue)
             await self._back_off(queue)
         elif isinstance(trouble, StoreUnavailable):
             if not queue.lost:
-                queue.settle(trouble)
+                queue.fail_all(trouble)
             elif queue.lost.seconds_left <= 0:
-                queue.settle(queue.lost.unknown())
+                queue.fail_all(queue.lost.unknown())
             else:
                 await asyncio.sleep(LOOK_AGAIN_S)
 
@@ -181,7 +176,7 @@ class Changes:
         until = time.monotonic() + pause
         for call in queue.calls:
             if until >= call.until:
-                call.settle(queue.lost.unknown() if queue.lost else queue.contention())
+                call.fail(queue.lost.unknown() if queue.lost else queue.contention())
         if any(not call.is_over for call in queue.calls):
             await asyncio.sleep(pause)
 
@@ -192,13 +187,13 @@ class Changes:
         try:
             if attempt.queues:
                 await self._require(attempt)
-                await self._transactions.carry_out(attempt)
+                await self._transactions.run(attempt)
         except StoreUnavailable as error:
             for queue in attempt.queues:
                 queue.trouble = error
         except Exception as error:
             for queue in attempt.queues:
-                queue.settle(error)
+                queue.fail_all(error)
 
     async def _require(self, attempt: Attempt) -> None:
         """Raise StoreUnavailable unless the store may be used; one with a commit of unknown outcome is asked."""
@@ -245,11 +240,6 @@ class Changes:
         task = asyncio.ensure_future(work)
         self._alone.add(task)
         task.add_done_callback(self._alone.discard)
-
-
-def _callers_of(queue: SessionQueue) -> int:
-    """Return how many of those who wait would go with the next transaction."""
-    return min(len(queue.waiting), MOST_CALLS)
 
 
 async def _through(event: asyncio.Event) -> None:

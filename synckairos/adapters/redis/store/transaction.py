@@ -8,24 +8,26 @@ at and told to the session whose command it answers.
 
 import asyncio
 import contextlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from itertools import islice
+from typing import TypeAlias
 
 import structlog
 from redis.exceptions import ResponseError
 
 from synckairos.adapters.redis import codec
+from synckairos.adapters.redis.clock import EstimatedClock
 from synckairos.adapters.redis.connections import LOST, NOT_READY, Lease, RedisConnections, checked, code_of
 from synckairos.adapters.redis.identity import RedisGuard
 from synckairos.adapters.redis.store.decisions import MOST_BYTES, Chain
+from synckairos.adapters.redis.store.lost_replies import ReplyLost
 from synckairos.adapters.redis.store.queues import Attempt, SessionQueue
-from synckairos.adapters.redis.store.readings import Readings, event_at, read_session
+from synckairos.adapters.redis.store.readings import event_at, read_session
 from synckairos.adapters.redis.store.writes import CommitWriter
-from synckairos.adapters.redis.wire import Command, Reply
+from synckairos.adapters.redis.wire import RedisCommand, Reply
 from synckairos.application.errors import CommitBroken, OutcomeUnknown, StoreUnavailable
 from synckairos.application.observers import StoreObserver
-from synckairos.domain.model import Session
 
 _log = structlog.get_logger(__name__)
 
@@ -38,63 +40,65 @@ class Undone(Exception):
     """The transaction was refused because of another session's part in it."""
 
 
+CommitListener: TypeAlias = Callable[[str, int | None], None]
+"""Hears of a committed session, and when (ms) it changes by itself next."""
+
+
 class Transactions:
-    """Carries out attempts: each queue of one is settled afterwards, or left with its trouble."""
+    """Carries out attempts: the calls of each queue are answered afterwards, or it is left with its trouble."""
 
     def __init__(
         self,
         connections: RedisConnections,
         guard: RedisGuard,
         writer: CommitWriter,
-        readings: Readings,
+        clock: EstimatedClock,
         observer: StoreObserver,
     ) -> None:
+        self.listeners: list[CommitListener] = []
         self._connections = connections
         self._guard = guard
         self._writer = writer
-        self._readings = readings
+        self._clock = clock
         self._observer = observer
 
-    async def carry_out(self, attempt: Attempt) -> None:
+    async def run(self, attempt: Attempt) -> None:
         """Read, decide, store; raises what concerns all sessions of the attempt: StoreUnavailable, mostly."""
-        queues = attempt.queues
-        async with self._connections.lease(_looks(queues)) as (lease, replies):
-            with lease.closing_on_error():
-                chains = await self._chains(lease, queues, replies)
-                for chain in chains:
-                    chain.decide(self._writer)
-                writing = _those_that_write(chains)
-                if writing:
-                    await self._commit(lease, attempt, writing)
-                elif len(chains) < len(queues) or any(chain.has_failed for chain in chains):
-                    lease.is_broken = True
-                else:
-                    await _unwatch(lease)
+        async with self._connections.lease(_looks(attempt.queues)) as (lease, replies):
+            chains = await self._chains(lease, attempt.queues, replies)
+            for chain in chains:
+                chain.decide(self._writer)
+            writing = _those_that_write(chains)
+            if writing:
+                await self._commit(lease, attempt, writing)
+            else:
+                await _unwatch(lease)
 
     async def _chains(self, lease: Lease, queues: Sequence[SessionQueue], replies: Sequence[Reply]) -> list[Chain]:
-        """Return the chains of those that could be read and of whom no lost commit has been applied."""
+        """Return the chains of the sessions that could be read and of which no lost commit has been applied."""
         watch, *found, now = replies
         checked([watch, now])
-        now_us = self._readings.note_time(now)
+        now_us = self._clock.read(now)
         rest = iter(found)
         read = [chain for queue in queues if (chain := _chain(queue, rest, now_us)) is not None]
         if any(chain.base.session is None for chain in read):
             await self._guard.confirm(lease)
-        return [chain for chain in read if not (chain.queue.lost and await self._is_settled(lease, chain))]
+        return [chain for chain in read if not (chain.queue.lost and await self._is_resolved(lease, chain))]
 
-    async def _is_settled(self, lease: Lease, chain: Chain) -> bool:
-        """Look whether a commit whose reply was lost, of this attempt or of one before, has been applied after all."""
+    async def _is_resolved(self, lease: Lease, chain: Chain) -> bool:
+        """Whether a commit whose reply was lost, of this attempt or of one before, turns out to be applied."""
         queue, session = chain.queue, chain.base.session
+        if queue.lost is None:
+            return False
         try:
             applied = await queue.lost.applied(session, partial(event_at, lease, queue.session_id, queue.keys))
         except OutcomeUnknown as unknown:
-            queue.settle(unknown)
+            queue.fail_all(unknown)
             return True
         if applied is None:
-            queue.lost.drop_defeated(session)
+            queue.lost.drop_defeated(queue.head)
             return False
-        applied.answer(applied.plan is not queue.lost.latest)
-        self._writer.committed(queue.session_id, applied.plan)
+        applied.answer()
         return True
 
     async def _commit(self, lease: Lease, attempt: Attempt, chains: Sequence[Chain]) -> None:
@@ -115,12 +119,13 @@ class Transactions:
 
     def _lose(self, chains: Sequence[Chain], error: Exception) -> None:
         """Nobody knows what became of the commit."""
-        if not any(chain.plan.events for chain in chains):
+        if not any(chain.events for chain in chains):
             raise error  # to remove sessions, or to remember answers, twice is to do it once
         self._observer.unknown_exec()
         for chain in chains:
-            if chain.plan.events:
-                chain.queue.trouble = chain.lost()
+            if chain.events:
+                answer = partial(self._applied, chain, None)
+                chain.queue.trouble = ReplyLost(chain.queue.head, chain.events[-1].session.head, answer)
             else:
                 chain.queue.trouble = Undone("the connection broke")
 
@@ -149,13 +154,14 @@ class Transactions:
             elif code_of(fault) in NOT_READY:
                 chain.queue.trouble = StoreUnavailable(f"Redis refused the change: {code_of(fault)}")
             else:
-                chain.queue.settle(self._alarm(chain, "EXEC was refused", fault))
+                chain.queue.fail_all(self._alarm(chain, "EXEC was refused", fault))
 
     def _applied(self, chain: Chain, failure: Exception | None) -> None:
         if failure is not None:
-            chain.queue.settle(self._alarm(chain, "EXEC was applied in part", failure))
+            chain.queue.fail_all(self._alarm(chain, "EXEC was applied in part", failure))
             return
-        self._writer.committed(chain.queue.session_id, chain.plan)
+        for listener in self.listeners:
+            listener(chain.queue.session_id, chain.next_boundary)
         chain.answer()
 
     def _alarm(self, chain: Chain, what: str, error: Exception) -> CommitBroken:
@@ -174,8 +180,8 @@ def _failures(chains: Sequence[Chain], replies: Sequence[Reply]) -> list[Excepti
     return [next((reply for reply in part if isinstance(reply, Exception)), None) for part in own]
 
 
-def _looks(queues: Sequence[SessionQueue]) -> list[Command]:
-    commands: list[Command] = [("WATCH", *(queue.keys.session for queue in queues))]
+def _looks(queues: Sequence[SessionQueue]) -> list[RedisCommand]:
+    commands: list[RedisCommand] = [("WATCH", *(queue.keys.session for queue in queues))]
     for queue in queues:
         commands.append(("GET", queue.keys.session))
         asked = (call.request.request_id for call in queue.calls)
@@ -192,7 +198,7 @@ def _chain(queue: SessionQueue, replies: Iterator[Reply], now_us: int) -> Chain 
         reading = read_session(queue.session_id, found, now_us)
         remembered = [None if reply is None else codec.decode_request(reply) for reply in checked(requests)]
     except (ResponseError, codec.UnknownLayoutError) as error:
-        queue.settle(error)
+        queue.fail_all(error)
         return None
     except StoreUnavailable as error:
         queue.trouble = error
@@ -200,7 +206,7 @@ def _chain(queue: SessionQueue, replies: Iterator[Reply], now_us: int) -> Chain 
     if reading.problem is not None:
         queue.trouble = reading.problem
         return None
-    queue.version = _identity(reading.session)
+    queue.head = reading.session.head if reading.session else None
     return Chain(queue, reading, remembered)
 
 
@@ -213,17 +219,14 @@ def _those_that_write(chains: Sequence[Chain]) -> list[Chain]:
         queue.bytes = chain.bytes
         if not chain.commands:
             # Nothing of it would defeat a commit of unknown outcome that is still on its way.
-            queue.settle(queue.lost.unknown() if queue.lost else None)
+            if queue.lost:
+                queue.fail_all(queue.lost.unknown())
         elif writing and size + chain.bytes > MOST_BYTES:
             queue.put_off(queue.calls)
         else:
             writing.append(chain)
             size += chain.bytes
     return writing
-
-
-def _identity(session: Session | None) -> tuple[int, int, str] | None:
-    return None if session is None else (session.epoch, session.version, session.change_id)
 
 
 async def _unwatch(lease: Lease) -> None:

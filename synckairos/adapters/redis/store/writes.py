@@ -1,14 +1,14 @@
 """What one commit writes: the commands between MULTI and EXEC."""
 
-from collections.abc import Callable, Sequence
-from typing import Final
+from collections.abc import Sequence
+from typing import Any, Final, NamedTuple
 
 from synckairos.adapters.redis import codec
 from synckairos.adapters.redis.keys import SessionKeys
 from synckairos.adapters.redis.outbox_entry import changes, outbox_fields
-from synckairos.adapters.redis.wire import Command
+from synckairos.adapters.redis.wire import RedisCommand
 from synckairos.application.errors import SessionTooLarge
-from synckairos.application.ports import Plan, Reading, Remembered, Request
+from synckairos.application.ports import Decision, Reading, Remembered, Request
 from synckairos.domain import timing
 from synckairos.domain.events import Event, EventType
 from synckairos.domain.model import DAY_MS, Session
@@ -25,61 +25,57 @@ MAX_SESSION_BYTES: Final = 256 * 1024
 GROWING: Final = frozenset({EventType.SESSION_CREATED, EventType.PARTICIPANT_ADDED, EventType.SESSION_UPDATED})
 """Changes held to the limit; the others grow a session by a few digits at most and must never be stuck."""
 
-CommitListener = Callable[[str, "int | None"], None]
+
+class Commit(NamedTuple):
+    """The commands between MULTI and EXEC, and when (ms) the session changes by itself after them, if it does."""
+
+    commands: list[RedisCommand]
+    next_boundary: int | None = None
 
 
-def superseded(keys: SessionKeys, commands: Sequence[Command]) -> list[Command]:
+def superseded(keys: SessionKeys, commands: Sequence[RedisCommand]) -> list[RedisCommand]:
     """Return the commands of a change without those that the next change of the same transaction says again."""
     said_again = (keys.session, keys.deadlines)
     return [command for command in commands if command[1] not in said_again and command[0] != "PEXPIRE"]
 
 
 class CommitWriter:
-    """Turns a plan into commands, and tells listeners of committed boundaries."""
+    """Turns a decision into the commands that store it."""
 
     def __init__(self, lifetimes: Lifetimes, *, event_window: int, request_ttl_ms: int) -> None:
         self._lifetimes = lifetimes
         self._event_window = event_window
         self._request_ttl_ms = request_ttl_ms
-        self._listeners: list[CommitListener] = []
 
-    def on_commit(self, listener: CommitListener) -> None:
-        """Call the listener with (session id, next boundary in ms or None) after every commit of this process."""
-        self._listeners.append(listener)
-
-    def committed(self, session_id: str, plan: Plan) -> None:
-        """Tell the listeners what was committed."""
-        boundary = None
-        if plan.events and not plan.remove:
-            boundary = timing.next_boundary(plan.events[-1].session, self._lifetimes)
-        for listener in self._listeners:
-            listener(session_id, boundary.at if boundary else None)
-
-    def commands(
-        self, keys: SessionKeys, session_id: str, request: Request, reading: Reading, plan: Plan
-    ) -> list[Command]:
-        """Return the commands of the commit; none if nothing is to be stored."""
-        if plan.remove and reading.session is not None:
-            return self._removal(keys, session_id, reading.session)
-        if not plan.events:
-            return self._remembering(keys, request, plan, 0, 0)
-        encoded = [codec.encode_session(event.session) for event in plan.events]
-        last = plan.events[-1].session
-        if plan.events[-1].type in GROWING and len(encoded[-1]) > MAX_SESSION_BYTES:
+    def commit(
+        self, keys: SessionKeys, session_id: str, request: Request, reading: Reading, decision: Decision[Any]
+    ) -> Commit:
+        """Return what is to be stored, without commands if nothing is; raises SessionTooLarge."""
+        if decision.remove and reading.session is not None:
+            return Commit(_removal(keys, session_id, reading.session))
+        events = decision.events
+        if not events:
+            return Commit(self._remembering(keys, request, decision, 0, 0))
+        encoded = [codec.encode_session(event.session) for event in events]
+        last = events[-1].session
+        if events[-1].type in GROWING and len(encoded[-1]) > MAX_SESSION_BYTES:
             raise SessionTooLarge(len(encoded[-1]), MAX_SESSION_BYTES)
         is_new_life = reading.session is None or reading.session.epoch != last.epoch
-        commands: list[Command] = [("DEL", keys.events)] if is_new_life else []
+        commands: list[RedisCommand] = [("DEL", keys.events)] if is_new_life else []
         boundary = timing.next_boundary(last, self._lifetimes)
         ttl_ms = _ttl_ms(last, boundary)
         commands += _stored(keys, last, encoded[-1], boundary, ttl_ms)
-        commands += self._records(keys, session_id, request, reading.session, plan.events, encoded)
+        commands += self._records(keys, session_id, request, reading.session, events, encoded)
         commands.append(("PEXPIRE", keys.events, DELETED_EVENTS_MS if last.deleted else ttl_ms))
         if is_new_life:
             commands.append(("ZADD", keys.live, 0, codec.live_member(last)))
-        return commands + self._remembering(keys, request, plan, last.epoch, last.version)
+        commands += self._remembering(keys, request, decision, last.epoch, last.version)
+        return Commit(commands, boundary.at if boundary else None)
 
-    def _remembering(self, keys: SessionKeys, request: Request, plan: Plan, epoch: int, version: int) -> list[Command]:
-        if not (plan.answers and request.request_id):
+    def _remembering(
+        self, keys: SessionKeys, request: Request, decision: Decision[Any], epoch: int, version: int
+    ) -> list[RedisCommand]:
+        if not (decision.answers and request.request_id):
             return []
         value = codec.encode_request(Remembered(request.fingerprint, epoch, version))
         return [("SET", keys.request_prefix + request.request_id, value, "PX", self._request_ttl_ms)]
@@ -92,8 +88,8 @@ class CommitWriter:
         before: Session | None,
         events: Sequence[Event],
         encoded: list[bytes],
-    ) -> list[Command]:
-        commands: list[Command] = []
+    ) -> list[RedisCommand]:
+        commands: list[RedisCommand] = []
         for place, (event, session) in enumerate(zip(events, encoded, strict=True)):
             record = codec.encode_event(event, session)
             if len(events) - place <= self._event_window:
@@ -106,13 +102,14 @@ class CommitWriter:
             before = event.session
         return commands
 
-    def _removal(self, keys: SessionKeys, session_id: str, session: Session) -> list[Command]:
-        return [
-            ("DEL", keys.session, keys.events),
-            ("ZREM", keys.deadlines, session_id),
-            ("ZREM", keys.live, codec.live_member(session)),
-            ("PUBLISH", keys.updates, b""),
-        ]
+
+def _removal(keys: SessionKeys, session_id: str, session: Session) -> list[RedisCommand]:
+    return [
+        ("DEL", keys.session, keys.events),
+        ("ZREM", keys.deadlines, session_id),
+        ("ZREM", keys.live, codec.live_member(session)),
+        ("PUBLISH", keys.updates, b""),
+    ]
 
 
 def _ttl_ms(session: Session, boundary: Boundary | None) -> int:
@@ -123,8 +120,8 @@ def _ttl_ms(session: Session, boundary: Boundary | None) -> int:
 
 def _stored(
     keys: SessionKeys, session: Session, encoded: bytes, boundary: Boundary | None, ttl_ms: int
-) -> list[Command]:
-    write: Command = ("SET", keys.session, encoded, "PX", ttl_ms)
+) -> list[RedisCommand]:
+    write: RedisCommand = ("SET", keys.session, encoded, "PX", ttl_ms)
     if boundary is None:
         return [write, ("ZREM", keys.deadlines, session.session_id), ("ZREM", keys.live, codec.live_member(session))]
     return [write, ("ZADD", keys.deadlines, boundary.at, session.session_id)]

@@ -44,10 +44,10 @@ async def test_who_comes_meanwhile_goes_together() -> None:
 async def test_groups_go_apart() -> None:
     """Items that may not share a transaction never do, and do not wait for each other: the partitions of a cluster."""
     runs = Runs()
-    gate = Gate(runs, group_of=lambda item: item % 2)
+    gate = Gate(runs)
 
     for item in range(6):
-        gate.offer(item)
+        gate.offer(item, group=item % 2)
     await asyncio.sleep(0)
 
     assert runs.batches == [[0], [1]]
@@ -57,10 +57,10 @@ async def test_groups_go_apart() -> None:
 async def test_a_heavy_item_goes_alone() -> None:
     """One that fills more than a batch still goes, and those around it keep their order."""
     runs = Runs()
-    gate = Gate(runs, weight_of=lambda item: MOST + 1 if item == 2 else 1)
+    gate = Gate(runs)
 
     for item in range(5):
-        gate.offer(item)
+        gate.offer(item, weight=MOST + 1 if item == 2 else 1)
 
     assert await runs.settled(5) == [[0], [1], [2], [3, 4]]
 
@@ -175,17 +175,17 @@ async def test_when_all_are_in_nobody_waits(monkeypatch: pytest.MonkeyPatch) -> 
 async def test_a_batch_that_is_full_by_weight_does_not_wait(monkeypatch: pytest.MonkeyPatch) -> None:
     """What comes then would not fit in any more."""
     clock, runs = Moving(monkeypatch), Runs()
-    gate = Gate(runs, weight_of=lambda item: MOST // 2 if item > 0 else 1)
+    gate = Gate(runs)
     for item in range(MOST + 1):
         gate.offer(-item)
     await runs.settled(MOST + 1)
     await clock.move(0)
     runs.batches.clear()
 
-    gate.offer(1)
+    gate.offer(1, weight=MOST // 2)
     await clock.move(0)
     assert runs.batches == []
-    gate.offer(2)
+    gate.offer(2, weight=MOST // 2)
     await clock.move(0)
 
     assert runs.batches == [[1, 2]]
@@ -195,10 +195,10 @@ async def test_a_heavy_item_that_comes_alone_does_not_wait(monkeypatch: pytest.M
     """Batches are shared by their number of items, whatever those weigh."""
     clock, runs = Moving(monkeypatch), Runs()
     runs.go.set()
-    gate = Gate(runs, weight_of=lambda _: MOST // 4)
+    gate = Gate(runs)
 
     for item in range(20):
-        gate.offer(item)
+        gate.offer(item, weight=MOST // 4)
         await clock.move(0)
 
     assert len(runs.batches) == 20
@@ -227,22 +227,22 @@ class Busy:
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
         self.clock, self.runs = Moving(monkeypatch), Runs()
         self.callers = self.CALLERS
-        self.gate = Gate(self.runs, callers_of=lambda _: self.callers, most_callers=self.MOST_CALLERS)
+        self.gate = Gate(self.runs, self.MOST_CALLERS)
 
     async def begin(self, callers: int) -> None:
         """Let it through once with all of its callers, then offer it with so many."""
         self.runs.go.set()
-        self.gate.offer(self.ITEM)
+        self.gate.offer(self.ITEM, self.callers)
         await self.clock.move(0)
         self.runs.batches.clear()
         self.callers = callers
-        self.gate.offer(self.ITEM)
+        self.gate.offer(self.ITEM, self.callers)
         await self.clock.move(0)
 
     async def grow(self, callers: int) -> None:
         """Let so many wait for it from now on."""
         self.callers = callers
-        self.gate.has_changed(self.ITEM)
+        self.gate.update(self.ITEM, callers, 1)
         await self.clock.move(0)
 
 
@@ -275,8 +275,8 @@ async def test_an_item_goes_when_no_more_callers_come(monkeypatch: pytest.Monkey
 async def test_an_item_that_does_not_wait_cannot_grow(monkeypatch: pytest.MonkeyPatch) -> None:
     """Who joins a session that is being carried out does not let it through a second time."""
     busy = Busy(monkeypatch)
-    busy.gate.has_changed(busy.ITEM)
-    busy.gate.offer(busy.ITEM)
+    busy.gate.update(busy.ITEM, busy.callers, 1)
+    busy.gate.offer(busy.ITEM, busy.callers)
     await busy.clock.move(0)
 
     await busy.grow(2 * busy.CALLERS)
@@ -290,9 +290,9 @@ async def test_an_item_that_is_full_does_not_wait_for_more(monkeypatch: pytest.M
     """With more callers than an item has room for, those behind would only be waited for in vain."""
     busy = Busy(monkeypatch)
     busy.callers = busy.MOST_CALLERS
-    busy.gate.offer(busy.ITEM)
+    busy.gate.offer(busy.ITEM, busy.callers)
     await busy.clock.move(0)
-    busy.gate.offer(busy.ITEM)
+    busy.gate.offer(busy.ITEM, busy.callers)
     assert busy.runs.batches == [[busy.ITEM]]
 
     busy.runs.go.set()

@@ -4,7 +4,6 @@ import pytest
 
 from synckairos.adapters.redis.store.lost_replies import LostCommits, ReplyLost
 from synckairos.application.errors import OutcomeUnknown
-from synckairos.application.ports import Plan, Reading
 from synckairos.domain.commands import Start, Switch
 from synckairos.domain.events import Event
 from synckairos.domain.model import Session
@@ -22,9 +21,9 @@ def game() -> Game:
     return game
 
 
-def lost_after(before: Session | None, *events: Event) -> tuple[LostCommits, ReplyLost]:
-    """Return the lost commits of a call that tried to store these events."""
-    lost, reply = LostCommits(SESSION_ID), ReplyLost(Reading(before, 0), Plan(events))
+def lost_after(before: Session | None, event: Event) -> tuple[LostCommits, ReplyLost]:
+    """Return the lost commits of a call that tried to store this event."""
+    lost, reply = LostCommits(SESSION_ID), ReplyLost(before.head if before else None, event.session.head)
     lost.add(reply)
     return lost, reply
 
@@ -91,7 +90,7 @@ async def test_another_life_of_the_session_tells_nothing(game: Game) -> None:
 async def test_the_one_of_several_that_was_applied_is_found(game: Game) -> None:
     """The first of two attempts arrived late: it holds, not the second."""
     lost, first = lost_after(game.events[1].session, game.events[2])
-    lost.add(ReplyLost(first.reading, Plan([by_another(game.events[2])])))
+    lost.add(ReplyLost(first.before, by_another(game.events[2]).session.head))
 
     assert await lost.applied(game.events[2].session, window()) == first  # type: ignore[arg-type] # a function
 
@@ -105,7 +104,7 @@ def test_a_changed_session_defeats_what_was_made_for_the_one_before(game: Game, 
     """Only while the session is the one that was watched can a late EXEC still be applied."""
     lost, _ = lost_after(game.events[1].session, game.events[2])
 
-    lost.drop_defeated(now(game))  # type: ignore[operator] # a function
+    lost.drop_defeated(now(game).head)  # type: ignore[operator] # a function
 
     assert bool(lost) is is_open
 
@@ -116,6 +115,6 @@ def test_a_lost_creation_may_land_while_there_is_no_session(game: Game) -> None:
 
     lost.drop_defeated(None)
     still_open = bool(lost)
-    lost.drop_defeated(by_another(game.events[0]).session)
+    lost.drop_defeated(by_another(game.events[0]).session.head)
 
     assert (still_open, bool(lost)) == (True, False)

@@ -1,11 +1,11 @@
-"""What a commit writes: limits, and who is told of it."""
+"""What a commit writes: its limits, and what falls due after it."""
 
 import pytest
 
 from synckairos.adapters.redis.keys import Keys
-from synckairos.adapters.redis.store.writes import MAX_SESSION_BYTES, CommitWriter
+from synckairos.adapters.redis.store.writes import MAX_SESSION_BYTES, Commit, CommitWriter
 from synckairos.application.errors import SessionTooLarge
-from synckairos.application.ports import Plan, Reading, Request
+from synckairos.application.ports import Decision, Reading, Request
 from synckairos.domain.commands import Pause, Start, Switch, Update
 from synckairos.domain.events import Event, EventType
 from synckairos.domain.timing import Lifetimes
@@ -25,11 +25,15 @@ def swollen(event: Event) -> Event:
     return event._replace(session=event.session._replace(metadata=HUGE))
 
 
+def commit(writer: CommitWriter, event: Event, *, removes: bool = False) -> Commit:
+    """Return what stores an event, or removes its session."""
+    decision = Decision(None, [] if removes else [event], answers=True, remove=removes)
+    return writer.commit(Keys().of(SESSION_ID), SESSION_ID, Request(), Reading(event.session, at(0) * 1_000), decision)
+
+
 def commands(writer: CommitWriter, event: Event) -> list[str]:
     """Return the names of the commands that store an event."""
-    plan = Plan([event], answers=True)
-    reading = Reading(event.session, at(0) * 1_000)
-    return [str(command[0]) for command in writer.commands(Keys().of(SESSION_ID), SESSION_ID, Request(), reading, plan)]
+    return [str(command[0]) for command in commit(writer, event).commands]
 
 
 def played() -> dict[EventType, Event]:
@@ -57,14 +61,11 @@ def test_a_session_at_the_limit_is_never_stuck(writer: CommitWriter, type_: Even
     assert "SET" in commands(writer, swollen(played()[type_]))
 
 
-def test_listeners_hear_of_the_next_boundary(writer: CommitWriter) -> None:
+def test_a_commit_tells_the_next_boundary(writer: CommitWriter) -> None:
     """The boundary of the last version, and None once there is nothing to wait for."""
-    heard: list[tuple[str, int | None]] = []
-    writer.on_commit(lambda session_id, boundary: heard.append((session_id, boundary)))
     started = played()[EventType.SESSION_STARTED]
+    deleted = started._replace(session=started.session._replace(deleted=True))
 
-    writer.committed(SESSION_ID, Plan([started]))
-    writer.committed(SESSION_ID, Plan([started._replace(session=started.session._replace(deleted=True))]))
-    writer.committed(SESSION_ID, Plan(remove=True))
-
-    assert heard == [(SESSION_ID, at(600_000)), (SESSION_ID, None), (SESSION_ID, None)]
+    assert commit(writer, started).next_boundary == at(600_000)
+    assert commit(writer, deleted).next_boundary is None
+    assert commit(writer, started, removes=True).next_boundary is None
