@@ -13,13 +13,13 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from synckairos.adapters.redis.connections import RedisConnections
-from synckairos.adapters.redis.keys import PARTITIONS, Keys
+from synckairos.adapters.redis.keys import PARTITIONS
 from synckairos.adapters.redis.outbox import RedisDeadEntries
 from synckairos.application.audit import DeadEntry
 from synckairos.cli.audit_tables import instant
 from synckairos.cli.inspection import plain
 from synckairos.cli.running import fail, run, settings_or_fail
+from synckairos.composition.redis import CLIENT_NAME, opened_redis
 from synckairos.settings import Settings
 
 PAGE: Final = 100
@@ -82,11 +82,8 @@ def replay(
 
 @asynccontextmanager
 async def _opened(settings: Settings) -> AsyncIterator[RedisDeadEntries]:
-    connections = RedisConnections(settings.redis_url.get_secret_value(), limit=1, name="synckairos-cli")
-    try:
-        yield RedisDeadEntries(connections, Keys(settings.redis_prefix))
-    finally:
-        await connections.close()
+    async with opened_redis(settings, CLIENT_NAME, limit=1) as redis:
+        yield RedisDeadEntries(*redis)
 
 
 async def _all(dead: RedisDeadEntries) -> AsyncIterator[DeadEntry]:

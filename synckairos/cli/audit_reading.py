@@ -17,8 +17,6 @@ from synckairos.adapters.postgres.database import Database
 from synckairos.adapters.postgres.options import database_options
 from synckairos.adapters.postgres.trail.lines import encode_audited
 from synckairos.adapters.postgres.trail.snapshot import encode_session
-from synckairos.adapters.redis.connections import RedisConnections
-from synckairos.adapters.redis.keys import Keys
 from synckairos.application.audit import AuditedEvent, AuditReader, EventKey, EventQuery, SessionAudit
 from synckairos.application.pipeline_status import PipelineStatus
 from synckairos.cli.audit_access import APPLICATION, Since, Until, event_type, opened_trail
@@ -26,6 +24,7 @@ from synckairos.cli.audit_tables import events_table, participants_table, sessio
 from synckairos.cli.inspection import InspectionError
 from synckairos.cli.running import run, settings_or_fail
 from synckairos.composition.parts import pipeline_parts, pipeline_report
+from synckairos.composition.redis import opened_redis
 from synckairos.settings import Settings
 from synckairos.telemetry import Metrics
 
@@ -141,9 +140,8 @@ def _plain(audit: SessionAudit) -> dict[str, Any]:
 
 async def _status(settings: Settings) -> PipelineStatus:
     async with AsyncExitStack() as stack:
-        connections = RedisConnections(settings.redis_url.get_secret_value(), limit=2, name=APPLICATION)
-        stack.push_async_callback(connections.close)
-        parts = pipeline_parts(settings, connections, Keys(settings.redis_prefix), Metrics())
+        redis = await stack.enter_async_context(opened_redis(settings, APPLICATION, limit=2))
+        parts = pipeline_parts(settings, *redis, Metrics())
         stack.push_async_callback(parts.bell.close)
         database = None
         if settings.database_url is not None:

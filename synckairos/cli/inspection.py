@@ -8,18 +8,13 @@ from grpc_health.v1 import health_pb2, health_pb2_grpc
 
 from synckairos.adapters.ids import new_change_id
 from synckairos.adapters.redis import codec
-from synckairos.adapters.redis.connections import RedisConnections
 from synckairos.adapters.redis.identity import Origin, RedisGuard, StoreIdentity
-from synckairos.adapters.redis.keys import Keys
+from synckairos.composition.redis import CLIENT_NAME, opened_redis
 from synckairos.settings import Settings
 
 
 class InspectionError(Exception):
     """What was asked about is not there, or cannot be read."""
-
-
-def _connect(settings: Settings) -> RedisConnections:
-    return RedisConnections(settings.redis_url.get_secret_value(), limit=1, name="synckairos-cli")
 
 
 async def health(address: str, service: str, timeout_s: float) -> str:
@@ -37,10 +32,9 @@ async def health(address: str, service: str, timeout_s: float) -> str:
 
 async def inspect(settings: Settings, session_id: str) -> str:
     """Return what the store holds of a session, as indented JSON; raises InspectionError if there is nothing."""
-    keys = Keys(settings.redis_prefix).of(session_id.lower())
-    connections = _connect(settings)
-    try:
-        encoded, ttl, entries, score = await connections.run(
+    async with opened_redis(settings, CLIENT_NAME, limit=1) as redis:
+        keys = redis.keys.of(session_id.lower())
+        encoded, ttl, entries, score = await redis.connections.run(
             [
                 ("GET", keys.session),
                 ("PTTL", keys.session),
@@ -48,8 +42,6 @@ async def inspect(settings: Settings, session_id: str) -> str:
                 ("ZSCORE", keys.deadlines, session_id.lower()),
             ]
         )
-    finally:
-        await connections.close()
     if encoded is None:
         raise InspectionError(f"there is no session {session_id} in the store")
     session = codec.decode_session(session_id.lower(), encoded)
@@ -90,18 +82,11 @@ def plain(value: Any) -> Any:  # noqa: ANN401 - any part of a session
 
 async def init_store(settings: Settings) -> StoreIdentity:
     """Give the store a new name on the operator's word."""
-    connections = _connect(settings)
-    try:
-        guard = RedisGuard(connections, Keys(settings.redis_prefix), new_change_id)
-        return await guard.init(Origin.INIT)
-    finally:
-        await connections.close()
+    async with opened_redis(settings, CLIENT_NAME, limit=1) as redis:
+        return await RedisGuard(*redis, new_change_id).init(Origin.INIT)
 
 
 async def store_identity(settings: Settings) -> StoreIdentity | None:
     """Return the store's name, None if it has none."""
-    connections = _connect(settings)
-    try:
-        return await RedisGuard(connections, Keys(settings.redis_prefix), new_change_id).identity()
-    finally:
-        await connections.close()
+    async with opened_redis(settings, CLIENT_NAME, limit=1) as redis:
+        return await RedisGuard(*redis, new_change_id).identity()

@@ -17,11 +17,8 @@ from synckairos.adapters.postgres.database import Database
 from synckairos.adapters.postgres.options import DatabaseOptions, DatabaseOptionsError, database_options
 from synckairos.adapters.postgres.trail.reader import PostgresAuditReader
 from synckairos.adapters.redis.clock import EstimatedClock
-from synckairos.adapters.redis.connections import RedisConnections
-from synckairos.adapters.redis.keys import Keys
 from synckairos.adapters.redis.recovery_identity import RecoveryGuard
 from synckairos.adapters.redis.store import RedisSessionStore
-from synckairos.adapters.redis.store.writes import CommitWriter
 from synckairos.adapters.redis.unwritten import RedisUnwritten
 from synckairos.application.errors import TransientError
 from synckairos.application.mass_recovery import AT_ONCE, MassRecovery, Tally
@@ -29,6 +26,7 @@ from synckairos.application.ports import Request
 from synckairos.application.recovery import Recovery, soon
 from synckairos.cli.inspection import InspectionError
 from synckairos.cli.running import fail, run, settings_or_fail
+from synckairos.composition.redis import opened_redis, session_store
 from synckairos.domain.errors import Refusal
 from synckairos.domain.events import Author
 from synckairos.domain.recovery import RecoveryPolicy
@@ -94,25 +92,15 @@ def recover(
 @contextlib.asynccontextmanager
 async def _opened(settings: Settings, database: DatabaseOptions) -> AsyncIterator[_Tools]:
     async with contextlib.AsyncExitStack() as stack:
-        keys, clock = Keys(settings.redis_prefix), EstimatedClock()
-        connections = RedisConnections(
-            settings.redis_url.get_secret_value(),
-            limit=AT_ONCE + 8,
-            wait_s=EXCHANGE_S,
-            connect_timeout_s=settings.redis_timeout_s,
-            exchange_timeout_s=max(settings.redis_timeout_s, EXCHANGE_S),
-            name="synckairos-recover",
+        redis = await stack.enter_async_context(
+            opened_redis(settings, "synckairos-recover", limit=AT_ONCE + 8, patience_s=EXCHANGE_S)
         )
-        stack.push_async_callback(connections.close)
-        guard = RecoveryGuard(connections, keys, new_change_id)
-        writer = CommitWriter(
-            settings.lifetimes, event_window=settings.event_window, request_ttl_ms=settings.request_ttl_s * 1_000
-        )
-        store = RedisSessionStore(connections, keys, guard, writer, clock, Metrics())
+        guard = RecoveryGuard(redis.connections, redis.keys, new_change_id)
+        store = session_store(settings, redis, guard, EstimatedClock(), Metrics())
         trail = Database(database)
         stack.push_async_callback(trail.close)
         reader = PostgresAuditReader(trail)
-        unwritten = RedisUnwritten(connections, keys)
+        unwritten = RedisUnwritten(*redis)
         recovery = Recovery(store, reader, unwritten, settings.lifetimes, new_change_id)
         yield _Tools(guard, store, recovery, reader, unwritten)
 

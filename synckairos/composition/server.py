@@ -13,14 +13,11 @@ from prometheus_client import start_http_server
 
 from synckairos.adapters.ids import new_change_id, new_session_id
 from synckairos.adapters.redis.clock import EstimatedClock
-from synckairos.adapters.redis.connections import RedisConnections
 from synckairos.adapters.redis.feed import RedisFeed
 from synckairos.adapters.redis.identity import RedisGuard
 from synckairos.adapters.redis.indexes import RedisDeadlineIndex, RedisSessionIndex
-from synckairos.adapters.redis.keys import Keys
 from synckairos.adapters.redis.memory import RedisMemory
 from synckairos.adapters.redis.store import RedisSessionStore
-from synckairos.adapters.redis.store.writes import CommitWriter
 from synckairos.application.audit import AuditReader
 from synckairos.application.backlog import BacklogLimit
 from synckairos.application.errors import StoreUnavailable
@@ -29,6 +26,7 @@ from synckairos.application.listing import Listing
 from synckairos.application.sessions import Sessions
 from synckairos.application.watching import Watching
 from synckairos.composition.parts import PipelineParts, audit_parts, pipeline_parts, tell_health
+from synckairos.composition.redis import opened_redis, session_store
 from synckairos.rpc.command_servicer import CommandServicer
 from synckairos.rpc.interceptor import CallInterceptor, CallJournal
 from synckairos.rpc.server import AUDIT_SERVICE, SESSION_SERVICE, TIME_SERVICE, Health, build_server, stop_server
@@ -85,22 +83,12 @@ class Server:
 
     async def _start(self) -> None:
         settings, metrics = self._settings, self._metrics
-        url = settings.redis_url.get_secret_value()
-        keys = Keys(settings.redis_prefix)
-        connections = RedisConnections(
-            url,
-            limit=settings.redis_max_connections,
-            wait_s=settings.redis_timeout_s,
-            connect_timeout_s=settings.redis_timeout_s,
-            exchange_timeout_s=settings.redis_timeout_s,
-        )
-        self._exit.push_async_callback(connections.close)
+        redis = await self._exit.enter_async_context(opened_redis(settings, "synckairos"))
+        connections, keys = redis
         clock = EstimatedClock(on_step_back=metrics.clock_step_back)
         guard = RedisGuard(connections, keys, new_change_id)
-        writer = CommitWriter(
-            settings.lifetimes, event_window=settings.event_window, request_ttl_ms=settings.request_ttl_s * 1_000
-        )
-        store = RedisSessionStore(connections, keys, guard, writer, clock, metrics)
+        store = session_store(settings, redis, guard, clock, metrics)
+        url = settings.redis_url.get_secret_value()
         feed = RedisFeed(url, connections, keys, connect_timeout_s=settings.redis_timeout_s)
         limit = BacklogLimit(metrics)
         sessions = Sessions(store, settings.lifetimes, new_change_id, new_session_id, limit.require)

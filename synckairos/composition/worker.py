@@ -19,10 +19,9 @@ from synckairos.adapters.postgres.database import Database
 from synckairos.adapters.postgres.options import database_options
 from synckairos.adapters.postgres.schema.upkeep import keep_partitions_ahead
 from synckairos.adapters.postgres.trail.writer import PostgresAuditTrail
-from synckairos.adapters.redis.connections import RedisConnections
-from synckairos.adapters.redis.keys import Keys
 from synckairos.application.draining import BUDGET_S, Drain
 from synckairos.composition.parts import BROKER_TIMEOUT_S, pipeline_parts
+from synckairos.composition.redis import opened_redis
 from synckairos.settings import Settings, load_settings
 from synckairos.telemetry import Metrics, configure_logging
 
@@ -54,18 +53,10 @@ def set_up() -> None:
 async def open_work(settings: Settings) -> AsyncIterator[DrainWork]:
     """Open what a worker works with, on the loop it will work on; Redis and PostgreSQL may still be away."""
     async with AsyncExitStack() as stack:
-        connections = RedisConnections(
-            settings.redis_url.get_secret_value(),
-            limit=settings.redis_max_connections,
-            wait_s=settings.redis_timeout_s,
-            connect_timeout_s=settings.redis_timeout_s,
-            exchange_timeout_s=settings.redis_timeout_s,
-            name="synckairos-worker",
-        )
-        stack.push_async_callback(connections.close)
+        connections, keys = await stack.enter_async_context(opened_redis(settings, "synckairos-worker"))
         database = Database(database_options(settings, "synckairos-worker"))
         stack.push_async_callback(database.close)
-        parts = pipeline_parts(settings, connections, Keys(settings.redis_prefix), Metrics())
+        parts = pipeline_parts(settings, connections, keys, Metrics())
         stack.push_async_callback(parts.bell.close)
         drain = Drain(parts.outbox, PostgresAuditTrail(database), parts.ledger, batch=settings.audit_batch)
         limit_s = 2 * BUDGET_S + settings.database_connect_timeout_s + settings.database_statement_timeout_s

@@ -104,7 +104,7 @@ class _HeldStore(RedisSessionStore):
 
 async def test_sessions_do_not_wait_for_each_other(redis_server: RedisServer, monkeypatch: pytest.MonkeyPatch) -> None:
     """While one session's change hangs, a hundred others are changed over the same stream; it is answered last."""
-    monkeypatch.setattr("synckairos.composition.server.RedisSessionStore", _HeldStore)
+    monkeypatch.setattr("synckairos.composition.redis.RedisSessionStore", _HeldStore)
     async with serving(settings_for(redis_server.url)) as server, connect(server.address) as stub:
         ids = [(await running_session(stub)).session_id for _ in range(101)]
         monkeypatch.setattr(_HeldStore, "go", asyncio.Event())

@@ -116,7 +116,7 @@ async def place(redis_server: RedisServer, database_url: str) -> AsyncIterator[P
     clock = FakeClock(time.time_ns() // 1_000)
     options = settings_for(redis_server.url, database_url=database_url)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("synckairos.composition.server.RedisConnections", lambda url, **_: DrivenConnections(url, clock))
+        patch.setattr("synckairos.composition.redis.RedisConnections", lambda url, **_: DrivenConnections(url, clock))
         # Dramatiq rolls the process's own dice, in a thread, and Hypothesis takes that for a strategy's doing.
         patch.setattr("synckairos.composition.server.Server._run_doorbell", lambda *_: None)
         async with (

@@ -29,9 +29,7 @@ def clock() -> FakeClock:
 @pytest.fixture
 async def stub(redis_server: RedisServer, clock: FakeClock, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Stub]:
     """A client of a server that lists nothing yet and settles nothing by itself."""
-    monkeypatch.setattr(
-        "synckairos.composition.server.RedisConnections", lambda url, **_: DrivenConnections(url, clock)
-    )
+    monkeypatch.setattr("synckairos.composition.redis.RedisConnections", lambda url, **_: DrivenConnections(url, clock))
     monkeypatch.setattr(Sweep, "_fire", lambda *_: None)
     async with serving(settings_for(redis_server.url)) as server, connect(server.address) as stub:
         yield stub

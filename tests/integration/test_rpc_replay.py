@@ -23,9 +23,7 @@ def clock() -> FakeClock:
 @pytest.fixture
 async def stub(redis_server: RedisServer, clock: FakeClock, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Stub]:
     """A client of a server where ended sessions stay for a second only, on a clock that is driven."""
-    monkeypatch.setattr(
-        "synckairos.composition.server.RedisConnections", lambda url, **_: DrivenConnections(url, clock)
-    )
+    monkeypatch.setattr("synckairos.composition.redis.RedisConnections", lambda url, **_: DrivenConnections(url, clock))
     settings = settings_for(redis_server.url, session_ttl_s=1)
     async with serving(settings) as server, connect(server.address) as stub:
         yield stub
