@@ -30,7 +30,7 @@ class AuditUnavailable(TransientError):
 
 
 class OutcomeUnknown(OfOneSession, TransientError):
-    """The connection broke during the commit and what became of it cannot be told: retry with the request_id."""
+    """The connection broke during the commit, whose outcome cannot be told: retry with the request_id."""
 
     reason = "OUTCOME_UNKNOWN"
 
@@ -62,7 +62,7 @@ class Contention(OfOneSession):
 
 
 class SlowConsumer(TransientError):
-    """The reader did not take what was written for too long."""
+    """The reader took nothing from its stream for too long."""
 
     reason = "SLOW_CONSUMER"
     retry_after_ms = 1_000
@@ -73,11 +73,11 @@ class CommitBroken(Exception):
 
 
 class SessionTooLarge(Exception):
-    """What a caller wants stored would pass the limit of an encoded session."""
+    """The change would make the encoded session larger than its limit."""
 
     def __init__(self, size: int, limit: int) -> None:
         super().__init__(f"the session would take {size} bytes, at most {limit} are allowed")
 
 
 class AuditRefused(Exception):
-    """The audit trail will never take what it was given: bad data, not a bad moment."""
+    """The audit trail will never take this data: it is bad data, not a bad moment."""

@@ -1,8 +1,8 @@
-"""The sweep: what falls due is settled on time, whoever is listening and whichever server made the last change.
+"""The sweep settles what falls due on time, on any server, whether anybody is listening or not.
 
 Every server looks at the index a few times a second and arms timers for what falls due soon. The writer of the
-last change fires at the due instant, the others a little later, so that normally one server acts and any other
-steps in. Firing goes through the same transaction as any call; who comes second finds nothing to do.
+last change fires at the due instant, the others a little later: normally one server acts, and any other can step in.
+Firing goes through the same transaction as any call; a server that comes second finds nothing to do.
 """
 
 import asyncio
@@ -82,9 +82,9 @@ class Sweep:
             await asyncio.sleep(max(0.0, LOOK_S - (time.monotonic() - started)))
 
     async def stop(self) -> None:
-        """Disarm every timer and wait for what is being settled."""
+        """Disarm every timer and wait for the settlements in progress."""
         while self._armed or self._firing:
-            # What is being settled may arm the next timer of its session.
+            # A settlement in progress may arm the next timer of its session.
             for session_id in list(self._armed):
                 self._disarm(session_id)
             if self._firing:

@@ -1,4 +1,4 @@
-"""What the use cases need from the outside."""
+"""The ports: the interfaces through which the use cases reach the outside world."""
 
 from collections.abc import Callable, Sequence
 from typing import Generic, NamedTuple, Protocol, TypeAlias, TypeVar
@@ -9,7 +9,7 @@ from synckairos.domain.model import Head, Session
 
 
 class Remembered(NamedTuple):
-    """What is kept of an answered request: the fingerprint of its content, and the version of the life it led to.
+    """The memory of an answered request: the fingerprint of its content, and the version that the answer led to.
 
     Both numbers are 0 if it changed nothing: there was no session to delete.
     """
@@ -28,7 +28,7 @@ class Request(NamedTuple):
 
 
 class Reading(NamedTuple):
-    """What the store holds of a session, and the authority's time (microseconds since 1970) as it was read.
+    """A session as the store holds it, and the authority's time (microseconds since 1970) at that moment.
 
     `problem` says why this version cannot make sense of what is held (a newer one may); there is no session then.
     """
@@ -43,7 +43,7 @@ ResultT = TypeVar("ResultT")
 
 
 class Decision(NamedTuple, Generic[ResultT]):
-    """What a decision comes to: a result for its caller, and what the store is to do first.
+    """The outcome of a decision: a result for its caller, and the changes to store first.
 
     `answers` says that the request is answered with these events, or without any, so that its request_id is remembered;
     `remove` takes the session out of the store, its time being up.
@@ -138,7 +138,7 @@ class Hint(NamedTuple):
 
 
 class Since(NamedTuple):
-    """What the store retains from a version on, that version included, and the session as it is now."""
+    """The retained events from a version on, that version included, and the session as it is now."""
 
     events: list[Event]
     session: Session | None
@@ -160,7 +160,7 @@ class SessionFeed(Protocol):
         ...
 
     async def heads(self, session_ids: Sequence[str]) -> list[Head | None]:
-        """Return what identifies the sessions now, None for those that are not there; raises StoreUnavailable."""
+        """Return the heads of the sessions, None for a session that is not there; raises StoreUnavailable."""
         ...
 
 

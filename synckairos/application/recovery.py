@@ -1,8 +1,8 @@
-"""Bringing back what the store has lost, from its last version in the audit trail.
+"""Brings lost sessions back into the store, from their last versions in the audit trail.
 
 What the store holds is never overwritten, and what has ended or was deleted is never revived. A session that the
-store does not hold may also have ended there, the news of it still on the way to the trail; so the trail is asked
-last: after the store, and after what has not been written yet.
+store does not hold may also have ended there, and the event of it may still be on its way to the trail. So the trail
+is asked last: after the store, and after the outboxes.
 """
 
 import time
@@ -32,7 +32,7 @@ class RecoveryOver(StoreUnavailable):
 
 
 class Unwritten(Protocol):
-    """Tells whose changes have not reached the trail, those that never will included."""
+    """Tells which sessions have changes that have not reached the trail, including those that never will."""
 
     async def among(self, session_ids: Sequence[str]) -> set[str]:
         """Return which of the sessions have such changes, and perhaps others.
@@ -62,7 +62,7 @@ class Recovery:
     async def recover(
         self, session_id: str, policy: RecoveryPolicy, author: Author, request: Request, until: float
     ) -> View:
-        """Bring a session back by `until` (monotonic seconds), what fell due meanwhile settled.
+        """Bring a session back by `until` (monotonic seconds), and settle what has fallen due.
 
         One that is more boundaries behind than a caller may wait for is answered as of the version it has come to;
         the sweep goes on from there. Raises SessionAlreadyExists if the store holds the session or its tombstone,
@@ -109,16 +109,16 @@ class Recovery:
         return await self._store.transact(last.session_id, request, decide, until)
 
     async def missing(self, sessions: Sequence[Session]) -> list[Session]:
-        """Return those that the store does not hold; raises StoreUnavailable."""
+        """Return the sessions that the store does not hold; raises StoreUnavailable."""
         readings = await self._store.read([session.session_id for session in sessions])
         return [session for session, reading in zip(sessions, readings, strict=True) if not is_taken(reading)]
 
 
 def is_taken(reading: Reading) -> bool:
-    """Whether the store holds something under the id, be it a tombstone or what only a newer version can read."""
+    """Whether the id is taken: by a session, a tombstone, or a value that only a newer version can read."""
     return reading.session is not None or reading.problem is not None
 
 
 def soon() -> float:
-    """Return until when (monotonic seconds) a commit is tried that nobody waits for."""
+    """Return the deadline (monotonic seconds) of a commit for which no caller waits."""
     return time.monotonic() + COMMIT_BUDGET_S

@@ -38,7 +38,7 @@ class Gone(NamedTuple):
 
 
 class Answer(NamedTuple):
-    """What a mutation answers as of `now` (ms).
+    """The answer of a mutation as of `now` (ms).
 
     There is no session if a missing one was deleted with allow_missing, and none but what identified it, `gone`, if a
     retry comes after the life it had changed has left the store.
@@ -61,7 +61,7 @@ class Sessions:
         new_session_id: NewId,
         admit: Callable[[], None] = lambda: None,
     ) -> None:
-        """`admit` raises if nobody may change anything now."""
+        """`admit` raises while no session may be changed."""
         self._admit = admit
         self._store = store
         self._lifetimes = lifetimes
@@ -70,7 +70,7 @@ class Sessions:
         self._new_session_id = new_session_id
 
     async def get(self, session_id: str) -> View:
-        """Return a session as of now, what is due settled and stored first.
+        """Return a session as of now, after settling and storing what is due.
 
         Raises SessionNotFound, CatchingUp, StoreUnavailable.
         """
@@ -80,7 +80,7 @@ class Sessions:
         return view
 
     async def get_many(self, session_ids: Sequence[str]) -> list[View | None]:
-        """Return sessions as of now in the order asked, None for those that do not exist.
+        """Return sessions as of now in the order asked, None for a session that does not exist.
 
         Raises CatchingUp, StoreUnavailable.
         """

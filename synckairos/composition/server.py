@@ -78,7 +78,7 @@ class Server:
             raise
 
     async def stop(self) -> None:
-        """Close everything in the reverse order, calls under way first finished within the grace."""
+        """Finish the calls in progress within the grace, then close everything in reverse order."""
         await self._exit.aclose()
 
     async def _start(self) -> None:
@@ -176,7 +176,7 @@ class Server:
             for servicer in streaming:
                 servicer.drain()
             watching.drain(lambda: random.randint(*RETRY_AFTER_MS))  # noqa: S311 - spreads the load, not a secret
-            # What arrives while the server closes is cut off by gRPC without an answer: let clients turn away first.
+            # gRPC cuts off calls that arrive while the server closes: let clients turn away first.
             await asyncio.sleep(settings.drain_delay_s)
 
         self._exit.push_async_callback(drain)
@@ -241,7 +241,7 @@ def stop_requested() -> asyncio.Event:
 
 
 def _calm_collector() -> None:
-    """Spare the garbage collector what lives as long as the process, and let it come less often.
+    """Keep the garbage collector from looking at objects that live as long as the process, and run it less often.
 
     A call leaves no cycles behind; what it allocates would set off a collection every few calls.
     """

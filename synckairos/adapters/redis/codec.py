@@ -74,7 +74,7 @@ def unpack_id(raw: bytes) -> str:
 
 
 def _row(values: tuple[Any, ...], born: tuple[Any, ...]) -> tuple[Any, ...]:
-    """Return the values without those at the end that are as they were born."""
+    """Return the values without the defaults at their end."""
     end = len(values)
     while end and values[end - 1] == born[end - 1]:
         end -= 1
@@ -82,7 +82,7 @@ def _row(values: tuple[Any, ...], born: tuple[Any, ...]) -> tuple[Any, ...]:
 
 
 def _full(row: Sequence[Any], born: tuple[Any, ...]) -> tuple[Any, ...]:
-    """Return a row with what was left out at its end."""
+    """Return a row with the defaults that were left out at its end."""
     return (*row, *born[len(row) :])
 
 
@@ -164,7 +164,7 @@ _CLOCK: Final = (0, 0, 0, 0, 0)
 
 
 def _clock(clock: Clock) -> int | tuple[int, ...]:
-    """An untimed clock is its use alone; a bank is written as what has gone from the allotment."""
+    """An untimed clock is written as its use alone; a bank as the part of the allotment that is gone."""
     allotted, bank, used, overtime, is_expired, in_overtime = clock
     if bank is None or allotted is None:
         return used
@@ -180,7 +180,7 @@ def _read_clock(raw: Any) -> Clock:  # noqa: ANN401 - a decoded msgpack value
 
 @_refusing_foreign_bytes
 def decode_head(encoded: bytes) -> Head:
-    """Return what identifies the version; the first HEAD_BYTES bytes are enough."""
+    """Return the head of a session; its first HEAD_BYTES bytes are enough."""
     layout, _flags, epoch, version, change_id = _HEAD.unpack_from(encoded)
     if layout != LAYOUT:
         raise UnknownLayoutError(f"layout {layout} is not {LAYOUT}")
@@ -256,7 +256,7 @@ def encode_event(event: Event, session: bytes) -> bytes:
 
 
 def _place(text: str | None, known: list[str]) -> int | bytes | None:
-    """Return the position of an id among those the session has; itself if it is not one of them."""
+    """Return the position of an id in the session; the id itself if the session does not have it."""
     return known.index(text) if text in known else _pack_optional(text)
 
 
@@ -287,18 +287,18 @@ def decode_event(session_id: str, encoded: bytes) -> Event:
 
 @_refusing_foreign_bytes
 def event_head(encoded: bytes) -> Head:
-    """Return what identifies the version an event leads to, without reading the rest."""
+    """Return the head of the session after an event, without reading the rest."""
     (size,) = _EVENT_HEAD.unpack_from(encoded)
     start = _EVENT_HEAD.size + size
     return decode_head(encoded[start : start + HEAD_BYTES])
 
 
 def encode_request(remembered: Remembered) -> bytes:
-    """Return the bytes of what is remembered of an answered request; its fingerprint has 16 bytes."""
+    """Return the bytes of a remembered request; its fingerprint has 16 bytes."""
     return _REQUEST.pack(*remembered)
 
 
 @_refusing_foreign_bytes
 def decode_request(encoded: bytes) -> Remembered:
-    """Return what is remembered of an answered request."""
+    """Return a remembered request."""
     return Remembered(*_REQUEST.unpack(encoded))

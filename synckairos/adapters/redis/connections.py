@@ -22,7 +22,7 @@ from synckairos.adapters.redis.wire import Command, Reply, Wire, discard
 from synckairos.application.errors import StoreUnavailable
 
 LOST: Final = (RedisConnectionError, RedisTimeoutError, OSError, TimeoutError)
-"""What a broken, refused or silent connection raises."""
+"""The errors of a broken, refused or silent connection."""
 
 NOT_READY: Final = frozenset(
     {
@@ -99,7 +99,7 @@ class Lease:
 class RedisConnections:
     """A bounded pool of connections to one Redis; the one used last is used first.
 
-    At most `limit` are open; who waits longer than `wait_s` for one gets StoreUnavailable.
+    At most `limit` are open; a caller that waits longer than `wait_s` for one gets StoreUnavailable.
     """
 
     def __init__(
@@ -205,7 +205,7 @@ class RedisConnections:
         except TimeoutError as error:
             raise StoreUnavailable("no Redis connection became free") from error
         if self._unreachable_at > started:
-            # Those before us have waited for it in vain: to wait as long again would help nobody.
+            # Earlier callers have waited in vain: waiting as long again would not help.
             self._slots.release()
             raise StoreUnavailable("Redis does not answer")
 
@@ -233,5 +233,5 @@ class RedisConnections:
 
 
 def _named(error: Exception) -> str:
-    """Name an error, with Redis' own words where it has answered; those never carry what was sent."""
+    """Name an error, in Redis' own words if it has answered; those never repeat the command."""
     return f"{type(error).__name__}: {error}" if isinstance(error, ResponseError) else type(error).__name__

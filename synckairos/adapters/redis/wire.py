@@ -1,7 +1,7 @@
 """One open connection: commands go out together, and their replies come back as one list.
 
 redis-py opens the connection, encrypts and authenticates; then its transport is taken over. Its own way to a reply is
-a stream, a lock and three coroutines; here the parser runs where the bytes arrive, and who waits is woken once.
+a stream, a lock and three coroutines; here the parser runs where the bytes arrive, and the waiter is woken once.
 """
 
 import asyncio
@@ -72,17 +72,17 @@ class Wire(asyncio.Protocol):
         try:
             self._transport.write(packed(commands))
         except RuntimeError as error:
-            # What uvloop says of a connection that the peer has reset while nobody used it.
+            # uvloop raises this for an idle connection that the peer has reset.
             raise RedisConnectionError("the connection was reset") from error
         self._waiter, self._found, self._missing = waiter, [], len(commands)
         self._until = self._loop.time() + self._timeout_s
         if self._timer is None:
-            # One timer serves many exchanges: it looks whether the one under way is too old.
+            # One timer serves many exchanges: it checks whether the current one is too old.
             self._timer = self._loop.call_later(self._timeout_s, self._look_at_the_time)
         return waiter
 
     def close(self) -> None:
-        """Close without waiting; what an unanswered exchange has not sent yet is not sent any more."""
+        """Close without waiting; the unsent rest of an unanswered exchange is dropped."""
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
@@ -98,15 +98,15 @@ class Wire(asyncio.Protocol):
         except InvalidResponse as error:
             self._fail(RedisConnectionError(f"this is not Redis: {error}"))
         if not self._missing and self._replies.has_data():
-            # Whatever it is, nobody has asked for it: it must not become the answer to the next exchange.
+            # This reply belongs to no exchange: it must not become the answer to the next one.
             self._transport.abort()
 
     def eof_received(self) -> None:
-        """Tell who waits; the transport closes itself, once it has sent what it still holds."""
+        """Fail the current exchange; the transport closes itself once its buffer is sent."""
         self._fail(RedisConnectionError("the connection was closed"))
 
     def connection_lost(self, exc: Exception | None) -> None:
-        """Tell who waits, and the stream of redis-py, whose closing waits for it; called by the transport."""
+        """Fail the current exchange, and tell redis-py's stream, whose closing waits for it."""
         self._former.connection_lost(exc)
         self._fail(exc or RedisConnectionError("the connection was closed"))
 

@@ -1,4 +1,4 @@
-"""The primary truth in Redis: one transaction per change, in two round trips, shared by those that come together.
+"""The primary truth in Redis: one transaction per change, in two round trips, shared by calls that arrive together.
 
 Callers of one process queue per session (it removes the livelock of many WATCHes on one key); WATCH guards against
 other processes, and correctness rests on WATCH alone.

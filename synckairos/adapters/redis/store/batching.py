@@ -11,16 +11,16 @@ from collections.abc import Callable, Coroutine
 from typing import Any, Final, Generic, TypeVar
 
 MOST: Final = 32
-"""How much a batch holds at most: changes of sessions, or sessions to read."""
+"""The most that a batch holds: changes of sessions, or sessions to read."""
 GATHERING_S: Final = 0.002
 """How long a batch stays open at most while batches are shared."""
 LULL_S: Final = 0.0001
-"""It closes before that when nobody has come for this time, as often as the average batch has callers: batches that
-grow wait longer for the next one, which lets them grow until all are in that call at once."""
+"""It closes earlier when no call arrives for this time, multiplied by the callers of an average batch: batches that
+grow wait longer for the next call, and so grow until all concurrent callers share one."""
 LONGEST_LULL_S: Final = 0.0006
 """The most that comes to."""
 SHARED: Final = 1.1
-"""Batches are shared as long as they are for more callers than this on average."""
+"""Calls wait for a batch to fill only while the average batch has more callers than this."""
 SMOOTHING: Final = 0.1
 """Share of the latest batch in the average."""
 
@@ -28,7 +28,7 @@ ItemT = TypeVar("ItemT")
 
 
 class _Line(Generic[ItemT]):
-    """What waits in one group, and what its batches have been like."""
+    """The items that wait in one group, and the size of its batches so far."""
 
     __slots__ = ("average", "busy", "callers", "expected", "latest", "offered_at", "waiting", "weight")
 
@@ -42,7 +42,7 @@ class _Line(Generic[ItemT]):
         self.latest: dict[ItemT, int] = {}
         """The items of the latest batch, with their callers."""
         self.expected = 0
-        """Callers who are likely to come before the next batch closes, those who have come included."""
+        """Callers likely to arrive before the next batch closes, including those already here."""
         self.offered_at = 0.0
         self.busy: asyncio.Task[None] | asyncio.Handle | None = None
 
@@ -54,7 +54,7 @@ class _Line(Generic[ItemT]):
         self.weight += weight - before[1]
 
     def expect(self, most_callers: int) -> None:
-        """Expect those of the latest batch again, and who has come meanwhile, as far as items have room."""
+        """Expect the callers of the latest batch again, and those that wait now, as far as items have room."""
         self.expected = sum(self.latest.values())
         for item, (callers, _) in self.waiting.items():
             before = self.latest.get(item, 0)
@@ -72,8 +72,8 @@ class _Line(Generic[ItemT]):
 class Gate(Generic[ItemT]):
     """Lets items through in batches, first come, first served, one batch of a group at a time.
 
-    A group is what can go together at all. `callers` is how many wait for an item who would go with the next batch,
-    `most_callers` at most; `weight` how much of a batch it fills.
+    A group is what can go together at all. `callers` is the number of calls that would leave with an item in the next
+    batch, at most `most_callers`; `weight` is the part of a batch that the item fills.
     """
 
     def __init__(self, run: Callable[[list[ItemT]], Coroutine[Any, Any, None]], most_callers: int = 1) -> None:
@@ -93,7 +93,7 @@ class Gate(Generic[ItemT]):
             self._open(line)
 
     def update(self, item: ItemT, callers: int, weight: int, group: int = 0) -> None:
-        """Note that others than before wait for an item; nothing happens unless it waits itself."""
+        """Note new sizes of an item; nothing happens unless it waits."""
         line = self._lines.get(group)
         if line is None or item not in line.waiting:
             return
@@ -126,7 +126,7 @@ class Gate(Generic[ItemT]):
     def _close(self, line: _Line[ItemT]) -> None:
         line.latest = batch = self._taken(line)
         if not batch:
-            # Those it was opened for have withdrawn.
+            # Every item that it was opened for has been withdrawn.
             line.busy = None
             return
         line.average += SMOOTHING * (sum(batch.values()) - line.average)
@@ -134,7 +134,7 @@ class Gate(Generic[ItemT]):
         task.add_done_callback(lambda _: self._next(line))
 
     def _taken(self, line: _Line[ItemT]) -> dict[ItemT, int]:
-        """Take as many as fit, one at least, with their callers."""
+        """Take as many items as fit, at least one, with their callers."""
         batch: dict[ItemT, int] = {}
         size = 0
         for item, (callers, weight) in line.waiting.items():
@@ -148,7 +148,7 @@ class Gate(Generic[ItemT]):
 
     def _next(self, line: _Line[ItemT]) -> None:
         line.busy = None
-        # Whoever was in the batch, and whoever came during its exchange, is likely to call again at once.
+        # The callers of this batch, and those that arrived during its exchange, are likely to call again at once.
         line.expect(self._most_callers)
         if line.waiting:
             self._open(line)

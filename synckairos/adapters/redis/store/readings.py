@@ -1,4 +1,4 @@
-"""What the store holds of sessions, read for many callers in one exchange."""
+"""Reads sessions for many callers in one exchange."""
 
 import asyncio
 from collections.abc import Sequence
@@ -46,7 +46,7 @@ class Wanted:
 
 
 class Readings:
-    """Reads sessions, those that several callers ask for once."""
+    """Reads sessions; a session that several callers ask for is read once."""
 
     def __init__(self, connections: RedisConnections, guard: RedisGuard, keys: Keys, clock: EstimatedClock) -> None:
         self._connections = connections
@@ -75,7 +75,7 @@ class Readings:
                 wanted.answer(readings)
 
     async def _exchange(self, session_ids: Sequence[str]) -> dict[str, Reading | Exception]:
-        self._guard.require()  # those before may have waited for it in vain
+        self._guard.require()  # earlier callers may have waited in vain
         commands: list[RedisCommand] = [("TIME",), *(("GET", self._keys.of(sid).session) for sid in session_ids)]
         async with self._connections.lease(commands) as (lease, (now, *found)):
             lease.is_broken |= any(isinstance(reply, Exception) for reply in found)
@@ -84,7 +84,7 @@ class Readings:
 
 
 def read_session(session_id: str, reply: Reply, now_us: int) -> Reading:
-    """Return what the reply to GET holds; raises what the reply says if it is an error."""
+    """Return the session in a reply to GET; raises the error that the reply is."""
     if reply is None:
         return Reading(None, now_us)
     checked([reply])

@@ -1,8 +1,8 @@
-"""Who changes a session when: a queue for every session, and the sessions whose turn it is together in batches.
+"""When each call changes its session: a queue for every session, and batches of the sessions that are next.
 
-One mechanism for all: a change that is alone is a batch of one. What a batch could not finish (somebody else was
-faster, a reply was lost, another session's part was refused) is tried again session by session, and a session that
-others are busy changing stays by itself for a while, so that it takes nobody along.
+A change that is alone is a batch of one. A session that a batch could not finish (another process was faster, a reply
+was lost, another session's part was refused) is tried again by itself. A session that other processes keep changing
+stays out of batches for a while, so that it does not make others fail with it.
 """
 
 import asyncio
@@ -33,12 +33,12 @@ HOT_S: Final = 0.1
 HOT_PAUSE_S: Final = 0.003
 """Mean pause between the turns of such a session, so that the other process gets its turn as well."""
 LARGE_S: Final = 10.0
-"""How long a session stays out of batches that fills a good part of a batch by itself."""
+"""How long a session that fills much of a batch by itself stays out of batches."""
 LARGE_BYTES: Final = MOST_BYTES // 4
 BYTES_SMOOTHING: Final = 0.05
 """Share of the latest session in the average of bytes a call."""
 REMEMBERED: Final = 1_000
-"""Sessions that are kept by themselves before those whose time is over are forgotten."""
+"""Sessions kept apart before the ones whose time is over are forgotten."""
 
 
 class Scheduler:
@@ -56,7 +56,7 @@ class Scheduler:
         self._alone: set[asyncio.Task[None]] = set()
 
     async def submit(self, session_id: str, call: Call[ResultT]) -> ResultT:
-        """Let a call take its turn, and return what it decided; raises what becomes of it."""
+        """Let a call take its turn, and return the result of its decision; raises what the store raises."""
         queue = self.queues.get(session_id)
         if queue is None:
             queue = self.queues[session_id] = SessionQueue(session_id, self._keys.of(session_id))
@@ -73,7 +73,7 @@ class Scheduler:
             raise
 
     async def _leave(self, queue: SessionQueue, call: Call[Any]) -> None:
-        """Let a caller go: from the queue at once, from a commit under way when that has ended."""
+        """Let a caller go: from the queue at once, from a commit in flight when that has ended."""
         call.forget_limit()
         if call in queue.waiting:
             queue.waiting.remove(call)
@@ -150,7 +150,7 @@ class Scheduler:
             self._rest(queue)
 
     async def _cope(self, queue: SessionQueue, trouble: Exception) -> None:
-        """Do what has to be done before the next attempt, if there is to be one."""
+        """Prepare the next attempt, or fail the calls if there is to be none."""
         if isinstance(trouble, ReplyLost):
             queue.lost = queue.lost or LostCommits(queue.session_id)
             queue.lost.add(trouble)
@@ -181,7 +181,7 @@ class Scheduler:
             await asyncio.sleep(pause)
 
     async def _try(self, attempt: Attempt) -> None:
-        """Carry out an attempt; what concerns all of its sessions becomes the trouble of each."""
+        """Carry out an attempt; an error of the attempt as a whole becomes the trouble of each session."""
         for queue in attempt.queues:
             queue.trouble = None
         try:
@@ -196,7 +196,7 @@ class Scheduler:
                 queue.fail_all(error)
 
     async def _require(self, attempt: Attempt) -> None:
-        """Raise StoreUnavailable unless the store may be used; one with a commit of unknown outcome is asked."""
+        """Raise StoreUnavailable unless the store may be used; ask it if a commit has an unknown outcome."""
         left = min((queue.lost.seconds_left for queue in attempt.queues if queue.lost), default=None)
         if left is None:
             self._guard.require()
@@ -210,7 +210,7 @@ class Scheduler:
             raise StoreUnavailable(text) from error
 
     def _rest(self, queue: SessionQueue) -> None:
-        """Let those behind have their turn."""
+        """Let the calls behind have their turn."""
         if queue.calls and 0 < queue.bytes <= LARGE_BYTES:
             # Larger ones are kept apart, and fill no batch.
             self._bytes_a_call += BYTES_SMOOTHING * (queue.bytes / len(queue.calls) - self._bytes_a_call)
@@ -223,7 +223,7 @@ class Scheduler:
             del self.queues[queue.session_id]
 
     def _pause_of(self, session_id: str) -> float | None:
-        """Return for how long a session that is kept apart waits before its next turn; None for one that is not."""
+        """Return how long a session that is kept apart waits before its next turn; None if it is not."""
         until, pause_s = self._apart.get(session_id, (0.0, 0.0))
         if until > time.monotonic():
             return pause_s

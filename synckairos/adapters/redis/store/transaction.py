@@ -1,9 +1,9 @@
-"""One transaction of one or several sessions, in two round trips, and what became of each of them.
+"""One transaction of one or several sessions, in two round trips, and its outcome for each session.
 
     WATCH all, GET each, [GET requests], TIME  ->  pure decisions  ->  MULTI, what each writes, EXEC
 
-Redis checks the WATCHes of all together, so a transaction is applied as a whole or not at all; every reply is looked
-at and told to the session whose command it answers.
+Redis checks all WATCHes together, so a transaction is applied as a whole or not at all. Every reply is checked, and
+an error is given to the session whose command it answers.
 """
 
 import asyncio
@@ -33,7 +33,7 @@ _log = structlog.get_logger(__name__)
 
 
 class Conflict(Exception):
-    """Another process changed one of the sessions between our reading and our EXEC."""
+    """Another process changed one of the sessions between the reading and the EXEC."""
 
 
 class Undone(Exception):
@@ -63,7 +63,7 @@ class Transactions:
         self._observer = observer
 
     async def run(self, attempt: Attempt) -> None:
-        """Read, decide, store; raises what concerns all sessions of the attempt: StoreUnavailable, mostly."""
+        """Read, decide, store; raises an error of the attempt as a whole, mostly StoreUnavailable."""
         async with self._connections.lease(_looks(attempt.queues)) as (lease, replies):
             chains = await self._chains(lease, attempt.queues, replies)
             for chain in chains:
@@ -86,7 +86,7 @@ class Transactions:
         return [chain for chain in read if not (chain.queue.lost and await self._is_resolved(lease, chain))]
 
     async def _is_resolved(self, lease: Lease, chain: Chain) -> bool:
-        """Whether a commit whose reply was lost, of this attempt or of one before, turns out to be applied."""
+        """Whether a commit whose reply was lost turns out to be applied; its callers are answered then."""
         queue, session = chain.queue, chain.base.session
         if queue.lost is None:
             return False
@@ -102,7 +102,7 @@ class Transactions:
         return True
 
     async def _commit(self, lease: Lease, attempt: Attempt, chains: Sequence[Chain]) -> None:
-        """Store what is planned. It is finished even if callers go away: half of it would leave its result unknown."""
+        """Store the decisions. This is finished even if callers go away: half of it would leave the outcome unknown."""
         commands = [command for chain in chains for command in chain.commands]
         ended = attempt.committed = asyncio.Event()
         try:
@@ -118,7 +118,7 @@ class Transactions:
             ended.set()
 
     def _lose(self, chains: Sequence[Chain], error: Exception) -> None:
-        """Nobody knows what became of the commit."""
+        """Note that the outcome of the commit is unknown."""
         if not any(chain.events for chain in chains):
             raise error  # to remove sessions, or to remember answers, twice is to do it once
         self._observer.unknown_exec()
@@ -145,7 +145,7 @@ class Transactions:
         return not any(failures)
 
     def _refused(self, chains: Sequence[Chain], failures: Sequence[Exception | None], error: ResponseError) -> None:
-        """Nothing was applied: whose commands were at fault are told so, the others are tried again without them."""
+        """Fail the sessions whose commands were refused; the others are tried again without them."""
         is_somebodys = any(failures) and code_of(error) == "EXECABORT"
         for chain, failure in zip(chains, failures, strict=True):
             fault = failure if is_somebodys else error
@@ -174,7 +174,7 @@ class Transactions:
 
 
 def _failures(chains: Sequence[Chain], replies: Sequence[Reply]) -> list[Exception | None]:
-    """Return the first error among the replies to each one's commands."""
+    """Return the first error among the replies to each chain's commands."""
     rest = iter(replies)
     own = [list(islice(rest, len(chain.commands))) for chain in chains]
     return [next((reply for reply in part if isinstance(reply, Exception)), None) for part in own]
@@ -191,7 +191,7 @@ def _looks(queues: Sequence[SessionQueue]) -> list[RedisCommand]:
 
 
 def _chain(queue: SessionQueue, replies: Iterator[Reply], now_us: int) -> Chain | None:
-    """Return the beginning of a chain; None if the session cannot be read, of which its callers have been told."""
+    """Return a new chain; None if the session cannot be read, whose callers have been failed then."""
     found = next(replies)
     requests = [next(replies) if call.request.request_id else None for call in queue.calls]
     try:
@@ -211,7 +211,7 @@ def _chain(queue: SessionQueue, replies: Iterator[Reply], now_us: int) -> Chain 
 
 
 def _those_that_write(chains: Sequence[Chain]) -> list[Chain]:
-    """Return whose commands make the transaction; who does not fit goes with the next one."""
+    """Return the chains that are stored now; a chain that does not fit leaves with the next transaction."""
     writing: list[Chain] = []
     size = 0
     for chain in chains:

@@ -1,4 +1,4 @@
-"""What one commit writes: the commands between MULTI and EXEC."""
+"""The commands between MULTI and EXEC that store a decision."""
 
 from collections.abc import Sequence
 from typing import Any, Final, NamedTuple
@@ -34,7 +34,7 @@ class Commit(NamedTuple):
 
 
 def superseded(keys: SessionKeys, commands: Sequence[RedisCommand]) -> list[RedisCommand]:
-    """Return the commands of a change without those that the next change of the same transaction says again."""
+    """Return the commands of a change without those that the next change in the transaction repeats."""
     said_again = (keys.session, keys.deadlines)
     return [command for command in commands if command[1] not in said_again and command[0] != "PEXPIRE"]
 
@@ -50,7 +50,7 @@ class CommitWriter:
     def commit(
         self, keys: SessionKeys, session_id: str, request: Request, reading: Reading, decision: Decision[Any]
     ) -> Commit:
-        """Return what is to be stored, without commands if nothing is; raises SessionTooLarge."""
+        """Return the commands that store a decision, none if it stores nothing; raises SessionTooLarge."""
         if decision.remove and reading.session is not None:
             return Commit(_removal(keys, session_id, reading.session))
         events = decision.events
