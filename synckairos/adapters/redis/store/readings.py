@@ -7,7 +7,7 @@ from redis.exceptions import ResponseError
 
 from synckairos.adapters.redis import codec
 from synckairos.adapters.redis.clock import EstimatedClock
-from synckairos.adapters.redis.connections import Lease, RedisConnections, checked
+from synckairos.adapters.redis.connections import Lease, RedisConnections, checked, raise_error
 from synckairos.adapters.redis.identity import RedisGuard
 from synckairos.adapters.redis.keys import Keys, SessionKeys
 from synckairos.adapters.redis.store.batching import Gate
@@ -87,7 +87,8 @@ def read_session(session_id: str, reply: Reply, now_us: int) -> Reading:
     """Return the session in a reply to GET; raises the error that the reply is."""
     if reply is None:
         return Reading(None, now_us)
-    checked([reply])
+    if isinstance(reply, ResponseError):
+        raise_error(reply)
     try:
         return Reading(codec.decode_session(session_id, reply), now_us)
     except codec.UnknownLayoutError as error:

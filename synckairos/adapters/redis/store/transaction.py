@@ -18,7 +18,15 @@ from redis.exceptions import ResponseError
 
 from synckairos.adapters.redis import codec
 from synckairos.adapters.redis.clock import EstimatedClock
-from synckairos.adapters.redis.connections import LOST, NOT_READY, Lease, RedisConnections, checked, code_of
+from synckairos.adapters.redis.connections import (
+    LOST,
+    NOT_READY,
+    Lease,
+    RedisConnections,
+    checked,
+    code_of,
+    raise_error,
+)
 from synckairos.adapters.redis.identity import RedisGuard
 from synckairos.adapters.redis.store.decisions import MOST_BYTES, Chain
 from synckairos.adapters.redis.store.lost_replies import ReplyLost
@@ -28,6 +36,7 @@ from synckairos.adapters.redis.store.writes import CommitWriter
 from synckairos.adapters.redis.wire import RedisCommand, Reply
 from synckairos.application.errors import CommitBroken, OutcomeUnknown, StoreUnavailable
 from synckairos.application.observers import StoreObserver
+from synckairos.application.ports import Remembered
 
 _log = structlog.get_logger(__name__)
 
@@ -196,7 +205,7 @@ def _chain(queue: SessionQueue, replies: Iterator[Reply], now_us: int) -> Chain 
     requests = [next(replies) if call.request.request_id else None for call in queue.calls]
     try:
         reading = read_session(queue.session_id, found, now_us)
-        remembered = [None if reply is None else codec.decode_request(reply) for reply in checked(requests)]
+        remembered = [None if reply is None else _remembered(reply) for reply in requests]
     except (ResponseError, codec.UnknownLayoutError) as error:
         queue.fail_all(error)
         return None
@@ -208,6 +217,12 @@ def _chain(queue: SessionQueue, replies: Iterator[Reply], now_us: int) -> Chain 
         return None
     queue.head = reading.session.head if reading.session else None
     return Chain(queue, reading, remembered)
+
+
+def _remembered(reply: Reply) -> Remembered:
+    if isinstance(reply, ResponseError):
+        raise_error(reply)
+    return codec.decode_request(reply)
 
 
 def _those_that_write(chains: Sequence[Chain]) -> list[Chain]:
