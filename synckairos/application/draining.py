@@ -7,16 +7,12 @@ buried with its reason.
 
 import time
 from collections.abc import Sequence
-from typing import Final
 
 import structlog
 
 from synckairos.application.audit import AuditRecord, AuditTrail, Outbox, OutboxEntry
 from synckairos.application.errors import AuditRefused
 from synckairos.application.pipeline_status import DrainLedger
-
-BUDGET_S: Final = 20.0
-"""How long one message is worked on before it makes room for others."""
 
 _log = structlog.get_logger(__name__)
 

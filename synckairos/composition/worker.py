@@ -11,7 +11,7 @@ from typing import Any, Final
 import dramatiq
 import structlog
 
-from synckairos.adapters.dramatiq.actor import DrainWork, declare_actor, middleware
+from synckairos.adapters.dramatiq.actor import declare_actor, middleware
 from synckairos.adapters.dramatiq.alerts import sentry_alerts
 from synckairos.adapters.dramatiq.broker import open_broker
 from synckairos.adapters.dramatiq.logs import quieten
@@ -19,7 +19,8 @@ from synckairos.adapters.postgres.database import Database
 from synckairos.adapters.postgres.options import database_options
 from synckairos.adapters.postgres.schema.upkeep import keep_partitions_ahead
 from synckairos.adapters.postgres.trail.writer import PostgresAuditTrail
-from synckairos.application.draining import BUDGET_S, Drain
+from synckairos.application.drain_work import BUDGET_S, DrainWork
+from synckairos.application.draining import Drain
 from synckairos.composition.parts import BROKER_TIMEOUT_S, pipeline_parts
 from synckairos.composition.redis import opened_redis
 from synckairos.settings import Settings, load_settings

@@ -10,6 +10,7 @@ from dramatiq.middleware import MiddlewareError
 
 from synckairos.adapters.dramatiq import actor as dramatiq_actor
 from synckairos.adapters.dramatiq.bell import GUARD_MS
+from synckairos.application import drain_work
 from synckairos.application.draining import Drain
 from synckairos.application.pipeline_status import QueueDepth
 from synckairos.devstack import RedisServer
@@ -136,13 +137,13 @@ def test_a_message_that_takes_too_long_makes_room_and_rings_again(
     world: WorkerSite, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """What is left after its time gets a new message behind the others."""
-    monkeypatch.setattr(dramatiq_actor, "BUDGET_S", -1.0)
+    monkeypatch.setattr(drain_work, "BUDGET_S", -1.0)
     world.commit(*played(25))
     # The first batch is written only by the second message, which has time.
     with world.working():
         world.ring()
         until(lambda: int(world.totals().get("completed", "0")) >= 1)
-        monkeypatch.setattr(dramatiq_actor, "BUDGET_S", 20.0)
+        monkeypatch.setattr(drain_work, "BUDGET_S", 20.0)
         until(lambda: world.length() == 0)
 
     assert len(world.trail.records) == 25

@@ -7,7 +7,7 @@ from contextlib import asynccontextmanager, contextmanager
 import dramatiq
 from redis import Redis
 
-from synckairos.adapters.dramatiq.actor import DrainWork, declare_actor, middleware
+from synckairos.adapters.dramatiq.actor import declare_actor, middleware
 from synckairos.adapters.dramatiq.bell import DramatiqBell, Guards
 from synckairos.adapters.dramatiq.broker import DoorbellQueue, open_broker
 from synckairos.adapters.redis.connections import RedisConnections
@@ -15,6 +15,7 @@ from synckairos.adapters.redis.counters import RedisLedger
 from synckairos.adapters.redis.keys import Keys
 from synckairos.adapters.redis.outbox import RedisOutbox
 from synckairos.application.audit import AuditRecord, Written
+from synckairos.application.drain_work import DrainWork
 from synckairos.application.draining import Drain
 from synckairos.devstack import RedisServer
 from synckairos.domain.commands import Start, Switch

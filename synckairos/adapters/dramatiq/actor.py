@@ -4,13 +4,11 @@ What it works with is opened on that loop, by a middleware that comes after Dram
 loop ends. Nothing is created at import: Dramatiq forks.
 """
 
-import asyncio
 import contextlib
 import sys
-import time
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable
 from contextlib import AbstractAsyncContextManager
-from typing import Any, Final, Protocol
+from typing import Any, Final
 
 import dramatiq
 import structlog
@@ -20,104 +18,12 @@ from dramatiq.brokers.redis import RedisBroker
 from dramatiq.middleware import AsyncIO, MiddlewareError, Retries
 
 from synckairos.adapters.dramatiq.broker import ACTOR, MAX_BACKOFF_MS, MAX_RETRIES, MIN_BACKOFF_MS, queue_of
-from synckairos.application.draining import BUDGET_S, Drain
-from synckairos.application.errors import StoreUnavailable, TransientError
-from synckairos.application.pipeline_status import BrokerUnavailable, DrainLedger
+from synckairos.application.drain_work import DrainWork
+from synckairos.application.errors import TransientError
 
-EXTEND_S: Final = 15.0
-"""How often an actor at work extends its guards; several times in the life of one."""
 LOOP_START_S: Final = 5.0
 
 _log = structlog.get_logger(__name__)
-
-
-class GuardedBell(Protocol):
-    """The doorbell as the actor handles it; every method raises BrokerUnavailable."""
-
-    async def ring(self, partitions: Sequence[int]) -> None:
-        """See to it that a message is queued for each of these partitions."""
-        ...
-
-    async def extend(self, partitions: Sequence[int]) -> None:
-        """Let guards live on while a message is worked on."""
-        ...
-
-    async def hold(self, partitions: Sequence[int]) -> None:
-        """Set the guards for a message that will come back after a pause."""
-        ...
-
-    async def drop(self, partitions: Sequence[int]) -> None:
-        """Take guards away, so that new messages can be queued."""
-        ...
-
-
-class DrainWork:
-    """What the actor does with a message, and what is done when one is given up."""
-
-    def __init__(self, drain: Drain, ledger: DrainLedger, bell: GuardedBell, *, limit_s: float) -> None:
-        """`limit_s` bounds the work on one message; what it waits for has timeouts of its own, all of them shorter."""
-        self._drain = drain
-        self._ledger = ledger
-        self._bell = bell
-        self._limit_s = limit_s
-
-    def stop(self) -> None:
-        """Let what is being written be finished, and begin nothing more."""
-        self._drain.stop()
-
-    async def answer(self, partitions: Sequence[int]) -> None:
-        """Drain the partitions; raises dramatiq.Retry if the moment is bad, for Dramatiq to come back later."""
-        try:
-            async with asyncio.timeout(self._limit_s), self._guarded(partitions):
-                await self._answer(partitions)
-        except Exception as error:
-            _log.warning("drain_failed", partitions=list(partitions), problem=str(error) or type(error).__name__)
-            with contextlib.suppress(BrokerUnavailable):
-                await self._bell.hold(partitions)
-            await self._note_failure(error, is_last=False)
-            if isinstance(error, TransientError):
-                raise dramatiq.Retry(str(error)) from error
-            raise
-
-    async def give_up(self, partitions: Sequence[int], problem: str) -> None:
-        """Free the partitions of a message that failed too often: they will be rung for anew."""
-        with contextlib.suppress(BrokerUnavailable):
-            await self._bell.drop(partitions)
-        await self._note_failure(Exception(problem), is_last=True)
-
-    async def _answer(self, partitions: Sequence[int]) -> None:
-        until = time.monotonic() + BUDGET_S
-        left = await self._drain.run(partitions, until)
-        with contextlib.suppress(BrokerUnavailable):
-            await self._bell.drop(partitions)
-            if not left:
-                # A commit whose ring was refused until just now has been written before this look.
-                left = await self._drain.run(partitions, until)
-            if left:
-                await self._bell.ring(left)
-        with contextlib.suppress(StoreUnavailable):
-            await self._ledger.completed()
-
-    async def _note_failure(self, error: Exception, *, is_last: bool) -> None:
-        with contextlib.suppress(StoreUnavailable):
-            await self._ledger.failed(str(error) or type(error).__name__, is_last=is_last)
-
-    @contextlib.asynccontextmanager
-    async def _guarded(self, partitions: Sequence[int]) -> Any:  # noqa: ANN401 - an async generator made a context
-        """Extend the guards while the body works."""
-        task = asyncio.create_task(self._extend(partitions))
-        try:
-            yield
-        finally:
-            task.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await task
-
-    async def _extend(self, partitions: Sequence[int]) -> None:
-        while True:
-            with contextlib.suppress(BrokerUnavailable):
-                await self._bell.extend(partitions)
-            await asyncio.sleep(EXTEND_S)
 
 
 class FastLoop(AsyncIO):
@@ -205,7 +111,10 @@ def declare_actor(broker: RedisBroker, prefix: str, loop: WorkerLoop) -> None:
     async def drain_outbox(partitions: list[int]) -> None:
         if loop.work is None:
             raise RuntimeError("the worker has not been opened: its log says why")
-        await loop.work.answer(partitions)
+        try:
+            await loop.work.run(partitions)
+        except TransientError as error:
+            raise dramatiq.Retry(str(error)) from error
 
     dramatiq.actor(broker=broker, actor_name=ACTOR, queue_name=queue_of(prefix))(drain_outbox)
 
