@@ -39,15 +39,13 @@ class OutboxBatch(NamedTuple):
 class Backlog(NamedTuple):
     """What has not reached the audit trail: entries, the oldest one's instant (None if there is none), dead ones.
 
-    `waiting` are the partitions with entries and `heads` the ids of their oldest ones, `now` is the authority's instant
-    of the look.
+    `waiting` are the partitions with entries, `now` is the authority's instant of the look.
     """
 
     length: int
     oldest_at: int | None
     dead: int
     waiting: tuple[int, ...] = ()
-    heads: tuple[str, ...] = ()
     now: int = 0
 
     @property

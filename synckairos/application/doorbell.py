@@ -11,7 +11,7 @@ from typing import Final, Protocol
 
 import structlog
 
-from synckairos.application.audit import Backlog, Outbox
+from synckairos.application.audit import Outbox
 from synckairos.application.errors import StoreUnavailable
 from synckairos.application.observers import PipelineObserver
 from synckairos.application.pipeline_status import BrokerUnavailable
@@ -20,8 +20,6 @@ RING_S: Final = 0.25
 """Pause between two rings."""
 LOOK_S: Final = (4.0, 6.0)
 """Bounds of the pause between two looks at the outboxes, spread so that the processes do not look together."""
-PATIENCE: Final = 3
-"""Looks that find the same oldest entry in an outbox before its message is taken for lost."""
 BROKEN_S: Final = 1.0
 """Pause after a ring that failed."""
 
@@ -29,18 +27,10 @@ _log = structlog.get_logger(__name__)
 
 
 class Bell(Protocol):
-    """Sends messages to the workers; every method raises BrokerUnavailable."""
+    """Sends messages to the workers; raises BrokerUnavailable."""
 
     async def ring(self, partitions: Sequence[int]) -> None:
-        """See to it that a message is queued for each of these partitions; those that have one get no second one."""
-        ...
-
-    async def keep(self) -> None:
-        """See to it that the partitions of messages that still wait get no second one."""
-        ...
-
-    async def free(self, partitions: Sequence[int]) -> None:
-        """Let those of these partitions get a new message that no queued message names."""
+        """Queue messages for those of these partitions that were not rung for lately."""
         ...
 
 
@@ -60,7 +50,6 @@ class Doorbell:
         self._observer = observer
         self._dirty: set[int] = set()
         self._wake = asyncio.Event()
-        self._heads: dict[int, tuple[str, int]] = {}
         self._is_broken: bool | None = None
 
     def note_commit(self, session_id: str, _boundary: int | None) -> None:
@@ -92,26 +81,11 @@ class Doorbell:
     async def _look(self) -> None:
         backlog = await self._outbox.backlog()
         self._observer.outbox(backlog.length, backlog.oldest_age_ms or 0, backlog.dead)
-        stuck = self._stuck(backlog)
         if backlog.waiting:
-            await self._ring(backlog.waiting, stuck)
+            await self._ring(backlog.waiting)
 
-    def _stuck(self, backlog: Backlog) -> list[int]:
-        """Return the partitions in which nothing has moved for so long that whoever was told has died or forgotten."""
-        seen: dict[int, tuple[str, int]] = {}
-        for partition, head in zip(backlog.waiting, backlog.heads, strict=True):
-            known, looks = self._heads.get(partition, ("", 0))
-            seen[partition] = (head, looks % PATIENCE + 1 if known == head else 1)
-        self._heads = seen
-        return [partition for partition, (_, looks) in seen.items() if looks == PATIENCE]
-
-    async def _ring(self, partitions: Sequence[int], stuck: Sequence[int] | None = None) -> bool:
-        """Ring for partitions; a look tells which of them are `stuck`, and keeps the guards of what still waits."""
+    async def _ring(self, partitions: Sequence[int]) -> bool:
         try:
-            if stuck is not None:
-                await self._bell.keep()
-            if stuck:
-                await self._bell.free(stuck)
             await self._bell.ring(partitions)
         except BrokerUnavailable as error:
             self._become(str(error))

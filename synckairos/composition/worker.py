@@ -42,7 +42,7 @@ def set_up() -> None:
     configure_logging(settings.log_level, "console" if for_people else settings.log_format)
     quieten()
     dsn = settings.sentry_dsn.get_secret_value() if settings.sentry_dsn is not None else None
-    chain, loop = middleware(lambda: open_work(settings), sentry_alerts(dsn))
+    chain, loop = middleware(settings.redis_prefix, lambda: open_work(settings), sentry_alerts(dsn))
     broker = open_broker(settings.broker.get_secret_value(), chain, timeout_s=BROKER_TIMEOUT_S)
     declare_actor(broker, settings.redis_prefix, loop)
     dramatiq.set_broker(broker)

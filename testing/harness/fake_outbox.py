@@ -74,7 +74,6 @@ class FakeOutbox:
             oldest_at=min((_instant(one) for one in ids), default=None),
             dead=sum(map(len, self.buried.values())),
             waiting=tuple(sorted(partition for partition, of in self.waiting.items() if of)),
-            heads=tuple(min(of, key=_key) for _, of in sorted(self.waiting.items()) if of),
             now=self.clock.ms,
         )
 

@@ -9,7 +9,7 @@ from dramatiq.asyncio import get_event_loop_thread
 from dramatiq.middleware import MiddlewareError
 
 from synckairos.adapters.dramatiq import actor as dramatiq_actor
-from synckairos.adapters.dramatiq.bell import GUARD_MS
+from synckairos.adapters.dramatiq.bell import RUNG_MS
 from synckairos.application import drain_work
 from synckairos.application.draining import Drain
 from synckairos.application.pipeline_status import QueueDepth
@@ -27,7 +27,7 @@ def world(redis_server: RedisServer) -> Iterator[WorkerSite]:
     world.store.close()
 
 
-def test_a_message_empties_its_outbox_and_frees_its_guard(world: WorkerSite) -> None:
+def test_a_message_empties_its_outbox_and_clears_its_mark(world: WorkerSite) -> None:
     """Everything is written, nothing is left, and the next ring gets through."""
     world.commit(*played(25))
     with world.working():
@@ -36,13 +36,13 @@ def test_a_message_empties_its_outbox_and_frees_its_guard(world: WorkerSite) -> 
 
     assert world.length() == 0
     assert len(world.trail.records) == 25
-    assert world.guard_ms() == -2
+    assert world.mark_ms() == -2
     assert world.totals()["written"] == "25"
     assert world.queue.depth() == QueueDepth(0, 0, 0, 0)
 
 
 def test_a_commit_whose_ring_was_refused_is_not_missed(world: WorkerSite) -> None:
-    """It comes at the worst moment: the outbox has been found empty, and its guard is still there."""
+    """It comes at the worst moment: the outbox has been found empty, and its mark is still there."""
     events = played(2)
     refused: list[list[int]] = []
     run = Drain.run
@@ -66,21 +66,37 @@ def test_a_commit_whose_ring_was_refused_is_not_missed(world: WorkerSite) -> Non
     assert len(world.trail.records) == 2
 
 
+def test_a_partition_that_another_worker_has_claimed_is_left_to_it(world: WorkerSite) -> None:
+    """Its message is done at once, and the partition is drained by the next one after the claim."""
+    world.commit(*played(5))
+    world.marks.claim([PARTITION])
+    with world.working():
+        world.queue.send([PARTITION])
+        until(lambda: world.totals().get("completed") == "1")
+        length = world.length()
+        world.marks.release([PARTITION])
+        world.ring()
+        until(lambda: world.totals().get("completed") == "2")
+
+    assert length == 5
+    assert world.length() == 0
+
+
 def test_while_the_database_is_away_one_message_waits_and_then_drains(world: WorkerSite) -> None:
-    """Its guard outlives the pause, so that no second one is queued; it comes back by itself."""
+    """Its mark outlives the pause, so that no second one is queued; it comes back by itself."""
     world.commit(*played(3))
     world.trail.is_away = True
     with world.working():
         world.ring()
         until(lambda: world.queue.depth().delayed == 1)
         refused = world.ring()
-        guard_ms = world.guard_ms()
+        mark_ms = world.mark_ms()
         failed = world.totals()
         world.trail.is_away = False
         until(lambda: world.totals().get("completed") == "1")
 
     assert refused == []
-    assert guard_ms > GUARD_MS
+    assert mark_ms > RUNG_MS
     assert failed["failed"] == "1"
     assert failed["last_error"]
     assert world.length() == 0
@@ -97,7 +113,7 @@ def test_a_message_that_is_given_up_raises_the_alarm_and_frees_its_partitions(
     with structlog.testing.capture_logs() as logs, world.working():
         world.ring()
         until(lambda: world.totals().get("exhausted") == "1")
-        until(lambda: world.guard_ms() == -2)
+        until(lambda: world.mark_ms() == -2)
         dead = world.queue.depth().dead
         length = world.length()
         world.trail.is_away = False
@@ -209,9 +225,8 @@ def test_after_a_long_outage_each_partition_has_one_message_at_most(
     def outage_is_long_enough() -> bool:
         nonlocal most
         world.commit(next(events))
-        for _ in range(2):
-            world.ring()
-            world.guards.extend(sorted(world.queue.named()))
+        world.ring()
+        world.ring()
         depth = world.queue.depth()
         most = max(most, depth.waiting + depth.delayed)
         return int(world.totals().get("exhausted", "0")) >= 5

@@ -8,7 +8,7 @@ import dramatiq
 from redis import Redis
 
 from synckairos.adapters.dramatiq.actor import declare_actor, middleware
-from synckairos.adapters.dramatiq.bell import DramatiqBell, Guards
+from synckairos.adapters.dramatiq.bell import DramatiqBell, Marks
 from synckairos.adapters.dramatiq.broker import DoorbellQueue, open_broker
 from synckairos.adapters.redis.connections import RedisConnections
 from synckairos.adapters.redis.counters import RedisLedger
@@ -62,7 +62,7 @@ class WorkerSite:
         self.store = Redis.from_url(redis.url)
         self.broker = open_broker(self.broker_url, timeout_s=1)
         self.queue = DoorbellQueue(self.broker, self.prefix)
-        self.guards = Guards(self.broker, self.prefix)
+        self.marks = Marks(self.broker, self.prefix)
         self.trail = HookedTrail()
         self.alerts: list[tuple[str, str]] = []
         self.open_error: Exception | None = None
@@ -74,7 +74,7 @@ class WorkerSite:
 
     def ring(self, *partitions: int) -> list[int]:
         """Ring as a server does; return the partitions a message left for."""
-        taken = self.guards.take(partitions or (PARTITION,))
+        taken = self.marks.ring(partitions or (PARTITION,))
         if taken:
             self.queue.send(taken)
         return taken
@@ -83,8 +83,8 @@ class WorkerSite:
         """Return how many entries wait."""
         return int(self.store.xlen(self.keys.partitioned(PARTITION, "outbox")))
 
-    def guard_ms(self) -> int:
-        """Return how long the guard has to live; -2 if there is none."""
+    def mark_ms(self) -> int:
+        """Return for how long the partition is not rung for again; -2 if it is not marked."""
         return int(self.broker.client.pttl(f"{self.prefix}:rung:{PARTITION}"))
 
     def totals(self) -> dict[str, str]:
@@ -106,7 +106,7 @@ class WorkerSite:
 
     def worker(self) -> dramatiq.Worker:
         """Return a worker that is not started."""
-        chain, loop = middleware(self.open_work, lambda what, why: self.alerts.append((what, why)))
+        chain, loop = middleware(self.prefix, self.open_work, lambda what, why: self.alerts.append((what, why)))
         broker = open_broker(self.broker_url, chain, timeout_s=1)
         declare_actor(broker, self.prefix, loop)
         return dramatiq.Worker(broker, worker_threads=2, worker_timeout=50)

@@ -8,15 +8,17 @@ import contextlib
 import sys
 from collections.abc import Awaitable, Callable
 from contextlib import AbstractAsyncContextManager
-from typing import Any, Final
+from typing import Any, Final, cast
 
 import dramatiq
+import redis
 import structlog
-from dramatiq import Broker, MessageProxy, Middleware, Worker
+from dramatiq import Broker, Message, MessageProxy, Middleware, Worker
 from dramatiq.asyncio import EventLoopThread, get_event_loop_thread, set_event_loop_thread
 from dramatiq.brokers.redis import RedisBroker
 from dramatiq.middleware import AsyncIO, MiddlewareError, Retries
 
+from synckairos.adapters.dramatiq.bell import Marks
 from synckairos.adapters.dramatiq.broker import ACTOR, MAX_BACKOFF_MS, MAX_RETRIES, MIN_BACKOFF_MS, queue_of
 from synckairos.application.drain_work import DrainWork
 from synckairos.application.errors import TransientError
@@ -78,35 +80,49 @@ class WorkerLoop(Middleware):
             _on_loop(self._context.__aexit__(None, None, None))
 
 
-class GivingUp(Middleware):
-    """Raises the alarm over a message that failed too often; the events are safe where they are."""
+class Attempts(Middleware):
+    """Keeps partitions marked for a message that will come back, and raises the alarm over one that failed too often.
 
-    def __init__(self, loop: WorkerLoop, alert: Callable[[str, str], None]) -> None:
+    The events are safe where they are.
+    """
+
+    def __init__(self, prefix: str, loop: WorkerLoop, alert: Callable[[str, str], None]) -> None:
+        self._prefix = prefix
         self._loop = loop
         self._alert = alert
 
+    def before_enqueue(self, broker: Broker, message: Message[Any], delay: int | None) -> None:
+        """Keep the mark for as long as the message will be delayed."""
+        if delay is not None:
+            with contextlib.suppress(redis.RedisError):
+                self._marks(broker).postpone(message.args[0], delay)
+
     def after_nack(self, broker: Broker, message: MessageProxy) -> None:
-        """Tell of it."""
-        del broker
+        """Raise the alarm, and let the partitions be rung for anew."""
         partitions = message.args[0]
         problem = str(message.options.get("traceback", "")).strip().rpartition("\n")[2]
         _log.critical("audit_not_written", partitions=partitions, attempts=MAX_RETRIES + 1, problem=problem)
         self._alert("events do not reach the audit trail", problem)
+        with contextlib.suppress(redis.RedisError):
+            self._marks(broker).clear(partitions)
         if self._loop.work is not None:
-            _on_loop(self._loop.work.give_up(partitions, problem))
+            _on_loop(self._loop.work.give_up(problem))
+
+    def _marks(self, broker: Broker) -> Marks:
+        return Marks(cast("RedisBroker", broker), self._prefix)
 
 
 def middleware(
-    open_work: Callable[[], AbstractAsyncContextManager[DrainWork]], alert: Callable[[str, str], None]
+    prefix: str, open_work: Callable[[], AbstractAsyncContextManager[DrainWork]], alert: Callable[[str, str], None]
 ) -> tuple[list[Middleware], WorkerLoop]:
     """Return what a worker's broker is made with, and the part of it that holds the work."""
     loop = WorkerLoop(open_work)
     retries = Retries(max_retries=MAX_RETRIES, min_backoff=MIN_BACKOFF_MS, max_backoff=MAX_BACKOFF_MS)
-    return [retries, FastLoop(), loop, GivingUp(loop, alert)], loop
+    return [retries, FastLoop(), loop, Attempts(prefix, loop, alert)], loop
 
 
 def declare_actor(broker: RedisBroker, prefix: str, loop: WorkerLoop) -> None:
-    """Let a worker answer the messages of a deployment."""
+    """Let a worker answer the messages of a deployment; one that fails comes back later."""
 
     async def drain_outbox(partitions: list[int]) -> None:
         if loop.work is None:

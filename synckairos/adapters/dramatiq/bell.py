@@ -1,13 +1,13 @@
-"""Ringing by Dramatiq: at most one message a partition is queued, however long nobody takes it.
+"""Ringing by Dramatiq at a limited rate, and the claims of workers; the broker's database holds both.
 
-Whoever rings sets a guard for the partition first, in the broker's database, so that messages and guards are lost
-together if they are. The actor takes the guard away once the outbox is empty, and looks once more: a commit whose ring
-was refused by the guard is never missed. A guard that nobody takes away (whoever rang died before the message left,
-or the message is lost) expires, or is taken away once the outbox is seen to stand still.
+A partition is marked when a message leaves for it, and gets no second one until a worker has emptied its outbox. The
+mark expires after RUNG_MS, for the message may be lost. A message that waits for longer may therefore be doubled, up
+to MAX_WAITING messages. That does no harm: a worker claims the partitions it drains and leaves out claimed ones.
 """
 
 import asyncio
-from collections.abc import Callable, Sequence
+import contextlib
+from collections.abc import AsyncIterator, Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Final, TypeVar
 
@@ -15,52 +15,73 @@ import redis
 from dramatiq.brokers.redis import RedisBroker
 from dramatiq.errors import DramatiqError
 
-from synckairos.adapters.dramatiq.broker import MAX_BACKOFF_MS, DoorbellQueue
+from synckairos.adapters.dramatiq.broker import HEARTBEAT_TIMEOUT_MS, DoorbellQueue
 from synckairos.application.pipeline_status import BrokerUnavailable, QueueDepth
 
 PER_MESSAGE: Final = 16
-GUARD_MS: Final = 60_000
-"""How long a guard lives if nobody extends it; longer than an actor works without a sign of life."""
-RETRY_GUARD_MS: Final = GUARD_MS + MAX_BACKOFF_MS
+MAX_WAITING: Final = 64
+"""Nobody rings while as many messages wait: as many as there are partitions."""
+RUNG_MS: Final = 15_000
+"""How long a partition is not rung for again if no worker is heard of: what a lost message costs."""
+CLAIM_MS: Final = HEARTBEAT_TIMEOUT_MS * 2 // 3
+"""How long a claim outlives its worker: it is over when the worker's messages are given to others."""
+EXTEND_S: Final = 3.0
+"""Pause between two extensions of a claim; several times in its life."""
 
 _T = TypeVar("_T")
 
 
-class Guards:
-    """The guards of partitions for which a message is queued; every method raises redis.RedisError."""
+class Marks:
+    """What is known of partitions: rung for, claimed by a worker; every method raises redis.RedisError."""
 
     def __init__(self, broker: RedisBroker, prefix: str) -> None:
         self._client = broker.client
         self._prefix = prefix
 
-    def take(self, partitions: Sequence[int]) -> list[int]:
-        """Set the guards that are free and return their partitions."""
+    def ring(self, partitions: Sequence[int]) -> list[int]:
+        """Mark partitions as rung for and return those that were not."""
+        return self._take(partitions, self._rung, RUNG_MS)
+
+    def postpone(self, partitions: Sequence[int], delay_ms: int) -> None:
+        """Mark partitions as rung for by a message that comes after a delay."""
         with self._client.pipeline(transaction=False) as pipe:
             for partition in partitions:
-                pipe.set(self._key(partition), b"1", nx=True, px=GUARD_MS)
-            return [partition for partition, is_set in zip(partitions, pipe.execute(), strict=True) if is_set]
+                pipe.set(self._rung(partition), b"1", px=delay_ms + RUNG_MS)
+            pipe.execute()
+
+    def claim(self, partitions: Sequence[int]) -> list[int]:
+        """Claim partitions and return those that nobody else had claimed."""
+        return self._take(partitions, self._claimed, CLAIM_MS)
 
     def extend(self, partitions: Sequence[int]) -> None:
-        """Let the guards that are there live on."""
+        """Let the claims and the marks that are there live on."""
         with self._client.pipeline(transaction=False) as pipe:
             for partition in partitions:
-                pipe.pexpire(self._key(partition), GUARD_MS)
+                pipe.pexpire(self._claimed(partition), CLAIM_MS)
+                pipe.pexpire(self._rung(partition), RUNG_MS)
             pipe.execute()
 
-    def hold(self, partitions: Sequence[int]) -> None:
-        """Set the guards, there or not, for a message that is queued again after a delay."""
-        with self._client.pipeline(transaction=False) as pipe:
-            for partition in partitions:
-                pipe.set(self._key(partition), b"1", px=RETRY_GUARD_MS)
-            pipe.execute()
-
-    def drop(self, partitions: Sequence[int]) -> None:
-        """Take guards away."""
+    def release(self, partitions: Sequence[int]) -> None:
+        """Take claims away."""
         if partitions:
-            self._client.delete(*map(self._key, partitions))
+            self._client.delete(*map(self._claimed, partitions))
 
-    def _key(self, partition: int) -> str:
+    def clear(self, partitions: Sequence[int]) -> None:
+        """Let partitions be rung for again."""
+        if partitions:
+            self._client.delete(*map(self._rung, partitions))
+
+    def _take(self, partitions: Sequence[int], key: Callable[[int], str], life_ms: int) -> list[int]:
+        with self._client.pipeline(transaction=False) as pipe:
+            for partition in partitions:
+                pipe.set(key(partition), b"1", nx=True, px=life_ms)
+            return [partition for partition, is_set in zip(partitions, pipe.execute(), strict=True) if is_set]
+
+    def _rung(self, partition: int) -> str:
         return f"{self._prefix}:rung:{partition}"
+
+    def _claimed(self, partition: int) -> str:
+        return f"{self._prefix}:claimed:{partition}"
 
 
 class DramatiqBell:
@@ -69,41 +90,48 @@ class DramatiqBell:
     def __init__(self, broker: RedisBroker, prefix: str) -> None:
         self._broker = broker
         self._queue = DoorbellQueue(broker, prefix)
-        self._guards = Guards(broker, prefix)
+        self._marks = Marks(broker, prefix)
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="doorbell")
 
     async def ring(self, partitions: Sequence[int]) -> None:
-        """See to it that a message is queued for each of these partitions; raises BrokerUnavailable."""
+        """Queue messages for those of these partitions that were not rung for lately; raises BrokerUnavailable."""
         await self._call(lambda: self._ring(partitions))
 
-    async def keep(self) -> None:
-        """Extend the guards of messages that still wait; raises BrokerUnavailable."""
-        await self._call(self._keep)
+    @contextlib.asynccontextmanager
+    async def claimed(self, partitions: Sequence[int]) -> AsyncIterator[list[int]]:
+        """Claim those of the partitions that no other worker has; all of them while the broker is away.
 
-    async def free(self, partitions: Sequence[int]) -> None:
-        """Take away the guards of those partitions that no message in the queue names; raises BrokerUnavailable."""
-        await self._call(lambda: self._guards.drop(sorted(set(partitions) - self._queue.queued())))
-
-    async def extend(self, partitions: Sequence[int]) -> None:
-        """Let guards live on while a message is worked on; raises BrokerUnavailable."""
-        await self._call(lambda: self._guards.extend(partitions))
-
-    async def hold(self, partitions: Sequence[int]) -> None:
-        """Set the guards for a message that will come back after a pause; raises BrokerUnavailable."""
-        await self._call(lambda: self._guards.hold(partitions))
-
-    async def drop(self, partitions: Sequence[int]) -> None:
-        """Take guards away, so that new messages can be queued; raises BrokerUnavailable."""
-        await self._call(lambda: self._guards.drop(partitions))
+        Once the body is done they can be rung for again; after an error in it their message comes back.
+        """
+        mine = list(partitions)
+        with contextlib.suppress(BrokerUnavailable):
+            mine = await self._call(lambda: self._marks.claim(partitions))
+        extending = asyncio.create_task(self._extend(mine))
+        try:
+            yield mine
+            with contextlib.suppress(BrokerUnavailable):
+                await self._call(lambda: self._marks.clear(mine))
+        finally:
+            extending.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await extending
+            with contextlib.suppress(BrokerUnavailable):
+                await self._call(lambda: self._marks.release(mine))
 
     async def depth(self) -> QueueDepth:
         """Return how many messages there are; raises BrokerUnavailable."""
         return await self._call(self._queue.depth)
 
     async def close(self) -> None:
-        """Let go of the broker; what is being sent is given the time its timeout allows."""
+        """Close the connections; what is being sent is given the time its timeout allows."""
         await asyncio.to_thread(self._thread.shutdown, cancel_futures=True)
         self._broker.client.close()
+
+    async def _extend(self, partitions: Sequence[int]) -> None:
+        while True:
+            with contextlib.suppress(BrokerUnavailable):
+                await self._call(lambda: self._marks.extend(partitions))
+            await asyncio.sleep(EXTEND_S)
 
     async def _call(self, work: Callable[[], _T]) -> _T:
         try:
@@ -112,21 +140,13 @@ class DramatiqBell:
             raise BrokerUnavailable(f"the broker cannot be used: {type(error).__name__}") from error
 
     def _ring(self, partitions: Sequence[int]) -> None:
-        taken = self._guards.take(partitions)
-        for start in range(0, len(taken), PER_MESSAGE):
+        if self._queue.depth().waiting >= MAX_WAITING:
+            return
+        unmarked = self._marks.ring(partitions)
+        for start in range(0, len(unmarked), PER_MESSAGE):
             try:
-                self._queue.send(taken[start : start + PER_MESSAGE])
+                self._queue.send(unmarked[start : start + PER_MESSAGE])
             except BaseException:
-                self._give_up(taken[start:])
+                with contextlib.suppress(redis.RedisError):  # then the marks expire by themselves
+                    self._marks.clear(unmarked[start:])
                 raise
-
-    def _give_up(self, partitions: Sequence[int]) -> None:
-        try:
-            self._guards.drop(partitions)
-        except redis.RedisError:
-            return  # they expire by themselves
-
-    def _keep(self) -> None:
-        partitions = sorted(self._queue.named())
-        if partitions:
-            self._guards.extend(partitions)

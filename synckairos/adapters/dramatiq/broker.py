@@ -4,13 +4,13 @@ Dramatiq's upkeep runs KEYS, so it never shares a database with sessions. Messag
 they wait, and in sets of their worker while it has them; the message itself stays in a hash until it is acknowledged.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from typing import Any, Final
 
 import redis
 from dramatiq import Message, Middleware
 from dramatiq.brokers.redis import RedisBroker
-from dramatiq.common import current_millis, dq_name, xq_name
+from dramatiq.common import dq_name, xq_name
 from redis.backoff import NoBackoff
 from redis.maint_notifications import MaintNotificationsConfig
 from redis.retry import Retry
@@ -28,8 +28,6 @@ MAINTENANCE_ALWAYS: Final = 1_000_000
 """Of a million fetches, how many look for dead workers: with fewer, messages of a dead one may lie for minutes."""
 DEAD_MESSAGE_TTL_MS: Final = 86_400_000
 """How long a message that was given up is kept. Nothing is lost with it, it was only a hint."""
-STALE_MS: Final = 120_000
-"""A message that a worker has had for so long may be forgotten: Dramatiq loses sight of some if its Redis restarts."""
 
 
 class _Client(redis.Redis):
@@ -89,34 +87,3 @@ class DoorbellQueue:
             pipe.zcard(f"{NAMESPACE}:{xq_name(self._name)}")
             waiting, known, delayed, dead = pipe.execute()
         return QueueDepth(waiting, max(0, known - waiting), delayed, dead)
-
-    def named(self) -> set[int]:
-        """Return the partitions named by messages that will still be worked on."""
-        return self._named_since(current_millis() - STALE_MS)
-
-    def queued(self) -> set[int]:
-        """Return the partitions named by messages that no worker has in hand: they wait, or are not due yet."""
-        return self._named_since(current_millis())
-
-    def _named_since(self, oldest: int) -> set[int]:
-        partitions: set[int] = set()
-        for name in (self._name, dq_name(self._name)):
-            with self._broker.client.pipeline(transaction=True) as pipe:
-                pipe.lrange(f"{NAMESPACE}:{name}", 0, -1)
-                pipe.hgetall(f"{NAMESPACE}:{name}.msgs")
-                waiting, messages = pipe.execute()
-            partitions.update(_named(set(waiting), messages, oldest))
-        return partitions
-
-
-def _named(waiting: set[bytes], messages: dict[bytes, bytes], oldest: int) -> Iterable[int]:
-    for message_id, encoded in messages.items():
-        message: Message[None] = Message.decode(encoded)
-        if message_id in waiting or _latest_instant(message) > oldest:
-            yield from message.args[0]
-
-
-def _latest_instant(message: Message[None]) -> int:
-    """Return when the message was queued last, or is due, in ms."""
-    options = message.options
-    return max(message.message_timestamp, int(options.get("requeue_timestamp", 0)), int(options.get("eta", 0)))

@@ -98,7 +98,6 @@ class RedisOutbox:
             oldest_at=min(map(_instant, heads.values()), default=None),
             dead=sum(dead),
             waiting=tuple(heads),
-            heads=tuple(head.decode() for head in heads.values()),
             now=int(seconds) * 1_000 + int(micros) // 1_000,
         )
 

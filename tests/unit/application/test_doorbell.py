@@ -22,8 +22,6 @@ class FakeBell:
 
     def __init__(self) -> None:
         self.rings: list[list[int]] = []
-        self.kept = 0
-        self.freed: list[list[int]] = []
         self.is_broken = False
         self.attempts = 0
         self.gate = asyncio.Event()
@@ -36,16 +34,6 @@ class FakeBell:
         if self.is_broken:
             raise BrokerUnavailable("the broker is away")
         self.rings.append(list(partitions))
-
-    async def keep(self) -> None:
-        """Count it."""
-        if self.is_broken:
-            raise BrokerUnavailable("the broker is away")
-        self.kept += 1
-
-    async def free(self, partitions: Sequence[int]) -> None:
-        """Remember it."""
-        self.freed.append(list(partitions))
 
 
 class Observed:
@@ -202,7 +190,6 @@ async def test_a_look_rings_for_what_is_not_empty(world: World) -> None:
         await settle()
 
     assert world.bell.rings[0] == [7, 9]
-    assert world.bell.kept == len(world.bell.rings)
     assert world.observed.outboxes[0] == (3, 1_234, 0)
     low, high = doorbell.LOOK_S
     assert all(low <= pause <= high for pause in world.pauses)
@@ -213,7 +200,7 @@ async def test_a_look_at_empty_outboxes_leaves_the_broker_alone(world: World) ->
     async with world.running(world.doorbell.look()):
         await settle()
 
-    assert world.bell.attempts == world.bell.kept == 0
+    assert world.bell.attempts == 0
     assert world.observed.outboxes[0] == (0, 0, 0)
 
 
@@ -230,38 +217,3 @@ async def test_looks_go_on_when_the_store_or_the_broker_has_been_away(world: Wor
         await settle()
 
     assert world.bell.rings[0] == [7]
-
-
-async def test_an_outbox_that_stands_still_gets_a_new_message(world: World) -> None:
-    """Whoever was told has died or forgotten: seen with the same oldest entry three times, its guard does not count."""
-    world.outbox.add(7, [(b"a", b"b")])
-
-    for _ in range(doorbell.PATIENCE - 1):
-        await world.doorbell._look()
-    before = list(world.bell.freed)
-    await world.doorbell._look()
-
-    assert before == []
-    assert world.bell.freed == [[7]]
-    assert world.bell.rings == [[7]] * doorbell.PATIENCE
-
-
-async def test_an_outbox_that_stands_still_is_given_time_again_after_a_new_message(world: World) -> None:
-    """The new one gets as many looks as the first."""
-    world.outbox.add(7, [(b"a", b"b")])
-
-    for _ in range(3 * doorbell.PATIENCE):
-        await world.doorbell._look()
-
-    assert world.bell.freed == [[7]] * 3
-
-
-async def test_an_outbox_that_moves_keeps_its_message(world: World) -> None:
-    """It is being emptied, though never empty when looked at."""
-    for _ in range(3 * doorbell.PATIENCE):
-        world.outbox.add(7, [(b"a", b"b")])
-        await world.doorbell._look()
-        (oldest, *_) = (await world.outbox.read([7], 1)).entries
-        await world.outbox.remove([oldest])
-
-    assert world.bell.freed == []
