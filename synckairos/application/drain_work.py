@@ -12,7 +12,7 @@ import structlog
 from synckairos.application.doorbell import Bell
 from synckairos.application.draining import Drain
 from synckairos.application.errors import StoreUnavailable
-from synckairos.application.pipeline_status import BrokerUnavailable, DrainLedger
+from synckairos.application.pipeline_status import BrokerUnavailable, DrainCounters
 
 BUDGET_S: Final = 20.0
 """How long one message is worked on before it makes room for others."""
@@ -34,10 +34,10 @@ class ClaimingBell(Bell, Protocol):
 class DrainWork:
     """Works on messages, and counts what becomes of them."""
 
-    def __init__(self, drain: Drain, ledger: DrainLedger, bell: ClaimingBell, *, limit_s: float) -> None:
+    def __init__(self, drain: Drain, counters: DrainCounters, bell: ClaimingBell, *, limit_s: float) -> None:
         """`limit_s` bounds the work on one message; what it waits for has timeouts of its own, all of them shorter."""
         self._drain = drain
-        self._ledger = ledger
+        self._counters = counters
         self._bell = bell
         self._limit_s = limit_s
 
@@ -59,7 +59,7 @@ class DrainWork:
             await self._note_failure(problem, is_last=False)
             raise
         with contextlib.suppress(StoreUnavailable):
-            await self._ledger.completed()
+            await self._counters.completed()
 
     async def give_up(self, problem: str) -> None:
         """Count a message that failed too often."""
@@ -77,4 +77,4 @@ class DrainWork:
 
     async def _note_failure(self, problem: str, *, is_last: bool) -> None:
         with contextlib.suppress(StoreUnavailable):
-            await self._ledger.failed(problem, is_last=is_last)
+            await self._counters.failed(problem, is_last=is_last)

@@ -12,7 +12,7 @@ import structlog
 
 from synckairos.application.audit import AuditRecord, AuditTrail, Outbox, OutboxEntry
 from synckairos.application.errors import AuditRefused
-from synckairos.application.pipeline_status import DrainLedger
+from synckairos.application.pipeline_status import DrainCounters
 
 _log = structlog.get_logger(__name__)
 
@@ -20,10 +20,10 @@ _log = structlog.get_logger(__name__)
 class Drain:
     """Moves events to the audit trail; any number may work on the same partitions."""
 
-    def __init__(self, outbox: Outbox, trail: AuditTrail, ledger: DrainLedger, *, batch: int) -> None:
+    def __init__(self, outbox: Outbox, trail: AuditTrail, counters: DrainCounters, *, batch: int) -> None:
         self._outbox = outbox
         self._trail = trail
-        self._ledger = ledger
+        self._counters = counters
         self._batch = batch
         self._is_stopping = False
 
@@ -65,9 +65,9 @@ class Drain:
             await self._write(readable[middle:])
             return
         await self._outbox.remove([entry for entry, _ in readable])
-        await self._ledger.wrote(written)
+        await self._counters.wrote(written)
 
     async def _bury(self, entry: OutboxEntry, reason: str) -> None:
         _log.error("audit_entry_buried", partition=entry.partition, entry=entry.entry_id, reason=reason)
         await self._outbox.bury(entry, reason)
-        await self._ledger.buried(reason)
+        await self._counters.buried(reason)

@@ -63,7 +63,7 @@ class PipelineStatus(NamedTuple):
         return bool(self.problems)
 
 
-class DrainLedger(Protocol):
+class DrainCounters(Protocol):
     """Counts what the drains do, for whoever asks any server; raises StoreUnavailable."""
 
     async def wrote(self, written: Written) -> None:
@@ -104,12 +104,12 @@ class Pipeline(Protocol):
 
 
 class PipelineReport:
-    """Puts together what the outboxes, the ledger, the broker and the database say."""
+    """Puts together what the outboxes, the counters, the broker and the database say."""
 
     def __init__(
         self,
         outbox: Outbox,
-        ledger: DrainLedger,
+        counters: DrainCounters,
         queue: MessageQueue | None,
         check_database: Callable[[], Awaitable[object]] | None,
     ) -> None:
@@ -118,14 +118,14 @@ class PipelineReport:
         `check_database` raises AuditUnavailable if the database cannot be reached.
         """
         self._outbox = outbox
-        self._ledger = ledger
+        self._counters = counters
         self._queue = queue
         self._check_database = check_database
 
     async def status(self) -> PipelineStatus:
         """Return what is known now; raises StoreUnavailable, never because of the database or the broker."""
         backlog = await self._outbox.backlog()
-        totals = await self._ledger.totals()
+        totals = await self._counters.totals()
         problems: list[str] = []
         queue = await self._depth(problems)
         await self._look_at_database(problems)

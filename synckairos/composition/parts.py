@@ -11,7 +11,7 @@ from synckairos.adapters.postgres.options import database_options
 from synckairos.adapters.postgres.trail.absent import AbsentAuditTrail
 from synckairos.adapters.postgres.trail.reader import PostgresAuditReader
 from synckairos.adapters.redis.connections import RedisConnections
-from synckairos.adapters.redis.counters import RedisLedger
+from synckairos.adapters.redis.counters import RedisDrainCounters
 from synckairos.adapters.redis.keys import Keys, partition_of
 from synckairos.adapters.redis.outbox import RedisOutbox
 from synckairos.adapters.redis.unwritten import RedisUnwritten
@@ -35,7 +35,7 @@ class PipelineParts(NamedTuple):
     """The parts, put together but not running; the bell is to be closed."""
 
     outbox: RedisOutbox
-    ledger: RedisLedger
+    counters: RedisDrainCounters
     bell: DramatiqBell
     doorbell: Doorbell
 
@@ -48,13 +48,13 @@ def pipeline_parts(
     outbox = RedisOutbox(connections, keys)
     bell = DramatiqBell(broker, keys.prefix)
     doorbell = Doorbell(bell, outbox, partition_of, observer)
-    return PipelineParts(outbox, RedisLedger(connections, keys), bell, doorbell)
+    return PipelineParts(outbox, RedisDrainCounters(connections, keys), bell, doorbell)
 
 
 def pipeline_report(parts: PipelineParts, database: Database | None) -> PipelineReport:
     """Return what tells how the pipeline is doing; without a database, that there is none."""
     if database is None:
-        return PipelineReport(parts.outbox, parts.ledger, None, None)
+        return PipelineReport(parts.outbox, parts.counters, None, None)
 
     async def check() -> None:
         try:
@@ -65,7 +65,7 @@ def pipeline_report(parts: PipelineParts, database: Database | None) -> Pipeline
         if not health.is_up:
             raise AuditUnavailable(f"the database cannot be used: {health.problem}")
 
-    return PipelineReport(parts.outbox, parts.ledger, parts.bell, check)
+    return PipelineReport(parts.outbox, parts.counters, parts.bell, check)
 
 
 LOOK_S: Final = 2.0

@@ -59,14 +59,14 @@ async def open_work(settings: Settings) -> AsyncIterator[DrainWork]:
         stack.push_async_callback(database.close)
         parts = pipeline_parts(settings, connections, keys, Metrics())
         stack.push_async_callback(parts.bell.close)
-        drain = Drain(parts.outbox, PostgresAuditTrail(database), parts.ledger, batch=settings.audit_batch)
+        drain = Drain(parts.outbox, PostgresAuditTrail(database), parts.counters, batch=settings.audit_batch)
         limit_s = 2 * BUDGET_S + settings.database_connect_timeout_s + settings.database_statement_timeout_s
         # Servers ring; a worker that finds them all gone rings for what they left behind.
         stack.push_async_callback(_cancel, asyncio.create_task(_reported(parts.doorbell.look())))
         upkeep = keep_partitions_ahead(database_options(settings))
         stack.push_async_callback(_cancel, asyncio.create_task(_reported(upkeep)))
         _log.info("worker_ready", pid=os.getpid(), threads=settings.worker_threads)
-        yield DrainWork(drain, parts.ledger, parts.bell, limit_s=limit_s)
+        yield DrainWork(drain, parts.counters, parts.bell, limit_s=limit_s)
         _log.info("worker_stopping", pid=os.getpid())
 
 

@@ -1,4 +1,4 @@
-"""The outboxes in memory, with what was buried, and the ledger of the drains: the same contract tests, no Redis."""
+"""The outboxes in memory, with what was buried, and the counters of the drains: the same contract tests, no Redis."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -124,8 +124,8 @@ def _instant(stream_id: str) -> int:
 
 
 @dataclass
-class FakeLedger:
-    """DrainLedger in memory; while `is_away` the store cannot be reached."""
+class FakeDrainCounters:
+    """DrainCounters in memory; while `is_away` the store cannot be reached."""
 
     counted: DrainTotals = field(default_factory=DrainTotals)
     clock: FakeClock = field(default_factory=FakeClock)

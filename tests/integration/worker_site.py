@@ -11,7 +11,7 @@ from synckairos.adapters.dramatiq.actor import declare_actor, middleware
 from synckairos.adapters.dramatiq.bell import DramatiqBell, Marks
 from synckairos.adapters.dramatiq.broker import DoorbellQueue, open_broker
 from synckairos.adapters.redis.connections import RedisConnections
-from synckairos.adapters.redis.counters import RedisLedger
+from synckairos.adapters.redis.counters import RedisDrainCounters
 from synckairos.adapters.redis.keys import Keys
 from synckairos.adapters.redis.outbox import RedisOutbox
 from synckairos.application.audit import AuditRecord, Written
@@ -88,7 +88,7 @@ class WorkerSite:
         return int(self.broker.client.pttl(f"{self.prefix}:rung:{PARTITION}"))
 
     def totals(self) -> dict[str, str]:
-        """Return what the ledger says."""
+        """Return what the counters say."""
         return {name.decode(): value.decode() for name, value in self.store.hgetall(f"{self.prefix}:audit").items()}
 
     @asynccontextmanager
@@ -98,9 +98,9 @@ class WorkerSite:
             raise self.open_error
         connections = RedisConnections(self.store_url)
         bell = DramatiqBell(open_broker(self.broker_url, timeout_s=1), self.prefix)
-        ledger = RedisLedger(connections, self.keys)
-        drain = Drain(RedisOutbox(connections, self.keys), self.trail, ledger, batch=10)
-        yield DrainWork(drain, ledger, bell, limit_s=30)
+        counters = RedisDrainCounters(connections, self.keys)
+        drain = Drain(RedisOutbox(connections, self.keys), self.trail, counters, batch=10)
+        yield DrainWork(drain, counters, bell, limit_s=30)
         await bell.close()
         await connections.close()
 

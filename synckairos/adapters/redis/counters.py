@@ -12,7 +12,7 @@ from synckairos.application.pipeline_status import DrainTotals
 MAX_PROBLEM: Final = 500
 
 
-class RedisLedger:
+class RedisDrainCounters:
     """Counts what the drains do; instants are those of the counting process."""
 
     def __init__(self, connections: RedisConnections, keys: Keys) -> None:

@@ -14,7 +14,7 @@ from synckairos.domain.commands import Start, Switch
 from synckairos.domain.events import Event
 from testing.harness.builders import Game, per_participant
 from testing.harness.fake_audit_trail import FakeAuditTrail
-from testing.harness.fake_outbox import FakeLedger, FakeOutbox
+from testing.harness.fake_outbox import FakeDrainCounters, FakeOutbox
 from testing.harness.outbox_fields import fields_of
 
 BATCH = 8
@@ -36,8 +36,8 @@ class World:
     def __init__(self) -> None:
         self.outbox = FakeOutbox()
         self.trail = FakeAuditTrail()
-        self.ledger = FakeLedger()
-        self.drain = Drain(self.outbox, self.trail, self.ledger, batch=BATCH)
+        self.counters = FakeDrainCounters()
+        self.drain = Drain(self.outbox, self.trail, self.counters, batch=BATCH)
 
     def put(self, events: Sequence[Event], partition: int = 0) -> None:
         """Put events into an outbox, in order."""
@@ -92,8 +92,8 @@ async def test_one_batch_takes_from_all_partitions(world: World) -> None:
     await world.run(*range(8))
 
     assert world.trail.batches == [8]
-    assert world.ledger.counted.batches == 1
-    assert world.ledger.counted.written == 8
+    assert world.counters.counted.batches == 1
+    assert world.counters.counted.written == 8
 
 
 async def test_a_full_partition_gets_the_whole_batch_once_the_others_are_empty(world: World) -> None:
@@ -144,8 +144,8 @@ async def test_a_drain_that_died_after_the_commit_is_repeated_harmlessly(world: 
     await world.run()
 
     assert len(world.trail.records) == 5
-    assert world.ledger.counted.known == 5
-    assert world.ledger.counted.written == 0
+    assert world.counters.counted.known == 5
+    assert world.counters.counted.written == 0
     assert world.length == 0
 
 
@@ -162,7 +162,7 @@ async def test_an_unreadable_entry_is_buried_and_the_rest_is_written(world: Worl
     ((partition, reason),) = world.dead()
     assert partition == 0
     assert reason
-    assert world.ledger.counted.buried == 1
+    assert world.counters.counted.buried == 1
 
 
 POISONOUS: dict[str, set[int]] = {
@@ -219,7 +219,7 @@ async def test_a_database_that_goes_away_while_poison_is_sought_buries_nothing(w
             raise AuditRefused("bad") if len(records) == 8 else AuditUnavailable("away")
 
     with pytest.raises(AuditUnavailable):
-        await Drain(world.outbox, Fickle(), world.ledger, batch=BATCH).run([0], time.monotonic() + 60)
+        await Drain(world.outbox, Fickle(), world.counters, batch=BATCH).run([0], time.monotonic() + 60)
 
     assert world.length == 8
     assert world.dead() == []
@@ -276,7 +276,7 @@ async def test_whatever_lies_there_is_written_or_buried_exactly_once(
         world.outbox.add(partition, UNREADABLE if place in unreadable else fields_of(event))
     world.trail.refuses = lambda record: record.event.session.version - 1 in poison
 
-    left = await Drain(world.outbox, world.trail, world.ledger, batch=batch).run(range(6), time.monotonic() + 60)
+    left = await Drain(world.outbox, world.trail, world.counters, batch=batch).run(range(6), time.monotonic() + 60)
 
     bad = (poison | unreadable) & set(range(len(parts)))
     assert left == []

@@ -6,7 +6,7 @@ import pytest
 
 from synckairos.application.errors import AuditUnavailable, StoreUnavailable
 from synckairos.application.pipeline_status import LATE_MS, BrokerUnavailable, DrainTotals, PipelineReport, QueueDepth
-from testing.harness.fake_outbox import FakeLedger, FakeOutbox
+from testing.harness.fake_outbox import FakeDrainCounters, FakeOutbox
 
 ENTRY = [(b"a", b"b")]
 DEPTH = QueueDepth(1, 2, 3, 4)
@@ -17,9 +17,9 @@ class World:
 
     def __init__(self) -> None:
         self.outbox = FakeOutbox()
-        self.ledger = FakeLedger(DrainTotals(written=7, last_error="once"))
+        self.counters = FakeDrainCounters(DrainTotals(written=7, last_error="once"))
         self.has_broker = self.has_database = True
-        self.report = PipelineReport(self.outbox, self.ledger, self, self.check_database)
+        self.report = PipelineReport(self.outbox, self.counters, self, self.check_database)
 
     async def depth(self) -> QueueDepth:
         """Be the queue."""
@@ -101,7 +101,7 @@ async def test_each_problem_degrades_and_is_named(world: World, problem: str) ->
 
 async def test_without_a_database_nothing_empties_the_outbox(world: World) -> None:
     """A deployment that has none is told so."""
-    status = await PipelineReport(world.outbox, world.ledger, None, None).status()
+    status = await PipelineReport(world.outbox, world.counters, None, None).status()
 
     assert status.queue is None
     assert len(status.problems) == 1
