@@ -50,7 +50,7 @@ class Topic:
         self.is_stale = False
         self.doubts = 0
         """How often the line has broken, counted by `doubt`; a reading is compared with the count it was begun at."""
-        self._settled = 0
+        self._cleared = 0
         self._clock = clock
         self._on_gap = on_gap
         self._session: Session | None = None
@@ -71,7 +71,7 @@ class Topic:
     @property
     def is_in_doubt(self) -> bool:
         """Whether nothing that was read since the line broke has confirmed what the subscribers were sent."""
-        return self._settled != self.doubts
+        return self._cleared != self.doubts
 
     def doubt(self) -> None:
         """Take no hint until a reading begun from now on has been compared with what the subscribers were sent.
@@ -81,9 +81,9 @@ class Topic:
         """
         self.doubts += 1
 
-    def settle(self, doubts: int) -> None:
-        """A reading begun at this count of doubts has confirmed, or corrected, what the subscribers were sent."""
-        self._settled = max(self._settled, doubts)
+    def clear_doubt(self, doubts: int) -> None:
+        """Take hints again: a reading begun at this count of doubts has been compared with what they were sent."""
+        self._cleared = max(self._cleared, doubts)
 
     def is_at(self, head: Head) -> bool:
         """Whether the subscribers have been brought to this version."""
@@ -146,7 +146,7 @@ class Topic:
         current, session = self._session, since.session
         if current is None or session is None:
             return
-        self.settle(doubts)
+        self.clear_doubt(doubts)
         replay = replay_from(current.head, since, session)
         if replay.gap is None:
             for event in replay.events:

@@ -271,7 +271,7 @@ class Watching:
             heads = await self._feed.heads([topic.session_id for topic, _ in batch])
             for (topic, doubts), head in zip(batch, heads, strict=True):
                 if head is not None and topic.is_at(head):
-                    topic.settle(doubts)
+                    topic.clear_doubt(doubts)
                 else:
                     self._read(topic)
 

@@ -107,7 +107,7 @@ async def test_a_hint_behind_a_broken_line_proves_nothing(staged: Any) -> None:
     refused = stage.topic.take(EVENTS[20])
     stage.topic.reconcile(Since(EVENTS[19:21], EVENTS[20].session), begun_before)
     still_refused = stage.topic.take(EVENTS[21])
-    stage.topic.settle(stage.topic.doubts)
+    stage.topic.clear_doubt(stage.topic.doubts)
 
     assert (refused, still_refused) == (False, False)
     assert stage.topic.take(EVENTS[21])
