@@ -18,7 +18,6 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
 from bench.load import Load
-from bench.stack import Stack, migrate, stack_of_processes
 from synckairos.adapters.ids import new_change_id
 from synckairos.adapters.postgres.database import Database
 from synckairos.adapters.postgres.options import database_options
@@ -35,6 +34,7 @@ from synckairos.domain.model import Mode
 from synckairos.domain.specification import ParticipantSpec, SessionSpec
 from synckairos.domain.timing import Lifetimes
 from synckairos.settings import load_settings
+from testing.harness.deployment import Deployment, fresh_deployment
 
 BATCH: Final = 500
 LIFE: Final = 20
@@ -78,7 +78,7 @@ def _bar(total: int, name: str) -> tuple[Progress, Callable[[int], None]]:
     return progress, lambda done: progress.update(task, completed=done)
 
 
-async def fill(stack: Stack, events: int) -> None:
+async def fill(stack: Deployment, events: int) -> None:
     """Fill the outbox as if servers had."""
     progress, show = _bar(events, "filling")
     with progress:
@@ -92,7 +92,7 @@ async def fill(stack: Stack, events: int) -> None:
             await pipeline.execute()
 
 
-async def bare_writes(stack: Stack) -> float:
+async def bare_writes(stack: Deployment) -> float:
     """Return how many decoded events a second this process writes, in batches as the worker's."""
     records = [
         AuditRecord(event, str(uuid4()), PEER)
@@ -111,7 +111,7 @@ async def bare_writes(stack: Stack) -> float:
         await database.close()
 
 
-async def drain(stack: Stack, events: int) -> float:
+async def drain(stack: Deployment, events: int) -> float:
     """Start one worker process on a full outbox; return its events a second from the first one written on."""
     progress, show = _bar(events, "draining")
     started, first = 0.0, events
@@ -128,7 +128,7 @@ async def drain(stack: Stack, events: int) -> float:
             await asyncio.sleep(0.5 if events / 10 < left < events else 0.05)
 
 
-async def race(stack: Stack, mutations: int) -> tuple[float, int, float]:
+async def race(stack: Deployment, mutations: int) -> tuple[float, int, float]:
     """Load one server fully beside the worker; return mutations a second, the longest outbox, seconds until empty."""
     server = stack.start_server()
     progress, show = _bar(mutations, "racing")
@@ -149,8 +149,7 @@ async def race(stack: Stack, mutations: int) -> tuple[float, int, float]:
 
 async def measure(events: int, mutations: int) -> bool:
     """Measure and print; return whether the aims are met."""
-    with stack_of_processes() as stack:
-        await migrate(stack)
+    async with fresh_deployment() as stack:
         bare = await bare_writes(stack)
         await fill(stack, events)
         drained = await drain(stack, events)

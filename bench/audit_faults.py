@@ -17,9 +17,9 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextC
 from rich.table import Table
 
 from bench.audit_verdict import EVENTS, Verdict, judge
-from bench.load import Ledger, Load, eventually
+from bench.load import Ledger, Load
 from bench.power_loss import Rollback, watched_power_loss
-from bench.stack import Stack, migrate, stack_of_processes
+from testing.harness.deployment import Deployment, eventually, fresh_deployment
 
 DRAIN_S: Final = 180.0
 
@@ -46,7 +46,7 @@ class Outcome(NamedTuple):
 class Run(NamedTuple):
     """A scenario under way."""
 
-    stack: Stack
+    stack: Deployment
     load: Load
     outage_s: float
 
@@ -71,7 +71,7 @@ async def worker_killed(run: Run) -> None:
         worker.spawn()
 
 
-def _has_work(stack: Stack) -> Callable[[], Awaitable[bool]]:
+def _has_work(stack: Deployment) -> Callable[[], Awaitable[bool]]:
     async def has_work() -> bool:
         return await stack.outbox_length() > 0
 
@@ -114,8 +114,7 @@ POWER_LOSS: Final = "power-loss"
 
 async def play(name: str, mutations: int, outage_s: float, on_progress: Callable[[int], None]) -> Outcome:
     """Play one scenario on a deployment of its own: two servers, one worker."""
-    with stack_of_processes() as stack:
-        await migrate(stack)
+    async with fresh_deployment() as stack:
         for _ in range(2):
             stack.start_server()
         stack.start_worker()

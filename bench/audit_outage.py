@@ -13,9 +13,9 @@ from redis.asyncio import Redis
 from rich.console import Console
 from rich.progress import track
 
-from bench.load import Load, eventually
-from bench.stack import Stack, migrate, stack_of_processes
+from bench.load import Load
 from synckairos.adapters.redis.keys import PARTITIONS
+from testing.harness.deployment import Deployment, eventually, fresh_deployment
 
 
 class Round(NamedTuple):
@@ -27,7 +27,7 @@ class Round(NamedTuple):
     refused: int
 
 
-async def play_round(stack: Stack, mutations: int, *, is_up: bool) -> Round:
+async def play_round(stack: Deployment, mutations: int, *, is_up: bool) -> Round:
     """Drive one stretch of load."""
     load = Load(stack.addresses, mutations, on_progress=lambda _: None)
     ledger = await load.run()
@@ -38,8 +38,7 @@ async def measure(mutations: int, rounds: int) -> bool:
     """Alternate; return whether the outage cost less than a tenth and left no pile of messages."""
     played: list[Round] = []
     health, queued = "", 0
-    with stack_of_processes() as stack:
-        await migrate(stack)
+    async with fresh_deployment() as stack:
         server = stack.start_server()
         stack.start_worker()
         await Load(stack.addresses, mutations // 2, on_progress=lambda _: None).run()  # warms everything up
@@ -70,7 +69,7 @@ async def measure(mutations: int, rounds: int) -> bool:
     return ratio >= 0.9 and health == "SERVING" and queued <= PARTITIONS and not sum(one.refused for one in played)
 
 
-async def _queued(stack: Stack) -> int:
+async def _queued(stack: Deployment) -> int:
     """Return how many messages wait in Dramatiq, delayed ones included."""
     async with Redis.from_url(stack.broker_url) as broker:
         bodies = [key async for key in broker.scan_iter("dramatiq:*.msgs")]

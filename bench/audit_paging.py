@@ -15,8 +15,6 @@ import typer
 from rich.console import Console
 from rich.progress import track
 
-from bench.load import eventually
-from bench.stack import Stack, migrate, stack_of_processes
 from synckairos.adapters.postgres.database import Database, Session, Statement
 from synckairos.adapters.postgres.options import database_options
 from synckairos.adapters.postgres.trail.reader import PostgresAuditReader
@@ -25,6 +23,7 @@ from synckairos.settings import load_settings
 from synckairos.v1 import audit_service_pb2 as pb
 from synckairos.v1.audit_service_pb2_grpc import AuditServiceStub
 from testing.harness.client import connect, running_session
+from testing.harness.deployment import Deployment, eventually, fresh_deployment
 
 SESSIONS: Final = 10
 PAGE: Final = 50
@@ -38,7 +37,7 @@ ORDER BY ordinal_position
 """
 
 
-async def fill(stack: Stack, template: str, events: int) -> list[str]:
+async def fill(stack: Deployment, template: str, events: int) -> list[str]:
     """Multiply one real event into `events` of SESSIONS sessions, a second apart; return the sessions."""
     columns = [row["column_name"] for row in await stack.query(_COLUMNS)]
     written = {
@@ -75,7 +74,7 @@ async def timed_page(stub: Any, session_id: str, token: str) -> tuple[float, pb.
     return (time.perf_counter() - started) * 1_000, page
 
 
-async def plan(stack: Stack, session_id: str, after: EventKey | None) -> list[str]:
+async def plan(stack: Deployment, session_id: str, after: EventKey | None) -> list[str]:
     """Return how PostgreSQL answers the reader's own statement for a page."""
     lines: list[str] = []
 
@@ -96,8 +95,7 @@ async def plan(stack: Stack, session_id: str, after: EventKey | None) -> list[st
 
 async def measure(events: int) -> bool:
     """Fill, page, print; return whether the aim of 20 ms holds for the median page."""
-    with stack_of_processes() as stack:
-        await migrate(stack)
+    async with fresh_deployment() as stack:
         server = stack.start_server()
         stack.start_worker()
         async with connect(server.address) as stub:

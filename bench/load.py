@@ -4,7 +4,7 @@ import asyncio
 import random
 import time
 from collections import Counter
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Any, Final, NamedTuple
@@ -144,13 +144,3 @@ def _life(session_id: str) -> Iterator[tuple[str, Any]]:
             yield "DeleteSession", of(pb.DeleteSessionRequest)
         case _:
             yield "SwitchCycle", of(pb.SwitchCycleRequest)
-
-
-async def eventually(condition: Callable[[], Awaitable[bool]], seconds: float, what: str) -> float:
-    """Wait until the condition holds and return how long that took, in seconds; fails with `what` if it never does."""
-    started = time.monotonic()
-    while not await condition():
-        if time.monotonic() - started > seconds:
-            raise AssertionError(f"not within {seconds:.0f} s: {what}")
-        await asyncio.sleep(0.05)
-    return time.monotonic() - started

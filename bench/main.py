@@ -8,7 +8,7 @@ A quick check measures only what it looks at, in more rounds.
 import signal
 import sys
 from collections.abc import Sequence
-from contextlib import ExitStack
+from contextlib import AsyncExitStack
 from pathlib import Path
 from typing import Annotated, Any, Final
 
@@ -26,8 +26,8 @@ from bench.rounds import Rounds
 from bench.scenarios import catalogue
 from bench.scenarios.base import Scenario
 from bench.sizes import CHECK, FULL, QUICK, Sizes
-from bench.stack import stack_of_processes
 from bench.world import Echo, World
+from testing.harness.deployment import fresh_deployment
 
 LOAD_PROCESSES: Final = 3
 """Two that call or watch, and one that calls while they watch."""
@@ -61,10 +61,10 @@ async def run(sizes: Sizes, scenarios: Sequence[Scenario], names: Sequence[str])
     """Start everything, measure, stop everything."""
     chosen = [scenario for scenario in scenarios if scenario.name in names]
     total = sum(sizes.rounds if scenario.takes_turns else sizes.single_rounds for scenario in chosen)
-    with ExitStack() as exits:
+    async with AsyncExitStack() as exits:
         progress = exits.enter_context(_progress())
         task = progress.add_task("starting", total=total)
-        stack = exits.enter_context(stack_of_processes())
+        stack = await exits.enter_async_context(fresh_deployment())
         echo = Echo()
         exits.callback(echo.stop)
         echo.await_ready()

@@ -11,11 +11,11 @@ from typing import Final
 
 import grpc
 
-from bench.load import Change, Ledger, Load, eventually
-from bench.stack import Stack
+from bench.load import Change, Ledger, Load
 from synckairos.v1 import event_pb2
 from synckairos.v1 import session_service_pb2 as pb
 from testing.harness.client import Recording, Stub, connect, running_session, two_players, watching
+from testing.harness.deployment import Deployment, eventually
 
 CUT_S: Final = 1.0
 """What `appendfsync everysec` may lose."""
@@ -60,7 +60,7 @@ class Rollback:
         )
 
 
-async def watched_power_loss(stack: Stack, load: Load) -> Rollback:
+async def watched_power_loss(stack: Deployment, load: Load) -> Rollback:
     """Cut the power in mid-load, with streams open on sessions that change in the moments that will be lost."""
     async with AsyncExitStack() as exits:
         stub = await exits.enter_async_context(connect(stack.addresses[0]))
@@ -109,7 +109,7 @@ def _switched(stub: Stub, session_id: str) -> Callable[[], Awaitable[bool]]:
     return is_switched
 
 
-def _written(stack: Stack, session_ids: list[str]) -> Callable[[], Awaitable[bool]]:
+def _written(stack: Deployment, session_ids: list[str]) -> Callable[[], Awaitable[bool]]:
     async def is_written() -> bool:
         sql = (
             "SELECT count(*) AS n FROM sync_events WHERE session_id = ANY($1::uuid[]) AND event_type = 'cycle_switched'"

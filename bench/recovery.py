@@ -14,11 +14,10 @@ from redis.asyncio import Redis
 from rich.console import Console
 from rich.progress import track
 
-from bench.load import eventually
-from bench.stack import Stack, migrate, stack_of_processes
 from synckairos.v1 import session_pb2
 from synckairos.v1 import session_service_pb2 as pb
 from testing.harness.client import Stub, connect, running_session, two_players
+from testing.harness.deployment import Deployment, eventually, fresh_deployment
 
 CALLERS: Final = 64
 DRAIN_S: Final = 120.0
@@ -50,7 +49,7 @@ async def everything(stub: Stub) -> AsyncIterator[session_pb2.Session]:
             return
 
 
-async def recover(stack: Stack) -> float:
+async def recover(stack: Deployment) -> float:
     """Run `synckairos recover --all` and return its seconds; its progress goes to this terminal."""
     environment = stack.servers[0].environment
     started = time.monotonic()
@@ -78,8 +77,7 @@ def differences(before: dict[str, session_pb2.Session], after: dict[str, session
 
 async def measure(sessions: int) -> bool:
     """Create, drain, flush, recover, compare; return whether all came back right."""
-    with stack_of_processes() as stack:
-        await migrate(stack)
+    async with fresh_deployment() as stack:
         server = stack.start_server()
         stack.start_worker()
         async with connect(server.address) as stub:

@@ -11,8 +11,8 @@ from redis.asyncio import Redis
 from bench.crew import Crew, Measurement
 from bench.seeding import Seed, seed
 from bench.sizes import Sizes
-from bench.stack import Stack
 from synckairos.adapters.redis.keys import PARTITIONS, Keys
+from testing.harness.deployment import Deployment
 from testing.harness.server_process import ServerProcess, free_port
 
 PREFIX: Final = "sk"
@@ -53,7 +53,7 @@ class Echo:
 class World:
     """The deployment and everything that drives it."""
 
-    def __init__(self, stack: Stack, crew: Crew, echo: Echo, sizes: Sizes) -> None:
+    def __init__(self, stack: Deployment, crew: Crew, echo: Echo, sizes: Sizes) -> None:
         self.stack = stack
         self.crew = crew
         self.echo = echo

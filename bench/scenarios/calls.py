@@ -8,13 +8,12 @@ from uuid import uuid4
 
 from bench.crew import Measurement
 from bench.jobs import Lane
-from bench.load import eventually
 from bench.scenarios.base import Calls
 from bench.scenarios.baselines import QUARTER
-from bench.stack import migrate
 from bench.world import SERVICE, World
 from synckairos.v1 import session_service_pb2 as pb
 from testing.harness.client import two_players
+from testing.harness.deployment import eventually
 from testing.harness.server_process import ServerProcess
 
 SWITCH: Final = SERVICE + "SwitchCycle"
@@ -146,11 +145,6 @@ class Drained(Switches):
     """Switching while a worker writes everything into PostgreSQL, on the same cores."""
 
     takes_turns: ClassVar[bool] = False
-
-    async def prepare(self, world: World) -> None:
-        """Make the tables."""
-        await super().prepare(world)
-        await migrate(world.stack)
 
     async def measure(self, world: World) -> Measurement:
         """Start a worker, let it come to its work, and measure with it; then see how long it is behind."""

@@ -16,7 +16,8 @@ import uvloop
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
-from testing.robustness.deployment import HEALTHY, Deployment, deployment_of_its_own
+from testing.harness.deployment import HEALTHY, Deployment
+from testing.robustness.deployment import breakable_deployment
 from testing.robustness.history import History, read, write
 from testing.robustness.recording import Play, record
 from testing.robustness.report import report_of, show
@@ -33,7 +34,7 @@ async def play(seed: int, seconds: float, progress: Progress, logs: Path) -> His
     def on_progress(gone: float, what: str) -> None:
         progress.update(task, completed=gone, description=what)
 
-    async with deployment_of_its_own() as deployment:
+    async with breakable_deployment() as deployment:
         await deployment.start(SERVERS, worker=HEALTHY)
         run = Play(seed, seconds, schedule(seed, seconds, SERVERS))
         try:

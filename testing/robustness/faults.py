@@ -8,7 +8,7 @@ import time
 from collections.abc import Awaitable, Callable
 from typing import Final
 
-from testing.robustness.deployment import SERVING_S, Deployment
+from testing.robustness.deployment import SERVING_S, BreakableDeployment
 from testing.robustness.history import Fault
 from testing.robustness.schedule import FaultKind, PlannedFault
 
@@ -21,7 +21,7 @@ CarryOut = Callable[[PlannedFault], Awaitable[None]]
 class Injector:
     """Breaks parts of a deployment, one at a time, and makes each whole again."""
 
-    def __init__(self, deployment: Deployment) -> None:
+    def __init__(self, deployment: BreakableDeployment) -> None:
         self._parts = deployment
         self._began_ms = 0
         self._cut: tuple[float | None, int] = None, 0

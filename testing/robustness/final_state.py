@@ -7,7 +7,6 @@ import asyncpg
 from synckairos.adapters.redis import codec
 from synckairos.adapters.redis.connections import RedisConnections
 from synckairos.adapters.redis.keys import Keys
-from synckairos.adapters.redis.outbox import RedisOutbox
 from testing.robustness.history import Row, Stored
 
 _ROWS = """
@@ -45,12 +44,3 @@ async def _stored(connections: RedisConnections, session_id: str) -> Stored | No
     head = codec.decode_head(encoded)
     heads = [codec.event_head(fields[1]) for _, fields in entries]
     return Stored(session_id, head.epoch, head.version, head.change_id, [(one.version, one.change_id) for one in heads])
-
-
-async def outbox_length(redis_url: str) -> int:
-    """Return how many events wait for PostgreSQL."""
-    connections = RedisConnections(redis_url, limit=1)
-    try:
-        return (await RedisOutbox(connections, Keys()).backlog()).length
-    finally:
-        await connections.close()

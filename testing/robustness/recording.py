@@ -7,12 +7,12 @@ from collections.abc import Awaitable, Callable, Sequence
 from contextlib import AsyncExitStack
 from typing import Final, NamedTuple
 
-from bench.load import eventually
 from testing.harness.client import Stub, connect
+from testing.harness.deployment import eventually
 from testing.robustness.clients import Caller, Habits, Pool, end_all
-from testing.robustness.deployment import Deployment
+from testing.robustness.deployment import BreakableDeployment
 from testing.robustness.faults import Injector
-from testing.robustness.final_state import outbox_length, read_rows, read_stored
+from testing.robustness.final_state import read_rows, read_stored
 from testing.robustness.history import History, Run
 from testing.robustness.schedule import PlannedFault
 from testing.robustness.slow_readers import NARROW, SlowReader
@@ -58,7 +58,7 @@ OnProgress = Callable[[float, str], None]
 
 
 async def record(
-    deployment: Deployment,
+    deployment: BreakableDeployment,
     play: Play,
     drain: Callable[[], Awaitable[None]] | None = None,
     on_progress: OnProgress = lambda _s, _t: None,
@@ -77,7 +77,7 @@ async def record(
 
 
 async def _cast(
-    exits: AsyncExitStack, deployment: Deployment, play: Play, history: History, pool: Pool
+    exits: AsyncExitStack, deployment: BreakableDeployment, play: Play, history: History, pool: Pool
 ) -> tuple[list[Caller], list[Follower], list[SlowReader]]:
     async def connected(*options: tuple[str, int]) -> list[Stub]:
         options = (*RECONNECTS_SOON, *options)
@@ -98,7 +98,7 @@ async def _cast(
 
 
 async def _perform(
-    deployment: Deployment,
+    deployment: BreakableDeployment,
     play: Play,
     history: History,
     cast: tuple[list[Caller], list[Follower], list[SlowReader]],
@@ -124,7 +124,7 @@ async def _perform(
         closing.set()
 
 
-async def _break(deployment: Deployment, play: Play, history: History, on_progress: OnProgress) -> None:
+async def _break(deployment: BreakableDeployment, play: Play, history: History, on_progress: OnProgress) -> None:
     """Carry out the schedule; a fault that took longer than planned moves the next one, never its order."""
     injector, began = Injector(deployment), history.run.began
     for planned in play.faults:
@@ -141,14 +141,14 @@ async def _wait(began: float, until_s: float, on_progress: OnProgress) -> None:
 
 
 async def _settle(
-    deployment: Deployment, history: History, pool: Pool, drain: Callable[[], Awaitable[None]] | None
+    deployment: BreakableDeployment, history: History, pool: Pool, drain: Callable[[], Awaitable[None]] | None
 ) -> None:
     """Wait until PostgreSQL has what it can get, and read what the stores hold."""
     if drain is not None:
         await drain()
 
     async def is_drained() -> bool:
-        history.run.outbox = await outbox_length(deployment.redis.url)
+        history.run.outbox = await deployment.outbox_length()
         return not history.run.outbox
 
     with contextlib.suppress(AssertionError):  # what still waits then is for the judge

@@ -6,10 +6,11 @@ from typing import Final
 
 import pytest
 
+from testing.harness.deployment import HEALTHY
 from testing.robustness import checks_availability, checks_promptness
 from testing.robustness.checks_availability import calls_in_calm
 from testing.robustness.checks_promptness import delays
-from testing.robustness.deployment import HEALTHY, deployment_of_its_own
+from testing.robustness.deployment import breakable_deployment
 from testing.robustness.history import read, write
 from testing.robustness.recording import Play, record
 from testing.robustness.report import report_of
@@ -26,7 +27,7 @@ SERVERS: Final = 2
 async def test_a_minute_of_faults_breaks_no_promise(tmp_path: Path, measured: Callable[[str], None]) -> None:
     """Servers, worker, Redis, PostgreSQL, network and clock fail in turn, and every promise holds."""
     planned = schedule(SEED, SECONDS, SERVERS)
-    async with deployment_of_its_own() as deployment:
+    async with breakable_deployment() as deployment:
         await deployment.start(SERVERS, worker=HEALTHY)
         history = await record(deployment, Play(SEED, SECONDS, planned))
 

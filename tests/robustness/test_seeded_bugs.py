@@ -7,15 +7,13 @@ from typing import Final, NamedTuple
 
 import pytest
 
-from synckairos.adapters.postgres.schema.migrate import apply_migrations
-from synckairos.cli.migration import migrations_folder
 from synckairos.devstack import PostgresServer
 from synckairos.v1 import session_pb2
 from testing.harness.databases import own_database
 from testing.harness.draining import drain
 from testing.harness.in_process import settings_for
 from testing.robustness.clients import Habits
-from testing.robustness.deployment import Deployment, deployment_of_its_own
+from testing.robustness.deployment import BreakableDeployment, breakable_deployment
 from testing.robustness.history import History
 from testing.robustness.promises import Promise
 from testing.robustness.recording import Play, record
@@ -76,19 +74,19 @@ BUGS: Final = (
 
 
 @asynccontextmanager
-async def _servers(postgres: PostgresServer, directory: Path, *module: str) -> AsyncIterator[Deployment]:
+async def _servers(postgres: PostgresServer, directory: Path, *module: str) -> AsyncIterator[BreakableDeployment]:
     """Two servers on a Redis of their own, with a database and without a worker."""
     async with AsyncExitStack() as exits:
         database_url = await exits.enter_async_context(own_database(postgres))
-        await apply_migrations(database_url, migrations_folder())
         redis = exits.enter_context(SteppableRedis(directory / "redis"))
-        deployment = Deployment(directory, redis, postgres, database_url)
+        deployment = BreakableDeployment(directory, redis, postgres, database_url)
+        await deployment.migrate()
         exits.push_async_callback(deployment.stop)
         await deployment.start(2, module)
         yield deployment
 
 
-async def _recorded(deployment: Deployment, play: Play) -> History:
+async def _recorded(deployment: BreakableDeployment, play: Play) -> History:
     settings = settings_for(deployment.redis.url, "sk", database_url=deployment.database_url)
     return await record(deployment, play, drain=lambda: drain(settings))
 
@@ -127,7 +125,7 @@ async def test_an_event_trimmed_before_its_commit_is_missed(measured: Callable[[
     """The worker removes events from the outbox first, and PostgreSQL goes away meanwhile."""
     module = ("testing.robustness.mutant", "trimmed-before-commit")
     outage = PlannedFault(1.0, FaultKind.POSTGRES_STOPPED, 0, 1.0, 0)
-    async with deployment_of_its_own() as deployment:
+    async with breakable_deployment() as deployment:
         await deployment.start(2, worker=module)
         history = await record(deployment, BUSY._replace(faults=[outage], bug=module[1]))
 
