@@ -9,7 +9,7 @@ import pytest
 from testing.harness.documents import ROOT
 
 DOCUMENTS: Final = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/*.md")])
-NAMED_TEST: Final = re.compile(r"`((?:unit|contract|integration|e2e)/[\w/]+\.py)::(\w+)`")
+NAMED_TEST: Final = re.compile(r"`((?:unit|contract|integration|e2e|robustness)/[\w/]+\.py)::(\w+)`")
 NAMED_FILE: Final = re.compile(r"\b(tests/[\w/]+\.py|bench/[\w/]+\.py)\b")
 BENCH_MODULE: Final = re.compile(r"python -m (bench(?:\.\w+)*)")
 LINK: Final = re.compile(r"\]\(([^)\s]+)\)")
