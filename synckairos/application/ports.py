@@ -64,7 +64,6 @@ class SessionStore(Protocol):
 
     async def read(self, session_ids: Sequence[str]) -> list[Reading]:
         """Return the sessions in the order asked; raises StoreUnavailable."""
-        ...
 
     async def transact(self, session_id: str, request: Request, decide: Decide[ResultT], until: float) -> ResultT:
         """Commit what `decide` wants stored, in one transaction, and return the result of the decision stored.
@@ -72,15 +71,12 @@ class SessionStore(Protocol):
         Conflicts are retried until `until` (monotonic seconds). Raises what `decide` raises, StoreUnavailable,
         Contention and OutcomeUnknown; nothing is stored then, except perhaps for OutcomeUnknown.
         """
-        ...
 
     async def event_at(self, session_id: str, version: int) -> Event | None:
         """Return the event that led to a version, None if it has left the window."""
-        ...
 
     async def now_us(self) -> int:
         """Return the authority's time in microseconds since 1970."""
-        ...
 
 
 class Position(NamedTuple):
@@ -95,7 +91,6 @@ class SessionIndex(Protocol):
 
     async def page(self, after: Position | None, count: int) -> list[Position]:
         """Return up to `count` positions older than `after`."""
-        ...
 
 
 class DeadlineIndex(Protocol):
@@ -103,15 +98,12 @@ class DeadlineIndex(Protocol):
 
     async def due_before(self, instant: int, count: int) -> list[tuple[str, int]]:
         """Return (session id, boundary in ms) of sessions due before the instant, per partition up to `count`."""
-        ...
 
     async def drop(self, session_id: str) -> None:
         """Forget a session the store does not hold."""
-        ...
 
     async def repair(self) -> int:
         """Re-check a part of the index against the sessions; return how many entries were put right."""
-        ...
 
 
 class AuthorityClock(Protocol):
@@ -120,11 +112,9 @@ class AuthorityClock(Protocol):
     @property
     def is_set(self) -> bool:
         """Whether the authority has been read."""
-        ...
 
     def now_us(self) -> int:
         """Return the estimate in microseconds since 1970."""
-        ...
 
 
 class Hint(NamedTuple):
@@ -149,19 +139,15 @@ class SessionFeed(Protocol):
 
     async def subscribe(self, session_id: str) -> None:
         """Ask for hints about a session; returns once they flow. Raises StoreUnavailable."""
-        ...
 
     def unsubscribe(self, session_id: str) -> None:
         """Stop asking for hints about a session."""
-        ...
 
     async def since(self, session_id: str, version: int) -> Since:
         """Return the retained events from a version on, oldest first, and the session; raises StoreUnavailable."""
-        ...
 
     async def heads(self, session_ids: Sequence[str]) -> list[Head | None]:
         """Return the heads of the sessions, None for a session that is not there; raises StoreUnavailable."""
-        ...
 
 
 NewId = Callable[[], str]

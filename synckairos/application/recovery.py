@@ -39,11 +39,9 @@ class Unwritten(Protocol):
 
         Raises StoreUnavailable, and AuditUnavailable if there are too many changes to look through.
         """
-        ...
 
     async def everywhere(self) -> set[str]:
         """Return all sessions that have such changes, however many there are; raises StoreUnavailable."""
-        ...
 
 
 class Recovery:

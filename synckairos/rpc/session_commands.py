@@ -95,12 +95,10 @@ class Reply(Protocol):
     @property
     def session(self) -> session_pb2.Session:
         """The session, absent until something is put into it."""
-        ...
 
     @property
     def server_time(self) -> Timestamp:
         """The instant."""
-        ...
 
 
 def fill_reply(reply: Reply, answer: Answer) -> None:

@@ -1,5 +1,6 @@
 """SessionService's unary calls: read the request, ask the use case, answer."""
 
+from collections.abc import Awaitable, Callable
 from typing import Final, Protocol, TypeVar
 
 from google.protobuf.message import Message
@@ -26,21 +27,42 @@ class _Reply(Reply, Protocol):
 ReplyT = TypeVar("ReplyT", bound=_Reply)
 
 
+def _mutation(kind: type[ReplyT]) -> Callable[["SessionServicer", Message, Context], Awaitable[ReplyT]]:
+    """Return the call that makes the change a request asks for, and replies with a message of this kind."""
+
+    async def call(servicer: "SessionServicer", request: Message, context: Context) -> ReplyT:
+        answer = await servicer.commands.judge(request, requests.sender(context), deadline_of(context))
+        reply = kind(replayed=answer.replayed)
+        fill_reply(reply, answer)
+        return reply
+
+    return call
+
+
 class SessionServicer:
-    """Every unary call of SessionService; errors are the interceptor's business."""
+    """Every unary call of SessionService; the interceptor turns errors into statuses."""
 
     def __init__(self, commands: SessionCommands, listing: Listing) -> None:
-        self._commands = commands
+        self.commands = commands
         self._listing = listing
 
-    async def CreateSession(self, request: pb.CreateSessionRequest, context: Context) -> pb.CreateSessionResponse:  # noqa: N802 - the contract's name
-        """Create a session."""
-        return await self._answer(pb.CreateSessionResponse, request, context)
+    CreateSession = _mutation(pb.CreateSessionResponse)
+    StartSession = _mutation(pb.StartSessionResponse)
+    SwitchCycle = _mutation(pb.SwitchCycleResponse)
+    PauseSession = _mutation(pb.PauseSessionResponse)
+    ResumeSession = _mutation(pb.ResumeSessionResponse)
+    CompleteSession = _mutation(pb.CompleteSessionResponse)
+    CancelSession = _mutation(pb.CancelSessionResponse)
+    AddParticipant = _mutation(pb.AddParticipantResponse)
+    RemoveParticipant = _mutation(pb.RemoveParticipantResponse)
+    AdjustTime = _mutation(pb.AdjustTimeResponse)
+    UpdateSession = _mutation(pb.UpdateSessionResponse)
+    DeleteSession = _mutation(pb.DeleteSessionResponse)
 
     async def GetSession(self, request: pb.GetSessionRequest, _context: Context) -> pb.GetSessionResponse:  # noqa: N802 - the contract's name
         """Return a session as of now."""
         reply = pb.GetSessionResponse()
-        fill_reply(reply, await self._commands.get(request))
+        fill_reply(reply, await self.commands.get(request))
         return reply
 
     async def BatchGetSessions(  # noqa: N802 - the contract's name
@@ -80,60 +102,6 @@ class SessionServicer:
             next_page_token=tokens.write_position(following, wanted) if following else "",
             server_time=timestamp(page.now),
         )
-
-    async def StartSession(self, request: pb.StartSessionRequest, context: Context) -> pb.StartSessionResponse:  # noqa: N802 - the contract's name
-        """Start the first cycle."""
-        return await self._answer(pb.StartSessionResponse, request, context)
-
-    async def SwitchCycle(self, request: pb.SwitchCycleRequest, context: Context) -> pb.SwitchCycleResponse:  # noqa: N802 - the contract's name
-        """End the running turn and start the next one."""
-        return await self._answer(pb.SwitchCycleResponse, request, context)
-
-    async def PauseSession(self, request: pb.PauseSessionRequest, context: Context) -> pb.PauseSessionResponse:  # noqa: N802 - the contract's name
-        """Stop the clock for now."""
-        return await self._answer(pb.PauseSessionResponse, request, context)
-
-    async def ResumeSession(self, request: pb.ResumeSessionRequest, context: Context) -> pb.ResumeSessionResponse:  # noqa: N802 - the contract's name
-        """Let the clock run on."""
-        return await self._answer(pb.ResumeSessionResponse, request, context)
-
-    async def CompleteSession(  # noqa: N802 - the contract's name
-        self, request: pb.CompleteSessionRequest, context: Context
-    ) -> pb.CompleteSessionResponse:
-        """End the session well."""
-        return await self._answer(pb.CompleteSessionResponse, request, context)
-
-    async def CancelSession(self, request: pb.CancelSessionRequest, context: Context) -> pb.CancelSessionResponse:  # noqa: N802 - the contract's name
-        """End the session without a result."""
-        return await self._answer(pb.CancelSessionResponse, request, context)
-
-    async def AddParticipant(self, request: pb.AddParticipantRequest, context: Context) -> pb.AddParticipantResponse:  # noqa: N802 - the contract's name
-        """Let somebody join."""
-        return await self._answer(pb.AddParticipantResponse, request, context)
-
-    async def RemoveParticipant(  # noqa: N802 - the contract's name
-        self, request: pb.RemoveParticipantRequest, context: Context
-    ) -> pb.RemoveParticipantResponse:
-        """Take somebody out."""
-        return await self._answer(pb.RemoveParticipantResponse, request, context)
-
-    async def AdjustTime(self, request: pb.AdjustTimeRequest, context: Context) -> pb.AdjustTimeResponse:  # noqa: N802 - the contract's name
-        """Change what is left of a clock."""
-        return await self._answer(pb.AdjustTimeResponse, request, context)
-
-    async def UpdateSession(self, request: pb.UpdateSessionRequest, context: Context) -> pb.UpdateSessionResponse:  # noqa: N802 - the contract's name
-        """Replace metadata or labels."""
-        return await self._answer(pb.UpdateSessionResponse, request, context)
-
-    async def DeleteSession(self, request: pb.DeleteSessionRequest, context: Context) -> pb.DeleteSessionResponse:  # noqa: N802 - the contract's name
-        """Remove the session."""
-        return await self._answer(pb.DeleteSessionResponse, request, context)
-
-    async def _answer(self, kind: type[ReplyT], request: Message, context: Context) -> ReplyT:
-        answer = await self._commands.judge(request, requests.sender(context), deadline_of(context))
-        reply = kind(replayed=answer.replayed)
-        fill_reply(reply, answer)
-        return reply
 
 
 def _fitting(page: Page) -> tuple[list[session_pb2.Session], Position | None]:
