@@ -63,6 +63,16 @@ run: $(RUNTIME) ## start Redis, PostgreSQL, a server and a worker on this machin
 test: $(SETUP) ## run all tests with coverage, against a real Redis and a real PostgreSQL
 	$(BIN)/python -m pytest --cov --numprocesses $(TEST_PROCESSES) --dist loadfile
 
+.PHONY: test-unit
+test-unit: $(SETUP) ## run the unit tests alone, in seconds
+	$(BIN)/python -m pytest --quiet --numprocesses $(TEST_PROCESSES) tests/unit
+
+.PHONY: format
+format: $(SETUP) ## format everything, and mend what the linter can mend
+	$(BIN)/ruff check --fix-only --quiet .
+	$(BIN)/ruff format .
+	$(BIN)/buf format -w
+
 .PHONY: compiled
 compiled: $(COMPILED_DONE) ## compile the hottest modules (C compiler needed); bench, bench-check and robustness take COMPILED=1
 
