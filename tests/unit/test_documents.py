@@ -1,5 +1,6 @@
-"""What the documents point to exists: tests, modules of the bench, sections of other documents."""
+"""What the documents point to exists: tests, functions, files, sections of other documents."""
 
+import ast
 import re
 from pathlib import Path
 from typing import Final
@@ -10,7 +11,8 @@ from testing.harness.documents import ROOT
 
 DOCUMENTS: Final = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/*.md")])
 NAMED_TEST: Final = re.compile(r"`((?:unit|contract|integration|e2e|robustness)/[\w/]+\.py)::(\w+)`")
-NAMED_FILE: Final = re.compile(r"\b(tests/[\w/]+\.py|bench/[\w/]+\.py)\b")
+NAMED_FILE: Final = re.compile(r"\b((?:tests|testing|bench|synckairos)/[\w/]+\.py)\b")
+NAMED_CODE: Final = re.compile(r"`([\w/]+\.py):([\w.]+)`")
 BENCH_MODULE: Final = re.compile(r"python -m (bench(?:\.\w+)*)")
 LINK: Final = re.compile(r"\]\(([^)\s]+)\)")
 
@@ -45,6 +47,16 @@ def test_a_named_test_exists(path: str, name: str) -> None:
 def test_a_named_file_exists(path: str) -> None:
     """The file is there."""
     assert (ROOT / path).is_file()
+
+
+@pytest.mark.parametrize(("path", "name"), named(NAMED_CODE))
+def test_a_named_function_exists(path: str, name: str) -> None:
+    """The class or function, or the method of the class, is there."""
+    scope: ast.AST = ast.parse((ROOT / "synckairos" / path).read_text())
+    for part in name.split("."):
+        inner = (node for node in ast.iter_child_nodes(scope) if getattr(node, "name", "") == part)
+        scope = next(inner, ast.Pass())
+        assert not isinstance(scope, ast.Pass), part
 
 
 @pytest.mark.parametrize("module", [module for (module,) in named(BENCH_MODULE)])
