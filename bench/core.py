@@ -1,9 +1,9 @@
-"""What a call costs without gRPC: requests judged in this process, against a real Redis, by so many callers at once.
+"""What a call costs without gRPC: requests judged in this process, against a real Redis, by several callers at once.
 
     python -m bench.core
 
-CPU time a call includes the event loop, the exchanges with Redis and the bytes of request and reply. Below stands what
-the same pieces take one after another in a loop (`python -m bench.pieces`): the rest is what waiting and waking cost.
+CPU time a call includes the event loop, the exchanges with Redis and the bytes of request and reply. The steps of a
+switch are timed by themselves below it: the difference is what waiting and waking cost.
 """
 
 import asyncio
@@ -19,7 +19,7 @@ from uuid import uuid4
 import typer
 import uvloop
 
-from bench.pieces import best_us, pieces
+from bench.switch_steps import best_us, switch_steps
 from synckairos.adapters.ids import new_change_id, new_session_id
 from synckairos.adapters.redis.clock import EstimatedClock
 from synckairos.adapters.redis.connections import RedisConnections
@@ -108,7 +108,10 @@ async def _measure(sessions: int, seconds: float) -> None:
                 sys.stdout.write(f"{callers:>7} " + "".join(f"{figure:>11.0f} us" for figure in row) + "\n")
         finally:
             await connections.close()
-    sys.stdout.write(f"the pieces of a switch, in a loop: {sum(map(best_us, pieces().values())):.0f} us\n")
+    steps = {name: best_us(step) for name, step in switch_steps().items()}
+    steps["the steps of a switch, in a loop"] = sum(steps.values())
+    for name, took in steps.items():
+        sys.stdout.write(f"{name:<34}{took:>6.1f} us\n")
 
 
 def main(sessions: int = SESSIONS, seconds: float = 2.0) -> None:

@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping
 from typing import Final, NamedTuple
 
 from bench import samples
-from bench.crew import Measurement
+from bench.load_pool import Measurement
 from bench.rounds import Outcome, Round
 
 
@@ -45,6 +45,10 @@ def _cpu_apart(base: str) -> Callable[[Round], float]:
     return apart
 
 
+def _longest_outbox_s(one: Round) -> float:
+    return _over(one.measured.extra["outbox_longest"], one.measured.rate)
+
+
 def _over(value: float, base: float) -> float:
     return value / base if base else 0.0
 
@@ -60,6 +64,8 @@ FIGURES: Final = (
     Figure("commands/switch", "commands", "ExecuteCommands / SwitchCycle, rate", _rate("switch")),
     Figure("commands/stream", "commands", "ExecuteCommands / echo stream, rate", _rate("echo_stream")),
     Figure("drained/switch", "switch_drained", "with a worker / without, rate", _rate("switch")),
+    Figure("drained_outbox_s", "switch_drained", "with a worker: longest outbox / rate, s", _longest_outbox_s),
+    Figure("outage/switch", "switch_outage", "PostgreSQL stopped / running, rate", _rate("switch")),
     Figure("pair/switch", "switch_pair", "two servers / one, rate", _rate("switch")),
     Figure("pair_cpu", "switch_pair", "two servers / one, server CPU a call: apart by", _cpu_apart("switch")),
     Figure("contended/switch", "contended", "64 callers on one session / uncontended, rate", _rate("switch")),
@@ -79,6 +85,11 @@ FIGURES: Final = (
     Figure("large/small", "size_large", "many live sessions / 1 000, rate", _rate("size_small")),
     Figure("session_bytes", "weight", "a session in Redis, bytes", _extra("bytes_per_session")),
     Figure("event_bytes", "weight", "a retained event in Redis, bytes", _extra("bytes_per_event")),
+    Figure("stalled_p99/readers", "readers_stalled", "p99 with a stalled reader / without", _latency(0.99, "readers")),
+    Figure("drain_rate", "drain", "events drained a second", lambda one: one.measured.rate),
+    Figure("drain/writes", "drain", "events drained / written without a worker, rate", _rate("trail_writes")),
+    Figure("page_first_ms", "pages", "first page of a history, p50, ms", _extra("first_p50_ms")),
+    Figure("page_middle_ms", "pages", "page in the middle, p50, ms", _ms(0.5)),
     Figure("start_ms", "start", "start of a server, p50, ms", _ms(0.5)),
 )  # fmt: skip
 

@@ -18,6 +18,8 @@ ACK: Final = 0x1
 END_HEADERS: Final = 0x4
 HEAD: Final = struct.Struct("!HBBBI")
 """A frame's head; its length comes in two parts, for there is no code for three bytes."""
+MESSAGE_HEAD: Final = 5
+"""Bytes before a gRPC message: whether it is compressed, and its length."""
 HEADER_TABLE_SIZE, INITIAL_WINDOW_SIZE = 1, 4
 DEFAULT_WINDOW: Final = 65_535
 WIDEST: Final = 2**31 - 1
@@ -53,6 +55,29 @@ def frame(kind: int, flags: int, stream: int, payload: bytes) -> bytes:
 def message(encoded: bytes) -> bytes:
     """Return a gRPC message as it goes over the wire: not compressed, its length first."""
     return struct.pack("!BI", 0, len(encoded)) + encoded
+
+
+class MessageReader:
+    """Puts gRPC messages together from the bytes of one stream."""
+
+    __slots__ = ("_rest",)
+
+    def __init__(self) -> None:
+        self._rest = b""
+
+    def complete(self, payload: bytes) -> list[bytes]:
+        """Take bytes and return the messages they complete."""
+        if not self._rest and len(payload) == MESSAGE_HEAD + int.from_bytes(payload[1:MESSAGE_HEAD]):
+            return [payload[MESSAGE_HEAD:]]
+        self._rest += payload
+        found = []
+        while len(self._rest) >= MESSAGE_HEAD:
+            end = MESSAGE_HEAD + int.from_bytes(self._rest[1:MESSAGE_HEAD])
+            if len(self._rest) < end:
+                break
+            found.append(self._rest[MESSAGE_HEAD:end])
+            self._rest = self._rest[end:]
+        return found
 
 
 class HeaderTable:

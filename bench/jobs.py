@@ -58,7 +58,7 @@ class WatchJob(msgspec.Struct, tag="watch", kw_only=True):
     open_within_s: float = 60.0
 
 
-class BareJob(msgspec.Struct, tag="bare", kw_only=True):
+class TransactionJob(msgspec.Struct, tag="transactions", kw_only=True):
     """Carry out the two round trips of a switch against Redis, without gRPC and without a decision."""
 
     redis_url: str
@@ -69,7 +69,7 @@ class BareJob(msgspec.Struct, tag="bare", kw_only=True):
     run_s: float
 
 
-Job = CallsJob | StreamJob | WatchJob | BareJob
+Job = CallsJob | StreamJob | WatchJob | TransactionJob
 
 
 class Ready(msgspec.Struct, tag="ready"):

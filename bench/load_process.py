@@ -3,19 +3,19 @@
 import gc
 
 from bench.callers import Callers
-from bench.commands import Commands
-from bench.jobs import BareJob, CallsJob, Go, Job, Ready, Result, StreamJob, WatchJob, orders, read_order, write
+from bench.jobs import CallsJob, Go, Job, Ready, Result, StreamJob, TransactionJob, WatchJob, orders, read_order, write
+from bench.stream_callers import StreamCallers
 from bench.watchers import Watchers
 
-Worker = Callers | Commands | Watchers
+Worker = Callers | StreamCallers | Watchers
 
 
 def carry_out(job: Job) -> None:
     """Prepare, say so, begin when told, and report."""
-    if isinstance(job, BareJob):
-        from bench.bare import carry_out_bare  # noqa: PLC0415 - the others have no use for a Redis client
+    if isinstance(job, TransactionJob):
+        from bench.redis_transactions import carry_out_transactions  # noqa: PLC0415 - the others have no use for a Redis client
 
-        carry_out_bare(job)
+        carry_out_transactions(job)
         return
     worker = _worker(job)
     try:
@@ -34,7 +34,7 @@ def _worker(job: CallsJob | StreamJob | WatchJob) -> Worker:
         case CallsJob():
             return Callers(job)
         case StreamJob():
-            return Commands(job)
+            return StreamCallers(job)
         case WatchJob():
             return Watchers(job)
 
@@ -42,7 +42,7 @@ def _worker(job: CallsJob | StreamJob | WatchJob) -> Worker:
 def main() -> None:
     """Work until told to stop."""
     gc.disable()  # nothing here goes in circles, and a pause would be taken for the server's
-    while isinstance(job := read_order(orders()), CallsJob | StreamJob | WatchJob | BareJob):
+    while isinstance(job := read_order(orders()), CallsJob | StreamJob | WatchJob | TransactionJob):
         carry_out(job)
 
 

@@ -20,13 +20,13 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
 from bench import figures, report, thresholds
-from bench.crew import Crew
+from bench.load_pool import LoadPool
 from bench.pictures import draw
 from bench.rounds import Rounds
 from bench.scenarios import catalogue
 from bench.scenarios.base import Scenario
 from bench.sizes import CHECK, FULL, QUICK, Sizes
-from bench.world import Echo, World
+from bench.testbed import Echo, Testbed
 from testing.harness.deployment import fresh_deployment
 
 LOAD_PROCESSES: Final = 3
@@ -41,7 +41,7 @@ def chosen_names(scenarios: Sequence[Scenario], only: Sequence[str]) -> list[str
         raise typer.BadParameter(f"there is no {', '.join(unknown)}; there are: {', '.join(known)}")
     if only:
         return [name for name in known if name in only]
-    return [scenario.name for scenario in scenarios if not scenario.is_baseline]
+    return [scenario.name for scenario in scenarios if not scenario.only_on_request]
 
 
 def checked_names(scenarios: Sequence[Scenario]) -> list[str]:
@@ -64,13 +64,13 @@ async def run(sizes: Sizes, scenarios: Sequence[Scenario], names: Sequence[str])
     async with AsyncExitStack() as exits:
         progress = exits.enter_context(_progress())
         task = progress.add_task("starting", total=total)
-        stack = await exits.enter_async_context(fresh_deployment())
+        deployment = await exits.enter_async_context(fresh_deployment())
         echo = Echo()
         exits.callback(echo.stop)
         echo.await_ready()
-        store = await _steady(stack.redis.url)
-        async with Crew(LOAD_PROCESSES) as crew:
-            world = World(stack, crew, echo, sizes)
+        store = await _steady(deployment.redis.url)
+        async with LoadPool(LOAD_PROCESSES) as pool:
+            testbed = Testbed(deployment, pool, echo, sizes)
             done = -1
 
             def on_step(name: str) -> None:
@@ -78,7 +78,7 @@ async def run(sizes: Sizes, scenarios: Sequence[Scenario], names: Sequence[str])
                 done += 1
                 progress.update(task, completed=done, description=name)
 
-            outcomes = await Rounds(world, scenarios, on_step).run(names, sizes.rounds, sizes.single_rounds)
+            outcomes = await Rounds(testbed, scenarios, on_step).run(names, sizes.rounds, sizes.single_rounds)
     found = figures.computed(outcomes, sizes.participants)
     return report.report_of(outcomes, found, report.this_machine(store), is_quick=sizes.is_quick)
 

@@ -14,7 +14,7 @@ from rich.console import Console
 from rich.table import Table
 
 from bench import samples
-from bench.crew import BUSY, Measurement, percentiles_ms
+from bench.load_pool import BUSY, Measurement, percentiles_ms
 from bench.rounds import Outcome
 from bench.thresholds import Threshold, Verdict, verdicts
 from synckairos.domain import timing
@@ -148,6 +148,10 @@ def show(report: Report, console: Console | None = None) -> None:
     console.print(_scenarios(report))
     if report.figures:
         console.print(_figures(report))
+    for name, one in report.scenarios.items():
+        if one.extra:
+            told = ", ".join(f"{key} {value:,.2f}" for key, value in one.extra.items())
+            console.print(f"{name}: {told}", highlight=False)
     busy = [name for name, one in report.scenarios.items() if one.load > BUSY]
     if busy:
         console.print(f"[yellow]the load may have been the bottleneck of: {', '.join(busy)}[/]")

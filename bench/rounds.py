@@ -4,9 +4,9 @@ import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from bench.crew import Measurement
+from bench.load_pool import Measurement
 from bench.scenarios.base import Scenario
-from bench.world import World
+from bench.testbed import Testbed
 
 
 @dataclass(slots=True)
@@ -28,8 +28,8 @@ class Outcome:
 class Rounds:
     """Measures scenarios and what they are compared with."""
 
-    def __init__(self, world: World, catalogue: Sequence[Scenario], on_step: Callable[[str], None]) -> None:
-        self._world = world
+    def __init__(self, testbed: Testbed, catalogue: Sequence[Scenario], on_step: Callable[[str], None]) -> None:
+        self._testbed = testbed
         self._catalogue = {scenario.name: scenario for scenario in catalogue}
         self._on_step = on_step
         self._prepared: set[str] = set()
@@ -46,7 +46,7 @@ class Rounds:
             for scenario in turns:
                 await self._round(scenario)
         for scenario in self._with_baselines(turns):
-            await scenario.finish(self._world)
+            await scenario.finish(self._testbed)
         for scenario in chosen:
             if not scenario.takes_turns:
                 for _ in range(single_rounds):
@@ -61,26 +61,26 @@ class Rounds:
     async def _fresh(self, name: str) -> Measurement:
         """Return a baseline's last measurement, made anew if it is not fresh."""
         age = time.monotonic() - self._measured_at.get(name, float("-inf"))
-        if age > self._world.sizes.fresh_s:
+        if age > self._testbed.sizes.fresh_s:
             scenario = self._catalogue[name]
             needed = [other for other in scenario.against if other not in self._measured_at]
             for other in needed:
                 await self._fresh(other)
             await self._measure(scenario, {})
-        return self._world.latest[name]
+        return self._testbed.latest[name]
 
     async def _measure(self, scenario: Scenario, baselines: dict[str, Measurement]) -> None:
         await self._prepare(scenario)
-        measured = await scenario.measure(self._world)
+        measured = await scenario.measure(self._testbed)
         self._measured_at[scenario.name] = time.monotonic()
-        self._world.latest[scenario.name] = measured
+        self._testbed.latest[scenario.name] = measured
         outcome = self.outcomes.setdefault(scenario.name, Outcome(scenario))
         outcome.rounds.append(Round(measured, baselines))
 
     async def _prepare(self, scenario: Scenario) -> None:
         if scenario.name not in self._prepared:
             self._prepared.add(scenario.name)
-            await scenario.prepare(self._world)
+            await scenario.prepare(self._testbed)
 
     def _with_baselines(self, scenarios: Iterable[Scenario]) -> list[Scenario]:
         """Return the scenarios and all they are compared with, what is needed first before what needs it."""

@@ -24,6 +24,7 @@ from synckairos.domain.timing import Lifetimes
 BANK_MS: Final = 7 * DAY_MS
 """Longer than any run: nothing expires that shall not."""
 CALLER: Final = Caller(Author("bench"))
+PEER: Final = "ipv4:127.0.0.1:50000"
 EVENT_WINDOW: Final = 16
 AT_ONCE: Final = 500
 """Sessions written together."""
@@ -64,9 +65,16 @@ def life(spec: SessionSpec, now_us: int, switches: int) -> Iterator[tuple[Sessio
         yield before, event
 
 
-def commit(keys: SessionKeys, writer: CommitWriter, now_us: int, before: Session | None, event: Event) -> list[Command]:
+def commit(
+    keys: SessionKeys,
+    writer: CommitWriter,
+    now_us: int,
+    before: Session | None,
+    event: Event,
+    request_id: str = "",
+) -> list[Command]:
     """Return the commands of a commit."""
-    request = Request(peer="ipv4:127.0.0.1:50000")
+    request = Request(request_id=request_id, fingerprint=bytes(16) if request_id else b"", peer=PEER)
     reading, decision = Reading(before, now_us), Decision(None, [event])
     return writer.commit(keys, event.session.session_id, request, reading, decision).commands
 

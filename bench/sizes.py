@@ -32,6 +32,13 @@ class Sizes(NamedTuple):
     weighed: int
     """Sessions whose memory is measured."""
     starts: int
+    readers: int
+    """Of one session, one of whom stops reading."""
+    drained: int
+    """Events of a full outbox."""
+    stored: int
+    """Events of a trail that is paged through."""
+    recovered: int
     participants: tuple[int, ...]
 
 
@@ -54,6 +61,10 @@ FULL: Final = Sizes(
     large=100_000,
     weighed=2_000,
     starts=5,
+    readers=500,
+    drained=200_000,
+    stored=1_000_000,
+    recovered=10_000,
     participants=(2, 10, 100, 1_000),
 )
 QUICK: Final = FULL._replace(
@@ -74,6 +85,10 @@ QUICK: Final = FULL._replace(
     large=5_000,
     weighed=200,
     starts=1,
+    readers=20,
+    drained=2_000,
+    stored=10_000,
+    recovered=100,
     participants=(2, 100),
 )
 CHECK: Final = QUICK._replace(rounds=6, fresh_s=1.0)

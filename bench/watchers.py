@@ -3,34 +3,20 @@
 import select
 import time
 from collections import Counter
-from typing import Any, Final
+from typing import Any
 
-from bench.http2 import Connection, Kind, status_of
+from bench.http2 import Connection, Kind, MessageReader, status_of
 from bench.jobs import Opened, Result, WatchJob, orders, pack, read_order, write
-
-HEAD: Final = 5
-"""Bytes before a gRPC message: whether it is compressed, and its length."""
 
 
 class _Stream:
-    """How far a watcher is."""
+    """What a watcher has been sent."""
 
-    __slots__ = ("messages", "rest")
+    __slots__ = ("messages", "reader")
 
     def __init__(self) -> None:
         self.messages = 0
-        self.rest = b""
-
-    def feed(self, payload: bytes) -> int:
-        """Take bytes and return how many messages they complete."""
-        if not self.rest and len(payload) == HEAD + int.from_bytes(payload[1:HEAD]):
-            return 1
-        self.rest += payload
-        complete = 0
-        while len(self.rest) >= HEAD and len(self.rest) >= (size := HEAD + int.from_bytes(self.rest[1:HEAD])):
-            self.rest = self.rest[size:]
-            complete += 1
-        return complete
+        self.reader = MessageReader()
 
 
 class Watchers:
@@ -97,7 +83,7 @@ class Watchers:
                     self._errors[f"stream ended: {text}"] += 1
                     continue
                 stream = self._streams[connection, number]
-                for _ in range(stream.feed(payload)):
+                for _ in stream.reader.complete(payload):
                     self._note(stream, now)
             connection.flush()
 

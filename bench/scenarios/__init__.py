@@ -6,6 +6,7 @@ from bench.scenarios.calls import unary
 from bench.scenarios.commands import over_streams
 from bench.scenarios.stores import sized, stores
 from bench.scenarios.streams import streams
+from bench.scenarios.trail import trail
 from bench.sizes import Sizes
 
 
@@ -16,6 +17,7 @@ def catalogue(sizes: Sizes) -> list[Scenario]:
         *unary(sizes.participants),
         *over_streams(),
         *sized(sizes.large),
-        *streams(sizes.watchers, sizes.many_watchers, sizes.fan_outs),
+        *streams(sizes),
         *stores(),
+        *trail(),
     ]

@@ -5,9 +5,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import ClassVar, Final
 
-from bench.crew import Measurement
 from bench.jobs import CallsJob, Lane
-from bench.world import SERVICE, World
+from bench.load_pool import Measurement
+from bench.testbed import SERVICE, Testbed
 from synckairos.v1 import session_service_pb2 as pb
 from testing.harness.server_process import ServerProcess
 
@@ -28,22 +28,22 @@ class Scenario(ABC):
     """What is measured right before every round, to be compared with."""
     size: int = 0
     """What the name of a curve counts: participants, watchers, live sessions."""
-    is_baseline: bool = False
-    """Measured only where something is compared with it."""
+    only_on_request: bool = False
+    """Measured only if named, or where something is compared with it."""
     takes_turns: ClassVar[bool] = True
     """Whether its rounds are mixed with those of the others."""
 
     @abstractmethod
-    async def measure(self, world: World) -> Measurement:
+    async def measure(self, testbed: Testbed) -> Measurement:
         """Measure one round."""
 
-    async def prepare(self, world: World) -> None:
+    async def prepare(self, testbed: Testbed) -> None:
         """Make ready what all rounds need; nothing, unless a scenario says otherwise."""
-        del world
+        del testbed
 
-    async def finish(self, world: World) -> None:
+    async def finish(self, testbed: Testbed) -> None:
         """Take away what no later scenario needs; nothing, unless a scenario says otherwise."""
-        del world
+        del testbed
 
 
 @dataclass
@@ -56,30 +56,30 @@ class Calls(Scenario):
     request_ids: bool = False
 
     @abstractmethod
-    async def lanes(self, world: World) -> list[Lane]:
+    async def lanes(self, testbed: Testbed) -> list[Lane]:
         """Return what each caller calls."""
 
-    def servers(self, world: World) -> Sequence[ServerProcess]:
+    def servers(self, testbed: Testbed) -> Sequence[ServerProcess]:
         """Return whom they call."""
-        return [world.server()]
+        return [testbed.server()]
 
-    def rate(self, world: World) -> float:
+    def rate(self, testbed: Testbed) -> float:
         """Return calls a second of an open loop; 0: as fast as they are answered."""
-        del world
+        del testbed
         return 0.0
 
-    async def prepare(self, world: World) -> None:
+    async def prepare(self, testbed: Testbed) -> None:
         """Make the sessions."""
-        await self.lanes(world)
-        self.servers(world)
+        await self.lanes(testbed)
+        self.servers(testbed)
 
-    async def measure(self, world: World) -> Measurement:
+    async def measure(self, testbed: Testbed) -> Measurement:
         """Call, and look at a reply to every kind of call."""
-        servers = self.servers(world)
+        servers = self.servers(testbed)
         addresses = [server.address for server in servers]
-        jobs = self.jobs(world, addresses, await self.lanes(world), self.rate(world))
-        await world.empty_outbox()
-        measured = await world.crew.measure(jobs, world.pids(servers))
+        jobs = self.jobs(testbed, addresses, await self.lanes(testbed), self.rate(testbed))
+        await testbed.empty_outbox()
+        measured = await testbed.pool.measure(jobs, testbed.pids(servers))
         if not measured.calls:
             measured.errors["no call was answered in time"] += 1
         for place, reply in measured.replies.items():
@@ -87,17 +87,17 @@ class Calls(Scenario):
                 measured.errors["a reply without a session"] += 1
         return measured
 
-    def jobs(self, world: World, addresses: list[str], lanes: list[Lane], rate: float) -> list[CallsJob]:
+    def jobs(self, testbed: Testbed, addresses: list[str], lanes: list[Lane], rate: float) -> list[CallsJob]:
         """Share the callers out to the load processes."""
-        processes = min(self.processes, len(lanes), world.crew.size)
+        processes = min(self.processes, len(lanes), testbed.pool.size)
         return [
             CallsJob(
                 addresses=addresses,
                 connections=CONNECTIONS,
                 paths=list(self.paths),
                 lanes=lanes[place::processes],
-                warm_s=world.sizes.warm_s,
-                run_s=world.sizes.run_s,
+                warm_s=testbed.sizes.warm_s,
+                run_s=testbed.sizes.run_s,
                 rate=rate / processes,
                 phase_s=place / rate if rate else 0.0,
                 request_ids=self.request_ids,

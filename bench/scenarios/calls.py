@@ -1,24 +1,31 @@
 """Unary calls: one kind at a time, mixed, contended, over two servers, at a fixed rate, beside the worker."""
 
+import asyncio
 import time
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import ClassVar, Final
 from uuid import uuid4
 
-from bench.crew import Measurement
+from redis.asyncio import Redis
+
 from bench.jobs import Lane
+from bench.load_pool import Measurement
 from bench.scenarios.base import Calls
 from bench.scenarios.baselines import QUARTER
-from bench.world import SERVICE, World
+from bench.testbed import SERVICE, Testbed
+from synckairos.adapters.redis.keys import PARTITIONS
 from synckairos.v1 import session_service_pb2 as pb
 from testing.harness.client import two_players
-from testing.harness.deployment import eventually
+from testing.harness.deployment import Deployment, eventually
 from testing.harness.server_process import ServerProcess
 
 SWITCH: Final = SERVICE + "SwitchCycle"
 GET: Final = SERVICE + "GetSession"
 DRAIN_S: Final = 60.0
+LOOK_S: Final = 0.25
+"""Between two looks at the outbox, which take CPU time from what is measured."""
 CYCLE: Final = 20
 """Calls of a mixed cycle: 16 to read, 3 to switch, 1 of a session's other verbs."""
 
@@ -35,9 +42,9 @@ class Gets(Calls):
 
     paths: tuple[str, ...] = (GET,)
 
-    async def lanes(self, world: World) -> list[Lane]:
+    async def lanes(self, testbed: Testbed) -> list[Lane]:
         """Every caller reads its own sessions in turn."""
-        ids = await world.sessions(world.sizes.sessions)
+        ids = await testbed.sessions(testbed.sizes.sessions)
         calls = [(0, pb.GetSessionRequest(session_id=session_id).SerializeToString()) for session_id in ids]
         return [calls[place :: self.callers] for place in range(self.callers)]
 
@@ -48,9 +55,9 @@ class Creates(Calls):
 
     paths: tuple[str, ...] = (SERVICE + "CreateSession",)
 
-    async def lanes(self, world: World) -> list[Lane]:
+    async def lanes(self, testbed: Testbed) -> list[Lane]:
         """Every caller asks for the same game."""
-        del world
+        del testbed
         request = two_players(increment_ms=1_000)
         request.session_id = ""
         return [[(0, request.SerializeToString())] for _ in range(self.callers)]
@@ -65,14 +72,14 @@ class Switches(Calls):
     share: float = 0.0
     """Of the maximum rate, for an open loop."""
 
-    async def lanes(self, world: World) -> list[Lane]:
+    async def lanes(self, testbed: Testbed) -> list[Lane]:
         """Every caller switches its own sessions in turn."""
-        count = world.sizes.sessions if self.size <= 10 else 64
-        return switches(await world.sessions(count, self.size), self.callers)
+        count = testbed.sizes.sessions if self.size <= 10 else 64
+        return switches(await testbed.sessions(count, self.size), self.callers)
 
-    def rate(self, world: World) -> float:
+    def rate(self, testbed: Testbed) -> float:
         """Return a share of the rate that switches have just reached."""
-        return self.share * world.latest["switch"].rate if self.share else 0.0
+        return self.share * testbed.latest["switch"].rate if self.share else 0.0
 
 
 @dataclass
@@ -83,23 +90,23 @@ class Contended(Calls):
     callers: int = 64
     server_count: int = 1
 
-    async def lanes(self, world: World) -> list[Lane]:
+    async def lanes(self, testbed: Testbed) -> list[Lane]:
         """Every caller switches the same session."""
-        (session_id,) = await world.sessions(1)
+        (session_id,) = await testbed.sessions(1)
         return switches([session_id], 1) * self.callers
 
-    def servers(self, world: World) -> Sequence[ServerProcess]:
+    def servers(self, testbed: Testbed) -> Sequence[ServerProcess]:
         """Return as many servers as asked for."""
-        return [world.server(place) for place in range(self.server_count)]
+        return [testbed.server(place) for place in range(self.server_count)]
 
 
 @dataclass
 class Pair(Switches):
     """Switching sessions over two servers."""
 
-    def servers(self, world: World) -> Sequence[ServerProcess]:
+    def servers(self, testbed: Testbed) -> Sequence[ServerProcess]:
         """Return both."""
-        return [world.server(0), world.server(1)]
+        return [testbed.server(0), testbed.server(1)]
 
 
 LIFE: Final = ("Create", "Start", "Pause", "Resume", "Complete", "Delete")
@@ -113,10 +120,10 @@ class Mixed(Calls):
     most_a_second: int = 20_000
     """Calls that are prepared: more than can be made, for none of them may be made twice."""
 
-    async def lanes(self, world: World) -> list[Lane]:
+    async def lanes(self, testbed: Testbed) -> list[Lane]:
         """Every caller reads and switches its own sessions, and leads sessions of its own through their lives."""
-        ids = await world.sessions(world.sizes.sessions)
-        cycles = int(self.most_a_second * (world.sizes.warm_s + world.sizes.run_s) / self.callers / CYCLE) + 1
+        ids = await testbed.sessions(testbed.sizes.sessions)
+        cycles = int(self.most_a_second * (testbed.sizes.warm_s + testbed.sizes.run_s) / self.callers / CYCLE) + 1
         return [_mixed(ids[place :: self.callers], cycles) for place in range(self.callers)]
 
 
@@ -146,19 +153,22 @@ class Drained(Switches):
 
     takes_turns: ClassVar[bool] = False
 
-    async def measure(self, world: World) -> Measurement:
-        """Start a worker, let it come to its work, and measure with it; then see how long it is behind."""
-        worker = world.stack.start_worker(log_level="info")
+    async def measure(self, testbed: Testbed) -> Measurement:
+        """Measure beside a worker that is up to date, then see how far behind it is."""
+        deployment = testbed.deployment
+        worker = deployment.start_worker(log_level="info")
         try:
-            await eventually(world.stack.is_drained, DRAIN_S, "the outbox is empty before the measurement")
-            rows_before = await _rows(world)
-            measured = await super().measure(world)
-            left, ended = await world.stack.outbox_length(), time.monotonic()
-            await eventually(world.stack.is_drained, DRAIN_S, "the outbox is empty after the measurement")
+            await eventually(deployment.is_drained, DRAIN_S, "the outbox is empty before the measurement")
+            rows_before = await testbed.stored_events()
+            async with _longest_outbox(deployment) as longest:
+                measured = await super().measure(testbed)
+            left, ended = await deployment.outbox_length(), time.monotonic()
+            await eventually(deployment.is_drained, DRAIN_S, "the outbox is empty after the measurement")
             measured.extra = {
+                "outbox_longest": max(*longest, left),
                 "outbox_left": left,
                 "behind_s": time.monotonic() - ended,
-                "rows": await _rows(world) - rows_before,
+                "rows": await testbed.stored_events() - rows_before,
             }
         finally:
             worker.stop()
@@ -166,9 +176,57 @@ class Drained(Switches):
         return measured
 
 
-async def _rows(world: World) -> int:
-    (row,) = await world.stack.query("SELECT count(*) AS rows FROM sync_events")
-    return int(row["rows"])
+@asynccontextmanager
+async def _longest_outbox(deployment: Deployment) -> AsyncIterator[list[int]]:
+    """Look at the outbox now and then while the body runs; yield a list that takes its lengths."""
+    lengths = [0]
+
+    async def look() -> None:
+        while True:
+            lengths.append(await deployment.outbox_length())
+            await asyncio.sleep(LOOK_S)
+
+    looking = asyncio.create_task(look())
+    try:
+        yield lengths
+    finally:
+        looking.cancel()
+
+
+@dataclass
+class Outage(Switches):
+    """Switching while PostgreSQL is stopped and a worker waits for it."""
+
+    takes_turns: ClassVar[bool] = False
+    only_on_request: bool = True
+
+    async def measure(self, testbed: Testbed) -> Measurement:
+        """Stop PostgreSQL, measure, and see how soon everything is written once it is back."""
+        deployment, server = testbed.deployment, testbed.server()
+        worker = deployment.start_worker(log_level="info")
+        try:
+            await eventually(deployment.is_drained, DRAIN_S, "the outbox is empty before the measurement")
+            await asyncio.to_thread(deployment.postgres.stop)
+            try:
+                measured = await super().measure(testbed)
+                health, queued = await asyncio.to_thread(server.health), await _queued(deployment)
+            finally:
+                await asyncio.to_thread(deployment.postgres.start)
+            drained_s = await eventually(deployment.is_drained, 3 * DRAIN_S, "the outbox is empty after the outage")
+        finally:
+            worker.kill()
+        measured.errors["health is not SERVING"] += health != "SERVING"
+        measured.errors["more messages than partitions"] += queued > PARTITIONS
+        measured.errors = +measured.errors
+        measured.extra = {"queued": queued, "drained_s": drained_s}
+        return measured
+
+
+async def _queued(deployment: Deployment) -> int:
+    """Return how many messages wait in Dramatiq, delayed ones included."""
+    async with Redis.from_url(deployment.broker_url) as broker:
+        bodies = [key async for key in broker.scan_iter("dramatiq:*.msgs")]
+        return sum([await broker.hlen(key) for key in bodies if b".XQ." not in key])
 
 
 def unary(participants: Sequence[int]) -> list[Calls]:
@@ -179,6 +237,7 @@ def unary(participants: Sequence[int]) -> list[Calls]:
         Switches("switch", "SwitchCycle on 1 000 sessions", ("echo", "bare")),
         Switches("switch_ids", "the same, each call with a request_id", ("switch",), request_ids=True),
         Switches("switch_1", "SwitchCycle, one caller", ("echo_1", "bare_1"), callers=1),
+        Outage("switch_outage", "SwitchCycle, PostgreSQL stopped", ("switch",)),
         Drained("switch_drained", "SwitchCycle, a worker beside it", ("switch",)),
         Contended("contended", "64 callers on one session", ("switch",)),
         Contended("contended_pair", "64 callers on one session, two servers", ("contended",), server_count=2),

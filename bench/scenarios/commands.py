@@ -3,10 +3,10 @@
 from dataclasses import dataclass
 from typing import Final
 
-from bench.crew import Measurement
 from bench.jobs import StreamJob
+from bench.load_pool import Measurement
 from bench.scenarios.base import PROCESSES, Scenario
-from bench.world import SERVICE, World
+from bench.testbed import SERVICE, Testbed
 from synckairos.v1 import session_service_pb2 as pb
 
 IN_FLIGHT: Final = 64
@@ -16,28 +16,28 @@ IN_FLIGHT: Final = 64
 class Commands(Scenario):
     """Switching 1 000 sessions over one stream a load process."""
 
-    async def measure(self, world: World) -> Measurement:
+    async def measure(self, testbed: Testbed) -> Measurement:
         """Send and take."""
         commands = [
             pb.ExecuteCommandsRequest(command_id=str(place), switch_cycle=pb.SwitchCycleRequest(session_id=session_id))
-            for place, session_id in enumerate(await world.sessions(world.sizes.sessions))
+            for place, session_id in enumerate(await testbed.sessions(testbed.sizes.sessions))
         ]
         messages = [command.SerializeToString() for command in commands]
-        server = world.server()
-        await world.empty_outbox()
+        server = testbed.server()
+        await testbed.empty_outbox()
         jobs = [
             StreamJob(
                 addresses=[server.address],
                 path=SERVICE + "ExecuteCommands",
                 lanes=[messages[place::PROCESSES]],
                 in_flight=IN_FLIGHT,
-                warm_s=world.sizes.warm_s,
-                run_s=world.sizes.run_s,
+                warm_s=testbed.sizes.warm_s,
+                run_s=testbed.sizes.run_s,
                 failure_field=pb.ExecuteCommandsResponse.STATUS_FIELD_NUMBER,
             )
             for place in range(PROCESSES)
         ]
-        return await world.crew.measure(jobs, world.pids([server]))
+        return await testbed.pool.measure(jobs, testbed.pids([server]))
 
 
 def over_streams() -> list[Scenario]:

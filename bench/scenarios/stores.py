@@ -10,12 +10,12 @@ from typing import Any, ClassVar, Final
 from google.protobuf.field_mask_pb2 import FieldMask
 from redis.asyncio import Redis
 
-from bench.crew import Measurement
 from bench.jobs import CallsJob, Lane
+from bench.load_pool import Measurement
 from bench.scenarios.base import CALLERS, Calls, Scenario
 from bench.scenarios.calls import SWITCH, switches
 from bench.seeding import EVENT_WINDOW, Seed, seed
-from bench.world import SERVICE, World
+from bench.testbed import SERVICE, Testbed
 from synckairos.adapters.redis import codec
 from synckairos.adapters.redis.keys import Keys
 from synckairos.devstack import RedisServer
@@ -37,9 +37,9 @@ class _Load(Calls):
     paths: tuple[str, ...] = (SWITCH,)
     ids: tuple[str, ...] = ()
 
-    async def lanes(self, world: World) -> list[Lane]:
+    async def lanes(self, testbed: Testbed) -> list[Lane]:
         """Every caller switches its own sessions in turn."""
-        del world
+        del testbed
         return switches(self.ids, self.callers)
 
 
@@ -49,29 +49,29 @@ class Expiry(Scenario):
 
     takes_turns: ClassVar[bool] = False
 
-    async def measure(self, world: World) -> Measurement:
+    async def measure(self, testbed: Testbed) -> Measurement:
         """Let sessions expire beside the load, then read from the store when that was noticed, and how often."""
-        sizes, prefix = world.sizes, self.name
+        sizes, prefix = testbed.sizes, self.name
         dying = int(sizes.expiring_s * EXPIRING_A_SECOND)
-        with world.own_server(prefix) as server:
-            ids = await seed(world.redis_url, prefix, Seed(sizes.running - min(dying, sizes.running // 2)))
+        with testbed.own_server(prefix) as server:
+            ids = await seed(testbed.redis_url, prefix, Seed(sizes.running - min(dying, sizes.running // 2)))
             first_s = time.time() + 1.0 + dying / PREPARED_A_SECOND
-            ending, wrong = await _ending(world, prefix, server, dying, first_s)
+            ending, wrong = await _ending(testbed, prefix, server, dying, first_s)
             load = _Load("", "", ids=tuple(ids))
-            jobs = load.jobs(world, [server.address], await load.lanes(world), HALF * world.latest["switch"].rate)
+            jobs = load.jobs(testbed, [server.address], await load.lanes(testbed), HALF * testbed.latest["switch"].rate)
             for job in jobs:
                 job.run_s = sizes.expiring_s
             await asyncio.sleep(first_s - time.time() - sizes.warm_s)
-            measured = await world.crew.measure(jobs, world.pids([server]))
+            measured = await testbed.pool.measure(jobs, testbed.pids([server]))
             await asyncio.sleep(sizes.settle_s)
-            measured.latencies, also_wrong = await lateness(world.redis_url, prefix, ending)
+            measured.latencies, also_wrong = await lateness(testbed.redis_url, prefix, ending)
         measured.errors.update(wrong + also_wrong)
-        await world.forget(prefix)
+        await testbed.forget(prefix)
         return measured
 
 
 async def _ending(
-    world: World, prefix: str, server: ServerProcess, count: int, first_s: float
+    testbed: Testbed, prefix: str, server: ServerProcess, count: int, first_s: float
 ) -> tuple[list[str], Counter[str]]:
     """Return sessions that expire one after another from `first_s` (seconds since 1970) on, and what went wrong.
 
@@ -81,7 +81,7 @@ async def _ending(
     def bank_ms(place: int) -> int:
         return max(1_000, int((first_s + place / EXPIRING_A_SECOND - time.time()) * 1_000))
 
-    ids = await seed(world.redis_url, prefix, Seed(count, bank_ms=bank_ms))
+    ids = await seed(testbed.redis_url, prefix, Seed(count, bank_ms=bank_ms))
     requests = [
         pb.UpdateSessionRequest(session_id=one, labels={"run": "bench"}, update_mask=FieldMask(paths=["labels"]))
         for one in ids
@@ -95,7 +95,7 @@ async def _ending(
         run_s=max(1.0, first_s - time.time()),
         is_once=True,
     )
-    wrong = await world.crew.carry_out([job])
+    wrong = await testbed.pool.carry_out([job])
     if time.time() > first_s:
         wrong["not ready when the first one expired"] += 1
     return ids, wrong
@@ -125,20 +125,20 @@ class Sized(_Load):
 
     server_place: int = -1
 
-    async def prepare(self, world: World) -> None:
+    async def prepare(self, testbed: Testbed) -> None:
         """Fill a part of the store and start a server on it."""
-        self.ids = tuple(await seed(world.redis_url, self.name, Seed(self.size)))
-        self.server_place = len(world.stack.servers)
-        world.stack.start_server(redis_prefix=self.name)
+        self.ids = tuple(await seed(testbed.redis_url, self.name, Seed(self.size)))
+        self.server_place = len(testbed.deployment.servers)
+        testbed.deployment.start_server(redis_prefix=self.name)
 
-    async def finish(self, world: World) -> None:
+    async def finish(self, testbed: Testbed) -> None:
         """Stop the server and empty its part of the store."""
-        self.servers(world)[0].stop()
-        await world.forget(self.name)
+        self.servers(testbed)[0].stop()
+        await testbed.forget(self.name)
 
-    def servers(self, world: World) -> Sequence[ServerProcess]:
+    def servers(self, testbed: Testbed) -> Sequence[ServerProcess]:
         """Return the server of this size."""
-        return [world.stack.servers[self.server_place]]
+        return [testbed.deployment.servers[self.server_place]]
 
 
 @dataclass
@@ -147,18 +147,18 @@ class Weight(Scenario):
 
     takes_turns: ClassVar[bool] = False
 
-    async def measure(self, world: World) -> Measurement:
+    async def measure(self, testbed: Testbed) -> Measurement:
         """Write sessions without and with their events and look at the memory used."""
-        count = world.sizes.weighed
-        plain = await self._grown(world, Seed(count, switches=lambda _: 1, has_events=False))
-        full = await self._grown(world, Seed(count, switches=_past_the_window))
+        count = testbed.sizes.weighed
+        plain = await self._grown(testbed, Seed(count, switches=lambda _: 1, has_events=False))
+        full = await self._grown(testbed, Seed(count, switches=_past_the_window))
         return Measurement(
             extra={"bytes_per_session": plain / count, "bytes_per_event": (full - plain) / count / EVENT_WINDOW}
         )
 
-    async def _grown(self, world: World, sessions: Seed) -> int:
+    async def _grown(self, testbed: Testbed, sessions: Seed) -> int:
         """Return by how much they let a Redis grow that nobody else uses, and that writes no log."""
-        directory = world.stack.directory / self.name
+        directory = testbed.deployment.directory / self.name
         with RedisServer(directory, extra_args=("--appendonly", "no")) as server:
             async with Redis.from_url(server.url) as redis:
                 before = await _used(redis)
@@ -182,21 +182,21 @@ class Start(Scenario):
 
     takes_turns: ClassVar[bool] = False
 
-    async def measure(self, world: World) -> Measurement:
+    async def measure(self, testbed: Testbed) -> Measurement:
         """Start servers, one after another."""
         latencies = []
-        for _ in range(world.sizes.starts):
+        for _ in range(testbed.sizes.starts):
             began = time.monotonic()
-            with world.own_server(self.name):
+            with testbed.own_server(self.name):
                 latencies.append(time.monotonic() - began)
-        await world.forget(self.name)
+        await testbed.forget(self.name)
         return Measurement(calls=len(latencies), seconds=sum(latencies), latencies=latencies)
 
 
 def sized(large: int) -> list[Scenario]:
     """Return the scenarios of a small and of a large store."""
     return [
-        Sized("size_small", "SwitchCycle, 1 000 live sessions", size=1_000, is_baseline=True),
+        Sized("size_small", "SwitchCycle, 1 000 live sessions", size=1_000, only_on_request=True),
         Sized("size_large", f"SwitchCycle, {large:,} live sessions", ("size_small",), size=large),
     ]
 

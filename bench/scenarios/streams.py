@@ -1,29 +1,40 @@
 """Watchers: one session told to many, many told of one each, all coming at once, and from server to server."""
 
 import asyncio
+import select
 import time
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass
 from typing import ClassVar, Final
 
+from google.protobuf.struct_pb2 import Struct
+
 from bench import usage
-from bench.crew import Measurement, Watch, arrivals
+from bench.http2 import DEFAULT_WINDOW, Connection, Kind
 from bench.jobs import CallsJob, Result, WatchJob
+from bench.load_pool import Measurement, Watch, arrivals
 from bench.scenarios.base import Scenario
 from bench.scenarios.calls import SWITCH
 from bench.seeding import Seed, seed
-from bench.world import SERVICE, World
+from bench.sizes import Sizes
+from bench.testbed import SERVICE, Testbed
 from synckairos.v1 import session_service_pb2 as pb
+from testing.harness.client import connect, running_session, two_players
 
 WATCH: Final = SERVICE + "WatchSession"
 WATCHING: Final = 2
 """Load processes that watch; the next one calls."""
 STREAMS: Final = 50
 """Of each connection."""
+FILLING: Final = 800
+"""Changes that only the stalled reader is sent: more than its window, its queue and what is in hand take."""
+QUIET_S: Final = 0.2
+"""Without another byte, before a stalled stream counts as read to where it stands."""
 
 
-async def watch(world: World, address: str, ids: Sequence[str], *, tick_ms: int = 0) -> Watch:
+async def watch(testbed: Testbed, address: str, ids: Sequence[str], *, tick_ms: int = 0) -> Watch:
     """Open a stream for every id (which may repeat), over a few connections of some load processes."""
     requests = [
         pb.WatchSessionRequest(session_id=session_id, tick_interval_ms=tick_ms).SerializeToString()
@@ -40,7 +51,7 @@ async def watch(world: World, address: str, ids: Sequence[str], *, tick_ms: int 
         )
         for place in range(processes)
     ]
-    return await world.crew.watch(jobs)
+    return await testbed.pool.watch(jobs)
 
 
 def switching(address: str, session_id: str, *, rate: float, changes: int) -> CallsJob:
@@ -58,8 +69,8 @@ def switching(address: str, session_id: str, *, rate: float, changes: int) -> Ca
     )
 
 
-def told(measured: Measurement, results: Sequence[Result], watchers: int) -> list[float]:
-    """Return how long after each call its last watcher was told, in seconds; what is missing becomes an error."""
+def heard(measured: Measurement, results: Sequence[Result], watchers: int) -> list[list[float]]:
+    """Return how long after each call its watchers were told, in seconds; what is missing becomes an error."""
     times = arrivals(results)
     measured.errors.update(_errors(results))
     missing = sum(watchers - len(one) for one in times) + watchers * max(0, len(measured.sent) - len(times))
@@ -67,7 +78,12 @@ def told(measured: Measurement, results: Sequence[Result], watchers: int) -> lis
         measured.errors["events that never arrived"] += missing
         return []
     last = times[len(times) - len(measured.sent) :]
-    return [one[-1] - sent for one, sent in zip(last, measured.sent, strict=True)]
+    return [[at - sent for at in one] for one, sent in zip(last, measured.sent, strict=True)]
+
+
+def told(measured: Measurement, results: Sequence[Result], watchers: int) -> list[float]:
+    """Return how long after each call its last watcher was told, in seconds."""
+    return [each[-1] for each in heard(measured, results, watchers)]
 
 
 @dataclass
@@ -78,14 +94,14 @@ class FanOut(Scenario):
     changes: int = 0
     rate: float = 10.0
 
-    async def measure(self, world: World) -> Measurement:
+    async def measure(self, testbed: Testbed) -> Measurement:
         """Open the streams, change the session at a fixed rate, wait for all to be told."""
-        (session_id,) = await seed(world.redis_url, self.name, Seed(1))
-        with world.own_server(self.name) as server:
-            watching = await watch(world, server.address, [session_id] * self.size)
+        (session_id,) = await seed(testbed.redis_url, self.name, Seed(1))
+        with testbed.own_server(self.name) as server:
+            watching = await watch(testbed, server.address, [session_id] * self.size)
             job = switching(server.address, session_id, rate=self.rate, changes=self.changes)
-            measured = await world.crew.without(WATCHING).measure([job], world.pids([server]))
-            await asyncio.sleep(world.sizes.settle_s)
+            measured = await testbed.pool.without(WATCHING).measure([job], testbed.pids([server]))
+            await asyncio.sleep(testbed.sizes.settle_s)
             results = await watching.stop()
         call = measured.latencies
         measured.latencies = told(measured, results, self.size)
@@ -94,7 +110,7 @@ class FanOut(Scenario):
             "us_per_event": measured.cpu_per_call("server") * 1e6,
             "call_p50_ms": sorted(call)[len(call) // 2] * 1_000 if call else 0.0,
         }
-        await world.forget(self.name)
+        await testbed.forget(self.name)
         return measured
 
 
@@ -105,14 +121,14 @@ class Propagation(Scenario):
     takes_turns: ClassVar[bool] = False
     rate: float = 50.0
 
-    async def measure(self, world: World) -> Measurement:
+    async def measure(self, testbed: Testbed) -> Measurement:
         """Watch at the second server what is changed at the first."""
-        first, second = world.server(0), world.server(1)
-        (session_id,) = await world.sessions(1)
-        watching = await watch(world, second.address, [session_id])
-        job = switching(first.address, session_id, rate=self.rate, changes=world.sizes.fan_outs * 4)
-        measured = await world.crew.without(1).measure([job], world.pids([first, second]))
-        await asyncio.sleep(world.sizes.settle_s)
+        first, second = testbed.server(0), testbed.server(1)
+        (session_id,) = await testbed.sessions(1)
+        watching = await watch(testbed, second.address, [session_id])
+        job = switching(first.address, session_id, rate=self.rate, changes=testbed.sizes.fan_outs * 4)
+        measured = await testbed.pool.without(1).measure([job], testbed.pids([first, second]))
+        await asyncio.sleep(testbed.sizes.settle_s)
         measured.latencies = told(measured, await watching.stop(), 1)
         return measured
 
@@ -135,15 +151,15 @@ class Ticking(Scenario):
 
     takes_turns: ClassVar[bool] = False
 
-    async def measure(self, world: World) -> Measurement:
+    async def measure(self, testbed: Testbed) -> Measurement:
         """Watch for a while and count."""
-        sizes = world.sizes
-        ids = await seed(world.redis_url, self.name, Seed(sizes.ticking))
-        with world.own_server(self.name) as server:
-            watching = await watch(world, server.address, ids, tick_ms=1_000)
-            cpu, seconds = await observed(world.pids([server]), sizes.ticking_s)
+        sizes = testbed.sizes
+        ids = await seed(testbed.redis_url, self.name, Seed(sizes.ticking))
+        with testbed.own_server(self.name) as server:
+            watching = await watch(testbed, server.address, ids, tick_ms=1_000)
+            cpu, seconds = await observed(testbed.pids([server]), sizes.ticking_s)
             results = await watching.stop()
-        await world.forget(self.name)
+        await testbed.forget(self.name)
         messages = sum(result.messages for result in results)
         errors = _errors(results)
         if messages < (sizes.ticking_s - 1) * sizes.ticking:
@@ -160,16 +176,16 @@ class Storm(Scenario):
     takes_turns: ClassVar[bool] = False
     per_session: int = 10
 
-    async def measure(self, world: World) -> Measurement:
+    async def measure(self, testbed: Testbed) -> Measurement:
         """Open all streams in one moment; weigh the server before and after."""
-        ids = await seed(world.redis_url, self.name, Seed(self.size // self.per_session))
-        with world.own_server(self.name) as server:
+        ids = await seed(testbed.redis_url, self.name, Seed(self.size // self.per_session))
+        with testbed.own_server(self.name) as server:
             before, cpu = usage.resident_bytes(server.pid), usage.cpu_s(server.pid)
-            watching = await watch(world, server.address, ids * self.per_session)
+            watching = await watch(testbed, server.address, ids * self.per_session)
             cpu = usage.cpu_s(server.pid) - cpu
             held = usage.resident_bytes(server.pid) - before
             results = await watching.stop()
-        await world.forget(self.name)
+        await testbed.forget(self.name)
         return Measurement(
             calls=len(watching.waits),
             seconds=max(watching.waits, default=0.0),
@@ -187,8 +203,69 @@ def _errors(results: Sequence[Result]) -> Counter[str]:
     return errors
 
 
-def streams(some: int, many: int, changes: int) -> list[Scenario]:
+@dataclass
+class Readers(Scenario):
+    """Readers of one session, told of changes of 1.5 KB; one of them takes nothing, if asked for."""
+
+    takes_turns: ClassVar[bool] = False
+    only_on_request: bool = True
+    is_one_stalled: bool = False
+    rate: float = 20.0
+    changes: int = 100
+
+    async def measure(self, testbed: Testbed) -> Measurement:
+        """Time every message to the others; the server puts up with the stalled reader for the whole round."""
+        others = self.size - self.is_one_stalled
+        with testbed.own_server(self.name, stream_stall_s="60") as server, ExitStack() as exits:
+            session_id = await _large_session(server.address)
+            stalled = Connection(server.address, DEFAULT_WINDOW)
+            exits.callback(stalled.close)
+            if self.is_one_stalled:
+                await _stall(stalled, server.address, session_id)
+            watching = await watch(testbed, server.address, [session_id] * others)
+            job = switching(server.address, session_id, rate=self.rate, changes=self.changes)
+            measured = await testbed.pool.without(WATCHING).measure([job], testbed.pids([server]))
+            await asyncio.sleep(testbed.sizes.settle_s)
+            memory = usage.resident_bytes(server.pid)
+            messages = heard(measured, await watching.stop(), others)
+            taken = _taken(stalled)
+        await testbed.forget(self.name)
+        measured.latencies = [seconds for each in messages for seconds in each]
+        measured.calls = len(measured.latencies)
+        if taken > DEFAULT_WINDOW:
+            measured.errors["the reader that should be stalled took more than its window"] += 1
+        measured.extra = {"server_mb": memory / 1e6, "taken_by_stalled_bytes": taken}
+        return measured
+
+
+async def _large_session(address: str) -> str:
+    """Start a session whose events are large enough to fill a window soon."""
+    metadata = Struct()
+    metadata["text"] = "x" * 1_000
+    async with connect(address) as stub:
+        return (await running_session(stub, two_players(bank_ms=86_400_000, metadata=metadata))).session_id
+
+
+async def _stall(connection: Connection, address: str, session_id: str) -> None:
+    """Open a stream that nobody reads, and fill it."""
+    connection.open(WATCH, pb.WatchSessionRequest(session_id=session_id).SerializeToString())
+    connection.flush()
+    async with connect(address) as stub:
+        for _ in range(FILLING):
+            await stub.SwitchCycle(pb.SwitchCycleRequest(session_id=session_id))
+
+
+def _taken(connection: Connection) -> int:
+    """Return how many bytes of messages have come, now that somebody looks."""
+    taken = 0
+    while select.select([connection], (), (), QUIET_S)[0]:
+        taken += sum(len(arrival.payload) for arrival in connection.receive() if arrival.kind is Kind.DATA)
+    return taken
+
+
+def streams(sizes: Sizes) -> list[Scenario]:
     """Return all of them."""
+    some, many, changes = sizes.watchers, sizes.many_watchers, sizes.fan_outs
     few = max(2, changes // 5)
     return [
         FanOut("fan_out", f"1 session, {some:,} watchers", size=some, changes=changes),
@@ -196,4 +273,8 @@ def streams(some: int, many: int, changes: int) -> list[Scenario]:
         Propagation("propagation", "changed at one server, watched at another", size=1),
         Ticking("ticking", "a watcher each, 1 s ticks"),
         Storm("storm", f"{many:,} watchers connecting at once", size=many),
+        Readers("readers", f"{sizes.readers:,} readers of one session, every message", size=sizes.readers),
+        Readers(
+            "readers_stalled", "the same, one of them stalled", ("readers",), size=sizes.readers, is_one_stalled=True
+        ),
     ]

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import msgspec
 
-from bench.report import Report
+from bench.report import Report, Summary
 
 ROOT = Path(__file__).parents[2]
 
@@ -43,25 +43,42 @@ def test_an_unknown_scenario_is_refused() -> None:
     assert "switch_paced" in done.stderr
 
 
-def test_readers_are_timed_beside_one_that_is_stalled() -> None:
-    """Whoever offers 64 KB is sent that and no more, while every message reaches the others."""
-    done = bench("--readers", "20", "--changes", "5", "--rounds", "1", module="bench.slow_reader")
+def test_readers_are_timed_beside_one_that_is_stalled(tmp_path: Path) -> None:
+    """The stalled reader offers 64 KB and is sent that and no more, while every message reaches the others."""
+    found = measured(tmp_path, "readers_stalled")
 
+    assert found["readers"].extra["taken_by_stalled_bytes"] == 0
+    assert found["readers_stalled"].extra["taken_by_stalled_bytes"] == 65_535
+    assert sum(found["readers_stalled"].histogram.values()) * 20 == sum(found["readers"].histogram.values()) * 19
+
+
+def test_the_trail_is_measured(tmp_path: Path) -> None:
+    """It is drained, read, away and recovered from, without an error."""
+    found = measured(tmp_path, "drain", "pages", "recovery", "switch_outage")
+
+    assert found.keys() == {"trail_writes", "drain", "pages", "recovery", "switch_outage", "echo", "bare", "switch"}
+    assert all(one.rate > 0 for one in found.values())
+    assert sum(found["pages"].histogram.values()) == 10
+    assert found["pages"].extra["first_p50_ms"] > 0
+
+
+def measured(directory: Path, *names: str) -> dict[str, Summary]:
+    """Measure one quick round of these scenarios; return what came of them and their baselines."""
+    only = [argument for name in names for argument in ("--only", name)]
+    done = bench("--quick", *only, "--rounds", "1", "--json", str(directory / "results.json"))
     assert done.returncode == 0, done.stdout + done.stderr
-    without, stalled, ratio = done.stdout.splitlines()
-    assert without.startswith("none stalled: 100 messages")
-    assert stalled.startswith("one stalled: 95 messages")
-    assert stalled.endswith("it took 65,535 bytes")
-    assert ratio.startswith("p99 of the others")
+    return msgspec.json.decode((directory / "results.json").read_bytes(), type=Report).scenarios
 
 
 def test_calls_are_measured_without_grpc() -> None:
-    """A row for every number of callers, and what the pieces take by themselves."""
+    """A row for every number of callers, and one for every step of a switch."""
     done = bench("--sessions", "40", "--seconds", "0.1", module="bench.core")
 
     assert done.returncode == 0, done.stdout + done.stderr
-    head, *rows, pieces = done.stdout.splitlines()
+    head, *lines = done.stdout.splitlines()
+    rows, steps = lines[:4], lines[4:]
     assert head.split() == ["callers", "GetSession", "SwitchCycle"]
     assert [row.split()[0] for row in rows] == ["1", "4", "16", "32"]
     assert all(float(figure) > 0 for row in rows for figure in row.split()[1::2][:2])
-    assert pieces.startswith("the pieces of a switch")
+    assert len(steps) == 7
+    assert steps[-1].startswith("the steps of a switch")

@@ -13,9 +13,9 @@ import pytest
 
 from bench import echo_server
 from bench.callers import Callers
-from bench.commands import Commands
 from bench.http2 import Connection, HeaderTable, Kind, status_of
 from bench.jobs import CallsJob, Result, StreamJob, unpack
+from bench.stream_callers import StreamCallers
 from testing.harness.server_process import free_port
 
 UNARY = "/bench.Echo/Unary"
@@ -61,7 +61,7 @@ def job(address: str, **more: Any) -> CallsJob:
     return CallsJob(addresses=[address], connections=2, paths=[UNARY], **given)
 
 
-def carried_out(worker: Callers | Commands) -> Result:
+def carried_out(worker: Callers | StreamCallers) -> Result:
     """Run a job to its end."""
     try:
         return worker.run(time.monotonic())
@@ -144,7 +144,7 @@ async def test_streams_answer_message_for_message(echo: str) -> None:
         addresses=[echo], path=STREAM, lanes=[[b"\x0a" + bytes(5_000)]], in_flight=32, warm_s=0.0, run_s=RUN_S
     )
 
-    result = await asyncio.to_thread(lambda: carried_out(Commands(given)))
+    result = await asyncio.to_thread(lambda: carried_out(StreamCallers(given)))
 
     assert result.errors == {}
     assert len(unpack(result.latencies)) > 32

@@ -11,7 +11,7 @@ import typer
 from rich.console import Console
 
 from bench import figures, thresholds
-from bench.crew import Measurement
+from bench.load_pool import Measurement
 from bench.main import checked_names, chosen_names
 from bench.pictures import draw
 from bench.report import Report, errors_of, report_of, show, summed_up
@@ -120,7 +120,16 @@ def test_every_figure_is_of_a_scenario_and_compares_what_is_measured_beside_it()
         baselines = {name: measured(10) for name in scenario.against}
         one = measured(10)
         one.extra = dict.fromkeys(
-            ("us_per_event", "bytes_per_watcher", "core", "bytes_per_session", "bytes_per_event"), 1
+            (
+                "us_per_event",
+                "bytes_per_watcher",
+                "core",
+                "bytes_per_session",
+                "bytes_per_event",
+                "first_p50_ms",
+                "outbox_longest",
+            ),
+            1,
         )
 
         assert figure.of(Round(one, baselines)) >= 0

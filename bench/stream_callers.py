@@ -5,10 +5,9 @@ import time
 from collections import Counter, deque
 from typing import Final
 
-from bench.http2 import Connection, Kind, status_of
+from bench.http2 import Connection, Kind, MessageReader, status_of
 from bench.jobs import Result, StreamJob, pack
 
-HEAD: Final = 5
 DRAIN_S: Final = 10.0
 
 
@@ -21,7 +20,7 @@ class _Stream:
         self.sent: deque[float] = deque()
         self._messages = messages
         self._place = 0
-        self._rest = b""
+        self.reader = MessageReader()
 
     def send(self, now: float) -> None:
         """Send the next message."""
@@ -29,17 +28,8 @@ class _Stream:
         self._place = (self._place + 1) % len(self._messages)
         self.sent.append(now)
 
-    def complete(self, payload: bytes) -> list[bytes]:
-        """Take bytes and return the messages they complete."""
-        self._rest += payload
-        messages = []
-        while len(self._rest) >= HEAD and len(self._rest) >= (end := HEAD + int.from_bytes(self._rest[1:HEAD])):
-            messages.append(self._rest[HEAD:end])
-            self._rest = self._rest[end:]
-        return messages
 
-
-class Commands:
+class StreamCallers:
     """Drives the streams of one job."""
 
     def __init__(self, job: StreamJob) -> None:
@@ -96,7 +86,7 @@ class Commands:
             now = time.monotonic()
             for arrival in arrivals:
                 if arrival.kind is Kind.DATA:
-                    for reply in stream.complete(arrival.payload):
+                    for reply in stream.reader.complete(arrival.payload):
                         self._answered(stream, reply, now)
                 else:
                     self._errors[f"stream ended: {status_of(arrival.payload)}"] += 1

@@ -95,7 +95,7 @@ class LoadProcess:
             await self._process.wait()
 
 
-class Crew:
+class LoadPool:
     """All load processes."""
 
     def __init__(self, size: int) -> None:
@@ -136,9 +136,9 @@ class Crew:
         opened = await asyncio.gather(*(process.hear(Opened) for process in processes))
         return Watch(processes, opened)
 
-    def without(self, count: int) -> "Crew":
+    def without(self, count: int) -> "LoadPool":
         """Return the crew without its first processes, which are busy."""
-        rest = Crew(0)
+        rest = LoadPool(0)
         rest._processes = self._processes[count:]
         return rest
 

@@ -11,7 +11,7 @@ from typing import Final
 
 import uvloop
 
-from bench.jobs import BareJob, Go, Ready, Result, orders, pack, read_order, write
+from bench.jobs import Go, Ready, Result, TransactionJob, orders, pack, read_order, write
 from bench.seeding import commit, life, new_writer, spec_of
 from synckairos.adapters.redis.connections import RedisConnections
 from synckairos.adapters.redis.keys import Keys
@@ -46,7 +46,7 @@ async def _switch(connections: RedisConnections, session: _Session) -> bool:
     return isinstance(results, list) and not any(isinstance(result, Exception) for result in results)
 
 
-async def _transactions(job: BareJob) -> Result:
+async def _transactions(job: TransactionJob) -> Result:
     connections = RedisConnections(job.redis_url, wait_s=5.0, exchange_timeout_s=5.0)
     keys, now_us = Keys(job.prefix), time.time_ns() // 1_000
     sessions = [_Session(keys, now_us) for _ in range(job.sessions)]
@@ -78,6 +78,6 @@ async def _transactions(job: BareJob) -> Result:
     return Result(calls=counted, latencies=pack(latencies), errors=errors, cpu_s=cpu)
 
 
-def carry_out_bare(job: BareJob) -> None:
+def carry_out_transactions(job: TransactionJob) -> None:
     """Carry out the job and report."""
     write(uvloop.run(_transactions(job)))

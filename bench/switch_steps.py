@@ -1,12 +1,9 @@
-"""Where the microseconds of a call go, piece by piece, without a network: what a profiler blurs.
+"""The steps of a switch, each timed by itself without a network; `python -m bench.core` prints them.
 
-    python -m bench.pieces
-
-Each piece is repeated, the best of several rounds in CPU time is shown. What is left of a call (`python -m bench` has
-the whole) is gRPC, the event loop and the way to Redis.
+Each step is repeated, and the best of several rounds counts, in CPU time. The rest of a call (`python -m bench` has the
+whole) is gRPC, the event loop and the way to Redis.
 """
 
-import sys
 import time
 from collections.abc import Callable
 from typing import Any, Final
@@ -30,19 +27,19 @@ REPEATS: Final = 2_000
 ROUNDS: Final = 7
 
 
-def best_us(piece: Callable[[], object]) -> float:
-    """Return the CPU time of a piece, in microseconds."""
+def best_us(step: Callable[[], object]) -> float:
+    """Return the CPU time of a step, in microseconds."""
     best = float("inf")
     for _ in range(ROUNDS):
         started = time.process_time()
         for _ in range(REPEATS):
-            piece()
+            step()
         best = min(best, time.process_time() - started)
     return best / REPEATS * 1e6
 
 
-def pieces() -> dict[str, Callable[[], object]]:
-    """Return the pieces of a switch of two participants, in the order they come."""
+def switch_steps() -> dict[str, Callable[[], object]]:
+    """Return the steps of a switch of two participants, in their order."""
     now_us = time.time_ns() // 1_000
     *_, (before, event) = life(spec_of(2), now_us, switches=3)
     assert before is not None  # noqa: S101 - it has been created
@@ -72,17 +69,3 @@ def pieces() -> dict[str, Callable[[], object]]:
         "pack the commands": lambda: b"".join([pack_command(command) for command in commands]),
         "fill and serialise the reply": reply,
     }
-
-
-def main() -> None:
-    """Print what each piece takes."""
-    total = 0.0
-    for name, piece in pieces().items():
-        took = best_us(piece)
-        total += took
-        sys.stdout.write(f"{name:<30} {took:6.1f} us\n")
-    sys.stdout.write(f"{'together':<30} {total:6.1f} us\n")
-
-
-if __name__ == "__main__":
-    main()

@@ -8,7 +8,7 @@ from typing import Final
 
 from redis.asyncio import Redis
 
-from bench.crew import Crew, Measurement
+from bench.load_pool import LoadPool, Measurement
 from bench.seeding import Seed, seed
 from bench.sizes import Sizes
 from synckairos.adapters.redis.keys import PARTITIONS, Keys
@@ -50,12 +50,12 @@ class Echo:
             self._process.wait()
 
 
-class World:
+class Testbed:
     """The deployment and everything that drives it."""
 
-    def __init__(self, stack: Deployment, crew: Crew, echo: Echo, sizes: Sizes) -> None:
-        self.stack = stack
-        self.crew = crew
+    def __init__(self, deployment: Deployment, pool: LoadPool, echo: Echo, sizes: Sizes) -> None:
+        self.deployment = deployment
+        self.pool = pool
         self.echo = echo
         self.sizes = sizes
         self.latest: dict[str, Measurement] = {}
@@ -66,12 +66,12 @@ class World:
     @property
     def redis_url(self) -> str:
         """The store of all servers, each scenario under a prefix of its own where it needs one."""
-        return self.stack.redis.url
+        return self.deployment.redis.url
 
     def server(self, place: int = 0) -> ServerProcess:
         """Return the first, the second, … server of the common store, started when first asked for."""
         while len(self._servers) <= place:
-            self._servers.append(self.stack.start_server())
+            self._servers.append(self.deployment.start_server())
         return self._servers[place]
 
     async def sessions(self, count: int, participants: int = 2) -> list[str]:
@@ -83,12 +83,17 @@ class World:
 
     def pids(self, servers: Sequence[ServerProcess]) -> Mapping[str, Sequence[int]]:
         """Return whose CPU time is to be read."""
-        return {"server": [server.pid for server in servers], "redis": [self.stack.redis.pid]}
+        return {"server": [server.pid for server in servers], "redis": [self.deployment.redis.pid]}
+
+    async def stored_events(self) -> int:
+        """Return how many events the trail holds."""
+        (row,) = await self.deployment.query("SELECT count(*) AS rows FROM sync_events")
+        return int(row["rows"])
 
     @contextmanager
-    def own_server(self, prefix: str) -> Iterator[ServerProcess]:
+    def own_server(self, prefix: str, **settings: str) -> Iterator[ServerProcess]:
         """Yield a fresh server on a part of the store of its own."""
-        server = self.stack.start_server(redis_prefix=prefix)
+        server = self.deployment.start_server(redis_prefix=prefix, **settings)
         try:
             yield server
         finally:
