@@ -19,7 +19,7 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 from testing.harness.deployment import HEALTHY, Deployment
 from testing.robustness.deployment import breakable_deployment
 from testing.robustness.history import History, read, write
-from testing.robustness.recording import Play, record
+from testing.robustness.recording import Plan, record
 from testing.robustness.report import report_of, show
 from testing.robustness.schedule import schedule
 from testing.robustness.verdict import judge
@@ -27,7 +27,7 @@ from testing.robustness.verdict import judge
 SERVERS = 3
 
 
-async def play(seed: int, seconds: float, progress: Progress, logs: Path) -> History:
+async def run(seed: int, seconds: float, progress: Progress, logs: Path) -> History:
     """Record a run on a deployment of its own."""
     task = progress.add_task("starting", total=seconds)
 
@@ -36,9 +36,9 @@ async def play(seed: int, seconds: float, progress: Progress, logs: Path) -> His
 
     async with breakable_deployment() as deployment:
         await deployment.start(SERVERS, worker=HEALTHY)
-        run = Play(seed, seconds, schedule(seed, seconds, SERVERS))
+        plan = Plan(seed, seconds, schedule(seed, seconds, SERVERS))
         try:
-            return await record(deployment, run, on_progress=on_progress)
+            return await record(deployment, plan, on_progress=on_progress)
         finally:
             _keep_logs(deployment, logs)
 
@@ -55,9 +55,9 @@ def main(
     seconds: Annotated[float, typer.Option(help="How long the faults go on.")] = 600.0,
     seed: Annotated[int, typer.Option(help="Of the schedule and of the callers; 0 takes a new one.")] = 0,
     out: Annotated[Path, typer.Option(help="Where the recording and the report go.")] = Path("build/robustness"),
-    judged: Annotated[Path | None, typer.Option("--judge", help="Judge a recording again, and play nothing.")] = None,
+    judged: Annotated[Path | None, typer.Option("--judge", help="Judge a recording again, and run nothing.")] = None,
 ) -> None:
-    """Play and judge; ends with 1 if a promise was broken."""
+    """Run and judge; end with 1 if a promise was broken."""
     console = Console()
     if judged is not None:
         history = read(judged)
@@ -65,7 +65,7 @@ def main(
         seed = seed or time.time_ns() % 1_000_000 + 1
         columns = (TextColumn("{task.description:<24}"), BarColumn(), TimeElapsedColumn())
         with Progress(*columns, console=Console(stderr=True), transient=True) as progress:
-            history = uvloop.run(play(seed, seconds, progress, out / f"{seed}-logs"))
+            history = uvloop.run(run(seed, seconds, progress, out / f"{seed}-logs"))
         write(history, out / f"{seed}.jsonl")
     violations = judge(history)
     report = report_of(history, violations)

@@ -6,7 +6,7 @@ from typing import Final
 from testing.robustness.checks_promptness import calm
 from testing.robustness.history import Call, History
 from testing.robustness.promises import Promise, Violation
-from testing.robustness.ways import BROKEN
+from testing.robustness.senders import BROKEN
 
 ENOUGH: Final = 10
 """Calls of which a share says something."""

@@ -8,9 +8,9 @@ from typing import Any, Final, NamedTuple
 
 from synckairos.v1 import session_pb2
 from synckairos.v1 import session_service_pb2 as pb
+from testing.robustness.drawn_requests import BUDGETS_MS, LONG, MODES, Request, new_session, next_request
 from testing.robustness.history import Call, History, digest
-from testing.robustness.plays import BUDGETS_MS, LONG, MODES, Request, new_session, next_request
-from testing.robustness.ways import Answer, CommandStreams, Way
+from testing.robustness.senders import Answer, CommandSender, Sender
 
 ATTEMPTS: Final = 12
 PAUSE_S: Final = (0.05, 0.3)
@@ -27,7 +27,7 @@ OVER: Final = frozenset(
 """Refusals after which a session is left to itself: it has ended, or runs on until it does."""
 
 
-class Habits(NamedTuple):
+class Workload(NamedTuple):
     """How a caller calls: seconds between its operations, and how often it does what."""
 
     pause_s: tuple[float, float] = (0.05, 0.2)
@@ -44,7 +44,7 @@ class Habits(NamedTuple):
     modes: Sequence[int] = MODES
 
 
-class Pool:
+class KnownSessions:
     """The sessions there are, as they were last seen."""
 
     def __init__(self) -> None:
@@ -69,14 +69,14 @@ class Pool:
 class Caller:
     """One client, which keeps to one server until that fails it."""
 
-    def __init__(self, seed: str, way: Way, pool: Pool, history: History, habits: Habits) -> None:
+    def __init__(self, seed: str, sender: Sender, known: KnownSessions, history: History, workload: Workload) -> None:
         self._chance = random.Random(seed)
-        self._way = way
-        self._is_commanding = isinstance(way, CommandStreams)
+        self._sender = sender
+        self._is_commanding = isinstance(sender, CommandSender)
         self._servers = history.run.servers
-        self._pool = pool
+        self._known = known
         self._history = history
-        self._habits = habits
+        self._habits = workload
         self._turn = self._chance.randrange(self._servers)
         self._reads = 0
         self._name = seed
@@ -90,7 +90,7 @@ class Caller:
     async def operate(self, method: str, request: Any) -> bool:
         """Carry an operation out, on other servers where one cannot; return whether its outcome is known."""
         if method == "CreateSession":
-            self._pool.created.append(request.session_id)
+            self._known.created.append(request.session_id)
         operation = getattr(request, "request_id", "") or self._read_id()
         if method != "GetSession" and self._chance.random() < self._habits.twice_at_once:
             turns = [self._turn, self._turn + 1]
@@ -108,20 +108,20 @@ class Caller:
         return True
 
     def _choose(self) -> Request:
-        live = self._pool.live()
-        habits = self._habits
-        if (len(live) < habits.sessions and self._chance.random() < 0.5) or not live:
+        live = self._known.live()
+        workload = self._habits
+        if (len(live) < workload.sessions and self._chance.random() < 0.5) or not live:
             lasting = sum(session.labels.get("kind") == LONG for session in live)
-            is_long = lasting < habits.sessions * habits.long_lived
-            return new_session(self._chance, habits.budgets_ms, habits.modes, is_long=is_long)
+            is_long = lasting < workload.sessions * workload.long_lived
+            return new_session(self._chance, workload.budgets_ms, workload.modes, is_long=is_long)
         anything = self._chance.random() < 0.03
-        session = self._chance.choice(list(self._pool.seen.values()) if anything else live)
-        if self._chance.random() < habits.reads:
+        session = self._chance.choice(list(self._known.seen.values()) if anything else live)
+        if self._chance.random() < workload.reads:
             return "GetSession", pb.GetSessionRequest(session_id=session.session_id)
         if anything and self._chance.random() < 0.3:
             # The id of a session that is there or was, deleted ones among them: taken, unless its creation was lost.
             method, request = new_session(self._chance)
-            request.session_id = self._chance.choice(self._pool.created)
+            request.session_id = self._chance.choice(self._known.created)
             return method, request
         may_end = session.labels.get("kind") != LONG or self._chance.random() < 0.1
         return next_request(self._chance, session, may_end=may_end)
@@ -134,9 +134,9 @@ class Caller:
         """Send a request once, and record it."""
         server = turn % self._servers
         invoked = time.monotonic()
-        answer = await self._way.ask(server, request)
+        answer = await self._sender.ask(server, request)
         if answer.reason in OVER:
-            self._pool.forget(request.session_id)
+            self._known.forget(request.session_id)
         call = Call(
             operation=operation,
             session_id=request.session_id,
@@ -162,12 +162,12 @@ class Caller:
         # Of a life that has left the store, a replay says no more than what identified it.
         call.view = digest(session) if session.HasField("created_at") else ""
         if call.method == "DeleteSession":
-            self._pool.forget(call.session_id)
+            self._known.forget(call.session_id)
         elif call.view and not call.replayed:
-            self._pool.see(session)
+            self._known.see(session)
 
 
-async def end_all(callers: Sequence[Caller], pool: Pool) -> None:
+async def end_all(callers: Sequence[Caller], known: KnownSessions) -> None:
     """End every session that may still live, so that nothing moves any more."""
 
     async def work(caller: Caller) -> None:
@@ -177,7 +177,7 @@ async def end_all(callers: Sequence[Caller], pool: Pool) -> None:
             while not await caller.operate("CancelSession", cancel):
                 pass
 
-    left = list(dict.fromkeys(pool.created))
+    left = list(dict.fromkeys(known.created))
     await asyncio.gather(*map(work, callers))
 
 

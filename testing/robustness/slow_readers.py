@@ -6,8 +6,8 @@ from typing import Any, Final
 
 from synckairos.v1 import session_service_pb2 as pb
 from testing.robustness.clients import Caller
-from testing.robustness.plays import LONG, uuid
-from testing.robustness.watchers import Follower, Manner, Place
+from testing.robustness.drawn_requests import LONG, uuid
+from testing.robustness.watchers import WatchContext, Watcher, WatchSettings
 
 NARROW: Final = (("grpc.http2.lookahead_bytes", 65_535), ("grpc.http2.bdp_probe", 0))
 """By default a client's window grows to megabytes, and what lies there counts as read."""
@@ -19,15 +19,15 @@ REST_S: Final = 6.0
 """Longer than the servers wait for a reader."""
 COME_BACK_S: Final = 2.0
 """For so long it reads on from its token."""
-MANNER: Final = Manner(stays_s=(BURST_S + REST_S + 2.0,) * 2, tick_ms=500)
+SETTINGS: Final = WatchSettings(stays_s=(BURST_S + REST_S + 2.0,) * 2, tick_ms=500)
 PAUSE_S: Final = (6.0, 14.0)
 
 
-class SlowReader(Follower):
+class SlowReader(Watcher):
     """Watches a session and has it changed so often meanwhile that there is a gap; every other time it rests, too."""
 
-    def __init__(self, name: int, seed: str, place: Place, caller: Caller) -> None:
-        super().__init__(name, seed, place, MANNER, is_slow=True)
+    def __init__(self, name: int, seed: str, context: WatchContext, caller: Caller) -> None:
+        super().__init__(name, seed, context, SETTINGS, is_slow=True)
         self._caller = caller
         self._bursts: list[asyncio.Task[Any]] = []
         self._over = asyncio.Event()
@@ -38,10 +38,10 @@ class SlowReader(Follower):
         self._over = over
         while not over.is_set():
             await self._pause(self._chance.uniform(*PAUSE_S))
-            lasting = [one.session_id for one in self._pool.live() if one.labels.get("kind") == LONG]
+            lasting = [one.session_id for one in self._known.live() if one.labels.get("kind") == LONG]
             if lasting and not over.is_set():
                 self.tokens, self._is_to_stop = {self._chance.choice(lasting): ""}, True
-                await self._watch(self._chance.uniform(*self._how.stays_s))
+                await self._watch(self._chance.uniform(*self._settings.stays_s))
             if self.tokens:
                 await self._watch(COME_BACK_S)
         await asyncio.gather(*self._bursts)

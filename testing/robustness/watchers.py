@@ -1,4 +1,4 @@
-"""Followers of one session or of many, who come back with their last token, often on another server."""
+"""Watchers of one session or of many, which come back with their last token, often on another server."""
 
 import asyncio
 import random
@@ -12,15 +12,15 @@ import grpc
 from synckairos.v1 import event_pb2
 from synckairos.v1 import session_service_pb2 as pb
 from testing.harness.client import Stub
-from testing.robustness.clients import Pool
+from testing.robustness.clients import KnownSessions
 from testing.robustness.history import History, Message, Stream, StreamEnd, digest
 
 FINAL: Final = frozenset({event_pb2.END_REASON_TERMINAL, event_pb2.END_REASON_DELETED, event_pb2.END_REASON_NOT_FOUND})
 COME_BACK_S: Final = (0.02, 0.3)
 
 
-class Manner(NamedTuple):
-    """How a follower follows: how many sessions, for how long a stream (s), with which intervals (ms)."""
+class WatchSettings(NamedTuple):
+    """How many sessions a watcher watches, how long a stream stays open (s), and the intervals asked for (ms)."""
 
     sessions: int = 1
     stays_s: tuple[float, float] = (2.0, 12.0)
@@ -28,34 +28,36 @@ class Manner(NamedTuple):
     progress_ms: int = 0
 
 
-class Place(NamedTuple):
-    """Where somebody follows: over which servers, which sessions, by whose clock, and who takes it down."""
+class WatchContext(NamedTuple):
+    """What all watchers share: the servers, the sessions, the recording, and the clock of Redis."""
 
     stubs: Sequence[Stub]
-    pool: Pool
+    known: KnownSessions
     history: History
     now_ms: Callable[[], int]
 
 
-class Follower:
-    """Somebody who watches, and remembers the last token of every session watched."""
+class Watcher:
+    """A client that watches, and remembers the last token of every session watched."""
 
     _streams = count(1)
 
-    def __init__(self, name: int, seed: str, place: Place, how: Manner, *, is_slow: bool = False) -> None:
+    def __init__(
+        self, name: int, seed: str, context: WatchContext, settings: WatchSettings, *, is_slow: bool = False
+    ) -> None:
         self._name = name
         self._chance = random.Random(seed)
-        self._stubs = place.stubs
-        self._pool = place.pool
-        self._history = place.history
-        self._now_ms = place.now_ms
-        self._how = how
+        self._stubs = context.stubs
+        self._known = context.known
+        self._history = context.history
+        self._now_ms = context.now_ms
+        self._settings = settings
         self._is_slow = is_slow
         self.tokens: dict[str, str] = {}
-        """The sessions followed now, and where they stand."""
+        """The sessions watched now, and where they stand."""
 
     async def run(self, closing: asyncio.Event, patience_s: float = 10.0) -> None:
-        """Follow sessions; once closing, only until those followed have ended, which must not take long."""
+        """Watch sessions; once closing, only until those watched have ended, which must not take long."""
         until = None
         while True:
             if closing.is_set():
@@ -65,17 +67,17 @@ class Follower:
             else:
                 self._choose()
             if self.tokens:
-                stays = self._chance.uniform(*self._how.stays_s)
+                stays = self._chance.uniform(*self._settings.stays_s)
                 await self._watch(stays if until is None else max(0.1, until - time.monotonic()))
             await asyncio.sleep(self._chance.uniform(*COME_BACK_S))
 
     def _choose(self) -> None:
-        """Fill up with live sessions; now and then, forget about one that is followed."""
+        """Fill up with live sessions; now and then, forget about one that is watched."""
         if self.tokens and self._chance.random() < 0.1:
             self.tokens.pop(self._chance.choice(list(self.tokens)))
-        others = [one.session_id for one in self._pool.live() if one.session_id not in self.tokens]
+        others = [one.session_id for one in self._known.live() if one.session_id not in self.tokens]
         self._chance.shuffle(others)
-        for session_id in others[: self._how.sessions - len(self.tokens)]:
+        for session_id in others[: self._settings.sessions - len(self.tokens)]:
             self.tokens[session_id] = ""
 
     async def _watch(self, stays_s: float) -> None:
@@ -87,7 +89,7 @@ class Follower:
             time.monotonic(),
             dict(self.tokens),
             self._is_slow,
-            self._how.progress_ms,
+            self._settings.progress_ms,
         )
         self._history.streams.append(opened)
         call = self._open(self._stubs[server])
@@ -111,8 +113,8 @@ class Follower:
             self._take(stream, message)
 
     def _open(self, stub: Stub) -> Any:
-        intervals = {"tick_interval_ms": self._how.tick_ms, "progress_interval_ms": self._how.progress_ms}
-        if self._how.sessions == 1:
+        intervals = {"tick_interval_ms": self._settings.tick_ms, "progress_interval_ms": self._settings.progress_ms}
+        if self._settings.sessions == 1:
             ((session_id, token),) = self.tokens.items()
             return stub.WatchSession(pb.WatchSessionRequest(session_id=session_id, resume_token=token, **intervals))
         watches = [pb.SessionWatch(session_id=one, resume_token=token) for one, token in self.tokens.items()]
@@ -122,7 +124,7 @@ class Follower:
         recorded = recorded_message(stream, message, time.monotonic(), self._now_ms())
         self._history.messages.append(recorded)
         if recorded.kind == "snapshot":
-            self._pool.see(message.snapshot)
+            self._known.see(message.snapshot)
         if message.resume_token:
             self.tokens[message.session_id] = message.resume_token
         if recorded.kind == "end" and message.end.reason in FINAL:

@@ -4,12 +4,12 @@ import pytest
 
 from synckairos.application.frames import Frame, FrameKind, GapReason
 from synckairos.v1 import session_service_pb2 as pb
+from testing.robustness.history_builder import GONE_S, HistoryBuilder
 from testing.robustness.promises import Promise
-from testing.robustness.tale import GONE_S, Tale
 from testing.robustness.verdict import broken, judge
 
 
-class Forked(Tale):
+class Forked(HistoryBuilder):
     """Version 3 was lost with the power, and made again."""
 
     def __init__(self) -> None:
@@ -32,28 +32,28 @@ class Forked(Tale):
 
 def test_a_fork_that_is_told_breaks_nothing() -> None:
     """Who was sent the lost version gets a gap; so does who comes back with its token."""
-    tale = Forked()
-    tale.watch(tale.snapshot(2), tale.lost, *tale.told(3))
-    tale.watch(*tale.told(3), token=tale.lost_token)
-    tale.watch(tale.event(3), tale.event(4), tale.end(4), token=tale.token(2))
+    built = Forked()
+    built.watch(built.snapshot(2), built.lost, *built.told(3))
+    built.watch(*built.told(3), token=built.lost_token)
+    built.watch(built.event(3), built.event(4), built.end(4), token=built.token(2))
 
-    assert judge(tale.finish()) == []
+    assert judge(built.finish()) == []
 
 
 def test_a_fork_that_an_open_stream_is_not_told_of_is_not_reliable() -> None:
     """Version 4 of the new branch seems to follow upon the lost version 3."""
-    tale = Forked()
-    tale.watch(tale.snapshot(2), tale.lost, tale.event(4), tale.end(4))
+    built = Forked()
+    built.watch(built.snapshot(2), built.lost, built.event(4), built.end(4))
 
-    assert broken(tale.finish()) == {Promise.RELIABLE}
+    assert broken(built.finish()) == {Promise.RELIABLE}
 
 
 def test_a_fork_that_a_token_is_not_told_of_is_not_resumable() -> None:
     """The numbers fit, the changes do not."""
-    tale = Forked()
-    tale.watch(tale.event(4), tale.end(4), token=tale.lost_token)
+    built = Forked()
+    built.watch(built.event(4), built.end(4), token=built.lost_token)
 
-    assert broken(tale.finish()) == {Promise.RESUMABLE}
+    assert broken(built.finish()) == {Promise.RESUMABLE}
 
 
 @pytest.mark.parametrize(
@@ -61,55 +61,55 @@ def test_a_fork_that_a_token_is_not_told_of_is_not_resumable() -> None:
 )
 def test_what_is_no_event_is_of_the_branch_that_was_sent(kind: FrameKind, promise: Promise) -> None:
     """A watcher of the lost version 3 is sent a mark, or a tick, of the new one."""
-    tale = Forked()
-    tale.watch(tale.snapshot(2), tale.lost, tale.beat(kind, 3, 3_700), *tale.told(4)[:1])
+    built = Forked()
+    built.watch(built.snapshot(2), built.lost, built.mark(kind, 3, 3_700), *built.told(4)[:1])
 
-    assert broken(tale.finish()) == {promise}
+    assert broken(built.finish()) == {promise}
 
 
 def test_who_has_seen_the_lost_head_only_never_saw_the_end() -> None:
     """The stream stayed open, at the number that the new branch came to."""
-    tale = Forked()
-    del tale.rows[4:], tale.events[3:], tale.history.calls[4:]
-    tale.watch(tale.snapshot(2), tale.lost)
-    tale.history.ends[-1].at = GONE_S + 10
+    built = Forked()
+    del built.rows[4:], built.events[3:], built.history.calls[4:]
+    built.watch(built.snapshot(2), built.lost)
+    built.history.ends[-1].at = GONE_S + 10
 
-    assert broken(tale.finish()) == {Promise.RELIABLE}
+    assert broken(built.finish()) == {Promise.RELIABLE}
 
 
 def test_a_fork_that_did_not_concern_the_reader_is_not_reliable() -> None:
     """Power was lost, but the version it had is a part of both branches."""
-    tale = Forked()
-    tale.watch(*tale.told(3), token=tale.token(2))
+    built = Forked()
+    built.watch(*built.told(3), token=built.token(2))
 
-    assert broken(tale.finish()) == {Promise.RELIABLE}
+    assert broken(built.finish()) == {Promise.RELIABLE}
 
 
 def test_another_life_that_is_the_same_is_not_reliable() -> None:
     """The epoch has not changed."""
-    tale = Forked()
-    told = tale.told(3)
+    built = Forked()
+    told = built.told(3)
     told[0].reason = GapReason.EPOCH_CHANGED
-    tale.watch(*told, token=tale.token(2))
+    built.watch(*told, token=built.token(2))
 
-    assert broken(tale.finish()) == {Promise.RELIABLE}
+    assert broken(built.finish()) == {Promise.RELIABLE}
 
 
 def test_who_reads_is_not_told_to_be_slow() -> None:
     """A gap is right for who has stopped reading, and for nobody else."""
-    tale = Forked()
-    told = tale.told(3)
+    built = Forked()
+    told = built.told(3)
     told[0].reason = GapReason.SLOW_READER
-    tale.watch(tale.snapshot(2), *told)
+    built.watch(built.snapshot(2), *told)
 
-    assert broken(tale.finish()) == {Promise.RELIABLE}
+    assert broken(built.finish()) == {Promise.RELIABLE}
 
 
 def test_who_begins_has_no_window_to_pass() -> None:
     """Nothing was missed: there was no position."""
-    tale = Forked()
-    told = tale.told(3)
+    built = Forked()
+    told = built.told(3)
     told[0].reason = GapReason.WINDOW_PASSED
-    tale.watch(*told)
+    built.watch(*told)
 
-    assert broken(tale.finish()) == {Promise.RESUMABLE}
+    assert broken(built.finish()) == {Promise.RESUMABLE}

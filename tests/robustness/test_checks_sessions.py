@@ -6,118 +6,118 @@ from synckairos.v1 import session_service_pb2 as pb
 from testing.robustness.branches import Branches
 from testing.robustness.checks_sessions import check_sessions
 from testing.robustness.history import Fault
+from testing.robustness.history_builder import ANN, BANK_MS, BORN_MS, HistoryBuilder
 from testing.robustness.operations import operations
 from testing.robustness.promises import Promise
-from testing.robustness.tale import ANN, BANK_MS, BORN_MS, Tale
 from testing.robustness.verdict import broken, judge
 
 
-def _broken(tale: Tale) -> set[Promise]:
-    return {one.promise for one in check_sessions(Branches(tale.finish()), operations(tale.history))}
+def _broken(built: HistoryBuilder) -> set[Promise]:
+    return {one.promise for one in check_sessions(Branches(built.finish()), operations(built.history))}
 
 
-def _expired() -> Tale:
+def _expired() -> HistoryBuilder:
     """A session that ran out 100 ms after it was due."""
-    tale = Tale()
-    tale.ask(100, "StartSession", pb.StartSessionRequest())
-    tale.settle(100 + BANK_MS + 100)
-    return tale
+    built = HistoryBuilder()
+    built.ask(100, "StartSession", pb.StartSessionRequest())
+    built.settle(100 + BANK_MS + 100)
+    return built
 
 
-def _rewrite(tale: Tale, version: int, session: Session) -> None:
-    tale.rows[version - 1].snapshot = encode_session(session)
-    tale.rows[version - 1].occurred_ms = session.updated_at
+def _rewrite(built: HistoryBuilder, version: int, session: Session) -> None:
+    built.rows[version - 1].snapshot = encode_session(session)
+    built.rows[version - 1].occurred_ms = session.updated_at
 
 
 def test_an_expiry_on_its_instant_breaks_nothing() -> None:
     """It is stamped with the instant it was due, and fired later."""
-    tale = _expired()
+    built = _expired()
 
-    assert tale.rows[-1].type == "session_expired"
-    assert tale.rows[-1].fired_ms == BORN_MS + 100 + BANK_MS + 100
-    assert _broken(tale) == set()
+    assert built.rows[-1].type == "session_expired"
+    assert built.rows[-1].fired_ms == BORN_MS + 100 + BANK_MS + 100
+    assert _broken(built) == set()
 
 
 def test_an_adjustment_to_nothing_and_its_expiry_are_one_decision() -> None:
     """Between the two, a clock without time is right."""
-    tale = Tale()
-    tale.ask(100, "StartSession", pb.StartSessionRequest())
-    tale.ask(200, "AdjustTime", pb.AdjustTimeRequest(participant_id=ANN, set_ms=0, reason="a fine"))
+    built = HistoryBuilder()
+    built.ask(100, "StartSession", pb.StartSessionRequest())
+    built.ask(200, "AdjustTime", pb.AdjustTimeRequest(participant_id=ANN, set_ms=0, reason="a fine"))
 
-    assert [row.type for row in tale.rows[-2:]] == ["time_adjusted", "session_expired"]
-    assert _broken(tale) == set()
+    assert [row.type for row in built.rows[-2:]] == ["time_adjusted", "session_expired"]
+    assert _broken(built) == set()
 
 
 def test_fired_before_its_instant_is_early() -> None:
     """A server acted before the deadline."""
-    tale = _expired()
-    tale.rows[-1].fired_ms = BORN_MS + 100 + BANK_MS - 1
+    built = _expired()
+    built.rows[-1].fired_ms = BORN_MS + 100 + BANK_MS - 1
 
-    assert Promise.NEVER_EARLY in _broken(tale)
+    assert Promise.NEVER_EARLY in _broken(built)
 
 
 def test_a_deadline_that_nobody_fires_is_not_punctual() -> None:
     """A call settles it two seconds after it was due: right, but nobody else would have."""
-    tale = Tale()
-    tale.ask(100, "StartSession", pb.StartSessionRequest())
-    tale.settle(100 + BANK_MS + 2_000)
-    assert broken(tale.finish()) == {Promise.PUNCTUAL}
+    built = HistoryBuilder()
+    built.ask(100, "StartSession", pb.StartSessionRequest())
+    built.settle(100 + BANK_MS + 2_000)
+    assert broken(built.finish()) == {Promise.PUNCTUAL}
 
     at_ms = BORN_MS + 100 + BANK_MS + 500
-    tale.history.faults.append(Fault("redis frozen", 0, 0.0, 5.6, 7.0, at_ms, at_ms + 1_400))
-    assert judge(tale.finish()) == []
+    built.history.faults.append(Fault("redis frozen", 0, 0.0, 5.6, 7.0, at_ms, at_ms + 1_400))
+    assert judge(built.finish()) == []
 
 
 def test_stamped_before_its_instant_is_early() -> None:
     """A deadline is stamped 1 ms too soon."""
-    tale = _expired()
-    last = tale.session
-    _rewrite(tale, 3, last._replace(updated_at=last.updated_at - 1))
+    built = _expired()
+    last = built.session
+    _rewrite(built, 3, last._replace(updated_at=last.updated_at - 1))
 
-    assert Promise.NEVER_EARLY in _broken(tale)
+    assert Promise.NEVER_EARLY in _broken(built)
 
 
 def test_a_deadline_that_did_not_fire_is_found() -> None:
     """A switch is stamped after the deadline of the turn it ended."""
-    tale = Tale()
-    tale.ask(100, "StartSession", pb.StartSessionRequest())
-    tale.ask(1_000, "SwitchCycle", pb.SwitchCycleRequest())
-    late = tale.session._replace(updated_at=BORN_MS + 100 + BANK_MS)
-    _rewrite(tale, 3, late)
+    built = HistoryBuilder()
+    built.ask(100, "StartSession", pb.StartSessionRequest())
+    built.ask(1_000, "SwitchCycle", pb.SwitchCycleRequest())
+    late = built.session._replace(updated_at=BORN_MS + 100 + BANK_MS)
+    _rewrite(built, 3, late)
 
-    assert Promise.FIRED_ONCE in _broken(tale)
+    assert Promise.FIRED_ONCE in _broken(built)
 
 
 def test_a_deadline_that_fired_twice_is_found() -> None:
     """The expiry is there again, as the version after it."""
-    tale = _expired()
-    tale.events.append(tale.events[-1]._replace(session=tale.session._replace(version=4)))
-    again = type(tale.rows[-1])(**{name: getattr(tale.rows[-1], name) for name in tale.rows[-1].__struct_fields__})
+    built = _expired()
+    built.events.append(built.events[-1]._replace(session=built.session._replace(version=4)))
+    again = type(built.rows[-1])(**{name: getattr(built.rows[-1], name) for name in built.rows[-1].__struct_fields__})
     again.version = 4
-    tale.rows.append(again)
+    built.rows.append(again)
 
-    assert Promise.FIRED_ONCE in _broken(tale)
+    assert Promise.FIRED_ONCE in _broken(built)
 
 
 def test_time_out_of_nothing_is_found() -> None:
     """A switch leaves the one who moved with 1 ms more than there was."""
-    tale = Tale()
-    tale.ask(100, "StartSession", pb.StartSessionRequest())
-    tale.ask(1_000, "SwitchCycle", pb.SwitchCycleRequest())
-    session = tale.session
+    built = HistoryBuilder()
+    built.ask(100, "StartSession", pb.StartSessionRequest())
+    built.ask(1_000, "SwitchCycle", pb.SwitchCycleRequest())
+    session = built.session
     ann, bob = session.participants
     assert ann.clock.bank_ms is not None
     richer = ann._replace(clock=ann.clock._replace(bank_ms=ann.clock.bank_ms + 1))
-    _rewrite(tale, 3, session._replace(participants=(richer, bob)))
+    _rewrite(built, 3, session._replace(participants=(richer, bob)))
 
-    assert _broken(tale) == {Promise.LEGAL, Promise.CONSERVED}
+    assert _broken(built) == {Promise.LEGAL, Promise.CONSERVED}
 
 
 def test_a_step_against_the_rules_is_found() -> None:
     """The turn went to nobody."""
-    tale = Tale()
-    tale.ask(100, "StartSession", pb.StartSessionRequest())
-    tale.ask(1_000, "SwitchCycle", pb.SwitchCycleRequest())
-    _rewrite(tale, 3, tale.session._replace(active=0))
+    built = HistoryBuilder()
+    built.ask(100, "StartSession", pb.StartSessionRequest())
+    built.ask(1_000, "SwitchCycle", pb.SwitchCycleRequest())
+    _rewrite(built, 3, built.session._replace(active=0))
 
-    assert Promise.LEGAL in _broken(tale)
+    assert Promise.LEGAL in _broken(built)

@@ -10,26 +10,26 @@ from testing.harness.deployment import HEALTHY
 from testing.robustness import checks_availability, checks_promptness
 from testing.robustness.checks_availability import calls_in_calm
 from testing.robustness.checks_promptness import delays
-from testing.robustness.clients import Habits
+from testing.robustness.clients import Workload
 from testing.robustness.deployment import breakable_deployment
 from testing.robustness.history import read, write
 from testing.robustness.promises import Promise, Violation
-from testing.robustness.recording import Play, record
+from testing.robustness.recording import Plan, record
 from testing.robustness.report import Report, report_of
 from testing.robustness.schedule import FaultKind, PlannedFault, schedule
 from testing.robustness.verdict import judge
-from testing.robustness.watchers import Manner
+from testing.robustness.watchers import WatchSettings
 
 SEED: Final = 15
 SECONDS: Final = 66.0
 """Every kind of fault comes once, by this seed."""
 SERVERS: Final = 2
-BUSY: Final = Play(
+BUSY: Final = Plan(
     SEED,
     8.0,
     callers=16,
-    habits=Habits(pause_s=(0.0, 0.01), sessions=64, reads=0.02),
-    manners=[Manner(progress_ms=300)] * 4 + [Manner(sessions=4)] * 2,
+    workload=Workload(pause_s=(0.0, 0.01), sessions=64, reads=0.02),
+    watchers=[WatchSettings(progress_ms=300)] * 4 + [WatchSettings(sessions=4)] * 2,
     slow_readers=0,
 )
 """Callers without a pause to speak of, on sessions that several of them change and some watch."""
@@ -43,7 +43,7 @@ async def test_a_minute_of_faults_breaks_no_promise(tmp_path: Path, measured: Ca
     planned = schedule(SEED, SECONDS, SERVERS)
     async with breakable_deployment() as deployment:
         await deployment.start(SERVERS, worker=HEALTHY)
-        history = await record(deployment, Play(SEED, SECONDS, planned))
+        history = await record(deployment, Plan(SEED, SECONDS, planned))
 
     violations = judge(history)
     report = report_of(history, violations)
@@ -65,12 +65,12 @@ async def test_a_minute_of_faults_breaks_no_promise(tmp_path: Path, measured: Ca
     assert judge(read(tmp_path / "history.jsonl")) == []
 
 
-async def played(play: Play, kind: FaultKind) -> tuple[Report, list[Violation]]:
-    """Play with a fault that comes twice; return what it came to, and which promises were broken."""
+async def recorded(plan: Plan, kind: FaultKind) -> tuple[Report, list[Violation]]:
+    """Carry a plan out with a fault that comes twice; return its figures, and the promises that were broken."""
     faults = [PlannedFault(at_s, kind, target, 1.0, 0) for target, at_s in enumerate((1.5, 4.5))]
     async with breakable_deployment() as deployment:
         await deployment.start(SERVERS, worker=HEALTHY)
-        history = await record(deployment, play._replace(faults=faults))
+        history = await record(deployment, plan._replace(faults=faults))
     violations = [one for one in judge(history) if one.promise not in BEYOND_PROMISES]
     return report_of(history, violations), violations
 
@@ -79,7 +79,7 @@ async def played(play: Play, kind: FaultKind) -> tuple[Report, list[Violation]]:
 @pytest.mark.parametrize("kind", [FaultKind.SERVER_KILLED, FaultKind.REDIS_KILLED])
 async def test_nothing_is_lost_and_nothing_doubled(kind: FaultKind, measured: Callable[[str], None]) -> None:
     """A server or Redis is killed under full load: every change that was answered OK is stored once, without a fork."""
-    report, violations = await played(BUSY, kind)
+    report, violations = await recorded(BUSY, kind)
 
     measured(f"{kind}: {report.mutations_ok:,} mutations answered OK, {report.events:,} events in PostgreSQL")
     assert violations == []
@@ -90,9 +90,9 @@ async def test_nothing_is_lost_and_nothing_doubled(kind: FaultKind, measured: Ca
 @pytest.mark.timeout(240)
 async def test_a_power_loss_costs_no_more_than_the_policy_says(measured: Callable[[str], None]) -> None:
     """What the file lost is lost, nothing before it; both branches are kept and marked, and watchers are told."""
-    calmer = BUSY._replace(callers=4, habits=Habits(pause_s=(0.01, 0.05), sessions=20))  # the worker has to keep up
+    calmer = BUSY._replace(callers=4, workload=Workload(pause_s=(0.01, 0.05), sessions=20))  # the worker has to keep up
 
-    report, violations = await played(calmer, FaultKind.POWER_LOST)
+    report, violations = await recorded(calmer, FaultKind.POWER_LOST)
 
     measured(f"power lost: {report.mutations_ok:,} mutations answered OK, {report.forks} rows in forks, {report.gaps}")
     assert violations == []

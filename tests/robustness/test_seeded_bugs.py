@@ -12,30 +12,30 @@ from synckairos.v1 import session_pb2
 from testing.harness.databases import own_database
 from testing.harness.draining import drain
 from testing.harness.in_process import settings_for
-from testing.robustness.clients import Habits
+from testing.robustness.clients import Workload
 from testing.robustness.deployment import BreakableDeployment, breakable_deployment
 from testing.robustness.history import History
 from testing.robustness.promises import Promise
-from testing.robustness.recording import Play, record
+from testing.robustness.recording import Plan, record
 from testing.robustness.schedule import FaultKind, PlannedFault
 from testing.robustness.steppable_redis import SteppableRedis
 from testing.robustness.verdict import judge
-from testing.robustness.watchers import Manner
+from testing.robustness.watchers import WatchSettings
 
 SEED: Final = 20_261_127
 SECONDS: Final = 4.0
-BUSY: Final = Play(
+BUSY: Final = Plan(
     SEED,
     SECONDS,
     callers=6,
-    habits=Habits(pause_s=(0.01, 0.08), repeats=0.3, sessions=12, budgets_ms=(1_000, 1_000, 2_000)),
+    workload=Workload(pause_s=(0.01, 0.08), repeats=0.3, sessions=12, budgets_ms=(1_000, 1_000, 2_000)),
     slow_readers=0,
-    manners=[Manner(stays_s=(0.5, 1.5), tick_ms=100, progress_ms=200)] * 10 + [Manner(sessions=6)] * 2,
+    watchers=[WatchSettings(stays_s=(0.5, 1.5), tick_ms=100, progress_ms=200)] * 10 + [WatchSettings(sessions=6)] * 2,
 )
 
 
 EXPIRING: Final = BUSY._replace(
-    habits=Habits(pause_s=(0.05, 0.2), sessions=30, budgets_ms=(1_000,), modes=(session_pb2.MODE_PER_CYCLE,))
+    workload=Workload(pause_s=(0.05, 0.2), sessions=30, budgets_ms=(1_000,), modes=(session_pb2.MODE_PER_CYCLE,))
 )
 """Sessions are left alone for long enough to run out, many of them more than once."""
 
@@ -43,8 +43,8 @@ EXPIRING: Final = BUSY._replace(
 LEFT_ALONE: Final = EXPIRING._replace(
     seconds=7.0,
     callers=4,
-    habits=EXPIRING.habits._replace(sessions=60, reads=0.0),
-    manners=[Manner(stays_s=(9.0, 9.0), sessions=6)],
+    workload=EXPIRING.workload._replace(sessions=60, reads=0.0),
+    watchers=[WatchSettings(stays_s=(9.0, 9.0), sessions=6)],
 )
 """Many sessions among few callers and one watcher: many run out long before they are asked about again."""
 FORKING: Final = BUSY._replace(faults=[PlannedFault(1.0, FaultKind.POWER_LOST, 0, 0.5, 0)])
@@ -52,11 +52,11 @@ FORKING: Final = BUSY._replace(faults=[PlannedFault(1.0, FaultKind.POWER_LOST, 0
 
 
 class Bug(NamedTuple):
-    """A seeded bug, the promise that it breaks, and a play in which that shows."""
+    """A seeded bug, the promise that it breaks, and a plan in which that shows."""
 
     name: str
     promise: Promise
-    play: Play = BUSY
+    plan: Plan = BUSY
 
 
 BUGS: Final = (
@@ -86,9 +86,9 @@ async def _servers(postgres: PostgresServer, directory: Path, *module: str) -> A
         yield deployment
 
 
-async def _recorded(deployment: BreakableDeployment, play: Play) -> History:
+async def _recorded(deployment: BreakableDeployment, plan: Plan) -> History:
     settings = settings_for(deployment.redis.url, "sk", database_url=deployment.database_url)
-    return await record(deployment, play, drain=lambda: drain(settings))
+    return await record(deployment, plan, drain=lambda: drain(settings))
 
 
 @pytest.mark.parametrize("bug", BUGS, ids=lambda bug: bug.name)
@@ -97,7 +97,7 @@ async def test_a_bug_is_caught(
 ) -> None:
     """The servers have the bug, and the verdict names the promise it breaks."""
     async with _servers(postgres_server, server_directory, "testing.robustness.mutant", bug.name) as deployment:
-        history = await _recorded(deployment, bug.play._replace(bug=bug.name))
+        history = await _recorded(deployment, bug.plan._replace(bug=bug.name))
 
     violations = judge(history)
     broken = {one.promise for one in violations}
@@ -105,13 +105,13 @@ async def test_a_bug_is_caught(
     assert bug.promise in broken, violations[:5]
 
 
-@pytest.mark.parametrize("play", [BUSY, EXPIRING], ids=["busy", "expiring"])
+@pytest.mark.parametrize("plan", [BUSY, EXPIRING], ids=["busy", "expiring"])
 async def test_without_a_bug_nothing_is_broken(
-    play: Play, postgres_server: PostgresServer, server_directory: Path
+    plan: Plan, postgres_server: PostgresServer, server_directory: Path
 ) -> None:
-    """The same plays, with the same seed, on servers as they are."""
+    """The same plans, with the same seed, on servers as they are."""
     async with _servers(postgres_server, server_directory, "synckairos") as deployment:
-        history = await _recorded(deployment, play)
+        history = await _recorded(deployment, plan)
 
     assert judge(history) == []
     assert sum(call.outcome == "ok" for call in history.calls) > 100

@@ -30,7 +30,7 @@ AUTHOR = Author("umpire", "because")
 GONE_S = 1_000.0
 
 
-class Tale:
+class HistoryBuilder:
     """One session told from its creation on; instants are ms since then, on every clock there is.
 
     An operation is asked for at its instant and answered 10 ms later.
@@ -45,12 +45,12 @@ class Tale:
         self.ask(0, "CreateSession", request)
 
     @classmethod
-    def of_a_pause(cls) -> Self:
+    def paused(cls) -> Self:
         """Return one of a session that was started, and is paused: version 3."""
-        tale = cls()
-        tale.ask(100, "StartSession", pb.StartSessionRequest())
-        tale.ask(1_000, "PauseSession", pb.PauseSessionRequest())
-        return tale
+        built = cls()
+        built.ask(100, "StartSession", pb.StartSessionRequest())
+        built.ask(1_000, "PauseSession", pb.PauseSessionRequest())
+        return built
 
     @property
     def session(self) -> Session:
@@ -128,7 +128,7 @@ class Tale:
         """Return the event of a version."""
         return frames.of_event(self.events[version - 1])
 
-    def beat(self, kind: FrameKind, version: int, at: int) -> Frame:
+    def mark(self, kind: FrameKind, version: int, at: int) -> Frame:
         """Return a tick or a progress mark."""
         return Frame(kind, SESSION, self.events[version - 1].session, BORN_MS + at)
 

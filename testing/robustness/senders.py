@@ -28,14 +28,14 @@ class Answer(NamedTuple):
     reply: Any = None
 
 
-class Way(Protocol):
+class Sender(Protocol):
     """How requests are sent."""
 
     async def ask(self, server: int, request: Any) -> Answer:
         """Send a request to a server, and wait for what comes of it."""
 
 
-class Calls:
+class CallSender:
     """Each request is a call of its own."""
 
     def __init__(self, stubs: Sequence[Stub]) -> None:
@@ -50,7 +50,7 @@ class Calls:
             return _judged(error)
 
 
-class CommandStreams:
+class CommandSender:
     """One stream of commands to each server, opened anew when it has ended."""
 
     def __init__(self, stubs: Sequence[Stub]) -> None:
