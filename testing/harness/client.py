@@ -3,7 +3,7 @@
 import asyncio
 import contextlib
 import time
-from collections.abc import AsyncIterator, Callable, Iterable
+from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass, field
 from typing import Any
 from uuid import uuid4
@@ -188,17 +188,3 @@ async def watching(call: Any) -> AsyncIterator[Recording]:
         call.cancel()
         with contextlib.suppress(asyncio.CancelledError):
             await task
-
-
-def count_codes(outcomes: Iterable[Any]) -> dict[str, int]:
-    """Count replies and errors (by reason) of gathered calls."""
-    counts: dict[str, int] = {}
-    for outcome in outcomes:
-        if isinstance(outcome, grpc.RpcError):
-            name = problem_of(outcome).reason
-        elif isinstance(outcome, BaseException):
-            raise outcome
-        else:
-            name = "OK"
-        counts[name] = counts.get(name, 0) + 1
-    return counts

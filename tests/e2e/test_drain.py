@@ -78,26 +78,3 @@ async def test_a_thousand_streams_and_a_stalled_one_are_ended_within_the_grace(
     assert {reader.error for reader in readers} == {None}
     assert all(0 < pause <= 2_000 for pause in pauses)
     assert len(set(pauses)) > STREAMS / 4, "they would all come back at once"
-
-
-async def test_a_server_whose_readers_have_heard_does_not_use_its_grace(
-    own_redis: RedisServer, start_servers: StartServers
-) -> None:
-    """With nobody left to wait for the process is gone long before the grace is over."""
-    (server,) = start_servers(own_redis.url, 1, drain_delay_s=str(DELAY_S), drain_grace_s=str(GRACE_S))
-    async with connect(server.address) as stub, AsyncExitStack() as stack:
-        session = await running_session(stub)
-        request = pb.WatchSessionRequest(session_id=session.session_id, tick_interval_ms=1_000)
-        readers = [await stack.enter_async_context(watching(stub.WatchSession(request))) for _ in range(10)]
-        for reader in readers:
-            await reader.until(lambda r: r.of("snapshot"))
-
-        began = time.monotonic()
-        exit_code = await asyncio.to_thread(server.stop, DELAY_S + GRACE_S + 10)
-        took = time.monotonic() - began
-        for reader in readers:
-            await reader.until_end()
-
-    assert exit_code == 0
-    assert took < DELAY_S + MARGIN_S
-    assert {reader.messages[-1].end.reason for reader in readers} == {event_pb2.END_REASON_DRAINING}

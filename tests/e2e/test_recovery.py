@@ -1,32 +1,28 @@
 """Redis loses everything under running servers, and `synckairos recover --all` brings it back."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
 from redis.asyncio import Redis
 
-from synckairos.adapters.postgres.database import Database
-from synckairos.adapters.postgres.options import database_options
-from synckairos.adapters.postgres.trail.writer import PostgresAuditTrail
-from synckairos.adapters.redis.connections import RedisConnections
-from synckairos.adapters.redis.keys import PARTITIONS, Keys
-from synckairos.adapters.redis.outbox import RedisOutbox
+from synckairos.adapters.redis.keys import Keys
 from synckairos.devstack import PostgresServer, RedisServer
-from synckairos.settings import Settings
 from synckairos.v1 import event_pb2, session_pb2
 from synckairos.v1 import session_service_pb2 as pb
 from testing.harness.client import Stub, connect, new_id, refused, running_session, two_players, watching
 from testing.harness.commands import Finished, synckairos
 from testing.harness.databases import own_database
+from testing.harness.draining import drain
+from testing.harness.in_process import settings_for
 from tests.e2e.conftest import StartServers
 
 AT_ONCE = 32
 NO_DATABASE = "postgresql://127.0.0.1:1/none"
 
 
-class Site:
+class LosableStore:
     """A Redis that may lose everything, a database for the trail, and the command line in front of both."""
 
     def __init__(self, redis: RedisServer, database_url: str, cwd: Path) -> None:
@@ -40,21 +36,9 @@ class Site:
             *arguments, redis_url=self.redis.url, cwd=self.cwd, SYNCKAIROS_DATABASE_URL=self.database_url
         )
 
-    async def drain(self) -> int:
-        """Write what waits into the trail, as a worker does; return how many events that was."""
-        connections = RedisConnections(self.redis.url)
-        database = Database(database_options(Settings(_env_file=None, database_url=self.database_url)))  # type: ignore[call-arg, arg-type] # pydantic-settings takes both
-        outbox = RedisOutbox(connections, Keys())
-        try:
-            entries = (await outbox.read(range(PARTITIONS), 10_000)).entries
-            records = [entry.record for entry in entries if entry.record is not None]
-            if records:
-                await PostgresAuditTrail(database).write(records)
-                await outbox.remove(entries)
-            return len(records)
-        finally:
-            await database.close()
-            await connections.close()
+    async def drain(self) -> None:
+        """Write what waits into the trail, as a worker does."""
+        await drain(settings_for(self.redis.url, "sk", database_url=self.database_url))
 
     async def lose_everything(self) -> None:
         """Empty Redis."""
@@ -63,13 +47,13 @@ class Site:
 
 
 @pytest.fixture
-async def site(own_redis: RedisServer, postgres_server: PostgresServer, tmp_path: Path) -> AsyncIterator[Site]:
-    """A site whose trail is set up."""
+async def store(own_redis: RedisServer, postgres_server: PostgresServer, tmp_path: Path) -> AsyncIterator[LosableStore]:
+    """A store with a migrated trail."""
     async with own_database(postgres_server) as url:
-        site = Site(own_redis, url, tmp_path)
-        migrated = await site.run("migrate", "up")
+        store = LosableStore(own_redis, url, tmp_path)
+        migrated = await store.run("migrate", "up")
         assert migrated.returncode == 0, migrated.stderr
-        yield site
+        yield store
 
 
 async def get(stub: Stub, session_id: str) -> session_pb2.Session:
@@ -79,19 +63,13 @@ async def get(stub: Stub, session_id: str) -> session_pb2.Session:
     return session
 
 
-async def many(count: int, make: Callable[[], object]) -> list[session_pb2.Session]:
-    """Make so many sessions, some at a time."""
-    made: list[session_pb2.Session] = []
-    for _ in range(0, count, AT_ONCE):
-        made += await asyncio.gather(*(make() for _ in range(AT_ONCE)))  # type: ignore[call-overload] # coroutines
-    return made
-
-
-async def test_streams_and_clocks_outlive_the_loss_of_everything(site: Site, start_servers: StartServers) -> None:
+async def test_streams_and_clocks_outlive_the_loss_of_everything(
+    store: LosableStore, start_servers: StartServers
+) -> None:
     """Two servers, open streams: unavailable while it is lost; gap, snapshot and the right clocks when it is back."""
-    one, two = start_servers(site.redis.url, 2)
+    one, two = start_servers(store.redis.url, 2)
     async with connect(one.address) as stub, connect(two.address) as other:
-        running = await many(AT_ONCE, lambda: running_session(stub))
+        running = await asyncio.gather(*(running_session(stub) for _ in range(AT_ONCE)))
         watched = running[0].session_id
         await stub.SwitchCycle(pb.SwitchCycleRequest(session_id=watched))
         before = await get(stub, watched)
@@ -99,13 +77,13 @@ async def test_streams_and_clocks_outlive_the_loss_of_everything(site: Site, sta
         async with watching(stub.WatchSession(watch)) as here, watching(other.WatchSession(watch)) as there:
             for stream in (here, there):
                 await stream.until(lambda stream: stream.of("snapshot"))
-            assert await site.drain() == 2 * AT_ONCE + 1
+            await store.drain()
 
-            await site.lose_everything()
+            await store.lose_everything()
             for server in (one, two):
                 await asyncio.to_thread(server.await_answer, "NOT_SERVING", 5)
             lost = [await refused(get(each, watched)) for each in (stub, other)]
-            done = await site.run("recover", "--all")
+            done = await store.run("recover", "--all")
             for server in (one, two):
                 await asyncio.to_thread(server.await_answer, "SERVING", 5)
             for stream in (here, there):
@@ -128,14 +106,14 @@ async def test_streams_and_clocks_outlive_the_loss_of_everything(site: Site, sta
         assert {message.epoch for message in stream.messages[2:]} == {after.epoch}
 
 
-async def test_until_everything_is_back_nobody_uses_the_store(site: Site, start_servers: StartServers) -> None:
+async def test_until_everything_is_back_nobody_uses_the_store(store: LosableStore, start_servers: StartServers) -> None:
     """A recovery that was broken off: neither old nor new servers answer from half a store; a second run ends it."""
-    (server,) = start_servers(site.redis.url, 1)
+    (server,) = start_servers(store.redis.url, 1)
     async with connect(server.address) as stub:
         session = await running_session(stub)
-        await site.drain()
-        await site.lose_everything()
-        async with Redis.from_url(site.redis.url) as client:
+        await store.drain()
+        await store.lose_everything()
+        async with Redis.from_url(store.redis.url) as client:
             await client.hset("sk:meta", "recovery", "broken off")
 
         await asyncio.to_thread(server.await_answer, "NOT_SERVING", 5)
@@ -143,10 +121,10 @@ async def test_until_everything_is_back_nobody_uses_the_store(site: Site, start_
         await asyncio.to_thread(server.start)
         started_anew = await refused(get(stub, session.session_id))
         created = await refused(stub.CreateSession(two_players(session.session_id)))
-        done = await site.run("recover", "--all", "--policy", "paused", "--reason", "power cut")
+        done = await store.run("recover", "--all", "--policy", "paused", "--reason", "power cut")
         await asyncio.to_thread(server.await_answer, "SERVING", 5)
         after = await get(stub, session.session_id)
-        again = await site.run("recover", "--all")
+        again = await store.run("recover", "--all")
         unchanged = await get(stub, session.session_id)
 
     assert {started_anew.reason, created.reason} == {"STORE_UNAVAILABLE"}
@@ -156,23 +134,23 @@ async def test_until_everything_is_back_nobody_uses_the_store(site: Site, start_
     assert unchanged == after
 
 
-async def test_what_ended_or_was_deleted_stays_away(site: Site, start_servers: StartServers) -> None:
+async def test_what_ended_or_was_deleted_stays_away(store: LosableStore, start_servers: StartServers) -> None:
     """Only what was alive comes back; a dry run before it says so, and changes nothing."""
-    (server,) = start_servers(site.redis.url, 1)
+    (server,) = start_servers(store.redis.url, 1)
     async with connect(server.address) as stub:
         alive, ended, gone = [await running_session(stub) for _ in range(3)]
         await stub.CompleteSession(pb.CompleteSessionRequest(session_id=ended.session_id))
         await stub.DeleteSession(pb.DeleteSessionRequest(session_id=gone.session_id))
-        await site.drain()
-        await site.lose_everything()
+        await store.drain()
+        await store.lose_everything()
 
-        dry = await site.run("recover", "--all", "--dry-run")
+        dry = await store.run("recover", "--all", "--dry-run")
         await asyncio.to_thread(server.await_answer, "NOT_SERVING", 5)
-        done = await site.run("recover", "--all")
+        done = await store.run("recover", "--all")
         await asyncio.to_thread(server.await_answer, "SERVING", 5)
         listed = await stub.ListSessions(pb.ListSessionsRequest())
         one = {
-            session_id: await site.run("recover", session_id)
+            session_id: await store.run("recover", session_id)
             for session_id in (alive.session_id, ended.session_id, gone.session_id, new_id())
         }
 
@@ -187,17 +165,17 @@ async def test_what_ended_or_was_deleted_stays_away(site: Site, start_servers: S
         assert "Traceback" not in text
 
 
-async def test_one_session_that_is_missing_comes_back(site: Site, start_servers: StartServers) -> None:
+async def test_one_session_that_is_missing_comes_back(store: LosableStore, start_servers: StartServers) -> None:
     """The store has its name and its other sessions: only the one asked for is added, and servers go on unharmed."""
-    (server,) = start_servers(site.redis.url, 1)
+    (server,) = start_servers(store.redis.url, 1)
     async with connect(server.address) as stub:
         missing, other = [await running_session(stub) for _ in range(2)]
-        await site.drain()
-        async with Redis.from_url(site.redis.url) as client:
+        await store.drain()
+        async with Redis.from_url(store.redis.url) as client:
             await client.delete(Keys().of(missing.session_id).session)
 
-        dry = await site.run("recover", missing.session_id, "--dry-run")
-        done = await site.run("recover", missing.session_id.upper())
+        dry = await store.run("recover", missing.session_id, "--dry-run")
+        done = await store.run("recover", missing.session_id.upper())
         back = await get(stub, missing.session_id)
         untouched = await get(stub, other.session_id)
 
@@ -208,20 +186,20 @@ async def test_one_session_that_is_missing_comes_back(site: Site, start_servers:
     assert untouched.version == other.version
 
 
-async def test_what_cannot_come_back_yet_is_named(site: Site, start_servers: StartServers) -> None:
+async def test_what_cannot_come_back_yet_is_named(store: LosableStore, start_servers: StartServers) -> None:
     """Its end is on the way to the trail: listed with the reason, exit code 1; once it is written, all is well."""
-    (server,) = start_servers(site.redis.url, 1)
+    (server,) = start_servers(store.redis.url, 1)
     async with connect(server.address) as stub:
         ended, missing = [await running_session(stub) for _ in range(2)]
-        await site.drain()
+        await store.drain()
         await stub.CompleteSession(pb.CompleteSessionRequest(session_id=ended.session_id))
-        async with Redis.from_url(site.redis.url) as client:
+        async with Redis.from_url(store.redis.url) as client:
             for session in (ended, missing):
                 await client.delete(Keys().of(session.session_id).session)
 
-        held_up = await site.run("recover", "--all")
-        await site.drain()
-        done = await site.run("recover", "--all")
+        held_up = await store.run("recover", "--all")
+        await store.drain()
+        done = await store.run("recover", "--all")
 
     assert (held_up.returncode, done.returncode) == (1, 0)
     assert "1 recovered, 0 were there, 0 may not come back, 1 failed" in held_up.stdout
