@@ -5,7 +5,7 @@ import contextlib
 import time
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Generic, Self, TypeVar
 from uuid import uuid4
 
 import grpc
@@ -17,6 +17,7 @@ from synckairos.v1 import session_service_pb2 as pb
 from synckairos.v1.session_service_pb2_grpc import SessionServiceStub
 from synckairos.v1.time_service_pb2_grpc import TimeServiceStub
 
+Message = TypeVar("Message")
 Stub = Any
 """SessionServiceStub, whose generated type knows only synchronous channels."""
 
@@ -119,12 +120,12 @@ async def running_session(stub: Stub, request: pb.CreateSessionRequest | None = 
     return session
 
 
-@dataclass(slots=True)
-class Recording:
-    """A stream being read, everything it said kept, with the local monotonic time of each message."""
+@dataclass
+class StreamReader(Generic[Message]):
+    """A stream being read, with everything it said and the local monotonic time of each message."""
 
     call: Any
-    messages: list[pb.WatchSessionResponse] = field(default_factory=list)
+    messages: list[Message] = field(default_factory=list)
     times: list[float] = field(default_factory=list)
     error: grpc.RpcError | None = None
     ended: bool = False
@@ -143,19 +144,19 @@ class Recording:
             self.ended = True
             self._news.set()
 
-    async def until(self, condition: Callable[["Recording"], Any], seconds: float = 10.0) -> "Recording":
-        """Wait until the condition holds; fails with what was said if it does not in time."""
+    async def until(self, condition: Callable[[Self], Any], seconds: float = 10.0) -> Self:
+        """Wait until the condition holds; fail if it does not in time, or if the stream ends before."""
         try:
             async with asyncio.timeout(seconds):
                 while not condition(self):
-                    assert not self.ended, f"the stream has ended: {self.kinds()} {self.error}"
+                    assert not self.ended, f"the stream has ended: {self.said()} {self.error}"
                     self._news.clear()
                     await self._news.wait()
         except TimeoutError:
-            raise AssertionError(f"not within {seconds} s; so far: {self.kinds()}") from None
+            raise AssertionError(f"not within {seconds} s; so far: {self.said()}") from None
         return self
 
-    async def until_end(self, seconds: float = 10.0) -> "Recording":
+    async def until_end(self, seconds: float = 10.0) -> Self:
         """Wait until the stream ends."""
         async with asyncio.timeout(seconds):
             while not self.ended:
@@ -163,8 +164,35 @@ class Recording:
                 await self._news.wait()
         return self
 
+    def said(self) -> list[str]:
+        """Return a word about each message."""
+        raise NotImplementedError
+
+
+Reader = TypeVar("Reader", bound=StreamReader[Any])
+
+
+@contextlib.asynccontextmanager
+async def reading(reader: Reader) -> AsyncIterator[Reader]:
+    """Read a stream while the body runs."""
+    task = asyncio.create_task(reader.read())
+    try:
+        yield reader
+    finally:
+        reader.call.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            await task
+
+
+class Recording(StreamReader[pb.WatchSessionResponse]):
+    """A watched stream."""
+
+    def said(self) -> list[str]:
+        """Return the kinds of the messages."""
+        return self.kinds()
+
     def kinds(self) -> list[str]:
-        """Return what kind each message was."""
+        """Return the kind of each message."""
         return [message.WhichOneof("payload") or "" for message in self.messages]
 
     def of(self, kind: str) -> list[pb.WatchSessionResponse]:
@@ -177,14 +205,6 @@ class Recording:
         return [message.version for message in self.of("event")]
 
 
-@contextlib.asynccontextmanager
-async def watching(call: Any) -> AsyncIterator[Recording]:
-    """Record a stream while the body runs."""
-    recording = Recording(call)
-    task = asyncio.create_task(recording.read())
-    try:
-        yield recording
-    finally:
-        call.cancel()
-        with contextlib.suppress(asyncio.CancelledError):
-            await task
+def watching(call: Any) -> contextlib.AbstractAsyncContextManager[Recording]:
+    """Record a watched stream while the body runs."""
+    return reading(Recording(call))

@@ -1,9 +1,6 @@
 """A backend that drives sessions over ExecuteCommands: commands sent, answers recorded."""
 
-import asyncio
-import contextlib
-from collections.abc import AsyncIterator, Callable
-from dataclasses import dataclass, field
+from contextlib import AbstractAsyncContextManager
 from typing import Any, NamedTuple
 
 import grpc
@@ -12,7 +9,7 @@ from google.rpc import status_pb2
 from grpc_status import rpc_status
 
 from synckairos.v1 import session_service_pb2 as pb
-from testing.harness.client import Problem, Stub, problem_of
+from testing.harness.client import Problem, StreamReader, Stub, problem_of, reading
 
 FIELDS = {
     field.message_type.full_name: field.name
@@ -51,27 +48,22 @@ def refusal_of(response: pb.ExecuteCommandsResponse) -> Problem:
     return problem_of(failed)
 
 
-@dataclass(slots=True)
-class Driving:
-    """A stream of commands, everything it answered kept."""
+class Driving(StreamReader[pb.ExecuteCommandsResponse]):
+    """A stream of commands, with everything it answered."""
 
-    call: Any
-    answers: list[pb.ExecuteCommandsResponse] = field(default_factory=list)
-    error: grpc.RpcError | None = None
-    ended: bool = False
-    _news: asyncio.Event = field(default_factory=asyncio.Event)
+    @property
+    def answers(self) -> list[pb.ExecuteCommandsResponse]:
+        """The answers, in order."""
+        return self.messages
 
-    async def read(self) -> None:
-        """Read until the stream ends."""
-        try:
-            async for answer in self.call:
-                self.answers.append(answer)
-                self._news.set()
-        except grpc.RpcError as error:
-            self.error = error
-        finally:
-            self.ended = True
-            self._news.set()
+    @property
+    def ids(self) -> list[str]:
+        """The ids of the answers, in order."""
+        return [answer.command_id for answer in self.answers]
+
+    def said(self) -> list[str]:
+        """Return the ids of the answers."""
+        return self.ids
 
     async def send(self, command_id: str, request: Message) -> None:
         """Send a request as a command."""
@@ -80,7 +72,7 @@ class Driving:
     async def ask(self, command_id: str, request: Message) -> pb.ExecuteCommandsResponse:
         """Send a request and wait for the answer under its id, which must be a new one."""
         await self.send(command_id, request)
-        await self.until(lambda: command_id in self.ids)
+        await self.until(lambda _: command_id in self.ids)
         return self.of(command_id)
 
     def of(self, command_id: str) -> pb.ExecuteCommandsResponse:
@@ -88,40 +80,12 @@ class Driving:
         (answer,) = [answer for answer in self.answers if answer.command_id == command_id]
         return answer
 
-    @property
-    def ids(self) -> list[str]:
-        """The ids of the answers, in order."""
-        return [answer.command_id for answer in self.answers]
-
     async def answered(self, count: int, seconds: float = 20.0) -> list[pb.ExecuteCommandsResponse]:
-        """Wait for so many answers."""
-        await self.until(lambda: len(self.answers) >= count, seconds)
+        """Wait for this many answers."""
+        await self.until(lambda _: len(self.answers) >= count, seconds)
         return self.answers
 
-    async def until(self, condition: Callable[[], Any], seconds: float = 10.0) -> None:
-        """Wait until the condition holds; fails if the stream ends before."""
-        async with asyncio.timeout(seconds):
-            while not condition():
-                assert not self.ended, f"the stream has ended: {self.error}"
-                self._news.clear()
-                await self._news.wait()
 
-    async def until_end(self, seconds: float = 20.0) -> None:
-        """Wait until the stream ends."""
-        async with asyncio.timeout(seconds):
-            while not self.ended:
-                self._news.clear()
-                await self._news.wait()
-
-
-@contextlib.asynccontextmanager
-async def driving(stub: Stub, **options: Any) -> AsyncIterator[Driving]:
+def driving(stub: Stub, **options: Any) -> AbstractAsyncContextManager[Driving]:
     """Open a stream of commands while the body runs."""
-    drive = Driving(stub.ExecuteCommands(**options))
-    task = asyncio.create_task(drive.read())
-    try:
-        yield drive
-    finally:
-        drive.call.cancel()
-        with contextlib.suppress(asyncio.CancelledError):
-            await task
+    return reading(Driving(stub.ExecuteCommands(**options)))

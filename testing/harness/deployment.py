@@ -18,12 +18,11 @@ from synckairos.adapters.redis.keys import Keys
 from synckairos.adapters.redis.outbox import RedisOutbox
 from synckairos.cli.migration import migrations_folder
 from synckairos.devstack import PostgresServer, RedisServer
+from testing.harness.child_process import HEALTHY
 from testing.harness.server_process import ServerProcess
 from testing.harness.worker_process import WorkerProcess
 
 BROKER_DATABASE: Final = 1
-HEALTHY: Final = ("synckairos",)
-"""The module of a process without a seeded bug."""
 AnyRedis = TypeVar("AnyRedis", bound=RedisServer)
 
 

@@ -85,13 +85,15 @@ class TcpProxy:
         assert task is not None
         self._connections[task] = (writer,)
         try:
+            if not await self._greet(reader, writer):
+                return
             server_reader, server_writer = await asyncio.open_connection(*self._target)
             self._connections[task] = (writer, server_writer)
             async with asyncio.TaskGroup() as pumps:
                 to_server, to_client = self._hooks(writer)
                 pumps.create_task(self._pump(reader, server_writer, to_server))
                 pumps.create_task(self._pump(server_reader, writer, to_client))
-        except* OSError:
+        except* (OSError, EOFError):
             _reset(*self._connections[task])
         except* asyncio.CancelledError:
             # Only cut() cancels, and asyncio would report it as an error of the handler.
@@ -99,6 +101,10 @@ class TcpProxy:
         finally:
             for open_writer in self._connections.pop(task):
                 open_writer.close()
+
+    async def _greet(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> bool:  # noqa: ARG002 - for proxies that know a protocol
+        """Say to a new client what comes before everything that is forwarded; return whether to go on."""
+        return True
 
     def _hooks(self, client: asyncio.StreamWriter) -> tuple[Hook, Hook]:  # noqa: ARG002 - for proxies that know a protocol
         """Return what sees the chunks of one connection, to the server and to the client."""
@@ -115,6 +121,8 @@ class TcpProxy:
                 raise ConnectionAbortedError("a hook cut the connection")
             writer.write(forwarded)
             await writer.drain()
+        if not writer.can_write_eof():
+            raise ConnectionResetError("TLS knows no end of one direction")
         writer.write_eof()
 
 

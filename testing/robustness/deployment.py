@@ -6,7 +6,8 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Final
 
-from testing.harness.deployment import HEALTHY, Deployment, fresh_stores
+from testing.harness.child_process import HEALTHY
+from testing.harness.deployment import Deployment, fresh_stores
 from testing.harness.tcp_proxy import TcpProxy
 from testing.robustness.steppable_redis import SteppableRedis
 

@@ -6,7 +6,7 @@ from typing import Final
 
 import pytest
 
-from testing.harness.deployment import HEALTHY
+from testing.harness.child_process import HEALTHY
 from testing.robustness import checks_availability, checks_promptness
 from testing.robustness.checks_availability import calls_in_calm
 from testing.robustness.checks_promptness import delays
