@@ -69,10 +69,10 @@ def main(
             history = uvloop.run(run(seed, seconds, progress, out / f"{seed}-logs"))
         write(history, out / f"{seed}.jsonl")
     violations = judge(history)
-    report = report_of(history, violations)
-    show(report, console)
+    figures = report_of(history, violations)
+    show(figures, console)
     out.mkdir(parents=True, exist_ok=True)
-    (out / f"{report.seed}.json").write_bytes(msgspec.json.format(msgspec.json.encode(report), indent=2))
+    (out / f"{history.run.seed}.json").write_bytes(msgspec.json.format(msgspec.json.encode(figures), indent=2))
     sys.exit(1 if violations else 0)
 
 

@@ -5,9 +5,10 @@ wall clock: it is stepped during a run.
 """
 
 import hashlib
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Sequence
+from itertools import chain
 from pathlib import Path
-from typing import Literal
+from typing import Final, Literal
 
 import msgspec
 from google.protobuf.message import Message as Protobuf
@@ -181,12 +182,24 @@ def digest(message: Protobuf) -> str:
     return hashlib.blake2b(message.SerializeToString(deterministic=True), digest_size=8).hexdigest()
 
 
+PARTS: Final[dict[type[Record], str]] = {
+    Fault: "faults",
+    Call: "calls",
+    Stream: "streams",
+    Message: "messages",
+    StreamEnd: "ends",
+    Row: "rows",
+    Stored: "stored",
+}
+"""The list of a history that each kind of record is in."""
+
+
 def write(history: History, file: Path) -> None:
     """Write a history as JSON Lines."""
     file.parent.mkdir(parents=True, exist_ok=True)
+    records = chain([history.run], *(getattr(history, part) for part in PARTS.values()))
     with file.open("wb") as lines:
-        for record in _records(history):
-            lines.write(msgspec.json.encode(record) + b"\n")
+        lines.writelines(msgspec.json.encode(record) + b"\n" for record in records)
 
 
 def read(file: Path) -> History:
@@ -197,31 +210,7 @@ def read(file: Path) -> History:
         if not isinstance(run, Run):
             raise TypeError(f"{file} does not begin with how the run was made")
         history = History(run)
-        lists = {
-            Fault: history.faults,
-            Call: history.calls,
-            Stream: history.streams,
-            Message: history.messages,
-            StreamEnd: history.ends,
-            Row: history.rows,
-            Stored: history.stored,
-        }
         for line in lines:
             record = decoder.decode(line)
-            lists[type(record)].append(record)  # type: ignore[attr-defined, index] # each list has its own type
+            getattr(history, PARTS[type(record)]).append(record)
     return history
-
-
-def _records(history: History) -> Iterator[Record]:
-    yield history.run
-    parts: tuple[Iterable[Record], ...] = (
-        history.faults,
-        history.calls,
-        history.streams,
-        history.messages,
-        history.ends,
-        history.rows,
-        history.stored,
-    )
-    for part in parts:
-        yield from part

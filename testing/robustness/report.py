@@ -1,11 +1,10 @@
 """What a run was and came to, in figures."""
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from statistics import median, quantiles
-from typing import Final
+from typing import Any, Final
 
-import msgspec
 from rich.console import Console
 from rich.table import Table
 
@@ -28,84 +27,58 @@ OF_A_SERVER: Final = frozenset(
 )
 
 
-class Spread(msgspec.Struct):
-    """Several figures in ms: how many, the middle one, the 99th of a hundred, the largest."""
-
-    count: int
-    p50: float
-    p99: float
-    largest: float
+Figures = dict[str, Any]
+"""Everything worth knowing of a run, by name, in the order it is shown; JSON values only."""
+UNTITLED: Final = frozenset({"schedule", "examples", "seed", "seconds", "violations"})
+"""Figures that do not stand in the table under their names."""
 
 
-class Report(msgspec.Struct):
-    """Everything worth knowing of a run."""
-
-    seed: int
-    seconds: float
-    faults: dict[str, int]
-    calls: dict[str, int]
-    commands: int
-    mutations_ok: int
-    replayed: int
-    sessions: int
-    events: int
-    events_by_deadline: int
-    forks: int
-    streams: int
-    resumes: int
-    messages: dict[str, int]
-    gaps: dict[str, int]
-    cut_off: int
-    calm_s: float
-    lateness_ms: Spread
-    lateness_after_kill_ms: Spread
-    heard_after_ms: Spread
-    violations: dict[str, int]
-    examples: list[str]
-    schedule: list[str]
-
-
-def spread(values: Sequence[float]) -> Spread:
-    """Return the spread of values."""
+def spread_ms(values: Sequence[float]) -> dict[str, float]:
+    """Return how many values there are, the middle one, the 99th of a hundred, and the largest."""
     if len(values) < 2:
         only = values[0] if values else 0.0
-        return Spread(len(values), only, only, only)
-    return Spread(len(values), median(values), quantiles(values, n=100, method="inclusive")[98], max(values))
+        return {"count": len(values), "p50": only, "p99": only, "largest": only}
+    p99 = quantiles(values, n=100, method="inclusive")[98]
+    return {"count": len(values), "p50": median(values), "p99": p99, "largest": max(values)}
 
 
-def report_of(history: History, violations: Sequence[Violation]) -> Report:
+def report_of(history: History, violations: Sequence[Violation]) -> Figures:
     """Return the figures of a run."""
     calls, rows, run = history.calls, history.rows, history.run
-    killed = [fault for fault in history.faults if fault.kind == "server killed"]
-    return Report(
-        seed=run.seed,
-        seconds=run.seconds,
-        faults=dict(Counter(fault.kind for fault in history.faults).most_common()),
-        calls=dict(Counter(_outcome(call.outcome, call.reason) for call in calls).most_common()),
-        commands=sum(call.is_command for call in calls),
-        mutations_ok=sum(call.outcome == "ok" and call.method != "GetSession" for call in calls),
-        replayed=sum(call.replayed for call in calls),
-        sessions=len({row.session_id for row in rows}),
-        events=len(rows),
-        events_by_deadline=sum(row.cause == "deadline" for row in rows),
-        forks=sum(row.is_fork for row in rows),
-        streams=len(history.streams),
-        resumes=sum(bool(token) for stream in history.streams for token in stream.tokens.values()),
-        messages=dict(Counter(message.kind for message in history.messages).most_common()),
-        gaps=dict(Counter(_gap(message) for message in history.messages if message.kind == "gap").most_common()),
-        cut_off=sum(end.reason == SLOW_CONSUMER for end in history.ends),
-        calm_s=round(sum(end - begin for begin, end in calm(history)), 1),
-        lateness_ms=spread([row.fired_ms - row.occurred_ms for row in rows if row.fired_ms is not None]),
-        lateness_after_kill_ms=spread(_after_kill(history, killed)),
-        heard_after_ms=spread([one.seconds * 1_000 for one in deliveries(history)]),
-        violations=dict(Counter(str(one.promise) for one in violations)),
-        examples=[str(one) for one in violations[:50]],
-        schedule=[_line(run.began, fault) for fault in history.faults],
-    )
+    return {
+        "seed": run.seed,
+        "seconds": run.seconds,
+        "faults": _counted(fault.kind for fault in history.faults),
+        "calls": _counted(f"{call.outcome} {call.reason}".strip() for call in calls),
+        "commands": sum(call.is_command for call in calls),
+        "mutations_ok": sum(call.outcome == "ok" and call.method != "GetSession" for call in calls),
+        "replayed": sum(call.replayed for call in calls),
+        "sessions": len({row.session_id for row in rows}),
+        "events": len(rows),
+        "events_by_deadline": sum(row.cause == "deadline" for row in rows),
+        "forks": sum(row.is_fork for row in rows),
+        "streams": len(history.streams),
+        "resumes": sum(bool(token) for stream in history.streams for token in stream.tokens.values()),
+        "messages": _counted(message.kind for message in history.messages),
+        "gaps": _counted(_gap(message) for message in history.messages if message.kind == "gap"),
+        "cut_off": sum(end.reason == SLOW_CONSUMER for end in history.ends),
+        "calm_s": round(sum(end - begin for begin, end in calm(history)), 1),
+        "lateness_ms": spread_ms([row.fired_ms - row.occurred_ms for row in rows if row.fired_ms is not None]),
+        "lateness_after_kill_ms": spread_ms(_after_kill(history)),
+        "heard_after_ms": spread_ms([one.seconds * 1_000 for one in deliveries(history)]),
+        "violations": _counted(str(one.promise) for one in violations),
+        "examples": [str(one) for one in violations[:50]],
+        "schedule": [_line(run.began, fault) for fault in history.faults],
+    }
 
 
-def _after_kill(history: History, killed: Sequence[Fault]) -> list[float]:
+def _counted(words: Iterable[str]) -> dict[str, int]:
+    return dict(Counter(words).most_common())
+
+
+def _after_kill(history: History) -> list[float]:
     """Return the lateness of deadlines whose last writer was killed between its change and the deadline."""
+    killed = [fault for fault in history.faults if fault.kind == FaultKind.SERVER_KILLED]
     writer = {
         (call.session_id, call.epoch, call.version): call.server
         for call in history.calls
@@ -126,10 +99,6 @@ def _gap(message: Message) -> str:
     return event_pb2.GapReason.Name(message.value).removeprefix("GAP_REASON_")  # type: ignore[arg-type] # as recorded
 
 
-def _outcome(outcome: str, reason: str) -> str:
-    return f"{outcome} {reason}".strip()
-
-
 def _line(began: float, fault: Fault) -> str:
     amount = f" {fault.amount_ms} ms" if fault.amount_ms else ""
     cut = f", {fault.bytes_cut:,} bytes cut off" if fault.cut_at is not None else ""
@@ -137,19 +106,19 @@ def _line(began: float, fault: Fault) -> str:
     return f"{fault.began - began:6.1f} s  {fault.kind}{amount}{where}, {fault.ended - fault.began:.1f} s{cut}"
 
 
-def show(report: Report, console: Console) -> None:
-    """Print a report."""
-    for line in report.schedule:
+def show(figures: Figures, console: Console) -> None:
+    """Print the figures."""
+    for line in figures["schedule"]:
         console.print(line, highlight=False)
-    table = Table("figure", "value", title=f"seed {report.seed}, {report.seconds:.0f} s")
-    for name, value in msgspec.to_builtins(report).items():
-        if name not in {"schedule", "examples", "seed", "seconds", "violations"}:
+    table = Table("figure", "value", title=f"seed {figures['seed']}, {figures['seconds']:.0f} s")
+    for name, value in figures.items():
+        if name not in UNTITLED:
             table.add_row(name.replace("_", " "), _told(value))
     for promise in Promise:
-        count = report.violations.get(promise, 0)
+        count = figures["violations"].get(promise, 0)
         table.add_row(promise, "held" if not count else f"BROKEN {count} times")
     console.print(table)
-    for example in report.examples:
+    for example in figures["examples"]:
         console.print(example, highlight=False, markup=False)
 
 
