@@ -4,7 +4,7 @@ Instants are milliseconds since 1970. A record's identity is (session id, epoch,
 version with another change id is a fork, left behind by a store that came back without its last moments.
 """
 
-from collections.abc import AsyncGenerator, Sequence
+from collections.abc import Sequence
 from typing import NamedTuple, Protocol
 
 from synckairos.domain.events import Event, EventType
@@ -92,22 +92,6 @@ class DeadEntry(NamedTuple):
     reason: str
     entry: OutboxEntry
     fields: tuple[tuple[bytes, bytes], ...]
-
-
-class DeadEntries(Protocol):
-    """What was buried, for an operator to look at."""
-
-    async def page(self, partition: int, after: str, count: int) -> list[DeadEntry]:
-        """Return up to `count` dead entries of a partition, oldest first, from `after` (exclusive; "" for all) on."""
-        ...
-
-    async def get(self, partition: int, dead_id: str) -> DeadEntry | None:
-        """Return one of them, None if it is not there."""
-        ...
-
-    async def replay(self, partition: int, dead_id: str) -> bool:
-        """Move one back to its outbox, as it was, in one transaction; False if it is not there."""
-        ...
 
 
 class Written(NamedTuple):
@@ -243,15 +227,3 @@ class ExportQuery(NamedTuple):
     session_ids: tuple[str, ...] = ()
     start: int | None = None
     end: int | None = None
-
-
-class AuditExport(Protocol):
-    """Hands out the whole trail, or a part of it, as of one moment; every method raises AuditUnavailable."""
-
-    async def count(self, query: ExportQuery) -> int:
-        """Return how many events there are now."""
-        ...
-
-    def records(self, query: ExportQuery) -> AsyncGenerator[AuditRecord, None]:
-        """Yield the events by (session id, epoch, version, change id), as they stood when the first was asked for."""
-        ...

@@ -1,10 +1,10 @@
-"""The outboxes in memory, with what was buried, and the counters of the drains: the same contract tests, no Redis."""
+"""The outboxes and the counters of the drains in memory; they pass the same contract tests as those in Redis."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from synckairos.adapters.redis.outbox_entry import read_entry
-from synckairos.application.audit import Backlog, DeadEntry, OutboxBatch, OutboxEntry, Written
+from synckairos.application.audit import Backlog, OutboxBatch, OutboxEntry, Written
 from synckairos.application.errors import StoreUnavailable
 from synckairos.application.pipeline_status import DrainTotals
 from testing.harness.fake_clock import FakeClock
@@ -13,30 +13,22 @@ Fields = Sequence[tuple[bytes, bytes]]
 
 
 @dataclass
-class _Buried:
-    """A dead entry as it lies there."""
-
-    dead_id: str
-    entry_id: str
-    reason: str
-    fields: Fields
-
-
-@dataclass
 class FakeOutbox:
-    """Outbox and DeadEntries; while `is_away` the store cannot be reached."""
+    """Outbox; while `is_away` the store cannot be reached."""
 
     clock: FakeClock = field(default_factory=FakeClock)
     is_away: bool = False
     waiting: dict[int, dict[str, Fields]] = field(default_factory=dict)
-    buried: dict[int, dict[str, _Buried]] = field(default_factory=dict)
+    buried: list[tuple[int, str]] = field(default_factory=list)
+    """Partition and reason of each dead entry, in order."""
     reads: list[tuple[list[int], int]] = field(default_factory=list)
     """What was asked for, in order."""
     _ids: int = 0
 
     def add(self, partition: int, fields: Fields) -> str:
         """Be a commit; return the entry's id."""
-        entry_id = self._new_id()
+        self._ids += 1
+        entry_id = f"{self.clock.ms}-{self._ids}"
         self.waiting.setdefault(partition, {})[entry_id] = tuple(fields)
         return entry_id
 
@@ -62,8 +54,7 @@ class FakeOutbox:
         self._reach()
         fields = self.waiting.get(entry.partition, {}).pop(entry.entry_id, None)
         if fields is not None:
-            dead_id = self._new_id()
-            self.buried.setdefault(entry.partition, {})[dead_id] = _Buried(dead_id, entry.entry_id, reason, fields)
+            self.buried.append((entry.partition, reason))
 
     async def backlog(self) -> Backlog:
         """Return what waits."""
@@ -72,55 +63,21 @@ class FakeOutbox:
         return Backlog(
             length=len(ids),
             oldest_at=min((_instant(one) for one in ids), default=None),
-            dead=sum(map(len, self.buried.values())),
+            dead=len(self.buried),
             waiting=tuple(sorted(partition for partition, of in self.waiting.items() if of)),
             now=self.clock.ms,
         )
-
-    async def page(self, partition: int, after: str, count: int) -> list[DeadEntry]:
-        """Return dead entries of a partition, oldest first."""
-        self._reach()
-        dead = [one for one in self.buried.get(partition, {}).values() if not after or _key(one.dead_id) > _key(after)]
-        return [self._dead(partition, one) for one in dead[:count]]
-
-    async def get(self, partition: int, dead_id: str) -> DeadEntry | None:
-        """Return one of them."""
-        self._reach()
-        found = self.buried.get(partition, {}).get(dead_id)
-        return None if found is None else self._dead(partition, found)
-
-    async def replay(self, partition: int, dead_id: str) -> bool:
-        """Move one back."""
-        self._reach()
-        found = self.buried.get(partition, {}).pop(dead_id, None)
-        if found is None:
-            return False
-        self.add(partition, found.fields)
-        return True
 
     def _reach(self) -> None:
         if self.is_away:
             raise StoreUnavailable("the store is away")
 
-    def _new_id(self) -> str:
-        self._ids += 1
-        return f"{self.clock.ms}-{self._ids}"
-
     def _entry(self, partition: int, entry_id: str, fields: Fields) -> OutboxEntry:
         return read_entry(partition, (entry_id.encode(), [part for pair in fields for part in pair]))
 
-    def _dead(self, partition: int, one: _Buried) -> DeadEntry:
-        entry = self._entry(partition, one.entry_id, one.fields)
-        return DeadEntry(one.dead_id, _instant(one.dead_id), one.reason, entry, tuple(one.fields))
-
-
-def _key(stream_id: str) -> tuple[int, int]:
-    ms, _, number = stream_id.partition("-")
-    return int(ms), int(number)
-
 
 def _instant(stream_id: str) -> int:
-    return _key(stream_id)[0]
+    return int(stream_id.partition("-")[0])
 
 
 @dataclass

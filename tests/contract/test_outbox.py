@@ -2,7 +2,6 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Sequence
-from typing import Protocol
 
 import pytest
 from redis.asyncio import Redis
@@ -10,7 +9,7 @@ from redis.asyncio import Redis
 from synckairos.adapters.redis.connections import RedisConnections
 from synckairos.adapters.redis.keys import PARTITIONS, Keys
 from synckairos.adapters.redis.outbox import MAX_BYTES, RedisDeadEntries, RedisOutbox
-from synckairos.application.audit import DeadEntries, Outbox, OutboxEntry
+from synckairos.application.audit import OutboxEntry
 from synckairos.application.ports import Request
 from synckairos.devstack import RedisServer
 from synckairos.domain.commands import Start, Switch
@@ -24,36 +23,23 @@ STRANGE: Fields = [(b"r", b"\x00\xff"), (b"", b""), (b"r", b"again"), (b"o", b"1
 """An entry that nobody can read: names of its own burial, twice the same, empty ones, any byte."""
 
 
-class Place(Protocol):
-    """An outbox with its dead entries, and how a commit adds to it."""
+class FakePlace:
+    """An outbox in memory, and how a commit adds to it."""
 
-    outbox: Outbox
-    dead: DeadEntries
+    def __init__(self) -> None:
+        self.outbox = FakeOutbox()
 
     async def add(self, partition: int, fields: Fields) -> str:
         """Be a commit; return the entry's id."""
-        ...
-
-    async def raw(self, partition: int) -> list[Fields]:
-        """Return the raw entries of a partition's outbox, in order."""
-        ...
-
-
-class FakePlace:
-    """In memory."""
-
-    def __init__(self) -> None:
-        self.outbox = self.dead = FakeOutbox()
-
-    async def add(self, partition: int, fields: Fields) -> str:
         return self.outbox.add(partition, fields)
 
     async def raw(self, partition: int) -> list[Fields]:
+        """Return the raw entries of a partition's outbox, in order."""
         return [list(fields) for fields in self.outbox.waiting.get(partition, {}).values()]
 
 
 class RedisPlace:
-    """In a real Redis, under a prefix of its own."""
+    """An outbox in a real Redis under a prefix of its own, with its dead entries, and how a commit adds to it."""
 
     def __init__(self, connections: RedisConnections, redis: Redis) -> None:
         self._keys = Keys(f"o{new_id()[:12]}")
@@ -73,17 +59,25 @@ class RedisPlace:
         return [list(zip(flat[::2], flat[1::2], strict=True)) for _, flat in entries]
 
 
-@pytest.fixture(params=["fake", "redis"])
-async def place(request: pytest.FixtureRequest) -> AsyncIterator[Place]:
-    """An empty outbox of one kind or the other."""
-    if request.param == "fake":
-        yield FakePlace()
-        return
-    url: str = request.getfixturevalue("redis_server").url
-    connections = RedisConnections(url)
-    async with Redis.from_url(url) as redis:
+Place = FakePlace | RedisPlace
+
+
+@pytest.fixture
+async def redis_place(redis_server: RedisServer) -> AsyncIterator[RedisPlace]:
+    """An empty outbox in Redis, with its dead entries."""
+    connections = RedisConnections(redis_server.url)
+    async with Redis.from_url(redis_server.url) as redis:
         yield RedisPlace(connections, redis)
     await connections.close()
+
+
+@pytest.fixture(params=["fake", "redis"])
+def place(request: pytest.FixtureRequest) -> Place:
+    """An empty outbox of one kind or the other."""
+    if request.param == "fake":
+        return FakePlace()
+    in_redis: RedisPlace = request.getfixturevalue("redis_place")
+    return in_redis
 
 
 def usual(count: int = 1) -> list[Fields]:
@@ -153,16 +147,16 @@ async def test_the_backlog_counts_over_all_partitions(place: Place) -> None:
 
 
 @pytest.mark.parametrize("fields", [STRANGE, usual()[0]], ids=["strange", "usual"])
-async def test_an_entry_survives_its_burial_byte_for_byte(place: Place, fields: Fields) -> None:
+async def test_an_entry_survives_its_burial_byte_for_byte(redis_place: RedisPlace, fields: Fields) -> None:
     """It leaves the outbox with its reason, can be looked at, and comes back as it was."""
-    entry_id = await place.add(5, fields)
-    (entry,) = (await place.outbox.read([5], 1)).entries
+    entry_id = await redis_place.add(5, fields)
+    (entry,) = (await redis_place.outbox.read([5], 1)).entries
 
-    await place.outbox.bury(entry, "schlecht, weil ∞")
-    (dead,) = await place.dead.page(5, "", 10)
-    same = await place.dead.get(5, dead.dead_id)
-    gone = await place.raw(5)
-    is_back = await place.dead.replay(5, dead.dead_id)
+    await redis_place.outbox.bury(entry, "schlecht, weil ∞")
+    (dead,) = await redis_place.dead.page(5, "", 10)
+    same = await redis_place.dead.get(5, dead.dead_id)
+    gone = await redis_place.raw(5)
+    is_back = await redis_place.dead.replay(5, dead.dead_id)
 
     assert (dead.reason, dead.entry.entry_id, dead.entry.partition) == ("schlecht, weil ∞", entry_id, 5)
     assert dead.entry.record == entry.record
@@ -170,8 +164,8 @@ async def test_an_entry_survives_its_burial_byte_for_byte(place: Place, fields: 
     assert same == dead
     assert gone == []
     assert is_back
-    assert await place.raw(5) == [list(fields)]
-    assert await place.dead.page(5, "", 10) == []
+    assert await redis_place.raw(5) == [list(fields)]
+    assert await redis_place.dead.page(5, "", 10) == []
 
 
 async def test_of_two_who_bury_one_finds_nothing(place: Place) -> None:
@@ -181,20 +175,20 @@ async def test_of_two_who_bury_one_finds_nothing(place: Place) -> None:
 
     await asyncio.gather(*(place.outbox.bury(entry, f"reason {number}") for number in range(8)))
 
-    assert len(await place.dead.page(5, "", 10)) == 1
+    assert (await place.outbox.backlog()).dead == 1
     assert await place.raw(5) == []
 
 
-async def test_of_two_who_replay_one_finds_nothing(place: Place) -> None:
+async def test_of_two_who_replay_one_finds_nothing(redis_place: RedisPlace) -> None:
     """Also if they do it at the same moment: it is in the outbox once."""
-    await place.add(5, STRANGE)
-    await place.outbox.bury((await place.outbox.read([5], 1)).entries[0], "strange")
-    (dead,) = await place.dead.page(5, "", 1)
+    await redis_place.add(5, STRANGE)
+    await redis_place.outbox.bury((await redis_place.outbox.read([5], 1)).entries[0], "strange")
+    (dead,) = await redis_place.dead.page(5, "", 1)
 
-    done = await asyncio.gather(*(place.dead.replay(5, dead.dead_id) for _ in range(8)))
+    done = await asyncio.gather(*(redis_place.dead.replay(5, dead.dead_id) for _ in range(8)))
 
     assert sorted(done) == [False] * 7 + [True]
-    assert len(await place.raw(5)) == 1
+    assert len(await redis_place.raw(5)) == 1
 
 
 async def test_an_entry_that_was_written_meanwhile_is_not_buried(place: Place) -> None:
@@ -205,28 +199,28 @@ async def test_an_entry_that_was_written_meanwhile_is_not_buried(place: Place) -
 
     await place.outbox.bury(entry, "too late")
 
-    assert await place.dead.page(5, "", 10) == []
+    assert (await place.outbox.backlog()).dead == 0
 
 
-async def test_dead_entries_are_paged(place: Place) -> None:
+async def test_dead_entries_are_paged(redis_place: RedisPlace) -> None:
     """Oldest first, each once."""
     for _ in range(5):
-        await place.add(5, STRANGE)
-    for number, entry in enumerate((await place.outbox.read([5], 5)).entries):
-        await place.outbox.bury(entry, str(number))
+        await redis_place.add(5, STRANGE)
+    for number, entry in enumerate((await redis_place.outbox.read([5], 5)).entries):
+        await redis_place.outbox.bury(entry, str(number))
 
-    first = await place.dead.page(5, "", 3)
-    second = await place.dead.page(5, first[-1].dead_id, 3)
+    first = await redis_place.dead.page(5, "", 3)
+    second = await redis_place.dead.page(5, first[-1].dead_id, 3)
 
     assert [dead.reason for dead in (*first, *second)] == list("01234")
     assert first[0].buried_at <= second[-1].buried_at
 
 
-async def test_what_is_not_there_is_told(place: Place) -> None:
+async def test_what_is_not_there_is_told(redis_place: RedisPlace) -> None:
     """Neither an empty partition nor a wrong id is an error."""
-    assert await place.dead.get(5, "1-1") is None
-    assert await place.dead.replay(5, "1-1") is False
-    assert (await place.outbox.read(range(PARTITIONS), 10)).entries == []
+    assert await redis_place.dead.get(5, "1-1") is None
+    assert await redis_place.dead.replay(5, "1-1") is False
+    assert (await redis_place.outbox.read(range(PARTITIONS), 10)).entries == []
 
 
 async def test_what_is_read_says_where_there_is_more(place: Place) -> None:
@@ -241,25 +235,21 @@ async def test_what_is_read_says_where_there_is_more(place: Place) -> None:
     assert rest.more == frozenset()
 
 
-async def test_large_entries_are_read_in_small_batches(redis_server: RedisServer) -> None:
+async def test_large_entries_are_read_in_small_batches(redis_place: RedisPlace) -> None:
     """Sessions of 200 KB: a few MB at once, however many are asked for, and all of them in order."""
-    connections = RedisConnections(redis_server.url)
-    async with Redis.from_url(redis_server.url) as redis:
-        place = RedisPlace(connections, redis)
-        large = [(b"e", bytes(200_000))]
-        added = [(partition, await place.add(partition, large)) for partition in (4, 5) for _ in range(60)]
-        small = [(6, await place.add(6, STRANGE)) for _ in range(60)]
+    large = [(b"e", bytes(200_000))]
+    added = [(partition, await redis_place.add(partition, large)) for partition in (4, 5) for _ in range(60)]
+    small = [(6, await redis_place.add(6, STRANGE)) for _ in range(60)]
 
-        read: list[OutboxEntry] = []
-        sizes: list[int] = []
-        left = [4, 5, 6]
-        while left:
-            batch = await place.outbox.read(left, 500)
-            await place.outbox.remove(batch.entries)
-            read += batch.entries
-            sizes.append(200_000 * sum(entry.partition != 6 for entry in batch.entries))
-            left = sorted(batch.more)
-    await connections.close()
+    read: list[OutboxEntry] = []
+    sizes: list[int] = []
+    left = [4, 5, 6]
+    while left:
+        batch = await redis_place.outbox.read(left, 500)
+        await redis_place.outbox.remove(batch.entries)
+        read += batch.entries
+        sizes.append(200_000 * sum(entry.partition != 6 for entry in batch.entries))
+        left = sorted(batch.more)
 
     assert sorted(ids(read)) == sorted([*added, *small])
     assert [one for one in ids(read) if one[0] == 4] == added[:60]

@@ -63,7 +63,3 @@ class EstimatedClock:
     def now_us(self) -> int:
         """Return the estimate in microseconds since 1970."""
         return int(self._monotonic() * 1_000_000) + (self._offset_us or 0)
-
-    def delay_until(self, instant_ms: int) -> float:
-        """Return the seconds from now until an instant of Redis' clock; negative if it has passed."""
-        return (instant_ms * 1_000 - self.now_us()) / 1_000_000

@@ -58,9 +58,10 @@ class World:
         """How many entries wait."""
         return sum(map(len, self.outbox.waiting.values()))
 
+    @property
     def dead(self) -> list[tuple[int, str]]:
-        """Return (partition, reason) of what was buried."""
-        return [(partition, one.reason) for partition, of in self.outbox.buried.items() for one in of.values()]
+        """Partition and reason of what was buried."""
+        return self.outbox.buried
 
 
 @pytest.fixture
@@ -114,7 +115,7 @@ async def test_nothing_is_removed_before_it_is_written(world: World) -> None:
         await world.run()
 
     assert world.length == 10
-    assert world.dead() == []
+    assert world.dead == []
 
 
 async def test_what_was_written_before_the_database_went_away_has_left(world: World) -> None:
@@ -159,7 +160,7 @@ async def test_an_unreadable_entry_is_buried_and_the_rest_is_written(world: Worl
 
     assert left == []
     assert len(world.written) == 6
-    ((partition, reason),) = world.dead()
+    ((partition, reason),) = world.dead
     assert partition == 0
     assert reason
     assert world.counters.counted.buried == 1
@@ -186,7 +187,7 @@ async def test_poison_is_found_and_nothing_else_is_buried(world: World, which: s
     await world.run()
 
     assert {event.session.version for event in world.written} == set(range(1, 9)) - poisonous
-    assert world.dead() == [(0, "bad data")] * len(poisonous)
+    assert world.dead == [(0, "bad data")] * len(poisonous)
     assert world.length == 0
 
 
@@ -222,7 +223,7 @@ async def test_a_database_that_goes_away_while_poison_is_sought_buries_nothing(w
         await Drain(world.outbox, Fickle(), world.counters, batch=BATCH).run([0], time.monotonic() + 60)
 
     assert world.length == 8
-    assert world.dead() == []
+    assert world.dead == []
 
 
 async def test_time_runs_out(world: World) -> None:
@@ -281,5 +282,5 @@ async def test_whatever_lies_there_is_written_or_buried_exactly_once(
     bad = (poison | unreadable) & set(range(len(parts)))
     assert left == []
     assert {event.session.version - 1 for event in world.written} == set(range(len(parts))) - bad
-    assert len(world.dead()) == len(bad)
+    assert len(world.dead) == len(bad)
     assert world.length == 0

@@ -39,7 +39,7 @@ LIMIT {}
 
 
 class PostgresAuditExport:
-    """The port AuditExport on PostgreSQL."""
+    """Hands out the whole trail, or a part of it, as of one moment."""
 
     def __init__(self, database: Database) -> None:
         self._database = database

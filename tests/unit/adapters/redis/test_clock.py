@@ -153,13 +153,3 @@ def test_a_flood_of_readings_does_not_push_out_the_best() -> None:
         machine.read(way_back_s=0.0005)
 
     assert machine.error_us == pytest.approx(0, abs=ROUNDING_US)
-
-
-def test_the_wait_until_an_instant() -> None:
-    """Seconds to go by the authority's clock, negative once it has passed."""
-    machine = Machine()
-    machine.read()
-
-    assert machine.clock.delay_until(AUTHORITY_US // 1_000 + 250) == pytest.approx(0.25)
-    machine.wait(1.0)
-    assert machine.clock.delay_until(AUTHORITY_US // 1_000 + 250) == pytest.approx(-0.75)
