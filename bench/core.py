@@ -23,7 +23,7 @@ from bench.switch_steps import best_us, switch_steps
 from synckairos.adapters.ids import new_change_id, new_session_id
 from synckairos.adapters.redis.clock import EstimatedClock
 from synckairos.adapters.redis.connections import RedisConnections
-from synckairos.adapters.redis.identity import RedisGuard
+from synckairos.adapters.redis.identity import StoreIdentityGuard
 from synckairos.adapters.redis.keys import Keys
 from synckairos.adapters.redis.store import RedisSessionStore
 from synckairos.adapters.redis.store.writes import CommitWriter
@@ -61,7 +61,7 @@ def _until() -> float:
 
 async def _commands(connections: RedisConnections) -> SessionCommands:
     keys, metrics = Keys(), Metrics()
-    guard = RedisGuard(connections, keys, new_change_id)
+    guard = StoreIdentityGuard(connections, keys, new_change_id)
     writer = CommitWriter(Lifetimes(), event_window=16, request_ttl_ms=3_600_000)
     store = RedisSessionStore(connections, keys, guard, writer, EstimatedClock(), metrics)
     await guard.open(may_init=True)

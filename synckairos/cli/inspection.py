@@ -8,7 +8,7 @@ from grpc_health.v1 import health_pb2, health_pb2_grpc
 
 from synckairos.adapters.ids import new_change_id
 from synckairos.adapters.redis import codec
-from synckairos.adapters.redis.identity import Origin, RedisGuard, StoreIdentity
+from synckairos.adapters.redis.identity import Origin, StoreIdentity, StoreIdentityGuard
 from synckairos.composition.redis import CLIENT_NAME, opened_redis
 from synckairos.settings import Settings
 
@@ -83,10 +83,10 @@ def plain(value: Any) -> Any:  # noqa: ANN401 - any part of a session
 async def init_store(settings: Settings) -> StoreIdentity:
     """Give the store a new name on the operator's word."""
     async with opened_redis(settings, CLIENT_NAME, limit=1) as redis:
-        return await RedisGuard(*redis, new_change_id).init(Origin.INIT)
+        return await StoreIdentityGuard(*redis, new_change_id).init(Origin.INIT)
 
 
 async def store_identity(settings: Settings) -> StoreIdentity | None:
     """Return the store's name, None if it has none."""
     async with opened_redis(settings, CLIENT_NAME, limit=1) as redis:
-        return await RedisGuard(*redis, new_change_id).identity()
+        return await StoreIdentityGuard(*redis, new_change_id).identity()

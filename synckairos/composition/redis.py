@@ -6,7 +6,7 @@ from typing import Final, NamedTuple
 
 from synckairos.adapters.redis.clock import EstimatedClock
 from synckairos.adapters.redis.connections import RedisConnections
-from synckairos.adapters.redis.identity import RedisGuard
+from synckairos.adapters.redis.identity import StoreIdentityGuard
 from synckairos.adapters.redis.keys import Keys
 from synckairos.adapters.redis.store import RedisSessionStore
 from synckairos.adapters.redis.store.writes import CommitWriter
@@ -49,7 +49,7 @@ async def opened_redis(
 
 
 def session_store(
-    settings: Settings, redis: Redis, guard: RedisGuard, clock: EstimatedClock, observer: StoreObserver
+    settings: Settings, redis: Redis, guard: StoreIdentityGuard, clock: EstimatedClock, observer: StoreObserver
 ) -> RedisSessionStore:
     """Put the store of sessions together."""
     writer = CommitWriter(

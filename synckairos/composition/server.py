@@ -14,7 +14,7 @@ from prometheus_client import start_http_server
 from synckairos.adapters.ids import new_change_id, new_session_id
 from synckairos.adapters.redis.clock import EstimatedClock
 from synckairos.adapters.redis.feed import RedisFeed
-from synckairos.adapters.redis.identity import RedisGuard
+from synckairos.adapters.redis.identity import StoreIdentityGuard
 from synckairos.adapters.redis.indexes import RedisDeadlineIndex, RedisSessionIndex
 from synckairos.adapters.redis.memory import RedisMemory
 from synckairos.adapters.redis.store import RedisSessionStore
@@ -86,7 +86,7 @@ class Server:
         redis = await self._exit.enter_async_context(opened_redis(settings, "synckairos"))
         connections, keys = redis
         clock = EstimatedClock(on_step_back=metrics.clock_step_back)
-        guard = RedisGuard(connections, keys, new_change_id)
+        guard = StoreIdentityGuard(connections, keys, new_change_id)
         store = session_store(settings, redis, guard, clock, metrics)
         url = settings.redis_url.get_secret_value()
         feed = RedisFeed(url, connections, keys, connect_timeout_s=settings.redis_timeout_s)
@@ -139,7 +139,7 @@ class Server:
         self._run("doorbell", pipeline.doorbell.run())
         self._run("outboxes", pipeline.doorbell.look())
 
-    async def _open_store(self, guard: RedisGuard, store: RedisSessionStore) -> None:
+    async def _open_store(self, guard: StoreIdentityGuard, store: RedisSessionStore) -> None:
         try:
             await guard.open(may_init=self._settings.store_init == "auto")
             await store.now_us()
@@ -149,7 +149,7 @@ class Server:
     async def _serve(
         self,
         servicers: dict[Any, Any],
-        guard: RedisGuard,
+        guard: StoreIdentityGuard,
         watching: Watching,
         streaming: Sequence[WatchServicer | CommandServicer],
         trail: AuditReader,

@@ -10,7 +10,7 @@ from synckairos.adapters.ids import new_change_id, new_session_id
 from synckairos.adapters.redis.clock import EstimatedClock
 from synckairos.adapters.redis.connections import RedisConnections
 from synckairos.adapters.redis.feed import RedisFeed
-from synckairos.adapters.redis.identity import RedisGuard
+from synckairos.adapters.redis.identity import StoreIdentityGuard
 from synckairos.adapters.redis.indexes import RedisDeadlineIndex, RedisSessionIndex
 from synckairos.adapters.redis.keys import Keys
 from synckairos.adapters.redis.store import RedisSessionStore
@@ -79,7 +79,7 @@ class StoreProcess:
         self.observed = Observed()
         self.connections = connections or RedisConnections(url)
         self.clock = EstimatedClock(on_step_back=self.observed.clock_step_back)
-        self.guard = RedisGuard(self.connections, self.keys, new_change_id)
+        self.guard = StoreIdentityGuard(self.connections, self.keys, new_change_id)
         self.writer = CommitWriter(self.lifetimes, event_window=event_window, request_ttl_ms=request_ttl_ms)
         self.store = RedisSessionStore(self.connections, self.keys, self.guard, self.writer, self.clock, self.observed)
         self.sessions = Sessions(self.store, self.lifetimes, new_change_id, new_session_id)

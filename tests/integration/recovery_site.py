@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import pytest
 
 from synckairos.adapters.ids import new_change_id
-from synckairos.adapters.redis.identity import RedisGuard
+from synckairos.adapters.redis.identity import StoreIdentityGuard
 from synckairos.adapters.redis.keys import PARTITIONS
 from synckairos.adapters.redis.outbox import RedisOutbox
 from synckairos.adapters.redis.recovery_identity import RecoveryGuard
@@ -100,6 +100,6 @@ async def lost(site: Site, count: int) -> list[Session]:
     return sessions
 
 
-def starting(site: Site) -> RedisGuard:
+def starting(site: Site) -> StoreIdentityGuard:
     """Return the guard of a server that starts now."""
-    return RedisGuard(site.server.connections, site.server.keys, new_change_id)
+    return StoreIdentityGuard(site.server.connections, site.server.keys, new_change_id)

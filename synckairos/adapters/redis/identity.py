@@ -48,7 +48,7 @@ class StoreLayoutError(Exception):
     """The store was laid out by a version this one cannot work with."""
 
 
-class RedisGuard:
+class StoreIdentityGuard:
     """Watches the store and answers, without a round trip, whether it may be used."""
 
     def __init__(self, connections: RedisConnections, keys: Keys, new_id: Callable[[], str]) -> None:

@@ -12,8 +12,8 @@ from synckairos.adapters.redis.connections import Lease, checked
 from synckairos.adapters.redis.identity import (
     MARK,
     Origin,
-    RedisGuard,
     StoreIdentity,
+    StoreIdentityGuard,
     StoreLayoutError,
     facts_of,
     identity_of,
@@ -29,7 +29,7 @@ FINISHED: Final = "another recovery has finished meanwhile, or an operator has a
 CONFIRM_S: Final = 0.25
 
 
-class RecoveryGuard(RedisGuard):
+class RecoveryGuard(StoreIdentityGuard):
     """Lets a recovery use a store without a name, as long as it is the one that the recovery began with.
 
     Several recoveries may share the mark: each finds the sessions that another has brought back, and the first to

@@ -10,7 +10,7 @@ from typing import Any
 from synckairos.adapters.redis import codec
 from synckairos.adapters.redis.clock import EstimatedClock
 from synckairos.adapters.redis.connections import RedisConnections
-from synckairos.adapters.redis.identity import RedisGuard
+from synckairos.adapters.redis.identity import StoreIdentityGuard
 from synckairos.adapters.redis.keys import Keys
 from synckairos.adapters.redis.store.queues import Call
 from synckairos.adapters.redis.store.readings import Readings, entry
@@ -29,7 +29,7 @@ class RedisSessionStore:
         self,
         connections: RedisConnections,
         keys: Keys,
-        guard: RedisGuard,
+        guard: StoreIdentityGuard,
         writer: CommitWriter,
         clock: EstimatedClock,
         observer: StoreObserver,

@@ -8,7 +8,7 @@ from redis.exceptions import ResponseError
 from synckairos.adapters.redis import codec
 from synckairos.adapters.redis.clock import EstimatedClock
 from synckairos.adapters.redis.connections import Lease, RedisConnections, checked, raise_error
-from synckairos.adapters.redis.identity import RedisGuard
+from synckairos.adapters.redis.identity import StoreIdentityGuard
 from synckairos.adapters.redis.keys import Keys, SessionKeys
 from synckairos.adapters.redis.store.batching import Gate
 from synckairos.adapters.redis.wire import RedisCommand, Reply
@@ -48,7 +48,9 @@ class Wanted:
 class Readings:
     """Reads sessions; a session that several callers ask for is read once."""
 
-    def __init__(self, connections: RedisConnections, guard: RedisGuard, keys: Keys, clock: EstimatedClock) -> None:
+    def __init__(
+        self, connections: RedisConnections, guard: StoreIdentityGuard, keys: Keys, clock: EstimatedClock
+    ) -> None:
         self._connections = connections
         self._guard = guard
         self._keys = keys

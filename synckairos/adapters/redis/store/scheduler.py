@@ -13,7 +13,7 @@ import time
 from collections.abc import Coroutine
 from typing import Any, Final
 
-from synckairos.adapters.redis.identity import RedisGuard
+from synckairos.adapters.redis.identity import StoreIdentityGuard
 from synckairos.adapters.redis.keys import Keys
 from synckairos.adapters.redis.store.batching import MOST, Gate
 from synckairos.adapters.redis.store.decisions import MOST_BYTES
@@ -44,7 +44,9 @@ REMEMBERED: Final = 1_000
 class Scheduler:
     """Carries out the changes of one process."""
 
-    def __init__(self, keys: Keys, guard: RedisGuard, transactions: Transactions, observer: StoreObserver) -> None:
+    def __init__(
+        self, keys: Keys, guard: StoreIdentityGuard, transactions: Transactions, observer: StoreObserver
+    ) -> None:
         self.queues: dict[str, SessionQueue] = {}
         self._keys = keys
         self._guard = guard

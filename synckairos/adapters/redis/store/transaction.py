@@ -27,7 +27,7 @@ from synckairos.adapters.redis.connections import (
     code_of,
     raise_error,
 )
-from synckairos.adapters.redis.identity import RedisGuard
+from synckairos.adapters.redis.identity import StoreIdentityGuard
 from synckairos.adapters.redis.store.decisions import MOST_BYTES, Chain
 from synckairos.adapters.redis.store.lost_replies import ReplyLost
 from synckairos.adapters.redis.store.queues import Attempt, SessionQueue
@@ -59,7 +59,7 @@ class Transactions:
     def __init__(
         self,
         connections: RedisConnections,
-        guard: RedisGuard,
+        guard: StoreIdentityGuard,
         writer: CommitWriter,
         clock: EstimatedClock,
         observer: StoreObserver,

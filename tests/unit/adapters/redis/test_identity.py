@@ -10,7 +10,7 @@ import pytest
 from structlog.testing import capture_logs
 
 from synckairos.adapters.redis.connections import RedisConnections
-from synckairos.adapters.redis.identity import Origin, RedisGuard, StoreIdentity, StoreLayoutError
+from synckairos.adapters.redis.identity import Origin, StoreIdentity, StoreIdentityGuard, StoreLayoutError
 from synckairos.adapters.redis.keys import Keys
 from synckairos.adapters.redis.wire import Command
 from synckairos.application.errors import StoreUnavailable
@@ -62,10 +62,10 @@ class MetaOnly:
         self.meta = {"store_id": "another", "layout": "1", "partitions": "64", "origin": origin, **facts}
 
 
-def guard_of(redis: MetaOnly) -> RedisGuard:
+def guard_of(redis: MetaOnly) -> StoreIdentityGuard:
     """Return a process' guard."""
     ids = count(1)
-    return RedisGuard(cast(RedisConnections, redis), Keys(), lambda: f"store-{next(ids)}")
+    return StoreIdentityGuard(cast(RedisConnections, redis), Keys(), lambda: f"store-{next(ids)}")
 
 
 @pytest.fixture
@@ -75,7 +75,7 @@ def redis() -> MetaOnly:
 
 
 @pytest.fixture
-async def guard(redis: MetaOnly) -> RedisGuard:
+async def guard(redis: MetaOnly) -> StoreIdentityGuard:
     """A guard that has given the store its name."""
     guard = guard_of(redis)
     await guard.open(may_init=True)
@@ -113,7 +113,7 @@ async def test_an_empty_store_is_left_alone_if_told_so(redis: MetaOnly) -> None:
     assert not guard.is_ready
 
 
-async def test_a_known_store_is_confirmed(guard: RedisGuard) -> None:
+async def test_a_known_store_is_confirmed(guard: StoreIdentityGuard) -> None:
     """As long as the store carries its name, it may be used."""
     await guard.confirm()
 
@@ -133,7 +133,7 @@ async def test_a_known_store_is_confirmed(guard: RedisGuard) -> None:
     ids=["gone", "renamed by a starting server", "renamed, other layout", "renamed, other partitions", "converted"],
 )
 async def test_a_store_that_is_not_the_known_one_is_not_used(
-    redis: MetaOnly, guard: RedisGuard, change: Callable[[MetaOnly], None], problem: str
+    redis: MetaOnly, guard: StoreIdentityGuard, change: Callable[[MetaOnly], None], problem: str
 ) -> None:
     """Every call is refused from the moment it is noticed, until the store is as it was known."""
     known = dict(redis.meta)
@@ -150,7 +150,7 @@ async def test_a_store_that_is_not_the_known_one_is_not_used(
 
 
 @pytest.mark.parametrize("origin", ["init", "recover"])
-async def test_an_operators_word_is_taken(redis: MetaOnly, guard: RedisGuard, origin: str) -> None:
+async def test_an_operators_word_is_taken(redis: MetaOnly, guard: StoreIdentityGuard, origin: str) -> None:
     """A new name given by an operator is accepted, lost or not before, and is the known one from then on."""
     redis.meta.clear()
     with pytest.raises(StoreUnavailable):
@@ -164,7 +164,7 @@ async def test_an_operators_word_is_taken(redis: MetaOnly, guard: RedisGuard, or
         await guard.confirm()
 
 
-async def test_init_is_an_operators_word(redis: MetaOnly, guard: RedisGuard) -> None:
+async def test_init_is_an_operators_word(redis: MetaOnly, guard: StoreIdentityGuard) -> None:
     """What `synckairos store init` writes makes running servers go on."""
     redis.meta.clear()
     named = await guard_of(redis).init(Origin.INIT)
@@ -189,7 +189,7 @@ async def test_a_store_of_another_layout_is_refused_at_the_start(redis: MetaOnly
     assert redis.meta == before
 
 
-async def test_a_suspicion_lasts_until_a_probe(redis: MetaOnly, guard: RedisGuard) -> None:
+async def test_a_suspicion_lasts_until_a_probe(redis: MetaOnly, guard: StoreIdentityGuard) -> None:
     """After one call found the store silent, the next ones are refused without asking it."""
     redis.is_away = True
     with pytest.raises(StoreUnavailable):
@@ -204,7 +204,7 @@ async def test_a_suspicion_lasts_until_a_probe(redis: MetaOnly, guard: RedisGuar
 
 
 @contextlib.asynccontextmanager
-async def watched(guard: RedisGuard, *, may_init: bool = False) -> AsyncIterator[asyncio.Queue[bool]]:
+async def watched(guard: StoreIdentityGuard, *, may_init: bool = False) -> AsyncIterator[asyncio.Queue[bool]]:
     """Let the guard probe, and yield what it says of its readiness."""
     changes: asyncio.Queue[bool] = asyncio.Queue()
     guard.on_change(changes.put_nowait)
@@ -228,7 +228,7 @@ async def next_of(changes: asyncio.Queue[bool]) -> bool:
         return await changes.get()
 
 
-async def test_the_watch_notices_a_loss_and_the_return(redis: MetaOnly, guard: RedisGuard) -> None:
+async def test_the_watch_notices_a_loss_and_the_return(redis: MetaOnly, guard: StoreIdentityGuard) -> None:
     """Without any call being made: not ready once the name is gone, ready again on an operator's word."""
     async with watched(guard) as changes:
         redis.meta.clear()
@@ -249,7 +249,7 @@ async def test_the_watch_waits_for_a_store_that_is_not_there_yet(redis: MetaOnly
         assert await next_of(changes)
 
 
-async def until_probed(guard: RedisGuard) -> None:
+async def until_probed(guard: StoreIdentityGuard) -> None:
     """Wait until the guard has found that the store does not answer."""
     async with asyncio.timeout(PROBE_S):
         while "does not answer" not in guard.problem:  # noqa: ASYNC110 - nobody sets an event for it
@@ -277,7 +277,7 @@ async def test_the_watch_outlives_a_store_it_does_not_understand(redis: MetaOnly
 
 
 @pytest.mark.parametrize("bug", [RuntimeError("a bug"), OSError("a bug")], ids=repr)
-async def test_the_watch_outlives_a_bug(redis: MetaOnly, guard: RedisGuard, bug: Exception) -> None:
+async def test_the_watch_outlives_a_bug(redis: MetaOnly, guard: StoreIdentityGuard, bug: Exception) -> None:
     """What nobody expected is a problem as long as it lasts, logged once with its traceback, and not the end."""
     with capture_logs() as logs:
         async with watched(guard) as changes:
@@ -295,7 +295,7 @@ async def test_the_watch_outlives_a_bug(redis: MetaOnly, guard: RedisGuard, bug:
     assert [entry["exc_info"] for entry in logs if entry["event"] == "probe_failed"] == [True]
 
 
-async def test_a_suspicion_is_looked_into_at_once(redis: MetaOnly, guard: RedisGuard) -> None:
+async def test_a_suspicion_is_looked_into_at_once(redis: MetaOnly, guard: StoreIdentityGuard) -> None:
     """The next probe after a failed call does not wait for its turn."""
     async with watched(guard) as changes:
         async with asyncio.timeout(PROBE_S):
