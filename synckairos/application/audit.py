@@ -1,4 +1,4 @@
-"""What the audit trail is made of, and what its use cases need from the outside.
+"""The values of the audit trail, and the ports of its use cases.
 
 Instants are milliseconds since 1970. A record's identity is (session id, epoch, version, change id): the same
 version with another change id is a fork, left behind by a store that came back without its last moments.
@@ -21,7 +21,7 @@ class AuditRecord(NamedTuple):
 
 
 class OutboxEntry(NamedTuple):
-    """What a partition's outbox holds under an id; `record` is None if it cannot be read, `problem` says why."""
+    """An entry of a partition's outbox; `record` is None if it cannot be read, `problem` says why."""
 
     partition: int
     entry_id: str
@@ -37,7 +37,7 @@ class OutboxBatch(NamedTuple):
 
 
 class Backlog(NamedTuple):
-    """What has not reached the audit trail: entries, the oldest one's instant (None if there is none), dead ones.
+    """The state of all outboxes: waiting entries, the oldest one's instant (None if there is none), dead entries.
 
     `waiting` are the partitions with entries, `now` is the authority's instant of the look.
     """
@@ -50,7 +50,7 @@ class Backlog(NamedTuple):
 
     @property
     def oldest_age_ms(self) -> int | None:
-        """For how long the oldest entry has waited; None if none does."""
+        """How long the oldest entry has waited; None if none waits."""
         return None if self.oldest_at is None else max(0, self.now - self.oldest_at)
 
 
@@ -65,25 +65,25 @@ class Outbox(Protocol):
         ...
 
     async def remove(self, entries: Sequence[OutboxEntry]) -> None:
-        """Remove what has been written; raises StoreUnavailable, then some may be left."""
+        """Remove entries that have been written; raises StoreUnavailable, and then some may be left."""
         ...
 
     async def bury(self, entry: OutboxEntry, reason: str) -> None:
         """Move an entry that can never be written to the dead ones of its partition, in one transaction.
 
-        Whoever comes second finds nothing to move. Raises StoreUnavailable.
+        A second call finds nothing to move. Raises StoreUnavailable.
         """
         ...
 
     async def backlog(self) -> Backlog:
-        """Return what waits, over all partitions; raises StoreUnavailable."""
+        """Return the state of all partitions; raises StoreUnavailable."""
         ...
 
 
 class DeadEntry(NamedTuple):
     """An entry that was taken out of its outbox because it can never be written.
 
-    `dead_id` is its id among the dead ones of its partition, `entry` what it was in the outbox, `fields` its raw
+    `dead_id` is its id among the dead ones of its partition, `entry` its state in the outbox, and `fields` are its raw
     names and values.
     """
 
@@ -95,7 +95,7 @@ class DeadEntry(NamedTuple):
 
 
 class Written(NamedTuple):
-    """What became of a batch: rows new, rows that were there already, and rows (of the new ones) that are forks."""
+    """The result of a batch: new rows, rows that were there already, and those of the new rows that are forks."""
 
     new: int
     known: int
@@ -103,7 +103,7 @@ class Written(NamedTuple):
 
 
 class AuditTrail(Protocol):
-    """Takes events for ever. Writing is idempotent and in any order."""
+    """Keeps events for ever; writing is idempotent and in any order."""
 
     async def write(self, records: Sequence[AuditRecord]) -> Written:
         """Write the records in one transaction.
@@ -175,7 +175,7 @@ class AuditedSession(NamedTuple):
 
 
 class AuditedParticipant(NamedTuple):
-    """The statistics of one participant, those removed since included; times in ms."""
+    """The statistics of one participant, removed or not; times in ms."""
 
     participant_id: str
     group_id: str | None
@@ -189,7 +189,7 @@ class AuditedParticipant(NamedTuple):
 
 
 class SessionAudit(NamedTuple):
-    """Everything the trail says about a session but the events themselves."""
+    """All that the trail holds of a session except its events."""
 
     summary: AuditedSession
     participants: tuple[AuditedParticipant, ...]
@@ -205,7 +205,7 @@ class AuditReader(Protocol):
         ...
 
     async def session(self, session_id: str) -> SessionAudit | None:
-        """Return what is known of a session, None if nothing is."""
+        """Return all that the trail holds of a session except its events; None if it holds nothing."""
         ...
 
     async def sessions(self, query: SessionQuery) -> list[AuditedSession]:

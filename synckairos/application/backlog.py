@@ -1,8 +1,8 @@
 """How full the store may get with changes that have not reached the audit trail.
 
-The store's memory is the buffer while the database is away. Long before it is full an operator is told, and just
-before it is full callers are: a refusal with a reason is better than the store's own out-of-memory error, and what
-falls due by itself keeps the room that is left.
+The store's memory is the buffer while the database is away. Operators are told long before it is full, callers just
+before: a refusal with a reason is better than the store's own out-of-memory error, and changes that fall due by
+themselves keep the room that is left.
 """
 
 from typing import Final
@@ -15,13 +15,13 @@ from synckairos.application.observers import PipelineObserver
 WARNING_SHARE: Final = 0.5
 REFUSING_SHARE: Final = 0.9
 MARGIN: Final = 0.02
-"""How far below a limit it must be again, so that nothing is told every second."""
+"""How far the share must fall below a limit to count as below, so that it is not logged every second."""
 
 _log = structlog.get_logger(__name__)
 
 
 class BacklogLimit:
-    """Knows how full the store is, and says whether callers may change anything."""
+    """Keeps how full the store is, and decides whether callers may change anything."""
 
     def __init__(self, observer: PipelineObserver) -> None:
         self._observer = observer
@@ -29,7 +29,7 @@ class BacklogLimit:
         self._limit = 0.0
 
     def note(self, share: float | None) -> None:
-        """Take note of the share of its memory that the store uses (0 to 1); None if there is no bound, or unknown."""
+        """Take note of the used share of the store's memory (0 to 1); None if it has no bound or is unknown."""
         self._share = share or 0.0
         self._observer.store_memory(self._share)
         limit = max((one for one in (WARNING_SHARE, REFUSING_SHARE) if self._share >= one), default=0.0)

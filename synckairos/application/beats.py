@@ -13,7 +13,7 @@ TOPICS_A_TURN: Final = 100
 
 
 class Beats:
-    """One metronome for each interval (ms) that anybody follows, whatever the number of sessions and subscribers."""
+    """One metronome for each interval (ms) in use, for all sessions and subscribers."""
 
     def __init__(self, clock: AuthorityClock) -> None:
         self._clock = clock
@@ -21,7 +21,7 @@ class Beats:
         self._followers: dict[int, dict[Topic, dict[Subscription, None]]] = {}
 
     def follow(self, topic: Topic, subscription: Subscription) -> None:
-        """Send a subscription the ticks and progress marks of a topic, at the intervals it has asked for."""
+        """Send a subscription the ticks and progress marks of a topic, at its intervals."""
         for interval in subscription.intervals:
             self._followers.setdefault(interval, {}).setdefault(topic, {})[subscription] = None
             if interval not in self._metronomes:
@@ -46,7 +46,7 @@ class Beats:
         await asyncio.gather(*metronomes, return_exceptions=True)
 
     async def _beat(self, interval: int) -> None:
-        """Tick on whole multiples of the interval, each once, until nobody follows it and this is cancelled."""
+        """Tick on whole multiples of the interval, each once, until the last follower leaves and this is cancelled."""
         topics, last = self._followers[interval], 0
         while True:
             now = self._clock.now_us()

@@ -1,6 +1,6 @@
-"""The doorbell: tells the workers which partitions have something to fetch.
+"""The doorbell tells workers which partitions hold entries.
 
-A message is only a hint. It may be lost, late or doubled and nothing is lost with it: every process looks at the
+A message is only a hint: it may be lost, late or doubled, and no event is lost with it. Every process looks at the
 outboxes every few seconds and rings for those that are not empty.
 """
 
@@ -58,7 +58,7 @@ class Doorbell:
         self._wake.set()
 
     async def run(self) -> None:
-        """Ring for what has been noted, for ever; at most one message leaves at a time, and none is waited for."""
+        """Ring for the noted commits, for ever; one ring at a time."""
         while True:
             await self._wake.wait()
             self._wake.clear()
@@ -91,7 +91,7 @@ class Doorbell:
             self._become(str(error))
             return False
         except Exception:
-            # Whatever it is, the next ring may do better, and a doorbell that has died would ring no more.
+            # A bug, perhaps; the next ring may succeed, and a doorbell that had died would ring no more.
             self._become("the doorbell failed")
             _log.exception("doorbell_failed")
             return False

@@ -1,4 +1,4 @@
-"""What a worker does with a message: drain the partitions it names, and see to what is left in them."""
+"""What a worker does with a message: it drains the partitions, and rings for those that may hold more."""
 
 import asyncio
 import contextlib
@@ -35,20 +35,20 @@ class DrainWork:
     """Works on messages, and counts what becomes of them."""
 
     def __init__(self, drain: Drain, counters: DrainCounters, bell: ClaimingBell, *, limit_s: float) -> None:
-        """`limit_s` bounds the work on one message; what it waits for has timeouts of its own, all of them shorter."""
+        """`limit_s` bounds the work on one message; every wait in it has a shorter timeout of its own."""
         self._drain = drain
         self._counters = counters
         self._bell = bell
         self._limit_s = limit_s
 
     def stop(self) -> None:
-        """Finish what is being written and begin nothing more; may be called from another thread."""
+        """Finish the present batch and begin no other; may be called from another thread."""
         self._drain.stop()
 
     async def run(self, partitions: Sequence[int]) -> None:
         """Drain the partitions, for BUDGET_S at most, and ring for those that may hold more.
 
-        Raises whatever keeps it from that, a TransientError if the moment is bad.
+        Raises the error that stops it, a TransientError if the moment is bad.
         """
         try:
             async with asyncio.timeout(self._limit_s):

@@ -1,8 +1,8 @@
 """From the outbox to the audit trail: read, write in one transaction, remove, until nothing is left.
 
-Whatever is interrupted is done again: an entry leaves only after the commit, and writing is idempotent. What can
-never be written must not hold up the rest: a refused batch is halved until the poisonous entry stands alone, which is
-buried with its reason.
+Interrupted work is done again: an entry leaves only after the commit, and writing is idempotent. An entry that can
+never be written must not hold up the rest: a refused batch is halved until that entry stands alone, and it is buried
+with its reason.
 """
 
 import time
@@ -28,7 +28,7 @@ class Drain:
         self._is_stopping = False
 
     def stop(self) -> None:
-        """Finish what is being written and begin nothing more; may be called from another thread."""
+        """Finish the present batch and begin no other; may be called from another thread."""
         self._is_stopping = True
 
     async def run(self, partitions: Sequence[int], until: float) -> list[int]:

@@ -1,4 +1,4 @@
-"""What is sent to watchers: one frame object for all subscribers, so that it is encoded once."""
+"""The messages to watchers: all subscribers share a frame object, so that it is encoded once."""
 
 from dataclasses import dataclass
 from enum import Enum, auto
@@ -9,7 +9,7 @@ from synckairos.domain.model import Session
 
 
 class FrameKind(Enum):
-    """What a frame says; the contract's payloads."""
+    """The kinds of frames; the contract's payloads."""
 
     SNAPSHOT = auto()
     EVENT = auto()
@@ -45,7 +45,7 @@ class Frame:
 
     `session` is the state it was made from (None only for an unknown session), `at` the instant in ms its values
     hold at, `value` the threshold of a warning, the oldest version after a gap, the pause in ms before coming back
-    after an end. `encoded` is filled in by whoever writes the first one out.
+    after an end. The first writer of the frame fills in `encoded`.
     """
 
     kind: FrameKind
@@ -80,7 +80,7 @@ def end(session_id: str, session: Session | None, at: int, reason: EndReason, re
 
 
 def gap(session: Session, at: int, reason: GapReason, min_version: int) -> Frame:
-    """Return the frame that says that events are missing."""
+    """Return the frame of a gap: events are missing."""
     return Frame(
         FrameKind.GAP, session.session_id, session, max(at, session.updated_at), reason=reason, value=min_version
     )

@@ -1,4 +1,4 @@
-"""Many sessions as of one instant: those asked for, or what the store holds, page by page."""
+"""Many sessions as of one instant: those asked for, or all in the store, page by page."""
 
 from collections.abc import Sequence
 from typing import NamedTuple
@@ -10,7 +10,7 @@ from synckairos.domain.model import Mode, Session, Status
 
 
 class Filter(NamedTuple):
-    """Which sessions are wanted; an empty part wants all."""
+    """The wanted sessions; an empty part admits all."""
 
     statuses: frozenset[Status] = frozenset()
     modes: frozenset[Mode] = frozenset()
@@ -34,7 +34,7 @@ class Page(NamedTuple):
 
 
 class Batch(NamedTuple):
-    """Sessions as of `now` (ms) in the order asked: a view, None if there is none, or why it cannot be had."""
+    """Sessions as of `now` (ms) in the order asked: a view, None if there is none, or why it cannot be read."""
 
     found: Sequence[View | TransientError | None]
     now: int
@@ -50,8 +50,8 @@ class Listing:
     async def at_once(self, session_ids: Sequence[str]) -> Batch:
         """Return sessions as of one instant: the earliest of those at which they were settled.
 
-        Who was settled later, up to an instant since, is seen at its last change: whatever is due next is due later,
-        so nobody is ever shown as running at 0 left. Raises StoreUnavailable.
+        A session that was settled later, up to an instant since, is shown at its last change. Its next boundary lies
+        after that, so no clock is ever shown running at 0 left. Raises StoreUnavailable.
         """
         found = await self._sessions.look(session_ids) if session_ids else []
         instants = [view.now for view in found if isinstance(view, View)]
@@ -59,9 +59,9 @@ class Listing:
         return Batch([_seen_at(one, now) if isinstance(one, View) else one for one in found], now)
 
     async def page(self, wanted: Filter, after: Position | None, size: int) -> Page:
-        """Return the page behind a position: up to `size` sessions looked at, those wanted returned.
+        """Look at up to `size` sessions behind a position and return the wanted ones.
 
-        One that cannot be had now is left out. Raises StoreUnavailable.
+        A session that cannot be read now is left out. Raises StoreUnavailable.
         """
         positions = await self._index.page(after, size)
         found, now = await self.at_once([position.session_id for position in positions])

@@ -1,7 +1,7 @@
-"""Bringing back every session that the store has lost: page by page, many at once, as often as it takes.
+"""Brings back every session that the store has lost, page by page and many at once.
 
-A run that is broken off, or done twice, or done by two operators at once, does no harm: what is there already is
-passed over, and whatever is missing is brought back once.
+A run that is broken off, repeated, or made by two operators at once does no harm: sessions that are there are passed
+over, and each missing one is brought back once.
 """
 
 import asyncio
@@ -27,7 +27,7 @@ READING: Final = 250
 """Sessions looked for in one exchange with the store."""
 AT_ONCE: Final = 48
 PATIENCE_S: Final = 15.0
-"""How long a session waits for a store that does not answer, before the run is broken off."""
+"""How long a session waits for a silent store before the run is broken off."""
 PAUSE_S: Final = 0.2
 
 _log = structlog.get_logger(__name__)
@@ -42,9 +42,9 @@ class Failure(NamedTuple):
 
 @dataclass(slots=True)
 class Tally:
-    """What a run has come to so far; `found` sessions are unfinished in the trail, all of them once `is_all_found`.
+    """The counts of a run so far; `found` sessions are unfinished in the trail, all of them once `is_all_found`.
 
-    `recovered` counts those that would be in a dry run; `present` those that the store held, `refused` those that
+    `recovered` includes those that a dry run would recover; the store held the `present` ones, and the `refused` ones
     may not come back.
     """
 
@@ -57,7 +57,7 @@ class Tally:
 
     @property
     def done(self) -> int:
-        """How many have been dealt with."""
+        """The number of sessions dealt with."""
         return self.recovered + self.present + self.refused + len(self.failures)
 
 
@@ -71,15 +71,15 @@ class MassRecovery:
     policy: RecoveryPolicy
     author: Author
     is_store_lost: bool = False
-    """Whether nobody else uses the store: then no session can end in it while the trail is being read."""
+    """Whether no server uses the store: then no session can end in it while the trail is being read."""
     is_dry: bool = False
     on_progress: Callable[[Tally], None] = lambda _: None
     tally: Tally = field(default_factory=Tally)
 
     async def run(self) -> Tally:
-        """Bring back all that is missing and return the tally, also kept in `tally` should the run break off.
+        """Bring back all missing sessions and return the tally; `tally` holds it, too, if the run breaks off.
 
-        Raises AuditUnavailable, StoreUnavailable: what was brought back stays, another run goes on from there.
+        Raises AuditUnavailable, StoreUnavailable; then recovered sessions stay, and another run goes on from there.
         """
         waiting = await self.unwritten.everywhere() if self.is_store_lost else set()
         async with aclosing(self._pages()) as pages:
@@ -89,7 +89,7 @@ class MassRecovery:
         return self.tally
 
     async def _pages(self) -> AsyncGenerator[list[Session], None]:
-        """Yield the pages of the trail, the next one being read meanwhile."""
+        """Yield the pages of the trail, reading the next one meanwhile."""
         reading = asyncio.ensure_future(self.reader.unfinished("", PAGE))
         try:
             while True:
@@ -124,7 +124,7 @@ class MassRecovery:
         return missing
 
     async def _confirmed(self, missing: list[Session]) -> list[Session]:
-        """Ask the trail again: what is missing may have ended, and have been removed, since the page was read."""
+        """Ask the trail again: a missing session may have ended and been removed since the page was read."""
         session_ids = [session.session_id for session in missing]
         waiting = await self.unwritten.among(session_ids)
         latest = await self.reader.latest(session_ids)
@@ -160,7 +160,7 @@ class MassRecovery:
         except (StoreUnavailable, OutcomeUnknown):
             raise
         except Exception as error:
-            # One session that cannot come back must not keep the others away.
+            # One session that cannot come back must not hold up the others.
             _log.warning("session_not_recovered", session_id=session_id, exc_info=error)
             self.tally.failures.append(Failure(session_id, str(error) or type(error).__name__))
         else:
@@ -168,7 +168,7 @@ class MassRecovery:
         self.on_progress(self.tally)
 
     async def _patiently(self, last: Session) -> None:
-        """Bring one session back; what more than one transaction may hold is due for it is left to the sweep."""
+        """Bring one session back; the sweep does what is due beyond one transaction."""
         until = time.monotonic() + PATIENCE_S
         while True:
             try:
@@ -176,7 +176,7 @@ class MassRecovery:
             except RecoveryOver:
                 raise
             except (StoreUnavailable, OutcomeUnknown):
-                # Of unknown outcome: the next attempt finds it there, or brings it back.
+                # After an unknown outcome the next attempt finds the session there, or brings it back.
                 if time.monotonic() > until:
                     raise
                 await asyncio.sleep(PAUSE_S)

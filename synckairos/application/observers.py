@@ -1,10 +1,10 @@
-"""What the inside reports about itself; whoever composes the process decides where it goes."""
+"""What the use cases report about themselves; the composition decides where it goes."""
 
 from typing import Protocol
 
 
 class StoreObserver(Protocol):
-    """Hears what becomes of transactions."""
+    """Hears of transactions."""
 
     def conflict(self) -> None:
         """Another process won the race for a session."""
@@ -20,7 +20,7 @@ class StoreObserver(Protocol):
 
 
 class SweepObserver(Protocol):
-    """Hears what the sweep does."""
+    """Hears of the sweep."""
 
     def fired(self, lateness_ms: int) -> None:
         """A boundary was settled this long after it was due."""
@@ -33,7 +33,7 @@ class SweepObserver(Protocol):
 
 
 class WatchObserver(Protocol):
-    """Hears what the streams do."""
+    """Hears of streams."""
 
     def watchers(self, count: int) -> None:
         """This many subscriptions are open now."""
@@ -43,10 +43,10 @@ class WatchObserver(Protocol):
 
 
 class PipelineObserver(Protocol):
-    """Hears how the way to the audit trail is doing."""
+    """Hears of the audit pipeline."""
 
     def outbox(self, length: int, oldest_age_ms: int, dead: int) -> None:
-        """So many entries wait, the oldest one for so long, and so many are dead."""
+        """The number of waiting entries, the age of the oldest, and the number of dead ones."""
 
     def broker(self, *, is_up: bool) -> None:
         """The broker of the doorbell messages can be reached, or not any more."""

@@ -1,4 +1,4 @@
-"""How the way from a commit to the audit trail is doing: what waits, what was written, what is wrong."""
+"""The state of the audit pipeline: what waits, what was written, what is wrong."""
 
 from collections.abc import Awaitable, Callable
 from typing import Final, NamedTuple, Protocol
@@ -7,15 +7,15 @@ from synckairos.application.audit import Outbox, Written
 from synckairos.application.errors import AuditUnavailable
 
 LATE_MS: Final = 10_000
-"""An entry that waits longer says that something is wrong."""
+"""An entry that waits longer is a problem."""
 
 
 class BrokerUnavailable(Exception):
-    """The broker of the doorbell messages cannot be reached; nothing is lost by that, only late."""
+    """The broker of the doorbell messages cannot be reached; events arrive later, and none is lost."""
 
 
 class QueueDepth(NamedTuple):
-    """How many doorbell messages there are: to be taken, being worked on, waiting for a retry, given up."""
+    """The numbers of doorbell messages: to be taken, being worked on, waiting for a retry, given up."""
 
     waiting: int
     active: int
@@ -24,7 +24,7 @@ class QueueDepth(NamedTuple):
 
 
 class DrainTotals(NamedTuple):
-    """What the drains have counted since the store was made; instants in ms since 1970, None for never.
+    """The counts of the drains since the store was made; instants in ms since 1970, None for never.
 
     `written` are new rows, `known` rows that were there already, `buried` entries moved to the dead ones.
     `completed` and `failed` are messages done and attempts that failed, `exhausted` messages given up.
@@ -44,10 +44,10 @@ class DrainTotals(NamedTuple):
 
 
 class PipelineStatus(NamedTuple):
-    """The whole way at a glance; ages and instants in ms.
+    """The audit pipeline at a glance; ages and instants in ms.
 
-    `oldest_age_ms` is None if nothing waits. `queue` is None if the broker cannot be reached. It is degraded if
-    `problems`, each a sentence, says why; sessions are not affected by that.
+    `oldest_age_ms` is None if nothing waits. `queue` is None if the broker cannot be reached. `problems` are sentences;
+    sessions are not affected by them.
     """
 
     outbox_length: int
@@ -59,12 +59,12 @@ class PipelineStatus(NamedTuple):
 
     @property
     def degraded(self) -> bool:
-        """Whether something is wrong."""
+        """Whether there are problems."""
         return bool(self.problems)
 
 
 class DrainCounters(Protocol):
-    """Counts what the drains do, for whoever asks any server; raises StoreUnavailable."""
+    """Counts the work of the drains where every server can read it; raises StoreUnavailable."""
 
     async def wrote(self, written: Written) -> None:
         """Count a batch."""
@@ -83,28 +83,28 @@ class DrainCounters(Protocol):
         ...
 
     async def totals(self) -> DrainTotals:
-        """Return what was counted."""
+        """Return the counts."""
         ...
 
 
 class MessageQueue(Protocol):
-    """Where the doorbell messages wait."""
+    """The queue of doorbell messages."""
 
     async def depth(self) -> QueueDepth:
-        """Return how many there are; raises BrokerUnavailable."""
+        """Return the numbers of messages; raises BrokerUnavailable."""
         ...
 
 
 class Pipeline(Protocol):
-    """Tells how the pipeline is doing."""
+    """Reports the state of the pipeline."""
 
     async def status(self) -> PipelineStatus:
-        """Return what is known now; raises StoreUnavailable, never because of the database or the broker."""
+        """Return the present state; raises StoreUnavailable, but nothing for a missing database or broker."""
         ...
 
 
 class PipelineReport:
-    """Puts together what the outboxes, the counters, the broker and the database say."""
+    """Puts the state together from the outboxes, the counters, the broker and the database."""
 
     def __init__(
         self,
@@ -123,7 +123,7 @@ class PipelineReport:
         self._check_database = check_database
 
     async def status(self) -> PipelineStatus:
-        """Return what is known now; raises StoreUnavailable, never because of the database or the broker."""
+        """Return the present state; raises StoreUnavailable, but nothing for a missing database or broker."""
         backlog = await self._outbox.backlog()
         totals = await self._counters.totals()
         problems: list[str] = []

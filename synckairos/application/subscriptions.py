@@ -1,4 +1,4 @@
-"""What waits to be written to one stream: a bounded queue of what must not be lost, one slot for the newest tick."""
+"""The frames that wait to be written to one stream: a bounded queue of events, one slot for the newest tick."""
 
 import asyncio
 from collections import deque
@@ -10,9 +10,9 @@ from synckairos.application import frames
 from synckairos.application.frames import Frame, FrameKind, GapReason
 
 QUEUE_LIMIT: Final = 256
-"""Frames a single session may have waiting; more, and the reader gets a gap and a snapshot instead."""
+"""The most frames of one session that wait; beyond that the reader gets a gap and a snapshot instead."""
 _CHANGES_OF_HISTORY: Final = (GapReason.EPOCH_CHANGED, GapReason.FORKED)
-"""The reasons that allow a step back in version, the one that says more first."""
+"""The reasons that allow a step back in version, the more telling one first."""
 
 
 class Subscription:
@@ -33,11 +33,11 @@ class Subscription:
 
     @property
     def intervals(self) -> set[int]:
-        """The distances in ms at which it is to be sent something."""
+        """The intervals in ms of its ticks and progress marks."""
         return {self.tick_interval_ms, self.progress_interval_ms} - {0}
 
     def begin(self, replay: Iterable[Frame]) -> None:
-        """Queue the events missed; as many as the store retains, so that no limit applies."""
+        """Queue the missed events; no limit applies, for the store retains a limited number."""
         self._queue.extend(replay)
         self._ready.set()
 
@@ -50,20 +50,20 @@ class Subscription:
             self.put_gap(overflow, frames.snapshot(session, frame.at))
             if frame.kind is not FrameKind.END:
                 return True
-        # What was made before this frame and is still unwritten would step back in time behind it.
+        # An unwritten tick or progress mark is older than this frame, and would step back in time behind it.
         self._forget_beats(frame.session_id)
         self._append(frame)
         return overflows
 
     def put_gap(self, gap: Frame, snapshot: Frame) -> None:
-        """Let all that waits of the session give way to a gap and the snapshot that follows it, whatever the limit.
+        """Replace all waiting frames of the session by a gap and its snapshot, whatever the limit.
 
         A change of history that the reader has not been told of yet stays the reason: the snapshot may step back.
         """
         told = [gap.reason, *(frame.reason for frame in self._queue if _is_gap_of(frame, gap.session_id))]
         reason = next((change for change in _CHANGES_OF_HISTORY if change in told), gap.reason)
         self._drop(gap.session_id)
-        # Other subscribers are sent the same frame.
+        # Other subscribers share the frame, so it is not altered.
         self._append(gap if reason is gap.reason else replace(gap, reason=reason, encoded=None))
         self._append(snapshot)
 

@@ -1,6 +1,6 @@
-"""One watched session in this process: the state all its subscribers have been brought to, and how it moves on.
+"""One watched session in this process: the state that all its subscribers have been sent, and its next states.
 
-Everything here is synchronous: what a hint or a reading means is decided and queued before anything else runs.
+Everything here is synchronous: a hint or a reading is judged and its frames are queued before anything else runs.
 """
 
 import asyncio
@@ -17,7 +17,7 @@ from synckairos.domain.model import Head, Session
 
 
 class Replay(NamedTuple):
-    """What a resuming subscriber is sent first: missed events, or the reason why they cannot be replayed."""
+    """The beginning of a resumed stream: missed events, or the reason why they cannot be replayed."""
 
     events: Sequence[Event] = ()
     gap: GapReason | None = None
@@ -41,7 +41,7 @@ def replay_from(position: Head, since: Since, current: Session) -> Replay:
 
 
 class Topic:
-    """A watched session; `users` counts those who have joined or are about to."""
+    """A watched session; `users` counts the subscriptions that have joined or are joining."""
 
     def __init__(self, session_id: str, clock: AuthorityClock, on_gap: Callable[[GapReason], None]) -> None:
         """`on_gap` hears of every gap that a subscriber is told of."""
@@ -49,7 +49,7 @@ class Topic:
         self.users = 0
         self.is_stale = False
         self.doubts = 0
-        """How often the line has broken, counted by `doubt`; a reading is compared with the count it was begun at."""
+        """How often `doubt` was called; a reading clears only the doubts that are older than itself."""
         self._cleared = 0
         self._clock = clock
         self._on_gap = on_gap
@@ -60,24 +60,24 @@ class Topic:
 
     @property
     def session(self) -> Session | None:
-        """The version every subscriber has been brought to; None before the first reading."""
+        """The version that every subscriber has been sent; None before the first reading."""
         return self._session
 
     @property
     def subscribers(self) -> Sequence[Subscription]:
-        """Those who are sent what happens."""
+        """The subscriptions that are sent what happens."""
         return tuple(self._subscribers)
 
     @property
     def is_in_doubt(self) -> bool:
-        """Whether nothing that was read since the line broke has confirmed what the subscribers were sent."""
+        """Whether no reading since the last doubt has confirmed or corrected what the subscribers were sent."""
         return self._cleared != self.doubts
 
     def doubt(self) -> None:
         """Take no hint until a reading begun from now on has been compared with what the subscribers were sent.
 
-        A store that comes back without its last moments reaches a version again before the line is there to tell of
-        it: the next hint would seem to follow upon what was sent, and belongs to another branch.
+        A store that comes back without its last moments may reach a version again before the feed is connected: the
+        next hint would seem to follow upon what was sent, but it belongs to another branch.
         """
         self.doubts += 1
 
@@ -86,7 +86,7 @@ class Topic:
         self._cleared = max(self._cleared, doubts)
 
     def is_at(self, head: Head) -> bool:
-        """Whether the subscribers have been brought to this version."""
+        """Whether the subscribers have been sent this version."""
         session = self._session
         return session is not None and session.head == head
 
@@ -98,8 +98,8 @@ class Topic:
     def add(self, subscription: Subscription, told_until: int) -> None:
         """Send the subscription what happens after an instant (ms); nothing more if the session has ended.
 
-        What it has been shown up to that instant is not told again as a warning, and what was crossed since, while
-        it was still joining, is told now.
+        Thresholds crossed up to that instant are not told again; those crossed since, while it was still joining, are
+        told now.
         """
         self._subscribers[subscription] = told_until
         if self._session is None:
@@ -109,7 +109,7 @@ class Topic:
         self._end_if_over(self._session)
 
     def sends_to(self, subscription: Subscription) -> bool:
-        """Whether the subscription is still sent what happens: it has neither left nor been told of the end."""
+        """Whether the subscription is still sent what happens: it has neither left nor been sent the end."""
         return subscription in self._subscribers
 
     def remove(self, subscription: Subscription) -> None:
@@ -117,7 +117,7 @@ class Topic:
         self._subscribers.pop(subscription, None)
 
     def close(self) -> None:
-        """Stop timers: nobody watches any more."""
+        """Stop the timer: nobody watches any more."""
         if self._warning is not None:
             self._warning.cancel()
 
@@ -133,13 +133,13 @@ class Topic:
             self._apply(event)
             return True
         if fresh.version == current.version and fresh.change_id != current.change_id:
-            # Before the store has been read the next hint would pass for the next event.
+            # Until the store has been read, the next hint would pass for the next event.
             self.doubt()
             return False
         return fresh.version <= current.version
 
     def reconcile(self, since: Since, doubts: int) -> None:
-        """Bring the subscribers to what the store holds: by the events missed, else by a gap and a snapshot.
+        """Bring the subscribers to a reading of the store: by the missed events, else by a gap and a snapshot.
 
         `doubts` is the count at which the reading was begun.
         """
@@ -162,11 +162,11 @@ class Topic:
         self._end_if_over(session)
 
     def vanish(self) -> None:
-        """The session is gone from the store without a last event reaching us."""
+        """End the topic of a session that has left the store without a last event."""
         self._end(EndReason.DELETED)
 
     def give_up(self, retry_after_ms: int) -> None:
-        """Tell everybody to come back, perhaps elsewhere: this process cannot read what the store holds now."""
+        """Tell all subscribers to come back, perhaps elsewhere: this process cannot read the session now."""
         self._end(EndReason.UNAVAILABLE, retry_after_ms)
 
     def drain(self, subscription: Subscription, retry_after_ms: int) -> None:
@@ -178,7 +178,7 @@ class Topic:
         del self._subscribers[subscription]
 
     def tick(self, at: int) -> Frame | None:
-        """Return how the running clock stands at an instant (ms); None if none runs or its budget is over."""
+        """Return the tick of the running clock at an instant (ms); None if no clock runs or its budget is over."""
         session = self._session
         if session is None or session.resumed_at is None or at <= session.updated_at:
             return None
@@ -188,7 +188,7 @@ class Topic:
         return Frame(FrameKind.TICK, self.session_id, session, at)
 
     def progress(self, at: int) -> Frame | None:
-        """Return the mark that everything up to now was sent."""
+        """Return the mark that everything up to an instant (ms) was sent; None before the first reading."""
         if self._session is None:
             return None
         return Frame(FrameKind.PROGRESS, self.session_id, self._session, max(at, self._session.updated_at))
@@ -209,7 +209,7 @@ class Topic:
         before, self._session = self._session, session
         until = max(session.updated_at, now)
         if before is not None and _have_one_deadline(before, session):
-            # The crossings are the same ones, and some may have been told before this version was heard of.
+            # The crossings are the same, and some may have been told before this version arrived.
             self._warned_until = max(self._warned_until, until)
         else:
             self._warned_until = until

@@ -1,6 +1,6 @@
-"""Watching sessions: subscribe first, then read, then send, so that nothing falls between.
+"""Watching sessions: subscribe first, then read, then send, so that nothing is missed between.
 
-Hints are only hints: a version skipped, every reconnect and a slow poll read the store.
+Hints are only hints: the store is read after a skipped version, after every reconnect, and by a slow poll.
 """
 
 import asyncio
@@ -24,9 +24,9 @@ from synckairos.domain.model import Head, Session
 POLL_S: Final = 1.5
 POLL_BATCH: Final = 256
 MAX_LEVELLING: Final = 20
-"""Readings a joiner makes to catch up with a session that keeps changing."""
+"""The most readings for a joiner to catch up with a session that keeps changing."""
 COME_BACK_MS: Final = 1_000
-"""Pause asked of who watches a session that cannot be followed now."""
+"""Pause asked of the watchers of a session that cannot be followed now."""
 
 _log = structlog.get_logger(__name__)
 
@@ -56,7 +56,7 @@ class Watching:
         self._open = 0
 
     async def join(self, session_id: str, position: Head | None, subscription: Subscription) -> None:
-        """Let a subscription follow a session: from a position, if that can be replayed, else from a snapshot.
+        """Let a subscription follow a session, from a position if it can be replayed, else from a snapshot.
 
         A session that has been deleted is followed to its end from a position that can be replayed.
         Raises SessionNotFound, CatchingUp, StoreUnavailable; the subscription does not follow it then.
@@ -85,9 +85,9 @@ class Watching:
         self._count(+1)
 
     async def join_among(self, session_id: str, position: Head | None, subscription: Subscription) -> bool:
-        """Join as one of many; return whether the subscription follows the session, which is ended for it if not.
+        """Join as one of many; return whether the subscription follows the session, and end it for the stream if not.
 
-        Raises what would keep it from following any other session as well, such as StoreUnavailable.
+        Raises errors that concern every session, such as StoreUnavailable.
         """
         try:
             await self.join(session_id, position, subscription)
@@ -125,7 +125,7 @@ class Watching:
             self._read(topic)
 
     async def poll(self) -> None:
-        """Compare what was sent with the store for ever, every second or two and whenever hints may be lost."""
+        """Compare what was sent with the store, for ever: every POLL_S, and whenever hints may have been lost."""
         while True:
             try:
                 async with asyncio.timeout(POLL_S):
@@ -148,7 +148,7 @@ class Watching:
                 topic.drain(subscription, retry_after_ms())
 
     async def stop(self) -> None:
-        """Stop the metronomes and what is being read."""
+        """Stop the metronomes and the readings."""
         await self._beats.stop()
         for task in self._reading:
             task.cancel()
@@ -157,7 +157,7 @@ class Watching:
             topic.close()
 
     async def _look(self, session_id: str, position: Head | None) -> View:
-        """Return the session as of now; one that was deleted only for who can be sent all that was missed of it."""
+        """Return the session as of now; a deleted one only if all events since the position can be replayed."""
         try:
             return await self._sessions.get(session_id)
         except SessionNotFound:
@@ -169,16 +169,16 @@ class Watching:
             return View(since.session, since.session.updated_at)
 
     async def _level(self, topic: Topic, session: Session, position: Head | None) -> Since | None:
-        """Bring the topic to what a reading of the store has shown, `session` being the first; as of the last of them.
+        """Bring the topic to the state of the store, read again until both agree; `session` is the first reading.
 
-        With a position return what the store retains from it on. Also a topic that is ahead of the reading is looked
-        into: a hint has overtaken it, or the store came back without its last moments and nobody has noticed yet.
+        Return the events that the store retains from the position on, if there is one. A topic that is ahead of the
+        reading is read again, too: a hint has overtaken it, or the store came back without its last moments.
         """
         for _ in range(MAX_LEVELLING):
             seen = topic.session
             if seen is not None and (topic.is_in_doubt or not topic.is_at(session.head)):
                 if not topic.is_in_doubt and (session.epoch, session.version) <= (seen.epoch, seen.version):
-                    # Hints have overtaken the reading, or are another branch's; let them move the topic no further.
+                    # Hints have overtaken the reading, or belong to another branch: they may move the topic no further.
                     topic.doubt()
                 session = await self._advance(topic, seen)
                 continue
@@ -192,11 +192,11 @@ class Watching:
         raise CatchingUp(text, session_id=topic.session_id)
 
     async def _advance(self, topic: Topic, seen: Session) -> Session:
-        """Bring a topic to what the store holds, unless it has moved from `seen` by itself meanwhile; return that."""
+        """Read the store and return the session; bring the topic to it unless it has moved from `seen` meanwhile."""
         doubts = topic.doubts
         since = await self._feed.since(topic.session_id, seen.version)
         if since.session is None:
-            # Gone, unless the whole store is: whoever reads sessions knows how to tell.
+            # The session is gone, or the whole store is: reading it tells which.
             return (await self._sessions.get(topic.session_id)).session
         if topic.session is seen:
             topic.reconcile(since, doubts)
@@ -205,7 +205,7 @@ class Watching:
     def _greet(
         self, topic: Topic, position: Head | None, since: Since | None, now: int, subscription: Subscription
     ) -> int:
-        """Send what a subscription is to begin with; return up to which instant (ms) that tells of the session."""
+        """Send the beginning of a stream; return the instant (ms) up to which it tells of the session."""
         session = topic.session
         if session is None:
             return now
@@ -214,7 +214,7 @@ class Watching:
             if replay.gap is None:
                 progress = Frame(FrameKind.PROGRESS, topic.session_id, session, max(now, session.updated_at))
                 subscription.begin([*map(frames.of_event, replay.events)] or [progress])
-                # Who has missed the last version has missed all that has happened since; else nobody can tell.
+                # A subscriber that missed the last version missed all warnings since; otherwise this is unknown.
                 return session.updated_at if replay.events else now
             self._on_gap(replay.gap)
             gap = frames.gap(session, now, replay.gap, replay.min_version)
@@ -224,12 +224,12 @@ class Watching:
         return now
 
     def _read(self, topic: Topic) -> None:
-        """Read what was missed; one reading at a time, and another if more was missed meanwhile."""
+        """Read what was missed: one reading at a time, and another one if more was missed meanwhile."""
         if topic.is_stale:
             return
         topic.is_stale = True
         if topic.session is None:
-            return  # whoever is joining reads
+            return  # the joining subscriber reads
         task = asyncio.ensure_future(self._catch_up(topic))
         self._reading.add(task)
         task.add_done_callback(self._reading.discard)
@@ -254,7 +254,7 @@ class Watching:
             self._after_failure(topic, error)
 
     def _after_failure(self, topic: Topic, error: Exception) -> None:
-        """Wait for a store that is away; a session that cannot be followed ends, instead of silently standing still."""
+        """Wait for a store that is away; end a session that cannot be followed instead of letting it stand still."""
         if isinstance(error, OfOneSession):
             _log.warning("session_not_followed", session_id=topic.session_id, problem=str(error))
         elif isinstance(error, TransientError):

@@ -1,4 +1,4 @@
-"""What servers and workers compose of the way to the audit trail, and of the service that reads it."""
+"""The parts of the audit pipeline that servers and workers share, and the service that reads the trail."""
 
 import asyncio
 from typing import Final, NamedTuple
@@ -28,11 +28,11 @@ from synckairos.settings import Settings
 
 BROKER_TIMEOUT_S = 2.0
 DATABASE_PATIENCE_S = 2.0
-"""For saying how the pipeline is doing; a database that hangs counts as one that is away."""
+"""For the state of the pipeline; a database that hangs counts as away."""
 
 
 class PipelineParts(NamedTuple):
-    """The parts, put together but not running; the bell is to be closed."""
+    """The parts, put together but not running; the owner closes the bell."""
 
     outbox: RedisOutbox
     counters: RedisDrainCounters
@@ -52,7 +52,7 @@ def pipeline_parts(
 
 
 def pipeline_report(parts: PipelineParts, database: Database | None) -> PipelineReport:
-    """Return what tells how the pipeline is doing; without a database, that there is none."""
+    """Return the report of the pipeline; without a database it reports that there is none."""
     if database is None:
         return PipelineReport(parts.outbox, parts.counters, None, None)
 
@@ -69,14 +69,14 @@ def pipeline_report(parts: PipelineParts, database: Database | None) -> Pipeline
 
 
 LOOK_S: Final = 2.0
-"""Between two looks at whether the trail can be read."""
+"""Pause between two looks at whether the trail can be read."""
 PATIENCE_S: Final = 5.0
-"""For one look; a database that hangs counts as one that is away."""
+"""For one look; a database that hangs counts as away."""
 _NOBODY: Final = "00000000-0000-0000-0000-000000000000"
 
 
 class AuditParts(NamedTuple):
-    """The parts; nothing is connected yet, and the database, if there is one, is to be closed."""
+    """The parts; nothing is connected yet, and the owner closes the database, if there is one."""
 
     servicer: AuditServicer
     reader: AuditReader
@@ -100,7 +100,7 @@ def audit_parts(
 
 
 async def tell_health(reader: AuditReader, health: Health) -> None:
-    """Keep telling whether the trail can be read: tables and all, not only a server that answers."""
+    """Report for ever whether the trail can be read: a database that answers may still lack its tables."""
     told: bool | None = None
     while True:
         is_ready = await _can_be_read(reader)

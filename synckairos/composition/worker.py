@@ -1,4 +1,4 @@
-"""The composition root of a worker process: what Dramatiq is told to run, by the name of `set_up`."""
+"""The composition root of a worker process; Dramatiq calls `set_up`."""
 
 import asyncio
 import contextlib
@@ -27,13 +27,13 @@ from synckairos.settings import Settings, load_settings
 from synckairos.telemetry import Metrics, configure_logging
 
 GC_THRESHOLDS: Final = (50_000, 20, 100)
-"""Batches are thousands of tuples without a cycle; at the defaults, a fifth of the time goes into looking for some."""
+"""Batches are thousands of tuples without a cycle; at the defaults, looking for cycles takes a fifth of the time."""
 
 _log = structlog.get_logger(__name__)
 
 
 def set_up() -> None:
-    """Make the broker of this process the global one; called by Dramatiq in every process it starts.
+    """Make the broker of this process the global one; Dramatiq calls this in every process it starts.
 
     Nothing is opened before Dramatiq's event loop runs. Raises SettingsError.
     """
@@ -52,7 +52,7 @@ def set_up() -> None:
 
 @asynccontextmanager
 async def open_work(settings: Settings) -> AsyncIterator[DrainWork]:
-    """Open what a worker works with, on the loop it will work on; Redis and PostgreSQL may still be away."""
+    """Open the connections of a worker on its own event loop; Redis and PostgreSQL may still be away."""
     async with AsyncExitStack() as stack:
         connections, keys = await stack.enter_async_context(opened_redis(settings, "synckairos-worker"))
         database = Database(database_options(settings, "synckairos-worker"))
@@ -61,7 +61,7 @@ async def open_work(settings: Settings) -> AsyncIterator[DrainWork]:
         stack.push_async_callback(parts.bell.close)
         drain = Drain(parts.outbox, PostgresAuditTrail(database), parts.counters, batch=settings.audit_batch)
         limit_s = 2 * BUDGET_S + settings.database_connect_timeout_s + settings.database_statement_timeout_s
-        # Servers ring; a worker that finds them all gone rings for what they left behind.
+        # Servers ring; once they are all gone, the worker rings for what they left behind.
         stack.push_async_callback(_cancel, asyncio.create_task(_reported(parts.doorbell.look())))
         upkeep = keep_partitions_ahead(database_options(settings))
         stack.push_async_callback(_cancel, asyncio.create_task(_reported(upkeep)))

@@ -1,1 +1,1 @@
-"""The queue between outbox and trail: broker, bell, actor and alerts; nothing of Redis' sessions or of SQL."""
+"""The queue between outbox and trail: broker, bell, actor, logs and alerts; neither sessions nor SQL."""

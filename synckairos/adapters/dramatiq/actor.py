@@ -1,6 +1,6 @@
 """The one actor: `drain_outbox(partitions)`, run on the event loop of a worker process.
 
-What it works with is opened on that loop, by a middleware that comes after Dramatiq's AsyncIO, and closed before the
+A middleware that comes after Dramatiq's AsyncIO opens the actor's connections on that loop and closes them before the
 loop ends. Nothing is created at import: Dramatiq forks.
 """
 
@@ -46,7 +46,7 @@ class FastLoop(AsyncIO):
 
 
 class WorkerLoop(Middleware):
-    """Opens what the actor works with on the worker's own loop, and closes it there; to be placed after AsyncIO."""
+    """Opens and closes the work on the worker's own loop; to be placed after AsyncIO."""
 
     def __init__(self, open_work: Callable[[], AbstractAsyncContextManager[DrainWork]]) -> None:
         self._open_work = open_work
@@ -54,7 +54,7 @@ class WorkerLoop(Middleware):
         self.work: DrainWork | None = None
 
     def before_worker_boot(self, broker: Broker, worker: Worker) -> None:
-        """Open it, or end the process: Dramatiq itself would go on without."""
+        """Open the work, or end the process: Dramatiq itself would go on without it."""
         del broker, worker
         context = self._open_work()
         try:
@@ -67,13 +67,13 @@ class WorkerLoop(Middleware):
         self._context = context
 
     def before_worker_shutdown(self, broker: Broker, worker: Worker) -> None:
-        """Begin nothing more."""
+        """Let the work begin nothing more."""
         del broker, worker
         if self.work is not None:
             self.work.stop()
 
     def after_worker_shutdown(self, broker: Broker, worker: Worker) -> None:
-        """Close it."""
+        """Close the work."""
         del broker, worker
         self.work = None
         if self._context is not None:
@@ -115,7 +115,7 @@ class Attempts(Middleware):
 def middleware(
     prefix: str, open_work: Callable[[], AbstractAsyncContextManager[DrainWork]], alert: Callable[[str, str], None]
 ) -> tuple[list[Middleware], WorkerLoop]:
-    """Return what a worker's broker is made with, and the part of it that holds the work."""
+    """Return the middleware of a worker's broker, and the part of it that holds the work."""
     loop = WorkerLoop(open_work)
     retries = Retries(max_retries=MAX_RETRIES, min_backoff=MIN_BACKOFF_MS, max_backoff=MAX_BACKOFF_MS)
     return [retries, FastLoop(), loop, Attempts(prefix, loop, alert)], loop
@@ -138,5 +138,5 @@ def declare_actor(broker: RedisBroker, prefix: str, loop: WorkerLoop) -> None:
 def _on_loop(work: Awaitable[Any]) -> Any:  # noqa: ANN401 - whatever the work returns
     thread = get_event_loop_thread()
     if thread is None:
-        raise RuntimeError("Dramatiq's event loop does not run")
+        raise RuntimeError("Dramatiq's event loop is not running")
     return thread.run_coroutine(work)

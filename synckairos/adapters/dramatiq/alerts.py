@@ -1,4 +1,4 @@
-"""Alerts to Sentry, for whoever has it: the package is an extra, and nothing happens without a DSN."""
+"""Alerts to Sentry: the package is an extra, and nothing happens without a DSN."""
 
 from collections.abc import Callable
 from typing import Any
@@ -11,7 +11,7 @@ _log = structlog.get_logger(__name__)
 
 
 def sentry_alerts(dsn: str | None) -> Alert:
-    """Return what takes (what happened, why); without a DSN, or without the package, it does nothing."""
+    """Return a function of (what happened, why) that alerts; it does nothing without a DSN or the package."""
     if not dsn:
         return _nothing
     try:
@@ -19,7 +19,7 @@ def sentry_alerts(dsn: str | None) -> Alert:
     except ImportError:
         _log.warning("sentry_missing", problem="SYNCKAIROS_SENTRY_DSN is set, the extra `sentry` is not installed")
         return _nothing
-    # Nothing of its own accord: it would take along what requests and variables hold.
+    # No integrations: they would send the contents of requests and variables.
     sentry_sdk.init(
         dsn=dsn, default_integrations=False, auto_enabling_integrations=False, include_local_variables=False
     )

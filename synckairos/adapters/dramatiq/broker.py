@@ -1,7 +1,7 @@
 """The broker of the doorbell messages: Dramatiq on a Redis database of its own.
 
-Dramatiq's upkeep runs KEYS, so it never shares a database with sessions. Message ids lie in the list of a queue while
-they wait, and in sets of their worker while it has them; the message itself stays in a hash until it is acknowledged.
+Dramatiq's upkeep runs KEYS, so it never shares a database with sessions. The id of a message lies in the list of its
+queue until a worker takes it; the message itself stays in a hash until it is acknowledged.
 """
 
 from collections.abc import Sequence
@@ -23,11 +23,11 @@ MAX_RETRIES: Final = 5
 MIN_BACKOFF_MS: Final = 2_000
 MAX_BACKOFF_MS: Final = 60_000
 HEARTBEAT_TIMEOUT_MS: Final = 15_000
-"""After so long a silence a worker counts as dead, and what it had is given to others."""
+"""A worker that is silent for longer counts as dead, and its messages are given to others."""
 MAINTENANCE_ALWAYS: Final = 1_000_000
-"""Of a million fetches, how many look for dead workers: with fewer, messages of a dead one may lie for minutes."""
+"""Every fetch of a million looks for dead workers: with fewer, the messages of a dead one may lie for minutes."""
 DEAD_MESSAGE_TTL_MS: Final = 86_400_000
-"""How long a message that was given up is kept. Nothing is lost with it, it was only a hint."""
+"""How long a message that was given up is kept; nothing is lost with it, for it was only a hint."""
 
 
 class _Client(redis.Redis):

@@ -1,4 +1,4 @@
-"""What Dramatiq logs: as often as it changes, not as often as it tries."""
+"""Dramatiq's log, thinned: it repeats itself with every attempt."""
 
 import logging
 import time
@@ -9,7 +9,7 @@ AGAIN_S: Final = 60.0
 
 
 class OnceAMinute(logging.Filter):
-    """Lets each kind of a library's messages through once a minute: a worker without its broker has two a second."""
+    """Lets each kind of a library's messages through once a minute: a worker without its broker logs two a second."""
 
     def __init__(self, library: str, monotonic: Callable[[], float] = time.monotonic) -> None:
         super().__init__()
@@ -29,6 +29,6 @@ class OnceAMinute(logging.Filter):
 
 
 def quieten() -> None:
-    """Hold Dramatiq to that, whatever handlers there are."""
+    """Thin Dramatiq's log in every handler of the root logger."""
     for handler in logging.getLogger().handlers:
         handler.addFilter(OnceAMinute("dramatiq"))

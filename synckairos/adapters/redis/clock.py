@@ -1,4 +1,4 @@
-"""An estimate of Redis' clock between readings: this process's monotonic clock plus the best offset seen lately."""
+"""An estimate of Redis' clock between readings: this process's monotonic clock plus the best recent offset."""
 
 import time
 from collections import deque
@@ -9,14 +9,14 @@ import structlog
 
 WINDOW_S: Final = 10.0
 SAMPLE_S: Final = 0.05
-"""A sample no better than the best is only worth keeping for when that one is old."""
+"""Pause between kept samples that are no better than the best: they replace it when it is old."""
 STEP_BACK_US: Final = 1_000_000
 
 _log = structlog.get_logger(__name__)
 
 
 class EstimatedClock:
-    """Redis' time, estimated; for ticks, wake-ups, warnings and SyncTime, never for a verdict.
+    """Redis' time, estimated; for ticks, wake-ups, warnings and SyncTime, never for a decision.
 
     A reading is older than it looks by the way back of its reply, so the largest offset of the last seconds is the
     best one, and the estimate errs towards the past: nobody is woken too early by more than the clocks' drift.

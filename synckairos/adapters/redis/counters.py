@@ -1,4 +1,4 @@
-"""What the drains count, in one hash that any server can read."""
+"""The counters of the drains, in one hash that any server can read."""
 
 import time
 from typing import Final
@@ -13,7 +13,7 @@ MAX_PROBLEM: Final = 500
 
 
 class RedisDrainCounters:
-    """Counts what the drains do; instants are those of the counting process."""
+    """Counts the work of the drains; instants are those of the counting process."""
 
     def __init__(self, connections: RedisConnections, keys: Keys) -> None:
         self._connections = connections
@@ -38,7 +38,7 @@ class RedisDrainCounters:
         await self._connections.run([self._add("exhausted" if is_last else "failed", 1), *self._error(problem)])
 
     async def totals(self) -> DrainTotals:
-        """Return what was counted; raises StoreUnavailable."""
+        """Return the counts; raises StoreUnavailable."""
         (flat,) = await self._connections.run([("HGETALL", self._key)])
         found = {bytes(name).decode(): bytes(value).decode() for name, value in zip(flat[::2], flat[1::2], strict=True)}
         known = {name: value for name, value in found.items() if name in DrainTotals._fields}

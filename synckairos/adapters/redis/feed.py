@@ -1,7 +1,7 @@
 """Hints over Redis pub/sub, and the event streams they are hints of.
 
-One connection a process, one channel a watched session. Pub/sub delivers at most once: whoever listens must read
-the stream whenever a version is skipped, after every reconnect, and now and then in any case.
+One connection a process, one channel a watched session. Pub/sub delivers at most once: a listener must read the stream
+whenever a version is skipped, after every reconnect, and now and then in any case.
 """
 
 import asyncio
@@ -27,7 +27,7 @@ from synckairos.application.ports import Hint, Since
 from synckairos.domain.model import Head
 
 PING_S: Final = 2.0
-"""A connection on which nothing came for this long is asked whether it lives; for twice as long, it is dropped."""
+"""A connection that is silent for this long is pinged; one that is silent for twice as long is dropped."""
 RECONNECT_S: Final = 0.2
 SUBSCRIBE_S: Final = 1.0
 
@@ -77,7 +77,7 @@ class RedisFeed:
                 await asyncio.shield(confirmed)
         except TimeoutError as error:
             if self._wanted.get(channel) is confirmed:
-                # Others may go on wanting it: whoever comes next shall not wait for an answer that was lost.
+                # Others may still want it: the next one shall not wait for an answer that was lost.
                 self._send(("SUBSCRIBE", channel))
             raise StoreUnavailable("Redis does not confirm the subscription") from error
 
@@ -105,7 +105,7 @@ class RedisFeed:
             raise SessionUnreadable(str(error), session_id=session_id) from error
 
     async def heads(self, session_ids: Sequence[str]) -> list[Head | None]:
-        """Return what identifies the sessions now, None for those not there or unreadable; raises StoreUnavailable."""
+        """Return the present heads of the sessions, None for missing or unreadable ones; raises StoreUnavailable."""
         last = codec.HEAD_BYTES - 1
         found = await self._connections.run(
             [("GETRANGE", self._keys.of(session_id).session, 0, last) for session_id in session_ids]
@@ -113,7 +113,7 @@ class RedisFeed:
         return [_head(raw) if raw else None for raw in found]
 
     async def listen(self, on_hint: Callable[[Hint], None]) -> None:
-        """Deliver hints for ever, over as many connections as it takes."""
+        """Deliver hints for ever, reconnecting whenever the connection is lost."""
         while True:
             try:
                 await self._open()
@@ -152,7 +152,7 @@ class RedisFeed:
                 await connection.disconnect(nowait=True)
 
     def _send(self, command: Command) -> None:
-        """Queue a command; while there is no connection nothing is: the next one subscribes to everything wanted."""
+        """Queue a command, unless there is no connection: the next one subscribes to everything wanted."""
         if self._connection is not None:
             self._outgoing.append(command)
             self._outgoing_ready.set()
@@ -196,11 +196,11 @@ class RedisFeed:
 
 
 async def _send(connection: Connection, packed: list[bytes]) -> None:
-    """Write packed commands; raises what a lost connection raises."""
+    """Write packed commands; raises the errors of a lost connection."""
     try:
         await connection.send_packed_command(packed, check_health=False)
     except RuntimeError as error:
-        # What uvloop says of a connection that the peer has reset while nobody used it.
+        # uvloop raises this for a connection that the peer has reset while it was idle.
         raise RedisConnectionError("the connection was reset") from error
 
 

@@ -1,8 +1,8 @@
 """Whether the store can be trusted: reachable, and still the one this process knows.
 
-`sk:meta` names the store. A store that has lost it, or that carries another name, has lost its sessions too: until
-an operator says otherwise (`synckairos store init`, `synckairos recover --all`) nothing is answered from it, so a
-lost store never looks like "no such session".
+`sk:meta` names the store. A store that has lost it, or that carries another name, has lost its sessions too: no call is
+answered from it until an operator says otherwise (`synckairos store init`, `synckairos recover --all`), so a lost
+store never looks like "no such session".
 """
 
 import asyncio
@@ -22,13 +22,13 @@ LAYOUT_VERSION: Final = 1
 PROBE_UP_S: Final = 1.0
 PROBE_DOWN_S: Final = 0.2
 MARK: Final = "recovery"
-"""The field of `sk:meta` that says that a recovery is under way: until it is over the store has no name."""
+"""The field of `sk:meta` that marks a recovery under way; the store has no name until it is over."""
 
 _log = structlog.get_logger(__name__)
 
 
 class Origin(StrEnum):
-    """Who named the store: a starting server, or an operator who knows what became of the sessions."""
+    """The namer of the store: a starting server, or an operator, who knows what became of the sessions."""
 
     START = "start"
     INIT = "init"
@@ -36,7 +36,7 @@ class Origin(StrEnum):
 
 
 class StoreIdentity(NamedTuple):
-    """What `sk:meta` holds."""
+    """The name of the store and its layout, from `sk:meta`."""
 
     store_id: str
     origin: Origin
@@ -45,11 +45,11 @@ class StoreIdentity(NamedTuple):
 
 
 class StoreLayoutError(Exception):
-    """The store was laid out by a version this one cannot work with."""
+    """A version that this one cannot work with has laid out the store."""
 
 
 class StoreIdentityGuard:
-    """Watches the store and answers, without a round trip, whether it may be used."""
+    """Watches the store and knows, without a round trip, whether it may be used."""
 
     def __init__(self, connections: RedisConnections, keys: Keys, new_id: Callable[[], str]) -> None:
         self._connections = connections
@@ -68,7 +68,7 @@ class StoreIdentityGuard:
 
     @property
     def problem(self) -> str:
-        """What is wrong; empty if nothing is."""
+        """Why the store may not be used; empty if it may."""
         return self._problem or ""
 
     def on_change(self, listener: Callable[[bool], None]) -> None:
@@ -87,9 +87,9 @@ class StoreIdentityGuard:
             self._wake.set()
 
     async def identity(self, lease: Lease | None = None) -> StoreIdentity | None:
-        """Return what names the store, None if nothing does; raises StoreUnavailable.
+        """Return the store's identity, None if it has none; raises StoreUnavailable.
 
-        Who holds a connection lends it: waiting for another one while holding one could wait for ever.
+        A caller that holds a connection passes its lease: waiting for a second one could take for ever.
         """
         return identity_of(await self._facts(lease))
 
@@ -132,7 +132,7 @@ class StoreIdentityGuard:
         return identity
 
     async def confirm(self, lease: Lease | None = None) -> None:
-        """Check the store's name now; raises StoreUnavailable if the store is lost or does not answer."""
+        """Check the store's name now; raises StoreUnavailable for a lost or silent store."""
         self._judge(await self._facts(lease))
         self.require()
 
@@ -144,7 +144,7 @@ class StoreIdentityGuard:
             try:
                 async with asyncio.timeout(PROBE_UP_S if self.is_ready else PROBE_DOWN_S):
                     await self._wake.wait()
-                # Asked to look at once; but a store that fails at once must not be asked in a tight loop.
+                # Woken to look at once; but a store that fails at once must not be asked in a tight loop.
                 await asyncio.sleep(PROBE_DOWN_S / 4)
             except TimeoutError:
                 continue
@@ -158,7 +158,7 @@ class StoreIdentityGuard:
         except (ResponseError, ValueError) as error:
             self._become(f"the store answers what nobody understands: {error}")
         except Exception as error:
-            # A bug. A guard that ended with it would never find the store to be there again, and every call be refused.
+            # A bug. A guard that ended with it would never notice that the store is back, and would refuse every call.
             problem = f"looking at the store failed: {type(error).__name__}"
             if problem != self._problem:
                 _log.exception("probe_failed")
@@ -202,7 +202,7 @@ class StoreIdentityGuard:
         checked(results)
 
     def _naming(self, origin: Origin, *, only_if_absent: bool = False) -> list[Command]:
-        """Write all facts at once: a name without its layout would look like a store of another one."""
+        """Return writes of all facts together: a name without a layout would look like another layout."""
         facts: dict[str, str | int] = {
             "store_id": self._new_id(),
             "layout": LAYOUT_VERSION,
@@ -215,12 +215,12 @@ class StoreIdentityGuard:
 
 
 def facts_of(flat: Sequence[Reply]) -> dict[str, str]:
-    """Return what `sk:meta` holds, from the reply to HGETALL."""
+    """Return the fields of `sk:meta` from the reply to HGETALL."""
     return {bytes(name).decode(): bytes(value).decode() for name, value in zip(flat[::2], flat[1::2], strict=True)}
 
 
 def identity_of(facts: Mapping[str, str]) -> StoreIdentity | None:
-    """Return the store's name; None if it has none, or will only have it once its recovery is over."""
+    """Return the store's identity; None without a name, and until a recovery is over."""
     if "store_id" not in facts or MARK in facts:
         return None
     return StoreIdentity(
@@ -232,7 +232,7 @@ def identity_of(facts: Mapping[str, str]) -> StoreIdentity | None:
 
 
 def strangeness_of(identity: StoreIdentity) -> str:
-    """Return what keeps this version from working with the store; empty if nothing does."""
+    """Return why this version cannot work with the store; empty if it can."""
     if (identity.layout, identity.partitions) == (LAYOUT_VERSION, PARTITIONS):
         return ""
     return (

@@ -1,4 +1,4 @@
-"""Which sessions there are and when they change by themselves: two sorted sets a partition.
+"""The sessions and the instants of their next own changes: two sorted sets a partition.
 
 Both are written by the transaction of every change; both can be rebuilt from the sessions.
 """
@@ -16,7 +16,7 @@ from synckairos.domain import timing
 from synckairos.domain.timing import Lifetimes
 
 REPAIR_BATCH: Final = 32
-"""Members, about, that are re-checked at each look."""
+"""About how many members are re-checked at each look."""
 WALKED: Final = ("live", "deadlines")
 
 
@@ -25,7 +25,7 @@ def _position(member: bytes) -> Position:
 
 
 class _Seen(NamedTuple):
-    """A member that was found: of which session, and in the live index as what."""
+    """A member of an index: its session, and the member itself if it is of the live index."""
 
     session_id: str
     live_member: bytes | None
@@ -70,7 +70,7 @@ class RedisDeadlineIndex:
         self._cursor = 0
 
     async def due_before(self, instant: int, count: int) -> list[tuple[str, int]]:
-        """Return (session id, boundary in ms) of what is due before the instant, up to `count` a partition."""
+        """Return (session id, boundary in ms) of the sessions due before the instant, up to `count` a partition."""
         found = await self._connections.run(
             [
                 (
@@ -102,7 +102,7 @@ class RedisDeadlineIndex:
                 await lease.ask([("MULTI",), ("ZREM", keys.deadlines, session_id), ("EXEC",)])
 
     async def repair(self) -> int:
-        """Re-check the next members of one index against their sessions; return how many sessions were put right.
+        """Re-check the next members of one index against their sessions; return the number of sessions put right.
 
         Raises StoreUnavailable.
         """

@@ -1,4 +1,4 @@
-"""How full Redis is, of what it may use."""
+"""The share of its memory that Redis uses."""
 
 from redis.exceptions import ResponseError
 
@@ -6,13 +6,13 @@ from synckairos.adapters.redis.connections import RedisConnections
 
 
 class RedisMemory:
-    """Reads what Redis says of its memory."""
+    """Reads how much memory Redis uses."""
 
     def __init__(self, connections: RedisConnections) -> None:
         self._connections = connections
 
     async def share(self) -> float | None:
-        """Return the used share of maxmemory (0 to 1), None without one or if it may not be asked.
+        """Return the used share of maxmemory (0 to 1), None without a maxmemory or without the right to ask.
 
         Raises StoreUnavailable.
         """

@@ -1,8 +1,8 @@
-"""The outboxes in Redis, a stream for each partition, and beside each the stream of what was buried.
+"""The outboxes in Redis, a stream for each partition, and a stream of dead entries beside each.
 
 A dead entry is the fields `o` (its id in the outbox) and `r` (the reason), then everything the entry was, untouched
-and in its order. Burying and replaying move it in one transaction under a WATCH of the dead ones, so that of two who
-move the same entry the second finds nothing.
+and in its order. Burying and replaying move it in one transaction under a WATCH of the dead ones, so that the second
+of two moves finds nothing.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -20,9 +20,9 @@ MAX_REASON: Final = 1_000
 PROBE: Final = 2
 """Entries of each partition that are read to learn their size."""
 MAX_BYTES: Final = 4 << 20
-"""About how much is read at once, beyond those."""
+"""About how many bytes are read at once, beyond those entries."""
 ATTEMPTS: Final = 20
-"""How often a move is tried again because others bury or replay in the same partition at the same moment."""
+"""Tries of a move while other processes bury or replay in the same partition."""
 
 
 class RedisOutbox:
@@ -52,7 +52,7 @@ class RedisOutbox:
         return OutboxBatch(list(chain.from_iterable(entries)), more)
 
     async def _ranges(self, wanted: Mapping[int, tuple[str, int]]) -> dict[int, list[Reply]]:
-        """Return, by partition, so many raw entries from a start on."""
+        """Return raw entries by partition, given a start and a count for each."""
         if not wanted:
             return {}
         commands: list[Command] = [
@@ -62,7 +62,7 @@ class RedisOutbox:
         return dict(zip(wanted, await self._connections.run(commands), strict=True))
 
     async def remove(self, entries: Sequence[OutboxEntry]) -> None:
-        """Remove what has been written; raises StoreUnavailable, then some may be left."""
+        """Remove entries that have been written; raises StoreUnavailable, and then some may be left."""
         ids: dict[int, list[str]] = {}
         for entry in entries:
             ids.setdefault(entry.partition, []).append(entry.entry_id)
@@ -87,7 +87,7 @@ class RedisOutbox:
         raise StoreUnavailable(f"the dead entries of partition {entry.partition} kept changing")
 
     async def backlog(self) -> Backlog:
-        """Return what waits, over all partitions; raises StoreUnavailable."""
+        """Return the state of all partitions; raises StoreUnavailable."""
         looks: list[Command] = [("XLEN", key) for key in (*self._outbox, *self._dead)]
         looks += [("XRANGE", key, "-", "+", "COUNT", 1) for key in self._outbox]
         *replies, (seconds, micros) = await self._connections.run([*looks, ("TIME",)])
@@ -103,27 +103,27 @@ class RedisOutbox:
 
 
 class RedisDeadEntries:
-    """What was buried, for an operator to look at."""
+    """The dead entries, for an operator to look at and to replay."""
 
     def __init__(self, connections: RedisConnections, keys: Keys) -> None:
         self._connections = connections
         self._keys = keys
 
     async def page(self, partition: int, after: str, count: int) -> list[DeadEntry]:
-        """Return up to `count` dead entries of a partition, oldest first, from `after` (exclusive; "" for all) on."""
+        """Return up to `count` dead entries of a partition, oldest first, after a dead id; "" for the first page."""
         start = f"({after}" if after else "-"
         key = self._keys.partitioned(partition, "dead")
         (found,) = await self._connections.run([("XRANGE", key, start, "+", "COUNT", count)])
         return [_dead_entry(partition, one) for one in found]
 
     async def get(self, partition: int, dead_id: str) -> DeadEntry | None:
-        """Return one of them, None if it is not there; raises StoreUnavailable."""
+        """Return a dead entry, None if it is not there; raises StoreUnavailable."""
         key = self._keys.partitioned(partition, "dead")
         (found,) = await self._connections.run([("XRANGE", key, dead_id, dead_id)])
         return _dead_entry(partition, found[0]) if found else None
 
     async def replay(self, partition: int, dead_id: str) -> bool:
-        """Move one back to its outbox, as it was, in one transaction; False if it is not there."""
+        """Move a dead entry back to its outbox, as it was, in one transaction; return whether it was there."""
         outbox, dead = (self._keys.partitioned(partition, name) for name in ("outbox", "dead"))
         for _ in range(ATTEMPTS):
             look: list[Command] = [("WATCH", dead), ("XRANGE", dead, dead_id, dead_id)]
@@ -140,7 +140,7 @@ class RedisDeadEntries:
 
 
 def _is_done(replies: list[Reply]) -> bool:
-    """Look at every reply of a transaction; False if the WATCH stopped it."""
+    """Check every reply of a transaction; return False if the WATCH stopped it."""
     results = checked(replies)[-1]
     if results is None:
         return False

@@ -23,7 +23,7 @@ FIELDS: Final = (
     "winner_participant_id", "winner_group_id", "first_participant_id", "metadata", "labels", "deleted", "recovered",
     "rules", "created_at", "epoch", "session_id",
 )  # fmt: skip
-"""Bit 0 first. Never reorder, never remove, add at the end; what changes often comes first, it makes small numbers."""
+"""Bit 0 first. Never reorder or remove, only append. Fields that change often come first and make small numbers."""
 NOT_TOLD: Final = frozenset({"version", "change_id", "updated_at"})
 """Every event changes these."""
 
@@ -31,7 +31,7 @@ _BITS: Final = tuple(0 if name in NOT_TOLD else 1 << FIELDS.index(name) for name
 
 
 def changes(before: Session | None, after: Session) -> int:
-    """Return the bits of the fields that differ; 0 if there was nothing before, everything being new then."""
+    """Return the bits of the fields that differ; 0 for a new session."""
     if before is None:
         return 0
     told = 0
@@ -43,12 +43,12 @@ def changes(before: Session | None, after: Session) -> int:
 
 @lru_cache(maxsize=4_096)
 def names_of(told: int) -> tuple[str, ...]:
-    """Return the names of the fields; a bit of a newer version of the program is left out."""
+    """Return the names of the fields, leaving out bits that a newer version of the program has added."""
     return tuple(name for place, name in enumerate(FIELDS) if told >> place & 1)
 
 
 def outbox_fields(session_id: str, record: bytes, told: int, request: Request) -> Command:
-    """Return the fields of an entry, each name followed by its value; only what there is."""
+    """Return the fields of an entry, each name followed by its value; empty ones are left out."""
     fields: Command = ("s", session_id, "e", record, "c", told)
     if request.request_id:
         fields += ("q", request.request_id)
@@ -58,7 +58,7 @@ def outbox_fields(session_id: str, record: bytes, told: int, request: Request) -
 
 
 def read_entry(partition: int, reply: Reply) -> OutboxEntry:
-    """Return an entry of a stream; one that cannot be read has no record, and a problem instead."""
+    """Return an entry of a stream; one that cannot be read has a problem instead of a record."""
     raw_id, flat = reply
     entry_id = bytes(raw_id).decode()
     try:

@@ -1,8 +1,8 @@
-"""The guard of a process that recovers a lost store: it may work while nobody else may.
+"""The guard of a process that recovers a lost store: it may use the store while no server may.
 
 Other processes must not use the store before everything is back: a session that is still missing would look like
-one that never was. So a lost store gets its name last, and until then `sk:meta` holds only the mark of the recovery
-under way, which keeps starting servers from naming the store, and tells this process should the store be lost again.
+one that never was. So a lost store gets its name last. Until then `sk:meta` holds only the mark of the recovery: it
+keeps starting servers from naming the store, and this process sees from it whether the store is lost again.
 """
 
 import time
@@ -30,7 +30,7 @@ CONFIRM_S: Final = 0.25
 
 
 class RecoveryGuard(StoreIdentityGuard):
-    """Lets a recovery use a store without a name, as long as it is the one that the recovery began with.
+    """Lets a recovery use a store without a name, as long as it is the store that the recovery began with.
 
     Several recoveries may share the mark: each finds the sessions that another has brought back, and the first to
     finish has seen all of them there.
@@ -41,7 +41,7 @@ class RecoveryGuard(StoreIdentityGuard):
     _judged_at = 0.0
 
     async def begin(self, *, is_dry: bool = False) -> bool:
-        """Learn how the store stands, and mark a lost one unless the run is dry; return whether it is lost.
+        """Look at the store, and mark a lost one unless the run is dry; return whether it is lost.
 
         Raises StoreUnavailable, StoreLayoutError.
         """
@@ -52,7 +52,7 @@ class RecoveryGuard(StoreIdentityGuard):
         if not is_dry:
             await self._connections.run([("HSETNX", self._keys.meta, MARK, self._new_id())])
             facts = await self._facts()
-        # A server that was just starting may have written its name beside the mark, which keeps it from using it.
+        # A server that was just starting may have written a name beside the mark, which keeps it from using it.
         self._mark = facts.get(MARK, "")
         self._become(None)
         return True
@@ -86,7 +86,7 @@ class RecoveryGuard(StoreIdentityGuard):
         super().require()
 
     async def confirm(self, lease: Lease | None = None) -> None:
-        """Check how the store stands, a marked one only now and then; raises StoreUnavailable.
+        """Check the store, a marked one only now and then; raises StoreUnavailable.
 
         That is enough, for `finish` looks again before it names the store.
         """
@@ -106,7 +106,7 @@ class RecoveryGuard(StoreIdentityGuard):
         elif facts.get(MARK, "") == self._mark:
             self._become(None)
         elif identity is not None and identity.origin is not Origin.START:
-            # From now on sessions may end there, which this recovery does not reckon with.
+            # From now on sessions may end there, and this recovery would bring them back.
             self._become(FINISHED)
         else:
             self._become(LOST_AGAIN)

@@ -1,4 +1,4 @@
-"""Whose changes have not reached the audit trail: the sessions named in the outboxes, and among what was buried."""
+"""The sessions with changes that have not reached the audit trail: those named by outboxes and dead entries."""
 
 from collections.abc import Iterable, Sequence
 from typing import Final
@@ -9,12 +9,12 @@ from synckairos.application.errors import AuditUnavailable
 
 PAGE: Final = 1_000
 MOST: Final = 20_000
-"""Entries looked through for somebody who waits; beyond that the trail has to catch up first."""
+"""The most entries looked through while a caller waits; beyond that the trail has to catch up first."""
 SESSION_FIELD: Final = b"s"
 
 
 class RedisUnwritten:
-    """Looks through the outboxes and what was buried."""
+    """Looks through the outboxes and the dead entries."""
 
     def __init__(self, connections: RedisConnections, keys: Keys) -> None:
         self._connections = connections
