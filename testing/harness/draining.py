@@ -1,4 +1,4 @@
-"""What a worker does, for a test that wants it done now and in its own process."""
+"""The work of a worker, done at once and in the process of the test."""
 
 from collections.abc import Sequence
 
@@ -15,7 +15,7 @@ COUNT = 1_000
 
 
 async def drain(settings: Settings, lost: Sequence[AuditRecord] = ()) -> None:
-    """Write what is in the outboxes to the trail, and records of what is not in the store."""
+    """Write the entries of the outboxes to the trail, and `lost` records besides."""
     connections = RedisConnections(settings.redis_url.get_secret_value(), limit=2)
     database = Database(database_options(settings)._replace(pool_min=0))
     outbox = RedisOutbox(connections, Keys(settings.redis_prefix))

@@ -1,4 +1,4 @@
-"""What any outbox does: hands out in order, forgets what was written, buries and gives back byte for byte."""
+"""Every outbox hands out entries in order, removes written ones, and buries and replays others byte for byte."""
 
 import asyncio
 from collections.abc import AsyncIterator, Sequence
@@ -113,7 +113,7 @@ async def test_entries_are_read_in_order_up_to_a_count_of_each_partition(place: 
     }
 
 
-async def test_what_is_removed_is_gone_and_nothing_else(place: Place) -> None:
+async def test_removed_entries_are_gone_and_no_others(place: Place) -> None:
     """Entries that came meanwhile stay; removing twice is removing once."""
     await filled(place, 1, 4)
     await filled(place, 2, 1)
@@ -168,8 +168,8 @@ async def test_an_entry_survives_its_burial_byte_for_byte(redis_place: RedisPlac
     assert await redis_place.dead.page(5, "", 10) == []
 
 
-async def test_of_two_who_bury_one_finds_nothing(place: Place) -> None:
-    """Also if they do it at the same moment."""
+async def test_an_entry_is_buried_once(place: Place) -> None:
+    """Also by several at the same moment."""
     await place.add(5, STRANGE)
     (entry,) = (await place.outbox.read([5], 1)).entries
 
@@ -179,8 +179,8 @@ async def test_of_two_who_bury_one_finds_nothing(place: Place) -> None:
     assert await place.raw(5) == []
 
 
-async def test_of_two_who_replay_one_finds_nothing(redis_place: RedisPlace) -> None:
-    """Also if they do it at the same moment: it is in the outbox once."""
+async def test_a_dead_entry_is_replayed_once(redis_place: RedisPlace) -> None:
+    """Also by several at the same moment."""
     await redis_place.add(5, STRANGE)
     await redis_place.outbox.bury((await redis_place.outbox.read([5], 1)).entries[0], "strange")
     (dead,) = await redis_place.dead.page(5, "", 1)
@@ -216,14 +216,14 @@ async def test_dead_entries_are_paged(redis_place: RedisPlace) -> None:
     assert first[0].buried_at <= second[-1].buried_at
 
 
-async def test_what_is_not_there_is_told(redis_place: RedisPlace) -> None:
+async def test_missing_entries_are_no_error(redis_place: RedisPlace) -> None:
     """Neither an empty partition nor a wrong id is an error."""
     assert await redis_place.dead.get(5, "1-1") is None
     assert await redis_place.dead.replay(5, "1-1") is False
     assert (await redis_place.outbox.read(range(PARTITIONS), 10)).entries == []
 
 
-async def test_what_is_read_says_where_there_is_more(place: Place) -> None:
+async def test_a_batch_names_the_partitions_that_hold_more(place: Place) -> None:
     """Partitions that held fewer than asked for are done."""
     await filled(place, 1, 3)
     await filled(place, 2, 2)

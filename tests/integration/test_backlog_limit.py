@@ -79,7 +79,7 @@ async def until(condition: Callable[[], Awaitable[bool]], seconds: float = 15) -
 
 
 async def test_a_full_store_refuses_changes_until_it_is_emptier(stub: Stub, client: Redis, metrics: Metrics) -> None:
-    """RESOURCE_EXHAUSTED with a pause for every change, while reads go on and what falls due is settled."""
+    """RESOURCE_EXHAUSTED with a pause for every change, while reads go on and due changes are settled."""
     session = await running_session(stub, two_players(bank_ms=8_000))
     of = {"session_id": session.session_id}
     await fill(client, 0.7)
@@ -132,34 +132,28 @@ async def _is_answered(stub: Stub) -> bool:
     return True
 
 
-async def test_the_share_is_that_of_maxmemory(small_redis: RedisServer, client: Redis) -> None:
-    """What Redis says it uses, of what it may use."""
-    await fill(client, 0.5)
-    connections = RedisConnections(small_redis.url)
-
+async def share_of(url: str) -> float | None:
+    """Return the share that Redis reports."""
+    connections = RedisConnections(url)
     share = await RedisMemory(connections).share()
     await connections.close()
+    return share
 
-    assert share == pytest.approx(0.5, abs=0.1)
+
+async def test_the_share_is_that_of_maxmemory(small_redis: RedisServer, client: Redis) -> None:
+    """The used memory, over the memory that may be used."""
+    await fill(client, 0.5)
+
+    assert await share_of(small_redis.url) == pytest.approx(0.5, abs=0.1)
 
 
 async def test_a_store_without_a_bound_is_never_full(redis_server: RedisServer) -> None:
     """The default of Redis: there is no maxmemory."""
-    connections = RedisConnections(redis_server.url)
-
-    share = await RedisMemory(connections).share()
-    await connections.close()
-
-    assert share is None
+    assert await share_of(redis_server.url) is None
 
 
 async def test_a_store_that_may_not_be_asked_is_taken_as_unbounded(small_redis: RedisServer, client: Redis) -> None:
     """An account without INFO must not take the server out."""
     await client.execute_command("ACL", "SETUSER", "blind", "on", ">secret", "~*", "+@all", "-info")
-    url = small_redis.url.replace("redis://", "redis://blind:secret@")
-    connections = RedisConnections(url)
 
-    share = await RedisMemory(connections).share()
-    await connections.close()
-
-    assert share is None
+    assert await share_of(small_redis.url.replace("redis://", "redis://blind:secret@")) is None

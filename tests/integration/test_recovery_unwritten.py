@@ -1,4 +1,4 @@
-"""Whose changes are on their way to the trail: found in Redis, and waited for."""
+"""Sessions whose changes are on their way to the trail: found in Redis, and waited for."""
 
 from collections.abc import AsyncIterator
 
@@ -23,7 +23,7 @@ async def site(redis_server: RedisServer) -> AsyncIterator[Site]:
 
 
 async def test_an_end_on_its_way_to_the_trail_is_seen_in_redis(site: Site) -> None:
-    """Ended, removed, its events in the outbox or among the dead: found in both, and nobody else with it."""
+    """Ended, removed, its events in the outbox or among the dead: found in both, and no other session with it."""
     ended, buried, alive = [await running(site.server.store) for _ in range(3)]
     await site.drain()
     for session in (ended, buried):
@@ -42,7 +42,7 @@ async def test_an_end_on_its_way_to_the_trail_is_seen_in_redis(site: Site) -> No
     assert (tally.present, {failure.session_id for failure in tally.failures}) == (1, gone)
 
 
-async def test_too_much_on_its_way_is_not_looked_through(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_too_many_entries_are_not_looked_through(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
     """The trail has to catch up first."""
     monkeypatch.setattr("synckairos.adapters.redis.unwritten.MOST", 2)
     session = await running(site.server.store)

@@ -1,4 +1,4 @@
-"""What the sweep keeps in order: sessions whose time is up, index entries, and itself while Redis is away."""
+"""The sweep ends and removes sessions in time, repairs the indexes, and survives outages of Redis."""
 
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack
@@ -98,7 +98,7 @@ async def test_an_ended_session_is_removed_after_its_time(backend: RedisBackend,
 async def test_a_session_that_expires_unattended_is_removed_in_the_end(
     backend: RedisBackend, process: StoreProcess
 ) -> None:
-    """From its deadline to its removal nobody calls: one event, then nothing is left."""
+    """No call from its deadline to its removal: one event, then nothing is left."""
     session = await running(process.store)
     async with sweeping(process):
         await passes(backend, process, 600_000)
@@ -109,7 +109,7 @@ async def test_a_session_that_expires_unattended_is_removed_in_the_end(
     assert backend.outgoing(session.session_id)[-1][0].session.status is Status.EXPIRED
 
 
-async def test_whatever_is_left_of_a_deleted_session_expires(backend: RedisBackend, process: StoreProcess) -> None:
+async def test_the_keys_of_a_deleted_session_expire(backend: RedisBackend, process: StoreProcess) -> None:
     """Tombstone, events and requests each have their time; the indexes do not know the session any more."""
     session = await running(process.store)
     request = Request(new_id(), bytes(16))
@@ -180,8 +180,8 @@ async def test_a_crowded_partition_is_served_to_its_end(backend: RedisBackend, p
     assert {backend.outgoing(one)[-1][0].session.status for one in ids[:3] + ids[-3:]} == {Status.CANCELLED}
 
 
-async def test_a_session_nobody_can_read_does_not_stop_the_others(backend: RedisBackend, process: StoreProcess) -> None:
-    """Its failure is counted, look after look; what else is due is settled, and what else is wrong repaired."""
+async def test_an_unreadable_session_does_not_stop_the_others(backend: RedisBackend, process: StoreProcess) -> None:
+    """Its failure is counted at every look; other due sessions are settled, and other entries repaired."""
     foreign, fine = await running(process.store), await running(process.store)
     backend.redis.set(process.keys.of(foreign.session_id).session, b"\x09 of a newer layout")
     await passes(backend, process, 600_000)

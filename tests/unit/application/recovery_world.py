@@ -29,7 +29,7 @@ class FlakyStore(FakeSessionStore):
         self.after: Callable[[str], None] = lambda _: None
 
     async def transact(self, session_id: str, request: Request, decide: Decide[ResultT], until: float) -> ResultT:
-        """Fail as told; of unknown outcome only once it is committed."""
+        """Fail as told; an OutcomeUnknown is raised after the commit."""
         failures = self.failures.get(session_id, [])
         failure = failures.pop(0) if failures else None
         if failure is not None and not isinstance(failure, OutcomeUnknown):
@@ -43,7 +43,7 @@ class FlakyStore(FakeSessionStore):
 
 @dataclass
 class World:
-    """A store, a trail, and what is on its way from one to the other."""
+    """A store, a trail, and the events on their way from one to the other."""
 
     data: FakeData = field(default_factory=FakeData)
     trail: FakeAuditTrail = field(default_factory=FakeAuditTrail)
@@ -55,15 +55,15 @@ class World:
         self.recovery = Recovery(self.store, self.trail, self, self.data.lifetimes, new_id)
 
     async def among(self, session_ids: Sequence[str]) -> set[str]:
-        """Return whose changes wait."""
+        """Return the sessions whose changes wait."""
         return await self.everywhere() & set(session_ids)
 
     async def everywhere(self) -> set[str]:
-        """Return whose changes wait."""
+        """Return the sessions whose changes wait."""
         return {outgoing.event.session.session_id for outgoing in self.data.outbox} | self.dead
 
     async def drain(self) -> None:
-        """Write what waits."""
+        """Write the waiting events."""
         outbox, self.data.outbox = self.data.outbox, []
         await self.trail.write([AuditRecord(outgoing.event) for outgoing in outbox])
 
@@ -84,7 +84,7 @@ class World:
 
 
 async def lost(world: World, count: int) -> list[Session]:
-    """Lose so many running sessions, all of them written."""
+    """Create `count` running sessions, write them to the trail, and lose them."""
     sessions = [await running(world.store) for _ in range(count)]
     await world.drain()
     world.lose()

@@ -1,29 +1,11 @@
-"""How full the store may get: told at a half, refused at nine tenths, and over by itself."""
+"""How full the store may get: logged at a half, refused at nine tenths, and over by itself."""
 
 import pytest
 import structlog
 
 from synckairos.application.backlog import BacklogLimit
 from synckairos.application.errors import AuditBacklog
-
-
-class Observed:
-    """Remembers what was reported."""
-
-    def __init__(self) -> None:
-        self.shares: list[float] = []
-
-    def outbox(self, length: int, oldest_age_ms: int, dead: int) -> None:
-        """Is not reported here."""
-        raise AssertionError((length, oldest_age_ms, dead))
-
-    def broker(self, *, is_up: bool) -> None:
-        """Is not reported here."""
-        raise AssertionError(is_up)
-
-    def store_memory(self, share: float) -> None:
-        """Remember it."""
-        self.shares.append(share)
+from tests.unit.application.observed_pipeline import ObservedPipeline
 
 
 def is_refusing(limit: BacklogLimit) -> bool:
@@ -57,10 +39,10 @@ COURSES: dict[str, tuple[list[float | None], list[bool], list[tuple[str, bool]]]
 
 
 @pytest.mark.parametrize("name", COURSES)
-def test_what_is_refused_and_what_is_told(name: str) -> None:
+def test_callers_are_refused_and_changes_are_logged_by_the_share_in_use(name: str) -> None:
     """Shares of the memory, whether callers are refused after each, and the lines logged."""
     shares, refusing, told = COURSES[name]
-    observed = Observed()
+    observed = ObservedPipeline()
     limit = BacklogLimit(observed)
 
     with structlog.testing.capture_logs() as logs:
@@ -76,7 +58,7 @@ def test_what_is_refused_and_what_is_told(name: str) -> None:
 
 def test_a_refusal_says_when_to_come_back() -> None:
     """It carries a reason and a pause."""
-    limit = BacklogLimit(Observed())
+    limit = BacklogLimit(ObservedPipeline())
     limit.note(0.97)
 
     with pytest.raises(AuditBacklog, match="97") as refused:

@@ -1,4 +1,4 @@
-"""The drain: everything written once, what can never be written set aside, whatever is interrupted done again."""
+"""The drain writes every entry once, buries entries that can never be written, and repeats interrupted work."""
 
 import time
 from collections.abc import Sequence
@@ -30,7 +30,7 @@ def played(count: int) -> list[Event]:
     return game.events[:count]
 
 
-class World:
+class Fakes:
     """A drain on fakes."""
 
     def __init__(self) -> None:
@@ -65,105 +65,105 @@ class World:
 
 
 @pytest.fixture
-def world() -> World:
+def fakes() -> Fakes:
     """A drain on fakes."""
-    return World()
+    return Fakes()
 
 
-async def test_everything_is_written_and_leaves_the_outbox(world: World) -> None:
+async def test_everything_is_written_and_leaves_the_outbox(fakes: Fakes) -> None:
     """More than one batch, from several partitions."""
     events = played(40)
     for place, partition in enumerate((0, 5, 63)):
-        world.put(events[place::3], partition)
+        fakes.put(events[place::3], partition)
 
-    left = await world.run(0, 5, 63)
+    left = await fakes.run(0, 5, 63)
 
     assert left == []
-    assert world.written == events
-    assert world.length == 0
-    assert max(world.trail.batches) <= BATCH
+    assert fakes.written == events
+    assert fakes.length == 0
+    assert max(fakes.trail.batches) <= BATCH
 
 
-async def test_one_batch_takes_from_all_partitions(world: World) -> None:
+async def test_one_batch_takes_from_all_partitions(fakes: Fakes) -> None:
     """Few entries in each of many partitions make one transaction."""
     events = played(8)
     for partition, event in enumerate(events):
-        world.put([event], partition)
+        fakes.put([event], partition)
 
-    await world.run(*range(8))
+    await fakes.run(*range(8))
 
-    assert world.trail.batches == [8]
-    assert world.counters.counted.batches == 1
-    assert world.counters.counted.written == 8
+    assert fakes.trail.batches == [8]
+    assert fakes.counters.counted.batches == 1
+    assert fakes.counters.counted.written == 8
 
 
-async def test_a_full_partition_gets_the_whole_batch_once_the_others_are_empty(world: World) -> None:
+async def test_a_full_partition_gets_the_whole_batch_once_the_others_are_empty(fakes: Fakes) -> None:
     """What is read grows from a share to the whole batch."""
-    world.put(played(20), 3)
+    fakes.put(played(20), 3)
 
-    await world.run(1, 2, 3, 4)
+    await fakes.run(1, 2, 3, 4)
 
-    assert world.outbox.reads == [([1, 2, 3, 4], 2), ([3], 8), ([3], 8), ([3], 8)]
+    assert fakes.outbox.reads == [([1, 2, 3, 4], 2), ([3], 8), ([3], 8), ([3], 8)]
 
 
-async def test_nothing_is_removed_before_it_is_written(world: World) -> None:
+async def test_nothing_is_removed_before_it_is_written(fakes: Fakes) -> None:
     """A database that is away leaves the outbox as it was."""
-    world.put(played(10))
-    world.trail.is_away = True
+    fakes.put(played(10))
+    fakes.trail.is_away = True
 
     with pytest.raises(AuditUnavailable):
-        await world.run()
+        await fakes.run()
 
-    assert world.length == 10
-    assert world.dead == []
+    assert fakes.length == 10
+    assert fakes.dead == []
 
 
-async def test_what_was_written_before_the_database_went_away_has_left(world: World) -> None:
+async def test_entries_written_before_the_database_went_away_have_left(fakes: Fakes) -> None:
     """Only the rest is done again."""
-    world.put(played(20))
-    write = world.trail.write
+    fakes.put(played(20))
+    write = fakes.trail.write
 
     async def write_twice(records: Sequence[AuditRecord]) -> Written:
-        world.trail.is_away = len(world.trail.batches) == 2
+        fakes.trail.is_away = len(fakes.trail.batches) == 2
         return await write(records)
 
-    world.trail.write = write_twice  # type: ignore[method-assign] # the third batch fails
+    fakes.trail.write = write_twice  # type: ignore[method-assign] # the third batch fails
 
     with pytest.raises(AuditUnavailable):
-        await world.run()
+        await fakes.run()
 
-    assert len(world.written) == 2 * BATCH
-    assert world.length == 20 - 2 * BATCH
+    assert len(fakes.written) == 2 * BATCH
+    assert fakes.length == 20 - 2 * BATCH
 
 
-async def test_a_drain_that_died_after_the_commit_is_repeated_harmlessly(world: World) -> None:
+async def test_a_drain_that_died_after_the_commit_is_repeated_harmlessly(fakes: Fakes) -> None:
     """Entries that are still there although they were written are known to the trail, and leave."""
-    world.put(played(5))
-    entries = (await world.outbox.read([0], 5)).entries
-    await world.trail.write([entry.record for entry in entries if entry.record])
+    fakes.put(played(5))
+    entries = (await fakes.outbox.read([0], 5)).entries
+    await fakes.trail.write([entry.record for entry in entries if entry.record])
 
-    await world.run()
+    await fakes.run()
 
-    assert len(world.trail.records) == 5
-    assert world.counters.counted.known == 5
-    assert world.counters.counted.written == 0
-    assert world.length == 0
+    assert len(fakes.trail.records) == 5
+    assert fakes.counters.counted.known == 5
+    assert fakes.counters.counted.written == 0
+    assert fakes.length == 0
 
 
-async def test_an_unreadable_entry_is_buried_and_the_rest_is_written(world: World) -> None:
-    """It is not worth a second look."""
-    world.put(played(3))
-    world.outbox.add(0, UNREADABLE)
-    world.put(played(6)[3:])
+async def test_an_unreadable_entry_is_buried_and_the_rest_is_written(fakes: Fakes) -> None:
+    """It is not read again."""
+    fakes.put(played(3))
+    fakes.outbox.add(0, UNREADABLE)
+    fakes.put(played(6)[3:])
 
-    left = await world.run()
+    left = await fakes.run()
 
     assert left == []
-    assert len(world.written) == 6
-    ((partition, reason),) = world.dead
+    assert len(fakes.written) == 6
+    ((partition, reason),) = fakes.dead
     assert partition == 0
     assert reason
-    assert world.counters.counted.buried == 1
+    assert fakes.counters.counted.buried == 1
 
 
 POISONOUS: dict[str, set[int]] = {
@@ -178,40 +178,40 @@ POISONOUS: dict[str, set[int]] = {
 
 
 @pytest.mark.parametrize("which", POISONOUS)
-async def test_poison_is_found_and_nothing_else_is_buried(world: World, which: str) -> None:
+async def test_poison_is_found_and_nothing_else_is_buried(fakes: Fakes, which: str) -> None:
     """A refused batch is halved until the poisonous entries stand alone."""
     poisonous = POISONOUS[which]
-    world.put(played(8))
-    world.trail.refuses = lambda record: record.event.session.version in poisonous
+    fakes.put(played(8))
+    fakes.trail.refuses = lambda record: record.event.session.version in poisonous
 
-    await world.run()
+    await fakes.run()
 
-    assert {event.session.version for event in world.written} == set(range(1, 9)) - poisonous
-    assert world.dead == [(0, "bad data")] * len(poisonous)
-    assert world.length == 0
+    assert {event.session.version for event in fakes.written} == set(range(1, 9)) - poisonous
+    assert fakes.dead == [(0, "bad data")] * len(poisonous)
+    assert fakes.length == 0
 
 
-async def test_one_poisonous_entry_costs_few_transactions(world: World) -> None:
+async def test_one_poisonous_entry_costs_few_transactions(fakes: Fakes) -> None:
     """Halving, not one by one: of 8 entries, 3 transactions are refused on the way and 3 written."""
-    world.put(played(8))
+    fakes.put(played(8))
     asked: list[int] = []
-    write = world.trail.write
+    write = fakes.trail.write
 
     async def counted(records: Sequence[AuditRecord]) -> Written:
         asked.append(len(records))
         return await write(records)
 
-    world.trail.write = counted  # type: ignore[method-assign] # counts what is asked
-    world.trail.refuses = lambda record: record.event.session.version == 3
+    fakes.trail.write = counted  # type: ignore[method-assign] # counts what is asked
+    fakes.trail.refuses = lambda record: record.event.session.version == 3
 
-    await world.run()
+    await fakes.run()
 
     assert asked == [8, 4, 2, 2, 1, 1, 4]
 
 
-async def test_a_database_that_goes_away_while_poison_is_sought_buries_nothing(world: World) -> None:
+async def test_a_database_that_goes_away_while_poison_is_sought_buries_nothing(fakes: Fakes) -> None:
     """A bad moment is no bad data."""
-    world.put(played(8))
+    fakes.put(played(8))
 
     class Fickle:
         """Refuses the whole, then is away."""
@@ -220,46 +220,46 @@ async def test_a_database_that_goes_away_while_poison_is_sought_buries_nothing(w
             raise AuditRefused("bad") if len(records) == 8 else AuditUnavailable("away")
 
     with pytest.raises(AuditUnavailable):
-        await Drain(world.outbox, Fickle(), world.counters, batch=BATCH).run([0], time.monotonic() + 60)
+        await Drain(fakes.outbox, Fickle(), fakes.counters, batch=BATCH).run([0], time.monotonic() + 60)
 
-    assert world.length == 8
-    assert world.dead == []
+    assert fakes.length == 8
+    assert fakes.dead == []
 
 
-async def test_time_runs_out(world: World) -> None:
-    """Whoever asks is told what is left, and nothing is lost."""
-    world.put(played(3))
+async def test_time_runs_out(fakes: Fakes) -> None:
+    """The caller learns what is left, and nothing is lost."""
+    fakes.put(played(3))
 
-    left = await world.run(0, 1, seconds=-1)
+    left = await fakes.run(0, 1, seconds=-1)
 
     assert left == [0, 1]
-    assert world.length == 3
+    assert fakes.length == 3
 
 
-async def test_a_drain_that_is_stopped_finishes_its_batch_only(world: World) -> None:
+async def test_a_drain_that_is_stopped_finishes_its_batch_only(fakes: Fakes) -> None:
     """The rest is left to others."""
-    world.put(played(20))
-    write = world.trail.write
+    fakes.put(played(20))
+    write = fakes.trail.write
 
     async def write_and_stop(records: Sequence[AuditRecord]) -> Written:
-        world.drain.stop()
+        fakes.drain.stop()
         return await write(records)
 
-    world.trail.write = write_and_stop  # type: ignore[method-assign] # the worker is told to stop meanwhile
+    fakes.trail.write = write_and_stop  # type: ignore[method-assign] # the worker is told to stop meanwhile
 
-    left = await world.run()
+    left = await fakes.run()
 
     assert left == [0]
-    assert len(world.written) == BATCH
-    assert world.length == 20 - BATCH
+    assert len(fakes.written) == BATCH
+    assert fakes.length == 20 - BATCH
 
 
-async def test_a_store_that_is_away_is_told(world: World) -> None:
+async def test_a_store_that_is_away_is_told(fakes: Fakes) -> None:
     """The message comes back later."""
-    world.outbox.is_away = True
+    fakes.outbox.is_away = True
 
     with pytest.raises(StoreUnavailable):
-        await world.run()
+        await fakes.run()
 
 
 @given(
@@ -268,19 +268,19 @@ async def test_a_store_that_is_away_is_told(world: World) -> None:
     unreadable=st.sets(st.integers(0, 59)),
     batch=st.integers(1, 20),
 )
-async def test_whatever_lies_there_is_written_or_buried_exactly_once(
+async def test_any_mixture_is_written_or_buried_exactly_once(
     parts: list[int], poison: set[int], unreadable: set[int], batch: int
 ) -> None:
     """Any mixture over any partitions with any batch: good entries in the trail, bad ones dead, the outbox empty."""
-    world = World()
+    fakes = Fakes()
     for place, (partition, event) in enumerate(zip(parts, played(len(parts)), strict=True)):
-        world.outbox.add(partition, UNREADABLE if place in unreadable else fields_of(event))
-    world.trail.refuses = lambda record: record.event.session.version - 1 in poison
+        fakes.outbox.add(partition, UNREADABLE if place in unreadable else fields_of(event))
+    fakes.trail.refuses = lambda record: record.event.session.version - 1 in poison
 
-    left = await Drain(world.outbox, world.trail, world.counters, batch=batch).run(range(6), time.monotonic() + 60)
+    left = await Drain(fakes.outbox, fakes.trail, fakes.counters, batch=batch).run(range(6), time.monotonic() + 60)
 
     bad = (poison | unreadable) & set(range(len(parts)))
     assert left == []
-    assert {event.session.version - 1 for event in world.written} == set(range(len(parts))) - bad
-    assert len(world.dead) == len(bad)
-    assert world.length == 0
+    assert {event.session.version - 1 for event in fakes.written} == set(range(len(parts))) - bad
+    assert len(fakes.dead) == len(bad)
+    assert fakes.length == 0

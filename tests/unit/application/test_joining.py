@@ -1,4 +1,4 @@
-"""Who may follow a session and who may not: deleted ones, unreadable ones, stores that are away, servers that go."""
+"""Joining a session that cannot be followed: deleted, unreadable, in a store that is away, on a server that drains."""
 
 from typing import Any, Final
 
@@ -13,7 +13,7 @@ from synckairos.domain.commands import Cancel, Delete, Start, Switch
 from synckairos.domain.errors import SessionNotFound
 from testing.harness.client import new_id
 from testing.harness.plays import SID
-from tests.unit.application.watched import create, do, during, head_of, told, turns
+from tests.unit.application.watched import create, do, during, follow, head_of, told, turns
 from tests.unit.rpc.world import World
 
 UNREADABLE: Final = SessionUnreadable("written by a newer version", session_id=SID)
@@ -25,7 +25,7 @@ def ends(frames: list[Frame]) -> list[tuple[str, int]]:
 
 
 def raising(error: Exception) -> Any:
-    """Return what stands in for a port's method and fails."""
+    """Return a port's method that fails."""
 
     async def fail(*_: Any) -> Any:
         raise error
@@ -49,7 +49,7 @@ async def test_a_store_known_to_be_away_is_not_asked(world: World) -> None:
     assert not watching._topics
 
 
-async def test_what_was_missed_of_a_deleted_session_is_sent(world: World) -> None:
+async def test_missed_events_of_a_deleted_session_are_sent(world: World) -> None:
     """From a position in the retained history: every event up to the deletion, then the end; nothing stays behind."""
     seen = head_of(await create(world))
     await do(world, Start(), Switch(), Delete())
@@ -67,13 +67,12 @@ async def test_what_was_missed_of_a_deleted_session_is_sent(world: World) -> Non
     assert world.observed.open == 0
 
 
-async def test_who_has_seen_the_deletion_is_told_of_the_end(world: World) -> None:
+async def test_a_reader_that_has_seen_the_deletion_is_told_of_the_end(world: World) -> None:
     """Nothing was missed: progress as for any session, then the end."""
     await create(world)
     seen = head_of(await do(world, Delete()))
-    subscription = Subscription()
 
-    await world.watching.join(SID, seen, subscription)
+    subscription = await follow(world, seen)
 
     assert told(subscription) == [("PROGRESS", 2), ("END", 2)]
 
@@ -122,7 +121,7 @@ async def test_one_of_many_that_cannot_be_followed_is_ended_alone(world: World, 
 
 
 @pytest.mark.parametrize("error", [StoreUnavailable("away"), RuntimeError("a bug")], ids=["store", "bug"])
-async def test_what_is_no_single_sessions_fault_is_raised(world: World, error: Exception) -> None:
+async def test_an_error_that_concerns_no_single_session_is_raised(world: World, error: Exception) -> None:
     """A store that is away, or a bug, is not dressed up as the end of a session."""
     world.sessions.get = raising(error)  # type: ignore[method-assign] # stands in for it
     subscription = Subscription()
@@ -137,8 +136,7 @@ async def test_what_is_no_single_sessions_fault_is_raised(world: World, error: E
 async def test_a_watched_session_that_cannot_be_read_any_more_ends(world: World, error: Exception) -> None:
     """Readers are told to come back instead of waiting for events that will not come, and nobody polls for them."""
     await create(world)
-    subscription = Subscription()
-    await world.watching.join(SID, None, subscription)
+    subscription = await follow(world)
     asked: list[int] = []
     world.feed.since = raising(error)  # type: ignore[method-assign] # stands in for it
 
@@ -156,23 +154,20 @@ async def test_an_ended_session_is_ended_once_on_a_draining_server(world: World)
     """The drain beginning amid a join to a terminal session adds no second end: its stream must be able to close."""
     await create(world)
     await do(world, Cancel())
-    subscription = Subscription()
     during(world.sessions, "get", lambda: world.watching.drain(lambda: 321))
 
-    await world.watching.join(SID, None, subscription)
+    subscription = await follow(world)
 
     assert ends(list(subscription._take())) == [("TERMINAL", 0)]
 
 
-async def test_who_missed_the_last_version_is_told_the_warnings_behind_it(world: World) -> None:
+async def test_a_reader_that_missed_the_last_version_is_told_the_warnings_since(world: World) -> None:
     """From the version before: the crossings since the last one as well; from the last one: only later ones."""
     created = await create(world, warning_thresholds_ms=(59_000, 58_000))
     started = await do(world, Start())
     world.clock.advance(1_500)
-    readers = {session.version: Subscription() for session in (created, started)}
 
-    for session in (created, started):
-        await world.watching.join(SID, head_of(session), readers[session.version])
+    readers = {session.version: await follow(world, head_of(session)) for session in (created, started)}
     before = {version: told(reader) for version, reader in readers.items()}
     world.clock.advance(500)
     world.watching._topics[SID]._on_warning(world.clock.ms)

@@ -29,7 +29,7 @@ async def running(world: World, budget_ms: int, spec: SessionSpec | None = None)
 
 
 @pytest.mark.parametrize("takes_ms", [0, 5, 400], ids=["at once", "quickly", "slowly"])
-async def test_nobody_is_shown_as_running_at_zero(takes_ms: int) -> None:
+async def test_no_session_is_shown_running_at_zero(takes_ms: int) -> None:
     """While overdue sessions are settled others fall due: all are shown as of one instant, settled up to it."""
     world = World()
     budgets = [5_000, 6_001, 6_100, 60_000, 5_500, 6_200]
@@ -49,7 +49,7 @@ async def test_nobody_is_shown_as_running_at_zero(takes_ms: int) -> None:
 
 
 async def test_a_chain_that_never_rests_is_seen_between_two_links() -> None:
-    """Though every settlement takes longer than a cycle, nobody is shown with a cycle of 0 ms left."""
+    """Though every settlement takes longer than a cycle, no cycle is shown with 0 ms left."""
     world = World()
     spec = SessionSpec(Mode.PER_CYCLE, time_per_cycle_ms=1_000, on_expire=OnExpire.ADVANCE)
     ids = [await running(world, 0, spec) for _ in range(20)]
@@ -64,7 +64,7 @@ async def test_a_chain_that_never_rests_is_seen_between_two_links() -> None:
 
 
 async def test_missing_sessions_keep_their_place() -> None:
-    """What does not exist is None where it was asked for; nothing asked for is nothing found, now."""
+    """A missing session is None in its place; an empty question has an empty answer."""
     world = World()
     sid = await running(world, 5_000)
 
@@ -74,7 +74,7 @@ async def test_missing_sessions_keep_their_place() -> None:
     assert await world.listing.at_once([]) == ([], now)
 
 
-async def test_a_page_is_what_was_looked_at_less_what_is_not_wanted() -> None:
+async def test_a_page_returns_the_wanted_sessions_among_those_it_looked_at() -> None:
     """A page looks at its size of sessions; the next one begins behind the last looked at, wanted or not."""
     world = World()
     ids = []

@@ -1,4 +1,4 @@
-"""The store forgets, or begins anew, while the line is down: nobody is told one branch's version after another's."""
+"""The store loses versions, or all, while the feed is down: no reader gets one branch's version after another's."""
 
 import asyncio
 from collections.abc import Iterator
@@ -9,14 +9,26 @@ import pytest
 
 from synckairos.application.errors import StoreUnavailable
 from synckairos.application.frames import FrameKind, GapReason
-from synckairos.application.ports import Head, Hint, Request, Since
-from synckairos.application.subscriptions import QUEUE_LIMIT, Subscription
+from synckairos.application.ports import Hint, Request, Since
+from synckairos.application.subscriptions import QUEUE_LIMIT
 from synckairos.domain.commands import Pause, Resume, Start, Switch
 from synckairos.domain.errors import SessionNotFound
 from synckairos.domain.model import Session
 from synckairos.domain.recovery import RecoveryPolicy
 from testing.harness.plays import SID
-from tests.unit.application.watched import CALLER, FAR, create, do, during, head_of, told, turns
+from tests.unit.application.watched import (
+    CALLER,
+    FAR,
+    create,
+    do,
+    during,
+    follow,
+    head_of,
+    lost_afterwards,
+    running,
+    told,
+    turns,
+)
 from tests.unit.rpc.world import World
 
 LINE_IS_BACK = Hint("", None)
@@ -24,7 +36,7 @@ LINE_IS_BACK = Hint("", None)
 
 @contextmanager
 def without_hints(world: World) -> Iterator[list[Hint]]:
-    """Keep from the process what is published meanwhile, and yield it."""
+    """Keep hints from the process meanwhile, and yield them."""
     kept: list[Hint] = []
     listeners, world.data.listeners = world.data.listeners, [kept.append]
     yield kept
@@ -57,9 +69,8 @@ async def fork(world: World) -> tuple[Session, Session]:
 
     The process has heard of the first and not of the second.
     """
-    sessions, events = dict(world.data.sessions), dict(world.data.events)
-    lost = await do(world, Switch())
-    world.data.sessions, world.data.events = sessions, events
+    with lost_afterwards(world):
+        lost = await do(world, Switch())
     with without_hints(world):
         kept = await do(world, Pause())
     assert (lost.version, kept.version) == (3, 3)
@@ -69,10 +80,7 @@ async def fork(world: World) -> tuple[Session, Session]:
 @pytest.mark.parametrize("polls", [True, False], ids=["the poll is first", "the hint is first"])
 async def test_the_next_version_of_another_branch_is_a_gap(world: World, polls: bool) -> None:
     """The store lost version 3 and made another; the hint of version 4 does not pass for the next event."""
-    await create(world)
-    await do(world, Start())
-    subscription = Subscription()
-    await world.watching.join(SID, None, subscription)
+    _, subscription = await running(world)
     await fork(world)
     poll = asyncio.ensure_future(world.watching.poll())
     await turns()
@@ -94,14 +102,9 @@ async def test_the_next_version_of_another_branch_is_a_gap(world: World, polls: 
 @pytest.mark.parametrize("waiting", [1, QUEUE_LIMIT - 2, QUEUE_LIMIT - 1, QUEUE_LIMIT])
 async def test_a_slow_reader_is_told_of_the_fork(world: World, waiting: int) -> None:
     """However much waits for the reader, the step back in version is told as the fork that it is, and once."""
-    await create(world)
-    await do(world, Start())
-    subscription = Subscription()
-    await world.watching.join(SID, None, subscription)
-    told(subscription)
-    sessions, events = dict(world.data.sessions), dict(world.data.events)
-    await do(world, *[Switch()] * waiting)
-    world.data.sessions, world.data.events = sessions, events
+    _, subscription = await running(world)
+    with lost_afterwards(world):
+        await do(world, *[Switch()] * waiting)
 
     world.watching.hint(Hint(SID, None))
     await turns()
@@ -114,10 +117,7 @@ async def test_a_slow_reader_is_told_of_the_fork(world: World, waiting: int) -> 
 
 async def test_hints_of_another_branch_do_not_pass_for_the_next_event(world: World) -> None:
     """Two of them come at once, the first for a version that was sent otherwise: both wait for a reading."""
-    await create(world)
-    await do(world, Start())
-    subscription = Subscription()
-    await world.watching.join(SID, None, subscription)
+    _, subscription = await running(world)
     await fork(world)
     with without_hints(world) as kept:
         await do(world, Resume())
@@ -134,10 +134,7 @@ async def test_hints_of_another_branch_do_not_pass_for_the_next_event(world: Wor
 
 async def test_a_line_that_broke_without_a_loss_costs_no_gap(world: World) -> None:
     """Nothing was lost: what was missed is sent as events, and hints count again."""
-    await create(world)
-    await do(world, Start())
-    subscription = Subscription()
-    await world.watching.join(SID, None, subscription)
+    _, subscription = await running(world)
     poll = asyncio.ensure_future(world.watching.poll())
     with without_hints(world):
         await do(world, Switch())
@@ -148,20 +145,17 @@ async def test_a_line_that_broke_without_a_loss_costs_no_gap(world: World) -> No
     await do(world, Switch())
     poll.cancel()
 
-    assert told(subscription) == [("SNAPSHOT", 2), ("EVENT", 3), ("EVENT", 4), ("EVENT", 5)]
+    assert told(subscription) == [("EVENT", 3), ("EVENT", 4), ("EVENT", 5)]
 
 
 @pytest.mark.parametrize("comes_back", [False, True], ids=["newcomer", "with a token"])
-async def test_who_joins_after_a_fork_is_shown_the_branch_that_lives(world: World, comes_back: bool) -> None:
+async def test_a_reader_that_joins_after_a_fork_is_shown_the_living_branch(world: World, comes_back: bool) -> None:
     """Others still stand on the lost branch: they are told, and the one who joins never sees it."""
-    await create(world)
-    await do(world, Start())
-    first, second = Subscription(), Subscription()
-    await world.watching.join(SID, None, first)
+    _, first = await running(world)
     _, kept = await fork(world)
     told(first)
 
-    await world.watching.join(SID, head_of(kept) if comes_back else None, second)
+    second = await follow(world, head_of(kept) if comes_back else None)
 
     assert told(first) == [("GAP", 3), ("SNAPSHOT", 3)]
     assert told(second) == [("PROGRESS" if comes_back else "SNAPSHOT", 3)]
@@ -171,17 +165,12 @@ async def test_who_joins_after_a_fork_is_shown_the_branch_that_lives(world: Worl
 @pytest.mark.parametrize("standing", ["newcomer", "with a token", "with a lost token"])
 async def test_who_joins_a_store_that_went_back_is_not_shown_what_it_lost(world: World, standing: str) -> None:
     """The store is at an earlier version than others are shown, and the line has not been found to be broken yet."""
-    await create(world)
-    kept = await do(world, Start())
-    first, second = Subscription(), Subscription()
-    await world.watching.join(SID, None, first)
-    sessions, events = dict(world.data.sessions), dict(world.data.events)
-    lost = await do(world, Switch(), Switch())
-    world.data.sessions, world.data.events = sessions, events
+    kept, first = await running(world)
+    with lost_afterwards(world):
+        lost = await do(world, Switch(), Switch())
     told(first)
-    position = {"with a token": head_of(kept), "with a lost token": head_of(lost)}.get(standing)
 
-    await world.watching.join(SID, position, second)
+    second = await follow(world, {"with a token": head_of(kept), "with a lost token": head_of(lost)}.get(standing))
 
     shown = {"with a token": [("PROGRESS", 2)], "with a lost token": [("GAP", 2), ("SNAPSHOT", 2)]}
     assert told(first) == [("GAP", 2), ("SNAPSHOT", 2)]
@@ -191,14 +180,9 @@ async def test_who_joins_a_store_that_went_back_is_not_shown_what_it_lost(world:
 @pytest.mark.parametrize("comes_back", [False, True], ids=["newcomer", "with a token"])
 async def test_late_hints_of_the_lost_branch_keep_nobody_from_joining(world: World, comes_back: bool) -> None:
     """The store went back and on differently; what it lost is still being heard of, a version with every reading."""
-    await create(world)
-    kept = await do(world, Start())
-    first, second = Subscription(), Subscription()
-    await world.watching.join(SID, None, first)
-    sessions, events = dict(world.data.sessions), dict(world.data.events)
-    with without_hints(world) as late:
+    kept, first = await running(world)
+    with lost_afterwards(world), without_hints(world) as late:
         await do(world, *[Switch()] * 40)
-    world.data.sessions, world.data.events = sessions, events
     with without_hints(world):
         await do(world, Pause())
     world.watching.hint(late.pop(0))
@@ -206,7 +190,7 @@ async def test_late_hints_of_the_lost_branch_keep_nobody_from_joining(world: Wor
     readings = hinting_behind_readings(world, late)
     told(first)
 
-    await world.watching.join(SID, head_of(kept) if comes_back else None, second)
+    second = await follow(world, head_of(kept) if comes_back else None)
 
     assert told(second) == [("EVENT" if comes_back else "SNAPSHOT", 3)]
     assert told(first) == [("GAP", 3), ("SNAPSHOT", 3)]
@@ -217,11 +201,10 @@ async def test_late_hints_of_the_lost_branch_keep_nobody_from_joining(world: Wor
 async def test_a_reading_that_a_hint_overtakes_is_no_fork(world: World, comes_back: bool) -> None:
     """The hint of a change comes before the reading that was begun before it: one more reading, and no gap."""
     seen = head_of(await create(world))
-    first, second = Subscription(), Subscription()
-    await world.watching.join(SID, None, first)
+    first = await follow(world)
     during(world.feed if comes_back else world.sessions, "since" if comes_back else "get", lambda: do(world, Start()))
 
-    await world.watching.join(SID, seen if comes_back else None, second)
+    second = await follow(world, seen if comes_back else None)
 
     assert told(first) == [("SNAPSHOT", 1), ("EVENT", 2)]
     assert told(second) == [("EVENT" if comes_back else "SNAPSHOT", 2)]
@@ -231,8 +214,7 @@ async def test_a_reading_that_a_hint_overtakes_is_no_fork(world: World, comes_ba
 async def test_a_reading_that_hints_overtake_is_no_gap(world: World) -> None:
     """While a joiner reads what was missed the hints of it come after all: the reading is old then, and no fork."""
     await create(world)
-    first, second = Subscription(), Subscription()
-    await world.watching.join(SID, None, first)
+    first = await follow(world)
     with without_hints(world) as late:
         await do(world, Start())
 
@@ -241,7 +223,7 @@ async def test_a_reading_that_hints_overtake_is_no_gap(world: World) -> None:
         await do(world, Switch())
 
     during(world.feed, "since", overtake)
-    await world.watching.join(SID, None, second)
+    second = await follow(world)
 
     assert told(first) == [("SNAPSHOT", 1), ("EVENT", 2), ("EVENT", 3)]
     assert told(second) == [("SNAPSHOT", 3)]
@@ -250,12 +232,8 @@ async def test_a_reading_that_hints_overtake_is_no_gap(world: World) -> None:
 
 async def test_hints_of_a_former_life_come_too_late(world: World) -> None:
     """Delayed until after a recovery they are old news, in whatever order they come."""
-    await create(world)
-    started = await do(world, Start())
+    started, subscription = await running(world)
     await world.drain()
-    subscription = Subscription()
-    await world.watching.join(SID, None, subscription)
-    told(subscription)
     with without_hints(world) as late:
         await do(world, Switch(), Switch())
         recovered = await recover(world)
@@ -276,9 +254,8 @@ async def test_a_token_of_a_former_life_is_a_gap(world: World) -> None:
     seen = head_of(await do(world, Start()))
     await world.drain()
     recovered = await recover(world)
-    subscription = Subscription()
 
-    await world.watching.join(SID, Head(*seen), subscription)
+    subscription = await follow(world, seen)
 
     assert told(subscription) == [("GAP", recovered.version), ("SNAPSHOT", recovered.version)]
 
@@ -287,8 +264,7 @@ async def test_a_token_of_a_former_life_is_a_gap(world: World) -> None:
 async def test_a_store_lost_amid_a_join_is_no_deletion(world: World, error: Exception) -> None:
     """What was missed cannot be read, for nothing is there any more: whether that is a loss is the store's to say."""
     await create(world)
-    first, second = Subscription(), Subscription()
-    await world.watching.join(SID, None, first)
+    first = await follow(world)
     with without_hints(world):
         await do(world, Start())
 
@@ -301,6 +277,6 @@ async def test_a_store_lost_amid_a_join_is_no_deletion(world: World, error: Exce
 
     during(world.sessions, "get", lose)
     with pytest.raises(type(error)):
-        await world.watching.join(SID, None, second)
+        await follow(world)
 
     assert told(first) == [("SNAPSHOT", 1)]

@@ -1,4 +1,4 @@
-"""Bringing everything back: once, and however often it takes."""
+"""Bringing every session back, once, in as many runs as it takes."""
 
 import asyncio
 
@@ -15,7 +15,7 @@ from tests.unit.application.recovery_world import World, counts, lost
 
 @pytest.fixture
 def world() -> World:
-    """A world in which nothing has happened."""
+    """An empty store and an empty trail."""
     return World()
 
 
@@ -49,7 +49,7 @@ async def test_a_dry_run_changes_nothing(world: World) -> None:
     assert not world.data.outbox
 
 
-async def test_one_that_cannot_come_back_keeps_nobody_away(world: World) -> None:
+async def test_a_session_that_cannot_come_back_does_not_hold_up_the_others(world: World) -> None:
     """Its failure is told with its id, the others are there; the next run tries it again."""
     sessions = await lost(world, 5)
     unlucky = sessions[2].session_id
@@ -120,7 +120,7 @@ async def test_a_trail_that_goes_away_breaks_the_run_off(world: World, monkeypat
 
 
 async def test_two_runs_at_once_bring_everything_back_once(world: World) -> None:
-    """Whoever comes second finds it there."""
+    """The second finds each session there."""
     sessions = await lost(world, 30)
 
     one, two = await asyncio.gather(world.mass().run(), world.mass().run())
@@ -132,7 +132,7 @@ async def test_two_runs_at_once_bring_everything_back_once(world: World) -> None
     assert sorted(event.session.session_id for event in recovered) == sorted(one.session_id for one in sessions)
 
 
-async def test_somebody_else_has_the_id_now(world: World) -> None:
+async def test_an_id_that_was_taken_meanwhile_is_left_alone(world: World) -> None:
     """Created anew before it could be recovered: the new session stays."""
     (session,) = await lost(world, 1)
     old = session.session_id

@@ -1,4 +1,4 @@
-"""What is said of the way to the audit trail, and when it counts as degraded."""
+"""The state of the audit pipeline, and when it counts as degraded."""
 
 from collections.abc import Awaitable, Callable
 
@@ -12,7 +12,7 @@ ENTRY = [(b"a", b"b")]
 DEPTH = QueueDepth(1, 2, 3, 4)
 
 
-class World:
+class Fakes:
     """A report on fakes."""
 
     def __init__(self) -> None:
@@ -22,29 +22,29 @@ class World:
         self.report = PipelineReport(self.outbox, self.counters, self, self.check_database)
 
     async def depth(self) -> QueueDepth:
-        """Be the queue."""
+        """Return the depth of the queue."""
         if not self.has_broker:
             raise BrokerUnavailable("no broker")
         return DEPTH
 
     async def check_database(self) -> None:
-        """Be the database."""
+        """Check the database."""
         if not self.has_database:
             raise AuditUnavailable("no database")
 
 
 @pytest.fixture
-def world() -> World:
+def fakes() -> Fakes:
     """A report on fakes."""
-    return World()
+    return Fakes()
 
 
-async def test_all_is_well(world: World) -> None:
+async def test_all_is_well(fakes: Fakes) -> None:
     """Entries that have just come are no problem."""
-    world.outbox.add(3, ENTRY)
-    world.outbox.clock.advance(LATE_MS)
+    fakes.outbox.add(3, ENTRY)
+    fakes.outbox.clock.advance(LATE_MS)
 
-    status = await world.report.status()
+    status = await fakes.report.status()
 
     assert not status.degraded
     assert status.problems == ()
@@ -53,32 +53,32 @@ async def test_all_is_well(world: World) -> None:
     assert status.totals == DrainTotals(written=7, last_error="once")
 
 
-async def test_an_empty_outbox_has_no_age(world: World) -> None:
+async def test_an_empty_outbox_has_no_age(fakes: Fakes) -> None:
     """None, not 0."""
-    status = await world.report.status()
+    status = await fakes.report.status()
 
     assert (status.outbox_length, status.oldest_age_ms) == (0, None)
 
 
-async def _late(world: World) -> None:
-    world.outbox.add(3, ENTRY)
-    world.outbox.clock.advance(LATE_MS + 1)
+async def _late(fakes: Fakes) -> None:
+    fakes.outbox.add(3, ENTRY)
+    fakes.outbox.clock.advance(LATE_MS + 1)
 
 
-async def _dead(world: World) -> None:
-    world.outbox.add(3, ENTRY)
-    await world.outbox.bury((await world.outbox.read([3], 1)).entries[0], "bad")
+async def _dead(fakes: Fakes) -> None:
+    fakes.outbox.add(3, ENTRY)
+    await fakes.outbox.bury((await fakes.outbox.read([3], 1)).entries[0], "bad")
 
 
-async def _no_broker(world: World) -> None:
-    world.has_broker = False
+async def _no_broker(fakes: Fakes) -> None:
+    fakes.has_broker = False
 
 
-async def _no_database(world: World) -> None:
-    world.has_database = False
+async def _no_database(fakes: Fakes) -> None:
+    fakes.has_database = False
 
 
-PROBLEMS: dict[str, Callable[[World], Awaitable[None]]] = {
+PROBLEMS: dict[str, Callable[[Fakes], Awaitable[None]]] = {
     "has waited": _late,
     "audit dead list": _dead,
     "no broker": _no_broker,
@@ -87,11 +87,11 @@ PROBLEMS: dict[str, Callable[[World], Awaitable[None]]] = {
 
 
 @pytest.mark.parametrize("problem", PROBLEMS)
-async def test_each_problem_degrades_and_is_named(world: World, problem: str) -> None:
+async def test_each_problem_degrades_and_is_named(fakes: Fakes, problem: str) -> None:
     """One at a time."""
-    await PROBLEMS[problem](world)
+    await PROBLEMS[problem](fakes)
 
-    status = await world.report.status()
+    status = await fakes.report.status()
 
     assert status.degraded
     (told,) = status.problems
@@ -99,17 +99,17 @@ async def test_each_problem_degrades_and_is_named(world: World, problem: str) ->
     assert (status.queue is None) is (problem == "no broker")
 
 
-async def test_without_a_database_nothing_empties_the_outbox(world: World) -> None:
+async def test_without_a_database_nothing_empties_the_outbox(fakes: Fakes) -> None:
     """A deployment that has none is told so."""
-    status = await PipelineReport(world.outbox, world.counters, None, None).status()
+    status = await PipelineReport(fakes.outbox, fakes.counters, None, None).status()
 
     assert status.queue is None
     assert len(status.problems) == 1
 
 
-async def test_a_store_that_is_away_is_no_status(world: World) -> None:
+async def test_a_store_that_is_away_is_no_status(fakes: Fakes) -> None:
     """There is nothing to say then."""
-    world.outbox.is_away = True
+    fakes.outbox.is_away = True
 
     with pytest.raises(StoreUnavailable):
-        await world.report.status()
+        await fakes.report.status()

@@ -1,4 +1,4 @@
-"""One stream's outlet: order, conflation, and what becomes of a reader who does not keep up."""
+"""One stream's outlet: order, conflation, and readers that do not keep up."""
 
 import asyncio
 from collections.abc import Iterable
@@ -17,7 +17,7 @@ LIMIT = 8
 
 
 def switches(count: int) -> list[Event]:
-    """Return the events of a session that is started and switched so many times, a ms apart."""
+    """Return the events of a session that is started and then switched `count` times, a ms apart."""
     play = Play(KINDS["participant"])
     play.do(0, Start())
     for at in range(1, count + 1):
@@ -72,7 +72,7 @@ async def test_a_reader_waits_for_the_next_frame() -> None:
 
 
 async def test_only_the_newest_tick_is_kept() -> None:
-    """A reader who was away finds one tick a session, the latest, behind what must not be lost."""
+    """A reader that was away finds one tick a session, the latest, behind the events."""
     subscription = Subscription()
     subscription.put(frames.of_event(EVENTS[1]))
     for after_ms in range(1, 500):
@@ -85,7 +85,7 @@ async def test_only_the_newest_tick_is_kept() -> None:
     assert batch[1].at == EVENTS[1].session.updated_at + 499
 
 
-async def test_what_an_event_overtakes_is_dropped() -> None:
+async def test_a_tick_that_an_event_overtakes_is_dropped() -> None:
     """A tick or progress made before an event would step back in time behind it; another session's stays."""
     subscription = Subscription()
     subscription.put_tick(tick(EVENTS[1]))
@@ -100,7 +100,7 @@ async def test_what_an_event_overtakes_is_dropped() -> None:
     ]
 
 
-async def test_as_much_as_the_limit_is_nothing_lost() -> None:
+async def test_up_to_the_limit_nothing_is_lost() -> None:
     """A reader may be behind by the limit."""
     subscription = Subscription(limit=LIMIT)
     for event in EVENTS[:LIMIT]:
@@ -123,12 +123,16 @@ async def test_a_slow_reader_is_told_of_the_gap_and_given_a_snapshot() -> None:
 
 
 async def test_an_overflow_is_one_sessions_own() -> None:
-    """What waits of other sessions stays in the same stream, in its place."""
+    """Frames of other sessions stay in their place; its own tick and progress would step back behind the snapshot."""
     subscription = Subscription(limit=LIMIT)
     subscription.put(of_other(EVENTS[0]))
     subscription.put_tick(Frame(FrameKind.TICK, OTHER, EVENTS[0].session, BORN + 5))
-    for event in EVENTS[: LIMIT + 1]:
+    for event in EVENTS[:LIMIT]:
         subscription.put(frames.of_event(event))
+    subscription.put_tick(tick(EVENTS[LIMIT - 1]))
+    subscription.put_progress(progress(EVENTS[LIMIT - 1]))
+
+    subscription.put(frames.of_event(EVENTS[LIMIT]))
 
     batch = await subscription.next()
 
@@ -137,26 +141,13 @@ async def test_an_overflow_is_one_sessions_own() -> None:
     ]  # fmt: skip
 
 
-async def test_nothing_older_follows_the_snapshot_of_an_overflow() -> None:
-    """Tick and progress from before the gap would take the stream back to an earlier version."""
-    subscription = Subscription(limit=LIMIT)
-    for event in EVENTS[:LIMIT]:
-        subscription.put(frames.of_event(event))
-    subscription.put_tick(tick(EVENTS[LIMIT - 1]))
-    subscription.put_progress(progress(EVENTS[LIMIT - 1]))
-
-    subscription.put(frames.of_event(EVENTS[LIMIT]))
-
-    assert told(await subscription.next()) == [("GAP", LIMIT + 1), ("SNAPSHOT", LIMIT + 1)]
-
-
 def put_gap(subscription: Subscription, event: Event, reason: GapReason) -> None:
     """Tell the subscription of a gap that ends with an event."""
     session, at = event.session, event.session.updated_at
     subscription.put_gap(frames.gap(session, at, reason, 0), frames.snapshot(session, at))
 
 
-async def test_a_gap_takes_the_place_of_what_waits() -> None:
+async def test_a_gap_replaces_the_waiting_frames_of_its_session() -> None:
     """Frames, tick and progress of the session give way to the gap and its snapshot; another session's stay."""
     subscription = Subscription(limit=LIMIT)
     subscription.put(of_other(EVENTS[0]))
@@ -182,7 +173,7 @@ async def test_a_gap_takes_the_place_of_what_waits() -> None:
     ],
 )
 async def test_of_two_gaps_the_change_of_history_is_told(first: GapReason, then: GapReason, reason: GapReason) -> None:
-    """A gap that nobody has read yet gives way to the next one, but not what it says of the session's history."""
+    """An unread gap gives way to the next one, but its change of history stays."""
     subscription = Subscription(limit=LIMIT)
     put_gap(subscription, EVENTS[2], first)
 
@@ -218,7 +209,7 @@ async def test_an_end_arrives_whatever_else_is_lost() -> None:
     assert [kind for kind, _ in told(await subscription.next())] == ["GAP", "SNAPSHOT", "END"]
 
 
-async def test_a_reader_who_is_away_costs_no_more_than_the_limit() -> None:
+async def test_a_reader_that_is_away_costs_no_more_than_the_limit() -> None:
     """However long nobody reads, what waits stays bounded, and its end is the newest version."""
     subscription = Subscription(limit=LIMIT)
     for event in EVENTS:
@@ -235,7 +226,7 @@ async def test_a_reader_who_is_away_costs_no_more_than_the_limit() -> None:
 
 
 async def test_a_replay_is_no_overflow() -> None:
-    """Who comes back is sent all the store retains, even more than the limit, and may then be behind by the limit."""
+    """A replay may exceed the limit, and the reader may then be behind by the limit."""
     subscription = Subscription(limit=LIMIT)
     subscription.begin([frames.of_event(event) for event in EVENTS[:100]])
     for event in EVENTS[100 : 100 + LIMIT]:

@@ -1,4 +1,4 @@
-"""What a watched session says between its versions: ticks, warnings, progress."""
+"""The frames of a watched session between its versions: ticks, warnings, progress."""
 
 import asyncio
 from typing import Any
@@ -14,7 +14,7 @@ from testing.harness.fake_clock import FakeClock
 from testing.harness.plays import BORN, BUDGET, KINDS, SID, Play
 
 CROSSING = BORN + 10_000
-"""When a running session warned of 50 s left crosses that."""
+"""When a running session crosses its threshold of 50 s left."""
 
 
 @pytest.mark.parametrize(
@@ -109,8 +109,8 @@ def warnings(subscription: Subscription) -> list[tuple[int, int]]:
     return [(frame.at, frame.value) for frame in queued]
 
 
-async def test_what_was_crossed_before_the_first_reading_is_not_told() -> None:
-    """Whoever begins to watch behind a threshold sees that in the snapshot; only the next one is a warning."""
+async def test_a_threshold_crossed_before_the_first_reading_is_not_told() -> None:
+    """A reader that begins behind a threshold sees that in the snapshot; only the next one is a warning."""
     clock = FakeClock((CROSSING + 1) * 1_000)
     topic, reader = Topic(SID, clock, lambda _: None), Subscription()
 
@@ -152,7 +152,7 @@ async def test_a_crossing_amid_a_join_is_told_once_or_shown(
     assert warnings(reader) == [(CROSSING, 50_000)] * is_told
 
 
-async def test_a_snapshot_behind_a_gap_shows_what_was_crossed(staged: Any) -> None:
+async def test_thresholds_crossed_before_the_snapshot_of_a_gap_are_not_told_again(staged: Any) -> None:
     """Thresholds crossed before the snapshot that follows a gap are not told again behind it."""
     play = warned((50_000, 40_000))
     stage = staged(play.session)

@@ -56,7 +56,7 @@ def since(version: int) -> Since:
         pytest.param(head(20, change_id=OTHER_CHANGE), [], GapReason.FORKED, 20, id="forked earlier"),
     ],
 )
-def test_a_position_is_replayed_or_told_why_not(
+def test_a_position_is_replayed_or_refused_with_a_reason(
     position: Head, versions: list[int], gap: GapReason | None, min_version: int
 ) -> None:
     """Same life, same history, still in the window: the missed events exactly; else the reason."""
@@ -114,7 +114,7 @@ async def test_a_hint_behind_a_broken_line_proves_nothing(staged: Any) -> None:
     assert stage.told() == [("EVENT", 21), ("EVENT", 22)]
 
 
-async def test_what_was_missed_is_read_and_sent(staged: Any) -> None:
+async def test_missed_events_are_read_and_sent(staged: Any) -> None:
     """A reading brings the subscribers up by every missed event, in order."""
     stage = staged(EVENTS[19].session)
 
@@ -132,7 +132,7 @@ async def test_what_was_missed_is_read_and_sent(staged: Any) -> None:
         pytest.param(20, {"epoch": NOW.epoch - 1}, GapReason.EPOCH_CHANGED, id="a new life began"),
     ],
 )
-async def test_what_cannot_be_replayed_is_a_gap_and_a_snapshot(
+async def test_events_that_cannot_be_replayed_become_a_gap_and_a_snapshot(
     staged: Any, version: int, fields: dict[str, Any], reason: GapReason
 ) -> None:
     """Subscribers are never brought up silently: a gap with its reason, the state, and from there on the next event."""
@@ -145,8 +145,8 @@ async def test_what_cannot_be_replayed_is_a_gap_and_a_snapshot(
     assert stage.topic.is_at(head(30))
 
 
-async def test_every_gap_that_somebody_is_told_of_is_counted(staged: Any) -> None:
-    """One for each subscriber that is sent it: those who overflow, and all when events cannot be read."""
+async def test_every_gap_that_is_sent_is_counted(staged: Any) -> None:
+    """One for each subscriber that gets it: those that overflow, and all when events cannot be read."""
     stage = staged(EVENTS[0].session)
     slow = Subscription(limit=4)
     stage.topic.add(slow, EVENTS[0].session.updated_at)
@@ -174,7 +174,7 @@ async def test_the_store_going_back_is_a_fork(staged: Any) -> None:
     [pytest.param(Cancel(), "TERMINAL", id="terminal"), pytest.param(Delete(), "DELETED", id="deleted")],
 )
 async def test_the_end_of_a_session_ends_its_subscriptions(staged: Any, command: Any, end: str) -> None:
-    """After the last event comes the end, and nothing more is sent to anybody, not even to who joins in between."""
+    """After the last event comes the end, and then nothing, not even to a subscription that joins in between."""
     play = play_of(5)
     stage = staged(play.session)
     play.do(100, command)
@@ -189,7 +189,7 @@ async def test_the_end_of_a_session_ends_its_subscriptions(staged: Any, command:
     assert not stage.topic.sends_to(stage.subscription)
 
 
-async def test_a_session_that_is_gone_without_a_word_ends_as_deleted(staged: Any) -> None:
+async def test_a_session_that_is_gone_without_an_event_ends_as_deleted(staged: Any) -> None:
     """Removed by the sweep, its hint lost: the end still comes."""
     stage = staged(NOW)
 

@@ -8,22 +8,21 @@ import pytest
 from synckairos.application import beats
 from synckairos.application.errors import StoreUnavailable
 from synckairos.application.frames import Frame, FrameKind
-from synckairos.application.ports import Head, Hint
+from synckairos.application.ports import Hint
 from synckairos.application.subscriptions import Subscription
-from synckairos.domain.commands import Cancel, Command, Delete, Start, Switch
+from synckairos.domain.commands import Cancel, Delete, Start, Switch
 from synckairos.domain.errors import SessionNotFound
 from testing.harness.plays import SID
-from tests.unit.application.watched import create, do, during, told, turns
+from tests.unit.application.watched import create, do, during, follow, head_of, told, turns
 from tests.unit.rpc.world import World
 
 
 async def test_a_change_while_joining_is_not_missed(world: World) -> None:
     """The session moves on between reading and snapshot, its hint overtaking: the stream comes to it at once."""
     await create(world)
-    subscription = Subscription()
     during(world.sessions, "get", lambda: do(world, Start(), Switch()))
 
-    await world.watching.join(SID, None, subscription)
+    subscription = await follow(world)
     await turns()
 
     assert told(subscription) == [("SNAPSHOT", 1), ("EVENT", 2), ("EVENT", 3)]
@@ -31,13 +30,11 @@ async def test_a_change_while_joining_is_not_missed(world: World) -> None:
 
 async def test_a_deletion_while_joining_ends_the_stream(world: World) -> None:
     """Deleted between the reading and the snapshot, the session is ended like any other; nobody waits for ever."""
-    created = await create(world)
-    first, second = Subscription(), Subscription()
-    await world.watching.join(SID, None, first)
-    position = Head(created.epoch, 1, created.change_id)
+    position = head_of(await create(world))
+    first = await follow(world)
     during(world.feed, "since", lambda: do(world, Delete()))
 
-    await world.watching.join(SID, position, second)
+    second = await follow(world, position)
     await turns()
 
     assert told(first)[-1] == told(second)[-1] == ("END", 2)
@@ -46,9 +43,8 @@ async def test_a_deletion_while_joining_ends_the_stream(world: World) -> None:
 @pytest.mark.parametrize("hints_are_lost", [False, True], ids=["with hints", "hints lost"])
 async def test_joining_amid_changes_leaves_no_hole(world: World, hints_are_lost: bool) -> None:
     """Two hundred switches run while twenty readers join, with a token or without: each sees every later version."""
-    first = await create(world)
+    token = head_of(await create(world))
     await do(world, Start())
-    token = Head(first.epoch, 1, first.change_id)
     if hints_are_lost:
         world.data.listeners.clear()
     readers = [Subscription(limit=1_000) for _ in range(20)]
@@ -77,7 +73,7 @@ async def test_joining_amid_changes_leaves_no_hole(world: World, hints_are_lost:
 @pytest.mark.parametrize("failing", ["subscribe", "since"])
 async def test_a_join_that_fails_leaves_nothing(world: World, failing: str) -> None:
     """The store going away in the middle of a join is told, and the session is not listened to any more."""
-    session = await create(world)
+    position = head_of(await create(world))
 
     async def fail(*_: Any) -> Any:
         raise StoreUnavailable("gone")
@@ -85,13 +81,13 @@ async def test_a_join_that_fails_leaves_nothing(world: World, failing: str) -> N
     setattr(world.feed, failing, fail)
 
     with pytest.raises(StoreUnavailable):
-        await world.watching.join(SID, Head(session.epoch, 1, session.change_id), Subscription())
+        await follow(world, position)
 
     assert not world.subscribed
     assert not world.watching._topics
 
 
-async def test_the_last_one_who_leaves_puts_out_the_light(world: World) -> None:
+async def test_the_last_reader_to_leave_takes_everything_with_it(world: World) -> None:
     """Topic, subscription, metronomes and their tasks go with the last reader of two."""
     await create(world)
     readers = [Subscription(100, 250), Subscription(100)]
@@ -128,14 +124,13 @@ async def test_nothing_follows_the_end_of_a_session(world: World) -> None:
     assert told(subscription) == []
 
 
-async def test_whoever_joins_a_draining_server_is_sent_away(world: World) -> None:
+async def test_a_reader_that_joins_a_draining_server_is_sent_away(world: World) -> None:
     """A join that was under way when the drain began is told to come back elsewhere like everybody else."""
     await create(world)
-    early, late = Subscription(), Subscription()
-    await world.watching.join(SID, None, early)
+    early = await follow(world)
     during(world.sessions, "get", lambda: world.watching.drain(lambda: 321))
 
-    await world.watching.join(SID, None, late)
+    late = await follow(world)
 
     for subscription in (early, late):
         *_, end = subscription._take()
@@ -145,8 +140,7 @@ async def test_whoever_joins_a_draining_server_is_sent_away(world: World) -> Non
 async def test_lost_hints_are_made_up_for_by_the_poll(world: World) -> None:
     """Without a single hint the poll brings the subscribers up to date, and ends those whose session is gone."""
     await create(world)
-    subscription = Subscription()
-    await world.watching.join(SID, None, subscription)
+    subscription = await follow(world)
     world.data.listeners.clear()
     poll = asyncio.ensure_future(world.watching.poll())
 
@@ -165,8 +159,7 @@ async def test_lost_hints_are_made_up_for_by_the_poll(world: World) -> None:
 async def test_a_store_that_is_away_ends_nothing(world: World) -> None:
     """An outage is no deletion: streams stay, and go on when the store is back."""
     await create(world)
-    subscription = Subscription()
-    await world.watching.join(SID, None, subscription)
+    subscription = await follow(world)
     poll = asyncio.ensure_future(world.watching.poll())
     world.data.failure = StoreUnavailable("away")
     for hint in (Hint(SID, None), Hint("", None)):
@@ -182,19 +175,20 @@ async def test_a_store_that_is_away_ends_nothing(world: World) -> None:
     poll.cancel()
 
 
-@pytest.mark.parametrize("command", [Cancel(), None], ids=["ended", "unknown"])
-async def test_what_cannot_be_followed_is_not(world: World, command: Command | None) -> None:
-    """An unknown session is refused; one that has ended is shown once."""
-    subscription = Subscription()
-    if command is None:
-        with pytest.raises(SessionNotFound):
-            await world.watching.join(SID, None, subscription)
-        assert told(subscription) == []
-    else:
-        await create(world)
-        await do(world, command)
-        await world.watching.join(SID, None, subscription)
-        assert told(subscription) == [("SNAPSHOT", 2), ("END", 2)]
+async def test_an_unknown_session_is_refused(world: World) -> None:
+    """Nothing is sent, and nobody listens to it."""
+    with pytest.raises(SessionNotFound):
+        await follow(world)
+
+    assert not world.subscribed
+
+
+async def test_a_session_that_has_ended_is_shown_once(world: World) -> None:
+    """Its snapshot, then the end."""
+    await create(world)
+    await do(world, Cancel())
+
+    assert told(await follow(world)) == [("SNAPSHOT", 2), ("END", 2)]
 
 
 class Sleeps:

@@ -1,12 +1,13 @@
 """One session on ports in memory, changed and watched."""
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any, Final
 
 from synckairos.application.ports import Head, Request
 from synckairos.application.subscriptions import Subscription
-from synckairos.domain.commands import Caller, Command, Create
+from synckairos.domain.commands import Caller, Command, Create, Start
 from synckairos.domain.events import Author
 from synckairos.domain.model import Session
 from testing.harness.plays import KINDS, SID
@@ -25,7 +26,7 @@ async def create(world: World, **rules: Any) -> Session:
 
 
 def head_of(session: Session) -> Head:
-    """Return the position a reader has who has seen the session so."""
+    """Return the position of a reader that has seen this version."""
     return Head(session.epoch, session.version, session.change_id)
 
 
@@ -39,13 +40,37 @@ async def do(world: World, *commands: Command) -> Session:
     return session
 
 
+async def follow(world: World, position: Head | None = None) -> Subscription:
+    """Return a subscription that has joined the session."""
+    subscription = Subscription()
+    await world.watching.join(SID, position, subscription)
+    return subscription
+
+
+async def running(world: World) -> tuple[Session, Subscription]:
+    """Create and start the session; return it with a subscription that has taken its snapshot."""
+    await create(world)
+    session = await do(world, Start())
+    subscription = await follow(world)
+    assert told(subscription) == [("SNAPSHOT", 2)]
+    return session, subscription
+
+
+@contextmanager
+def lost_afterwards(world: World) -> Iterator[None]:
+    """Take back at the end what the store is changed to meanwhile, as a store does that loses its last moments."""
+    sessions, events = dict(world.data.sessions), dict(world.data.events)
+    yield
+    world.data.sessions, world.data.events = sessions, events
+
+
 def told(subscription: Subscription) -> list[tuple[str, int]]:
     """Return the kind and version of what was queued since."""
     return [(frame.kind.name, frame.session.version if frame.session else 0) for frame in subscription._take()]
 
 
 def during(target: Any, name: str, action: Callable[[], Any]) -> None:
-    """Let something happen once, just after `target.name` has read and before its caller goes on."""
+    """Call the action once, just after `target.name` has read and before its caller goes on."""
     real = getattr(target, name)
 
     async def with_interruption(*arguments: Any) -> Any:
@@ -60,6 +85,6 @@ def during(target: Any, name: str, action: Callable[[], Any]) -> None:
 
 
 async def turns(count: int = 10) -> None:
-    """Let what is ready run."""
+    """Let every ready task run."""
     for _ in range(count):
         await asyncio.sleep(0)

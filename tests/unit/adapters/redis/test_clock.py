@@ -47,7 +47,7 @@ ROUNDING_US = 2
 
 
 def test_nothing_is_known_before_the_first_reading() -> None:
-    """Whoever needs the time has to ask whether there is one."""
+    """Callers have to ask whether there is a time."""
     machine = Machine()
 
     before = machine.clock.is_set

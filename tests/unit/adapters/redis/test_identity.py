@@ -58,7 +58,7 @@ class MetaOnly:
         return 1
 
     def renamed(self, origin: str, **facts: str) -> None:
-        """Carry another name, as whoever gave it to the store."""
+        """Carry another name, given by `origin`."""
         self.meta = {"store_id": "another", "layout": "1", "partitions": "64", "origin": origin, **facts}
 
 
@@ -82,7 +82,7 @@ async def guard(redis: MetaOnly) -> StoreIdentityGuard:
     return guard
 
 
-def test_a_guard_that_has_seen_nothing_trusts_nothing(redis: MetaOnly) -> None:
+def test_a_store_that_was_never_reached_is_not_used(redis: MetaOnly) -> None:
     """Before the store was reached every call is refused."""
     guard = guard_of(redis)
 
@@ -165,7 +165,7 @@ async def test_an_operators_word_is_taken(redis: MetaOnly, guard: StoreIdentityG
 
 
 async def test_init_is_an_operators_word(redis: MetaOnly, guard: StoreIdentityGuard) -> None:
-    """What `synckairos store init` writes makes running servers go on."""
+    """Running servers go on with the name that `synckairos store init` writes."""
     redis.meta.clear()
     named = await guard_of(redis).init(Origin.INIT)
 
@@ -205,7 +205,7 @@ async def test_a_suspicion_lasts_until_a_probe(redis: MetaOnly, guard: StoreIden
 
 @contextlib.asynccontextmanager
 async def watched(guard: StoreIdentityGuard, *, may_init: bool = False) -> AsyncIterator[asyncio.Queue[bool]]:
-    """Let the guard probe, and yield what it says of its readiness."""
+    """Let the guard probe, and yield the changes of its readiness."""
     changes: asyncio.Queue[bool] = asyncio.Queue()
     guard.on_change(changes.put_nowait)
 
@@ -223,7 +223,7 @@ async def watched(guard: StoreIdentityGuard, *, may_init: bool = False) -> Async
 
 
 async def next_of(changes: asyncio.Queue[bool]) -> bool:
-    """Return what the guard says next."""
+    """Return the next change of readiness."""
     async with asyncio.timeout(PROBE_S):
         return await changes.get()
 
@@ -278,7 +278,7 @@ async def test_the_watch_outlives_a_store_it_does_not_understand(redis: MetaOnly
 
 @pytest.mark.parametrize("bug", [RuntimeError("a bug"), OSError("a bug")], ids=repr)
 async def test_the_watch_outlives_a_bug(redis: MetaOnly, guard: StoreIdentityGuard, bug: Exception) -> None:
-    """What nobody expected is a problem as long as it lasts, logged once with its traceback, and not the end."""
+    """An unforeseen error is a problem as long as it lasts, is logged once with its traceback, and ends nothing."""
     with capture_logs() as logs:
         async with watched(guard) as changes:
             redis.bug = bug

@@ -51,8 +51,8 @@ class HookedTrail(FakeAuditTrail):
         return await super().write(records)
 
 
-class WorkerSite:
-    """One worker, the broker's and the store's keys being this test's own."""
+class WorkerDeployment:
+    """One worker, with keys of its own in the broker and the store."""
 
     def __init__(self, redis: RedisServer) -> None:
         self.prefix = f"a{new_id()[:8]}"
@@ -93,7 +93,7 @@ class WorkerSite:
 
     @asynccontextmanager
     async def open_work(self) -> AsyncIterator[DrainWork]:
-        """Be the composition root of a worker."""
+        """Compose the work of a worker."""
         if self.open_error is not None:
             raise self.open_error
         connections = RedisConnections(self.store_url)

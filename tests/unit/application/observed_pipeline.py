@@ -1,0 +1,24 @@
+"""What the audit pipeline has reported."""
+
+from dataclasses import dataclass, field
+
+
+@dataclass
+class ObservedPipeline:
+    """PipelineObserver that keeps every report."""
+
+    outboxes: list[tuple[int, int, int]] = field(default_factory=list)
+    brokers: list[bool] = field(default_factory=list)
+    shares: list[float] = field(default_factory=list)
+
+    def outbox(self, length: int, oldest_age_ms: int, dead: int) -> None:
+        """Keep it."""
+        self.outboxes.append((length, oldest_age_ms, dead))
+
+    def broker(self, *, is_up: bool) -> None:
+        """Keep it."""
+        self.brokers.append(is_up)
+
+    def store_memory(self, share: float) -> None:
+        """Keep it."""
+        self.shares.append(share)
