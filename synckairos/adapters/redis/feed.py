@@ -44,14 +44,13 @@ class RedisFeed:
         keys: Keys,
         *,
         connect_timeout_s: float = 1.0,
-        name: str = "synckairos-feed",
     ) -> None:
         self._factory = ConnectionPool.from_url(
             url,
             socket_timeout=None,
             socket_connect_timeout=connect_timeout_s,
             retry=Retry(NoBackoff(), 0),
-            client_name=name,
+            client_name="synckairos-feed",
             protocol=2,
             maint_notifications_config=MaintNotificationsConfig(enabled=False),
         )

@@ -6,12 +6,11 @@ of two moves finds nothing.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
-from itertools import chain
 from typing import Final
 
 from synckairos.adapters.redis.connections import RedisConnections, checked
 from synckairos.adapters.redis.keys import PARTITIONS, Keys
-from synckairos.adapters.redis.outbox_entry import read_entries, read_entry
+from synckairos.adapters.redis.outbox_entry import read_entry
 from synckairos.adapters.redis.wire import Command, Reply
 from synckairos.application.audit import Backlog, DeadEntry, OutboxBatch, OutboxEntry
 from synckairos.application.errors import StoreUnavailable
@@ -47,9 +46,13 @@ class RedisOutbox:
         rest = await self._ranges(
             {partition: (f"({longer[partition][-1][0].decode()}", more) for partition, more in wanted.items() if more}
         )
-        entries = [read_entries(partition, [*found[partition], *rest.get(partition, ())]) for partition in partitions]
+        entries = [
+            read_entry(partition, reply)
+            for partition in partitions
+            for reply in (*found[partition], *rest.get(partition, ()))
+        ]
         more = frozenset(partition for partition in longer if len(rest.get(partition, ())) == wanted[partition])
-        return OutboxBatch(list(chain.from_iterable(entries)), more)
+        return OutboxBatch(entries, more)
 
     async def _ranges(self, wanted: Mapping[int, tuple[str, int]]) -> dict[int, list[Reply]]:
         """Return raw entries by partition, given a start and a count for each."""

@@ -7,7 +7,7 @@
 version of the program that wrote them.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from functools import lru_cache
 from typing import Final
 
@@ -75,8 +75,3 @@ def _record(fields: Mapping[bytes, bytes]) -> AuditRecord:
         fields.get(b"p", b"").decode(),
         names_of(int(fields.get(b"c", b"0"))),
     )
-
-
-def read_entries(partition: int, replies: Sequence[Reply]) -> list[OutboxEntry]:
-    """Return the entries of an XRANGE reply."""
-    return [read_entry(partition, reply) for reply in replies]
