@@ -15,7 +15,7 @@ from bench.jobs import Go, Ready, Result, TransactionJob, orders, pack, read_ord
 from bench.seeding import commit, life, new_writer, spec_of
 from synckairos.adapters.redis.connections import RedisConnections
 from synckairos.adapters.redis.keys import Keys
-from synckairos.adapters.redis.wire import Command
+from synckairos.adapters.redis.wire import RedisCommand
 
 VERSION: Final = count(1_000)
 """Entries of a stream must rise; all else of a commit can be said again and again."""
@@ -27,12 +27,12 @@ class _Session:
     def __init__(self, keys: Keys, now_us: int) -> None:
         *_, (before, event) = life(spec_of(2), now_us, switches=1)
         own = keys.of(event.session.session_id)
-        self.reads: list[Command] = [("WATCH", own.session), ("GET", own.session), ("TIME",)]
+        self.reads: list[RedisCommand] = [("WATCH", own.session), ("GET", own.session), ("TIME",)]
         self._commands = commit(own, new_writer(), now_us, before, event)
         self._place = next(n for n, command in enumerate(self._commands) if command[:2] == ("XADD", own.events))
         self._id = f"{event.session.version}-0"
 
-    def writes(self) -> list[Command]:
+    def writes(self) -> list[RedisCommand]:
         """Return the commands of the next switch."""
         commands = list(self._commands)
         version = f"{next(VERSION)}-0"

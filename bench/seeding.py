@@ -11,11 +11,10 @@ from redis.asyncio import Redis
 from synckairos.adapters.ids import new_change_id
 from synckairos.adapters.redis.keys import Keys, SessionKeys
 from synckairos.adapters.redis.store.writes import CommitWriter
-from synckairos.adapters.redis.wire import Command
+from synckairos.adapters.redis.wire import RedisCommand
 from synckairos.application.ports import Decision, Reading, Request
 from synckairos.domain import creation, transitions
-from synckairos.domain.commands import Caller, Start, Switch
-from synckairos.domain.commands import Command as DomainCommand
+from synckairos.domain.commands import Caller, Command, Start, Switch
 from synckairos.domain.events import Author, Event
 from synckairos.domain.model import DAY_MS, Mode, Session
 from synckairos.domain.specification import ParticipantSpec, SessionSpec
@@ -58,7 +57,7 @@ def life(spec: SessionSpec, now_us: int, switches: int) -> Iterator[tuple[Sessio
     """Yield the events of a session up to some switches, each with the session before it."""
     event = creation.create(str(uuid4()), spec, CALLER, now_us, new_change_id)
     yield None, event
-    commands: list[DomainCommand] = [Start(), *(Switch() for _ in range(switches))]
+    commands: list[Command] = [Start(), *(Switch() for _ in range(switches))]
     for command in commands:
         before = event.session
         (event,) = transitions.decide(before, command, CALLER, now_us // 1_000, new_change_id, Lifetimes()).events
@@ -72,7 +71,7 @@ def commit(
     before: Session | None,
     event: Event,
     request_id: str = "",
-) -> list[Command]:
+) -> list[RedisCommand]:
     """Return the commands of a commit."""
     request = Request(request_id=request_id, fingerprint=bytes(16) if request_id else b"", peer=PEER)
     reading, decision = Reading(before, now_us), Decision(None, [event])
@@ -103,7 +102,7 @@ async def seed(redis_url: str, prefix: str, wanted: Seed) -> list[str]:
     return ids
 
 
-def kept(keys: SessionKeys, commands: Iterable[Command], wanted: Seed) -> Iterator[Command]:
+def kept(keys: SessionKeys, commands: Iterable[RedisCommand], wanted: Seed) -> Iterator[RedisCommand]:
     """Yield the commands that bear on the state, and on the retained events if wanted."""
     dropped = {keys.outbox, keys.updates} | ({keys.events} if not wanted.has_events else set())
     return (command for command in commands if command[1] not in dropped)

@@ -20,7 +20,7 @@ from synckairos.adapters.postgres.database import Database
 from synckairos.adapters.postgres.options import database_options
 from synckairos.adapters.postgres.trail.writer import PostgresAuditTrail
 from synckairos.adapters.redis.keys import Keys
-from synckairos.adapters.redis.wire import Command
+from synckairos.adapters.redis.wire import RedisCommand
 from synckairos.application.audit import AuditRecord
 from synckairos.settings import load_settings
 from synckairos.v1 import audit_service_pb2, session_pb2
@@ -78,7 +78,7 @@ class TrailWrites(Scenario):
         return Measurement(calls=len(records), seconds=len(records) / rate)
 
 
-def outbox_entries(events: int) -> Iterator[Command]:
+def outbox_entries(events: int) -> Iterator[RedisCommand]:
     """Yield the commands that put events into the outbox, exactly as commits do."""
     keys, writer, now_us = Keys(), new_writer(), time.time_ns() // 1_000
     for _ in range(0, events, LIFE):

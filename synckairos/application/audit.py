@@ -62,22 +62,18 @@ class Outbox(Protocol):
 
         Raises StoreUnavailable.
         """
-        ...
 
     async def remove(self, entries: Sequence[OutboxEntry]) -> None:
         """Remove entries that have been written; raises StoreUnavailable, and then some may be left."""
-        ...
 
     async def bury(self, entry: OutboxEntry, reason: str) -> None:
         """Move an entry that can never be written to the dead ones of its partition, in one transaction.
 
         A second call finds nothing to move. Raises StoreUnavailable.
         """
-        ...
 
     async def backlog(self) -> Backlog:
         """Return the state of all partitions; raises StoreUnavailable."""
-        ...
 
 
 class DeadEntry(NamedTuple):
@@ -111,7 +107,6 @@ class AuditTrail(Protocol):
         Raises AuditUnavailable if the moment is bad (connection, SQLSTATE classes 40, 53, 57, a missing schema) and
         AuditRefused if the data are (classes 22, 23); then nothing is written.
         """
-        ...
 
 
 class AuditedEvent(NamedTuple):
@@ -202,23 +197,18 @@ class AuditReader(Protocol):
 
     async def events(self, query: EventQuery) -> list[AuditedEvent]:
         """Return a session's events in the order of (epoch, version, change id); none for an unknown session."""
-        ...
 
     async def session(self, session_id: str) -> SessionAudit | None:
         """Return all that the trail holds of a session except its events; None if it holds nothing."""
-        ...
 
     async def sessions(self, query: SessionQuery) -> list[AuditedSession]:
         """Return sessions, newest first."""
-        ...
 
     async def latest(self, session_ids: Sequence[str]) -> list[Session | None]:
         """Return the sessions after their latest version, in the order asked; a deleted one has `deleted` set."""
-        ...
 
     async def unfinished(self, after: str, count: int) -> list[Session]:
         """Return sessions that have neither ended nor been deleted, by session id, from `after` (exclusive) on."""
-        ...
 
 
 class ExportQuery(NamedTuple):

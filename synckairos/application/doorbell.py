@@ -31,7 +31,6 @@ class Bell(Protocol):
 
     async def ring(self, partitions: Sequence[int]) -> None:
         """Queue messages for those of these partitions that were not rung for lately."""
-        ...
 
 
 class Doorbell:

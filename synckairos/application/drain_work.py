@@ -28,7 +28,6 @@ class ClaimingBell(Bell, Protocol):
 
         Once the body is done they can be rung for again; after an error in it their message comes back.
         """
-        ...
 
 
 class DrainWork:

@@ -68,23 +68,18 @@ class DrainCounters(Protocol):
 
     async def wrote(self, written: Written) -> None:
         """Count a batch."""
-        ...
 
     async def buried(self, reason: str) -> None:
         """Count a buried entry; its reason is the last error now."""
-        ...
 
     async def completed(self) -> None:
         """Count a message done."""
-        ...
 
     async def failed(self, problem: str, *, is_last: bool) -> None:
         """Count an attempt that failed, or (`is_last`) a message given up; the problem is the last error now."""
-        ...
 
     async def totals(self) -> DrainTotals:
         """Return the counts."""
-        ...
 
 
 class MessageQueue(Protocol):
@@ -92,7 +87,6 @@ class MessageQueue(Protocol):
 
     async def depth(self) -> QueueDepth:
         """Return the numbers of messages; raises BrokerUnavailable."""
-        ...
 
 
 class Pipeline(Protocol):
@@ -100,7 +94,6 @@ class Pipeline(Protocol):
 
     async def status(self) -> PipelineStatus:
         """Return the present state; raises StoreUnavailable, but nothing for a missing database or broker."""
-        ...
 
 
 class PipelineReport:

@@ -4,7 +4,7 @@ from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 
 from synckairos.adapters.redis.connections import Lease, RedisConnections
-from synckairos.adapters.redis.wire import Command, Reply
+from synckairos.adapters.redis.wire import RedisCommand, Reply
 from testing.harness.fake_clock import FakeClock
 
 
@@ -16,7 +16,7 @@ class DrivenConnections(RedisConnections):
         self._clock = clock
 
     @asynccontextmanager
-    async def lease(self, commands: Sequence[Command]) -> AsyncIterator[tuple[Lease, list[Reply]]]:
+    async def lease(self, commands: Sequence[RedisCommand]) -> AsyncIterator[tuple[Lease, list[Reply]]]:
         """Lend a connection, TIME among the commands answered by the clock."""
         async with super().lease(commands) as (lease, replies):
             told = [

@@ -6,9 +6,10 @@ from collections.abc import AsyncIterator, Callable
 
 import pytest
 
-from synckairos.application.ports import Head, Hint, SessionStore
+from synckairos.application.ports import Hint, SessionStore
 from synckairos.domain.commands import Complete, Pause
 from synckairos.domain.events import EventType
+from synckairos.domain.model import Head
 from tests.contract.backends import Backend, ListeningFeed
 from tests.contract.decisions import ask, deleted, new_id, removed, running, switched
 

@@ -16,7 +16,7 @@ from synckairos.adapters.redis.store import scheduler
 from synckairos.adapters.redis.store.batching import MOST
 from synckairos.adapters.redis.store.decisions import MOST_BYTES
 from synckairos.adapters.redis.store.writes import Commit
-from synckairos.adapters.redis.wire import Command, Reply
+from synckairos.adapters.redis.wire import RedisCommand, Reply
 from synckairos.application.errors import CommitBroken, OutcomeUnknown
 from synckairos.application.ports import Decision, Reading, Request
 from synckairos.devstack import RedisServer
@@ -116,7 +116,7 @@ async def test_a_lone_caller_waits_for_nobody(line: Line, monkeypatch: pytest.Mo
     begun: list[str] = []
     exchange = Lease.exchange
 
-    async def note(lease: Lease, commands: Sequence[Command]) -> list[Reply]:
+    async def note(lease: Lease, commands: Sequence[RedisCommand]) -> list[Reply]:
         begun.append(str(commands[0][0]))
         return await exchange(lease, commands)
 

@@ -9,9 +9,9 @@ import pytest
 from synckairos.adapters.redis import codec
 from synckairos.adapters.redis.feed import RedisFeed
 from synckairos.application.errors import StoreUnavailable
-from synckairos.application.ports import Head, Hint
+from synckairos.application.ports import Hint
 from synckairos.devstack import RedisServer
-from synckairos.domain.model import Session
+from synckairos.domain.model import Head, Session
 from tests.contract.decisions import new_id, running, switched
 from tests.contract.lines import Line, broken_line, eventually
 

@@ -11,7 +11,7 @@ import pytest
 
 from synckairos.adapters.redis.connections import Lease
 from synckairos.adapters.redis.store import RedisSessionStore
-from synckairos.adapters.redis.wire import Command, Reply, Wire, packed
+from synckairos.adapters.redis.wire import RedisCommand, Reply, Wire, packed
 from synckairos.application.errors import OutcomeUnknown
 from synckairos.application.ports import Decision, Reading, Request
 from synckairos.devstack import RedisServer
@@ -31,7 +31,7 @@ class LateCommits:
         self._held: list[tuple[Wire, bytes]] = []
         exchange = Lease.exchange
 
-        async def hold_or_exchange(lease: Lease, commands: Sequence[Command]) -> list[Reply]:
+        async def hold_or_exchange(lease: Lease, commands: Sequence[RedisCommand]) -> list[Reply]:
             if self.to_hold and commands[0] == ("MULTI",):
                 self.to_hold -= 1
                 self._hold(lease, commands)
@@ -40,7 +40,7 @@ class LateCommits:
 
         monkeypatch.setattr(Lease, "exchange", hold_or_exchange)
 
-    def _hold(self, lease: Lease, commands: Sequence[Command]) -> None:
+    def _hold(self, lease: Lease, commands: Sequence[RedisCommand]) -> None:
         self._held.append((lease._wire, packed(commands)))
         lease._wire = Mock(Wire)  # for the pool to throw away
         lease.is_broken = True

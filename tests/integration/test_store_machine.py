@@ -17,11 +17,11 @@ from redis.exceptions import ConnectionError as RedisConnectionError
 from synckairos.adapters.redis import codec
 from synckairos.adapters.redis.connections import Lease
 from synckairos.adapters.redis.connections import Reply as RedisReply
-from synckairos.adapters.redis.wire import Command
+from synckairos.adapters.redis.wire import RedisCommand
 from synckairos.application.ports import Request
 from synckairos.devstack import RedisServer
 from synckairos.domain.commands import Caller, Create
-from synckairos.domain.commands import Command as Verb
+from synckairos.domain.commands import RedisCommand as Verb
 from synckairos.domain.errors import Refusal
 from synckairos.domain.events import Author, Event
 from synckairos.domain.model import Mode, Session
@@ -56,14 +56,14 @@ class LossyConnections(DrivenConnections):
         self.losses = 0
 
     @asynccontextmanager
-    async def lease(self, commands: Sequence[Command]) -> AsyncIterator[tuple[Lease, list[RedisReply]]]:
+    async def lease(self, commands: Sequence[RedisCommand]) -> AsyncIterator[tuple[Lease, list[RedisReply]]]:
         """Lend a connection that may break."""
         async with super().lease(commands) as (lease, replies):
             lease.exchange = self._breaking(lease.exchange)  # type: ignore[method-assign] # of this lease alone
             yield lease, replies
 
     def _breaking(self, exchange: Callable[..., Awaitable[list[RedisReply]]]) -> Callable[..., Any]:
-        async def exchange_or_break(commands: Sequence[Command]) -> list[RedisReply]:
+        async def exchange_or_break(commands: Sequence[RedisCommand]) -> list[RedisReply]:
             loss = self._random.choice(LOSSES) if commands[0] == ("MULTI",) else None
             self.losses += loss is not None
             replies = await exchange(commands) if loss != "commit" else []
@@ -149,7 +149,7 @@ class StoreHost:
     def _run(self, call: Callable[[StoreProcess], Awaitable[ValueT]]) -> ValueT:
         return self._table.run(call(self._table.random.choice(self._table.processes)))
 
-    def _ask(self, command: Command) -> Any:
+    def _ask(self, command: RedisCommand) -> Any:
         (reply,) = self._table.run(self._table.processes[0].connections.run([command]))
         return reply
 

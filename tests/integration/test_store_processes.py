@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from synckairos.adapters.redis.connections import Lease, RedisConnections
-from synckairos.adapters.redis.wire import Command, Reply
+from synckairos.adapters.redis.wire import RedisCommand, Reply
 from synckairos.application.errors import Contention
 from synckairos.application.ports import Request
 from synckairos.application.sessions import Settlements
@@ -166,7 +166,7 @@ class Meddled(RedisConnections):
     meddle: Callable[[], Awaitable[object]] | None = None
 
     @asynccontextmanager
-    async def lease(self, commands: Sequence[Command]) -> AsyncIterator[tuple[Lease, list[Reply]]]:
+    async def lease(self, commands: Sequence[RedisCommand]) -> AsyncIterator[tuple[Lease, list[Reply]]]:
         """Lend a connection, and meddle once if it watches a session."""
         async with super().lease(commands) as (lease, replies):
             meddle = self.meddle if commands[0][0] == "WATCH" else None

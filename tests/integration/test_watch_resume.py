@@ -8,8 +8,8 @@ import pytest
 from redis.asyncio import Redis
 
 from synckairos.adapters.redis.keys import Keys
-from synckairos.application.ports import Head
 from synckairos.devstack import RedisServer
+from synckairos.domain.model import Head
 from synckairos.rpc import tokens
 from synckairos.settings import Settings
 from synckairos.v1 import event_pb2

@@ -6,8 +6,8 @@ twice when a reply is lost, and its pipelines take a round trip for WATCH alone.
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Callable, Iterator, Sequence
-from contextlib import asynccontextmanager, contextmanager
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import asynccontextmanager
 from typing import Final, NoReturn
 
 from redis.asyncio import Connection, ConnectionPool
@@ -18,7 +18,7 @@ from redis.exceptions import RedisError, ResponseError
 from redis.exceptions import TimeoutError as RedisTimeoutError
 from redis.maint_notifications import MaintNotificationsConfig
 
-from synckairos.adapters.redis.wire import Command, Reply, Wire, discard
+from synckairos.adapters.redis.wire import RedisCommand, Reply, Wire, discard
 from synckairos.application.errors import StoreUnavailable
 
 LOST: Final = (RedisConnectionError, RedisTimeoutError, OSError, TimeoutError)
@@ -70,7 +70,7 @@ class Lease:
         self.is_fresh = fresh
         self.is_broken = False
 
-    async def exchange(self, commands: Sequence[Command]) -> list[Reply]:
+    async def exchange(self, commands: Sequence[RedisCommand]) -> list[Reply]:
         """Write the commands together and return their replies; an error reply is returned as an exception.
 
         Raises one of LOST if the connection fails or stays silent; the connection is not used again then.
@@ -82,18 +82,9 @@ class Lease:
         self.is_broken = False
         return replies
 
-    async def ask(self, commands: Sequence[Command]) -> list[Reply]:
+    async def ask(self, commands: Sequence[RedisCommand]) -> list[Reply]:
         """Exchange commands none of which should fail; raises as `exchange` and `checked`."""
         return checked(await self.exchange(commands))
-
-    @contextmanager
-    def closing_on_error(self) -> Iterator[None]:
-        """Close the connection, instead of keeping it, if the body raises: it may still hold a WATCH."""
-        try:
-            yield
-        except BaseException:
-            self.is_broken = True
-            raise
 
 
 class RedisConnections:
@@ -136,7 +127,7 @@ class RedisConnections:
         self._listeners.append(listener)
 
     @asynccontextmanager
-    async def lease(self, commands: Sequence[Command]) -> AsyncIterator[tuple[Lease, list[Reply]]]:
+    async def lease(self, commands: Sequence[RedisCommand]) -> AsyncIterator[tuple[Lease, list[Reply]]]:
         """Lend a connection on which these commands, safe to repeat, have just been exchanged.
 
         They are exchanged once more on a new connection if a kept one turns out dead. The connection is closed instead
@@ -168,7 +159,7 @@ class RedisConnections:
             if lease is not None:
                 self._give_back(lease)
 
-    async def run(self, commands: Sequence[Command]) -> list[Reply]:
+    async def run(self, commands: Sequence[RedisCommand]) -> list[Reply]:
         """Exchange commands that are safe to repeat.
 
         Raises StoreUnavailable; an error reply that is not about the server's state is raised as it is.

@@ -5,7 +5,7 @@ from typing import Final
 
 from synckairos.adapters.redis.connections import RedisConnections
 from synckairos.adapters.redis.keys import Keys
-from synckairos.adapters.redis.wire import Command
+from synckairos.adapters.redis.wire import RedisCommand
 from synckairos.application.audit import Written
 from synckairos.application.pipeline_status import DrainTotals
 
@@ -44,13 +44,13 @@ class RedisDrainCounters:
         known = {name: value for name, value in found.items() if name in DrainTotals._fields}
         return DrainTotals(**{name: value if name == "last_error" else int(value) for name, value in known.items()})  # type: ignore[arg-type] # every other field is a number
 
-    def _add(self, name: str, number: int) -> Command:
+    def _add(self, name: str, number: int) -> RedisCommand:
         return ("HINCRBY", self._key, name, number)
 
-    def _set(self, name: str, value: str | int) -> Command:
+    def _set(self, name: str, value: str | int) -> RedisCommand:
         return ("HSET", self._key, name, value)
 
-    def _error(self, text: str) -> list[Command]:
+    def _error(self, text: str) -> list[RedisCommand]:
         return [self._set("last_error", text[:MAX_PROBLEM]), self._set("last_error_at", _now_ms())]
 
 

@@ -21,7 +21,7 @@ from redis.maint_notifications import MaintNotificationsConfig
 from synckairos.adapters.redis import codec
 from synckairos.adapters.redis.connections import LOST, RedisConnections
 from synckairos.adapters.redis.keys import Keys
-from synckairos.adapters.redis.wire import Command, discard
+from synckairos.adapters.redis.wire import RedisCommand, discard
 from synckairos.application.errors import SessionUnreadable, StoreUnavailable
 from synckairos.application.ports import Hint, Since
 from synckairos.domain.model import Head
@@ -60,7 +60,7 @@ class RedisFeed:
         self._connection: Connection | None = None
         self._heard_at = 0.0
         self._wanted: dict[str, asyncio.Future[None]] = {}
-        self._outgoing: list[Command] = []
+        self._outgoing: list[RedisCommand] = []
         self._outgoing_ready = asyncio.Event()
 
     async def subscribe(self, session_id: str) -> None:
@@ -150,7 +150,7 @@ class RedisFeed:
             with contextlib.suppress(*LOST, RedisError):
                 await connection.disconnect(nowait=True)
 
-    def _send(self, command: Command) -> None:
+    def _send(self, command: RedisCommand) -> None:
         """Queue a command, unless there is no connection: the next one subscribes to everything wanted."""
         if self._connection is not None:
             self._outgoing.append(command)

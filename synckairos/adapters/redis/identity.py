@@ -15,7 +15,7 @@ from redis.exceptions import ResponseError
 
 from synckairos.adapters.redis.connections import Lease, RedisConnections, checked
 from synckairos.adapters.redis.keys import PARTITIONS, Keys
-from synckairos.adapters.redis.wire import Command, Reply
+from synckairos.adapters.redis.wire import RedisCommand, Reply
 from synckairos.application.errors import StoreUnavailable
 
 LAYOUT_VERSION: Final = 1
@@ -201,7 +201,7 @@ class StoreIdentityGuard:
         *_, results = await self._connections.run([("MULTI",), *writes, ("EXEC",)])
         checked(results)
 
-    def _naming(self, origin: Origin, *, only_if_absent: bool = False) -> list[Command]:
+    def _naming(self, origin: Origin, *, only_if_absent: bool = False) -> list[RedisCommand]:
         """Return writes of all facts together: a name without a layout would look like another layout."""
         facts: dict[str, str | int] = {
             "store_id": self._new_id(),
@@ -210,7 +210,7 @@ class StoreIdentityGuard:
             "origin": origin.value,
         }
         write = "HSETNX" if only_if_absent else "HSET"
-        writes: list[Command] = [(write, self._keys.meta, name, value) for name, value in facts.items()]
+        writes: list[RedisCommand] = [(write, self._keys.meta, name, value) for name, value in facts.items()]
         return writes if only_if_absent else [*writes, ("HDEL", self._keys.meta, MARK)]
 
 

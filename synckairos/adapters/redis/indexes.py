@@ -10,7 +10,7 @@ from typing import Final, NamedTuple
 from synckairos.adapters.redis import codec
 from synckairos.adapters.redis.connections import RedisConnections, checked
 from synckairos.adapters.redis.keys import PARTITIONS, Keys
-from synckairos.adapters.redis.wire import Command, Reply
+from synckairos.adapters.redis.wire import RedisCommand, Reply
 from synckairos.application.ports import Position
 from synckairos.domain import timing
 from synckairos.domain.timing import Lifetimes
@@ -92,14 +92,13 @@ class RedisDeadlineIndex:
         Guarded by WATCH: a session created meanwhile keeps its entry.
         """
         keys = self._keys.of(session_id)
-        look: list[Command] = [("WATCH", keys.session), ("EXISTS", keys.session)]
+        look: list[RedisCommand] = [("WATCH", keys.session), ("EXISTS", keys.session)]
         async with self._connections.lease(look) as (lease, replies):
-            with lease.closing_on_error():
-                _, exists = checked(replies)
-                if exists:
-                    await lease.ask([("UNWATCH",)])
-                    return
-                await lease.ask([("MULTI",), ("ZREM", keys.deadlines, session_id), ("EXEC",)])
+            _, exists = checked(replies)
+            if exists:
+                await lease.ask([("UNWATCH",)])
+                return
+            await lease.ask([("MULTI",), ("ZREM", keys.deadlines, session_id), ("EXEC",)])
 
     async def repair(self) -> int:
         """Re-check the next members of one index against their sessions; return the number of sessions put right.
@@ -152,13 +151,12 @@ class RedisDeadlineIndex:
 
     async def _put_right(self, seen: _Seen) -> int:
         keys = self._keys.of(seen.session_id)
-        look: list[Command] = [("WATCH", keys.session), ("GET", keys.session)]
+        look: list[RedisCommand] = [("WATCH", keys.session), ("GET", keys.session)]
         async with self._connections.lease(look) as (lease, replies):
-            with lease.closing_on_error():
-                _, encoded = checked(replies)
-                writes: list[Command] = [
-                    ("ZREM", *entry) if score is None else ("ZADD", entry.key, "CH", score, entry.member)
-                    for entry, score in self._entries(seen, encoded).items()
-                ]
-                *_, changed = await lease.ask([("MULTI",), *writes, ("EXEC",)])
-                return int(any(checked(changed or [])))
+            _, encoded = checked(replies)
+            writes: list[RedisCommand] = [
+                ("ZREM", *entry) if score is None else ("ZADD", entry.key, "CH", score, entry.member)
+                for entry, score in self._entries(seen, encoded).items()
+            ]
+            *_, changed = await lease.ask([("MULTI",), *writes, ("EXEC",)])
+            return int(any(checked(changed or [])))

@@ -11,7 +11,7 @@ from typing import Final
 from synckairos.adapters.redis.connections import RedisConnections, checked
 from synckairos.adapters.redis.keys import PARTITIONS, Keys
 from synckairos.adapters.redis.outbox_entry import read_entry
-from synckairos.adapters.redis.wire import Command, Reply
+from synckairos.adapters.redis.wire import RedisCommand, Reply
 from synckairos.application.audit import Backlog, DeadEntry, OutboxBatch, OutboxEntry
 from synckairos.application.errors import StoreUnavailable
 
@@ -58,7 +58,7 @@ class RedisOutbox:
         """Return raw entries by partition, given a start and a count for each."""
         if not wanted:
             return {}
-        commands: list[Command] = [
+        commands: list[RedisCommand] = [
             ("XRANGE", self._outbox[partition], start, "+", "COUNT", count)
             for partition, (start, count) in wanted.items()
         ]
@@ -77,21 +77,20 @@ class RedisOutbox:
         outbox, dead = self._outbox[entry.partition], self._dead[entry.partition]
         text = reason[:MAX_REASON]
         for _ in range(ATTEMPTS):
-            look: list[Command] = [("WATCH", dead), ("XRANGE", outbox, entry.entry_id, entry.entry_id)]
+            look: list[RedisCommand] = [("WATCH", dead), ("XRANGE", outbox, entry.entry_id, entry.entry_id)]
             async with self._connections.lease(look) as (lease, replies):
-                with lease.closing_on_error():
-                    _, found = checked(replies)
-                    if not found:
-                        await lease.ask([("UNWATCH",)])
-                        return
-                    add: Command = ("XADD", dead, "*", "o", entry.entry_id, "r", text, *found[0][1])
-                    if _is_done(await lease.exchange([("MULTI",), add, ("XDEL", outbox, entry.entry_id), ("EXEC",)])):
-                        return
+                _, found = checked(replies)
+                if not found:
+                    await lease.ask([("UNWATCH",)])
+                    return
+                add: RedisCommand = ("XADD", dead, "*", "o", entry.entry_id, "r", text, *found[0][1])
+                if _is_done(await lease.exchange([("MULTI",), add, ("XDEL", outbox, entry.entry_id), ("EXEC",)])):
+                    return
         raise StoreUnavailable(f"the dead entries of partition {entry.partition} kept changing")
 
     async def backlog(self) -> Backlog:
         """Return the state of all partitions; raises StoreUnavailable."""
-        looks: list[Command] = [("XLEN", key) for key in (*self._outbox, *self._dead)]
+        looks: list[RedisCommand] = [("XLEN", key) for key in (*self._outbox, *self._dead)]
         looks += [("XRANGE", key, "-", "+", "COUNT", 1) for key in self._outbox]
         *replies, (seconds, micros) = await self._connections.run([*looks, ("TIME",)])
         lengths, dead = replies[:PARTITIONS], replies[PARTITIONS : 2 * PARTITIONS]
@@ -129,16 +128,15 @@ class RedisDeadEntries:
         """Move a dead entry back to its outbox, as it was, in one transaction; return whether it was there."""
         outbox, dead = (self._keys.partitioned(partition, name) for name in ("outbox", "dead"))
         for _ in range(ATTEMPTS):
-            look: list[Command] = [("WATCH", dead), ("XRANGE", dead, dead_id, dead_id)]
+            look: list[RedisCommand] = [("WATCH", dead), ("XRANGE", dead, dead_id, dead_id)]
             async with self._connections.lease(look) as (lease, replies):
-                with lease.closing_on_error():
-                    _, found = checked(replies)
-                    if not found:
-                        await lease.ask([("UNWATCH",)])
-                        return False
-                    add: Command = ("XADD", outbox, "*", *found[0][1][4:])
-                    if _is_done(await lease.exchange([("MULTI",), add, ("XDEL", dead, dead_id), ("EXEC",)])):
-                        return True
+                _, found = checked(replies)
+                if not found:
+                    await lease.ask([("UNWATCH",)])
+                    return False
+                add: RedisCommand = ("XADD", outbox, "*", *found[0][1][4:])
+                if _is_done(await lease.exchange([("MULTI",), add, ("XDEL", dead, dead_id), ("EXEC",)])):
+                    return True
         raise StoreUnavailable(f"the dead entries of partition {partition} kept changing")
 
 

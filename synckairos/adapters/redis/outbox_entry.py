@@ -12,7 +12,7 @@ from functools import lru_cache
 from typing import Final
 
 from synckairos.adapters.redis import codec
-from synckairos.adapters.redis.wire import Command, Reply
+from synckairos.adapters.redis.wire import RedisCommand, Reply
 from synckairos.application.audit import AuditRecord, OutboxEntry
 from synckairos.application.ports import Request
 from synckairos.domain.model import Session
@@ -47,9 +47,9 @@ def names_of(told: int) -> tuple[str, ...]:
     return tuple(name for place, name in enumerate(FIELDS) if told >> place & 1)
 
 
-def outbox_fields(session_id: str, record: bytes, told: int, request: Request) -> Command:
+def outbox_fields(session_id: str, record: bytes, told: int, request: Request) -> RedisCommand:
     """Return the fields of an entry, each name followed by its value; empty ones are left out."""
-    fields: Command = ("s", session_id, "e", record, "c", told)
+    fields: RedisCommand = ("s", session_id, "e", record, "c", told)
     if request.request_id:
         fields += ("q", request.request_id)
     if request.peer:

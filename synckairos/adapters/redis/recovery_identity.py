@@ -22,7 +22,7 @@ from synckairos.adapters.redis.identity import (
 from synckairos.application.recovery import RecoveryOver
 
 if TYPE_CHECKING:
-    from synckairos.adapters.redis.wire import Command
+    from synckairos.adapters.redis.wire import RedisCommand
 
 LOST_AGAIN: Final = "the store has lost its data again"
 FINISHED: Final = "another recovery has finished meanwhile, or an operator has accepted the store as it is"
@@ -63,17 +63,16 @@ class RecoveryGuard(StoreIdentityGuard):
         Raises StoreUnavailable if it has lost its data since the recovery began.
         """
         while True:
-            look: list[Command] = [("WATCH", self._keys.meta), ("HGETALL", self._keys.meta)]
+            look: list[RedisCommand] = [("WATCH", self._keys.meta), ("HGETALL", self._keys.meta)]
             async with self._connections.lease(look) as (lease, replies):
-                with lease.closing_on_error():
-                    facts = facts_of(checked(replies)[1])
-                    identity = identity_of(facts)
-                    if identity is not None and identity.origin is not Origin.START:
-                        await lease.ask([("UNWATCH",)])
-                        return self._accept(identity)
-                    self._judge(facts)
-                    self.require()
-                    *_, results = await lease.ask([("MULTI",), *self._naming(Origin.RECOVER), ("EXEC",)])
+                facts = facts_of(checked(replies)[1])
+                identity = identity_of(facts)
+                if identity is not None and identity.origin is not Origin.START:
+                    await lease.ask([("UNWATCH",)])
+                    return self._accept(identity)
+                self._judge(facts)
+                self.require()
+                *_, results = await lease.ask([("MULTI",), *self._naming(Origin.RECOVER), ("EXEC",)])
             if results is not None:
                 checked(results)
                 self._mark = None

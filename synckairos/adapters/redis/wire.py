@@ -15,14 +15,13 @@ from redis.exceptions import InvalidResponse
 
 Argument: TypeAlias = str | bytes | int
 RedisCommand: TypeAlias = tuple[Argument, ...]
-Command: TypeAlias = RedisCommand
 Reply: TypeAlias = Any
 
 _NOT_YET: Final = object()
-_pack: Final = cast("Callable[[Command], bytes]", pack_command)  # its stub knows commands of one word only
+_pack: Final = cast("Callable[[RedisCommand], bytes]", pack_command)  # its stub knows commands of one word only
 
 
-def packed(commands: Sequence[Command]) -> bytes:
+def packed(commands: Sequence[RedisCommand]) -> bytes:
     """Return the bytes of commands that go out together."""
     return b"".join([_pack(command) for command in commands])
 
@@ -60,7 +59,7 @@ class Wire(asyncio.Protocol):
         """Whether the connection is there, as far as this side knows."""
         return not self._transport.is_closing()
 
-    def exchange(self, commands: Sequence[Command]) -> asyncio.Future[list[Reply]]:
+    def exchange(self, commands: Sequence[RedisCommand]) -> asyncio.Future[list[Reply]]:
         """Write commands and return their replies to come, error replies as exceptions.
 
         Raises, or fails with, what a lost, refused or silent connection raises; it must not be used again then.

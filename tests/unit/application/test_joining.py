@@ -1,12 +1,12 @@
 """Joining a session that cannot be followed: deleted, unreadable, in a store that is away, on a server that drains."""
 
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import pytest
 
 from synckairos.application.errors import CatchingUp, Contention, SessionUnreadable, StoreUnavailable
 from synckairos.application.frames import Frame
-from synckairos.application.ports import Head, Hint
+from synckairos.application.ports import Hint
 from synckairos.application.subscriptions import Subscription
 from synckairos.application.watching import Watching
 from synckairos.domain.commands import Cancel, Delete, Start, Switch
@@ -15,6 +15,9 @@ from testing.harness.client import new_id
 from testing.harness.plays import SID
 from tests.unit.application.watched import create, do, during, follow, head_of, told, turns
 from tests.unit.rpc.world import World
+
+if TYPE_CHECKING:
+    from synckairos.domain.model import Head
 
 UNREADABLE: Final = SessionUnreadable("written by a newer version", session_id=SID)
 

@@ -5,11 +5,12 @@ from typing import Any
 import pytest
 
 from synckairos.application.frames import FrameKind, GapReason
-from synckairos.application.ports import Head, Since
+from synckairos.application.ports import Since
 from synckairos.application.subscriptions import Subscription
 from synckairos.application.topics import Replay, replay_from
 from synckairos.domain.commands import Cancel, Delete, Start, Switch
 from synckairos.domain.events import Event
+from synckairos.domain.model import Head
 from testing.harness.plays import KINDS, Play
 
 OTHER_CHANGE = "50000000-0000-4000-8000-000000000009"

@@ -5,11 +5,11 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any, Final
 
-from synckairos.application.ports import Head, Request
+from synckairos.application.ports import Request
 from synckairos.application.subscriptions import Subscription
 from synckairos.domain.commands import Caller, Command, Create, Start
 from synckairos.domain.events import Author
-from synckairos.domain.model import Session
+from synckairos.domain.model import Head, Session
 from testing.harness.plays import KINDS, SID
 from tests.unit.rpc.world import World
 

@@ -6,8 +6,8 @@ import pytest
 
 from synckairos.application import frames
 from synckairos.application.frames import EndReason, Frame, FrameKind, GapReason
-from synckairos.application.ports import Head
 from synckairos.domain.commands import Start
+from synckairos.domain.model import Head
 from synckairos.rpc import tokens
 from synckairos.rpc.envelopes import encoded, envelope
 from synckairos.rpc.mapping import event_message, session_message, tick_message, timestamp

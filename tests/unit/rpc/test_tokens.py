@@ -7,8 +7,8 @@ from uuid import UUID
 import pytest
 
 from synckairos.application.listing import Filter
-from synckairos.application.ports import Head, Position
-from synckairos.domain.model import Mode, Status
+from synckairos.application.ports import Position
+from synckairos.domain.model import Head, Mode, Status
 from synckairos.rpc import tokens
 from synckairos.rpc.fields import Fields
 

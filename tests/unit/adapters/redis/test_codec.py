@@ -9,9 +9,9 @@ from hypothesis import strategies as st
 from hypothesis.strategies import DataObject
 
 from synckairos.adapters.redis import codec
-from synckairos.application.ports import Head, Remembered
+from synckairos.application.ports import Remembered
 from synckairos.domain.commands import Pause, Start, Switch
-from synckairos.domain.model import Mode, Participant, Session
+from synckairos.domain.model import Head, Mode, Participant, Session
 from testing.harness.builders import SESSION_ID, Game, one_of_each, per_participant
 from tests.unit.adapters import drawing
 

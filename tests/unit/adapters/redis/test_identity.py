@@ -12,7 +12,7 @@ from structlog.testing import capture_logs
 from synckairos.adapters.redis.connections import RedisConnections
 from synckairos.adapters.redis.identity import Origin, StoreIdentity, StoreIdentityGuard, StoreLayoutError
 from synckairos.adapters.redis.keys import Keys
-from synckairos.adapters.redis.wire import Command
+from synckairos.adapters.redis.wire import RedisCommand
 from synckairos.application.errors import StoreUnavailable
 
 PROBE_S = 5.0
@@ -32,7 +32,7 @@ class MetaOnly:
         """Tell the listener when it cannot be reached."""
         self._listeners.append(listener)
 
-    async def run(self, commands: Sequence[Command]) -> list[Any]:
+    async def run(self, commands: Sequence[RedisCommand]) -> list[Any]:
         """Answer HGETALL, and HSET, HSETNX and HDEL within MULTI and EXEC."""
         await asyncio.sleep(0)
         if self.bug is not None:
