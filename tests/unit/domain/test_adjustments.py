@@ -8,16 +8,13 @@ from synckairos.domain.commands import AdjustTime, Pause, Resume, Start, Switch
 from synckairos.domain.errors import InvalidField
 from synckairos.domain.events import EventType
 from synckairos.domain.model import Mode, OnExpire, Status
-from synckairos.domain.specification import GroupSpec, ParticipantSpec, SessionSpec
+from synckairos.domain.specification import SessionSpec
 from testing.harness.builders import (
     ANN,
     BLUE,
     BOB,
     DAY,
-    EVE,
-    GREEN,
     RED,
-    ZOE,
     Game,
     clock_of,
     countdown,
@@ -72,20 +69,6 @@ def test_the_running_clock(mode: Mode, delta_ms: int | None, set_ms: int | None,
     assert (game.types()[2:], session.status) == ([EventType.TIME_ADJUSTED], Status.RUNNING)
 
 
-@pytest.mark.parametrize(("delta_ms", "set_ms", "left"), AMOUNTS)
-@pytest.mark.parametrize("mode", Mode, ids=lambda mode: mode.name)
-def test_a_paused_clock(mode: Mode, delta_ms: int | None, set_ms: int | None, left: int) -> None:
-    """Adjusted while paused, the clock has that much left at the resume."""
-    game, holder = started(one_of_each(OnExpire.END_SESSION)[mode]), HOLDERS.get(mode, "")
-    game.ok(10_000, Pause())
-
-    game.ok(20_000, _adjust(holder, delta_ms, set_ms))
-    standing = game.clock(90_000, holder)
-    game.ok(100_000, Resume())
-
-    assert (standing.bank_ms, standing.used_ms, game.deadline_ms) == (left, 10_000, 100_000 + left)
-
-
 @pytest.mark.parametrize(("delta_ms", "set_ms"), TO_NOTHING)
 @pytest.mark.parametrize("is_paused", [False, True], ids=["pending", "paused"])
 @pytest.mark.parametrize("mode", Mode, ids=lambda mode: mode.name)
@@ -105,17 +88,6 @@ def test_what_does_not_run_keeps_a_millisecond(
     assert game.ok(60_001).status is Status.EXPIRED
 
 
-@pytest.mark.parametrize(("delta_ms", "set_ms"), TO_NOTHING)
-@pytest.mark.parametrize("mode", WAITING, ids=lambda mode: mode.name)
-def test_who_waits_keeps_a_millisecond(mode: Mode, delta_ms: int | None, set_ms: int | None) -> None:
-    """Also in a running session the clock of who waits does not run out."""
-    game = started(one_of_each(OnExpire.END_SESSION)[mode])
-
-    session = game.ok(10_000, _adjust(WAITING[mode], delta_ms, set_ms))
-
-    assert (clock_of(session, WAITING[mode]).bank_ms, session.status, game.deadline_ms) == (1, Status.RUNNING, 60_000)
-
-
 @pytest.mark.parametrize("mode", WAITING, ids=lambda mode: mode.name)
 def test_the_time_of_who_waits(mode: Mode) -> None:
     """Time given to who waits is there at their turn; the running clock does not notice."""
@@ -126,49 +98,6 @@ def test_the_time_of_who_waits(mode: Mode) -> None:
     game.ok(20_000, Switch())
 
     assert (game.deadline_ms, game.clock(20_000, HOLDERS[mode]).bank_ms) == (85_000, 40_000)
-
-
-def test_adjustments_add_up() -> None:
-    """Several in one turn, each on what the one before left."""
-    game = started(per_participant(60_000, 60_000, increment_ms=2_000))
-
-    for second, delta in enumerate((5_000, -30_000, 1_000), start=1):
-        game.ok(1_000 * second, AdjustTime(ANN, delta_ms=delta))
-    session = game.ok(10_000, Switch())
-
-    assert (clock_of(session, ANN).bank_ms, clock_of(session, ANN).used_ms) == (28_000, 10_000)
-
-
-def test_a_cycle_is_adjusted_for_itself_only() -> None:
-    """Time given in one cycle is gone with it: the next starts with what every cycle has."""
-    game = started(per_cycle(30_000, ANN, BOB))
-
-    game.ok(10_000, AdjustTime(delta_ms=15_000))
-    session = game.ok(45_000)
-
-    assert (session.cycle_number, game.types()[2:]) == (2, [EventType.TIME_ADJUSTED, EventType.CYCLE_SWITCHED])
-    assert (session.clock.bank_ms, game.deadline_ms) == (30_000, 75_000)
-
-
-def test_a_cycle_adjusted_before_the_start_is_the_first() -> None:
-    """What is given to a pending session belongs to its first cycle, and to no other."""
-    game = Game(per_cycle(30_000))
-    game.ok(1_000, AdjustTime(set_ms=50_000))
-
-    game.ok(2_000, Start())
-    assert game.deadline_ms == 52_000
-    game.ok(52_000)
-
-    assert game.deadline_ms == 82_000
-
-
-def test_a_stopwatch_has_its_limit_adjusted() -> None:
-    """The limit moves; what has run stays what it is."""
-    game = started(stopwatch(60_000))
-
-    game.ok(10_000, AdjustTime(delta_ms=-20_000))
-
-    assert (game.clock(10_000).used_ms, game.clock(10_000).bank_ms, game.deadline_ms) == (10_000, 30_000, 40_000)
 
 
 @pytest.mark.parametrize(("delta_ms", "set_ms"), [(5_000, None), (None, 5_000)], ids=["delta_ms", "set_ms"])
@@ -200,59 +129,6 @@ def test_the_target_is_who_has_the_clock(spec: SessionSpec, command: AdjustTime,
 
     assert isinstance(refusal, InvalidField)
     assert [violation.path for violation in refusal.violations] == [path]
-
-
-def test_an_unknown_target_is_not_found() -> None:
-    """Nobody's clock cannot be adjusted."""
-    alone = started(per_participant()).refused(1, AdjustTime(ZOE, set_ms=1))
-    team = started(per_group()).refused(1, AdjustTime(group_id=GREEN, set_ms=1))
-
-    assert (alone.reason, alone.details) == ("PARTICIPANT_NOT_FOUND", {"participant_id": ZOE})
-    assert (team.reason, team.details) == ("GROUP_NOT_FOUND", {"group_id": GREEN})
-
-
-def test_an_eliminated_group_stays_out() -> None:
-    """Time does not bring back a group either."""
-    spec = per_group(10_000, 60_000, on_expire=OnExpire.ELIMINATE)
-    greens = (*spec.participants, ParticipantSpec(EVE, group_id=GREEN))
-    game = started(spec._replace(participants=greens, groups=(*spec.groups, GroupSpec(GREEN, 60_000))))
-    settled = game.ok(10_000)
-
-    refusal = game.refused(11_000, AdjustTime(group_id=RED, set_ms=60_000))
-
-    assert (refusal.reason, refusal.details["group_id"]) == ("PARTICIPANT_EXPIRED", RED)
-    assert game.session == settled
-
-
-def test_an_eliminated_target_stays_out() -> None:
-    """Time does not bring back who has left the rotation."""
-    game = started(per_participant(10_000, 60_000, 60_000, on_expire=OnExpire.ELIMINATE))
-    settled = game.ok(10_000)
-
-    refusal = game.refused(11_000, AdjustTime(ANN, set_ms=60_000))
-
-    assert (refusal.reason, refusal.details["participant_id"]) == ("PARTICIPANT_EXPIRED", ANN)
-    assert game.session == settled
-
-
-def test_an_adjustment_in_time_saves_and_a_late_one_does_not() -> None:
-    """With 1 ms left, time given counts; at zero the call settles the expiry and is refused."""
-    in_time, late = started(per_participant(60_000, 60_000)), started(per_participant(60_000, 60_000))
-
-    in_time.ok(59_999, AdjustTime(ANN, delta_ms=10_000))
-    refusal = late.refused(60_000, AdjustTime(ANN, delta_ms=10_000))
-
-    assert (in_time.deadline_ms, refusal.reason) == (70_000, "PARTICIPANT_EXPIRED")
-
-
-def test_an_adjustment_below_the_cap_or_above_is_not_the_caps_matter() -> None:
-    """The cap bounds grants, not what an umpire gives; above it there is no grant."""
-    game = started(per_participant(60_000, 60_000, increment_ms=5_000, max_time_ms=60_000))
-
-    game.ok(0, AdjustTime(ANN, set_ms=90_000))
-    session = game.ok(1_000, Switch())
-
-    assert clock_of(session, ANN).bank_ms == 89_000
 
 
 @pytest.mark.parametrize(("delta_ms", "set_ms"), [(-1, None), (-LONGEST, None), (None, 0)])

@@ -3,7 +3,6 @@
 from typing import Final
 
 import pytest
-from google.protobuf.internal.enum_type_wrapper import EnumTypeWrapper
 
 from synckairos.domain import timing
 from synckairos.domain.commands import (
@@ -20,14 +19,12 @@ from synckairos.domain.commands import (
     Switch,
     Update,
 )
-from synckairos.domain.events import Cause, EventType, Subject
-from synckairos.domain.model import Mode, OnExpire, Status
+from synckairos.domain.events import Subject
+from synckairos.domain.model import Mode
 from synckairos.domain.specification import ParticipantSpec, SessionSpec
-from synckairos.v1 import event_pb2, session_pb2
 from testing.harness.builders import (
     ANN,
     BOB,
-    CLEO,
     EVE,
     RED,
     Game,
@@ -113,57 +110,3 @@ def test_elapsed_counts_the_cycle_or_the_session(mode: Mode) -> None:
     before = 10_000 if mode in {Mode.GLOBAL, Mode.COUNT_UP} else 0
     assert timing.elapsed(session, at(52_000)) == before + 6_000
     assert timing.elapsed(session, at(49_000)) == before + 4_000, "time that has not begun to run counts as none"
-
-
-@pytest.mark.parametrize("mode", Mode, ids=lambda mode: mode.name)
-def test_elapsed_stands_when_the_session_has_ended(mode: Mode) -> None:
-    """The last cycle, or the session, keeps what it ran."""
-    game = started(one_of_each()[mode])
-    game.ok(10_000, Switch())
-
-    session = game.ok(16_000, Complete())
-
-    before = 10_000 if mode in {Mode.GLOBAL, Mode.COUNT_UP} else 0
-    assert timing.elapsed(session, at(500_000)) == before + 6_000
-
-
-def test_leaving_restarts_the_count() -> None:
-    """Who starts because somebody left starts from nothing, paused or not."""
-    game = started(per_participant(60_000, 60_000, 60_000))
-    game.ok(10_000, RemoveParticipant(ANN))
-    first = timing.elapsed(game.session, at(12_000))
-    game.ok(13_000, Pause())
-
-    game.ok(20_000, RemoveParticipant(BOB))
-
-    assert (first, timing.elapsed(game.session, at(30_000)), game.active_id) == (2_000, 0, CLEO)
-
-
-def test_elimination_restarts_the_count() -> None:
-    """The next one's turn counts from the instant the last one ran out."""
-    game = started(per_participant(10_000, 60_000, 60_000, on_expire=OnExpire.ELIMINATE))
-
-    game.ok(14_000)
-
-    assert timing.elapsed(game.session, at(14_000)) == 4_000
-
-
-@pytest.mark.parametrize(
-    ("ours", "theirs", "prefix"),
-    [
-        pytest.param(Mode, session_pb2.Mode, "MODE_", id="mode"),
-        pytest.param(Status, session_pb2.Status, "STATUS_", id="status"),
-        pytest.param(OnExpire, session_pb2.OnExpire, "ON_EXPIRE_", id="on_expire"),
-        pytest.param(EventType, event_pb2.EventType, "EVENT_TYPE_", id="event"),
-        pytest.param(Cause, event_pb2.Cause, "CAUSE_", id="cause"),
-    ],
-)
-def test_the_numbers_are_the_contracts(
-    ours: type[Mode | Status | OnExpire | EventType | Cause],
-    theirs: EnumTypeWrapper,
-    prefix: str,
-) -> None:
-    """Every enum has the contract's names and numbers, and nothing beside."""
-    known = {f"{prefix}{one.name}": one.value for one in ours}
-
-    assert known == {name: number for name, number in theirs.items() if number}

@@ -65,18 +65,6 @@ def test_any_change_extends_a_read_does_not() -> None:
     assert game.ok(10 * DAY).completed_at == at(10 * DAY)
 
 
-@pytest.mark.parametrize("mode", Mode, ids=lambda mode: mode.name)
-def test_what_ran_before_the_pause_is_charged_when_idleness_ends_it(mode: Mode) -> None:
-    """The part of the turn before the pause is on record, the week is not."""
-    game = started(one_of_each()[mode])
-    game.ok(10_000, Pause())
-
-    session = game.ok(3 * WEEK)
-
-    clocks = [session.clock, *(one.clock for one in session.participants), *(one.clock for one in session.groups)]
-    assert max(clock.used_ms for clock in clocks) == 10_000
-
-
 @pytest.mark.parametrize(
     ("spec", "before"),
     [

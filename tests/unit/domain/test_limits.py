@@ -6,7 +6,6 @@ from typing import Final
 import pytest
 
 from synckairos.domain.commands import AddParticipant
-from synckairos.domain.model import OnExpire
 from synckairos.domain.specification import GroupSpec, ParticipantSpec, SessionSpec, violations
 from testing.harness.builders import (
     ANN,
@@ -217,8 +216,3 @@ def test_the_first_is_one_of_them() -> None:
     """Who starts must take part."""
     assert _paths(per_participant(first_participant_id=BOB)) == []
     assert _paths(per_participant(first_participant_id=ZOE)) == ["first_participant_id"]
-
-
-def test_on_expire_of_a_limit_may_be_notify() -> None:
-    """A stopwatch with a limit can run on beyond it."""
-    assert _paths(stopwatch(60_000, on_expire=OnExpire.NOTIFY)) == []

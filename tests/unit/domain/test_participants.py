@@ -8,16 +8,14 @@ from synckairos.domain.commands import AddParticipant, Pause, RemoveParticipant,
 from synckairos.domain.errors import InvalidField
 from synckairos.domain.events import Cause, EventType
 from synckairos.domain.model import Mode, OnExpire, Session, Status
-from synckairos.domain.specification import GroupSpec, ParticipantSpec, SessionSpec
+from synckairos.domain.specification import ParticipantSpec, SessionSpec
 from testing.harness.builders import (
     ANN,
     BOB,
     CLEO,
     EVE,
-    GREEN,
     RED,
     UMPIRE,
-    ZOE,
     Game,
     at,
     clock_of,
@@ -119,30 +117,6 @@ def test_who_joins_is_described_as_the_mode_wants(
 
 
 @pytest.mark.parametrize("mode", Mode, ids=lambda mode: mode.name)
-def test_nobody_joins_twice(mode: Mode) -> None:
-    """The id of somebody who is there is taken."""
-    refusal = started(one_of_each()[mode]).refused(1, AddParticipant(_joining(mode)._replace(participant_id=BOB)))
-
-    assert (refusal.reason, refusal.details) == ("PARTICIPANT_ALREADY_EXISTS", {"participant_id": BOB})
-
-
-def test_nobody_joins_a_group_that_is_not_there() -> None:
-    """An unknown group is not found; an eliminated one has run out of time."""
-    spec = per_group(10_000, 60_000, on_expire=ELIMINATE)
-    spec = spec._replace(
-        participants=(*spec.participants, ParticipantSpec(ZOE, group_id=GREEN)),
-        groups=(*spec.groups, GroupSpec(GREEN, 60_000)),
-    )
-    game = started(spec)
-
-    unknown = game.refused(1_000, AddParticipant(ParticipantSpec(EVE, group_id=ANN)))
-    eliminated = game.refused(10_000, AddParticipant(ParticipantSpec(EVE, group_id=RED)))
-
-    assert (unknown.reason, unknown.details) == ("GROUP_NOT_FOUND", {"group_id": ANN})
-    assert (eliminated.reason, eliminated.details["group_id"]) == ("PARTICIPANT_EXPIRED", RED)
-
-
-@pytest.mark.parametrize("mode", Mode, ids=lambda mode: mode.name)
 def test_who_waits_can_leave_unnoticed(mode: Mode) -> None:
     """Removing somebody whose turn it is not leaves the running turn alone."""
     game = started(one_of_each()[mode])
@@ -183,15 +157,6 @@ def test_leaving_a_group_at_the_move_charges_the_group() -> None:
     game.ok(12_000, Switch())
 
     assert game.active_id == CLEO
-
-
-def test_leaving_does_not_grant_the_others() -> None:
-    """Who goes on after a removal has what they had."""
-    game = started(per_participant(60_000, 50_000, 40_000, increment_ms=5_000))
-
-    session = game.ok(10_000, RemoveParticipant(ANN))
-
-    assert [(one.clock.bank_ms, one.cycle_count) for one in session.participants] == [(50_000, 0), (40_000, 0)]
 
 
 @pytest.mark.parametrize("mode", Mode, ids=lambda mode: mode.name)
@@ -239,14 +204,6 @@ def test_a_clock_of_the_session_needs_nobody(spec: SessionSpec) -> None:
 
     assert (session.status, session.participants, session.active) == (Status.RUNNING, (), None)
     assert game.deadline_ms == (70_000 if session.rules.mode is Mode.PER_CYCLE else 60_000)
-
-
-@pytest.mark.parametrize("mode", Mode, ids=lambda mode: mode.name)
-def test_a_stranger_cannot_leave(mode: Mode) -> None:
-    """Who is not there is not found."""
-    refusal = started(one_of_each()[mode]).refused(1_000, RemoveParticipant(ZOE))
-
-    assert (refusal.reason, refusal.details) == ("PARTICIPANT_NOT_FOUND", {"participant_id": ZOE})
 
 
 @pytest.mark.parametrize(("leaving", "winner", "used"), [(ANN, BOB, 0), (BOB, ANN, 10_000)], ids=["active", "waiting"])

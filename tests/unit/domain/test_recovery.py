@@ -1,7 +1,5 @@
 """A session's next life: nothing of its time is lost, nothing that has ended comes back."""
 
-from itertools import chain
-
 import pytest
 
 from synckairos.domain import timing
@@ -16,7 +14,6 @@ from synckairos.domain.commands import (
     RemoveParticipant,
     Resume,
     Start,
-    Switch,
 )
 from synckairos.domain.errors import InvalidStateTransition, SessionNotFound
 from synckairos.domain.events import Cause, EventType
@@ -27,17 +24,14 @@ from synckairos.domain.transitions import Outcome
 from testing.harness.builders import (
     ANN,
     BOB,
-    CLEO,
     DAY,
     UMPIRE,
     Game,
     at,
     change_ids,
     one_of_each,
-    participant,
     per_cycle,
     per_participant,
-    stamps,
     started,
     stopwatch,
 )
@@ -53,19 +47,6 @@ def brought_back(game: Game, ms: int, policy: RecoveryPolicy = CONTINUE, last: S
     game.session = outcome.session
     game.events += outcome.events
     return outcome
-
-
-def test_a_chain_goes_on_as_if_nothing_had_happened() -> None:
-    """Cycles of 30 s, everything away from 10 s to 70 s: two advances on recovery, the third began at 60 s."""
-    game = started(per_cycle(30_000, ANN, BOB, CLEO))
-
-    outcome = brought_back(game, 70_000)
-
-    assert [event.type for event in outcome.events] == [RECOVERED, *[EventType.CYCLE_SWITCHED] * 2]
-    assert [event.session.version for event in outcome.events] == [3, 4, 5]
-    assert [stamps(event) for event in outcome.events] == [(0, 70_000), (30_000, 70_000), (60_000, 70_000)]
-    assert (game.session.cycle_number, game.session.cycle_started_at) == (3, at(60_000))
-    assert game.active_id == CLEO
 
 
 @pytest.mark.parametrize("policy", RecoveryPolicy, ids=lambda policy: policy.name)
@@ -84,20 +65,6 @@ def test_the_next_life_follows_the_last_version(mode: Mode, policy: RecoveryPoli
     assert event.fired_at == at(10_000)
     kept = ("session_id", "rules", "created_at", "started_at", "participants", "groups", "clock", "active", "labels")
     assert [getattr(event.session, name) for name in kept] == [getattr(last, name) for name in kept]
-
-
-@pytest.mark.parametrize("mode", Mode, ids=lambda mode: mode.name)
-def test_a_running_clock_goes_on(mode: Mode) -> None:
-    """After 12 s of play and 20 s away, 32 s have run, and the deadline is where it was."""
-    game = started(one_of_each()[mode])
-    game.ok(12_000, AddParticipant(_dan(mode)))
-    deadline = game.deadline_ms
-
-    brought_back(game, 32_000)
-
-    assert game.session.status is Status.RUNNING
-    assert timing.elapsed(game.session, at(32_000)) == 32_000
-    assert game.deadline_ms == deadline
 
 
 @pytest.mark.parametrize("mode", Mode, ids=lambda mode: mode.name)
@@ -162,17 +129,6 @@ def test_age_does_not_begin_anew() -> None:
 
     assert (game.session.status, game.session.completed_at) == (Status.CANCELLED, at(28 * DAY))
     assert game.events[-1].cause is Cause.MAX_AGE
-
-
-def test_time_that_ran_out_meanwhile_ran_out_when_it_was_due() -> None:
-    """The flag fell while everything was away: the other has won at that instant."""
-    game = started(per_participant(60_000, 60_000))
-
-    brought_back(game, 600_000)
-
-    assert (game.session.status, game.session.completed_at) == (Status.EXPIRED, at(60_000))
-    assert game.session.winner_participant_id == BOB
-    assert stamps(game.events[-1]) == (60_000, 600_000)
 
 
 def test_a_long_chain_takes_several_transactions() -> None:
@@ -260,21 +216,6 @@ def test_one_who_plays_alone_plays_on() -> None:
         brought_back(game, 10_000)
 
         assert (game.session.status, game.active_id) == (Status.RUNNING, ANN)
-
-
-def test_a_life_may_follow_another() -> None:
-    """Lost twice: the versions go on, and the epochs rise."""
-    game = started(per_participant())
-    first = brought_back(game, 10_000).session
-    game.ok(11_000, Switch())
-
-    second = brought_back(game, 20_000).session
-
-    assert (first.version, second.version) == (3, 5)
-    assert second.epoch > first.epoch
-    assert participant(second, ANN).clock.used_ms == 11_000
-    ids = [event.session.change_id for event in chain(game.events)]
-    assert len(ids) == len(game.events)
 
 
 def _dan(mode: Mode) -> ParticipantSpec:
