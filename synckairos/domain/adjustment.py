@@ -1,4 +1,4 @@
-"""Adjustments act on what is left of a clock; the amount that takes effect is the adjustment."""
+"""Adjustments: they change the time left on a clock."""
 
 from synckairos.domain import clocks, timing
 from synckairos.domain.commands import AdjustTime, Caller
@@ -23,7 +23,7 @@ from synckairos.domain.model import (
 
 
 def adjust_time(ledger: Ledger, command: AdjustTime, caller: Caller) -> None:
-    """Change what is left of a participant's, a group's or the session's clock."""
+    """Change the time left on a participant's, a group's or the session's clock."""
     session, now = ledger.session, ledger.now
     _check_target(session, command)
     is_running_clock = _is_running_clock(session, command)

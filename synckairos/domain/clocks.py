@@ -1,24 +1,24 @@
-"""Budget and settlement of one clock: the only place that knows how a clock family does its arithmetic.
+"""The arithmetic of one clock; nothing else knows how a clock family computes.
 
-`spent` is the time run since the clock was last charged, in ms. A turn that spent its whole budget is flagged:
-exactly zero left is expired, and nothing is granted after a flag.
+`spent` is the time run since the clock was last charged, in ms. A turn that spends its whole budget is flagged:
+a clock with exactly 0 ms left has expired, and a flagged turn earns no increment.
 """
 
 from synckairos.domain.model import MAX_BUDGET_MS, Clock, Rules
 
 
 def budget(clock: Clock) -> int | None:
-    """Return what the clock can still spend, in ms; None if it has no budget."""
+    """Return the time the clock can still spend, in ms; None if it has no budget."""
     return clock.bank_ms
 
 
 def remaining(clock: Clock, spent: int) -> int | None:
-    """Return what is left after `spent` ms, at least 0; None if the clock has no budget."""
+    """Return the time left after `spent` ms, at least 0; None if the clock has no budget."""
     return None if clock.bank_ms is None else max(0, clock.bank_ms - spent)
 
 
 def charge(clock: Clock, spent: int) -> Clock:
-    """Take `spent` ms out of the bank; what exceeds it is overtime."""
+    """Take `spent` ms out of the bank; the excess is overtime."""
     if spent == 0:
         return clock
     if clock.bank_ms is None:
@@ -47,28 +47,28 @@ def settle(clock: Clock, spent: int, rules: Rules) -> Clock:
 
 
 def expire(clock: Clock) -> Clock:
-    """Mark a clock that has run out as out of the game."""
+    """Mark a clock at zero as out of the game."""
     return clock._replace(is_expired=True, in_overtime=False)
 
 
 def start_overtime(clock: Clock) -> Clock:
-    """Mark a clock that has run out as running on."""
+    """Mark a clock at zero as running on in overtime."""
     return clock._replace(in_overtime=True)
 
 
 def adjust(clock: Clock, spent: int, target: int) -> Clock:
-    """Change a timed clock so that `target` ms are left after the `spent` ms that run uncharged.
+    """Change a timed clock so that `target` ms are left after the `spent` ms not yet charged.
 
-    A clock in overtime must have been charged first (`spent` is 0 then): its overtime stays on record.
+    A clock in overtime must be charged first (`spent` is then 0), so that its overtime stays on record.
     """
     return clock._replace(bank_ms=target + spent, in_overtime=clock.in_overtime and target == 0)
 
 
 def adjusted_remaining(before: int, *, delta_ms: int | None, set_ms: int | None, is_running: bool) -> int:
-    """Return what shall be left, in ms, after adjusting `before` by an amount or to a value.
+    """Return the time left, in ms, after adjusting `before` by an amount or to a value.
 
-    A clock that does not run keeps at least 1 ms of what it has; nothing is lifted above 28 days, and nothing that
-    grants have lifted above them is cut by an addition.
+    A clock that is not running keeps at least 1 ms if it has any. No adjustment lifts a clock above 28 days, and an
+    addition never cuts a clock that grants have lifted above them.
     """
     wanted = before + delta_ms if delta_ms is not None else (set_ms or 0)
     least = 0 if is_running else min(1, before)

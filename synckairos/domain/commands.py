@@ -1,4 +1,4 @@
-"""What callers may ask of a session."""
+"""The commands a caller may give to a session."""
 
 from dataclasses import dataclass
 from typing import ClassVar, NamedTuple
@@ -8,14 +8,14 @@ from synckairos.domain.specification import ParticipantSpec, SessionSpec
 
 
 class Caller(NamedTuple):
-    """Who asks, and on what condition: `expected_version` 0 is unconditional."""
+    """The author of a command, and its condition: `expected_version` 0 means unconditional."""
 
     author: Author
     expected_version: int = 0
 
 
 class Create(NamedTuple):
-    """Bring a session into being."""
+    """Create a session."""
 
     spec: SessionSpec
 
@@ -52,7 +52,7 @@ class Resume:
 
 @dataclass(frozen=True, slots=True)
 class Complete:
-    """End the session well."""
+    """End the session as completed."""
 
     verb: ClassVar[str] = "complete"
 
@@ -66,7 +66,7 @@ class Cancel:
 
 @dataclass(frozen=True, slots=True)
 class AddParticipant:
-    """Let somebody join, last in the rotation."""
+    """Add a participant, last in the rotation."""
 
     verb: ClassVar[str] = "add_participant"
     participant: ParticipantSpec
@@ -74,7 +74,7 @@ class AddParticipant:
 
 @dataclass(frozen=True, slots=True)
 class RemoveParticipant:
-    """Take somebody out."""
+    """Remove a participant."""
 
     verb: ClassVar[str] = "remove_participant"
     participant_id: str
@@ -82,7 +82,7 @@ class RemoveParticipant:
 
 @dataclass(frozen=True, slots=True)
 class AdjustTime:
-    """Change what is left of a clock; exactly one of `delta_ms` and `set_ms` is given."""
+    """Change the time left on a clock; exactly one of `delta_ms` and `set_ms` is given."""
 
     verb: ClassVar[str] = "adjust_time"
     participant_id: str = ""
@@ -93,7 +93,7 @@ class AdjustTime:
 
 @dataclass(frozen=True, slots=True)
 class Update:
-    """Replace metadata or labels; None leaves them alone, `remove_metadata` takes the metadata away."""
+    """Replace metadata or labels; None leaves them alone, `remove_metadata` removes the metadata."""
 
     verb: ClassVar[str] = "update"
     metadata: bytes | None = None

@@ -1,4 +1,4 @@
-"""How a session begins: version 1."""
+"""The creation of a session: version 1."""
 
 from collections.abc import Callable
 
@@ -14,7 +14,7 @@ from synckairos.domain.specification import ON_EXPIRE, SessionSpec, violations
 def create(session_id: str, spec: SessionSpec, caller: Caller, now_us: int, new_change_id: Callable[[], str]) -> Event:
     """Return the first event of a session created at `now_us` (microseconds since 1970: its epoch).
 
-    Raises InvalidField naming everything that is wrong with the description.
+    Raises InvalidField, which names everything that is wrong with the description.
     """
     wrong = violations(spec)
     if wrong or spec.mode is None:
@@ -42,7 +42,7 @@ def create(session_id: str, spec: SessionSpec, caller: Caller, now_us: int, new_
 
 
 def _participants(spec: SessionSpec) -> tuple[Participant, ...]:
-    """Put the participants in rotation order: by their indexes, else as listed."""
+    """Return the participants in rotation order: by index, or as listed if they have none."""
     joined = [
         new_participant(participant, place if participant.participant_index is None else participant.participant_index)
         for place, participant in enumerate(spec.participants)

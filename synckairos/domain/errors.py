@@ -1,6 +1,6 @@
-"""Why a call is refused or cannot be answered: one tree, stable reasons, facts as attributes.
+"""The errors of a call: one tree, stable reasons, facts as attributes.
 
-The docstring says what the error means; `details` repeats every dynamic part, so that nobody has to read texts.
+The docstring says what the error means; `details` repeats every dynamic part, so that no client has to parse texts.
 """
 
 from typing import ClassVar, NamedTuple
@@ -19,11 +19,11 @@ class SyncKairosError(Exception):
 
 
 class Refusal(SyncKairosError):
-    """The rules say no: the same call would be refused again; nothing it asked for was changed."""
+    """The rules forbid the call: the same call would be refused again, and nothing it asked for has changed."""
 
 
 class FieldViolation(NamedTuple):
-    """What is wrong with one field; `path` as in `participants[2].total_time_ms`."""
+    """One wrong field and its problem; `path` as in `participants[2].total_time_ms`."""
 
     path: str
     description: str
@@ -40,13 +40,13 @@ class InvalidField(Refusal):
 
 
 class RequestIdReused(Refusal):
-    """The request_id was used before for something else."""
+    """The request_id was already used for another request."""
 
     reason = "REQUEST_ID_REUSED"
 
     def __init__(self, request_id: str) -> None:
-        super().__init__(f"request_id {request_id} was used before with other content", request_id=request_id)
-        self.violations = [FieldViolation("request_id", "was used before with other content")]
+        super().__init__(f"request_id {request_id} was already used with other content", request_id=request_id)
+        self.violations = [FieldViolation("request_id", "was already used with other content")]
 
 
 class SessionNotFound(Refusal):
@@ -86,16 +86,16 @@ class SessionAlreadyExists(Refusal):
 
 
 class ParticipantAlreadyExists(Refusal):
-    """The session has that participant already."""
+    """The session already has that participant."""
 
     reason = "PARTICIPANT_ALREADY_EXISTS"
 
     def __init__(self, participant_id: str) -> None:
-        super().__init__(f"participant {participant_id} is in the session already", participant_id=participant_id)
+        super().__init__(f"participant {participant_id} is already in the session", participant_id=participant_id)
 
 
 class InvalidStateTransition(Refusal):
-    """The verb is not possible in the state the session is in."""
+    """The session's state does not allow the verb."""
 
     reason = "INVALID_STATE_TRANSITION"
 
@@ -110,8 +110,8 @@ class ParticipantExpired(Refusal):
     reason = "PARTICIPANT_EXPIRED"
 
     def __init__(self, participant_id: str | None, group_id: str | None = None) -> None:
-        who = f"group {group_id}" if group_id else f"participant {participant_id}"
-        super().__init__(f"{who} has run out of time", participant_id=participant_id or "", group_id=group_id or "")
+        holder = f"group {group_id}" if group_id else f"participant {participant_id}"
+        super().__init__(f"{holder} has run out of time", participant_id=participant_id or "", group_id=group_id or "")
 
 
 class SessionExpired(Refusal):
@@ -129,11 +129,13 @@ class VersionConflict(Refusal):
     reason = "VERSION_CONFLICT"
 
     def __init__(self, expected: int, actual: int) -> None:
-        super().__init__(f"expected version {expected}, it is {actual}", expected=expected, actual=actual)
+        super().__init__(
+            f"expected version {expected}, but the session is at version {actual}", expected=expected, actual=actual
+        )
 
 
 class TurnAdvanced(Refusal):
-    """It is not the turn the caller meant to end."""
+    """The running turn is not the one the caller meant to end."""
 
     reason = "TURN_ADVANCED"
 

@@ -1,4 +1,4 @@
-"""What happened: one event for every version, and the ledger that writes them."""
+"""Events: one for every version, and the ledger that writes them."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -10,7 +10,7 @@ from synckairos.domain.model import Mode, Session
 
 
 class EventType(IntEnum):
-    """What changed; the numbers are the contract's."""
+    """The kind of change; the numbers are the contract's."""
 
     SESSION_CREATED = 1
     SESSION_STARTED = 2
@@ -31,7 +31,7 @@ class EventType(IntEnum):
 
 
 class Cause(IntEnum):
-    """Why; the numbers are the contract's."""
+    """The cause of a change; the numbers are the contract's."""
 
     CALL = 1
     DEADLINE = 2
@@ -41,7 +41,7 @@ class Cause(IntEnum):
 
 
 class Author(NamedTuple):
-    """Who changed something, and the reason they gave."""
+    """The actor behind a change, and the reason given."""
 
     actor: str
     reason: str = ""
@@ -51,7 +51,7 @@ SYSTEM: Final = Author("system")
 
 
 class Subject(NamedTuple):
-    """Whom an event is about, and how the clock concerned stood, in ms."""
+    """The participant or group an event is about, and the state of its clock, in ms."""
 
     participant_id: str | None = None
     group_id: str | None = None
@@ -60,9 +60,9 @@ class Subject(NamedTuple):
 
 
 class Event(NamedTuple):
-    """One committed version: what happened, and the session right after it.
+    """One committed version: the change, and the session right after it.
 
-    It occurred at `session.updated_at`; `fired_at` is when a server acted on what fell due, None for a call.
+    The event occurred at `session.updated_at`; `fired_at` is when a server acted on a due boundary, None for a call.
     """
 
     type: EventType
@@ -95,7 +95,7 @@ def winner_of(session: Session, position: int | None) -> Session:
 
 @dataclass(slots=True)
 class Ledger:
-    """The versions one decision adds to a session, in order; the one thing that counts versions."""
+    """The versions that one decision adds to a session, in order; nothing else counts versions."""
 
     session: Session
     now: int

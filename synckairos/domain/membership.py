@@ -1,4 +1,4 @@
-"""Participants coming and going."""
+"""Participants join and leave."""
 
 from synckairos.domain import clocks, settlement, timing, turns
 from synckairos.domain.commands import AddParticipant, Caller, RemoveParticipant
@@ -17,22 +17,26 @@ from synckairos.domain.specification import MAX_INDEX, MAX_PARTICIPANTS, Partici
 
 
 def new_participant(spec: ParticipantSpec, index: int) -> Participant:
-    """Return a participant that has not had a turn."""
+    """Return a participant that has not had a turn yet."""
     clock = full(spec.total_time_ms or None)
     return Participant(spec.participant_id, index, spec.group_id or None, clock, metadata=spec.metadata)
 
 
 def add(ledger: Ledger, command: AddParticipant, caller: Caller) -> None:
-    """Let a participant join, last in the rotation."""
+    """Add a participant, last in the rotation."""
     session, spec = ledger.session, command.participant
     index = session.participants[-1].participant_index + 1 if session.participants else 0
     violations = list(participant_violations("participant", spec, session.rules.mode))
     if spec.participant_index is not None:
-        violations.append(FieldViolation("participant.participant_index", "is not accepted: who is added joins last"))
+        violations.append(
+            FieldViolation("participant.participant_index", "is not accepted: an added participant joins last")
+        )
     if len(session.participants) >= MAX_PARTICIPANTS:
-        violations.append(FieldViolation("participant", f"the session has {MAX_PARTICIPANTS} participants already"))
+        violations.append(FieldViolation("participant", f"the session already has {MAX_PARTICIPANTS} participants"))
     if index > MAX_INDEX:
-        violations.append(FieldViolation("participant", f"the last participant_index is {MAX_INDEX} already"))
+        violations.append(
+            FieldViolation("participant", f"participant_index {MAX_INDEX}, the last one, is already taken")
+        )
     if violations:
         raise InvalidField(violations)
     if position_of(session, spec.participant_id) is not None:
@@ -49,7 +53,7 @@ def add(ledger: Ledger, command: AddParticipant, caller: Caller) -> None:
 
 
 def remove(ledger: Ledger, command: RemoveParticipant, caller: Caller) -> None:
-    """Take a participant out; an active one is charged, not granted and not counted, and the next turn starts."""
+    """Remove a participant. An active one is charged, earns no increment and no count, and the next turn starts."""
     session, now = ledger.session, ledger.now
     position = position_of(session, command.participant_id)
     if position is None:
@@ -62,7 +66,7 @@ def remove(ledger: Ledger, command: RemoveParticipant, caller: Caller) -> None:
     else:
         _remove_active(ledger, position, caller)
     if session.rules.mode is Mode.PER_PARTICIPANT:
-        # A member who leaves takes no group out of the game: one that plays alone goes on.
+        # A leaving member takes no group out of the game: a group that plays alone goes on.
         settlement.complete_if_one_is_left(ledger, now, Cause.CALL, caller.author)
 
 
@@ -75,7 +79,7 @@ def _remove_active(ledger: Ledger, position: int, caller: Caller) -> None:
     subject = running_subject(session, now)
     moved = turns.begin_turn(rest, following, now)
     if timing.is_last_cycle(session):
-        # Its cycle is left all the same: the last one has no successor.
+        # The last cycle is left as well, but no cycle follows it.
         moved = rest
     ledger.record(EventType.PARTICIPANT_REMOVED, moved, subject, author=caller.author)
     if timing.is_last_cycle(session):
@@ -88,8 +92,8 @@ def _refuse_if_needed(session: Session, leaving: Participant, command: RemovePar
         return
     peers = sum(other.group_id == leaving.group_id for other in session.participants)
     if peers == 1:
-        needed_by = f"group {leaving.group_id}" if leaving.group_id else f"mode {session.rules.mode.name}"
-        because = f"participant {leaving.participant_id} is the last one {needed_by} needs"
+        needy = f"group {leaving.group_id}" if leaving.group_id else f"mode {session.rules.mode.name}"
+        because = f"participant {leaving.participant_id} is the last one, and {needy} needs at least one"
         raise InvalidStateTransition(session.status, command.verb, because)
 
 

@@ -1,6 +1,6 @@
-"""What is stored about a session: facts only. Whatever follows from them and an instant is in `timing`.
+"""The stored facts of a session. Whatever follows from the facts and an instant is in `timing`.
 
-The values are NamedTuples: immutable, and several times cheaper to build than frozen dataclasses, which counts
+The values are NamedTuples: immutable, and several times cheaper to build than frozen dataclasses, which matters
 for a session of 1 000 participants. Durations are milliseconds, instants milliseconds since 1970.
 """
 
@@ -24,7 +24,7 @@ class Mode(IntEnum):
 
 
 class Status(IntEnum):
-    """Where a session stands in its life; the numbers are the contract's."""
+    """The stage of a session's life; the numbers are the contract's."""
 
     PENDING = 1
     RUNNING = 2
@@ -51,9 +51,9 @@ CONTINUOUS_MODES: Final = frozenset({Mode.GLOBAL, Mode.COUNT_UP})
 
 
 class Clock(NamedTuple):
-    """A budget and what became of it, up to the last charge.
+    """A budget, and how much of it was used up to the last charge.
 
-    `bank_ms is None` is an untimed clock: it has no budget and only counts what it used.
+    `bank_ms is None` marks an untimed clock: it has no budget and only counts the time used.
     """
 
     allotted_ms: int | None
@@ -73,7 +73,7 @@ def full(budget_ms: int | None) -> Clock:
 
 
 class Participant(NamedTuple):
-    """Somebody who takes turns; `clock` is timed only where participants hold the banks."""
+    """One who takes turns; `clock` is timed only where participants hold the banks."""
 
     participant_id: str
     participant_index: int
@@ -84,7 +84,7 @@ class Participant(NamedTuple):
 
 
 class Group(NamedTuple):
-    """Participants that share a bank; `last_index` is the member index that had the latest turn, -1 for none."""
+    """Participants that share a bank; `last_index` is the index of the member that had the latest turn, -1 for none."""
 
     group_id: str
     clock: Clock
@@ -95,7 +95,7 @@ MemberT = TypeVar("MemberT", bound=Participant | Group)
 
 
 class Rules(NamedTuple):
-    """What was agreed when the session was created; never changes."""
+    """The agreement made when the session was created; it never changes."""
 
     mode: Mode
     on_expire: OnExpire | None
@@ -160,7 +160,7 @@ class Session(NamedTuple):
 
     @property
     def active_participant(self) -> Participant | None:
-        """Whose turn it is."""
+        """The participant whose turn it is."""
         return None if self.active is None else self.participants[self.active]
 
     @property

@@ -1,9 +1,9 @@
-"""How a lost session begins its next life: from the last version that is known of it.
+"""The recovery of a lost session: its next life begins from its last known version.
 
-A clock that goes on does so from the last version's instant, and the recovery is stamped with it, as an expiry is
-stamped with the instant it was due: what fell due since follows in order, each at its own instant, and `fired_at`
-says when all that was done. Where no clock goes on nothing can have fallen due; the recovery is then stamped with
-the present and, being a change like any other, lets the idle time begin anew.
+A clock that goes on does so from the instant of the last version, and the recovery is stamped with that instant, as
+an expiry is stamped with the instant it was due. Boundaries that fell due since then follow in order, each at its own
+instant; `fired_at` says when they were applied. Where no clock goes on, nothing can have fallen due: the recovery is
+stamped with the present and, like any other change, restarts the idle time.
 """
 
 from collections.abc import Callable
@@ -21,7 +21,7 @@ VERB: Final = "recover"
 
 
 class RecoveryPolicy(IntEnum):
-    """What becomes of a clock that was running; the numbers are the contract's."""
+    """How a running clock is treated; the numbers are the contract's."""
 
     CONTINUE = 1
     PAUSED = 2
@@ -35,7 +35,7 @@ def recover(
     new_change_id: Callable[[], str],
     lifetimes: Lifetimes,
 ) -> Outcome:
-    """Return the session's next life, begun at `now_us` (microseconds since 1970: its epoch), what is due settled.
+    """Return the session's next life, begun at `now_us` (microseconds since 1970: its epoch), with all due settled.
 
     Raises SessionNotFound for a deleted session, InvalidStateTransition for one that has ended.
     """
@@ -55,7 +55,7 @@ def recover(
         cause=Cause.RECOVERY,
     )
     if turns.has_lost_holders(next_life):
-        # The elimination that left one may be the last version known, and the victory it brings one that was lost.
+        # The last known version may be the elimination that left one holder; the victory after it was lost.
         settlement.complete_if_one_is_left(ledger, ledger.session.updated_at, Cause.DEADLINE, SYSTEM)
     is_unfinished = settlement.settle(ledger, lifetimes)
     unfinished = Before(last.version) if is_unfinished else None

@@ -1,4 +1,4 @@
-"""What is already due: boundaries applied in time order, each stamped with the instant it was due."""
+"""Settlement: due boundaries are applied in time order, each stamped with the instant it was due."""
 
 from typing import Final
 
@@ -12,7 +12,7 @@ MAX_BOUNDARIES: Final = 100
 
 
 def settle(ledger: Ledger, lifetimes: Lifetimes) -> bool:
-    """Apply everything due at `ledger.now`; True if more than one transaction may hold is still due."""
+    """Apply everything due at `ledger.now`; True if more is due than one transaction may hold."""
     for _ in range(MAX_BOUNDARIES):
         boundary = timing.next_boundary(ledger.session, lifetimes)
         if boundary is None or boundary.at > ledger.now or boundary.kind is BoundaryKind.REMOVAL:
@@ -27,7 +27,7 @@ def settle(ledger: Ledger, lifetimes: Lifetimes) -> bool:
 
 
 def is_removable(session: Session, now: int, lifetimes: Lifetimes) -> bool:
-    """Whether a terminal session has been readable for as long as it should."""
+    """Whether a terminal session has stayed readable for its full retention time."""
     boundary = timing.next_boundary(session, lifetimes)
     return boundary is not None and boundary.kind is BoundaryKind.REMOVAL and boundary.at <= now
 
@@ -89,7 +89,7 @@ def _eliminate(ledger: Ledger, due: int) -> None:
 
 
 def complete_if_one_is_left(ledger: Ledger, at: int, cause: Cause, author: Author) -> None:
-    """Under ELIMINATE, end a started session that has a single clock holder left, as its winner."""
+    """Under ELIMINATE, complete a started session whose single remaining clock holder wins."""
     session = ledger.session
     left = turns.holders_left(session)
     if session.rules.on_expire is OnExpire.ELIMINATE and session.started_at is not None and len(left) == 1:

@@ -1,4 +1,4 @@
-"""What a client may ask for when it creates a session or adds a participant: one table of modes and fields."""
+"""Descriptions of sessions and participants, and their limits: one table says which mode uses which field."""
 
 from collections.abc import Iterable, Iterator, Sequence
 from enum import Enum, auto
@@ -77,7 +77,7 @@ FIELD_USE: Final[dict[str, tuple[Use, Use, Use, Use, Use]]] = {
     "warning_thresholds_ms":       (MAY,        MAY,   MAY,   MAY,    MAY),
     "first_participant_id":        (MAY,        MAY,   MAY,   MAY,    MAY),
 }  # fmt: skip
-"""Which mode uses which field; the one place this is written down."""
+"""Which mode uses which field; it is written down nowhere else."""
 
 ON_EXPIRE: Final[dict[Mode, tuple[OnExpire, ...]]] = {
     Mode.PER_PARTICIPANT: (OnExpire.END_SESSION, OnExpire.ELIMINATE, OnExpire.NOTIFY),
@@ -86,7 +86,7 @@ ON_EXPIRE: Final[dict[Mode, tuple[OnExpire, ...]]] = {
     Mode.GLOBAL: (OnExpire.END_SESSION, OnExpire.NOTIFY),
     Mode.COUNT_UP: (OnExpire.END_SESSION, OnExpire.NOTIFY),
 }
-"""What a mode can do at zero; the first is its default."""
+"""The actions a mode allows at zero; the first is its default."""
 
 RANGES: Final[dict[str, tuple[int, int]]] = {
     "total_time_ms": (SECOND_MS, MAX_BUDGET_MS),
@@ -106,7 +106,7 @@ def use_of(field: str, mode: Mode) -> Use:
 
 
 def violations(spec: SessionSpec) -> list[FieldViolation]:
-    """Return everything that is wrong with a session's description; an empty list if nothing is."""
+    """Return everything that is wrong with a session's description."""
     if spec.mode is None:
         return [FieldViolation("mode", "is required")]
     return [
@@ -153,7 +153,7 @@ def in_range(path: str, value: int, limits: tuple[int, int]) -> Violations:
 
 
 def metadata_violations(metadata: bytes | None) -> Violations:
-    """Yield a violation if a session's metadata are too large."""
+    """Yield a violation if a session's metadata is too large."""
     return _metadata("metadata", metadata, MAX_METADATA_BYTES)
 
 
@@ -199,7 +199,9 @@ def _expiry(spec: SessionSpec, mode: Mode) -> Violations:
 def _thresholds(spec: SessionSpec) -> Violations:
     thresholds = spec.warning_thresholds_ms
     if len(thresholds) > MAX_THRESHOLDS:
-        yield FieldViolation("warning_thresholds_ms", f"has {len(thresholds)} entries, at most {MAX_THRESHOLDS}")
+        yield FieldViolation(
+            "warning_thresholds_ms", f"has {len(thresholds)} entries, at most {MAX_THRESHOLDS} are allowed"
+        )
         return
     if thresholds and spec.mode is Mode.COUNT_UP and not spec.max_time_ms:
         yield FieldViolation("warning_thresholds_ms", "needs max_time_ms in mode COUNT_UP")
@@ -218,7 +220,7 @@ def _participants(spec: SessionSpec, mode: Mode) -> Violations:
     if indexed and len(indexed) < len(spec.participants):
         missing = next(place for place, p in enumerate(spec.participants) if p.participant_index is None)
         path = f"participants[{missing}].participant_index"
-        yield FieldViolation(path, "is missing: either every participant has one or none has")
+        yield FieldViolation(path, "is missing: either all participants have one or none")
     yield from _duplicates("participants", "participant_index", [p.participant_index for p in spec.participants])
     known = {p.participant_id for p in spec.participants}
     if spec.first_participant_id and spec.first_participant_id not in known:

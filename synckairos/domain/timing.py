@@ -1,6 +1,6 @@
-"""What follows from a session and an instant: elapsed time, deadlines, boundaries, warnings, the view.
+"""Everything derived from a session and an instant: elapsed time, deadlines, boundaries, warnings, the view.
 
-Everything here is a pure function of stored facts and `now`; it does not matter when, or how often, it is asked.
+Each function is pure in the stored facts and `now`: when and how often it is called makes no difference.
 """
 
 from collections.abc import Iterator
@@ -33,7 +33,7 @@ class Lifetimes(NamedTuple):
 
 
 class BoundaryKind(Enum):
-    """What happens at a boundary."""
+    """The change that happens at a boundary."""
 
     EXPIRY = auto()
     IDLE = auto()
@@ -59,12 +59,12 @@ def elapsed(session: Session, now: int) -> int:
 
 
 def uncharged(session: Session, now: int) -> int:
-    """Return the time run that the clocks have not been charged for, in ms."""
+    """Return the time run that has not been charged to the clocks yet, in ms."""
     return elapsed(session, now) - session.charged_ms
 
 
 def running_clock(session: Session) -> Clock:
-    """Return the clock that runs, or would run, in the session's present cycle."""
+    """Return the clock that runs, or would run, in the current cycle."""
     mode = session.rules.mode
     if mode not in BANK_MODES:
         return session.clock
@@ -94,15 +94,15 @@ def replace_running_clock(session: Session, clock: Clock) -> Session:
 
 
 def charge(session: Session, now: int) -> Session:
-    """Return the session with what has run until `now` taken out of the clocks: also how it looks at `now`."""
+    """Return the session with the time run until `now` charged to its clocks, which is also its view at `now`."""
     spent = uncharged(session, now)
     return spend(session, clocks.charge(running_clock(session), spent), spent) if spent else session
 
 
 def spend(session: Session, clock: Clock, spent: int, completed: int = 0) -> Session:
-    """Return the session after `spent` ms, which have made `clock` of its running clock, and so many completed turns.
+    """Return the session after `spent` ms, with `clock` as its running clock and `completed` more turns.
 
-    Where somebody else holds the bank, the active participant's use is counted as well.
+    Where the bank is not the active participant's own, the participant's use is counted as well.
     """
     mode = session.rules.mode
     changed: dict[str, Any] = {"charged_ms": session.charged_ms + spent}
@@ -122,7 +122,7 @@ def spend(session: Session, clock: Clock, spent: int, completed: int = 0) -> Ses
 
 
 def deadline_at(session: Session) -> int | None:
-    """Return when the running budget reaches zero: resumed_at + budget - carried, None if it never does."""
+    """Return when the running budget reaches zero: resumed_at + budget - carried; None if it never does."""
     if session.resumed_at is None:
         return None
     clock = running_clock(session)
@@ -138,7 +138,7 @@ def is_last_cycle(session: Session) -> bool:
 
 
 def next_boundary(session: Session, lifetimes: Lifetimes) -> Boundary | None:
-    """Return what the session will do by itself next, and when; None once it is deleted."""
+    """Return the next change the session makes by itself; None once it is deleted."""
     if session.deleted:
         return None
     if session.completed_at is not None:
@@ -148,7 +148,7 @@ def next_boundary(session: Session, lifetimes: Lifetimes) -> Boundary | None:
     deadline = deadline_at(session)
     if deadline is not None and session.rules.on_expire is not OnExpire.ADVANCE:
         return Boundary(deadline, BoundaryKind.EXPIRY)
-    # A clock may lose its deadline (overtime) after it has outlived the age; time never runs backwards for that.
+    # A clock may enter overtime, and so lose its deadline, beyond the maximum age; time must not run backwards then.
     oldest = Boundary(max(session.started_at + lifetimes.max_age_ms, session.updated_at), BoundaryKind.MAX_AGE)
     if deadline is None or oldest.at < deadline or (oldest.at == deadline and not is_last_cycle(session)):
         return oldest
@@ -168,14 +168,14 @@ def boundaries_behind(session: Session, now: int, lifetimes: Lifetimes) -> int:
         case OnExpire.ELIMINATE:
             return sum(not holder.clock.is_expired for holder in (session.groups or session.participants))
         case OnExpire.NOTIFY:
-            # The overtime, and the age of what then has no deadline any more.
+            # The start of the overtime, and then the maximum age, since no deadline is left.
             return 2
         case _:
             return 1
 
 
 def _advances_behind(session: Session, first: int, now: int, lifetimes: Lifetimes) -> int:
-    """Count a chain's boundaries from `first` to `now`, or to the end that its last cycle or its age makes of it."""
+    """Count a chain's boundaries from `first` to `now`, or to its end by its last cycle or its age."""
     rules, period = session.rules, session.rules.time_per_cycle_ms
     if period is None or session.started_at is None:
         return 1
@@ -187,7 +187,7 @@ def _advances_behind(session: Session, first: int, now: int, lifetimes: Lifetime
 
 
 def warnings_between(session: Session, after: int, until: int) -> Iterator[tuple[int, int]]:
-    """Yield (instant, threshold) of the thresholds this version's running clock crosses in (after, until], in order.
+    """Yield (instant, threshold) for each threshold this version's running clock crosses in (after, until], in order.
 
     A crossing at or before the instant of this version belongs to the version before it.
     """

@@ -1,4 +1,4 @@
-"""The verbs: which state allows which, in what order a call is judged, and what each one does.
+"""The verbs: the states that allow each, the order in which a call is judged, and the effect of each.
 
 `decide` is the whole domain in one function: (session, command, caller, now, ids) -> Outcome.
 """
@@ -56,13 +56,13 @@ LEGAL: Final[Mapping[type[Command], frozenset[Status]]] = MappingProxyType(
         Delete: frozenset(Status),
     }
 )
-"""The states in which each verb is possible; in every other one it is refused and nothing changes."""
+"""The states that allow each verb; in every other state it is refused and nothing changes."""
 
 TURN_MOVES: Final = frozenset({EventType.PARTICIPANT_EXPIRED, EventType.CYCLE_SWITCHED})
 
 
 class Before(NamedTuple):
-    """What a call saw first, for a call whose settlement takes more than one transaction."""
+    """The session as a call first saw it, for a call whose settlement takes more than one transaction."""
 
     version: int
     turn_moved: bool = False
@@ -71,9 +71,9 @@ class Before(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What a decision comes to: versions to commit, and either the answer (`session`) or a refusal.
+    """The outcome of a decision: versions to commit, and either the answer (`session`) or a refusal.
 
-    `unfinished` says that more is due than one transaction may hold: commit, then decide again with it.
+    `unfinished` is set if more is due than one transaction may hold: commit, then decide again with it as `before`.
     """
 
     session: Session
@@ -92,7 +92,7 @@ def decide(
     lifetimes: Lifetimes,
     before: Before | None = None,
 ) -> Outcome:
-    """Settle what is due, judge the command and apply it; no command just settles.
+    """Settle what is due, then judge the command and apply it; without a command, only settle.
 
     A refusal leaves the session as the settlement left it.
     """
@@ -121,9 +121,9 @@ def _seen(ledger: Ledger, before: Before, session: Session) -> Before:
 
 
 def _judge(session: Session, command: Command, caller: Caller, before: Before) -> None:
-    """Checks 5 to 9 of every mutation, in their order; raises the first that fails.
+    """Make checks 5 to 9 of every mutation, in order; raise the first that fails.
 
-    An expired session can still be deleted: nothing else would free it before its time.
+    An expired session can still be deleted: nothing else removes it before its retention ends.
     """
     if session.status is Status.EXPIRED and not isinstance(command, Delete):
         if session.rules.mode in BANK_MODES:

@@ -1,4 +1,4 @@
-"""Turns: who is next, how a turn ends and how the next one begins."""
+"""Turns: the rotation, the end of a turn and the beginning of the next."""
 
 from typing import Any
 
@@ -26,9 +26,9 @@ def is_out(session: Session, participant: Participant) -> bool:
 
 
 def next_position(session: Session, start: int, after_group: int | None = None) -> int | None:
-    """Return who is next in the rotation, looking from position `start` on (`after_group`: behind that group).
+    """Return the next position in the rotation, from `start` on (`after_group`: after that group).
 
-    None if nobody is left.
+    None if no participant is left.
     """
     if session.rules.mode is Mode.PER_GROUP:
         return _next_by_group(session, -1 if after_group is None else after_group)
@@ -54,7 +54,7 @@ def _next_by_group(session: Session, after_group: int) -> int | None:
 
 
 def next_after_active(session: Session) -> int | None:
-    """Return who is next after the active participant, possibly the same one; None if nobody is left."""
+    """Return the position after the active participant, possibly the same one; None if no participant is left."""
     if session.active is None:
         return next_position(session, 0)
     active = session.participants[session.active]
@@ -62,7 +62,7 @@ def next_after_active(session: Session) -> int | None:
 
 
 def first_position(session: Session) -> int | None:
-    """Return who starts."""
+    """Return the position that starts; None without participants."""
     for position, participant in enumerate(session.participants):
         if participant.participant_id == session.first_participant_id:
             return position
@@ -70,14 +70,14 @@ def first_position(session: Session) -> int | None:
 
 
 def settle_turn(session: Session, at: int) -> Session:
-    """Close the running turn as completed: charge it, grant the increment, count it."""
+    """Return the session with its running turn completed: charged, granted the increment, counted."""
     spent = timing.uncharged(session, at)
     clock = clocks.settle(timing.running_clock(session), spent, session.rules)
     return timing.spend(session, clock, spent, completed=1)
 
 
 def begin_turn(session: Session, position: int | None, at: int) -> Session:
-    """Start the next cycle with the participant at this position (None: nobody); a paused session stays paused."""
+    """Start the next cycle with the participant at this position, if any; a paused session stays paused."""
     mode = session.rules.mode
     changed: dict[str, Any] = {
         "active": position,
@@ -99,12 +99,12 @@ def begin_turn(session: Session, position: int | None, at: int) -> Session:
 
 
 def pause(session: Session, at: int) -> Session:
-    """Return the running session standing still from this instant on; nothing is charged yet."""
+    """Return the running session paused at this instant; nothing is charged yet."""
     return session._replace(status=Status.PAUSED, carried_ms=timing.elapsed(session, at), resumed_at=None, paused_at=at)
 
 
 def end(session: Session, status: Status, at: int) -> Session:
-    """Return the session ended at this instant, the running slice charged and nobody active."""
+    """Return the session ended at this instant: the running time charged, no participant active."""
     charged = timing.charge(session, at)
     return charged._replace(
         status=status,
