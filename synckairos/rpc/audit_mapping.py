@@ -1,4 +1,4 @@
-"""From what the audit trail holds to messages."""
+"""From rows of the audit trail to messages."""
 
 from typing import cast
 
@@ -66,7 +66,7 @@ def _audited_participant(participant: AuditedParticipant) -> pb.AuditedParticipa
 
 
 def session_audit(audit: SessionAudit) -> pb.GetSessionAuditResponse:
-    """Return everything about a session but its events."""
+    """Return everything about a session except its events."""
     return pb.GetSessionAuditResponse(
         summary=audited_session(audit.summary),
         participants=map(_audited_participant, audit.participants),
@@ -76,7 +76,7 @@ def session_audit(audit: SessionAudit) -> pb.GetSessionAuditResponse:
 
 
 def pipeline_status(status: PipelineStatus) -> pb.PipelineStatus:
-    """Return how the pipeline is doing; without a queue its depths are absent."""
+    """Return the state of the pipeline; without a queue its depths are absent."""
     queue, totals = status.queue, status.totals
     return pb.PipelineStatus(
         outbox_length=status.outbox_length,

@@ -1,4 +1,4 @@
-"""From AuditService's requests to queries; what is wrong is noted with its path."""
+"""From AuditService's requests to queries; each wrong field is noted with its path."""
 
 from synckairos.application.audit import EventQuery, SessionQuery
 from synckairos.domain.events import EventType
@@ -9,7 +9,7 @@ from synckairos.v1 import audit_service_pb2 as pb
 
 
 def events(fields: Fields, request: pb.ListSessionEventsRequest) -> EventQuery:
-    """Read which events are wanted; `limit` is the size of the page."""
+    """Read a query for events; `limit` is the size of the page."""
     start = fields.instant("after", request.after, present=request.HasField("after"))
     end = fields.instant("before", request.before, present=request.HasField("before"))
     _order(fields, ("after", start), ("before", end))
@@ -26,7 +26,7 @@ def events(fields: Fields, request: pb.ListSessionEventsRequest) -> EventQuery:
 
 
 def sessions(fields: Fields, request: pb.ListAuditedSessionsRequest) -> SessionQuery:
-    """Read which sessions are wanted; `limit` is the size of the page."""
+    """Read a query for sessions; `limit` is the size of the page."""
     start = fields.instant("created_after", request.created_after, present=request.HasField("created_after"))
     end = fields.instant("created_before", request.created_before, present=request.HasField("created_before"))
     _order(fields, ("created_after", start), ("created_before", end))

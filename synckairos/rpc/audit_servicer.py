@@ -21,13 +21,13 @@ from synckairos.rpc.mapping import session_message, timestamp
 from synckairos.v1 import audit_service_pb2 as pb
 
 SHARE_OF_TIME: Final = 0.9
-"""Of a call's time that reading may take: the rest is for telling that it took too long."""
+"""The share of a call's time that reading may take; the rest is left to answer that it took too long."""
 
 ReadT = TypeVar("ReadT")
 
 
 class AuditServicer:
-    """Every call of AuditService; errors are the interceptor's business."""
+    """Every call of AuditService; the interceptor answers errors."""
 
     def __init__(self, reader: AuditReader, pipeline: Pipeline, recovery: Recovery, now_us: Callable[[], int]) -> None:
         self._reader = reader
@@ -120,9 +120,9 @@ def _session_key(summary: AuditedSession) -> SessionKey:
 
 
 async def _in_time(context: Context, reading: Awaitable[ReadT]) -> ReadT:
-    """Return what is read; raises AuditUnavailable if it takes nearly all of the call's time (10 s without a deadline).
+    """Return the result of a reading; raises AuditUnavailable if it takes nearly all of the call's time.
 
-    A database that hangs answers nothing at all, and is not told from a slow one before its own timeouts.
+    Without a deadline a call has 10 s. A database that hangs looks like a slow one until its own timeouts pass.
     """
     left = deadline_of(context) - time.monotonic()
     try:

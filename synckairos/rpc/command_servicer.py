@@ -8,7 +8,7 @@ from synckairos.rpc.session_commands import SessionCommands
 
 
 class CommandServicer:
-    """ExecuteCommands; what ends a stream is the interceptor's business, what a command comes to is the stream's."""
+    """ExecuteCommands; the interceptor answers the errors that end a stream, the stream those of its commands."""
 
     def __init__(self, commands: SessionCommands, journal: CallJournal, new_id: NewId, stall_s: float) -> None:
         self._commands = commands
@@ -19,9 +19,9 @@ class CommandServicer:
         self._is_draining = False
 
     async def ExecuteCommands(self, _requests: object, context: Context) -> None:  # noqa: N802 - the contract's name
-        """Answer commands until the client has sent its last one, or this server drains."""
+        """Answer commands until the client has sent its last one or this server drains."""
         if self._is_draining:
-            raise Draining("this server is going down")
+            raise Draining("this server is shutting down")
         request_id = request_id_of(context, self._new_id)
         stream = CommandStream(self._commands, self._journal, context, request_id, self._stall_s)
         self._streams.add(stream)
@@ -31,7 +31,7 @@ class CommandServicer:
             self._streams.discard(stream)
 
     def drain(self) -> None:
-        """Refuse new streams from now on, and let those there are come to their end."""
+        """Refuse new streams from now on, and drain the open ones."""
         self._is_draining = True
         for stream in self._streams:
             stream.drain()

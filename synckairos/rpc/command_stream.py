@@ -1,4 +1,4 @@
-"""One stream of commands: so many read ahead, a session's judged one after another, answered as they are decided."""
+"""One stream of commands: a bounded number read ahead, each session's judged in order, answered as they are decided."""
 
 import asyncio
 import time
@@ -27,9 +27,9 @@ from synckairos.rpc.streams import StreamWriter, open_stream
 from synckairos.v1 import session_service_pb2 as pb
 
 MAX_UNDER_WAY: Final = 256
-"""Commands read whose results are not written yet."""
+"""The most commands that are read while their results are not written yet."""
 MAX_BYTES_UNDER_WAY: Final = 4 << 20
-"""Of those commands and results. One command at least is always read, and what is decided is kept, however large."""
+"""The most bytes of those commands and results. One command is always read, and each result kept, however large."""
 MAX_COMMAND_ID_BYTES: Final = 64
 
 _SERVICE: Final = pb.DESCRIPTOR.services_by_name["SessionService"]
@@ -41,11 +41,11 @@ _METHODS: Final[dict[str, str]] = {
     field.name: _CALL_OF[field.message_type]
     for field in pb.ExecuteCommandsRequest.DESCRIPTOR.oneofs_by_name["command"].fields
 }
-"""The unary call that each kind of command stands for, and that it is logged and measured as."""
+"""The unary call of each kind of command; commands are logged and measured under its name."""
 
 
 class _Work(NamedTuple):
-    """A command as it was read at an instant (monotonic seconds), what is wrong with it, and its size in bytes."""
+    """A command: when it was read (monotonic seconds), its violations so far, and its size in bytes."""
 
     command_id: str
     method: str
@@ -56,14 +56,14 @@ class _Work(NamedTuple):
 
 
 class _Line(NamedTuple):
-    """A session's commands that wait for the one being judged, and the task that judges them."""
+    """The commands of a session that wait for the one being judged, and the task that judges them."""
 
     waiting: deque[_Work]
     task: asyncio.Task[None]
 
 
 class CommandStream:
-    """Reads, judges and answers at once; who does not read the answers is not read from."""
+    """Reads, judges and answers concurrently; while a client does not take answers, its commands are not read."""
 
     def __init__(
         self, commands: SessionCommands, journal: CallJournal, context: Context, request_id: str, stall_s: float
@@ -86,24 +86,24 @@ class CommandStream:
         self._reader.add_done_callback(lambda _: self._news.set())
 
     async def run(self) -> None:
-        """Return once the client has sent its last command and everything is answered.
+        """Return once the client has sent its last command and every command is answered.
 
-        Raises SlowConsumer, Draining, and what ends the call itself. Nobody is waited for then: a commit under way
-        protects itself.
+        Raises SlowConsumer, Draining, and whatever ends the call itself. Commands still being judged are then
+        cancelled without waiting; a commit under way protects itself.
         """
         try:
             await open_stream(self._context)
             async with StreamWriter(self._context, self._stall_s) as writer:
                 await self._write_all(writer)
             if self._is_draining and self._reader.cancelled():
-                raise Draining("this server is going down")
+                raise Draining("this server is shutting down")
         finally:
             self._reader.cancel()
             for line in self._lines.values():
                 line.task.cancel()
 
     def drain(self) -> None:
-        """Read no more, finish what is being judged, and refuse what waits behind it."""
+        """Stop reading, finish the commands being judged, and refuse those that wait behind them."""
         self._is_draining = True
         self._reader.cancel()
 
@@ -119,13 +119,13 @@ class CommandStream:
                     self._room.clear()
                     await self._room.wait()
         except Exception as error:
-            # Whatever it is, it ends the call.
+            # Any error of reading ends the call.
             self._failure = error
 
     def _take(self, work: _Work) -> None:
         self._under_way += 1
         self._bytes += work.size
-        # A command without a session is in nobody's line.
+        # A command without a session id waits for no other.
         key: Hashable = getattr(work.request, "session_id", "").lower() or object()
         line = self._lines.get(key)
         if line is not None:
@@ -144,14 +144,14 @@ class CommandStream:
                 self._news.set()
                 self._room.set()
         except Exception as error:
-            # A result is missing, and the client must not wait for it.
+            # The result is missing, and the client must not wait for it.
             self._failure = error
             self._news.set()
         finally:
             del self._lines[key]
 
     async def _judge(self, work: _Work) -> bytes:
-        """Return the encoded response to a command, whatever it comes to; logged and measured like its unary call."""
+        """Return the encoded response to a command, a result or a refusal; log and measure it like its unary call."""
         failure: BaseException | None = None
         try:
             return _result(work.command_id, await self._answer_to(work))
@@ -168,13 +168,13 @@ class CommandStream:
 
     async def _answer_to(self, work: _Work) -> Answer:
         if self._is_draining:
-            raise Draining("this server is going down")
+            raise Draining("this server is shutting down")
         work.fields.check()
         until = min(work.read_at + DEFAULT_DEADLINE_S, self._until)
         return await self._commands.judge(work.request, self._sender, until)
 
     async def _write_all(self, writer: StreamWriter) -> None:
-        """Write results as they come, until there will be no more of them."""
+        """Write results as they come, until no more can come."""
         while True:
             while self._results:
                 result = self._results.popleft()
@@ -207,7 +207,7 @@ def _work(message: pb.ExecuteCommandsRequest | MalformedRequest) -> _Work:
 
 def _result(command_id: str, answer: Answer) -> bytes:
     response = pb.ExecuteCommandsResponse(command_id=command_id)
-    # Filled where it lies: messages given to a constructor are copied at every level.
+    # Filled in place: messages given to a constructor are copied at every level.
     response.result.replayed = answer.replayed
     fill_reply(response.result, answer)
     return response.SerializeToString()

@@ -12,7 +12,7 @@ from synckairos.v1.session_service_pb2 import WatchSessionResponse
 
 
 def encoded(frame: Frame) -> bytes:
-    """Return the frame's bytes, made when they are first asked for."""
+    """Return the frame's bytes; they are made on the first call."""
     if frame.encoded is None:
         frame.encoded = envelope(frame).SerializeToString()
     result: bytes = frame.encoded
@@ -27,7 +27,7 @@ def envelope(frame: Frame) -> WatchSessionResponse:
         message.epoch = session.epoch
         message.version = session.version
         if frame.kind is not FrameKind.GAP:
-            # Who leaves between a gap and its snapshot has seen nothing to continue from.
+            # A client that leaves between a gap and its snapshot has seen no state to continue from.
             head = session.head
             message.resume_token = tokens.write_resume(frame.session_id, head)
     _fill(message, frame)

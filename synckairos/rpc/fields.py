@@ -1,4 +1,4 @@
-"""Reading request fields: what is wrong is collected, with its path, and refused together."""
+"""Reading request fields: violations are collected with their paths and refused together."""
 
 import re
 from collections.abc import Iterable, Mapping, Sequence
@@ -18,12 +18,12 @@ MAX_INT64: Final = 2**63 - 1
 MAX_INSTANT_MS: Final = 253_402_300_799_999
 """The last millisecond of the year 9999."""
 MAX_CHOICES: Final = 100
-"""Entries of a filter."""
+"""The most entries of a filter."""
 MAX_NOTED: Final = 100
-"""Violations collected; nobody is told more."""
+"""The most violations that are collected."""
 MAX_DEPTH: Final = 20
-"""Levels of objects and lists in metadata: parsers of messages give up at 100 messages in each other, and a level
-takes up to three of them, below the reply, the event, the session and the participant."""
+"""The most levels of objects and lists in metadata. Protobuf parsers give up at 100 nested messages; each level takes
+up to three of them, below the reply, the event, the session and the participant."""
 
 _UUID: Final = re.compile(r"[0-9a-fA-F]{8}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{12}")
 
@@ -32,7 +32,7 @@ EntryT = TypeVar("EntryT")
 
 
 class Fields:
-    """The fields of one request, and what is wrong with them."""
+    """The fields of one request, and their violations."""
 
     def __init__(self) -> None:
         self.violations: list[FieldViolation] = []
@@ -43,7 +43,7 @@ class Fields:
             self.violations.append(FieldViolation(path, description))
 
     def add(self, violations: Iterable[FieldViolation]) -> None:
-        """Note what else was found wrong; the first word on a field stands."""
+        """Note further violations; a field that already has one keeps the first."""
         named = {violation.path for violation in self.violations}
         self.violations.extend(violation for violation in violations if violation.path not in named)
 
@@ -53,7 +53,7 @@ class Fields:
             raise InvalidField(self.violations)
 
     def bounded(self, path: str, entries: Sequence[EntryT], limit: int) -> Sequence[EntryT]:
-        """Return a list of at most `limit` entries; of a longer one nobody looks at the rest."""
+        """Return the first `limit` entries at most; the rest of a longer list is refused unread."""
         if len(entries) > limit:
             self.refuse(path, f"has {len(entries)} entries, at most {limit} are allowed")
         return entries[:limit]
@@ -83,11 +83,11 @@ class Fields:
         return value
 
     def interval(self, path: str, value: int, low: int, high: int) -> int:
-        """Return an interval within its limits, 0 for none."""
+        """Return an interval within its limits; 0 stands for none."""
         return self.between(path, value, low, high) if value else 0
 
     def enum(self, path: str, value: int, kind: type[EnumT]) -> EnumT | None:
-        """Return an enum's member, None if it is not set."""
+        """Return an enum's member; None if it is not set."""
         if value == 0:
             return None
         try:
@@ -97,7 +97,7 @@ class Fields:
             return None
 
     def enums(self, path: str, values: Sequence[int], kind: type[EnumT]) -> frozenset[EnumT]:
-        """Return the members a filter chooses; none of them is left unset."""
+        """Return the members a filter chooses; UNSPECIFIED is refused."""
         chosen = set()
         for place, value in enumerate(self.bounded(path, values, MAX_CHOICES)):
             if value == 0:
@@ -108,7 +108,7 @@ class Fields:
         return frozenset(chosen)
 
     def instant(self, path: str, value: Timestamp, *, present: bool) -> int | None:
-        """Return the first whole ms since 1970 that is not before the instant, None if it is not set."""
+        """Return the first whole ms since 1970 that is not before the instant; None if it is not set."""
         if not present:
             return None
         if not 0 <= value.seconds <= MAX_INSTANT_MS // 1_000 or not 0 <= value.nanos < 1_000_000_000:
@@ -117,7 +117,7 @@ class Fields:
         return min(value.seconds * 1_000 + -(-value.nanos // 1_000_000), MAX_INSTANT_MS)
 
     def labels(self, path: str, value: Mapping[str, str]) -> tuple[tuple[str, str], ...]:
-        """Return labels in a stable order; how long they may be is the domain's."""
+        """Return labels in a stable order; the domain limits their length."""
         if len(value) > MAX_LABELS:
             self.refuse(path, f"has {len(value)} labels, at most {MAX_LABELS} are allowed")
             return ()
@@ -127,7 +127,7 @@ class Fields:
         return tuple(sorted(value.items()))
 
     def struct(self, path: str, value: Struct, *, present: bool) -> bytes | None:
-        """Return a Struct's deterministic bytes, None if it is not set; their limit is the domain's."""
+        """Return a Struct's deterministic bytes, None if it is not set; the domain limits their number."""
         if not present:
             return None
         encoded = value.SerializeToString(deterministic=True)
@@ -143,7 +143,7 @@ class Fields:
 
     def _value(self, path: str, value: Value, depth: int) -> None:
         if depth > MAX_DEPTH:
-            self.refuse(path, f"lies more than {MAX_DEPTH} levels deep")
+            self.refuse(path, f"is nested more than {MAX_DEPTH} levels deep")
             return
         match value.WhichOneof("kind"):
             case "string_value" if "\0" in value.string_value:

@@ -1,4 +1,4 @@
-"""Around every call, and every command of a stream: its id in the log, its metrics, its errors as statuses."""
+"""Logging, metrics and error statuses for every call, and for every command of a stream."""
 
 import inspect
 import time
@@ -53,7 +53,7 @@ class MalformedRequest:
 
 
 def reader(message: type[Message]) -> Callable[[bytes], Message | MalformedRequest]:
-    """Return a deserializer that leaves it to the call to refuse bytes it cannot read."""
+    """Return a deserializer that leaves the refusal of unreadable bytes to the call."""
 
     def read(encoded: bytes) -> Message | MalformedRequest:
         try:
@@ -65,7 +65,7 @@ def reader(message: type[Message]) -> Callable[[bytes], Message | MalformedReque
 
 
 class CallJournal:
-    """What is told about calls, and about the commands of a stream as if they were calls."""
+    """Logs and measures calls, and the commands of a stream as if they were calls."""
 
     def __init__(self, observer: CallObserver) -> None:
         self._observer = observer
@@ -73,7 +73,7 @@ class CallJournal:
     def refusal(
         self, method: str, error: Exception, request_id: str, **more: str
     ) -> tuple[grpc.StatusCode, status_pb2.Status]:
-        """Return what an error is answered with; the log has `more` beside it."""
+        """Return the code and the status that answer an error; `more` is logged beside it."""
         code, status = status_of(error, request_id)
         if not is_expected(error):
             _log.error("call_broke", method=method, request_id=request_id, exc_info=error, **more)
@@ -83,7 +83,7 @@ class CallJournal:
         return code, status
 
     def ended(self, method: str, failure: BaseException | None, seconds: float, *, is_stream: bool = False) -> None:
-        """Measure a call that has ended, well or with a failure; of streams no length is slow."""
+        """Measure a finished call, successful or not; streams are never slow, however long."""
         code, reason = _outcome(failure)
         self._observer.call(method, code, reason, seconds)
         if seconds >= SLOW_S and code != "CANCELLED" and not is_stream:
@@ -91,13 +91,13 @@ class CallJournal:
 
 
 class CallInterceptor(grpc.aio.ServerInterceptor):
-    """Gives every call, unary or streaming, an id, a log line, a measurement and an answer to its errors."""
+    """Logs and measures every call, unary or streaming, and answers its errors under a request id."""
 
     def __init__(self, observer: CallObserver, new_id: NewId) -> None:
         self._journal = CallJournal(observer)
         self._new_id = new_id
         self.under_way = 0
-        """Calls that have begun and whose answers are not sent, but for health and reflection, which clients end."""
+        """Calls begun whose answers are not sent yet; health and reflection, which clients end, do not count."""
         self._wrapped: dict[tuple[str, Any], Handler] = {}
 
     async def intercept_service(
@@ -105,7 +105,7 @@ class CallInterceptor(grpc.aio.ServerInterceptor):
         continuation: Callable[[grpc.HandlerCallDetails], Awaitable[Handler | None]],
         handler_call_details: grpc.HandlerCallDetails,
     ) -> Handler | None:
-        """Return the method's handler with everything around it."""
+        """Return the method's handler, wrapped."""
         handler: Any = await continuation(handler_call_details)
         if handler is None:
             return None
@@ -123,7 +123,7 @@ class CallInterceptor(grpc.aio.ServerInterceptor):
         elif handler.stream_stream is not None and not inspect.isasyncgenfunction(handler.stream_stream):
             make, inner, is_stream = grpc.stream_stream_rpc_method_handler, handler.stream_stream, True
         else:
-            # The library's reflection streams by generators and answers for itself.
+            # The library's own streams (reflection) are generators and answer their own errors.
             wrapped: Handler = handler
             return wrapped
         around = self._around(method, inner, is_stream=is_stream)
@@ -144,7 +144,7 @@ class CallInterceptor(grpc.aio.ServerInterceptor):
             started = time.perf_counter()
             failure: BaseException | None = None
             self.under_way += counted
-            # Not when the handler returns: its answer is sent after that.
+            # Not when the handler returns: the answer is sent after that.
             context.add_done_callback(ended)  # type: ignore[arg-type] # the stubs want a class of their own
             try:
                 return await inner(_readable(request), context)
@@ -163,17 +163,17 @@ class CallInterceptor(grpc.aio.ServerInterceptor):
 
     async def _answer(self, method: str, context: Context, error: Exception) -> None:
         if isinstance(error, grpc.aio.InternalError):
-            # The peer went away while a message was being written: there is nobody to answer.
+            # The peer went away while a message was being written: no one is left to answer.
             raise error
         request_id = request_id_of(context, self._new_id)
         code, status = self._journal.refusal(method, error, request_id)
-        # Trailers set on the context would be replaced by those given here.
+        # The trailers given here replace any set on the context.
         trailers = (*rpc_status.to_status(status).trailing_metadata, (REQUEST_ID_HEADER, request_id))
         await context.abort(code, status.message, trailers)
 
 
 def request_id_of(context: Context, new_id: NewId) -> str:
-    """Return the id a call goes by in the log: its client's, else a new one."""
+    """Return the id a call has in the log: the client's, or a new one."""
     for key, value in context.invocation_metadata() or ():
         if key == REQUEST_ID_HEADER and 0 < len(value) <= MAX_REQUEST_ID:
             return str(value)
@@ -181,7 +181,7 @@ def request_id_of(context: Context, new_id: NewId) -> str:
 
 
 def _outcome(failure: BaseException | None) -> tuple[str, str]:
-    """Return the code and the reason a call is measured under."""
+    """Return the code and the reason under which a call is measured."""
     if failure is None:
         return "OK", ""
     if isinstance(failure, Exception) and not isinstance(failure, grpc.aio.InternalError):
@@ -196,6 +196,6 @@ def _readable(request: Any) -> Any:  # noqa: ANN401 - any message
 
 
 def deadline_of(context: Context) -> float:
-    """Return until when (monotonic seconds) a call may take; 10 s from now if its client does not say."""
+    """Return the deadline of a call (monotonic seconds); 10 s from now if the client sets none."""
     left: float | None = context.time_remaining()
     return time.monotonic() + (DEFAULT_DEADLINE_S if left is None else min(left, MAX_DEADLINE_S))

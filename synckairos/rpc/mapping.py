@@ -1,4 +1,4 @@
-"""From sessions and events to messages: what a client is shown at one instant."""
+"""From sessions and events to messages, as they look at one instant."""
 
 from functools import lru_cache
 from typing import cast
@@ -32,7 +32,7 @@ def timestamp_us(instant_us: int) -> Timestamp:
 
 
 def optional_timestamp(instant_ms: int | None) -> Timestamp | None:
-    """Return an instant (ms since 1970) as a Timestamp, None for none."""
+    """Return an instant (ms since 1970) as a Timestamp; None for None."""
     return None if instant_ms is None else timestamp(instant_ms)
 
 
@@ -51,8 +51,8 @@ def session_message(session: Session, now: int) -> session_pb2.Session:
 def fill_session(message: session_pb2.Session, session: Session, now: int) -> None:
     """Write the session, as it looks at an instant (ms), into an empty message.
 
-    Into the message that is sent: to put one message into another is to copy it. What a session does not have is not
-    set, which takes half as long as to set it to nothing.
+    Callers pass the message that is sent, because putting one message into another copies it. Fields that a session
+    lacks stay unset: that takes half the time of setting them to empty values.
     """
     seen = timing.charge(session, now)
     mode = session.rules.mode
@@ -161,7 +161,7 @@ def _fill_instants(message: session_pb2.Session, session: Session) -> None:
 
 
 def _has_run_out(clock: Clock) -> bool:
-    """Whether the clock is out of the game or in overtime."""
+    """Whether the clock has reached zero: it is out of the game or in overtime."""
     return clock.is_expired or clock.in_overtime
 
 
@@ -199,7 +199,7 @@ def event_message(event: Event) -> event_pb2.Event:
 
 
 def tick_message(session: Session, at: int) -> event_pb2.Tick:
-    """Return how the running clock stands at an instant (ms)."""
+    """Return the state of the running clock at an instant (ms)."""
     clock = timing.running_clock(session)
     spent = timing.uncharged(session, at)
     over = None if clock.bank_ms is None else spent - clock.bank_ms

@@ -28,7 +28,7 @@ MAX_PATHS: Final = 100
 
 
 class Mutation(Protocol):
-    """What every mutation's request has."""
+    """The fields of every mutation's request."""
 
     session_id: str
     request_id: str
@@ -36,7 +36,7 @@ class Mutation(Protocol):
 
 
 class Sender(NamedTuple):
-    """Who a call names as being behind it (empty: nobody), and where it comes from."""
+    """The actor a call names (empty: none), and its network peer."""
 
     named: str
     peer: str
@@ -52,7 +52,7 @@ class Target(NamedTuple):
 
 
 def sender(context: Context) -> Sender:
-    """Return who is behind a call, as its metadata and its connection say."""
+    """Return the sender of a call, from its metadata and its connection."""
     for key, value in context.invocation_metadata() or ():
         if key == ACTOR_HEADER and value:
             return Sender(value if isinstance(value, str) else value.decode(errors="replace"), context.peer())
@@ -60,11 +60,11 @@ def sender(context: Context) -> Sender:
 
 
 def actor(fields: Fields, sender: Sender) -> str:
-    """Return who is behind a call: whom its metadata name, else its network peer; nobody may pose as the system."""
+    """Return the actor of a call: the named one, else the network peer. The system's own name is refused."""
     if not sender.named:
         return sender.peer
     if sender.named == SYSTEM.actor:
-        fields.refuse(ACTOR_HEADER, f"`{SYSTEM.actor}` is what nobody's changes are signed with")
+        fields.refuse(ACTOR_HEADER, f"`{SYSTEM.actor}` is reserved")
     return fields.text(ACTOR_HEADER, sender.named, MAX_ACTOR_BYTES)
 
 
@@ -79,7 +79,7 @@ def target(fields: Fields, request: Mutation, *, expected_version: int) -> Targe
 
 
 def create(fields: Fields, request: pb.CreateSessionRequest) -> tuple[Target, Create]:
-    """Read a CreateSessionRequest completely; the session id is empty if the server is to make one."""
+    """Read a CreateSessionRequest completely; an empty session id asks the server to make one."""
     where = Target(
         fields.uuid("session_id", request.session_id, required=False),
         fields.uuid("request_id", request.request_id, required=False),
@@ -128,7 +128,7 @@ def _participant(fields: Fields, path: str, spec: session_pb2.ParticipantSpec) -
 
 
 def switch(fields: Fields, request: pb.SwitchCycleRequest) -> Switch:
-    """Read what a SwitchCycleRequest adds."""
+    """Read the fields of a SwitchCycleRequest beyond the shared ones."""
     return Switch(
         fields.uuid("next_participant_id", request.next_participant_id, required=False),
         fields.uuid("expected_active_participant_id", request.expected_active_participant_id, required=False),
@@ -136,17 +136,17 @@ def switch(fields: Fields, request: pb.SwitchCycleRequest) -> Switch:
 
 
 def add_participant(fields: Fields, request: pb.AddParticipantRequest) -> AddParticipant:
-    """Read what an AddParticipantRequest adds."""
+    """Read the fields of an AddParticipantRequest beyond the shared ones."""
     return AddParticipant(_participant(fields, "participant", request.participant))
 
 
 def remove_participant(fields: Fields, request: pb.RemoveParticipantRequest) -> RemoveParticipant:
-    """Read what a RemoveParticipantRequest adds."""
+    """Read the fields of a RemoveParticipantRequest beyond the shared ones."""
     return RemoveParticipant(fields.uuid("participant_id", request.participant_id))
 
 
 def adjust_time(fields: Fields, request: pb.AdjustTimeRequest) -> AdjustTime:
-    """Read what an AdjustTimeRequest adds."""
+    """Read the fields of an AdjustTimeRequest beyond the shared ones."""
     delta_ms = set_ms = None
     match request.WhichOneof("amount"):
         case "delta_ms":
@@ -204,5 +204,5 @@ def session_ids(fields: Fields, path: str, ids: list[str], limit: int) -> list[s
 
 
 def fingerprint_material(request: Message) -> bytes:
-    """Return what the fingerprint of a request is made of: its type and deterministic bytes."""
+    """Return the material of a request's fingerprint: its type and its deterministic bytes."""
     return request.DESCRIPTOR.full_name.encode() + b"\0" + request.SerializeToString(deterministic=True)

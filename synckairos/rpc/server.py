@@ -19,7 +19,8 @@ MAX_METADATA_BYTES: Final = 16 << 10
 PENDING: Final = 100_000
 IDLE_LOOK_S: Final = 0.1
 IDLE_LOOKS: Final = 5
-"""How often in a row nothing may be under way before the rest is cut off; calls on the way to handlers get as long."""
+"""Looks in a row that must find no call under way before the rest is cut off; calls on their way to a handler get
+that long to arrive."""
 
 SESSION_SERVICE: Final[ServiceDescriptor] = session_service_pb2.DESCRIPTOR.services_by_name["SessionService"]
 TIME_SERVICE: Final[ServiceDescriptor] = time_service_pb2.DESCRIPTOR.services_by_name["TimeService"]
@@ -27,7 +28,7 @@ AUDIT_SERVICE: Final[ServiceDescriptor] = audit_service_pb2.DESCRIPTOR.services_
 
 
 def server_options(*, reuse_port: bool) -> Sequence[tuple[str, int]]:
-    """Return the channel options every server runs with; times in ms, sizes in bytes."""
+    """Return the channel options of every server; times in ms, sizes in bytes."""
     return (
         ("grpc.so_reuseport", int(reuse_port)),  # two servers must not share a port unless told to
         ("grpc.max_receive_message_length", MAX_RECEIVE_BYTES),
@@ -48,9 +49,9 @@ def server_options(*, reuse_port: bool) -> Sequence[tuple[str, int]]:
 
 
 def method_handlers(service: ServiceDescriptor, servicers: Sequence[object]) -> dict[str, Any]:
-    """Return the handlers of every method of a service that one of the servicers has.
+    """Return the handlers of every method of a service, each found on one of the servicers.
 
-    Requests that cannot be parsed reach the interceptor; streams write bytes that are encoded already.
+    Unreadable requests reach the interceptor; streams write bytes that are already encoded.
     """
     handlers: dict[str, Any] = {}
     for method in service.methods:
@@ -72,27 +73,27 @@ def method_handlers(service: ServiceDescriptor, servicers: Sequence[object]) -> 
 class Health:
     """grpc.health.v1 for the server as a whole and for each service.
 
-    Readiness is the store's; the audit trail's has an entry of its own, so that its loss takes no server out.
+    Readiness depends on the store. The audit trail has an entry of its own, so that its loss takes no server out.
     """
 
     def __init__(self) -> None:
         self._servicer = health.aio.HealthServicer()
 
     def add_to(self, server: grpc.aio.Server) -> None:
-        """Serve it."""
+        """Add this service to a server."""
         health_pb2_grpc.add_HealthServicer_to_server(self._servicer, server)
 
     async def set(self, *, is_ready: bool) -> None:
-        """Say whether sessions are served."""
+        """Report whether sessions are served."""
         for name in ("", SESSION_SERVICE.full_name, TIME_SERVICE.full_name):
             await self._servicer.set(name, _status(is_ready=is_ready))
 
     async def set_audit(self, *, is_ready: bool) -> None:
-        """Say whether the audit trail can be read."""
+        """Report whether the audit trail can be read."""
         await self._servicer.set(AUDIT_SERVICE.full_name, _status(is_ready=is_ready))
 
     async def drain(self) -> None:
-        """Say NOT_SERVING from now on, whatever else is said."""
+        """Report NOT_SERVING from now on; later reports are ignored."""
         await self._servicer.enter_graceful_shutdown()
 
 
@@ -119,11 +120,11 @@ def build_server(
 
 
 async def stop_server(server: grpc.aio.Server, under_way: Callable[[], int], grace_s: float) -> None:
-    """Take no more calls, let those under way finish within the grace (seconds), and cut off the rest.
+    """Accept no more calls, let those under way finish within the grace (seconds), and cut off the rest.
 
-    `under_way` counts the calls that have begun and whose answers are not sent. gRPC itself now and then takes in a
-    call while it closes that no handler ever gets, and would wait for it until its client's deadline; so would it for
-    streams that watch health. Those end (UNAVAILABLE) half a second after the last real call.
+    `under_way` counts the calls begun whose answers are not sent yet. While it closes, gRPC sometimes accepts a call
+    that no handler ever gets, and would wait for it until the client's deadline, as it would for streams that watch
+    health. These end (UNAVAILABLE) half a second after the last counted call.
     """
     stopping = asyncio.ensure_future(server.stop(grace_s))
     idle = 0

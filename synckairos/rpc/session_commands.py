@@ -1,4 +1,4 @@
-"""What is done to one session, or read of it: judged here, whether it comes as a call or over a stream of commands."""
+"""The calls about one session, made alone or as commands of a stream: both are judged here."""
 
 import hashlib
 from collections.abc import Awaitable, Callable
@@ -35,7 +35,7 @@ _CHANGES: Final[dict[type[Message], _Read]] = {
     pb.AdjustTimeRequest: requests.adjust_time,
     pb.UpdateSessionRequest: requests.update,
 }
-"""How the command of a request is read, by the request's type."""
+"""The reader of a request's command, by the request's type."""
 
 
 class SessionCommands:
@@ -52,7 +52,7 @@ class SessionCommands:
     async def judge(self, request: Message, sender: Sender, until: float) -> Answer:
         """Answer a request of any of these calls, by `until` (monotonic seconds).
 
-        Raises InvalidField, the Refusals of the domain, RequestIdReused, CatchingUp and what the store raises.
+        Raises InvalidField, the Refusals of the domain, RequestIdReused, CatchingUp and the store's errors.
         """
         read = _CHANGES.get(type(request))
         if read is not None:
@@ -90,19 +90,19 @@ class SessionCommands:
 
 
 class Reply(Protocol):
-    """The message of an answer, whatever it is the answer to."""
+    """The fields of every reply about one session."""
 
     @property
     def session(self) -> session_pb2.Session:
-        """The session, absent until something is put into it."""
+        """The session; absent until it is filled."""
 
     @property
     def server_time(self) -> Timestamp:
-        """The instant."""
+        """The instant at which the session was judged."""
 
 
 def fill_reply(reply: Reply, answer: Answer) -> None:
-    """Put an answer into its message: the session as of its instant, or of one that is gone what identified it."""
+    """Write an answer into its message: the session as of its instant, or only the identity of one that is gone."""
     set_timestamp(reply.server_time, answer.now)
     if answer.session is not None:
         fill_session(reply.session, answer.session, answer.now)
@@ -111,7 +111,7 @@ def fill_reply(reply: Reply, answer: Answer) -> None:
 
 
 def _caller(fields: Fields, request: Any, sender: Sender) -> tuple[Caller, Target]:  # noqa: ANN401 - any mutation's request
-    """Read what all mutations share, and refuse the request if anything in it is wrong."""
+    """Read the fields that all mutations share; refuse the request if any field is wrong."""
     actor = requests.actor(fields, sender)
     target = requests.target(fields, request, expected_version=request.expected_version)
     fields.check()

@@ -105,7 +105,7 @@ class SessionServicer:
 
 
 def _fitting(page: Page) -> tuple[list[session_pb2.Session], Position | None]:
-    """Return as many sessions of a page as a reply should hold, and where the next page begins."""
+    """Return the sessions of a page that fit into a reply, and the position where the next page begins."""
     messages = paging.fitting(session_message(view.session, view.now) for view in page.views)
     if len(messages) == len(page.views):
         return messages, page.next

@@ -16,7 +16,7 @@ INTERNAL_TEXT: Final = "internal error; the server's log has the details under t
 MAX_VIOLATIONS: Final = 20
 MAX_VIOLATIONS_BYTES: Final = 3_000
 MAX_TEXT_BYTES: Final = 256
-"""Limits of what is told: it travels in trailers, base64 and percent-encoded, which clients limit to 8 KB."""
+"""Limits of a status: it travels base64- and percent-encoded in trailers, which clients limit to 8 KB."""
 
 CODES: Final[dict[type[domain.SyncKairosError], grpc.StatusCode]] = {
     domain.InvalidField: grpc.StatusCode.INVALID_ARGUMENT,
@@ -43,17 +43,17 @@ CODES: Final[dict[type[domain.SyncKairosError], grpc.StatusCode]] = {
 
 
 def is_expected(error: BaseException) -> bool:
-    """Whether the error is an answer; every other one is a bug or a broken part."""
+    """Whether the error is an answer; any other error is a bug or a broken part."""
     return _code_of(error) is not None
 
 
 def _code_of(error: BaseException) -> grpc.StatusCode | None:
-    """Return the code of the error's class, or of the nearest one it is a kind of: adapters have kinds of their own."""
+    """Return the code of the error's class, or of its nearest base in the table: adapters raise subclasses."""
     return next((CODES[kind] for kind in type(error).__mro__ if kind in CODES), None)
 
 
 def status_of(error: BaseException, request_id: str) -> tuple[grpc.StatusCode, status_pb2.Status]:
-    """Return the code and the full status of an error; an unexpected one says nothing about itself."""
+    """Return the code and the full status of an error; an unexpected error reveals nothing about itself."""
     code = _code_of(error)
     if not isinstance(error, domain.SyncKairosError) or code is None:
         info = error_details_pb2.ErrorInfo(reason="INTERNAL", domain=DOMAIN, metadata={"request_id": request_id})
@@ -68,7 +68,7 @@ def status_of(error: BaseException, request_id: str) -> tuple[grpc.StatusCode, s
 
 
 def reason_of(error: BaseException) -> str:
-    """Return the reason an error is answered with."""
+    """Return the reason with which an error is answered."""
     return error.reason if isinstance(error, domain.SyncKairosError) and is_expected(error) else "INTERNAL"
 
 

@@ -1,4 +1,4 @@
-"""A server stream's headers and writes."""
+"""The headers and the writes of a server stream."""
 
 import asyncio
 from types import TracebackType
@@ -9,9 +9,9 @@ from synckairos.rpc.interceptor import Context
 
 
 async def open_stream(context: Context) -> None:
-    """Send a stream's headers: gRPC cannot end a stream, with whatever error, whose headers wait for its first message.
+    """Send a stream's headers; without them gRPC cannot end a stream that has written nothing, whatever the error.
 
-    It also tells a client that waits for them before it sends anything that it is heard.
+    They also release a client that waits for headers before it sends anything.
     """
     await context.send_initial_metadata(())
 
@@ -19,8 +19,8 @@ async def open_stream(context: Context) -> None:
 class StreamWriter:
     """Writes a stream's messages, and ends the stream when its reader takes nothing for too long.
 
-    `async with StreamWriter(…) as writer:` around all of its writes, of which one is under way at a time. One timer
-    serves many of them: it looks whether the one under way is too old.
+    Enter it around all writes of the stream; one write is under way at a time. A single timer serves many writes: it
+    looks whether the current one has taken too long.
     """
 
     def __init__(self, context: Context, stall_s: float) -> None:
@@ -46,7 +46,7 @@ class StreamWriter:
             raise SlowConsumer(f"nothing was read for {self._stall_s:g} s", stall_s=self._stall_s) from late
 
     async def write(self, message: bytes) -> None:
-        """Write one message; SlowConsumer is raised at the end of the context if nobody takes it."""
+        """Write one message; if it is not taken in time, leaving the context raises SlowConsumer."""
         self._since = self._loop.time()
         if self._timer is None:
             self._timer = self._loop.call_later(self._stall_s, self._look)

@@ -1,4 +1,4 @@
-"""Tokens, opaque to clients and valid on any server: where a stream stood, and where a page of a list ended.
+"""Tokens, opaque to clients and valid on any server: the position of a stream, or the end of a page.
 
 A page token is bound to the filters it was made for.
 """
@@ -24,7 +24,7 @@ _SESSION: Final = struct.Struct(">Q16s")
 
 
 class InvalidToken(ValueError):
-    """The text is no resume token, or one of another session."""
+    """The text is no resume token, or belongs to another session."""
 
 
 def write_resume(session_id: str, head: Head) -> str:
@@ -47,7 +47,7 @@ def read_resume(session_id: str, token: str) -> Head:
 
 
 def write_position(position: Position, wanted: Filter) -> str:
-    """Return the token of the page behind a position in the list of sessions."""
+    """Return the token of the page after a position in the list of sessions."""
     return _text(_POSITION.pack(position.created_at, UUID(position.session_id).bytes, _digest(wanted)))
 
 
@@ -66,7 +66,7 @@ def read_position(fields: Fields, token: str, wanted: Filter) -> Position | None
 
 
 def write_event(key: EventKey, query: EventQuery) -> str:
-    """Return the token of the page behind an event."""
+    """Return the token of the page after an event."""
     return _sealed(_EVENT.pack(key.epoch, key.version, UUID(key.change_id).bytes), query)
 
 
@@ -81,7 +81,7 @@ def read_event(fields: Fields, token: str, query: EventQuery) -> EventKey | None
 
 
 def write_audited(key: SessionKey, query: SessionQuery) -> str:
-    """Return the token of the page behind a session."""
+    """Return the token of the page after a session."""
     return _sealed(_SESSION.pack(key.created_at, UUID(key.session_id).bytes), query)
 
 
@@ -113,7 +113,7 @@ def _opened(fields: Fields, token: str, query: EventQuery | SessionQuery, size: 
 
 
 def _seal(raw: bytes, query: EventQuery | SessionQuery) -> bytes:
-    """Return a digest of the place and of what is asked, but for where and how much of it."""
+    """Return a digest of the place and of the query's filters; its position and its limit do not count."""
     filters = [
         (name, sorted(value) if isinstance(value, frozenset) else value)
         for name, value in query._asdict().items()
@@ -133,5 +133,5 @@ def _text(raw: bytes) -> str:
 
 
 def _bytes(token: str) -> bytes:
-    """Return what a token holds; raises ValueError."""
+    """Return the bytes of a token; raises ValueError."""
     return base64.b64decode(token + "=" * (-len(token) % 4), altchars=b"-_", validate=True)

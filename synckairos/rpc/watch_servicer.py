@@ -1,4 +1,4 @@
-"""SessionService's streams: join, write what is queued, leave."""
+"""SessionService's streams: join sessions, write their frames, leave."""
 
 import asyncio
 from collections.abc import Sequence
@@ -23,7 +23,7 @@ JOIN_AT_ONCE: Final = 32
 
 
 class WatchServicer:
-    """WatchSession and WatchSessions; they write bytes, made once for all subscribers of a session."""
+    """WatchSession and WatchSessions; frames are encoded once for all subscribers of a session."""
 
     def __init__(self, watching: Watching, stall_s: float) -> None:
         self._watching = watching
@@ -68,12 +68,12 @@ class WatchServicer:
 
     def _refuse_if_draining(self) -> None:
         if self._is_draining:
-            raise Draining("this server is going down")
+            raise Draining("this server is shutting down")
 
     async def _join_all(
         self, ids: Sequence[str], positions: Sequence[Head | None], subscription: Subscription, joined: list[str]
     ) -> None:
-        """Join every session; the first failure that is no single session's ends it, the others are not tried."""
+        """Join every session; the first failure not confined to one session ends the attempt."""
         places = asyncio.Semaphore(JOIN_AT_ONCE)
 
         async def join(session_id: str, position: Head | None) -> None:
@@ -91,7 +91,7 @@ class WatchServicer:
     async def _serve(
         self, subscription: Subscription, session_ids: Sequence[str], context: Context, open_ends: int = 1
     ) -> None:
-        """Write what is queued until every session has ended; leave them without waiting for anything."""
+        """Write queued frames until every session has ended; then leave the sessions without waiting."""
         try:
             await open_stream(context)
             async with StreamWriter(context, self._stall_s) as writer:

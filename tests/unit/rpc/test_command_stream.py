@@ -176,7 +176,7 @@ async def test_a_drained_stream_finishes_what_it_has_begun() -> None:
         on.stream.drain()
         on.wire.send(switch(SID, "unread"))
         on.store.let_go(SID)
-        with pytest.raises(Draining, match="going down"):
+        with pytest.raises(Draining, match="shutting down"):
             await on.running
 
         begun, waiting = on.wire.responses

@@ -166,7 +166,7 @@ def test_a_draining_server_takes_no_new_streams(server: TestServer, world: World
         context: Any = None
         await servicer.WatchSession(pb.WatchSessionRequest(session_id=SID), context)
 
-    with pytest.raises(Exception, match="going down") as refused:
+    with pytest.raises(Exception, match="shutting down") as refused:
         loop.run(attempt())
 
     assert getattr(refused.value, "reason", "") == "DRAINING"
