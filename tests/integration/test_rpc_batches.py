@@ -19,7 +19,7 @@ DEFAULT_LIMIT = 4 << 20
 """What clients take in one message unless told otherwise."""
 
 
-class Bench(NamedTuple):
+class ClientAndRedis(NamedTuple):
     """A client of a server, and a look at its Redis."""
 
     stub: Stub
@@ -33,7 +33,7 @@ class Bench(NamedTuple):
 
 
 @pytest.fixture(scope="module")
-async def bench(redis_server: RedisServer) -> AsyncIterator[Bench]:
+async def client(redis_server: RedisServer) -> AsyncIterator[ClientAndRedis]:
     """A client of a server."""
     settings = settings_for(redis_server.url)
     async with (
@@ -41,7 +41,7 @@ async def bench(redis_server: RedisServer) -> AsyncIterator[Bench]:
         connect(server.address) as stub,
         Redis.from_url(redis_server.url) as redis,
     ):
-        yield Bench(stub, redis, settings)
+        yield ClientAndRedis(stub, redis, settings)
 
 
 def big(session_id: str) -> pb.CreateSessionRequest:
@@ -55,21 +55,21 @@ def big(session_id: str) -> pb.CreateSessionRequest:
     return pb.CreateSessionRequest(session_id=session_id, mode=session_pb2.MODE_PER_PARTICIPANT, participants=players)
 
 
-async def batch(bench: Bench, ids: list[str]) -> Any:
+async def batch(client: ClientAndRedis, ids: list[str]) -> Any:
     """Ask for sessions at once."""
-    return await bench.stub.BatchGetSessions(pb.BatchGetSessionsRequest(session_ids=ids))
+    return await client.stub.BatchGetSessions(pb.BatchGetSessionsRequest(session_ids=ids))
 
 
-async def test_a_batch_ends_where_a_reply_would_be_too_big(bench: Bench) -> None:
+async def test_a_batch_ends_where_a_reply_would_be_too_big(client: ClientAndRedis) -> None:
     """Those that do not fit are named, in the order asked, and can be asked for again until all are read."""
     ids = [new_id() for _ in range(20)]
     for session_id in ids:
-        await bench.stub.CreateSession(big(session_id))
+        await client.stub.CreateSession(big(session_id))
 
     read: list[str] = []
     unread = ids
     while unread:
-        reply = await batch(bench, unread)
+        reply = await batch(client, unread)
         assert reply.ByteSize() < DEFAULT_LIMIT
         read += [session.session_id for session in reply.sessions]
         assert not reply.missing_session_ids
@@ -79,28 +79,28 @@ async def test_a_batch_ends_where_a_reply_would_be_too_big(bench: Bench) -> None
     assert read == ids
 
 
-async def test_a_session_of_a_newer_layout_does_not_spoil_the_others(bench: Bench) -> None:
+async def test_a_session_of_a_newer_layout_does_not_spoil_the_others(client: ClientAndRedis) -> None:
     """While servers are being replaced, a batch names what this one cannot read, and a page leaves it out."""
-    good = await running_session(bench.stub, two_players(labels={"test": "layout"}))
-    strange = await running_session(bench.stub, two_players(labels={"test": "layout"}))
-    await bench.damage(strange.session_id)
+    good = await running_session(client.stub, two_players(labels={"test": "layout"}))
+    strange = await running_session(client.stub, two_players(labels={"test": "layout"}))
+    await client.damage(strange.session_id)
 
-    reply = await batch(bench, [strange.session_id, good.session_id])
-    listed = await bench.stub.ListSessions(pb.ListSessionsRequest(page_size=500, labels={"test": "layout"}))
+    reply = await batch(client, [strange.session_id, good.session_id])
+    listed = await client.stub.ListSessions(pb.ListSessionsRequest(page_size=500, labels={"test": "layout"}))
 
     assert [session.session_id for session in reply.sessions] == [good.session_id]
     assert list(reply.unread_session_ids) == [strange.session_id]
     assert [session.session_id for session in listed.sessions] == [good.session_id]
 
 
-async def test_a_session_of_a_newer_layout_is_for_another_server(bench: Bench) -> None:
+async def test_a_session_of_a_newer_layout_is_for_another_server(client: ClientAndRedis) -> None:
     """Alone, it is UNAVAILABLE and worth a retry, read or written; nothing is changed."""
-    session = await running_session(bench.stub)
-    await bench.damage(session.session_id)
+    session = await running_session(client.stub)
+    await client.damage(session.session_id)
 
     problems = [
-        await refused(bench.stub.GetSession(pb.GetSessionRequest(session_id=session.session_id))),
-        await refused(bench.stub.SwitchCycle(pb.SwitchCycleRequest(session_id=session.session_id))),
+        await refused(client.stub.GetSession(pb.GetSessionRequest(session_id=session.session_id))),
+        await refused(client.stub.SwitchCycle(pb.SwitchCycleRequest(session_id=session.session_id))),
     ]
 
     assert [problem.reason for problem in problems] == ["STORE_UNAVAILABLE"] * 2

@@ -14,7 +14,7 @@ from synckairos.v1 import session_pb2, time_service_pb2
 from synckairos.v1 import session_service_pb2 as pb
 from testing.harness.client import Stub, connect, connect_time, new_id, refused, running_session, two_players
 from testing.harness.in_process import serving, settings_for
-from tests.integration.good_requests import ANN, BOB, CLEO, create, players
+from tests.integration.good_requests import create
 
 SWITCH = pb.SwitchCycleRequest
 
@@ -83,65 +83,6 @@ async def test_a_late_retry_is_answered_with_what_there_is(stub: Stub) -> None:
     assert (await get(stub, session.session_id)).version == 8
 
 
-async def test_a_retry_outlives_the_deletion(stub: Stub) -> None:
-    """After the session is gone, its deletion and what was done before can still be retried."""
-    session = await running_session(stub)
-    switch = SWITCH(session_id=session.session_id, request_id=new_id())
-    delete = pb.DeleteSessionRequest(session_id=session.session_id, request_id=new_id())
-    switched = await stub.SwitchCycle(switch)
-    deleted = await stub.DeleteSession(delete)
-
-    again = await stub.DeleteSession(delete)
-    before = await stub.SwitchCycle(switch)
-
-    assert (again.replayed, again.session) == (True, deleted.session)
-    assert (before.replayed, before.session) == (True, switched.session)
-
-
-@pytest.mark.parametrize(
-    "other",
-    [
-        pytest.param({"reason": "other"}, id="reason"),
-        pytest.param({"next_participant_id": ANN}, id="field"),
-        pytest.param({"expected_version": 2}, id="condition"),
-    ],
-)
-async def test_a_request_id_stands_for_one_content(stub: Stub, other: dict[str, Any]) -> None:
-    """The same id with anything else in the request is refused, and changes nothing."""
-    session = await running_session(stub)
-    request = {"session_id": session.session_id, "request_id": new_id()}
-    await stub.SwitchCycle(SWITCH(**request))
-
-    problem = await refused(stub.SwitchCycle(SWITCH(**request, **other)))
-
-    assert (problem.code, problem.reason) == (grpc.StatusCode.INVALID_ARGUMENT, "REQUEST_ID_REUSED")
-    assert list(problem.fields) == ["request_id"]
-    assert (await get(stub, session.session_id)).version == 3
-
-
-async def test_a_request_id_stands_for_one_method(stub: Stub) -> None:
-    """Two methods whose requests have the same bytes are still two contents."""
-    session = await running_session(stub)
-    request = {"session_id": session.session_id, "request_id": new_id()}
-    await stub.PauseSession(pb.PauseSessionRequest(**request))
-
-    problem = await refused(stub.ResumeSession(pb.ResumeSessionRequest(**request)))
-
-    assert problem.reason == "REQUEST_ID_REUSED"
-
-
-async def test_a_request_id_is_one_sessions(stub: Stub) -> None:
-    """Another session may use the same id for something else."""
-    one, other = await running_session(stub), await running_session(stub)
-    request_id = new_id()
-
-    first = await stub.SwitchCycle(SWITCH(session_id=one.session_id, request_id=request_id))
-    second = await stub.PauseSession(pb.PauseSessionRequest(session_id=other.session_id, request_id=request_id))
-
-    assert not first.replayed
-    assert not second.replayed
-
-
 async def test_a_refusal_is_not_remembered(stub: Stub) -> None:
     """A call that was refused may be made again under its id, with the same or other content, and then counts."""
     sid = (await stub.CreateSession(two_players())).session.session_id
@@ -165,18 +106,6 @@ async def test_a_create_without_an_id_is_retried_into_one_session(stub: Stub) ->
     assert sorted(reply.replayed for reply in replies) == [False] + [True] * 19
     assert {reply.session.SerializeToString() for reply in [*replies, later]} == {later.session.SerializeToString()}
     assert other.reason == "REQUEST_ID_REUSED"
-
-
-async def test_many_retries_at_once_are_applied_once(stub: Stub) -> None:
-    """Thirty concurrent switches of one request_id move the turn once."""
-    session = await running_session(stub)
-    request = SWITCH(session_id=session.session_id, request_id=new_id())
-
-    replies = await asyncio.gather(*(stub.SwitchCycle(request) for _ in range(30)))
-
-    assert sorted(reply.replayed for reply in replies) == [False] + [True] * 29
-    assert {reply.session.version for reply in replies} == {3}
-    assert (await get(stub, session.session_id)).version == 3
 
 
 async def test_a_retry_comes_before_existence_conditions_and_state(stub: Stub) -> None:
@@ -224,44 +153,3 @@ async def test_what_is_due_is_settled_and_stored_even_if_the_call_is_refused(
     after = await get(stub, session.session_id)
     assert (after.version, after.status) == (4, session_pb2.STATUS_EXPIRED)
     assert after.completed_at == session.deadline_at
-
-
-async def test_a_switch_that_comes_after_its_turn_switches_nothing(server: Server, stub: Stub) -> None:
-    """Check 6 before 7: the expiry moved the turn, so the switch is told whose turn ended and whose it is."""
-    session = await overdue(
-        server, stub, participants=[*players(), players()[0].__class__(participant_id=CLEO, total_time_ms=60_000)],
-        on_expire=session_pb2.ON_EXPIRE_ELIMINATE,
-    )  # fmt: skip
-
-    problem = await refused(stub.SwitchCycle(SWITCH(session_id=session.session_id, expected_version=99)))
-
-    assert (problem.code, problem.reason) == (grpc.StatusCode.ABORTED, "TURN_ADVANCED")
-    assert problem.metadata["expired_participant_id"] == ANN
-    assert problem.metadata["active_participant_id"] == BOB
-    after = await get(stub, session.session_id)
-    assert (after.version, after.active_participant_id) == (4, BOB)
-
-
-async def test_conditions_are_held_against_what_the_caller_saw(server: Server, stub: Stub) -> None:
-    """Check 7: expected_version is compared with the version before the call's own settlement, and told."""
-    session = await overdue(server, stub, on_expire=session_pb2.ON_EXPIRE_NOTIFY)
-
-    wrong = await refused(stub.PauseSession(pb.PauseSessionRequest(session_id=session.session_id, expected_version=9)))
-    session = await overdue(server, stub, on_expire=session_pb2.ON_EXPIRE_NOTIFY)
-    right = await stub.PauseSession(pb.PauseSessionRequest(session_id=session.session_id, expected_version=3))
-
-    assert (wrong.code, wrong.reason) == (grpc.StatusCode.ABORTED, "VERSION_CONFLICT")
-    assert wrong.metadata == {"expected": "9", "actual": "3"}
-    assert right.session.version == 5
-
-
-async def test_whose_turn_is_expected_comes_before_the_state(stub: Stub) -> None:
-    """Check 8 before 9: of a session that cannot be switched, the wrong turn is told first."""
-    session = await running_session(stub, create("participant"))
-    await stub.PauseSession(pb.PauseSessionRequest(session_id=session.session_id))
-
-    problem = await refused(stub.SwitchCycle(SWITCH(session_id=session.session_id, expected_active_participant_id=BOB)))
-    state = await refused(stub.SwitchCycle(SWITCH(session_id=session.session_id, expected_active_participant_id=ANN)))
-
-    assert (problem.reason, problem.metadata["active_participant_id"]) == ("TURN_ADVANCED", ANN)
-    assert (state.reason, state.metadata) == ("INVALID_STATE_TRANSITION", {"from": "PAUSED", "verb": "switch"})

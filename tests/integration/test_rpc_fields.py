@@ -42,86 +42,48 @@ def struct(**fields: Any) -> Struct:
 
 LARGE = struct(text="x" * 10_240)
 P, C, G, L, U = "participant", "cycle", "group", "global", "count up"
-END, ELIMINATE, ADVANCE = (
-    session_pb2.ON_EXPIRE_END_SESSION,
-    session_pb2.ON_EXPIRE_ELIMINATE,
-    session_pb2.ON_EXPIRE_ADVANCE,
-)
-
 CREATES: list[tuple[str, dict[str, Any], str]] = [
     (P, {"session_id": "x"}, "session_id"),
     (P, {"session_id": f"{{{SID}}}"}, "session_id"),
     (P, {"request_id": "x"}, "request_id"),
     (P, {"reason": "é" * 128 + "x"}, "reason"),
     (P, {"reason": "a\0"}, "reason"),
-    (P, {"mode": 0}, "mode"),
-    (P, {"mode": 6}, "mode"),
-    (P, {"mode": -1}, "mode"),
-    (P, {"participants": []}, "participants"),
-    (G, {"participants": []}, "participants"),
+    *((P, {"mode": mode}, "mode") for mode in (0, 6, -1)),
+    *((mode, {"participants": []}, "participants") for mode in (P, G)),
     (L, {"participants": [member(new_id()) for _ in range(1_001)]}, "participants"),
     (L, {"participants": [member("")]}, "participants[0].participant_id"),
     (L, {"participants": [member(), member("x")]}, "participants[1].participant_id"),
     (L, {"participants": [member(), member(ANN.upper())]}, "participants[1].participant_id"),
-    (L, {"participants": [member(participant_index=-1)]}, "participants[0].participant_index"),
-    (L, {"participants": [member(participant_index=1_000_001)]}, "participants[0].participant_index"),
     (L, {"participants": [member(participant_index=0), member(BOB)]}, "participants[1].participant_index"),
-    (
-        L,
-        {"participants": [member(participant_index=3), member(BOB, participant_index=3)]},
-        "participants[1].participant_index",
-    ),
-    (P, {"participants": [member()]}, "participants[0].total_time_ms"),
-    (P, {"participants": [member(total_time_ms=999)]}, "participants[0].total_time_ms"),
-    (P, {"participants": [member(total_time_ms=DAYS_28 + 1)]}, "participants[0].total_time_ms"),
     (P, {"participants": [member(total_time_ms=-1)]}, "participants[0].total_time_ms"),
-    *((mode, {"participants": [member(total_time_ms=60_000)]}, "participants[0].total_time_ms") for mode in (C, L, U)),
     (P, {"participants": players(group_id=RED)}, "participants[0].group_id"),
-    *((mode, {"participants": [member(group_id=RED)]}, "participants[0].group_id") for mode in (C, L, U)),
-    (G, {"participants": [member(group_id=RED), member(BOB, group_id=BLUE), member(CLEO)]}, "participants[2].group_id"),
-    (
-        G,
-        {"participants": [member(group_id=RED), member(BOB, group_id=BLUE), member(CLEO, group_id=GREEN)]},
-        "participants[2].group_id",
-    ),
     (L, {"participants": [member(metadata=struct(text="x" * 1_024))]}, "participants[0].metadata"),
     (L, {"participants": [member(metadata=struct(text="\0"))]}, "participants[0].metadata.text"),
-    *((mode, {"groups": [group()]}, "groups") for mode in (P, C, L, U)),
+    (P, {"groups": [group()]}, "groups"),
     (G, {"groups": []}, "groups"),
-    (G, {"groups": [group(), group(BLUE), group("")]}, "groups[2].group_id"),
-    (G, {"groups": [group(), group(BLUE), group("x")]}, "groups[2].group_id"),
-    (G, {"groups": [group(), group(BLUE), group(RED.upper())]}, "groups[2].group_id"),
-    (G, {"groups": [group(), group(BLUE), group(GREEN)]}, "groups[2].group_id"),
-    *((G, {"groups": [group(), group(BLUE, ms)]}, "groups[1].total_time_ms") for ms in (0, -1, 999, DAYS_28 + 1)),
-    *((L, {"total_time_ms": ms}, "total_time_ms") for ms in (0, -1, 999, DAYS_28 + 1, 2**63 - 1, -(2**63))),
-    *((mode, {"total_time_ms": 60_000}, "total_time_ms") for mode in (P, C, G, U)),
-    *((C, {"time_per_cycle_ms": ms}, "time_per_cycle_ms") for ms in (0, -1, 999, DAYS_28 + 1)),
-    *((mode, {"time_per_cycle_ms": 60_000}, "time_per_cycle_ms") for mode in (P, G, L, U)),
-    *((mode, {"increment_ms": ms}, "increment_ms") for mode in (P, G) for ms in (-1, HOUR + 1)),
-    *((mode, {"increment_ms": 1}, "increment_ms") for mode in (C, L, U)),
-    *((mode, {"max_time_ms": ms}, "max_time_ms") for mode in (P, G, U) for ms in (-1, 999, DAYS_28 + 1)),
-    *((mode, {"max_time_ms": 60_000}, "max_time_ms") for mode in (C, L)),
-    *((C, {"max_cycles": count}, "max_cycles") for count in (-1, 1_000_000_001)),
-    *((mode, {"max_cycles": 3}, "max_cycles") for mode in (P, G, L, U)),
-    *((mode, {"on_expire": 99}, "on_expire") for mode in (P, C, G, L)),
-    *((mode, {"on_expire": ADVANCE}, "on_expire") for mode in (P, G, L)),
-    *((mode, {"on_expire": ELIMINATE}, "on_expire") for mode in (C, L)),
-    (U, {"on_expire": END}, "on_expire"),
-    (U, {"max_time_ms": 60_000, "on_expire": ELIMINATE}, "on_expire"),
+    *(
+        (G, {"groups": [group(), group(BLUE), group(one)]}, "groups[2].group_id")
+        for one in ("", "x", RED.upper(), GREEN)
+    ),
+    (G, {"groups": [group(), group(BLUE, -1)]}, "groups[1].total_time_ms"),
+    *((L, {"total_time_ms": ms}, "total_time_ms") for ms in (0, -1, DAYS_28 + 1, 2**63 - 1, -(2**63))),
+    (C, {"time_per_cycle_ms": -1}, "time_per_cycle_ms"),
+    (P, {"increment_ms": HOUR + 1}, "increment_ms"),
+    (U, {"max_time_ms": 999}, "max_time_ms"),
+    (C, {"max_cycles": -1}, "max_cycles"),
+    *((L, {"on_expire": action}, "on_expire") for action in (99, session_pb2.ON_EXPIRE_ADVANCE)),
     (L, {"warning_thresholds_ms": range(1, 12)}, "warning_thresholds_ms"),
-    *((L, {"warning_thresholds_ms": [5, ms]}, "warning_thresholds_ms[1]") for ms in (0, -1, 5, DAYS_28 + 1)),
-    (U, {"warning_thresholds_ms": [5]}, "warning_thresholds_ms"),
+    (L, {"warning_thresholds_ms": [5, -1]}, "warning_thresholds_ms[1]"),
     *((P, {"first_participant_id": one}, "first_participant_id") for one in ("x", CLEO)),
-    (L, {"first_participant_id": ANN}, "first_participant_id"),
     (L, {"metadata": LARGE}, "metadata"),
     (L, {"metadata": struct(a={"b": [1.0, float("nan")]})}, "metadata.a.b[1]"),
     (L, {"metadata": struct(**{"a\0": 1})}, "metadata"),
     (L, {"labels": {str(number): "" for number in range(33)}}, "labels"),
     (L, {"labels": {"": "x"}}, "labels"),
     (L, {"labels": {"a": "\0"}}, "labels"),
-    (L, {"labels": {"a" * 129: "x"}}, f'labels["{"a" * 32}"]'),
     (L, {"labels": {"a": "é" * 65}}, 'labels["a"]'),
 ]
+"""Every way in which a field cannot be read, and one wrong value of each field; the limits are the domain's tests."""
 
 MUTATIONS: dict[Any, dict[str, Any]] = {
     pb.StartSessionRequest: {},
@@ -150,23 +112,7 @@ OTHERS: list[tuple[Any, dict[str, Any], str]] = [
     (pb.SwitchCycleRequest, {"expected_active_participant_id": "x"}, "expected_active_participant_id"),
     (pb.AddParticipantRequest, {"participant": None}, "participant.participant_id"),
     (pb.AddParticipantRequest, {"participant": member("x", total_time_ms=60_000)}, "participant.participant_id"),
-    (
-        pb.AddParticipantRequest,
-        {"participant": member(CLEO, total_time_ms=60_000, participant_index=2)},
-        "participant.participant_index",
-    ),
     (pb.AddParticipantRequest, {"participant": member(CLEO)}, "participant.total_time_ms"),
-    (pb.AddParticipantRequest, {"participant": member(CLEO, total_time_ms=999)}, "participant.total_time_ms"),
-    (
-        pb.AddParticipantRequest,
-        {"participant": member(CLEO, total_time_ms=60_000, group_id=RED)},
-        "participant.group_id",
-    ),
-    (
-        pb.AddParticipantRequest,
-        {"participant": member(CLEO, total_time_ms=60_000, metadata=struct(text="x" * 1_024))},
-        "participant.metadata",
-    ),
     (pb.RemoveParticipantRequest, {"participant_id": ""}, "participant_id"),
     (pb.RemoveParticipantRequest, {"participant_id": "x"}, "participant_id"),
     (pb.AdjustTimeRequest, {"reason": ""}, "reason"),
@@ -214,7 +160,7 @@ CASES: list[Any] = [
 
 
 @pytest.fixture(scope="module")
-async def place(redis_server: RedisServer) -> AsyncIterator[tuple[Stub, KeySpace]]:
+async def stub_and_keys(redis_server: RedisServer) -> AsyncIterator[tuple[Stub, KeySpace]]:
     """A server with one pending session of two participants, and what it stores."""
     settings = settings_for(redis_server.url)
     async with (
@@ -233,9 +179,11 @@ async def place(redis_server: RedisServer) -> AsyncIterator[tuple[Stub, KeySpace
         for place, (request, path) in enumerate(CASES)
     ],
 )
-async def test_a_wrong_field_is_refused_by_its_path(place: tuple[Stub, KeySpace], request_: Any, path: str) -> None:
+async def test_a_wrong_field_is_refused_by_its_path(
+    stub_and_keys: tuple[Stub, KeySpace], request_: Any, path: str
+) -> None:
     """The wrong field is named, and none that is right, and not a byte is stored."""
-    stub, key_space = place
+    stub, key_space = stub_and_keys
     before = await key_space.content()
 
     problem = await refused(getattr(stub, request_.DESCRIPTOR.name.removesuffix("Request"))(request_))
@@ -261,22 +209,11 @@ def test_every_field_of_every_request_is_in_the_table() -> None:
         assert fields == named[method.input_type.name], method.name
 
 
-async def test_everything_wrong_is_told_at_once(place: tuple[Stub, KeySpace]) -> None:
+async def test_everything_wrong_is_told_at_once(stub_and_keys: tuple[Stub, KeySpace]) -> None:
     """Several wrong fields are all named in one answer."""
-    stub, _ = place
+    stub, _ = stub_and_keys
     request = create(P, session_id="x", request_id="y", increment_ms=-1, first_participant_id=CLEO, labels={"": ""})
 
     problem = await refused(stub.CreateSession(request))
 
     assert set(problem.fields) == {"session_id", "request_id", "increment_ms", "first_participant_id", "labels"}
-
-
-async def test_a_wrong_actor_is_a_wrong_field(place: tuple[Stub, KeySpace]) -> None:
-    """x-actor is read with the request and refused with it."""
-    stub, key_space = place
-    before = await key_space.content()
-
-    problem = await refused(stub.CreateSession(create(L), metadata=(("x-actor", "a" * 129),)))
-
-    assert list(problem.fields) == ["x-actor"]
-    assert await key_space.content() == before

@@ -57,7 +57,7 @@ FUZZED = settings(
 
 
 @dataclass
-class Place:
+class FuzzedServer:
     """A server whose clock stands, what it stores, and how that was before."""
 
     channel: Any
@@ -111,7 +111,7 @@ async def database_url(postgres_server: PostgresServer) -> AsyncIterator[str]:
 
 
 @pytest.fixture(scope="module")
-async def place(redis_server: RedisServer, database_url: str) -> AsyncIterator[Place]:
+async def fuzzed(redis_server: RedisServer, database_url: str) -> AsyncIterator[FuzzedServer]:
     """A server with a session in every state; time stands, so that nothing changes by itself."""
     clock = FakeClock(time.time_ns() // 1_000)
     options = settings_for(redis_server.url, database_url=database_url)
@@ -126,7 +126,7 @@ async def place(redis_server: RedisServer, database_url: str) -> AsyncIterator[P
         ):
             await _fill(SessionServiceStub(channel))
             await drain(options, lost=_lost())
-            yield Place(channel, key_space, await key_space.content())
+            yield FuzzedServer(channel, key_space, await key_space.content())
 
 
 def _lost() -> list[AuditRecord]:
@@ -175,12 +175,12 @@ def leads_to_what_was_asked(request: Any, path: str) -> bool:
 @pytest.mark.parametrize("name", METHODS)
 @FUZZED
 @given(data=st.data())
-async def test_every_request_has_an_answer(place: Place, name: str, data: st.DataObject) -> None:
+async def test_every_request_has_an_answer(fuzzed: FuzzedServer, name: str, data: st.DataObject) -> None:
     """OK, or a refusal of the contract whose violations name fields that exist; a refusal stores nothing."""
     request = data.draw(requests_of(name))
     assume(request.ByteSize() <= MAX_RECEIVE_BYTES)
 
-    problem = await place.judge(name, request.SerializeToString())
+    problem = await fuzzed.judge(name, request.SerializeToString())
 
     if problem is not None and problem.code is grpc.StatusCode.INVALID_ARGUMENT:
         assert problem.fields
@@ -191,15 +191,15 @@ async def test_every_request_has_an_answer(place: Place, name: str, data: st.Dat
 @pytest.mark.parametrize("kind", COMMANDS)
 @settings(FUZZED, max_examples=40)
 @given(data=st.data())
-async def test_every_command_has_an_answer(place: Place, kind: str, data: st.DataObject) -> None:
+async def test_every_command_has_an_answer(fuzzed: FuzzedServer, kind: str, data: st.DataObject) -> None:
     """Whatever is in a request, it is answered over a stream as it is by its call."""
     request = data.draw(requests_of(COMMANDS[kind]))
     sent = pb.ExecuteCommandsRequest(command_id="c")
     getattr(sent, kind).CopyFrom(request)
     assume(sent.ByteSize() <= MAX_RECEIVE_BYTES)
 
-    called = await place.judge(COMMANDS[kind], request.SerializeToString())
-    streamed = await place.judge("ExecuteCommands", sent.SerializeToString())
+    called = await fuzzed.judge(COMMANDS[kind], request.SerializeToString())
+    streamed = await fuzzed.judge("ExecuteCommands", sent.SerializeToString())
 
     assert streamed == called
 
@@ -218,11 +218,11 @@ def damaged(draw: st.DrawFn, name: str) -> bytes:
 @pytest.mark.parametrize("name", METHODS)
 @FUZZED
 @given(data=st.data())
-async def test_damaged_bytes_have_an_answer(place: Place, name: str, data: st.DataObject) -> None:
+async def test_damaged_bytes_have_an_answer(fuzzed: FuzzedServer, name: str, data: st.DataObject) -> None:
     """Bytes flipped on the wire, invalid UTF-8 among them, are refused like any other mistake, or mean something."""
     raw = data.draw(damaged(name))
 
-    problem = await place.judge(name, raw)
+    problem = await fuzzed.judge(name, raw)
 
     if problem is not None and problem.code is grpc.StatusCode.INVALID_ARGUMENT:
         assert problem.fields

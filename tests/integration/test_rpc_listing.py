@@ -11,7 +11,7 @@ from synckairos.application.expiry import Sweep
 from synckairos.devstack import RedisServer
 from synckairos.v1 import session_pb2
 from synckairos.v1 import session_service_pb2 as pb
-from testing.harness.client import Stub, connect, new_id, refused
+from testing.harness.client import Stub, connect, new_id
 from testing.harness.fake_clock import FakeClock
 from testing.harness.fake_redis_time import DrivenConnections
 from testing.harness.in_process import serving, settings_for
@@ -72,38 +72,6 @@ async def test_every_session_is_on_exactly_one_page(stub: Stub, clock: FakeClock
     assert ids(replies) == [session_id for _, session_id in sorted(made, reverse=True)]
     assert all(len(reply.sessions) == 7 for reply in replies[:-1])
     assert [reply.server_time.ToMilliseconds() for reply in replies] == [clock.ms] * len(replies)
-
-
-@pytest.mark.parametrize(
-    ("asked", "given"),
-    [
-        pytest.param(0, 50, id="default"),
-        pytest.param(60, 60, id="more than the default"),
-        pytest.param(501, 120, id="too many"),
-    ],
-)
-async def test_a_page_is_as_long_as_asked(stub: Stub, asked: int, given: int) -> None:
-    """0 is 50; more than 500 is lowered, not refused."""
-    for _ in range(120):
-        await created(stub)
-
-    assert len((await page(stub, page_size=asked)).sessions) == given
-
-
-async def test_what_comes_and_goes_does_not_move_the_pages(stub: Stub, clock: FakeClock) -> None:
-    """New sessions and the deletion of the very session a page ended with leave the rest of the listing in place."""
-    made = []
-    for _ in range(6):
-        clock.advance(1)
-        made.append(await created(stub))
-    first = await page(stub, page_size=2)
-    clock.advance(1)
-    await created(stub)
-    await stub.DeleteSession(pb.DeleteSessionRequest(session_id=first.sessions[-1].session_id))
-
-    rest = await pages(stub, page_size=2, page_token=first.next_page_token)
-
-    assert ids([first, *rest]) == made[::-1]
 
 
 async def test_what_the_store_holds_is_listed(stub: Stub) -> None:
@@ -178,37 +146,6 @@ async def test_filters_choose_and_combine(stub: Stub) -> None:
     assert await found(labels={"team": "y"}, modes=[session_pb2.MODE_COUNT_UP], statuses=[RUNNING]) == those(
         "count up", labels="y", starts=(True,)
     )
-
-
-async def test_a_short_page_says_that_there_is_more(stub: Stub, clock: FakeClock) -> None:
-    """With a rare filter a page may be empty and still lead on; the last one says so."""
-    rare = await created(stub, labels={"rare": "1"})
-    for _ in range(5):
-        clock.advance(1)
-        await created(stub)
-
-    replies = await pages(stub, page_size=2, labels={"rare": "1"})
-
-    assert [len(reply.sessions) for reply in replies] in ([0, 0, 1], [0, 0, 1, 0])
-    assert ids(replies) == [rare]
-
-
-@pytest.mark.parametrize(
-    "changed",
-    [{"statuses": [RUNNING]}, {"modes": [session_pb2.MODE_GLOBAL]}, {"labels": {"a": "1"}}, {"labels": {}}],
-    ids=["a state more", "a mode more", "another label", "no label"],
-)
-async def test_a_token_is_good_for_its_filters_only(stub: Stub, changed: dict[str, Any]) -> None:
-    """A page token with other filters is refused; with the same ones and another size it goes on."""
-    for _ in range(3):
-        await created(stub, labels={"a": "0"})
-    first = await page(stub, page_size=1, labels={"a": "0"})
-
-    problem = await refused(page(stub, **{"labels": {"a": "0"}, **changed}, page_token=first.next_page_token))
-    rest = await page(stub, page_size=5, labels={"a": "0"}, page_token=first.next_page_token)
-
-    assert list(problem.fields) == ["page_token"]
-    assert len(rest.sessions) == 2
 
 
 async def test_a_page_fits_into_one_message(stub: Stub, clock: FakeClock) -> None:
