@@ -20,7 +20,7 @@ GRACE_S: Final = 300.0
 IN_TIME_S: Final = 20.0
 
 
-class Site:
+class HeldCalls:
     """A server with one method, whose calls stay until released, and one call under way."""
 
     def __init__(self) -> None:
@@ -28,7 +28,9 @@ class Site:
         self.begun = asyncio.Event()
         self.released = asyncio.Event()
         handler = grpc.unary_unary_rpc_method_handler(self._stay)
-        self.server.add_generic_rpc_handlers((grpc.method_handlers_generic_handler("test.Site", {"Stay": handler}),))
+        self.server.add_generic_rpc_handlers(
+            (grpc.method_handlers_generic_handler("test.HeldCalls", {"Stay": handler}),)
+        )
 
     async def _stay(self, request: bytes, _context: Any) -> bytes:
         self.begun.set()
@@ -40,7 +42,7 @@ class Site:
         port = self.server.add_insecure_port("127.0.0.1:0")
         await self.server.start()
         async with grpc.aio.insecure_channel(f"127.0.0.1:{port}") as channel:
-            call = channel.unary_unary("/test.Site/Stay")(b"asked")
+            call = channel.unary_unary("/test.HeldCalls/Stay")(b"asked")
             async with asyncio.timeout(IN_TIME_S):
                 await self.begun.wait()
                 await stop_server(self.server, under_way, grace_s)
@@ -49,15 +51,15 @@ class Site:
 
 
 @pytest.fixture
-async def site() -> AsyncIterator[Site]:
+async def held() -> AsyncIterator[HeldCalls]:
     """A server that has not been started yet."""
-    site = Site()
-    yield site
-    site.released.set()
-    await site.server.stop(None)
+    held = HeldCalls()
+    yield held
+    held.released.set()
+    await held.server.stop(None)
 
 
-async def test_a_call_under_way_may_finish(site: Site) -> None:
+async def test_a_call_under_way_may_finish(held: HeldCalls) -> None:
     """However often it is looked whether something is under way: as long as something is, it is waited for."""
     looks = 0
 
@@ -65,42 +67,42 @@ async def test_a_call_under_way_may_finish(site: Site) -> None:
         nonlocal looks
         looks += 1
         if looks == 2 * IDLE_LOOKS:
-            site.released.set()
+            held.released.set()
         return 1
 
-    answer = await site.stopped_under_a_call(under_way, GRACE_S)
+    answer = await held.stopped_under_a_call(under_way, GRACE_S)
 
     assert answer == b"asked"
     assert looks >= 2 * IDLE_LOOKS
 
 
-async def test_a_pause_between_calls_cuts_nothing_off(site: Site) -> None:
+async def test_a_pause_between_calls_cuts_nothing_off(held: HeldCalls) -> None:
     """What was taken in but begins a little later counts from then on: idleness has to last."""
     counts = iter([*[0] * (IDLE_LOOKS - 1), 1] * 3)
 
     def under_way() -> int:
         count = next(counts, None)
         if count is None:
-            site.released.set()
+            held.released.set()
         return count or 0
 
-    answer = await site.stopped_under_a_call(under_way, GRACE_S)
+    answer = await held.stopped_under_a_call(under_way, GRACE_S)
 
     assert answer == b"asked"
 
 
-async def test_a_call_that_no_handler_got_is_told_to_go_elsewhere(site: Site) -> None:
+async def test_a_call_that_no_handler_got_is_told_to_go_elsewhere(held: HeldCalls) -> None:
     """It ends with a status that clients repeat, long before the grace and its own deadline are over."""
     with pytest.raises(grpc.aio.AioRpcError) as lost:
-        await site.stopped_under_a_call(lambda: 0, GRACE_S)
+        await held.stopped_under_a_call(lambda: 0, GRACE_S)
 
     assert lost.value.code() is grpc.StatusCode.UNAVAILABLE
 
 
-async def test_after_the_grace_calls_under_way_are_cut_off(site: Site) -> None:
+async def test_after_the_grace_calls_under_way_are_cut_off(held: HeldCalls) -> None:
     """A call that does not end is not waited for any longer."""
     with pytest.raises(grpc.aio.AioRpcError) as late:
-        await site.stopped_under_a_call(lambda: 1, 0.1)
+        await held.stopped_under_a_call(lambda: 1, 0.1)
 
     assert late.value.code() is grpc.StatusCode.UNAVAILABLE
 

@@ -137,7 +137,7 @@ async def test_readers_who_leave_leave_nothing(
         channel = grpc.aio.insecure_channel(server.address)
         leaving: Stub = SessionServiceStub(channel)
         intervals = {"tick_interval_ms": 60_000, "progress_interval_ms": 3_600_000}
-        timeout = 0.5 if how == "deadline" else None
+        timeout = 2.0 if how == "deadline" else None
         calls = [
             leaving.WatchSession(pb.WatchSessionRequest(session_id=sid, **intervals), timeout=timeout)
             for sid in ids for _ in range(3)
@@ -210,28 +210,6 @@ async def test_streams_that_end_leave_nothing(server: Server, made: list[Watchin
 async def _drained(call: Any) -> None:
     while await call.read() is not grpc.aio.EOF:
         continue
-
-
-async def test_a_reader_who_does_not_read_is_dropped_and_holds_up_nobody(server: Server, made: list[Watching]) -> None:
-    """One reader stops taking messages of 230 KB: it is ended with SLOW_CONSUMER, the other misses nothing."""
-    data = Struct()
-    data["text"] = "x" * 990
-    request = create("global", participants=[member(new_id(), metadata=data) for _ in range(225)])
-    async with connect(server.address) as stub, connect(server.address, ("grpc.http2.bdp_probe", 0)) as slow_stub:
-        sid = (await running_session(stub, request)).session_id
-        slow = slow_stub.WatchSession(pb.WatchSessionRequest(session_id=sid))
-        await slow.read()
-        async with watching(stub.WatchSession(pb.WatchSessionRequest(session_id=sid))) as recording:
-            await recording.until(lambda r: r.messages)
-            for number in range(60):
-                await stub.UpdateSession(pb.UpdateSessionRequest(session_id=sid, labels={"n": str(number)}))
-            await recording.until(lambda r: 62 in r.versions)
-            await until(lambda: made[0]._open == 1)
-        problem = await refused(_drained(slow))
-
-    assert (problem.code, problem.reason) == (grpc.StatusCode.RESOURCE_EXHAUSTED, "SLOW_CONSUMER")
-    assert problem.retry_after_s
-    assert recording.versions == list(range(3, 63))
 
 
 async def test_a_reader_who_takes_not_even_the_first_message_is_dropped(server: Server, made: list[Watching]) -> None:

@@ -27,7 +27,7 @@ WINDOW: Final = 64
 
 
 @dataclass
-class Site:
+class HarmedHints:
     """A server whose hints are harmed, and one with a line of its own."""
 
     proxy: HintProxy
@@ -47,16 +47,16 @@ class Site:
 
 
 @pytest.fixture
-async def site(redis_server: RedisServer) -> AsyncIterator[Site]:
+async def servers(redis_server: RedisServer) -> AsyncIterator[HarmedHints]:
     """Both servers, and clients of theirs."""
     prefix = f"t{new_id()[:12]}"
     async with AsyncExitStack() as stack:
         proxy = await stack.enter_async_context(HintProxy("127.0.0.1", redis_server.port))
         urls = (f"redis://127.0.0.1:{proxy.port}/0", redis_server.url)
         settings = [settings_for(url, prefix, event_window=WINDOW) for url in urls]
-        servers = [await stack.enter_async_context(serving(one)) for one in settings]
-        watched, changing = [await stack.enter_async_context(connect(server.address)) for server in servers]
-        yield Site(proxy, watched, changing, Keys(prefix))
+        started = [await stack.enter_async_context(serving(one)) for one in settings]
+        watched, changing = [await stack.enter_async_context(connect(server.address)) for server in started]
+        yield HarmedHints(proxy, watched, changing, Keys(prefix))
 
 
 def assert_gapless(recording: Recording, session_id: str, last: int) -> None:
@@ -77,33 +77,33 @@ def has_come_to(last: int, session_ids: Sequence[str]) -> Any:
 
 
 @pytest.mark.parametrize("seed", range(6))
-async def test_whatever_becomes_of_hints_every_version_comes_once(site: Site, seed: int) -> None:
+async def test_whatever_becomes_of_hints_every_version_comes_once(servers: HarmedHints, seed: int) -> None:
     """Two of three hints are harmed at random while sessions change and readers come and go: nothing is missed."""
     dice = random.Random(seed)
-    site.proxy.choose = lambda: dice.choice((Harm.NONE, Harm.NONE, Harm.LOSE, Harm.DOUBLE, Harm.SWAP, Harm.DELAY))
-    session_ids = [(await running_session(site.changing)).session_id for _ in range(SESSIONS)]
+    servers.proxy.choose = lambda: dice.choice((Harm.NONE, Harm.NONE, Harm.LOSE, Harm.DOUBLE, Harm.SWAP, Harm.DELAY))
+    session_ids = [(await running_session(servers.changing)).session_id for _ in range(SESSIONS)]
     last = 2 + SWITCHES
     watches = [pb.SessionWatch(session_id=session_id) for session_id in session_ids]
     request = pb.WatchSessionsRequest(watches=watches, progress_interval_ms=100)
 
     async def later(session_id: str) -> Recording:
         """Watch for a while, go away, and come back with the token."""
-        async with site.watch(session_id) as before:
+        async with servers.watch(session_id) as before:
             await before.until(lambda r: dice.random() < 0.5 and r.messages)
-        async with site.watch(session_id, before.messages[-1].resume_token) as after:
+        async with servers.watch(session_id, before.messages[-1].resume_token) as after:
             return await after.until(has_come_to(last, [session_id]))
 
     async with AsyncExitStack() as stack:
         singles = [
-            (session_id, await stack.enter_async_context(site.watch(session_id, tick_interval_ms=100)))
+            (session_id, await stack.enter_async_context(servers.watch(session_id, tick_interval_ms=100)))
             for session_id in session_ids
             for _ in range(WATCHERS)
         ]
-        many = await stack.enter_async_context(watching(site.watched.WatchSessions(request)))
+        many = await stack.enter_async_context(watching(servers.watched.WatchSessions(request)))
         await many.until(lambda r: len(r.of("snapshot")) == SESSIONS)
         async with asyncio.TaskGroup() as tasks:
             for session_id in session_ids:
-                tasks.create_task(site.switch(session_id, SWITCHES))
+                tasks.create_task(servers.switch(session_id, SWITCHES))
             back = [(session_id, tasks.create_task(later(session_id))) for session_id in session_ids]
         for session_id, recording in singles:
             await recording.until(has_come_to(last, [session_id]))
@@ -115,38 +115,38 @@ async def test_whatever_becomes_of_hints_every_version_comes_once(site: Site, se
         *((sid, t.result()) for sid, t in back),
     ]:
         assert_gapless(recording, session_id, last)
-    assert all(site.proxy.done[harm] for harm in Harm), site.proxy.done
+    assert all(servers.proxy.done[harm] for harm in Harm), servers.proxy.done
 
 
 @pytest.mark.parametrize("how", ["is_deaf", "is_silent"])
-async def test_a_feed_that_has_gone_deaf_is_made_up_for(site: Site, how: str) -> None:
+async def test_a_feed_that_has_gone_deaf_is_made_up_for(servers: HarmedHints, how: str) -> None:
     """Not one hint comes any more, and nothing says so: the reader still sees every version, soon."""
-    session = await running_session(site.changing)
-    async with site.watch(session.session_id) as recording:
+    session = await running_session(servers.changing)
+    async with servers.watch(session.session_id) as recording:
         await recording.until(lambda r: r.messages)
-        setattr(site.proxy, how, True)
+        setattr(servers.proxy, how, True)
         for _ in range(2):
-            await site.switch(session.session_id, WINDOW - 1)
+            await servers.switch(session.session_id, WINDOW - 1)
             last = (recording.versions or [2])[-1] + WINDOW - 1
             await recording.until(has_come_to(last, [session.session_id]), seconds=4)
-        setattr(site.proxy, how, False)
-        await site.switch(session.session_id)
+        setattr(servers.proxy, how, False)
+        await servers.switch(session.session_id)
         await recording.until(has_come_to(last + 1, [session.session_id]))
 
     assert_gapless(recording, session.session_id, last + 1)
-    assert site.proxy.done[Harm.LOSE]
-    assert site.proxy.done[Harm.NONE] <= 1
+    assert servers.proxy.done[Harm.LOSE]
+    assert servers.proxy.done[Harm.NONE] <= 1
 
 
-async def test_more_than_the_window_behind_a_deaf_feed_is_told(site: Site) -> None:
+async def test_more_than_the_window_behind_a_deaf_feed_is_told(servers: HarmedHints) -> None:
     """What can no longer be replayed is a gap and a snapshot, never a jump."""
-    session = await running_session(site.changing)
-    async with site.watch(session.session_id) as recording:
+    session = await running_session(servers.changing)
+    async with servers.watch(session.session_id) as recording:
         await recording.until(lambda r: r.messages)
-        site.proxy.is_deaf = True
-        async with Redis(host="127.0.0.1", port=site.proxy.port) as redis:
-            await site.switch(session.session_id, WINDOW + 1)
-            await redis.xtrim(site.keys.of(session.session_id).events, maxlen=0, approximate=False)
+        servers.proxy.is_deaf = True
+        async with Redis(host="127.0.0.1", port=servers.proxy.port) as redis:
+            await servers.switch(session.session_id, WINDOW + 1)
+            await redis.xtrim(servers.keys.of(session.session_id).events, maxlen=0, approximate=False)
         await recording.until(has_come_to(WINDOW + 3, [session.session_id]))
 
     assert [message.gap.reason for message in recording.of("gap")] == [event_pb2.GAP_REASON_WINDOW_PASSED]
@@ -163,14 +163,14 @@ def assert_told_of_every_jump(recording: Recording) -> None:
 
 
 @pytest.mark.parametrize("harm", [Harm.SWAP, Harm.DELAY])
-async def test_an_old_hint_behind_a_newer_one_is_no_news(site: Site, harm: Harm) -> None:
+async def test_an_old_hint_behind_a_newer_one_is_no_news(servers: HarmedHints, harm: Harm) -> None:
     """The hint of version 3 comes after that of version 4, by which both have been told."""
-    session = await running_session(site.changing)
+    session = await running_session(servers.changing)
     harms = cycle((harm, Harm.NONE))
-    site.proxy.choose = lambda: next(harms)
-    async with site.watch(session.session_id, progress_interval_ms=100) as recording:
+    servers.proxy.choose = lambda: next(harms)
+    async with servers.watch(session.session_id, progress_interval_ms=100) as recording:
         await recording.until(lambda r: r.messages)
-        await site.switch(session.session_id, 2)
+        await servers.switch(session.session_id, 2)
         await recording.until(has_come_to(4, [session.session_id]))
         seen = len(recording.of("progress"))
         await recording.until(lambda r: len(r.of("progress")) >= seen + 3)
@@ -179,22 +179,22 @@ async def test_an_old_hint_behind_a_newer_one_is_no_news(site: Site, harm: Harm)
     assert_gapless(recording, session.session_id, 4)
 
 
-async def test_hints_of_a_former_life_are_no_news(site: Site) -> None:
+async def test_hints_of_a_former_life_are_no_news(servers: HarmedHints) -> None:
     """Removed and created again while hints are late: one gap to the new life, nothing of the old one behind it."""
-    session_id = (await running_session(site.changing)).session_id
-    keys = site.keys.of(session_id)
-    site.proxy.delay_s = 0.5
-    async with site.watch(session_id, progress_interval_ms=100) as recording:
+    session_id = (await running_session(servers.changing)).session_id
+    keys = servers.keys.of(session_id)
+    servers.proxy.delay_s = 0.5
+    async with servers.watch(session_id, progress_interval_ms=100) as recording:
         await recording.until(lambda r: r.messages)
-        site.proxy.choose = lambda: Harm.DELAY
-        await site.switch(session_id, 3)
-        async with Redis(host="127.0.0.1", port=site.proxy.port) as redis:
+        servers.proxy.choose = lambda: Harm.DELAY
+        await servers.switch(session_id, 3)
+        async with Redis(host="127.0.0.1", port=servers.proxy.port) as redis:
             await redis.delete(keys.session, keys.events)
-            site.proxy.choose = lambda: Harm.NONE
-            created = (await site.changing.CreateSession(two_players(session_id))).session
+            servers.proxy.choose = lambda: Harm.NONE
+            created = (await servers.changing.CreateSession(two_players(session_id))).session
         await recording.until(lambda r: r.messages[-1].epoch == created.epoch)
-        await eventually(lambda: site.proxy.done[Harm.DELAY] == 3)
-        await site.changing.StartSession(pb.StartSessionRequest(session_id=session_id))
+        await eventually(lambda: servers.proxy.done[Harm.DELAY] == 3)
+        await servers.changing.StartSession(pb.StartSessionRequest(session_id=session_id))
         seen = len(recording.of("progress"))
         await recording.until(lambda r: 2 in r.versions and len(r.of("progress")) >= seen + 8)
 
@@ -205,36 +205,36 @@ async def test_hints_of_a_former_life_are_no_news(site: Site) -> None:
     assert told == [message for message in told if message not in new_life] + new_life
 
 
-async def test_a_lost_confirmation_costs_one_refusal(site: Site) -> None:
+async def test_a_lost_confirmation_costs_one_refusal(servers: HarmedHints) -> None:
     """Redis' answer to SUBSCRIBE is lost: whoever waits for it is refused in time, and the next one is not."""
-    session = await running_session(site.changing)
-    site.proxy.lost_confirmations = 1
+    session = await running_session(servers.changing)
+    servers.proxy.lost_confirmations = 1
     request = pb.WatchSessionRequest(session_id=session.session_id)
 
-    problem = await refused(site.watched.WatchSession(request).read())
-    async with site.watch(session.session_id) as recording:
+    problem = await refused(servers.watched.WatchSession(request).read())
+    async with servers.watch(session.session_id) as recording:
         await recording.until(lambda r: r.messages)
-        await site.switch(session.session_id)
+        await servers.switch(session.session_id)
         await recording.until(has_come_to(3, [session.session_id]))
 
     assert problem.reason == "STORE_UNAVAILABLE"
     assert_gapless(recording, session.session_id, 3)
 
 
-async def test_a_confirmation_lost_with_others_watching_shuts_nobody_out(site: Site) -> None:
+async def test_a_confirmation_lost_with_others_watching_shuts_nobody_out(servers: HarmedHints) -> None:
     """After a broken line the answer to SUBSCRIBE is lost: those who watch go on, and newcomers get in."""
-    session = await running_session(site.changing)
+    session = await running_session(servers.changing)
     request = pb.WatchSessionRequest(session_id=session.session_id)
-    async with site.watch(session.session_id) as early:
+    async with servers.watch(session.session_id) as early:
         await early.until(lambda r: r.messages)
-        site.proxy.lost_confirmations = 1
-        site.proxy.cut()
-        await eventually(lambda: not site.proxy.lost_confirmations)
+        servers.proxy.lost_confirmations = 1
+        servers.proxy.cut()
+        await eventually(lambda: not servers.proxy.lost_confirmations)
 
-        problem = await refused(site.watched.WatchSession(request).read())
-        async with site.watch(session.session_id) as late:
+        problem = await refused(servers.watched.WatchSession(request).read())
+        async with servers.watch(session.session_id) as late:
             await late.until(lambda r: r.messages)
-            await site.switch(session.session_id)
+            await servers.switch(session.session_id)
             for recording in (early, late):
                 await recording.until(has_come_to(3, [session.session_id]))
 

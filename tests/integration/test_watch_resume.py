@@ -3,7 +3,6 @@
 from collections.abc import AsyncIterator
 from typing import Any
 
-import grpc
 import pytest
 from redis.asyncio import Redis
 
@@ -14,9 +13,8 @@ from synckairos.rpc import tokens
 from synckairos.settings import Settings
 from synckairos.v1 import event_pb2
 from synckairos.v1 import session_service_pb2 as pb
-from testing.harness.client import Recording, Stub, connect, new_id, problem_of, running_session, two_players, watching
+from testing.harness.client import Recording, Stub, connect, new_id, running_session, watching
 from testing.harness.in_process import serving, settings_for
-from tests.integration.key_space import KeySpace
 
 WINDOW = 16
 
@@ -177,28 +175,6 @@ async def test_another_history_is_a_gap(stub: Stub, changes: dict[str, Any], rea
     assert not back.messages[0].resume_token
 
 
-async def test_the_next_life_of_a_session_is_told_from_the_last(
-    stub: Stub, settings: Settings, redis_server: RedisServer
-) -> None:
-    """A session that was removed and created again has another epoch: an old token gets a gap and the new state."""
-    sid = (await running_session(stub)).session_id
-    token = await seen(stub, sid)
-    async with KeySpace(redis_server.url, settings.redis_prefix) as key_space:
-        keys = [key for key in await key_space.content() if key.decode().endswith(sid)]
-    redis: Any = Redis.from_url(redis_server.url)
-    await redis.delete(*keys)
-    await redis.aclose()
-    await stub.CreateSession(two_players(sid))
-
-    async with watch(stub, sid, token) as recording:
-        await recording.until(lambda r: "snapshot" in r.kinds())
-
-    gap, snapshot = recording.messages
-    assert gap.gap.reason == event_pb2.GAP_REASON_EPOCH_CHANGED
-    assert (snapshot.version, snapshot.snapshot.version) == (1, 1)
-    assert gap.epoch == snapshot.epoch == snapshot.snapshot.epoch
-
-
 @pytest.mark.parametrize("ended_by", ["Complete", "Delete"])
 async def test_coming_back_to_what_has_ended(stub: Stub, ended_by: str) -> None:
     """Whoever missed the end of a session, or its deletion, is sent all of it, and then the end."""
@@ -220,32 +196,3 @@ async def test_coming_back_to_what_has_ended(stub: Stub, ended_by: str) -> None:
     reasons = {"Complete": event_pb2.END_REASON_TERMINAL, "Delete": event_pb2.END_REASON_DELETED}
     assert (last.event.type, end.end.reason) == (types[ended_by], reasons[ended_by])
     assert recording.error is None
-
-
-@pytest.mark.parametrize("why", ["window passed", "forked"])
-async def test_a_deletion_that_cannot_be_replayed_is_not_found(stub: Stub, why: str) -> None:
-    """A token from too long ago, or of another history, gets neither gap nor snapshot of what is gone."""
-    sid = (await running_session(stub)).session_id
-    async with watch(stub, sid) as recording:
-        await recording.until(lambda r: r.messages)
-    token = recording.messages[-1].resume_token if why == "window passed" else forged(recording, change_id=new_id())
-    await switch(stub, sid, WINDOW if why == "window passed" else 1)
-    await stub.DeleteSession(pb.DeleteSessionRequest(session_id=sid))
-
-    async with watch(stub, sid, token) as back:
-        await back.until_end()
-
-    assert back.error is not None
-    assert problem_of(back.error).reason == "SESSION_NOT_FOUND"
-    assert not back.messages
-
-
-async def test_a_token_is_read_or_refused(stub: Stub) -> None:
-    """Garbage, and another session's token, are wrong fields."""
-    one, other = [(await running_session(stub)).session_id for _ in range(2)]
-    for token in ("x", "\N{SNOWMAN}", "A" * 66, await seen(stub, other)):
-        async with watch(stub, one, token) as recording:
-            await recording.until_end()
-        assert recording.error is not None
-        problem = problem_of(recording.error)
-        assert (problem.code, list(problem.fields)) == (grpc.StatusCode.INVALID_ARGUMENT, ["resume_token"])

@@ -152,52 +152,6 @@ async def test_a_session_that_becomes_unreadable_ends_and_the_others_are_polled_
     assert told(recording, kept) == [("snapshot", 2), ("event", 3)]
 
 
-async def test_nothing_follows_the_end_of_one_session(stub: Stub) -> None:
-    """While others tick on in the same stream, an ended session neither ticks nor progresses any more."""
-    kept, deleted, completed = [(await running_session(stub)).session_id for _ in range(3)]
-
-    async with watch(
-        stub, {kept: "", deleted: "", completed: ""}, tick_interval_ms=100, progress_interval_ms=100
-    ) as recording:
-        await recording.until(lambda r: {m.session_id for m in r.of("tick")} == {kept, deleted, completed})
-        await stub.DeleteSession(pb.DeleteSessionRequest(session_id=deleted))
-        await stub.CompleteSession(pb.CompleteSessionRequest(session_id=completed))
-        await recording.until(lambda r: len(r.of("end")) == 2)
-        seen = len(recording.of("tick"))
-        await recording.until(lambda r: len(r.of("tick")) >= seen + 3)
-
-    for sid in (deleted, completed):
-        assert told(recording, sid)[-1] == ("end", 3)
-
-
-async def test_unknown_sessions_alone_end_the_stream(stub: Stub) -> None:
-    """A stream of nothing but unknown sessions ends each of them and then itself, OK."""
-    unknown = [new_id() for _ in range(3)]
-
-    async with watch(stub, dict.fromkeys(unknown, "")) as recording:
-        await recording.until_end()
-
-    assert {end_of(recording, sid) for sid in unknown} == {"END_REASON_NOT_FOUND"}
-    assert recording.kinds() == ["end"] * 3
-    assert recording.error is None
-
-
-async def test_a_thousand_sessions_in_one_stream(stub: Stub) -> None:
-    """1 000 sessions are watched at once; changes of a few of them arrive, and only of them."""
-    sessions = [(await stub.CreateSession(two_players())).session.session_id for _ in range(40)]
-    everything = dict.fromkeys([*sessions, *(new_id() for _ in range(960))], "")
-
-    async with watch(stub, everything) as recording:
-        await recording.until(lambda r: len(r.messages) == 1_000)
-        for sid in sessions[::4]:
-            await stub.StartSession(pb.StartSessionRequest(session_id=sid))
-        await recording.until(lambda r: len(r.of("event")) == 10)
-
-    assert {message.session_id for message in recording.of("snapshot")} == set(sessions)
-    assert {message.session_id for message in recording.of("event")} == set(sessions[::4])
-    assert len(recording.of("end")) == 960
-
-
 @pytest.mark.parametrize(
     ("ids", "path"),
     [

@@ -30,13 +30,13 @@ READERS: Final = 20
 BURST: Final = 3 * QUEUE_LIMIT
 
 
-class Outlets:
+class OpenSubscriptions:
     """Every subscription that a server makes, and the most that ever waited in one."""
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
         self.made: list[Watching] = []
         self.most = 0
-        outlets, put = self, Subscription.put
+        subscriptions, put = self, Subscription.put
 
         def make(*arguments: Any) -> Watching:
             self.made.append(Watching(*arguments))
@@ -44,7 +44,7 @@ class Outlets:
 
         def watched_put(subscription: Subscription, frame: Frame) -> None:
             put(subscription, frame)
-            outlets.most = max(outlets.most, len(subscription._queue) + len(subscription._ticks))
+            subscriptions.most = max(subscriptions.most, len(subscription._queue) + len(subscription._ticks))
 
         monkeypatch.setattr(bootstrap, "Watching", make)
         monkeypatch.setattr(Subscription, "put", watched_put)
@@ -55,15 +55,15 @@ class Outlets:
 
 
 @pytest.fixture
-def outlets(monkeypatch: pytest.MonkeyPatch) -> Outlets:
+def subscriptions(monkeypatch: pytest.MonkeyPatch) -> OpenSubscriptions:
     """What is inside of the server that is started next."""
-    return Outlets(monkeypatch)
+    return OpenSubscriptions(monkeypatch)
 
 
 @pytest.fixture
-async def stubs(redis_server: RedisServer, outlets: Outlets) -> AsyncIterator[tuple[Stub, Stub]]:
+async def stubs(redis_server: RedisServer, subscriptions: OpenSubscriptions) -> AsyncIterator[tuple[Stub, Stub]]:
     """An ordinary client of a patient server, and one with a narrow window."""
-    assert not outlets.made
+    assert not subscriptions.made
     async with AsyncExitStack() as stack:
         server = await stack.enter_async_context(serving(settings_for(redis_server.url, stream_stall_s=60.0)))
         stub = await stack.enter_async_context(connect(server.address))
@@ -93,7 +93,7 @@ async def read_on(call: Any, last: int) -> list[pb.WatchSessionResponse]:
 
 
 async def test_a_reader_who_stops_is_told_of_the_gap_and_the_others_of_everything(
-    stubs: tuple[Stub, Stub], outlets: Outlets
+    stubs: tuple[Stub, Stub], subscriptions: OpenSubscriptions
 ) -> None:
     """Three times as many events as a queue holds: bounded, and when it reads on a gap, a snapshot and what follows."""
     stub, narrow = stubs
@@ -110,14 +110,14 @@ async def test_a_reader_who_stops_is_told_of_the_gap_and_the_others_of_everythin
         await switch(stub, session_id, BURST)
         for other in others:
             await other.until(lambda r: last in r.versions)
-        assert outlets.open() == READERS + 1
+        assert subscriptions.open() == READERS + 1
         messages = await read_on(slow, last)
     slow.cancel()
 
     for other in others:
         assert other.versions == list(range(other.messages[0].version + 1, last + 1))
         assert not other.of("gap")
-    assert outlets.most <= QUEUE_LIMIT + 2 + 1
+    assert subscriptions.most <= QUEUE_LIMIT + 2 + 1
     gaps = [message for message in messages if message.HasField("gap")]
     assert gaps
     assert {message.gap.reason for message in gaps} == {event_pb2.GAP_REASON_SLOW_READER}
@@ -129,7 +129,7 @@ async def test_a_reader_who_stops_is_told_of_the_gap_and_the_others_of_everythin
 
 
 async def test_who_stops_for_too_long_is_cut_off_and_comes_back_to_what_it_missed(
-    redis_server: RedisServer, outlets: Outlets
+    redis_server: RedisServer, subscriptions: OpenSubscriptions
 ) -> None:
     """RESOURCE_EXHAUSTED / SLOW_CONSUMER after the stall limit; the last token leads on without a hole."""
     async with AsyncExitStack() as stack:
@@ -141,7 +141,7 @@ async def test_who_stops_for_too_long_is_cut_off_and_comes_back_to_what_it_misse
         slow = narrow.WatchSession(pb.WatchSessionRequest(session_id=session_id))
         seen = [await slow.read()]
         await switch(stub, session_id, 200)
-        await eventually(lambda: not outlets.open())
+        await eventually(lambda: not subscriptions.open())
 
         problem = await refused(_read_into(slow, seen))
         request = pb.WatchSessionRequest(session_id=session_id, resume_token=seen[-1].resume_token)

@@ -69,24 +69,6 @@ async def test_every_change_is_an_event(stub: Stub) -> None:
     assert recording.error is None
 
 
-async def test_the_snapshot_is_as_of_now(stub: Stub) -> None:
-    """The first message is the session computed at its server_time, which a read just before and after enclose."""
-    session = await running_session(stub)
-    request = pb.GetSessionRequest(session_id=session.session_id)
-    before = await stub.GetSession(request)
-
-    async with watch(stub, session.session_id) as recording:
-        await recording.until(lambda r: r.messages)
-        after = await stub.GetSession(request)
-
-    (first,) = recording.messages
-    now = first.server_time.ToMilliseconds()
-    assert before.server_time.ToMilliseconds() <= now <= after.server_time.ToMilliseconds()
-    left = session.deadline_at.ToMilliseconds() - now
-    assert first.snapshot.participants[0].time_remaining_ms == left
-    assert (first.version, first.snapshot.version) == (2, 2)
-
-
 @pytest.mark.parametrize("verb", ["Complete", "Cancel", "Expire"])
 async def test_a_terminal_session_is_shown_once(stub: Stub, verb: str) -> None:
     """Watching what has ended: its state, then the end with the reason, then nothing, OK."""
