@@ -21,7 +21,6 @@ from testing.harness.builders import (
 )
 
 ELIMINATE: Final = OnExpire.ELIMINATE
-OUT: Final = EventType.PARTICIPANT_EXPIRED
 
 
 def _one_group() -> SessionSpec:

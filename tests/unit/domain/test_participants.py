@@ -32,7 +32,6 @@ from testing.harness.builders import (
 ELIMINATE: Final = OnExpire.ELIMINATE
 ADDED, REMOVED = EventType.PARTICIPANT_ADDED, EventType.PARTICIPANT_REMOVED
 COMPLETED: Final = EventType.SESSION_COMPLETED
-HOLDERS: Final = {Mode.PER_PARTICIPANT: ANN, Mode.PER_GROUP: RED}
 
 
 def _joining(mode: Mode) -> ParticipantSpec:
