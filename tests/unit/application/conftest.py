@@ -12,7 +12,7 @@ from synckairos.application.topics import Topic
 from synckairos.domain.model import Session
 from testing.harness.fake_clock import FakeClock
 from testing.harness.plays import SID
-from tests.unit.rpc.world import World
+from tests.unit.rpc.use_cases import UseCases as World
 
 
 class Stage:

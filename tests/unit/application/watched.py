@@ -11,7 +11,7 @@ from synckairos.domain.commands import Caller, Command, Create, Start
 from synckairos.domain.events import Author
 from synckairos.domain.model import Head, Session
 from testing.harness.plays import KINDS, SID
-from tests.unit.rpc.world import World
+from tests.unit.rpc.use_cases import UseCases as World
 
 CALLER: Final = Caller(Author("umpire"))
 FAR: Final = 2.0**62

@@ -23,7 +23,7 @@ from testing.harness.command_client import command
 from testing.harness.fake_store import FakeData, FakeSessionStore
 from tests.unit.rpc.calls import ANN, BOB, SID, mutation
 from tests.unit.rpc.grpc_testing_adapter import PEER
-from tests.unit.rpc.world import World
+from tests.unit.rpc.use_cases import UseCases
 
 STREAM_ID = "the-streams-request-id"
 
@@ -136,21 +136,21 @@ class Wire:
         self.responses.append(pb.ExecuteCommandsResponse.FromString(message))
 
 
-class CommandWorld:
+class OpenStream:
     """A stream that runs on ports in memory."""
 
     def __init__(
-        self, world: World, *metadata: tuple[str, str], left: float | None = None, stall_s: float = 5.0
+        self, use_cases: UseCases, *metadata: tuple[str, str], left: float | None = None, stall_s: float = 5.0
     ) -> None:
-        self.world = world
-        self.store = HeldStore(world.data)
+        self.use_cases = use_cases
+        self.store = HeldStore(use_cases.data)
         ids = count(1)
         self.commands = SessionCommands(
-            Sessions(self.store, world.data.lifetimes, lambda: str(UUID(int=next(ids))), lambda: SID)
+            Sessions(self.store, use_cases.data.lifetimes, lambda: str(UUID(int=next(ids))), lambda: SID)
         )
         self.wire = Wire(*metadata, left=left)
         context: Any = self.wire
-        self.stream = CommandStream(self.commands, CallJournal(world.observed), context, STREAM_ID, stall_s)
+        self.stream = CommandStream(self.commands, CallJournal(use_cases.observed), context, STREAM_ID, stall_s)
         self.running = asyncio.create_task(self.stream.run())
 
     async def created(self, *verbs: str, session_id: str = SID) -> None:
@@ -169,9 +169,9 @@ class CommandWorld:
 
 
 @contextlib.asynccontextmanager
-async def opened(*metadata: tuple[str, str], **more: Any) -> AsyncIterator[CommandWorld]:
-    """Open a stream on a world of its own."""
-    on = CommandWorld(World(), *metadata, **more)
+async def opened(*metadata: tuple[str, str], **more: Any) -> AsyncIterator[OpenStream]:
+    """Open a stream on a use_cases of its own."""
+    on = OpenStream(UseCases(), *metadata, **more)
     try:
         yield on
     finally:

@@ -13,7 +13,7 @@ from synckairos.rpc.session_servicer import SessionServicer
 from synckairos.rpc.time_servicer import TimeServicer
 from synckairos.rpc.watch_servicer import WatchServicer
 from tests.unit.rpc.grpc_testing_adapter import Loop, TestServer
-from tests.unit.rpc.world import World
+from tests.unit.rpc.use_cases import UseCases
 
 MADE_REQUEST_ID = "00000000-0000-4000-8000-0000000000aa"
 
@@ -27,22 +27,24 @@ def loop() -> Iterator[Loop]:
 
 
 @pytest.fixture
-def world() -> World:
+def use_cases() -> UseCases:
     """The use cases on memory."""
-    return World()
+    return UseCases()
 
 
 @pytest.fixture
-def server(loop: Loop, world: World) -> TestServer:
+def server(loop: Loop, use_cases: UseCases) -> TestServer:
     """Every service."""
-    commands = SessionCommands(world.sessions)
+    commands = SessionCommands(use_cases.sessions)
     services = {
         SESSION_SERVICE: (
-            SessionServicer(commands, world.listing),
-            WatchServicer(world.watching, stall_s=5.0),
-            CommandServicer(commands, CallJournal(world.observed), lambda: MADE_REQUEST_ID, stall_s=5.0),
+            SessionServicer(commands, use_cases.listing),
+            WatchServicer(use_cases.watching, stall_s=5.0),
+            CommandServicer(commands, CallJournal(use_cases.observed), lambda: MADE_REQUEST_ID, stall_s=5.0),
         ),
-        TIME_SERVICE: (TimeServicer(world.clock),),
-        AUDIT_SERVICE: (AuditServicer(world.trail, world.pipeline, world.recovery, world.clock.now_us),),
+        TIME_SERVICE: (TimeServicer(use_cases.clock),),
+        AUDIT_SERVICE: (
+            AuditServicer(use_cases.trail, use_cases.pipeline, use_cases.recovery, use_cases.clock.now_us),
+        ),
     }
-    return TestServer(loop, CallInterceptor(world.observed, lambda: MADE_REQUEST_ID), services)
+    return TestServer(loop, CallInterceptor(use_cases.observed, lambda: MADE_REQUEST_ID), services)

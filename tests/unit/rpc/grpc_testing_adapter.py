@@ -138,6 +138,18 @@ class TestServer:
         response, trailers, code, details = rpc.termination()
         return _finished(response, trailers, code, details)
 
+    def ok(self, name: str, request: Any) -> Any:
+        """Make a unary call that must succeed and return its reply."""
+        finished = self.call(name, request)
+        assert finished.code is grpc.StatusCode.OK, finished.problem
+        return finished.response
+
+    def refused(self, name: str, request: Any, metadata: Metadata = ()) -> Problem:
+        """Make a unary call that must fail and return its error."""
+        problem = self.call(name, request, metadata).problem
+        assert problem is not None
+        return problem
+
     def stream(self, name: str, request: Any, metadata: Metadata = (), timeout: float | None = None) -> Any:
         """Open a stream: `take_response()`, `cancel()`."""
         return self._server.invoke_unary_stream(self._methods[name], metadata, request, timeout)

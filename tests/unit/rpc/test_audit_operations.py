@@ -10,10 +10,9 @@ from synckairos.domain.events import Cause, EventType
 from synckairos.domain.model import Status
 from synckairos.rpc.mapping import timestamp
 from synckairos.v1 import audit_service_pb2 as pb
-from tests.unit.rpc.audit_calls import ok, refusal
 from tests.unit.rpc.calls import SID, created
 from tests.unit.rpc.grpc_testing_adapter import PEER, Loop, TestServer
-from tests.unit.rpc.world import World
+from tests.unit.rpc.use_cases import UseCases
 
 OTHER = "10000000-0000-4000-8000-000000000002"
 
@@ -27,14 +26,14 @@ OTHER = "10000000-0000-4000-8000-000000000002"
     ],
 )
 def test_a_lost_session_comes_back(
-    server: TestServer, world: World, loop: Loop, policy: pb.RecoveryPolicy.ValueType, status: Status
+    server: TestServer, use_cases: UseCases, loop: Loop, policy: pb.RecoveryPolicy.ValueType, status: Status
 ) -> None:
     """Its next version has a new epoch, says who asked and why, and stands or runs as the policy has it."""
     before = created(server, "StartSession")
-    loop.run(world.drain())
-    world.data.sessions.clear()
-    world.data.events.clear()
-    world.clock.advance(5_000)
+    loop.run(use_cases.drain())
+    use_cases.data.sessions.clear()
+    use_cases.data.events.clear()
+    use_cases.clock.advance(5_000)
 
     reply = server.call(
         "RecoverSession",
@@ -46,23 +45,23 @@ def test_a_lost_session_comes_back(
     assert reply.session.epoch > before.epoch
     assert reply.session.status == status
     assert reply.session.recovered
-    assert reply.server_time == timestamp(world.clock.ms)
+    assert reply.server_time == timestamp(use_cases.clock.ms)
     assert reply.session.elapsed_ms == (5_000 if status is Status.RUNNING else 0)
-    (last,) = world.events(SID)
+    (last,) = use_cases.events(SID)
     assert (last.type, last.cause) == (EventType.SESSION_RECOVERED, Cause.RECOVERY)
     assert last.author == ("operator", "lost")
-    assert world.data.outbox[-1].request.peer == PEER
+    assert use_cases.data.outbox[-1].request.peer == PEER
 
 
-def test_what_is_there_is_not_recovered(server: TestServer, world: World, loop: Loop) -> None:
+def test_what_is_there_is_not_recovered(server: TestServer, use_cases: UseCases, loop: Loop) -> None:
     """A session that the store holds is ALREADY_EXISTS, one that nobody knows NOT_FOUND, an ended one refused."""
     created(server, "StartSession", "CompleteSession")
-    loop.run(world.drain())
-    there = refusal(server, "RecoverSession", pb.RecoverSessionRequest(session_id=SID))
-    nowhere = refusal(server, "RecoverSession", pb.RecoverSessionRequest(session_id=OTHER))
-    world.data.sessions.clear()
+    loop.run(use_cases.drain())
+    there = server.refused("RecoverSession", pb.RecoverSessionRequest(session_id=SID))
+    nowhere = server.refused("RecoverSession", pb.RecoverSessionRequest(session_id=OTHER))
+    use_cases.data.sessions.clear()
 
-    ended = refusal(server, "RecoverSession", pb.RecoverSessionRequest(session_id=SID))
+    ended = server.refused("RecoverSession", pb.RecoverSessionRequest(session_id=SID))
 
     assert (there.code, there.reason) == (grpc.StatusCode.ALREADY_EXISTS, "SESSION_ALREADY_EXISTS")
     assert (nowhere.code, nowhere.reason) == (grpc.StatusCode.NOT_FOUND, "SESSION_NOT_FOUND")
@@ -70,31 +69,33 @@ def test_what_is_there_is_not_recovered(server: TestServer, world: World, loop: 
     assert ended.metadata == {"from": "COMPLETED", "verb": "recover"}
 
 
-def test_a_session_whose_changes_are_on_their_way_has_to_wait(server: TestServer, world: World, loop: Loop) -> None:
+def test_a_session_whose_changes_are_on_their_way_has_to_wait(
+    server: TestServer, use_cases: UseCases, loop: Loop
+) -> None:
     """The trail is not believed before it has everything there is: AUDIT_UNAVAILABLE, to be tried again."""
     created(server)
-    loop.run(world.drain())
-    world.data.sessions.clear()
-    world.outbox.waiting = frozenset({SID})
+    loop.run(use_cases.drain())
+    use_cases.data.sessions.clear()
+    use_cases.outbox.waiting = frozenset({SID})
 
-    problem = refusal(server, "RecoverSession", pb.RecoverSessionRequest(session_id=SID))
+    problem = server.refused("RecoverSession", pb.RecoverSessionRequest(session_id=SID))
 
     assert (problem.reason, problem.metadata) == ("AUDIT_UNAVAILABLE", {"session_id": SID})
     assert problem.retry_after_s
-    assert world.stored(SID) is None
+    assert use_cases.stored(SID) is None
 
 
-def test_the_pipeline_tells_how_it_is(server: TestServer, world: World) -> None:
+def test_the_pipeline_tells_how_it_is(server: TestServer, use_cases: UseCases) -> None:
     """Every figure arrives."""
     totals = DrainTotals(
         batches=1, written=2, known=3, forks=4, buried=5, completed=6, failed=7, exhausted=8,
         last_written_at=9_000, last_error="oops", last_error_at=10_000,
     )  # fmt: skip
-    world.pipeline.answer = PipelineStatus(11, 12, 13, QueueDepth(14, 15, 16, 17), totals, ("slow", "dead"))
+    use_cases.pipeline.answer = PipelineStatus(11, 12, 13, QueueDepth(14, 15, 16, 17), totals, ("slow", "dead"))
 
-    reply = ok(server, "GetPipelineStatus", pb.GetPipelineStatusRequest())
+    reply = server.ok("GetPipelineStatus", pb.GetPipelineStatusRequest())
 
-    assert reply.server_time == timestamp(world.clock.ms)
+    assert reply.server_time == timestamp(use_cases.clock.ms)
     assert reply.status == pb.PipelineStatus(
         outbox_length=11, oldest_age_ms=12, dead_entries=13, queue_waiting=14, queue_active=15, queue_delayed=16,
         queue_dead=17, queue_completed=6, queue_failed=7, written=2, known=3, forks=4,
@@ -105,15 +106,15 @@ def test_the_pipeline_tells_how_it_is(server: TestServer, world: World) -> None:
 
 def test_a_pipeline_at_rest_has_nothing_to_tell(server: TestServer) -> None:
     """What is unknown is absent, what is zero is zero."""
-    status = ok(server, "GetPipelineStatus", pb.GetPipelineStatusRequest()).status
+    status = server.ok("GetPipelineStatus", pb.GetPipelineStatusRequest()).status
 
     assert status == pb.PipelineStatus()
     for name in ("oldest_age_ms", "queue_waiting", "queue_active", "queue_delayed", "queue_dead", "last_written_at"):
         assert not status.HasField(name)
 
 
-def test_the_pipeline_is_unknown_while_the_store_is_away(server: TestServer, world: World) -> None:
+def test_the_pipeline_is_unknown_while_the_store_is_away(server: TestServer, use_cases: UseCases) -> None:
     """STORE_UNAVAILABLE."""
-    world.pipeline.answer = StoreUnavailable("away")
+    use_cases.pipeline.answer = StoreUnavailable("away")
 
-    assert refusal(server, "GetPipelineStatus", pb.GetPipelineStatusRequest()).reason == "STORE_UNAVAILABLE"
+    assert server.refused("GetPipelineStatus", pb.GetPipelineStatusRequest()).reason == "STORE_UNAVAILABLE"

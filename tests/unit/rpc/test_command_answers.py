@@ -19,7 +19,7 @@ from testing.harness.command_client import FIELDS, command, refusal_of
 from tests.unit.rpc.calls import MUTATIONS, NEEDED, RID, SID, good_request, mutation
 from tests.unit.rpc.command_wire import STREAM_ID, get, opened, switch
 from tests.unit.rpc.grpc_testing_adapter import TestServer
-from tests.unit.rpc.world import World
+from tests.unit.rpc.use_cases import UseCases
 
 KINDS = [*MUTATIONS, "GetSession"]
 
@@ -40,11 +40,11 @@ async def test_a_command_answers_as_its_call(name: str) -> None:
         for on in (one, other):
             if name != "CreateSession":
                 await on.created(*NEEDED.get(name, ()))
-            on.world.clock.advance(1_500)
+            on.use_cases.clock.advance(1_500)
         request = good_request(name)
 
         context: Any = one.wire
-        called = await getattr(SessionServicer(one.commands, one.world.listing), name)(request, context)
+        called = await getattr(SessionServicer(one.commands, one.use_cases.listing), name)(request, context)
         other.wire.send(command("c-1", request))
         (response,) = await other.wire.answered(1)
 
@@ -52,8 +52,8 @@ async def test_a_command_answers_as_its_call(name: str) -> None:
     assert response.result.session == called.session
     assert response.result.server_time == called.server_time
     assert not response.result.replayed
-    assert one.world.events(SID) == other.world.events(SID)
-    assert other.world.observed.calls == [(name, "OK", "")]
+    assert one.use_cases.events(SID) == other.use_cases.events(SID)
+    assert other.use_cases.observed.calls == [(name, "OK", "")]
 
 
 @pytest.mark.parametrize("name", MUTATIONS)
@@ -64,15 +64,15 @@ async def test_a_retry_is_answered_whichever_way_it_comes(name: str) -> None:
             await on.created(*NEEDED.get(name, ()))
         request = mutation(name, request_id=RID)
         context: Any = on.wire
-        called = await getattr(SessionServicer(on.commands, on.world.listing), name)(request, context)
-        events = on.world.events(SID)
+        called = await getattr(SessionServicer(on.commands, on.use_cases.listing), name)(request, context)
+        events = on.use_cases.events(SID)
 
         on.wire.send(command("again", request))
         (response,) = await on.wire.answered(1)
 
         assert response.result.replayed
         assert response.result.session == called.session
-        assert on.world.events(SID) == events
+        assert on.use_cases.events(SID) == events
 
 
 async def test_a_missing_session_that_may_be_missing_is_no_session() -> None:
@@ -83,7 +83,7 @@ async def test_a_missing_session_that_may_be_missing_is_no_session() -> None:
 
         assert response.WhichOneof("outcome") == "result"
         assert not response.result.HasField("session")
-        assert response.result.server_time.ToMilliseconds() == on.world.clock.ms
+        assert response.result.server_time.ToMilliseconds() == on.use_cases.clock.ms
 
 
 @pytest.mark.parametrize("name", KINDS)
@@ -98,20 +98,20 @@ async def test_a_missing_session_that_may_be_missing_is_no_session() -> None:
     ],
 )
 async def test_a_command_is_refused_as_its_call(
-    server: TestServer, world: World, name: str, failure: Exception | None
+    server: TestServer, use_cases: UseCases, name: str, failure: Exception | None
 ) -> None:
     """Code, reason, metadata, fields, RetryInfo and text are those that the unary call ends with."""
     request = good_request(name)
     if failure is None and name == "CreateSession":
         request = pb.CreateSessionRequest(mode=session_pb2.MODE_GLOBAL)
     async with opened() as on:
-        on.world.data.failure = world.data.failure = failure
+        on.use_cases.data.failure = use_cases.data.failure = failure
         finished = await asyncio.to_thread(server.call, name, request)
         on.wire.send(command("c", request))
         (response,) = await on.wire.answered(1)
 
     assert refusal_of(response) == finished.problem
-    assert on.world.observed.calls == world.observed.calls
+    assert on.use_cases.observed.calls == use_cases.observed.calls
 
 
 async def test_the_actor_of_the_stream_is_behind_every_command() -> None:
@@ -120,7 +120,7 @@ async def test_the_actor_of_the_stream_is_behind_every_command() -> None:
         on.wire.send(command("c", mutation("CreateSession")), command("s", mutation("StartSession")))
         await on.wire.answered(2)
 
-        assert [event.author.actor for event in on.world.events(SID)] == ["umpire", "umpire"]
+        assert [event.author.actor for event in on.use_cases.events(SID)] == ["umpire", "umpire"]
 
 
 async def test_an_actor_that_cannot_be_is_refused_with_each_change() -> None:
@@ -177,7 +177,7 @@ async def test_ids_need_not_be_unique(length: int) -> None:
 async def test_a_bug_is_answered_with_a_fixed_text() -> None:
     """The client is told nothing but the stream's request id; the log has the rest under it and the command's id."""
     async with opened() as on:
-        on.world.data.failure = RuntimeError("password=hunter2")
+        on.use_cases.data.failure = RuntimeError("password=hunter2")
         with capture_logs() as logs:
             on.wire.send(get(SID, "c-7"))
             (response,) = await on.wire.answered(1)
@@ -189,7 +189,7 @@ async def test_a_bug_is_answered_with_a_fixed_text() -> None:
     (line,) = [line for line in logs if line["log_level"] == "error"]
     assert (line["event"], line["request_id"], line["command_id"]) == ("call_broke", STREAM_ID, "c-7")
     assert line["method"] == "/synckairos.v1.SessionService/GetSession"
-    assert on.world.observed.calls == [("GetSession", "INTERNAL", "INTERNAL")]
+    assert on.use_cases.observed.calls == [("GetSession", "INTERNAL", "INTERNAL")]
 
 
 async def test_slow_commands_are_logged_as_calls_are(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -15,8 +15,8 @@ from synckairos.v1 import session_service_pb2 as pb
 from testing.harness.client import new_id
 from testing.harness.command_client import command, refusal_of
 from tests.unit.rpc.calls import SID, mutation
-from tests.unit.rpc.command_wire import CommandWorld, Wire, get, opened, switch
-from tests.unit.rpc.world import World
+from tests.unit.rpc.command_wire import OpenStream, Wire, get, opened, switch
+from tests.unit.rpc.use_cases import UseCases
 
 
 async def test_a_sessions_commands_wait_for_each_other_and_for_nobody_else() -> None:
@@ -114,7 +114,7 @@ async def test_answers_count_until_they_are_written(monkeypatch: pytest.MonkeyPa
         await on.created()
         on.wire.takes.clear()
         on.wire.send(*[get(SID) for _ in range(100)])
-        await on.wire.until(lambda: on.world.observed.calls)
+        await on.wire.until(lambda: on.use_cases.observed.calls)
         for _ in range(300):
             await asyncio.sleep(0)
 
@@ -189,7 +189,7 @@ async def test_a_drained_stream_finishes_what_it_has_begun() -> None:
         )
         assert problem.retry_after_s
         assert len(on.store.asked) == 1
-        assert on.world.stored(SID) == on.world.events(SID)[-1].session
+        assert on.use_cases.stored(SID) == on.use_cases.events(SID)[-1].session
 
 
 @pytest.mark.parametrize("turns", range(4))
@@ -224,9 +224,9 @@ async def test_a_stream_that_was_read_to_its_end_drains_well() -> None:
 
 async def test_a_draining_server_takes_no_new_streams() -> None:
     """It is refused instead of being opened only to be closed; streams that there are, are drained."""
-    world = World()
-    on = CommandWorld(world)
-    servicer = CommandServicer(on.commands, CallJournal(world.observed), new_id, stall_s=5.0)
+    use_cases = UseCases()
+    on = OpenStream(use_cases)
+    servicer = CommandServicer(on.commands, CallJournal(use_cases.observed), new_id, stall_s=5.0)
     context: Any = Wire()
     running = asyncio.create_task(servicer.ExecuteCommands(None, context))
     await on.wire.until(lambda: servicer._streams)
@@ -255,7 +255,7 @@ async def test_a_client_that_leaves_leaves_nothing_behind() -> None:
             await on.running
         await on.wire.until(lambda: asyncio.all_tasks() == before)
 
-    assert on.world.observed.calls == [("SwitchCycle", "CANCELLED", "")] * 10
+    assert on.use_cases.observed.calls == [("SwitchCycle", "CANCELLED", "")] * 10
 
 
 async def test_what_breaks_the_reading_ends_the_opened() -> None:
@@ -271,7 +271,7 @@ async def test_a_result_that_cannot_be_told_ends_the_opened(monkeypatch: pytest.
     """A client must not wait for what will never come."""
     async with opened() as on:
         await on.created()
-        monkeypatch.setattr(on.world.observed, "call", lambda *_: 1 / 0)
+        monkeypatch.setattr(on.use_cases.observed, "call", lambda *_: 1 / 0)
         on.wire.send(get(SID))
 
         with pytest.raises(ZeroDivisionError):

@@ -18,7 +18,7 @@ from synckairos.rpc import interceptor
 from synckairos.rpc.interceptor import CallInterceptor, MalformedRequest, deadline_of, reader
 from synckairos.rpc.statuses import INTERNAL_TEXT
 from synckairos.v1 import session_service_pb2 as pb
-from tests.unit.rpc.world import Observed
+from tests.unit.rpc.use_cases import Observed
 
 METHOD = "/synckairos.v1.SessionService/GetSession"
 MADE = "made-by-the-server"

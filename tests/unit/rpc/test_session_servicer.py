@@ -8,16 +8,15 @@ import pytest
 from google.protobuf.field_mask_pb2 import FieldMask
 from google.protobuf.struct_pb2 import Struct
 
-from synckairos.application.errors import CatchingUp, Contention, OutcomeUnknown, StoreUnavailable
 from synckairos.application.sessions import SESSION_OF_REQUEST
 from synckairos.domain.events import EventType
 from synckairos.rpc.mapping import timestamp
 from synckairos.v1 import session_pb2, time_service_pb2
 from synckairos.v1 import session_service_pb2 as pb
 from testing.harness.client import new_id
-from tests.unit.rpc.calls import MUTATIONS, NEEDED, READS, RID, SID, created, good_request, mutation
+from tests.unit.rpc.calls import MUTATIONS, NEEDED, READS, RID, SID, created, mutation
 from tests.unit.rpc.grpc_testing_adapter import PEER, TestServer
-from tests.unit.rpc.world import World
+from tests.unit.rpc.use_cases import UseCases
 
 STATUS_AND_EVENT = {
     "StartSession": (session_pb2.STATUS_RUNNING, EventType.SESSION_STARTED),
@@ -35,29 +34,29 @@ STATUS_AND_EVENT = {
 
 
 @pytest.mark.parametrize("name", STATUS_AND_EVENT)
-def test_a_mutation_answers_with_the_stored_version(server: TestServer, world: World, name: str) -> None:
+def test_a_mutation_answers_with_the_stored_version(server: TestServer, use_cases: UseCases, name: str) -> None:
     """Every mutation is the event it should be, and replies with exactly what is stored, as of the judging instant."""
     before = created(server, *NEEDED.get(name, ()))
-    world.clock.advance(1_500)
+    use_cases.clock.advance(1_500)
 
     reply = server.call(name, mutation(name, expected_version=before.version, request_id=RID)).response
 
-    (last,) = world.events(SID)[-1:]
+    (last,) = use_cases.events(SID)[-1:]
     assert (reply.session.status, last.type) == STATUS_AND_EVENT[name]
     assert reply.session.version == before.version + 1 == last.session.version
-    assert reply.server_time == timestamp(world.clock.ms) == reply.session.updated_at
+    assert reply.server_time == timestamp(use_cases.clock.ms) == reply.session.updated_at
     assert not reply.replayed
     assert (last.author.actor, last.author.reason) == (PEER, "because")
 
 
-def test_a_created_session_is_pending_at_version_one(server: TestServer, world: World) -> None:
+def test_a_created_session_is_pending_at_version_one(server: TestServer, use_cases: UseCases) -> None:
     """A create answers with version 1 and the epoch of its instant in microseconds."""
     reply = server.call("CreateSession", mutation("CreateSession")).response
 
     session = reply.session
     assert (session.session_id, session.version, session.status) == (SID, 1, session_pb2.STATUS_PENDING)
-    assert session.epoch == world.clock.us
-    assert reply.server_time == session.created_at == session.updated_at == timestamp(world.clock.ms)
+    assert session.epoch == use_cases.clock.us
+    assert reply.server_time == session.created_at == session.updated_at == timestamp(use_cases.clock.ms)
 
 
 def test_the_server_names_a_session_that_comes_without_an_id(server: TestServer) -> None:
@@ -72,81 +71,56 @@ def test_the_server_names_a_session_that_comes_without_an_id(server: TestServer)
 @pytest.mark.parametrize("name", [name for name in MUTATIONS if name != "CreateSession"])
 def test_a_mutation_of_a_missing_session_is_not_found(server: TestServer, name: str) -> None:
     """Every mutation but a create needs its session; the id is repeated in the metadata."""
-    problem = server.call(name, mutation(name)).problem
+    problem = server.refused(name, mutation(name))
 
-    assert problem is not None
     assert (problem.code, problem.reason) == (grpc.StatusCode.NOT_FOUND, "SESSION_NOT_FOUND")
     assert problem.metadata == {"session_id": SID}
 
 
 @pytest.mark.parametrize("name", MUTATIONS)
-def test_a_mutation_is_applied_once(server: TestServer, world: World, name: str) -> None:
+def test_a_mutation_is_applied_once(server: TestServer, use_cases: UseCases, name: str) -> None:
     """The same request_id and content again is answered with the same session as replayed, and changes nothing."""
     if name != "CreateSession":
         created(server, *NEEDED.get(name, ()))
     request = mutation(name, request_id=RID)
     first = server.call(name, request).response
-    world.clock.advance(700)
+    use_cases.clock.advance(700)
 
     again = server.call(name, request).response
 
     assert (again.replayed, first.replayed) == (True, False)
     assert again.session == first.session
     assert again.server_time == first.server_time
-    stored = world.stored(SID)
+    stored = use_cases.stored(SID)
     assert stored is not None
     assert stored.version == first.session.version
 
 
-def test_a_request_id_with_other_content_is_refused(server: TestServer, world: World) -> None:
+def test_a_request_id_with_other_content_is_refused(server: TestServer, use_cases: UseCases) -> None:
     """A request_id stands for one content: another reason is another content, and another method too."""
     created(server)
     server.call("StartSession", mutation("StartSession", request_id=RID))
 
-    reworded = server.call("StartSession", mutation("StartSession", request_id=RID, reason="other")).problem
-    renamed = server.call("CancelSession", mutation("CancelSession", request_id=RID)).problem
+    reworded = server.refused("StartSession", mutation("StartSession", request_id=RID, reason="other"))
+    renamed = server.refused("CancelSession", mutation("CancelSession", request_id=RID))
 
     for problem in (reworded, renamed):
-        assert problem is not None
         assert (problem.code, problem.reason) == (grpc.StatusCode.INVALID_ARGUMENT, "REQUEST_ID_REUSED")
         assert list(problem.fields) == ["request_id"]
         assert problem.metadata == {"request_id": RID}
-    assert len(world.events(SID)) == 2
+    assert len(use_cases.events(SID)) == 2
 
 
-@pytest.mark.parametrize("name", [*MUTATIONS, *READS])
-@pytest.mark.parametrize(
-    ("error", "code", "retry_s"),
-    [
-        pytest.param(StoreUnavailable("down"), grpc.StatusCode.UNAVAILABLE, 0.5, id="store-down"),
-        pytest.param(OutcomeUnknown("broke"), grpc.StatusCode.UNAVAILABLE, 0.5, id="outcome-unknown"),
-        pytest.param(CatchingUp("behind"), grpc.StatusCode.UNAVAILABLE, 1.0, id="catching-up"),
-        pytest.param(Contention("busy"), grpc.StatusCode.ABORTED, None, id="contention"),
-    ],
-)
-def test_every_call_translates_what_the_store_raises(
-    server: TestServer, world: World, name: str, error: Any, code: grpc.StatusCode, retry_s: float | None
-) -> None:
-    """Whatever call meets it, a failing store is answered with its code and reason, and RetryInfo if it is worth it."""
-    world.data.failure = error
-
-    problem = server.call(name, good_request(name)).problem
-
-    assert problem is not None
-    assert (problem.code, problem.reason, problem.retry_after_s) == (code, error.reason, retry_s)
-    assert world.observed.calls[-1] == (name, code.name, error.reason)
-
-
-def test_a_session_is_read_as_of_now(server: TestServer, world: World) -> None:
+def test_a_session_is_read_as_of_now(server: TestServer, use_cases: UseCases) -> None:
     """A read shows the clock at server_time and changes nothing."""
     created(server, "StartSession")
-    world.clock.advance(7_000)
+    use_cases.clock.advance(7_000)
 
     reply = server.call("GetSession", READS["GetSession"]).response
 
     assert [one.time_remaining_ms for one in reply.session.participants] == [53_000, 60_000]
-    assert reply.server_time == timestamp(world.clock.ms)
-    assert reply.session.version == 2 == len(world.events(SID))
+    assert reply.server_time == timestamp(use_cases.clock.ms)
+    assert reply.session.version == 2 == len(use_cases.events(SID))
 
 
 def test_many_sessions_are_read_in_the_order_asked(server: TestServer) -> None:
@@ -161,18 +135,18 @@ def test_many_sessions_are_read_in_the_order_asked(server: TestServer) -> None:
     assert list(reply.missing_session_ids) == gone
 
 
-def test_a_batch_of_missing_sessions_still_says_when(server: TestServer, world: World) -> None:
+def test_a_batch_of_missing_sessions_still_says_when(server: TestServer, use_cases: UseCases) -> None:
     """Without a single session found, server_time is the authority's all the same."""
     reply = server.call("BatchGetSessions", pb.BatchGetSessionsRequest(session_ids=[new_id()])).response
 
-    assert reply.server_time == timestamp(world.clock.ms)
+    assert reply.server_time == timestamp(use_cases.clock.ms)
 
 
-def test_a_listing_pages_newest_first(server: TestServer, world: World) -> None:
+def test_a_listing_pages_newest_first(server: TestServer, use_cases: UseCases) -> None:
     """Two pages of two show four sessions, newest first; the token after the last full page leads to an empty one."""
     ids = []
     for _ in range(4):
-        world.clock.advance(1)
+        use_cases.clock.advance(1)
         ids.append(
             server.call("CreateSession", mutation("CreateSession", session_id=new_id())).response.session.session_id
         )
@@ -185,7 +159,7 @@ def test_a_listing_pages_newest_first(server: TestServer, world: World) -> None:
     assert not last.next_page_token
 
 
-def test_a_missing_session_may_be_deleted_where_that_is_allowed(server: TestServer, world: World) -> None:
+def test_a_missing_session_may_be_deleted_where_that_is_allowed(server: TestServer, use_cases: UseCases) -> None:
     """allow_missing answers OK without a session, where there never was one and where it is deleted already."""
     never = server.call("DeleteSession", mutation("DeleteSession", allow_missing=True)).response
     created(server)
@@ -193,7 +167,7 @@ def test_a_missing_session_may_be_deleted_where_that_is_allowed(server: TestServ
     again = server.call("DeleteSession", mutation("DeleteSession", allow_missing=True)).response
 
     assert [reply.HasField("session") for reply in (never, deleted, again)] == [False, True, False]
-    assert again.server_time == timestamp(world.clock.ms)
+    assert again.server_time == timestamp(use_cases.clock.ms)
     assert deleted.session.version == 2
 
 
@@ -229,43 +203,43 @@ def test_only_what_the_mask_names_is_replaced(server: TestServer) -> None:
     ],
 )
 def test_the_actor_is_the_callers_word_or_its_peer(
-    server: TestServer, world: World, header: str | None, actor: str
+    server: TestServer, use_cases: UseCases, header: str | None, actor: str
 ) -> None:
     """The event names x-actor, else the network peer."""
     metadata = () if header is None else (("x-actor", header),)
 
     server.call("CreateSession", mutation("CreateSession"), metadata)
 
-    assert world.events(SID)[0].author.actor == actor
+    assert use_cases.events(SID)[0].author.actor == actor
 
 
 @pytest.mark.parametrize("header", ["u" * 129, "system"], ids=["a byte too long", "posing as the system"])
-def test_an_actor_that_cannot_be_is_refused(server: TestServer, world: World, header: str) -> None:
+def test_an_actor_that_cannot_be_is_refused(server: TestServer, use_cases: UseCases, header: str) -> None:
     """At most 128 bytes, and not the name that nobody's changes carry; nothing is stored."""
-    problem = server.call("CreateSession", mutation("CreateSession"), (("x-actor", header),)).problem
+    problem = server.refused("CreateSession", mutation("CreateSession"), (("x-actor", header),))
 
-    assert problem is not None
     assert list(problem.fields) == ["x-actor"]
-    assert world.stored(SID) is None
+    assert use_cases.stored(SID) is None
 
 
-def test_time_is_the_authoritys(server: TestServer, world: World) -> None:
+def test_time_is_the_authoritys(server: TestServer, use_cases: UseCases) -> None:
     """SyncTime echoes the client's clock and answers with microseconds of the authority's."""
     sent = timestamp(12_345)
 
     reply = server.call("SyncTime", time_service_pb2.SyncTimeRequest(client_transmit_time=sent)).response
 
     assert reply.client_transmit_time == sent
-    assert reply.server_receive_time.ToMicroseconds() == world.clock.us == reply.server_transmit_time.ToMicroseconds()
+    assert (
+        reply.server_receive_time.ToMicroseconds() == use_cases.clock.us == reply.server_transmit_time.ToMicroseconds()
+    )
 
 
-def test_time_is_unavailable_before_the_authority_was_read(server: TestServer, world: World) -> None:
+def test_time_is_unavailable_before_the_authority_was_read(server: TestServer, use_cases: UseCases) -> None:
     """An estimate that rests on nothing is not given out."""
-    world.clock.has_been_read = False
+    use_cases.clock.has_been_read = False
 
-    problem = server.call("SyncTime", time_service_pb2.SyncTimeRequest()).problem
+    problem = server.refused("SyncTime", time_service_pb2.SyncTimeRequest())
 
-    assert problem is not None
     assert (problem.code, problem.reason) == (grpc.StatusCode.UNAVAILABLE, "STORE_UNAVAILABLE")
 
 

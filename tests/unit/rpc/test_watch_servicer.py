@@ -6,14 +6,14 @@ from typing import Any
 import grpc
 import pytest
 
-from synckairos.application.errors import CatchingUp, StoreUnavailable
+from synckairos.application.errors import StoreUnavailable
 from synckairos.rpc.watch_servicer import JOIN_AT_ONCE, WatchServicer
-from synckairos.v1 import event_pb2, session_pb2
+from synckairos.v1 import session_pb2
 from synckairos.v1 import session_service_pb2 as pb
 from testing.harness.client import new_id
-from tests.unit.rpc.calls import MUTATIONS, SID, created, mutation
+from tests.unit.rpc.calls import SID, created, mutation
 from tests.unit.rpc.grpc_testing_adapter import Loop, TestServer
-from tests.unit.rpc.world import World
+from tests.unit.rpc.use_cases import UseCases
 
 
 def watch(server: TestServer, **more: Any) -> Any:
@@ -27,7 +27,7 @@ def take(rpc: Any, count: int) -> list[tuple[str, int]]:
     return [(message.WhichOneof("payload"), message.version) for message in messages]
 
 
-def test_a_stream_is_a_snapshot_the_events_and_an_end(server: TestServer, world: World) -> None:
+def test_a_stream_is_a_snapshot_the_events_and_an_end(server: TestServer, use_cases: UseCases) -> None:
     """What others do arrives in order, and the stream ends by itself, OK, with nobody left watching."""
     created(server)
     rpc = watch(server)
@@ -38,11 +38,11 @@ def test_a_stream_is_a_snapshot_the_events_and_an_end(server: TestServer, world:
 
     assert take(rpc, 4) == [("event", 2), ("event", 3), ("event", 4), ("end", 4)]
     assert server.end_of(rpc).code is grpc.StatusCode.OK
-    assert not world.subscribed
-    assert world.observed.open == 0
+    assert not use_cases.subscribed
+    assert use_cases.observed.open == 0
 
 
-def test_a_reader_who_leaves_is_forgotten(server: TestServer, world: World, loop: Loop) -> None:
+def test_a_reader_who_leaves_is_forgotten(server: TestServer, use_cases: UseCases, loop: Loop) -> None:
     """A cancelled stream lets go of its session."""
     created(server)
     rpc = watch(server)
@@ -50,15 +50,15 @@ def test_a_reader_who_leaves_is_forgotten(server: TestServer, world: World, loop
 
     rpc.cancel()
 
-    world.observed.until_nobody_watches()
+    use_cases.observed.until_nobody_watches()
     loop.run(asyncio.sleep(0))  # the loop's turn in which the last one left is over
-    assert not world.subscribed
+    assert not use_cases.subscribed
 
 
 @pytest.mark.parametrize("name", ["WatchSession", "WatchSessions"])
-def test_a_stream_on_a_store_that_is_down_is_refused(server: TestServer, world: World, name: str) -> None:
+def test_a_stream_on_a_store_that_is_down_is_refused(server: TestServer, use_cases: UseCases, name: str) -> None:
     """Nothing is streamed and the error is the store's, with a pause to come back after."""
-    world.data.failure = StoreUnavailable("down")
+    use_cases.data.failure = StoreUnavailable("down")
     requests = {
         "WatchSession": pb.WatchSessionRequest(session_id=SID),
         "WatchSessions": pb.WatchSessionsRequest(watches=[pb.SessionWatch(session_id=SID)]),
@@ -68,73 +68,21 @@ def test_a_stream_on_a_store_that_is_down_is_refused(server: TestServer, world: 
 
     assert finished.problem is not None
     assert (finished.problem.reason, finished.problem.retry_after_s) == ("STORE_UNAVAILABLE", 0.5)
-    assert not world.subscribed
-    assert world.observed.calls == [(name, "UNAVAILABLE", "STORE_UNAVAILABLE")]
+    assert not use_cases.subscribed
+    assert use_cases.observed.calls == [(name, "UNAVAILABLE", "STORE_UNAVAILABLE")]
 
 
-def test_an_unknown_session_is_not_found(server: TestServer, world: World) -> None:
+def test_an_unknown_session_is_not_found(server: TestServer, use_cases: UseCases) -> None:
     """WatchSession of nothing is an error, and leaves nothing behind."""
     problem = server.end_of(watch(server)).problem
 
     assert problem is not None
     assert (problem.code, problem.reason) == (grpc.StatusCode.NOT_FOUND, "SESSION_NOT_FOUND")
-    assert not world.subscribed
-
-
-def test_one_stream_tells_many_sessions_apart(server: TestServer) -> None:
-    """A known, an unknown and a terminal session in one stream: each has its own beginning and end."""
-    done, gone = new_id(), new_id()
-    created(server)
-    server.call("CreateSession", mutation("CreateSession", session_id=done))
-    server.call("CancelSession", MUTATIONS["CancelSession"][0](session_id=done))
-    watches = [pb.SessionWatch(session_id=one) for one in (SID, gone, done)]
-    rpc = server.stream("WatchSessions", pb.WatchSessionsRequest(watches=watches))
-    first = [rpc.take_response() for _ in range(4)]
-
-    server.call("DeleteSession", mutation("DeleteSession"))
-    last = [rpc.take_response() for _ in range(2)]
-
-    told = [(message.session_id, message.WhichOneof("payload"), message.end.reason) for message in [*first, *last]]
-    assert [one for one in told if one[0] == SID] == [
-        (SID, "snapshot", 0), (SID, "event", 0), (SID, "end", event_pb2.END_REASON_DELETED),
-    ]  # fmt: skip
-    assert [one for one in told if one[0] == gone] == [(gone, "end", event_pb2.END_REASON_NOT_FOUND)]
-    assert [one for one in told if one[0] == done] == [
-        (done, "snapshot", 0), (done, "end", event_pb2.END_REASON_TERMINAL),
-    ]  # fmt: skip
-    assert server.end_of(rpc).code is grpc.StatusCode.OK
-
-
-def test_one_bad_session_does_not_spoil_the_stream_of_the_others(
-    server: TestServer, world: World, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """A session that cannot be shown now is ended with a pause, and the others go on; alone it is an error."""
-    bad, real = new_id(), world.sessions.get
-
-    async def get(session_id: str) -> Any:
-        if session_id == bad:
-            raise CatchingUp("far behind", session_id=session_id)
-        return await real(session_id)
-
-    monkeypatch.setattr(world.sessions, "get", get)
-    created(server)
-    watches = [pb.SessionWatch(session_id=one) for one in (bad, SID)]
-    rpc = server.stream("WatchSessions", pb.WatchSessionsRequest(watches=watches))
-    first = {message.session_id: message for message in (rpc.take_response() for _ in watches)}
-    server.call("StartSession", mutation("StartSession"))
-    alone = server.end_of(watch(server, session_id=bad)).problem
-
-    assert first[SID].WhichOneof("payload") == "snapshot"
-    assert (first[bad].end.reason, first[bad].end.retry_after_ms) == (event_pb2.END_REASON_UNAVAILABLE, 1_000)
-    assert take(rpc, 1) == [("event", 2)]
-    assert alone is not None
-    assert alone.reason == "CATCHING_UP"
-    server.call("CancelSession", mutation("CancelSession"))
-    assert server.end_of(rpc).code is grpc.StatusCode.OK
+    assert not use_cases.subscribed
 
 
 def test_the_first_failure_of_the_store_ends_the_attempt(
-    server: TestServer, world: World, monkeypatch: pytest.MonkeyPatch
+    server: TestServer, use_cases: UseCases, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Of a thousand sessions hardly one more is tried and those under way are given up: timeouts do not add up."""
     asked: list[str] = []
@@ -145,7 +93,7 @@ def test_the_first_failure_of_the_store_ends_the_attempt(
             raise StoreUnavailable("frozen")
         await asyncio.Event().wait()
 
-    monkeypatch.setattr(world.feed, "subscribe", subscribe)
+    monkeypatch.setattr(use_cases.feed, "subscribe", subscribe)
     watches = [pb.SessionWatch(session_id=new_id()) for _ in range(1_000)]
 
     finished = server.end_of(server.stream("WatchSessions", pb.WatchSessionsRequest(watches=watches)))
@@ -153,13 +101,13 @@ def test_the_first_failure_of_the_store_ends_the_attempt(
     assert finished.problem is not None
     assert (finished.problem.reason, finished.problem.retry_after_s) == ("STORE_UNAVAILABLE", 0.5)
     assert len(asked) <= JOIN_AT_ONCE + 1
-    assert not world.watching._topics
+    assert not use_cases.watching._topics
 
 
-def test_a_draining_server_takes_no_new_streams(server: TestServer, world: World, loop: Loop) -> None:
+def test_a_draining_server_takes_no_new_streams(server: TestServer, use_cases: UseCases, loop: Loop) -> None:
     """Once drained, a stream is refused with DRAINING and RetryInfo instead of being opened only to be closed."""
     created(server)
-    servicer = WatchServicer(world.watching, stall_s=5.0)
+    servicer = WatchServicer(use_cases.watching, stall_s=5.0)
     servicer.drain()
 
     async def attempt() -> Any:
@@ -170,13 +118,13 @@ def test_a_draining_server_takes_no_new_streams(server: TestServer, world: World
         loop.run(attempt())
 
     assert getattr(refused.value, "reason", "") == "DRAINING"
-    assert not world.subscribed
+    assert not use_cases.subscribed
 
 
-def test_a_reader_who_stops_reading_is_dropped(server: TestServer, world: World, loop: Loop) -> None:
+def test_a_reader_who_stops_reading_is_dropped(server: TestServer, use_cases: UseCases, loop: Loop) -> None:
     """A write that nobody takes within the limit ends the stream with SLOW_CONSUMER, and frees what it held."""
     created(server)
-    servicer = WatchServicer(world.watching, stall_s=0.01)
+    servicer = WatchServicer(use_cases.watching, stall_s=0.01)
 
     class Stuck:
         async def send_initial_metadata(self, _metadata: Any) -> None:
@@ -193,7 +141,7 @@ def test_a_reader_who_stops_reading_is_dropped(server: TestServer, world: World,
         loop.run(attempt())
 
     assert getattr(refused.value, "reason", "") == "SLOW_CONSUMER"
-    assert not world.subscribed
+    assert not use_cases.subscribed
 
 
 @pytest.mark.parametrize(
@@ -237,16 +185,16 @@ def test_the_limits_of_an_interval_are_accepted(server: TestServer, interval: in
     assert server.end_of(rpc).code is grpc.StatusCode.OK
 
 
-def test_a_snapshot_is_the_session_as_of_now(server: TestServer, world: World) -> None:
+def test_a_snapshot_is_the_session_as_of_now(server: TestServer, use_cases: UseCases) -> None:
     """The first message shows the clock at its server_time, not at the session's last version."""
     created(server, "StartSession")
-    world.clock.advance(9_000)
+    use_cases.clock.advance(9_000)
     rpc = watch(server)
 
     message = rpc.take_response()
 
     assert message.snapshot.participants[0].time_remaining_ms == 51_000
-    assert message.server_time.ToMilliseconds() == world.clock.ms
+    assert message.server_time.ToMilliseconds() == use_cases.clock.ms
     assert message.snapshot.status == session_pb2.STATUS_RUNNING
     server.call("CancelSession", mutation("CancelSession"))
     server.end_of(rpc)

@@ -107,7 +107,7 @@ class SettableOutbox:
         return set(self.waiting)
 
 
-class World:
+class UseCases:
     """The use cases, and what they stand on."""
 
     def __init__(self, window: int = 16) -> None:
