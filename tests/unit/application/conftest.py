@@ -12,7 +12,7 @@ from synckairos.application.topics import Topic
 from synckairos.domain.model import Session
 from testing.harness.fake_clock import FakeClock
 from testing.harness.plays import SID
-from tests.unit.rpc.use_cases import UseCases as World
+from tests.unit.rpc.use_cases import UseCases
 
 
 class Stage:
@@ -55,9 +55,9 @@ def staged() -> Iterator[Any]:
 
 
 @pytest.fixture
-async def world() -> AsyncIterator[World]:
+async def cases() -> AsyncIterator[UseCases]:
     """The use cases on memory; at the end nothing of theirs may be left running."""
-    world = World()
-    yield world
+    cases = UseCases()
+    yield cases
     await asyncio.sleep(0)
-    await world.watching.stop()
+    await cases.watching.stop()

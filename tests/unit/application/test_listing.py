@@ -13,31 +13,31 @@ from synckairos.domain.model import Mode, OnExpire, Status
 from synckairos.domain.specification import SessionSpec
 from testing.harness.client import new_id
 from testing.harness.plays import KINDS
-from tests.unit.rpc.use_cases import UseCases as World
+from tests.unit.rpc.use_cases import UseCases
 
 CALLER = Caller(Author("umpire"))
 FAR = 2.0**62
 
 
-async def running(world: World, budget_ms: int, spec: SessionSpec | None = None) -> str:
+async def running(cases: UseCases, budget_ms: int, spec: SessionSpec | None = None) -> str:
     """Create and start a countdown."""
     sid = new_id()
     spec = spec or SessionSpec(Mode.GLOBAL, total_time_ms=budget_ms)
-    await world.sessions.create(sid, Create(spec), CALLER, Request(), FAR)
-    await world.sessions.change(sid, Start(), CALLER, Request(), FAR)
+    await cases.sessions.create(sid, Create(spec), CALLER, Request(), FAR)
+    await cases.sessions.change(sid, Start(), CALLER, Request(), FAR)
     return sid
 
 
 @pytest.mark.parametrize("takes_ms", [0, 5, 400], ids=["at once", "quickly", "slowly"])
 async def test_no_session_is_shown_running_at_zero(takes_ms: int) -> None:
     """While overdue sessions are settled others fall due: all are shown as of one instant, settled up to it."""
-    world = World()
+    cases = UseCases()
     budgets = [5_000, 6_001, 6_100, 60_000, 5_500, 6_200]
-    ids = [await running(world, budget) for budget in budgets]
-    world.clock.advance(6_000)
-    world.data.storing_takes_ms = takes_ms
+    ids = [await running(cases, budget) for budget in budgets]
+    cases.clock.advance(6_000)
+    cases.data.storing_takes_ms = takes_ms
 
-    found, now = await world.listing.at_once(ids)
+    found, now = await cases.listing.at_once(ids)
 
     views = [one for one in found if isinstance(one, View)]
     assert len(views) == 6
@@ -50,13 +50,13 @@ async def test_no_session_is_shown_running_at_zero(takes_ms: int) -> None:
 
 async def test_a_chain_that_never_rests_is_seen_between_two_links() -> None:
     """Though every settlement takes longer than a cycle, no cycle is shown with 0 ms left."""
-    world = World()
+    cases = UseCases()
     spec = SessionSpec(Mode.PER_CYCLE, time_per_cycle_ms=1_000, on_expire=OnExpire.ADVANCE)
-    ids = [await running(world, 0, spec) for _ in range(20)]
-    world.clock.advance(1_000)
-    world.data.storing_takes_ms = 700
+    ids = [await running(cases, 0, spec) for _ in range(20)]
+    cases.clock.advance(1_000)
+    cases.data.storing_takes_ms = 700
 
-    found, _ = await world.listing.at_once(ids)
+    found, _ = await cases.listing.at_once(ids)
 
     left = [timing.deadline_at(view.session) - view.now for view in found if isinstance(view, View)]  # type: ignore[operator] # a cycle has a deadline
     assert len(left) == 20
@@ -65,28 +65,28 @@ async def test_a_chain_that_never_rests_is_seen_between_two_links() -> None:
 
 async def test_missing_sessions_keep_their_place() -> None:
     """A missing session is None in its place; an empty question has an empty answer."""
-    world = World()
-    sid = await running(world, 5_000)
+    cases = UseCases()
+    sid = await running(cases, 5_000)
 
-    found, now = await world.listing.at_once([new_id(), sid, new_id()])
+    found, now = await cases.listing.at_once([new_id(), sid, new_id()])
 
     assert [isinstance(one, View) and one.session.session_id for one in found] == [False, sid, False]
-    assert await world.listing.at_once([]) == ([], now)
+    assert await cases.listing.at_once([]) == ([], now)
 
 
 async def test_a_page_returns_the_wanted_sessions_among_those_it_looked_at() -> None:
     """A page looks at its size of sessions; the next one begins behind the last looked at, wanted or not."""
-    world = World()
+    cases = UseCases()
     ids = []
     for place in range(5):
-        world.clock.advance(1)
-        ids.append(await running(world, 60_000, KINDS["count up"] if place % 2 else None))
+        cases.clock.advance(1)
+        ids.append(await running(cases, 60_000, KINDS["count up"] if place % 2 else None))
     ids.reverse()
     wanted = Filter(modes=frozenset({Mode.COUNT_UP}))
 
-    first = await world.listing.page(wanted, None, 3)
+    first = await cases.listing.page(wanted, None, 3)
     assert first.next is not None
-    second = await world.listing.page(wanted, first.next, 3)
+    second = await cases.listing.page(wanted, first.next, 3)
 
     assert [view.session.session_id for view in first.views] == [ids[1]]
     assert first.next.session_id == ids[2]
@@ -96,24 +96,24 @@ async def test_a_page_returns_the_wanted_sessions_among_those_it_looked_at() -> 
 
 async def test_a_page_beyond_all_sessions_is_empty() -> None:
     """A position before the first creation leads to nothing, and the authority still says when."""
-    world = World()
-    await running(world, 60_000)
+    cases = UseCases()
+    await running(cases, 60_000)
 
-    page = await world.listing.page(Filter(), Position(0, new_id()), 10)
+    page = await cases.listing.page(Filter(), Position(0, new_id()), 10)
 
-    assert (list(page.views), page.now, page.next) == ([], world.clock.ms, None)
+    assert (list(page.views), page.now, page.next) == ([], cases.clock.ms, None)
 
 
 async def test_a_session_too_far_behind_is_not_waited_for() -> None:
     """More than 1 000 boundaries are the sweep's work: the others are answered without it, and a page leaves it out."""
-    world = World()
+    cases = UseCases()
     spec = SessionSpec(Mode.PER_CYCLE, time_per_cycle_ms=1_000, on_expire=OnExpire.ADVANCE)
-    far_behind = await running(world, 0, spec)
-    world.clock.advance(1_002_000)
-    sid = await running(world, 60_000)
+    far_behind = await running(cases, 0, spec)
+    cases.clock.advance(1_002_000)
+    sid = await running(cases, 60_000)
 
-    found, _ = await world.listing.at_once([far_behind, sid])
-    page = await world.listing.page(Filter(), None, 10)
+    found, _ = await cases.listing.at_once([far_behind, sid])
+    page = await cases.listing.page(Filter(), None, 10)
 
     assert isinstance(found[0], CatchingUp)
     assert isinstance(found[1], View)
@@ -137,9 +137,9 @@ async def test_a_session_too_far_behind_is_not_waited_for() -> None:
 )
 async def test_a_filter_wants_any_state_any_mode_and_every_label(wanted: Filter, admitted: bool) -> None:
     """States and modes are alternatives, labels are conditions, and the three together must hold."""
-    world = World()
+    cases = UseCases()
     spec = SessionSpec(Mode.GLOBAL, total_time_ms=5_000, labels=(("a", "1"), ("b", "2")))
-    answer = await world.sessions.create(new_id(), Create(spec), CALLER, Request(), FAR)
+    answer = await cases.sessions.create(new_id(), Create(spec), CALLER, Request(), FAR)
     assert answer.session is not None
 
     assert wanted.admits(answer.session) is admitted

@@ -11,16 +11,16 @@ from synckairos.domain.commands import Caller, Command, Create, Start
 from synckairos.domain.events import Author
 from synckairos.domain.model import Head, Session
 from testing.harness.plays import KINDS, SID
-from tests.unit.rpc.use_cases import UseCases as World
+from tests.unit.rpc.use_cases import UseCases
 
 CALLER: Final = Caller(Author("umpire"))
 FAR: Final = 2.0**62
 
 
-async def create(world: World, **rules: Any) -> Session:
+async def create(cases: UseCases, **rules: Any) -> Session:
     """Create the session, some of its rules changed."""
     spec = KINDS["participant"]._replace(**rules)
-    answer = await world.sessions.create(SID, Create(spec), CALLER, Request(), FAR)
+    answer = await cases.sessions.create(SID, Create(spec), CALLER, Request(), FAR)
     assert answer.session is not None
     return answer.session
 
@@ -30,38 +30,38 @@ def head_of(session: Session) -> Head:
     return Head(session.epoch, session.version, session.change_id)
 
 
-async def do(world: World, *commands: Command) -> Session:
+async def do(cases: UseCases, *commands: Command) -> Session:
     """Change the session, a ms later each time."""
     for command in commands:
-        world.clock.advance(1)
-        await world.sessions.change(SID, command, CALLER, Request(), FAR)
-    session = world.stored(SID)
+        cases.clock.advance(1)
+        await cases.sessions.change(SID, command, CALLER, Request(), FAR)
+    session = cases.stored(SID)
     assert session is not None
     return session
 
 
-async def follow(world: World, position: Head | None = None) -> Subscription:
+async def follow(cases: UseCases, position: Head | None = None) -> Subscription:
     """Return a subscription that has joined the session."""
     subscription = Subscription()
-    await world.watching.join(SID, position, subscription)
+    await cases.watching.join(SID, position, subscription)
     return subscription
 
 
-async def running(world: World) -> tuple[Session, Subscription]:
+async def running(cases: UseCases) -> tuple[Session, Subscription]:
     """Create and start the session; return it with a subscription that has taken its snapshot."""
-    await create(world)
-    session = await do(world, Start())
-    subscription = await follow(world)
+    await create(cases)
+    session = await do(cases, Start())
+    subscription = await follow(cases)
     assert told(subscription) == [("SNAPSHOT", 2)]
     return session, subscription
 
 
 @contextmanager
-def lost_afterwards(world: World) -> Iterator[None]:
+def lost_afterwards(cases: UseCases) -> Iterator[None]:
     """Take back at the end what the store is changed to meanwhile, as a store does that loses its last moments."""
-    sessions, events = dict(world.data.sessions), dict(world.data.events)
+    sessions, events = dict(cases.data.sessions), dict(cases.data.events)
     yield
-    world.data.sessions, world.data.events = sessions, events
+    cases.data.sessions, cases.data.events = sessions, events
 
 
 def told(subscription: Subscription) -> list[tuple[str, int]]:

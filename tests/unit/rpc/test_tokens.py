@@ -10,9 +10,9 @@ import pytest
 
 from synckairos.application.audit import EventKey, EventQuery, SessionKey, SessionQuery
 from synckairos.application.listing import Filter
-from synckairos.application.ports import Head, Position
+from synckairos.application.ports import Position
 from synckairos.domain.events import EventType
-from synckairos.domain.model import Mode, Status
+from synckairos.domain.model import Head, Mode, Status
 from synckairos.rpc import tokens
 from synckairos.rpc.fields import MAX_INSTANT_MS, MAX_INT64, Fields
 
