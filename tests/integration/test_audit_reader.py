@@ -9,7 +9,7 @@ from uuid import UUID, uuid4
 
 import pytest
 
-from synckairos.adapters.postgres.database import Database, Session, Statement
+from synckairos.adapters.postgres.database import Database, LentConnection, Statement
 from synckairos.adapters.postgres.errors import SchemaMismatch
 from synckairos.adapters.postgres.options import DatabaseOptions
 from synckairos.adapters.postgres.trail.reader import PostgresAuditReader
@@ -85,15 +85,15 @@ async def database(url: str) -> AsyncIterator[Database]:
 def plans(monkeypatch: pytest.MonkeyPatch) -> list[dict[str, Any]]:
     """The plans of what is asked from now on, as they were carried out."""
     found: list[dict[str, Any]] = []
-    fetch = Session.fetch
+    fetch = LentConnection.fetch
 
-    async def explained(session: Session, statement: Statement, *values: object) -> Any:
+    async def explained(session: LentConnection, statement: Statement, *values: object) -> Any:
         explain = Statement("explain", "EXPLAIN (ANALYZE, FORMAT JSON) " + statement.sql)
         ((plan,),) = await fetch(session, explain, *values)
         found.append(json.loads(plan)[0]["Plan"])
         return await fetch(session, statement, *values)
 
-    monkeypatch.setattr(Session, "fetch", explained)
+    monkeypatch.setattr(LentConnection, "fetch", explained)
     return found
 
 

@@ -1,143 +1,126 @@
-"""A bounded pool of asyncpg connections, kept between uses.
-
-Ours instead of asyncpg's, which connects before it can be used at all, keeps no minimum once connections idle, and
-spends a round trip after every use on resetting what nobody here changes.
-"""
+"""asyncpg's pool, opened at the first use and closed with deadlines."""
 
 import asyncio
 import random
 import time
 from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from functools import partial
-from typing import TYPE_CHECKING, Final, NamedTuple
+from typing import TYPE_CHECKING, Final
 
 import asyncpg
 
-from synckairos.adapters.postgres.errors import LOST, ConnectionFailed, DatabaseUnavailable, OutOfResources, named_error
+from synckairos.adapters.postgres.errors import (
+    LOST,
+    ConnectionFailed,
+    DatabaseUnavailable,
+    OutOfResources,
+    named_error,
+    naming_errors,
+)
 from synckairos.adapters.postgres.options import DatabaseOptions
 
 if TYPE_CHECKING:
+    from asyncpg.pool import PoolConnectionProxy
+
     # Generic for the type checker alone.
-    Connection = asyncpg.Connection[asyncpg.Record]
+    Connection = PoolConnectionProxy[asyncpg.Record]
+    Pool = asyncpg.Pool[asyncpg.Record]
 
 BACKOFF_S: Final = (0.1, 2.0)
 """Pause after a failed attempt to connect: the first, and the longest it doubles up to."""
 MARGIN_S: Final = 2.0
-"""What the server has, beyond a statement's time, to say that it gave up."""
-
-
-class _Kept(NamedTuple):
-    connection: "Connection"
-    since: float
-
-
-class Lease:
-    """One connection for one user at a time; `is_fresh` if it was opened for this use."""
-
-    def __init__(self, connection: "Connection", *, is_fresh: bool) -> None:
-        self.connection = connection
-        self.is_fresh = is_fresh
+"""Time the server has, beyond a statement's own, to say that it gave up."""
+MAX_QUERIES: Final = 2**31
+"""Queries after which asyncpg replaces a connection: never, since it would wait for a silent server to close it."""
 
 
 class PostgresPool:
-    """Up to `pool_max` connections; those unused for the idle time are closed, but for `pool_min` of them.
+    """Up to `pool_max` connections; those unused for the idle time are closed, except `pool_min` of them.
 
-    Nothing connects before the first use. While the database cannot be reached, attempts are spaced out, and whoever
-    asks in between gets the last problem at once.
+    Nothing connects before the first use. While the database cannot be reached, attempts are spaced out, and callers
+    in between get the last problem at once.
     """
 
     def __init__(self, options: DatabaseOptions) -> None:
         self._options = options
+        self._pool: Pool | None = None
+        self._opening = asyncio.Lock()
         self._slots = asyncio.Semaphore(options.pool_max)
-        self._idle: list[_Kept] = []
-        self._used: set[Connection] = set()
-        self._reaper: asyncio.TimerHandle | None = None
+        self._lent: set[Connection] = set()
         self._is_closed = False
         self._failures = 0
         self._retry_at = 0.0
         self._problem: Callable[[], DatabaseUnavailable] | None = None
-        self.waiting = 0
-        self.opened = 0
-        self.failed = 0
 
     @property
-    def in_use(self) -> int:
-        """Connections lent now."""
-        return len(self._used)
-
-    @property
-    def idle(self) -> int:
-        """Connections kept for the next use."""
-        return len(self._idle)
+    def kept(self) -> int:
+        """Connections open and unused."""
+        return 0 if self._pool is None else self._pool.get_idle_size()
 
     @asynccontextmanager
-    async def lease(self, *, fresh: bool = False) -> AsyncIterator[Lease]:
-        """Lend a connection, a new one if asked; raises a named AuditUnavailable.
+    async def lend(self) -> AsyncIterator["Connection"]:
+        """Lend a connection; raises a named AuditUnavailable.
 
-        It is closed instead of kept if the body lets through that it broke, or does not wait for an answer.
+        The connection is closed instead of kept if it broke, did not answer in time or is left inside a transaction.
         """
-        await self._slot()
-        lease: Lease | None = None
-        is_good = False
+        await self._wait_for_slot()
         try:
-            lease = await self._take(fresh=fresh)
-            yield lease
-            is_good = True
-        except Exception as error:
-            is_good = not isinstance(error, (*LOST, TimeoutError))
-            raise
+            pool = await self._opened()
+            with naming_errors():
+                connection = await pool.acquire()
+            self._lent.add(connection)
+            is_good = False
+            try:
+                yield connection
+                is_good = True
+            except Exception as error:
+                is_good = not isinstance(error, (*LOST, TimeoutError))
+                raise
+            finally:
+                self._lent.discard(connection)
+                await _give_back(pool, connection, is_good=is_good)
         finally:
             self._slots.release()
-            if lease is not None:
-                self._give_back(lease.connection, is_good=is_good)
-
-    def forget_idle(self) -> None:
-        """Close what is kept: one of them has turned out dead, so the server has probably restarted."""
-        idle, self._idle = self._idle, []
-        for kept in idle:
-            kept.connection.terminate()
 
     async def close(self) -> None:
         """Close every kept connection, and cut off those still lent."""
         self._is_closed = True
-        if self._reaper is not None:
-            self._reaper.cancel()
-        idle, self._idle = self._idle, []
-        for kept in idle:
-            try:
-                await kept.connection.close(timeout=self._options.connect_timeout_s)
-            except (OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError):
-                kept.connection.terminate()
-        for connection in list(self._used):
-            connection.terminate()
-
-    async def _slot(self) -> None:
-        if self._is_closed:
-            raise ConnectionFailed("the connections to the database have been closed")
-        if not self._slots.locked():
-            await self._slots.acquire()
+        for connection in list(self._lent):
+            _terminate(connection)
+        if self._pool is None:
             return
-        self.waiting += 1
+        # A close that fails or takes too long cuts off every connection.
+        with suppress(OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError):
+            async with asyncio.timeout(self._options.connect_timeout_s):
+                await self._pool.close()
+
+    async def _wait_for_slot(self) -> None:
+        # Not through a deadline on the pool's acquire: that would not tell a busy pool from a silent database.
         try:
             async with asyncio.timeout(self._options.connect_timeout_s):
                 await self._slots.acquire()
         except TimeoutError as error:
             raise OutOfResources("no database connection became free: all of the pool are in use") from error
-        finally:
-            self.waiting -= 1
 
-    async def _take(self, *, fresh: bool) -> Lease:
-        while self._idle and not fresh:
-            connection = self._idle.pop().connection
-            if not connection.is_closed():
-                self._used.add(connection)
-                return Lease(connection, is_fresh=False)
-        connection = await self._connect()
-        self._used.add(connection)
-        return Lease(connection, is_fresh=True)
+    async def _opened(self) -> "Pool":
+        async with self._opening:
+            if self._pool is None and not self._is_closed:
+                # asyncpg connects the minimum at once, and a pool that could not is of no more use.
+                self._pool = await asyncpg.create_pool(
+                    min_size=self._options.pool_min,
+                    max_size=self._options.pool_max,
+                    max_queries=MAX_QUERIES,
+                    max_inactive_connection_lifetime=self._options.idle_timeout_s,
+                    connect=self._connect,
+                    reset=_reset_nothing,
+                )
+        if self._pool is None or self._is_closed:
+            await self.close()
+            raise ConnectionFailed("the connections to the database have been closed")
+        return self._pool
 
-    async def _connect(self) -> "Connection":
+    async def _connect(self, *_: object, **__: object) -> "asyncpg.Connection[asyncpg.Record]":
         if self._problem is not None and time.monotonic() < self._retry_at:
             raise self._problem()
         try:
@@ -147,19 +130,17 @@ class PostgresPool:
             self._note_failure(problem)
             raise problem from error
         self._failures, self._problem = 0, None
-        self.opened += 1
         return connection
 
     def _note_failure(self, problem: DatabaseUnavailable) -> None:
         self._failures += 1
-        self.failed += 1
         self._problem = partial(type(problem), str(problem), problem.sqlstate)
         first, longest = BACKOFF_S
         pause = min(longest, first * 2 ** min(self._failures - 1, 10))
         # Spread, so that all processes do not come back in the same instant.
         self._retry_at = time.monotonic() + pause * random.uniform(0.5, 1)  # noqa: S311 - no secret
 
-    async def _open(self) -> "Connection":
+    async def _open(self) -> "asyncpg.Connection[asyncpg.Record]":
         options = self._options
         statement_ms = str(int(options.statement_timeout_s * 1_000))
         return await asyncpg.connect(
@@ -176,34 +157,25 @@ class PostgresPool:
             },
         )
 
-    def _give_back(self, connection: "Connection", *, is_good: bool) -> None:
-        self._used.discard(connection)
-        if self._is_closed or not is_good or connection.is_closed() or connection.is_in_transaction():
+
+async def _reset_nothing(_: object) -> None:
+    """Spare the round trip of a reset: nobody here changes a connection's settings."""
+
+
+async def _give_back(pool: "Pool", connection: "Connection", *, is_good: bool) -> None:
+    with suppress(asyncpg.InterfaceError):  # of a connection that has been closed meanwhile
+        if not is_good or connection.is_closed() or connection.is_in_transaction():
             connection.terminate()
-            return
-        self._idle.append(_Kept(connection, time.monotonic()))
-        self._watch_idle()
+    await pool.release(connection)
 
-    def _watch_idle(self) -> None:
-        if self._reaper is None:
-            loop = asyncio.get_running_loop()
-            self._reaper = loop.call_later(self._options.idle_timeout_s, self._reap)
 
-    def _reap(self) -> None:
-        """Close what has idled too long, the oldest first, and come back while anything more could."""
-        self._reaper = None
-        self._idle = [kept for kept in self._idle if not kept.connection.is_closed()]
-        until = time.monotonic() - self._options.idle_timeout_s
-        spare = len(self._idle) + len(self._used) - self._options.pool_min
-        while spare > 0 and self._idle and self._idle[0].since <= until:
-            self._idle.pop(0).connection.terminate()
-            spare -= 1
-        if spare > 0 and self._idle:
-            self._watch_idle()
+def _terminate(connection: "Connection") -> None:
+    with suppress(asyncpg.InterfaceError):
+        connection.terminate()
 
 
 def _unavailable(error: Exception) -> DatabaseUnavailable:
-    """Return why there is no connection: whatever it is, it is not the data's fault."""
+    """Return why there is no connection: whatever the reason, the data are not at fault."""
     named = named_error(error)
     if isinstance(named, DatabaseUnavailable):
         return named

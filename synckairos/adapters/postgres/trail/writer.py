@@ -8,7 +8,7 @@ forks have to be looked for only where something is written that is not newer th
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Final, TypeAlias
 
-from synckairos.adapters.postgres.database import Database, Session
+from synckairos.adapters.postgres.database import Database, LentConnection
 from synckairos.adapters.postgres.errors import Conflicted, naming_errors
 from synckairos.adapters.postgres.trail.rows import (
     EVENT_WIDTH,
@@ -60,38 +60,38 @@ class PostgresAuditTrail:
             batch = arrange(records)
         for _ in range(ATTEMPTS):
             try:
-                async with self._database.transaction() as session:
-                    return await _write(session, batch)
+                async with self._database.transaction() as connection:
+                    return await _write(connection, batch)
             except _SessionsAppearedError:
                 continue
         raise Conflicted("other writers kept adding the same sessions")
 
 
-async def _write(session: Session, batch: Batch) -> Written:
-    reached = await _lock_sessions(session, batch)
-    await _put_sessions(session, batch, reached)
-    rows = await session.fetch(ADD_EVENTS, *columns(batch.events, EVENT_WIDTH))
-    forks = await _flag_forks(session, rows, reached) if rows else 0
-    await session.fetch(PUT_PARTICIPANTS, *columns(_participants(batch), PARTICIPANT_WIDTH))
+async def _write(connection: LentConnection, batch: Batch) -> Written:
+    reached = await _lock_sessions(connection, batch)
+    await _put_sessions(connection, batch, reached)
+    rows = await connection.fetch(ADD_EVENTS, *columns(batch.events, EVENT_WIDTH))
+    forks = await _flag_forks(connection, rows, reached) if rows else 0
+    await connection.fetch(PUT_PARTICIPANTS, *columns(_participants(batch), PARTICIPANT_WIDTH))
     return Written(len(rows), len(batch.events) - len(rows), forks)
 
 
-async def _lock_sessions(session: Session, batch: Batch) -> dict[str, Place]:
+async def _lock_sessions(connection: LentConnection, batch: Batch) -> dict[str, Place]:
     """Lock the sessions that have a row already; return how far the trail goes for them."""
-    rows = await session.fetch(LOCK_SESSIONS, list(batch.latest))
+    rows = await connection.fetch(LOCK_SESSIONS, list(batch.latest))
     return {row[0]: (row[1], row[2], row[3], row[4]) for row in rows}
 
 
-async def _put_sessions(session: Session, batch: Batch, reached: dict[str, Place]) -> None:
+async def _put_sessions(connection: LentConnection, batch: Batch, reached: dict[str, Place]) -> None:
     added = [session_row(latest) for session_id, latest in batch.latest.items() if session_id not in reached]
     moved = [session_row(batch.latest[one]) for one, place in reached.items() if batch.latest[one].place > place]
-    if added and len(await session.fetch(ADD_SESSIONS, *columns(added, SESSION_WIDTH))) < len(added):
+    if added and len(await connection.fetch(ADD_SESSIONS, *columns(added, SESSION_WIDTH))) < len(added):
         raise _SessionsAppearedError
     if moved:
-        await session.fetch(MOVE_SESSIONS, *columns(moved, SESSION_WIDTH))
+        await connection.fetch(MOVE_SESSIONS, *columns(moved, SESSION_WIDTH))
 
 
-async def _flag_forks(session: Session, rows: "list[Row]", reached: dict[str, Place]) -> int:
+async def _flag_forks(connection: LentConnection, rows: "list[Row]", reached: dict[str, Place]) -> int:
     """Flag every event that shares its version with another one; return how many of the new rows do.
 
     Only a version the trail had reached before, or one that is new twice, can have another change.
@@ -105,7 +105,7 @@ async def _flag_forks(session: Session, rows: "list[Row]", reached: dict[str, Pl
         seen.add(one)
     if not suspects:
         return 0
-    found = await session.fetch(FLAG_FORKS, *columns(sorted(suspects), 3))
+    found = await connection.fetch(FLAG_FORKS, *columns(sorted(suspects), 3))
     forks = {(str(session_id), epoch, version) for session_id, epoch, version in found}
     return sum(one in forks for one in versions)
 
