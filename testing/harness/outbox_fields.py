@@ -1,12 +1,23 @@
-"""Entries of an outbox as a commit writes them, for tests that put them there without a commit."""
+"""Events, and the entries of an outbox that a commit makes of them, for tests without a commit."""
 
 from synckairos.adapters.redis import codec
 from synckairos.adapters.redis.outbox_entry import changes, outbox_fields
 from synckairos.application.ports import Request
+from synckairos.domain.commands import Start, Switch
 from synckairos.domain.events import Event
 from synckairos.domain.model import Session
+from testing.harness.builders import Game, per_participant
 
 NOBODY = Request()
+
+
+def played(count: int) -> list[Event]:
+    """Return the first events of a session."""
+    game = Game(per_participant())
+    game.ok(0, Start())
+    for turn in range(1, count):
+        game.ok(turn, Switch())
+    return game.events[:count]
 
 
 def fields_of(event: Event, before: Session | None = None, request: Request = NOBODY) -> list[tuple[bytes, bytes]]:

@@ -12,10 +12,8 @@ from synckairos.adapters.redis.outbox import MAX_BYTES, RedisDeadEntries, RedisO
 from synckairos.application.audit import OutboxEntry
 from synckairos.application.ports import Request
 from synckairos.devstack import RedisServer
-from synckairos.domain.commands import Start, Switch
-from testing.harness.builders import Game, per_participant
 from testing.harness.fake_outbox import FakeOutbox
-from testing.harness.outbox_fields import fields_of
+from testing.harness.outbox_fields import fields_of, played
 from tests.contract.decisions import new_id
 
 Fields = Sequence[tuple[bytes, bytes]]
@@ -82,11 +80,7 @@ def place(request: pytest.FixtureRequest) -> Place:
 
 def usual(count: int = 1) -> list[Fields]:
     """Return entries of the events of a session."""
-    game = Game(per_participant())
-    game.ok(0, Start())
-    for turn in range(count):
-        game.ok(turn, Switch())
-    return [fields_of(event, None, Request("a request", b"", "a peer")) for event in game.events[:count]]
+    return [fields_of(event, None, Request("a request", b"", "a peer")) for event in played(count)]
 
 
 async def filled(place: Place, partition: int, count: int) -> list[str]:

@@ -14,7 +14,8 @@ from synckairos.application import drain_work
 from synckairos.application.draining import Drain
 from synckairos.application.pipeline_status import QueueDepth
 from synckairos.devstack import RedisServer
-from tests.integration.worker_deployment import PARTITION, WorkerDeployment, played, until
+from testing.harness.outbox_fields import played
+from tests.integration.worker_deployment import PARTITION, WorkerDeployment, until
 
 
 @pytest.fixture

@@ -18,24 +18,13 @@ from synckairos.application.audit import AuditRecord, Written
 from synckairos.application.drain_work import DrainWork
 from synckairos.application.draining import Drain
 from synckairos.devstack import RedisServer
-from synckairos.domain.commands import Start, Switch
 from synckairos.domain.events import Event
-from testing.harness.builders import Game, per_participant
 from testing.harness.fake_audit_trail import FakeAuditTrail
 from testing.harness.outbox_fields import fields_of
 from tests.contract.decisions import new_id
 
 DATABASE = 14
 PARTITION = 7
-
-
-def played(count: int) -> list[Event]:
-    """Return the first events of a session."""
-    game = Game(per_participant())
-    game.ok(0, Start())
-    for turn in range(1, count):
-        game.ok(turn, Switch())
-    return game.events[:count]
 
 
 class HookedTrail(FakeAuditTrail):

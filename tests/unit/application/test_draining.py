@@ -10,24 +10,13 @@ from hypothesis import strategies as st
 from synckairos.application.audit import AuditRecord, Written
 from synckairos.application.draining import Drain
 from synckairos.application.errors import AuditRefused, AuditUnavailable, StoreUnavailable
-from synckairos.domain.commands import Start, Switch
 from synckairos.domain.events import Event
-from testing.harness.builders import Game, per_participant
 from testing.harness.fake_audit_trail import FakeAuditTrail
 from testing.harness.fake_outbox import FakeDrainCounters, FakeOutbox
-from testing.harness.outbox_fields import fields_of
+from testing.harness.outbox_fields import fields_of, played
 
 BATCH = 8
 UNREADABLE = [(b"s", b"nobody"), (b"e", b"nothing")]
-
-
-def played(count: int) -> list[Event]:
-    """Return the first events of a session."""
-    game = Game(per_participant())
-    game.ok(0, Start())
-    for turn in range(1, count):
-        game.ok(turn, Switch())
-    return game.events[:count]
 
 
 class Fakes:
