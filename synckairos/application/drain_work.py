@@ -31,7 +31,7 @@ class ClaimingBell(Bell, Protocol):
 
 
 class DrainWork:
-    """Works on messages, and counts what becomes of them."""
+    """Drains the partitions of messages, and counts messages done, failed and given up."""
 
     def __init__(self, drain: Drain, counters: DrainCounters, bell: ClaimingBell, *, limit_s: float) -> None:
         """`limit_s` bounds the work on one message; every wait in it has a shorter timeout of its own."""

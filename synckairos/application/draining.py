@@ -34,7 +34,7 @@ class Drain:
     async def run(self, partitions: Sequence[int], until: float) -> list[int]:
         """Drain until nothing is left, or until `until` (monotonic seconds); return the partitions that may hold more.
 
-        Raises AuditUnavailable and StoreUnavailable; what was written by then has been removed.
+        Raises AuditUnavailable and StoreUnavailable; entries written by then have been removed.
         """
         left = list(partitions)
         while left and not self._is_stopping and time.monotonic() < until:

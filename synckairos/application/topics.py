@@ -117,7 +117,7 @@ class Topic:
         self._subscribers.pop(subscription, None)
 
     def close(self) -> None:
-        """Stop the timer: nobody watches any more."""
+        """Stop the timer, once the last subscription has left."""
         if self._warning is not None:
             self._warning.cancel()
 

@@ -20,11 +20,11 @@ from synckairos.application.pipeline_status import BrokerUnavailable, QueueDepth
 
 PER_MESSAGE: Final = 16
 MAX_WAITING: Final = 64
-"""Nobody rings while as many messages wait: as many as there are partitions."""
+"""The most messages that may wait, one for each partition: nothing is rung for beyond them."""
 RUNG_MS: Final = 15_000
-"""How long a partition is not rung for again if no worker is heard of: what a lost message costs."""
+"""How long a partition is not rung for again unless a worker drains it: the price of a lost message."""
 CLAIM_MS: Final = HEARTBEAT_TIMEOUT_MS * 2 // 3
-"""How long a claim outlives its worker: it is over when the worker's messages are given to others."""
+"""How long a claim outlives its worker: it is over before other workers are given its messages."""
 EXTEND_S: Final = 3.0
 """Pause between two extensions of a claim; several times in its life."""
 
@@ -32,7 +32,7 @@ _T = TypeVar("_T")
 
 
 class Marks:
-    """What is known of partitions: rung for, claimed by a worker; every method raises redis.RedisError."""
+    """The marks of partitions that were rung for, and the claims of workers; every method raises redis.RedisError."""
 
     def __init__(self, broker: RedisBroker, prefix: str) -> None:
         self._client = broker.client
@@ -43,18 +43,18 @@ class Marks:
         return self._take(partitions, self._rung, RUNG_MS)
 
     def postpone(self, partitions: Sequence[int], delay_ms: int) -> None:
-        """Mark partitions as rung for by a message that comes after a delay."""
+        """Mark partitions for a message that comes after a delay."""
         with self._client.pipeline(transaction=False) as pipe:
             for partition in partitions:
                 pipe.set(self._rung(partition), b"1", px=delay_ms + RUNG_MS)
             pipe.execute()
 
     def claim(self, partitions: Sequence[int]) -> list[int]:
-        """Claim partitions and return those that nobody else had claimed."""
+        """Claim partitions and return those that no other worker has claimed."""
         return self._take(partitions, self._claimed, CLAIM_MS)
 
     def extend(self, partitions: Sequence[int]) -> None:
-        """Let the claims and the marks that are there live on."""
+        """Extend the claims and marks that are there, for work that goes on."""
         with self._client.pipeline(transaction=False) as pipe:
             for partition in partitions:
                 pipe.pexpire(self._claimed(partition), CLAIM_MS)
@@ -123,7 +123,7 @@ class DramatiqBell:
         return await self._call(self._queue.depth)
 
     async def close(self) -> None:
-        """Close the connections; what is being sent is given the time its timeout allows."""
+        """Close the connections, once the last message has left or its timeout is over."""
         await asyncio.to_thread(self._thread.shutdown, cancel_futures=True)
         self._broker.client.close()
 

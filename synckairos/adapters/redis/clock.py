@@ -19,7 +19,7 @@ class EstimatedClock:
     """Redis' time, estimated; for ticks, wake-ups, warnings and SyncTime, never for a decision.
 
     A reading is older than it looks by the way back of its reply, so the largest offset of the last seconds is the
-    best one, and the estimate errs towards the past: nobody is woken too early by more than the clocks' drift.
+    best one, and the estimate errs towards the past: no timer fires too early by more than the clocks' drift.
     """
 
     def __init__(
