@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from bench.http2 import OK, Arrival, Connection, Kind, status_of
-from bench.jobs import CallsJob, Lane, Result, pack
+from bench.jobs import CallsJob, Lane, Result
 
 DRAIN_S: Final = 10.0
 """How long answers are waited for after the last call."""
@@ -79,9 +79,9 @@ class Callers:
         share = job.run_s / (job.warm_s + job.run_s)
         return Result(
             calls=tally.calls,
-            latencies=pack(tally.latencies),
-            sent=pack(tally.sent),
-            errors=dict(tally.errors),
+            latencies=tally.latencies,
+            sent=tally.sent,
+            errors=tally.errors,
             cpu_s=cpu * share,
             samples={path: sample[SAMPLE_LENGTH:] for path, sample in tally.samples.items()},
         )

@@ -1,20 +1,14 @@
-"""What the bench and its load processes say to each other: jobs there, results back, in msgpack over pipes."""
+"""The jobs that the bench gives to its load processes, and the reports that come back, pickled over a pipe."""
 
-import struct
-import sys
-from array import array
-from io import FileIO, RawIOBase
-from typing import Final
-
-import msgspec
-
-LENGTH: Final = struct.Struct("!I")
+from collections import Counter
+from dataclasses import dataclass, field
 
 Lane = list[tuple[int, bytes]]
 """The calls of one caller, in order: the number of the path, and the encoded request."""
 
 
-class CallsJob(msgspec.Struct, tag="calls", kw_only=True):
+@dataclass(kw_only=True, slots=True)
+class CallsJob:
     """Call for a while: as fast as the answers come (rate 0), or at a fixed rate a second, answers or not."""
 
     addresses: list[str]
@@ -34,7 +28,8 @@ class CallsJob(msgspec.Struct, tag="calls", kw_only=True):
     """Make each call once, and end when all are answered, or when the time is over."""
 
 
-class StreamJob(msgspec.Struct, tag="stream", kw_only=True):
+@dataclass(kw_only=True, slots=True)
+class StreamJob:
     """Send prepared messages over bidirectional streams, so many of each on their way at once."""
 
     addresses: list[str]
@@ -47,7 +42,8 @@ class StreamJob(msgspec.Struct, tag="stream", kw_only=True):
     """The field that a reply has only if its command failed; 0: none can."""
 
 
-class WatchJob(msgspec.Struct, tag="watch", kw_only=True):
+@dataclass(kw_only=True, slots=True)
+class WatchJob:
     """Open streams, all at once, and note when what arrives, until told to stop."""
 
     addresses: list[str]
@@ -58,7 +54,8 @@ class WatchJob(msgspec.Struct, tag="watch", kw_only=True):
     open_within_s: float = 60.0
 
 
-class TransactionJob(msgspec.Struct, tag="transactions", kw_only=True):
+@dataclass(kw_only=True, slots=True)
+class TransactionJob:
     """Carry out the two round trips of a switch against Redis, without gRPC and without a decision."""
 
     redis_url: str
@@ -72,89 +69,42 @@ class TransactionJob(msgspec.Struct, tag="transactions", kw_only=True):
 Job = CallsJob | StreamJob | WatchJob | TransactionJob
 
 
-class Ready(msgspec.Struct, tag="ready"):
+@dataclass(slots=True)
+class Ready:
     """Connected and prepared."""
 
 
-class Go(msgspec.Struct, tag="go"):
+@dataclass(slots=True)
+class Go:
     """Begin at this instant of the machine's monotonic clock, which all processes share."""
 
     at: float
 
 
-class Stop(msgspec.Struct, tag="stop"):
+@dataclass(slots=True)
+class Stop:
     """End a watch, or, between jobs, the process."""
 
 
-class Opened(msgspec.Struct, tag="opened"):
+@dataclass(slots=True)
+class Opened:
     """Every stream has had its first message, or never will; seconds from the opening to it."""
 
-    latencies: bytes
+    latencies: list[float]
 
 
-class Result(msgspec.Struct, tag="result", kw_only=True):
-    """What came of a job; `latencies` and `sent` are packed doubles, in seconds."""
+@dataclass(kw_only=True, slots=True)
+class Result:
+    """The result of a job; times in seconds."""
 
     calls: int = 0
     """Answers within the time measured."""
-    latencies: bytes = b""
-    sent: bytes = b""
-    errors: dict[str, int] = {}
+    latencies: list[float] = field(default_factory=list)
+    sent: list[float] = field(default_factory=list)
+    errors: Counter[str] = field(default_factory=Counter)
     cpu_s: float = 0.0
-    samples: dict[int, bytes] = {}
+    samples: dict[int, bytes] = field(default_factory=dict)
     """A reply to each path, to be looked at."""
-    arrivals: list[bytes] = []
+    arrivals: list[list[float]] = field(default_factory=list)
     """Of a watch: when the n-th message after the first one arrived, on every stream that got one."""
     messages: int = 0
-
-
-Report = Ready | Opened | Result
-Order = Job | Go | Stop
-
-_encoder: Final = msgspec.msgpack.Encoder()
-
-
-def pack(values: list[float]) -> bytes:
-    """Pack numbers for the pipe."""
-    return array("d", values).tobytes()
-
-
-def unpack(packed: bytes) -> list[float]:
-    """Return the numbers that were packed."""
-    numbers = array("d")
-    numbers.frombytes(packed)
-    return numbers.tolist()
-
-
-def encode(message: msgspec.Struct) -> bytes:
-    """Return a message with its length before it."""
-    body = _encoder.encode(message)
-    return LENGTH.pack(len(body)) + body
-
-
-def write(message: msgspec.Struct) -> None:
-    """Write a report to standard output."""
-    sys.stdout.buffer.write(encode(message))
-    sys.stdout.buffer.flush()
-
-
-def read_order(pipe: RawIOBase) -> Order:
-    """Read an order, and not a byte more: select must see the next one. Stop at the end of the pipe."""
-    head = _exactly(pipe, LENGTH.size)
-    if len(head) < LENGTH.size:
-        return Stop()
-    order: Order = msgspec.msgpack.decode(_exactly(pipe, *LENGTH.unpack(head)), type=Order)
-    return order
-
-
-def _exactly(pipe: RawIOBase, size: int) -> bytes:
-    parts = []
-    while size and (part := pipe.read(size)):
-        parts.append(part)
-        size -= len(part)
-    return b"".join(parts)
-
-
-def orders() -> RawIOBase:
-    """Return standard input without a buffer."""
-    return FileIO(0, closefd=False)

@@ -1,18 +1,17 @@
-"""The load processes, seen from the bench: started once, given jobs, set off together, what they bring put together."""
+"""Drives the load processes: starts them once, sets their jobs off together, and puts their results together."""
 
 import asyncio
+import subprocess
 import sys
 import time
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from contextlib import suppress
 from dataclasses import dataclass, field
+from multiprocessing import Pipe
 from typing import Final, Self, TypeVar
 
-import msgspec
-
 from bench import samples, usage
-from bench.jobs import LENGTH, Go, Job, Opened, Ready, Report, Result, Stop, WatchJob, encode, unpack
+from bench.jobs import Go, Job, Opened, Ready, Result, Stop, WatchJob
 
 LEAD_S: Final = 0.02
 """From the order to begin until the beginning, so that all processes have heard it."""
@@ -53,46 +52,36 @@ class Measurement:
 
 
 class LoadProcess:
-    """One process and its pipes."""
+    """One process and the pipe to it."""
 
     def __init__(self) -> None:
-        self._process: asyncio.subprocess.Process | None = None
+        self._pipe, theirs = Pipe()
+        with theirs:
+            self._process = subprocess.Popen(  # noqa: S603 - our own module
+                [sys.executable, "-m", "bench.load_process", str(theirs.fileno())], pass_fds=[theirs.fileno()]
+            )
 
-    async def start(self) -> None:
-        """Start it."""
-        pipe = asyncio.subprocess.PIPE
-        self._process = await asyncio.create_subprocess_exec(
-            sys.executable, "-m", "bench.load_process", stdin=pipe, stdout=pipe
-        )
-
-    async def tell(self, order: Job | Go | Stop) -> None:
+    def tell(self, order: Job | Go | Stop) -> None:
         """Send an order."""
-        assert self._process is not None  # noqa: S101 - started
-        assert self._process.stdin is not None  # noqa: S101 - piped
-        self._process.stdin.write(encode(order))
-        await self._process.stdin.drain()
+        self._pipe.send(order)
 
     async def hear(self, kind: type[Expected], seconds: float = PATIENCE_S) -> Expected:
         """Wait for a report; raises LoadProcessFailed if the process says something else, TimeoutError if nothing."""
-        assert self._process is not None  # noqa: S101 - started
-        assert self._process.stdout is not None  # noqa: S101 - piped
         try:
-            async with asyncio.timeout(seconds):
-                (size,) = LENGTH.unpack(await self._process.stdout.readexactly(LENGTH.size))
-                body = await self._process.stdout.readexactly(size)
-        except asyncio.IncompleteReadError as error:
+            if not await asyncio.to_thread(self._pipe.poll, seconds):
+                raise TimeoutError(f"a load process has not reported for {seconds} s")
+            report = self._pipe.recv()
+        except EOFError as error:
             raise LoadProcessFailed("a load process has ended; its last words are above") from error
-        report: Report = msgspec.msgpack.decode(body, type=Report)
         if not isinstance(report, kind):
             raise LoadProcessFailed(f"a load process says {report} instead of {kind.__name__}")
         return report
 
-    async def stop(self) -> None:
+    def stop(self) -> None:
         """End it."""
-        if self._process is not None and self._process.returncode is None:
-            with suppress(ProcessLookupError):
-                self._process.kill()  # it holds nothing that is worth a farewell
-            await self._process.wait()
+        self._process.kill()  # it holds nothing that is worth a farewell
+        self._process.wait()
+        self._pipe.close()
 
 
 class LoadPool:
@@ -101,12 +90,12 @@ class LoadPool:
     def __init__(self, size: int) -> None:
         self._processes = [LoadProcess() for _ in range(size)]
 
-    async def __aenter__(self) -> Self:
-        await asyncio.gather(*(process.start() for process in self._processes))
+    def __enter__(self) -> Self:
         return self
 
-    async def __aexit__(self, *_: object) -> None:
-        await asyncio.gather(*(process.stop() for process in self._processes))
+    def __exit__(self, *_: object) -> None:
+        for process in self._processes:
+            process.stop()
 
     @property
     def size(self) -> int:
@@ -137,7 +126,7 @@ class LoadPool:
         return Watch(processes, opened)
 
     def without(self, count: int) -> "LoadPool":
-        """Return the crew without its first processes, which are busy."""
+        """Return the pool without its first processes, which are busy."""
         rest = LoadPool(0)
         rest._processes = self._processes[count:]
         return rest
@@ -146,11 +135,12 @@ class LoadPool:
         processes = self._processes[: len(jobs)]
         if len(processes) < len(jobs):
             raise ValueError(f"{len(jobs)} jobs for {len(processes)} processes")
-        await asyncio.gather(*(process.tell(job) for process, job in zip(processes, jobs, strict=True)))
+        for process, job in zip(processes, jobs, strict=True):
+            process.tell(job)
         await asyncio.gather(*(process.hear(Ready) for process in processes))
         at = time.monotonic() + LEAD_S
         for process in processes:
-            await process.tell(Go(at))
+            process.tell(Go(at))
         return at, processes
 
 
@@ -159,13 +149,13 @@ class Watch:
 
     def __init__(self, processes: Sequence[LoadProcess], opened: Sequence[Opened]) -> None:
         self._processes = processes
-        self.waits = [wait for one in opened for wait in unpack(one.latencies)]
+        self.waits = [wait for one in opened for wait in one.latencies]
         """From the opening of all to the first message of each stream, in seconds."""
 
     async def stop(self) -> list[Result]:
         """Close the streams and return what arrived."""
         for process in self._processes:
-            await process.tell(Stop())
+            process.tell(Stop())
         return await asyncio.gather(*(process.hear(Result) for process in self._processes))
 
 
@@ -175,8 +165,8 @@ def measurement(results: Sequence[Result], seconds: float, used: Mapping[str, fl
     return Measurement(
         calls=sum(result.calls for result in results),
         seconds=seconds,
-        latencies=[latency for result in results for latency in unpack(result.latencies)],
-        sent=[instant for result in results for instant in unpack(result.sent)],
+        latencies=[latency for result in results for latency in result.latencies],
+        sent=[instant for result in results for instant in result.sent],
         errors=_sum(result.errors for result in results),
         cpu_s={**used, "load": busiest},
         replies={path: reply for result in results for path, reply in result.samples.items()},
@@ -187,7 +177,7 @@ def arrivals(results: Sequence[Result]) -> list[list[float]]:
     """Return when the n-th message after the first one arrived, on all streams of all processes, in order."""
     most = max((len(result.arrivals) for result in results), default=0)
     return [
-        sorted(t for result in results if len(result.arrivals) > place for t in unpack(result.arrivals[place]))
+        sorted(t for result in results if len(result.arrivals) > place for t in result.arrivals[place])
         for place in range(most)
     ]
 

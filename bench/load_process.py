@@ -1,49 +1,53 @@
-"""A process that makes load: it reads jobs from standard input and writes what came of them to standard output."""
+"""A process that makes load: it takes jobs from a pipe and sends back their results.
+
+python -m bench.load_process FD
+"""
 
 import gc
+import sys
+from multiprocessing.connection import Connection
 
 from bench.callers import Callers
-from bench.jobs import CallsJob, Go, Job, Ready, Result, StreamJob, TransactionJob, WatchJob, orders, read_order, write
+from bench.jobs import CallsJob, Go, Job, Ready, Result, Stop, StreamJob, TransactionJob, WatchJob
+from bench.redis_transactions import Transactions
 from bench.stream_callers import StreamCallers
 from bench.watchers import Watchers
 
-Worker = Callers | StreamCallers | Watchers
 
-
-def carry_out(job: Job) -> None:
+def carry_out(job: Job, pipe: Connection) -> None:
     """Prepare, say so, begin when told, and report."""
-    if isinstance(job, TransactionJob):
-        from bench.redis_transactions import carry_out_transactions  # noqa: PLC0415 - the others have no use for a Redis client
-
-        carry_out_transactions(job)
-        return
-    worker = _worker(job)
+    worker = _worker(job, pipe)
     try:
-        write(Ready())
-        go = read_order(orders())
+        pipe.send(Ready())
+        go = pipe.recv()
         if isinstance(go, Go):
-            write(worker.run(go.at))
+            pipe.send(worker.run(go.at))
     except OSError as error:
-        write(Result(errors={f"connection lost: {error}": 1}))
+        result = Result()
+        result.errors[f"connection lost: {error}"] += 1
+        pipe.send(result)
     finally:
         worker.close()
 
 
-def _worker(job: CallsJob | StreamJob | WatchJob) -> Worker:
+def _worker(job: Job, pipe: Connection) -> Callers | StreamCallers | Transactions | Watchers:
     match job:
         case CallsJob():
             return Callers(job)
         case StreamJob():
             return StreamCallers(job)
         case WatchJob():
-            return Watchers(job)
+            return Watchers(job, pipe)
+        case TransactionJob():
+            return Transactions(job)
 
 
 def main() -> None:
     """Work until told to stop."""
     gc.disable()  # nothing here goes in circles, and a pause would be taken for the server's
-    while isinstance(job := read_order(orders()), CallsJob | StreamJob | WatchJob | TransactionJob):
-        carry_out(job)
+    pipe = Connection(int(sys.argv[1]))
+    while not isinstance(job := pipe.recv(), Stop):
+        carry_out(job, pipe)
 
 
 if __name__ == "__main__":

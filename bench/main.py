@@ -69,7 +69,7 @@ async def run(sizes: Sizes, scenarios: Sequence[Scenario], names: Sequence[str])
         exits.callback(echo.stop)
         echo.await_ready()
         store = await _steady(deployment.redis.url)
-        async with LoadPool(LOAD_PROCESSES) as pool:
+        with LoadPool(LOAD_PROCESSES) as pool:
             testbed = Testbed(deployment, pool, echo, sizes)
             done = -1
 

@@ -6,12 +6,12 @@ decided, and no gRPC is involved.
 
 import asyncio
 import time
-from itertools import count
+from itertools import count, cycle
 from typing import Final
 
 import uvloop
 
-from bench.jobs import Go, Ready, Result, TransactionJob, orders, pack, read_order, write
+from bench.jobs import Result, TransactionJob
 from bench.seeding import commit, life, new_writer, spec_of
 from synckairos.adapters.redis.connections import RedisConnections
 from synckairos.adapters.redis.keys import Keys
@@ -46,38 +46,42 @@ async def _switch(connections: RedisConnections, session: _Session) -> bool:
     return isinstance(results, list) and not any(isinstance(result, Exception) for result in results)
 
 
-async def _transactions(job: TransactionJob) -> Result:
-    connections = RedisConnections(job.redis_url, wait_s=5.0, exchange_timeout_s=5.0)
-    keys, now_us = Keys(job.prefix), time.time_ns() // 1_000
-    sessions = [_Session(keys, now_us) for _ in range(job.sessions)]
-    write(Ready())
-    go = await asyncio.to_thread(read_order, orders())
-    at = go.at if isinstance(go, Go) else time.monotonic()
-    begin, end = at + job.warm_s, at + job.warm_s + job.run_s
-    latencies: list[float] = []
-    failed = counted = 0
+class Transactions:
+    """Carries out the transactions of one job."""
 
-    async def caller(own: list[_Session]) -> None:
-        nonlocal failed, counted
-        place = 0
-        while (started := time.monotonic()) < end:
-            is_committed = await _switch(connections, own[place % len(own)])
+    def __init__(self, job: TransactionJob) -> None:
+        self._job = job
+        keys, now_us = Keys(job.prefix), time.time_ns() // 1_000
+        self._sessions = [_Session(keys, now_us) for _ in range(job.sessions)]
+        self._result = Result()
+
+    def run(self, at: float) -> Result:
+        """Call from `at` (monotonic seconds) on; what is measured begins after the warm-up."""
+        uvloop.run(self._run(at))
+        return self._result
+
+    def close(self) -> None:
+        """Nothing is left open."""
+
+    async def _run(self, at: float) -> None:
+        job = self._job
+        connections = RedisConnections(job.redis_url, wait_s=5.0, exchange_timeout_s=5.0)
+        await asyncio.sleep(at - time.monotonic())
+        cpu = time.process_time()
+        own = (self._sessions[lane :: job.callers] for lane in range(job.callers))
+        await asyncio.gather(*(self._call(connections, sessions, at + job.warm_s) for sessions in own))
+        self._result.cpu_s = (time.process_time() - cpu) * job.run_s / (job.warm_s + job.run_s)
+        await connections.close()
+
+    async def _call(self, connections: RedisConnections, sessions: list[_Session], begin: float) -> None:
+        result, end = self._result, begin + self._job.run_s
+        for session in cycle(sessions):
+            started = time.monotonic()
+            if started >= end:
+                return
+            if not await _switch(connections, session):
+                result.errors["not committed"] += 1
             now = time.monotonic()
-            place += 1
-            failed += not is_committed
             if begin <= now:
-                counted += now < end
-                latencies.append(now - started)
-
-    await asyncio.sleep(at - time.monotonic())
-    cpu = time.process_time()
-    await asyncio.gather(*(caller(sessions[lane :: job.callers]) for lane in range(job.callers)))
-    cpu = (time.process_time() - cpu) * job.run_s / (job.warm_s + job.run_s)
-    await connections.close()
-    errors = {"not committed": failed} if failed else {}
-    return Result(calls=counted, latencies=pack(latencies), errors=errors, cpu_s=cpu)
-
-
-def carry_out_transactions(job: TransactionJob) -> None:
-    """Carry out the job and report."""
-    write(uvloop.run(_transactions(job)))
+                result.calls += now < end
+                result.latencies.append(now - started)

@@ -6,7 +6,7 @@ from collections import Counter, deque
 from typing import Final
 
 from bench.http2 import Connection, Kind, MessageReader, status_of
-from bench.jobs import Result, StreamJob, pack
+from bench.jobs import Result, StreamJob
 
 DRAIN_S: Final = 10.0
 
@@ -61,7 +61,7 @@ class StreamCallers:
         cpu = time.process_time() - cpu
         self._finish()
         share = self._job.run_s / (self._job.warm_s + self._job.run_s)
-        return Result(calls=self._calls, latencies=pack(self._latencies), errors=dict(self._errors), cpu_s=cpu * share)
+        return Result(calls=self._calls, latencies=self._latencies, errors=self._errors, cpu_s=cpu * share)
 
     def close(self) -> None:
         """Close the connections."""

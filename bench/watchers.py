@@ -3,10 +3,11 @@
 import select
 import time
 from collections import Counter
+from multiprocessing.connection import Connection as Pipe
 from typing import Any
 
 from bench.http2 import Connection, Kind, MessageReader, status_of
-from bench.jobs import Opened, Result, WatchJob, orders, pack, read_order, write
+from bench.jobs import Opened, Result, WatchJob
 
 
 class _Stream:
@@ -22,8 +23,9 @@ class _Stream:
 class Watchers:
     """Opens the streams of one job and reads them."""
 
-    def __init__(self, job: WatchJob) -> None:
+    def __init__(self, job: WatchJob, pipe: Pipe) -> None:
         self._job = job
+        self._pipe = pipe
         self._connections = [Connection(job.addresses[n % len(job.addresses)]) for n in range(job.connections)]
         self._streams: dict[tuple[Connection, int], _Stream] = {}
         self._waits: list[float] = []
@@ -48,15 +50,14 @@ class Watchers:
         missing = len(self._job.requests) - self._open_ones()
         if missing:
             self._errors["no first message"] += missing
-        write(Opened(pack(self._waits)))
-        pipe = orders()
-        sources: list[Any] = [*self._connections, pipe]
-        while pipe not in (readable := select.select(sources, (), ())[0]):
+        self._pipe.send(Opened(self._waits))
+        sources: list[Any] = [*self._connections, self._pipe]
+        while self._pipe not in (readable := select.select(sources, (), ())[0]):
             self._drain([one for one in readable if isinstance(one, Connection)])
-        read_order(pipe)
+        self._pipe.recv()
         return Result(
-            errors=dict(self._errors),
-            arrivals=[pack(times) for times in self._arrivals],
+            errors=self._errors,
+            arrivals=self._arrivals,
             messages=self._messages,
             cpu_s=time.process_time() - cpu,
         )

@@ -14,7 +14,7 @@ import pytest
 from bench import echo_server
 from bench.callers import Callers
 from bench.http2 import Connection, HeaderTable, Kind, status_of
-from bench.jobs import CallsJob, Result, StreamJob, unpack
+from bench.jobs import CallsJob, Result, StreamJob
 from bench.stream_callers import StreamCallers
 from testing.harness.server_process import free_port
 
@@ -88,7 +88,7 @@ async def test_every_answer_is_counted_once() -> None:
 
     assert result.errors == {}
     assert result.calls > 0
-    assert len(unpack(result.latencies)) == seen
+    assert len(result.latencies) == seen
     assert result.samples == {0: b"\x0a\x00"}
 
 
@@ -118,8 +118,8 @@ async def test_a_fixed_rate_is_kept_and_waiting_counts_from_when_a_call_was_due(
     async with serving(answering(stall_once)) as address:
         result = await called(job(address, rate=200.0))
 
-    late = [latency for latency in unpack(result.latencies) if latency > 0.05]
-    assert len(unpack(result.latencies)) == 200 * RUN_S
+    late = [latency for latency in result.latencies if latency > 0.05]
+    assert len(result.latencies) == 200 * RUN_S
     assert len(late) >= 8
 
 
@@ -147,7 +147,7 @@ async def test_streams_answer_message_for_message(echo: str) -> None:
     result = await asyncio.to_thread(lambda: carried_out(StreamCallers(given)))
 
     assert result.errors == {}
-    assert len(unpack(result.latencies)) > 32
+    assert len(result.latencies) > 32
 
 
 async def test_a_server_that_is_gone_is_an_error(echo: str) -> None:
