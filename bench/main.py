@@ -118,7 +118,7 @@ def main(
     if out is not None:
         draw(result, out)
     values = {name: figure.value for name, figure in result.figures.items()}
-    missed = thresholds.complaints(thresholds.verdicts(values), is_quick=quick) if check else []
+    missed = thresholds.complaints(values, is_quick=quick) if check else []
     for complaint in missed:
         sys.stderr.write(f"{complaint}\n")
     sys.exit(1 if missed or report.errors_of(result) else 0)

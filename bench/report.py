@@ -16,7 +16,7 @@ from rich.table import Table
 from bench import samples
 from bench.load_pool import BUSY, Measurement, percentiles_ms
 from bench.rounds import Outcome
-from bench.thresholds import Threshold, Verdict, verdicts
+from bench.thresholds import THRESHOLDS, Threshold
 from synckairos.domain import timing
 
 PAGE: Final = 120
@@ -106,21 +106,20 @@ def report_of(
     is_quick: bool,
 ) -> Report:
     """Return the report of a run."""
-    judged = {one.threshold.figure: one for one in verdicts({name: value for name, (_, value) in figures.items()})}
+    thresholds = {one.figure: one for one in THRESHOLDS}
     return Report(
         at=time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
         is_quick=is_quick,
         machine=machine,
         scenarios={name: summed_up(outcome) for name, outcome in outcomes.items()},
-        figures={name: _figure(text, value, judged.get(name)) for name, (text, value) in figures.items()},
+        figures={name: _figure(text, value, thresholds.get(name)) for name, (text, value) in figures.items()},
     )
 
 
-def _figure(text: str, value: float, verdict: Verdict | None) -> FigureValue:
-    if verdict is None:
+def _figure(text: str, value: float, threshold: Threshold | None) -> FigureValue:
+    if threshold is None:
         return FigureValue(text, value)
-    threshold: Threshold = verdict.threshold
-    return FigureValue(text, value, threshold.bound, threshold.is_most, threshold.aim, verdict.is_met)
+    return FigureValue(text, value, threshold.bound, threshold.is_most, threshold.aim, is_met=threshold.is_kept(value))
 
 
 def this_machine(store: str) -> dict[str, str | int]:

@@ -16,7 +16,7 @@ The ratios lie a tenth to a third beyond the worst that was measured on machines
 beyond the worst at all (2.95: how deep the cores sleep decides it); no change may fall behind, and they are no aim.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Final, NamedTuple
 
 
@@ -39,29 +39,18 @@ class Threshold(NamedTuple):
             return self.quick
         return self.bound * (1 + self.room if self.is_most else 1 - self.room)
 
-    def is_kept(self, value: float, limit: float) -> bool:
-        """Whether a value is on the right side of a limit."""
+    def is_kept(self, value: float, limit: float | None = None) -> bool:
+        """Whether a value is on the right side of a limit: of the bound, if no other is given."""
+        limit = self.bound if limit is None else limit
         return value <= limit if self.is_most else value >= limit
 
-
-class Verdict(NamedTuple):
-    """How a figure stands."""
-
-    threshold: Threshold
-    value: float
-
-    @property
-    def is_met(self) -> bool:
-        """Whether the bound itself is kept."""
-        return self.threshold.is_kept(self.value, self.threshold.bound)
-
-    def complaint(self, *, is_quick: bool) -> str:
-        """Return what a check has to say against the figure; nothing if it lets it pass."""
-        limit = self.threshold.limit(is_quick=is_quick)
-        if limit is None or self.threshold.is_kept(self.value, limit):
+    def complaint(self, value: float, *, is_quick: bool) -> str:
+        """Return the objection of a check to a value; empty if it lets it pass."""
+        limit = self.limit(is_quick=is_quick)
+        if limit is None or self.is_kept(value, limit):
             return ""
-        side = "most" if self.threshold.is_most else "least"
-        return f"{self.threshold.figure} is {self.value:.3g}, this check asks for {limit:.3g} at {side}"
+        side = "most" if self.is_most else "least"
+        return f"{self.figure} is {value:.3g}, this check asks for {limit:.3g} at {side}"
 
 
 THRESHOLDS: Final = (
@@ -93,11 +82,9 @@ THRESHOLDS: Final = (
 )
 
 
-def verdicts(figures: Mapping[str, float]) -> list[Verdict]:
-    """Return how the figures that have a threshold stand, in the order of the thresholds."""
-    return [Verdict(one, figures[one.figure]) for one in THRESHOLDS if one.figure in figures]
-
-
-def complaints(found: list[Verdict], *, is_quick: bool) -> list[str]:
-    """Return what a check has to say against the figures."""
-    return [text for verdict in found if (text := verdict.complaint(is_quick=is_quick))]
+def complaints(
+    figures: Mapping[str, float], *, is_quick: bool, thresholds: Sequence[Threshold] = THRESHOLDS
+) -> list[str]:
+    """Return the objections of a check to the figures that were measured, in the order of the thresholds."""
+    measured = [one for one in thresholds if one.figure in figures]
+    return [text for one in measured if (text := one.complaint(figures[one.figure], is_quick=is_quick))]

@@ -2,7 +2,7 @@
 
 import pytest
 
-from bench.thresholds import THRESHOLDS, Threshold, Verdict, complaints, verdicts
+from bench.thresholds import THRESHOLDS, Threshold, complaints
 
 
 @pytest.mark.parametrize(
@@ -18,26 +18,21 @@ from bench.thresholds import THRESHOLDS, Threshold, Verdict, complaints, verdict
 )
 def test_a_figure_stands_where_it_stands(threshold: Threshold, value: float, is_met: bool, passes: bool) -> None:
     """The room lets a check pass, but makes nothing met."""
-    verdict = Verdict(threshold, value)
+    found = complaints({"a": value}, is_quick=False, thresholds=[threshold])
 
-    assert verdict.is_met is is_met
-    assert (complaints([verdict], is_quick=False) == []) is passes
+    assert threshold.is_kept(value) is is_met
+    assert (found == []) is passes
 
 
 def test_a_quick_check_looks_only_at_what_it_can_tell() -> None:
     """A figure without a quick limit never fails a quick check, and the others are held to that limit."""
-    shaky, stable = Threshold("a", 1.0), Threshold("b", 1.0, quick=0.8)
-    found = [Verdict(shaky, 0.1), Verdict(stable, 0.7)]
+    thresholds = [Threshold("a", 1.0), Threshold("b", 1.0, quick=0.8), Threshold("not measured", 1.0, quick=1.0)]
+    figures = {"b": 0.7, "a": 0.1, "without threshold": 1.0}
 
-    assert complaints(found, is_quick=True) == ["b is 0.7, this check asks for 0.8 at least"]
-    assert len(complaints(found, is_quick=False)) == 2
+    quick, full = (complaints(figures, is_quick=is_quick, thresholds=thresholds) for is_quick in (True, False))
 
-
-def test_what_was_not_measured_is_not_judged() -> None:
-    """Only figures at hand get a verdict, in the order of the thresholds."""
-    found = verdicts({"switch/echo": 0.6, "get/echo": 0.7, "without threshold": 1.0})
-
-    assert [one.threshold.figure for one in found] == ["get/echo", "switch/echo"]
+    assert quick == ["b is 0.7, this check asks for 0.8 at least"]
+    assert [text.split()[0] for text in full] == ["a", "b"]
 
 
 def test_every_threshold_is_of_its_own_figure() -> None:
