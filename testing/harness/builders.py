@@ -23,13 +23,13 @@ DAY: Final = 86_400_000
 SESSION_ID: Final = "00000000-0000-4000-8000-0000000000ff"
 ANN, BOB, CLEO, DAN, EVE, ZOE = (f"00000000-0000-4000-8000-00000000000{digit}" for digit in "abcdef")
 RED, BLUE, GREEN = (f"00000000-0000-4000-8000-0000000000{digit}0" for digit in "abc")
-"""Groups. ZOE is nobody's participant."""
+"""Groups. ZOE takes part in no session unless a test adds her."""
 
 UMPIRE: Final = Author("umpire", "said so")
 
 
 class Fields(TypedDict, total=False):
-    """What the builders below leave to their callers."""
+    """The fields that the builders below leave to their callers."""
 
     participants: tuple[ParticipantSpec, ...]
     groups: tuple[GroupSpec, ...]
@@ -49,7 +49,7 @@ def at(ms: int) -> int:
 
 
 def per_participant(*banks_ms: int, **fields: Unpack[Fields]) -> SessionSpec:
-    """Describe ANN, BOB, CLEO, ... with these banks; two of 600 000 ms unless told."""
+    """Describe ANN, BOB, CLEO, ... with these banks, by default two of 600 000 ms."""
     banks_ms = banks_ms or (600_000, 600_000)
     names = (ANN, BOB, CLEO, DAN, EVE)[: len(banks_ms)]
     participants = tuple(ParticipantSpec(name, total_time_ms=bank) for name, bank in zip(names, banks_ms, strict=True))
@@ -57,7 +57,7 @@ def per_participant(*banks_ms: int, **fields: Unpack[Fields]) -> SessionSpec:
 
 
 def per_cycle(cycle_ms: int = 30_000, *names: str, **fields: Unpack[Fields]) -> SessionSpec:
-    """Describe turns of `cycle_ms` for these participants; nobody unless told."""
+    """Describe turns of `cycle_ms` for these participants, none by default."""
     participants = tuple(ParticipantSpec(name) for name in names)
     return SessionSpec(Mode.PER_CYCLE, participants, time_per_cycle_ms=cycle_ms)._replace(**fields)
 
@@ -100,7 +100,7 @@ def change_ids() -> Iterator[str]:
 
 
 class Game:
-    """A session in play: asks it things at given times and keeps what happened."""
+    """A session in play: it takes commands at given times and keeps the events."""
 
     def __init__(self, spec: SessionSpec, lifetimes: Lifetimes | None = None, created_ms: int = 0) -> None:
         self.lifetimes = lifetimes or Lifetimes()
@@ -112,7 +112,7 @@ class Game:
     def decide(
         self, ms: int, command: Command | None = None, *, expected_version: int = 0, before: Before | None = None
     ) -> Outcome:
-        """Ask and commit, whatever comes of it."""
+        """Decide a command and commit the outcome, also if it is a refusal."""
         caller = Caller(UMPIRE, expected_version)
         outcome = decide(self.session, command, caller, at(ms), self.ids.__next__, self.lifetimes, before)
         self.events += outcome.events
@@ -120,7 +120,7 @@ class Game:
         return outcome
 
     def ok(self, ms: int, *commands: Command, expected_version: int = 0) -> Session:
-        """Ask for what must succeed, one after the other; without a command, look."""
+        """Give commands that must succeed, one after another; without a command, only settle."""
         for command in commands or (None,):
             outcome = self.decide(ms, command, expected_version=expected_version)
             assert outcome.refusal is None, outcome.refusal
@@ -128,7 +128,7 @@ class Game:
         return self.session
 
     def refused(self, ms: int, command: Command, *, expected_version: int = 0) -> Refusal:
-        """Ask for what must be refused and return the refusal; what it asked for must not have happened."""
+        """Give a command that must be refused, with no version by a call, and return the refusal."""
         known = len(self.events)
         outcome = self.decide(ms, command, expected_version=expected_version)
         assert outcome.refusal is not None, "the command was not refused"
@@ -136,7 +136,7 @@ class Game:
         return outcome.refusal
 
     def view(self, ms: int) -> Session:
-        """Return how the session looks at this time, without committing anything."""
+        """Return the view of the session at this time, without committing anything."""
         settled = decide(self.session, None, Caller(UMPIRE), at(ms), self.ids.__next__, self.lifetimes)
         return timing.charge(settled.session, settled.now)
 
@@ -146,7 +146,7 @@ class Game:
 
     @property
     def active_id(self) -> str | None:
-        """Whose turn it is."""
+        """The participant whose turn it is."""
         active = self.session.active_participant
         return active.participant_id if active else None
 
@@ -157,7 +157,7 @@ class Game:
         return None if deadline is None else deadline - ORIGIN
 
     def types(self) -> list[EventType]:
-        """Return what has happened, in order."""
+        """Return the types of the events so far, in order."""
         return [event.type for event in self.events]
 
 
@@ -187,6 +187,6 @@ def clock_of(session: Session, holder_id: str = "") -> Clock:
 
 
 def stamps(event: Event) -> tuple[int, int | None]:
-    """Return when an event took effect and when it was acted on, in ms from the origin."""
+    """Return when an event took effect and when a server acted on it, in ms from the origin."""
     fired = None if event.fired_at is None else event.fired_at - ORIGIN
     return event.session.updated_at - ORIGIN, fired

@@ -1,7 +1,7 @@
 """Books kept beside a session: they check each of its versions by an arithmetic of their own.
 
-They are told of committed events and of the commands asked for, so they can audit the pure domain and a store alike.
-Every account holds what its owner was ever given (allotment, grants, adjustments) and what has become of it.
+They are fed committed events and the commands that led to them, so they can audit the pure domain and a store alike.
+Every account holds all that its owner was ever given (allotment, grants, adjustments) and how it was spent.
 """
 
 from dataclasses import dataclass, field
@@ -19,7 +19,7 @@ EXPIRIES: Final = frozenset({EventType.SESSION_EXPIRED, EventType.PARTICIPANT_EX
 
 @dataclass
 class Account:
-    """What a clock's owner was given, and what was spent; `given_ms is None`: as much as they like."""
+    """The time a clock's owner was given and has spent; `given_ms is None` means without a limit."""
 
     given_ms: int | None
     used_ms: int = 0
@@ -28,7 +28,7 @@ class Account:
 
     @property
     def left_ms(self) -> int | None:
-        """What has not been used of what was given."""
+        """The time given and not used yet."""
         return None if self.given_ms is None else self.given_ms - self.used_ms
 
     def spend(self, ms: int) -> "Account":
@@ -44,7 +44,7 @@ class Account:
 
 @dataclass
 class Books:
-    """The accounts of one session, by participant, by group, or its own under the empty id."""
+    """The accounts of one session, by participant or group; its own has the empty id."""
 
     session: Session
     accounts: dict[str, Account] = field(default_factory=dict)
@@ -68,7 +68,7 @@ class Books:
             self._welcome(participant)
 
     def post(self, event: Event, command: Command | None) -> None:
-        """Enter what an event says happened; `command` is what was asked for when it happened."""
+        """Enter a committed event; `command` is the command that was being decided when it happened."""
         ran = event.session.updated_at - self.session.updated_at if self.session.status is Status.RUNNING else 0
         self.elapsed_ms += ran
         before = self._running_account()
@@ -94,7 +94,7 @@ class Books:
         self.session = event.session
 
     def check(self, now: int) -> None:
-        """Compare every clock of the session as it looks at `now` with its account."""
+        """Compare every clock of the session, as it looks at `now`, with its account."""
         ran = max(0, now - self.session.updated_at) if self.session.status is Status.RUNNING else 0
         running, active = self._running(self.session), self.session.active_participant
         assert timing.elapsed(self.session, now) == self.elapsed_ms + ran
@@ -127,7 +127,7 @@ class Books:
         return Account(None) if running is None else self.accounts[running]
 
     def _spend(self, ran: int) -> Account:
-        """Take what has run out of the running account, and return it."""
+        """Charge the time run to the running account, and return the account."""
         running, active = self._running(self.session), self.session.active_participant
         account = self._running_account().spend(ran)
         if running is not None:

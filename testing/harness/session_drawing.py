@@ -1,4 +1,4 @@
-"""What to ask of a session at random, and when: drawn from nothing but the session and the time.
+"""Random commands for a session, and random times for them, drawn from the session and the time alone.
 
 Budgets are a few seconds and jumps often land on a boundary or a millisecond beside it, so that clocks run out often.
 """
@@ -26,20 +26,12 @@ from synckairos.domain.commands import (
 )
 from synckairos.domain.events import Author
 from synckairos.domain.model import DAY_MS, Mode, OnExpire, Session, Status
-from synckairos.domain.specification import GroupSpec, ParticipantSpec, SessionSpec
+from synckairos.domain.specification import ON_EXPIRE, GroupSpec, ParticipantSpec, SessionSpec
 from synckairos.domain.timing import BoundaryKind, Lifetimes
 
 NAMES: Final = tuple(f"00000000-0000-4000-8000-0000000000{number:02x}" for number in range(1, 8))
 TEAMS: Final = tuple(f"00000000-0000-4000-9000-0000000000{number:02x}" for number in range(1, 4))
 STRANGER: Final = "00000000-0000-4000-8000-000000000099"
-
-AT_ZERO: Final = {
-    Mode.PER_PARTICIPANT: (OnExpire.END_SESSION, OnExpire.ELIMINATE, OnExpire.NOTIFY),
-    Mode.PER_CYCLE: (OnExpire.ADVANCE, OnExpire.END_SESSION, OnExpire.NOTIFY),
-    Mode.PER_GROUP: (OnExpire.END_SESSION, OnExpire.ELIMINATE, OnExpire.NOTIFY),
-    Mode.GLOBAL: (OnExpire.END_SESSION, OnExpire.NOTIFY),
-    Mode.COUNT_UP: (OnExpire.END_SESSION, OnExpire.NOTIFY),
-}
 
 ANYTHING: Final = (
     "switch",
@@ -59,7 +51,7 @@ LIKELY: Final = {
     Status.RUNNING: ("switch",) * 12 + ("adjust", "pause") * 3 + ("add", "remove", "update"),
     Status.PAUSED: ("resume",) * 6 + ("adjust", "adjust", "add", "remove"),
 }
-"""Verbs as often as they are to be drawn: what makes sense in a state is what keeps a game going."""
+"""Verbs, each as often as it is to be drawn: those that make sense in a state keep a game going."""
 
 budgets: Final = st.integers(1_000, 12_000)
 
@@ -76,7 +68,7 @@ def specs(draw: DrawFn, mode: Mode) -> SessionSpec:
     spec = SessionSpec(
         mode,
         tuple(participants),
-        on_expire=draw(st.sampled_from(AT_ZERO[mode])),
+        on_expire=draw(st.sampled_from(ON_EXPIRE[mode])),
         warning_thresholds_ms=tuple(draw(st.lists(budgets, max_size=3, unique=True))),
         first_participant_id=draw(st.sampled_from(("", *names))),
     )
@@ -85,7 +77,7 @@ def specs(draw: DrawFn, mode: Mode) -> SessionSpec:
 
 @st.composite
 def _with_time(draw: DrawFn, spec: SessionSpec, mode: Mode) -> SessionSpec:
-    """Give a description the time its mode wants."""
+    """Return the description with the time fields its mode needs."""
     if mode is Mode.PER_CYCLE:
         cycle_ms = draw(st.one_of(budgets, budgets, st.just(3 * DAY_MS)))
         return spec._replace(time_per_cycle_ms=cycle_ms, max_cycles=draw(st.sampled_from((0, 1, 3, 5, 120))))
@@ -105,7 +97,7 @@ def _with_time(draw: DrawFn, spec: SessionSpec, mode: Mode) -> SessionSpec:
 
 @st.composite
 def _with_teams(draw: DrawFn, spec: SessionSpec) -> SessionSpec:
-    """Put the participants into teams, each of which gets one at least."""
+    """Return the description with its participants in teams, at least one in each."""
     teams = TEAMS[: draw(st.integers(1, min(3, len(spec.participants))))]
     placed = [
         one._replace(group_id=teams[place] if place < len(teams) else draw(st.sampled_from(teams)))
@@ -120,13 +112,13 @@ def _fewest(mode: Mode) -> int:
 
 
 def _chance(of: int) -> SearchStrategy[bool]:
-    """Draw True once in so many times."""
+    """Draw True once in `of` times."""
     return st.integers(1, of).map(lambda number: number == of)
 
 
 @st.composite
 def commands(draw: DrawFn, session: Session) -> Command:
-    """Draw something to ask of this session, possible or not."""
+    """Draw a command for this session, possible or not."""
     likely = LIKELY.get(session.status, ANYTHING)
     match draw(st.sampled_from(ANYTHING if draw(_chance(15)) else likely)):
         case "switch":
@@ -188,14 +180,14 @@ def _teams(session: Session) -> SearchStrategy[str]:
 
 @st.composite
 def callers(draw: DrawFn, session: Session) -> Caller:
-    """Draw who asks: without a condition or with the right version, seldom with a wrong one."""
+    """Draw a caller: without a condition or with the right version, seldom with a wrong one."""
     version = session.version + 1 if draw(_chance(20)) else draw(st.sampled_from((0, session.version)))
     return Caller(Author("player", "at random"), version)
 
 
 @st.composite
 def jumps(draw: DrawFn, session: Session, now: int, lifetimes: Lifetimes) -> int:
-    """Draw by how many ms time moves on: not at all, a bit, back a bit, far, or to a boundary or beside it."""
+    """Draw the ms by which time moves: none, a bit, a bit back, far, or to a boundary or beside it."""
     kind = draw(st.sampled_from(("bit",) * 6 + ("none", "back", "boundary", "boundary", "far", "long")))
     boundary = timing.next_boundary(session, lifetimes)
     match kind:
@@ -214,7 +206,7 @@ def jumps(draw: DrawFn, session: Session, now: int, lifetimes: Lifetimes) -> int
 
 
 def _long_jumps(session: Session) -> SearchStrategy[int]:
-    """Draw a jump of days; along a chain of short cycles, of more of them than one transaction holds."""
+    """Draw a jump of days; in a chain of short cycles, one over more cycles than a transaction holds."""
     period = session.rules.time_per_cycle_ms or 0
     if session.rules.on_expire is OnExpire.ADVANCE and period < DAY_MS:
         return st.integers(90, 230).map(lambda cycles: cycles * period)
