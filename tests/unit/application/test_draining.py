@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from synckairos.application.audit import AuditRecord, Written
 from synckairos.application.draining import Drain
-from synckairos.application.errors import AuditRefused, AuditUnavailable, StoreUnavailable
+from synckairos.application.errors import AuditRefused, AuditUnavailable
 from synckairos.domain.events import Event
 from testing.harness.fake_audit_trail import FakeAuditTrail
 from testing.harness.fake_outbox import FakeDrainCounters, FakeOutbox
@@ -241,14 +241,6 @@ async def test_a_drain_that_is_stopped_finishes_its_batch_only(fakes: Fakes) -> 
     assert left == [0]
     assert len(fakes.written) == BATCH
     assert fakes.length == 20 - BATCH
-
-
-async def test_a_store_that_is_away_is_told(fakes: Fakes) -> None:
-    """The message comes back later."""
-    fakes.outbox.is_away = True
-
-    with pytest.raises(StoreUnavailable):
-        await fakes.run()
 
 
 @given(

@@ -161,15 +161,6 @@ async def test_every_gap_that_is_sent_is_counted(staged: Any) -> None:
     assert stage.gaps[1:] == [GapReason.WINDOW_PASSED] * 2
 
 
-async def test_the_store_going_back_is_a_fork(staged: Any) -> None:
-    """A store that lost its last moments is behind what was sent: that is told, not hidden."""
-    stage = staged(NOW)
-
-    stage.topic.reconcile(Since([], EVENTS[27].session), 0)
-
-    assert stage.told() == [("GAP", "FORKED"), ("SNAPSHOT", 28)]
-
-
 @pytest.mark.parametrize(
     ("command", "end"),
     [pytest.param(Cancel(), "TERMINAL", id="terminal"), pytest.param(Delete(), "DELETED", id="deleted")],
