@@ -42,5 +42,5 @@ async def _stored(connections: RedisConnections, session_id: str) -> Stored | No
     if encoded is None:
         return None
     head = codec.decode_head(encoded)
-    heads = [codec.event_head(fields[1]) for _, fields in entries]
+    heads = [codec.decode_event(session_id, fields[1]).session for _, fields in entries]
     return Stored(session_id, head.epoch, head.version, head.change_id, [(one.version, one.change_id) for one in heads])

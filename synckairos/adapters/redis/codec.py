@@ -285,14 +285,6 @@ def decode_event(session_id: str, encoded: bytes) -> Event:
     )
 
 
-@_refusing_foreign_bytes
-def event_head(encoded: bytes) -> Head:
-    """Return the head of the session after an event, without reading the rest."""
-    (size,) = _EVENT_HEAD.unpack_from(encoded)
-    start = _EVENT_HEAD.size + size
-    return decode_head(encoded[start : start + HEAD_BYTES])
-
-
 def encode_request(remembered: Remembered) -> bytes:
     """Return the bytes of a remembered request; its fingerprint has 16 bytes."""
     return _REQUEST.pack(*remembered)

@@ -12,7 +12,6 @@ from redis.crc import key_slot
 
 PARTITIONS: Final = 64
 SLOTS: Final = 16_384
-META: Final = "sk:meta"
 
 
 def _tag(partition: int) -> str:

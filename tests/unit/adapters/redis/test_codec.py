@@ -11,7 +11,7 @@ from hypothesis.strategies import DataObject
 from synckairos.adapters.redis import codec
 from synckairos.application.ports import Remembered
 from synckairos.domain.commands import Pause, Start, Switch
-from synckairos.domain.model import Head, Mode, Participant, Session
+from synckairos.domain.model import Mode, Participant, Session
 from testing.harness.builders import SESSION_ID, Game, one_of_each, per_participant
 from tests.unit.adapters import drawing
 
@@ -59,12 +59,11 @@ def test_the_head_is_readable_without_the_rest(mode: Mode, data: DataObject) -> 
     event = data.draw(drawing.events(mode))
     session = event.session
     encoded = codec.encode_session(session)
-    head = Head(session.epoch, session.version, session.change_id)
+    head = session.head
 
     assert codec.HEAD_BYTES == HEAD_BYTES
     assert codec.decode_head(encoded[:HEAD_BYTES]) == head
     assert codec.decode_head(encoded) == head
-    assert codec.event_head(codec.encode_event(event, encoded)) == head
 
 
 def test_played_sessions_come_back_as_they_were() -> None:
@@ -93,7 +92,6 @@ def test_another_layout_is_refused(layout: int) -> None:
         lambda: codec.decode_session(SESSION_ID, session),
         lambda: codec.decode_head(session),
         lambda: codec.decode_event(SESSION_ID, codec.encode_event(event, session)),
-        lambda: codec.event_head(codec.encode_event(event, session)),
     ):
         with pytest.raises(codec.UnknownLayoutError):
             read()
@@ -124,9 +122,8 @@ def test_what_is_no_session_is_refused(damage: object) -> None:
 @pytest.mark.parametrize("encoded", [b"", b"\x00", b"\xff\xff", b"\x00\x01\xc0", b"hello world"], ids=repr)
 def test_what_is_no_event_is_refused(encoded: bytes) -> None:
     """Anybody may publish anything on a channel: it is no event, and no other error."""
-    for read in (lambda: codec.decode_event(SESSION_ID, encoded), lambda: codec.event_head(encoded)):
-        with pytest.raises(codec.UnknownLayoutError):
-            read()
+    with pytest.raises(codec.UnknownLayoutError):
+        codec.decode_event(SESSION_ID, encoded)
 
 
 @given(st.integers(0, 2**128 - 1).map(lambda number: str(UUID(int=number))))

@@ -6,7 +6,7 @@ from zlib import crc32
 
 import pytest
 
-from synckairos.adapters.redis.keys import META, PARTITIONS, SLOTS, TAGS, Keys, partition_of
+from synckairos.adapters.redis.keys import PARTITIONS, SLOTS, TAGS, Keys, partition_of
 
 SESSION_ID = "0195f2a4-7c1e-7bb3-9d55-0a1b2c3d4e5f"
 
@@ -95,7 +95,7 @@ def test_keys_are_spelt_as_documented() -> None:
         keys.partitioned(of.partition, name) for name in ("deadlines", "outbox", "live")
     ]
     assert of.outbox == f"{p}:outbox"
-    assert keys.meta == META == "sk:meta"
+    assert keys.meta == "sk:meta"
 
 
 def test_another_prefix_shares_nothing() -> None:
