@@ -64,8 +64,8 @@ test: $(SETUP) ## run all tests with coverage, against a real Redis and a real P
 	$(BIN)/python -m pytest --cov --numprocesses $(TEST_PROCESSES) --dist loadfile
 
 .PHONY: test-unit
-test-unit: $(SETUP) ## run the unit tests alone, in seconds
-	$(BIN)/python -m pytest --quiet --numprocesses $(TEST_PROCESSES) tests/unit
+test-unit: $(SETUP) ## run the unit tests but for the random plays, in seconds
+	$(BIN)/python -m pytest --quiet -m 'not random_play' --numprocesses $(TEST_PROCESSES) tests/unit
 
 .PHONY: format
 format: $(SETUP) ## format everything, and mend what the linter can mend

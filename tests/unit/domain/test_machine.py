@@ -144,6 +144,7 @@ class DomainMachine(SessionMachine):
         assert first.session.updated_at == deadline or first.cause is Cause.MAX_AGE
 
 
+@pytest.mark.random_play
 @pytest.mark.timeout(600)  # a failure takes a while to be shrunk to the shortest game
 @pytest.mark.parametrize("mode", Mode, ids=lambda mode: mode.name)
 def test_random_play(mode: Mode) -> None:

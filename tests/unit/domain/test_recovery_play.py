@@ -91,6 +91,7 @@ class RecoveryMachine(DomainMachine):
             before = after
 
 
+@pytest.mark.random_play
 @pytest.mark.timeout(600)  # a failure takes a while to be shrunk to the shortest game
 @pytest.mark.parametrize("mode", Mode, ids=lambda mode: mode.name)
 def test_random_losses(mode: Mode) -> None:
