@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Final
 
 import asyncpg
 
+from synckairos.adapters.postgres.connection import open_connection
 from synckairos.adapters.postgres.errors import (
     LOST,
     ConnectionFailed,
@@ -22,6 +23,8 @@ from synckairos.adapters.postgres.options import DatabaseOptions
 
 if TYPE_CHECKING:
     from asyncpg.pool import PoolConnectionProxy
+
+    from synckairos.adapters.postgres.connection import OwnConnection
 
     # Generic for the type checker alone.
     Connection = PoolConnectionProxy[asyncpg.Record]
@@ -120,7 +123,7 @@ class PostgresPool:
             raise ConnectionFailed("the connections to the database have been closed")
         return self._pool
 
-    async def _connect(self, *_: object, **__: object) -> "asyncpg.Connection[asyncpg.Record]":
+    async def _connect(self, *_: object, **__: object) -> "OwnConnection":
         if self._problem is not None and time.monotonic() < self._retry_at:
             raise self._problem()
         try:
@@ -140,22 +143,18 @@ class PostgresPool:
         # Spread, so that all processes do not come back in the same instant.
         self._retry_at = time.monotonic() + pause * random.uniform(0.5, 1)  # noqa: S311 - no secret
 
-    async def _open(self) -> "asyncpg.Connection[asyncpg.Record]":
+    async def _open(self) -> "OwnConnection":
         options = self._options
         statement_ms = str(int(options.statement_timeout_s * 1_000))
-        return await asyncpg.connect(
-            options.url,
-            ssl=options.tls,
-            timeout=options.connect_timeout_s,
-            command_timeout=options.statement_timeout_s + MARGIN_S,
-            server_settings={
-                "application_name": options.application_name,
-                "search_path": options.schema,
-                "statement_timeout": statement_ms,
-                "idle_in_transaction_session_timeout": statement_ms,
-                "jit": "off",  # compiling takes longer than any statement here runs
-            },
-        )
+        settings = {
+            "application_name": options.application_name,
+            "search_path": options.schema,
+            "statement_timeout": statement_ms,
+            "idle_in_transaction_session_timeout": statement_ms,
+            "jit": "off",  # compiling takes longer than any statement here runs
+        }
+        patience_s = options.statement_timeout_s + MARGIN_S
+        return await open_connection(options.url, options.tls, options.connect_timeout_s, settings, patience_s)
 
 
 async def _reset_nothing(_: object) -> None:

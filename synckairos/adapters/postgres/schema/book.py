@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 
 import asyncpg
 
-from synckairos.adapters.postgres.conditions import DATABASE_ERRORS, explain
+from synckairos.adapters.postgres.connection import open_connection
+from synckairos.adapters.postgres.errors import DATABASE_ERRORS, explain
 from synckairos.adapters.postgres.schema.files import Migration, MigrationError
 from synckairos.adapters.postgres.schema.history import Applied
 
@@ -73,35 +74,29 @@ class MigrationOptions(NamedTuple):
 @asynccontextmanager
 async def connected(database_url: str, options: MigrationOptions) -> "AsyncIterator[Connection]":
     """Give a connection whose search path is the schema; raises MigrationError where PostgreSQL refuses anything."""
-    connection = await _connect(database_url, options)
+    connection = None
     try:
-        await _configure(connection, options)
+        connection = await open_connection(database_url, options.tls, options.connect_s, _settings(options))
         yield connection
         await connection.close(timeout=options.connect_s)
     except DATABASE_ERRORS as error:
         raise MigrationError(explain(error, database_url)) from error
     finally:
-        # Does nothing after a close; else does not wait for a statement that was cut short.
-        connection.terminate()
+        if connection is not None:
+            # Does nothing after a close; else does not wait for a statement that was cut short.
+            connection.terminate()
 
 
-async def _connect(database_url: str, options: MigrationOptions) -> "Connection":
-    settings = {"application_name": "synckairos-migrate"}
-    try:
-        return await asyncpg.connect(database_url, timeout=options.connect_s, ssl=options.tls, server_settings=settings)
-    except DATABASE_ERRORS as error:
-        raise MigrationError(explain(error, database_url)) from error
-    except ValueError:
-        # For a port that is no number, quoting the URL.
-        raise MigrationError(explain(asyncpg.ClientConfigurationError(""), database_url)) from None
-
-
-async def _configure(connection: "Connection", options: MigrationOptions) -> None:
-    limits = {"lock_timeout": options.lock_s, "statement_timeout": options.statement_s}
-    for name, seconds in limits.items():
-        await connection.execute("SELECT set_config($1, $2, false)", name, f"{int(seconds * 1_000)}ms")
+def _settings(options: MigrationOptions) -> dict[str, str]:
+    settings = {
+        "application_name": "synckairos-migrate",
+        "lock_timeout": f"{int(options.lock_s * 1_000)}ms",
+        "statement_timeout": f"{int(options.statement_s * 1_000)}ms",
+    }
     if options.schema is not None:
-        await connection.execute("SELECT set_config('search_path', quote_ident($1), false)", options.schema)
+        quoted = options.schema.replace('"', '""')
+        settings["search_path"] = f'"{quoted}"'
+    return settings
 
 
 async def take_lock(connection: "Connection", options: MigrationOptions) -> None:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import asyncpg
 
-from synckairos.adapters.postgres.conditions import explain
+from synckairos.adapters.postgres.errors import explain
 from synckairos.adapters.postgres.schema import history
 from synckairos.adapters.postgres.schema.book import (
     MigrationOptions,

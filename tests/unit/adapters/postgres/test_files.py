@@ -1,20 +1,14 @@
 """Migration files and what is made of them, without a database."""
 
-import re
-import socket
-import ssl
 from pathlib import Path
 
-import asyncpg
 import pytest
 
-from synckairos.adapters.postgres.conditions import explain, place_of
 from synckairos.adapters.postgres.schema.files import MigrationError, create_migration, read_migrations
 from synckairos.adapters.postgres.schema.history import Applied, Entry, State, compare, latest, pending, problems
 from synckairos.cli.migration import migrations_folder
 
 GOOD = "-- why\n-- migrate:up\nCREATE TABLE one (id int);\n-- migrate:down\nDROP TABLE one;\n"
-URL = "postgresql://keeper:s3cret%21@db.example:6432/audit"
 
 
 def test_a_file_has_two_ways(tmp_path: Path) -> None:
@@ -153,58 +147,3 @@ def test_a_file_without_a_way_back_cannot_be_undone(tmp_path: Path) -> None:
     with pytest.raises(MigrationError, match="003_f has no way down"):
         latest(compare(read_migrations(tmp_path), [applied("003", None)]), 1)
     assert latest(found, 1)
-
-
-def certificate_error() -> ssl.SSLCertVerificationError:
-    """Return an error as a handshake raises it."""
-    error = ssl.SSLCertVerificationError("[SSL] certificate verify failed")
-    error.verify_message = "self-signed certificate"
-    return error
-
-
-@pytest.mark.parametrize(
-    ("error", "expected"),
-    [
-        (asyncpg.InvalidCatalogNameError('database "audit" does not exist'), "3D000.*createdb"),
-        (asyncpg.InvalidPasswordError("password authentication failed"), "28P01.*wrong user or password"),
-        (asyncpg.InvalidAuthorizationSpecificationError("no entry"), "28000.*pg_hba"),
-        (asyncpg.InsufficientPrivilegeError("permission denied for schema x"), "42501.*GRANT"),
-        (asyncpg.DuplicateTableError('relation "x" already exists'), "42P07.*another schema"),
-        (asyncpg.DuplicateDatabaseError("exists"), "42P04.*another name"),
-        (asyncpg.CannotConnectNowError("starting up"), "57P03.*in a moment"),
-        (asyncpg.TooManyConnectionsError("too many"), "53300.*max_connections"),
-        (asyncpg.ReadOnlySQLTransactionError("read-only"), "25006.*primary"),
-        (asyncpg.QueryCanceledError("timeout"), "57014.*--statement-timeout"),
-        (asyncpg.UndefinedColumnError("no column x"), r"no column x \(SQLSTATE 42703\)$"),
-        (asyncpg.PostgresError("gone"), "the connection to .* broke: gone"),
-        (asyncpg.ClientConfigurationError(f"invalid DSN {URL}"), "SYNCKAIROS_DATABASE_URL is not a URL"),
-        (asyncpg.InterfaceError("connection is closed"), "broke: connection is closed"),
-        (asyncpg.InternalClientError("cannot switch to state 11"), "the connection to .* broke"),
-        (ConnectionRefusedError(111, "refused"), "cannot connect to .*nothing listens there"),
-        (socket.gaierror(-2, "Name or service not known"), "no such host"),
-        (TimeoutError(), "no answer in time"),
-        (certificate_error(), r"certificate is not accepted \(self-signed certificate\).*DATABASE_TLS_CA"),
-        (ssl.SSLError(1, "wrong version number"), "TLS failed"),
-        (ConnectionError('PostgreSQL server at "x" rejected SSL upgrade'), "does not speak TLS.*DATABASE_TLS=disable"),
-        (OSError("no route to host"), "no route to host: check that PostgreSQL runs"),
-    ],
-)
-def test_every_condition_is_named_with_what_to_do(error: Exception, expected: str) -> None:
-    """The text says what PostgreSQL said and what helps; the password is in none of them."""
-    text = explain(error, URL)
-
-    assert "s3cret" not in text
-    assert re.search(expected, text), text
-
-
-@pytest.mark.parametrize(
-    ("url", "place"),
-    [
-        (URL, "db.example:6432/audit"),
-        ("postgresql:///audit", "the local socket:5432/audit"),
-        ("postgresql://keeper:s3cret@host:port/audit", "the database"),
-    ],
-)
-def test_a_place_has_no_user_and_no_password(url: str, place: str) -> None:
-    """Host, port and database are enough to know which one is meant."""
-    assert place_of(url) == place
