@@ -1,6 +1,7 @@
 """Sessions as JSON: nothing is lost, people can read it, and what another version wrote is not guessed at."""
 
 import json
+from pathlib import Path
 
 import pytest
 from hypothesis import given
@@ -11,6 +12,8 @@ from synckairos.domain.model import Mode, Session
 from testing.harness.builders import ANN, BOB, Game, per_participant, started
 from tests.unit.adapters.drawing import sessions
 
+STORED: dict[str, dict[str, str]] = json.loads(Path(__file__).with_name("snapshots.json").read_text("utf-8"))
+"""What version 1 wrote: of each session the JSON, and the value that it stands for."""
 PLAIN = Game(per_participant(60_000, 30_000)).session
 
 
@@ -32,6 +35,24 @@ def test_the_order_of_keys_does_not_matter(session: Session, chance: object) -> 
     chance.shuffle(members)  # type: ignore[attr-defined] # a random.Random
 
     assert decode_session(json.dumps(dict(members), indent=1)) == session
+
+
+@pytest.mark.parametrize("name", STORED)
+def test_what_is_stored_stays_as_it_is(name: str) -> None:
+    """Old rows read the same, and the same session is written byte for byte the same."""
+    session = decode_session(STORED[name]["text"])
+
+    assert repr(session) == STORED[name]["session"]
+    assert encode_session(session) == STORED[name]["text"]
+
+
+def test_fields_of_a_later_version_are_passed_over() -> None:
+    """At every level: a rollback reads what the later version wrote."""
+    stored = json.loads(STORED["every field set"]["text"])
+    for part in (stored, stored["rules"], stored["clock"], stored["participants"][0], stored["groups"][0]):
+        part["colour"] = "red"
+
+    assert repr(decode_session(json.dumps(stored))) == STORED["every field set"]["session"]
 
 
 def test_it_can_be_read_without_this_program() -> None:
