@@ -13,7 +13,7 @@ from rich.console import Console
 from rich.progress import BarColumn, DownloadColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
 from synckairos.adapters.postgres.trail.lines import decode_record, encode_record
-from synckairos.adapters.postgres.trail.snapshot_schema import FieldError
+from synckairos.adapters.postgres.trail.snapshot import FieldError
 from synckairos.application.audit import AuditRecord, AuditTrail, ExportQuery, Written
 from synckairos.application.errors import AuditRefused
 from synckairos.cli.audit_access import Since, Until, opened_trail

@@ -9,8 +9,7 @@ from typing import Annotated, Any, Final
 import msgspec
 from msgspec import UNSET, Meta, UnsetType
 
-from synckairos.adapters.postgres.trail.snapshot import encode_session
-from synckairos.adapters.postgres.trail.snapshot_schema import (
+from synckairos.adapters.postgres.trail.snapshot import (
     Count,
     FieldError,
     Instant,
@@ -19,6 +18,7 @@ from synckairos.adapters.postgres.trail.snapshot_schema import (
     Uuid,
     checked,
     checked_session,
+    encode_session,
 )
 from synckairos.application.audit import AuditedEvent, AuditRecord
 from synckairos.domain.events import Author, Cause, Event, EventType, Subject

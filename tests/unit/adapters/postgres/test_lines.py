@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from hypothesis.strategies import DrawFn
 
 from synckairos.adapters.postgres.trail import lines as audit_lines
-from synckairos.adapters.postgres.trail.snapshot_schema import MAX_INSTANT_MS, FieldError
+from synckairos.adapters.postgres.trail.snapshot import MAX_INSTANT_MS, FieldError
 from synckairos.application.audit import AuditedEvent, AuditRecord
 from synckairos.domain.events import Author, Event
 from synckairos.domain.model import Mode, Session
