@@ -193,10 +193,6 @@ class Connection:
         """Send one more message on an open stream."""
         self._data(stream, message(encoded), 0)
 
-    def half_close(self, stream: int) -> None:
-        """Say that no further message follows."""
-        self._data(stream, b"", END_STREAM)
-
     def flush(self) -> None:
         """Write what has gathered."""
         if self._out:

@@ -25,14 +25,14 @@ class BreakableDeployment(Deployment):
     proxies: list[TcpProxy] = field(default_factory=list)
 
     async def start(self, servers: int, module: Sequence[str] = HEALTHY, worker: Sequence[str] | None = None) -> None:
-        """Start servers, and a worker if its module is named; return once the servers serve."""
+        """Start servers, and a worker if its module is named; return once all of them work."""
         for _ in range(servers):
             proxy = TcpProxy("127.0.0.1", self.redis.port)
             await proxy.start()
             self.proxies.append(proxy)
             self.spawn_server(f"redis://127.0.0.1:{proxy.port}/0", module)
         if worker is not None:
-            self.start_worker(worker)
+            await asyncio.to_thread(self.start_worker, worker, log_level="info")
         for server in self.servers:
             await asyncio.to_thread(server.await_answer, "SERVING", SERVING_S)
 
