@@ -1,4 +1,4 @@
-"""Benchmarks and fault runs against real processes; each prints what it measured, none is part of the product."""
+"""Benchmarks against real processes; each prints its figures, and none is part of the product."""
 
 import os
 

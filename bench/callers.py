@@ -1,4 +1,4 @@
-"""Callers without tasks or threads: what an answer sets off is the next call, written with all others of the moment."""
+"""Callers without tasks or threads: each answer sets off the next call, and calls of one moment leave together."""
 
 import os
 import select
@@ -39,7 +39,7 @@ class _Lane:
 
 @dataclass(slots=True)
 class _Tally:
-    """What has been counted: from `begin` to `end` (monotonic seconds) for the rate."""
+    """The counts of a job; the rate counts from `begin` to `end` (monotonic seconds)."""
 
     begin: float
     end: float
@@ -65,7 +65,7 @@ class Callers:
         self._ids = 0
 
     def run(self, at: float) -> Result:
-        """Call from `at` (monotonic seconds) on; what is measured begins after the warm-up."""
+        """Call from `at` (monotonic seconds) on; measuring begins after the warm-up."""
         job = self._job
         self._tally = tally = _Tally(at + job.warm_s, at + job.warm_s + job.run_s)
         time.sleep(max(0.0, at + job.phase_s - time.monotonic()))
@@ -134,7 +134,7 @@ class Callers:
             self._sampling[key] = b""
 
     def _request_id(self) -> bytes:
-        """Return field 2 with a UUID: fields may stand in any order, so it goes behind what is prepared."""
+        """Return field 2 with a UUID: fields may stand in any order, so it goes behind the prepared request."""
         self._ids += 1
         digits = f"{self._id_prefix}{self._ids:016x}"
         uuid = f"{digits[:8]}-{digits[8:12]}-4{digits[13:16]}-a{digits[17:20]}-{digits[20:]}"

@@ -77,7 +77,7 @@ async def _running(commands: SessionCommands, count: int) -> list[str]:
 
 
 async def cpu_us(commands: SessionCommands, kind: Kind, ids: Sequence[str], callers: int, seconds: float) -> float:
-    """Return the CPU time of a call, in microseconds, when so many callers call at once, each its own sessions."""
+    """Return the CPU time of a call, in microseconds, when this many callers call at once, each its own sessions."""
     calls = 0
     end = time.monotonic() + seconds
 

@@ -1,4 +1,4 @@
-"""The figures that a run is judged by: made round by round from what was measured side by side, then the median."""
+"""The figures that a run is judged by: one for each round, from measurements made side by side, then the median."""
 
 from collections.abc import Callable, Mapping
 from typing import Final, NamedTuple
@@ -95,13 +95,13 @@ FIGURES: Final = (
 
 
 def of_participants(count: int) -> Figure:
-    """Return the figure of a session with so many participants."""
+    """Return the figure of a session with this many participants."""
     name = f"switch_{count}p"
     return Figure(f"{name}/switch", name, f"{count:,} participants / 2, rate", _rate("switch"))
 
 
 def computed(outcomes: Mapping[str, Outcome], participants: tuple[int, ...]) -> dict[str, tuple[str, float]]:
-    """Return what each figure came to, with its text; only of what was measured with its baselines."""
+    """Return the text and the value of each figure whose scenario was measured with its baselines."""
     found = {}
     for figure in (*FIGURES, *(of_participants(count) for count in participants if count != 2)):
         outcome = outcomes.get(figure.scenario)

@@ -1,8 +1,8 @@
 """Just enough HTTP/2 to drive a gRPC server with prepared bytes, at a fraction of what a gRPC client costs.
 
-A load generator shares the machine with what it measures. grpcio's clients, asynchronous or not, take more time for a
-call than the server does for an empty one; this connection takes a few times less. It knows clear text, flow control,
-pings and statuses; the table of response headers has no entries, so that every status can be read where it stands.
+A load generator shares the machine with the server it measures. grpcio's clients, asynchronous or not, take more time
+for a call than the server does for an empty one; this connection takes a few times less. It knows clear text, flow
+control, pings and statuses; the table of response headers has no entries, so every status can be read where it stands.
 """
 
 import socket
@@ -30,7 +30,7 @@ CONNECT_S: Final = 5.0
 
 
 class Kind(Enum):
-    """What came of a stream."""
+    """The kinds of arrivals on a stream."""
 
     DATA = auto()
     END = auto()
@@ -151,7 +151,7 @@ def _header(block: bytes, name: bytes) -> str:
 class Connection:
     """One connection; writing gathers until `flush`, reading returns what has come. Raises OSError when it is lost.
 
-    `window` is how many bytes the server may send unread; with less than the widest, nobody must read more than that.
+    `window` is how many bytes the server may send unread; with less than the widest, no more than that may be read.
     """
 
     def __init__(self, address: str, window: int = WIDEST) -> None:
@@ -194,13 +194,13 @@ class Connection:
         self._data(stream, message(encoded), 0)
 
     def flush(self) -> None:
-        """Write what has gathered."""
+        """Write the frames that have gathered."""
         if self._out:
             self._socket.sendall(b"".join(self._out))
             self._out.clear()
 
     def receive(self) -> list[Arrival]:
-        """Wait for bytes and return what they say of the streams; control frames are answered with the next flush."""
+        """Wait for bytes and return the arrivals in them; control frames are answered with the next flush."""
         chunk = self._socket.recv(RECEIVE)
         if not chunk:
             raise ConnectionResetError("the server has closed the connection")

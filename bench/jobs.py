@@ -19,7 +19,7 @@ class CallsJob:
     run_s: float
     rate: float = 0.0
     phase_s: float = 0.0
-    """How far this process's schedule is behind those of the others."""
+    """How far this process's schedule is behind those of the others, in seconds."""
     request_ids: bool = False
     """Give every request an id of its own; field 2 in every mutation."""
     keeps_order: bool = False
@@ -30,7 +30,7 @@ class CallsJob:
 
 @dataclass(kw_only=True, slots=True)
 class StreamJob:
-    """Send prepared messages over bidirectional streams, so many of each on their way at once."""
+    """Send prepared messages over bidirectional streams, with `in_flight` of each unanswered at once."""
 
     addresses: list[str]
     path: str
@@ -44,7 +44,7 @@ class StreamJob:
 
 @dataclass(kw_only=True, slots=True)
 class WatchJob:
-    """Open streams, all at once, and note when what arrives, until told to stop."""
+    """Open streams, all at once, and note when messages arrive, until told to stop."""
 
     addresses: list[str]
     connections: int

@@ -17,18 +17,18 @@ LEAD_S: Final = 0.02
 """From the order to begin until the beginning, so that all processes have heard it."""
 PATIENCE_S: Final = 120.0
 BUSY: Final = 0.9
-"""Of a core: a load process that uses more may be what is measured."""
+"""Of a core: a load process that uses more may be the bottleneck."""
 
 Expected = TypeVar("Expected", Ready, Opened, Result)
 
 
 class LoadProcessFailed(Exception):
-    """A load process does not do what it was told."""
+    """A load process has ended or disobeyed an order."""
 
 
 @dataclass(slots=True)
 class Measurement:
-    """What one round of a scenario came to; times in seconds."""
+    """The result of one round of a scenario; times in seconds."""
 
     calls: int = 0
     seconds: float = 0.0
@@ -46,9 +46,9 @@ class Measurement:
         """Answers a second."""
         return self.calls / self.seconds if self.seconds else 0.0
 
-    def cpu_per_call(self, who: str) -> float:
+    def cpu_per_call(self, part: str) -> float:
         """Return CPU seconds a call."""
-        return self.cpu_s.get(who, 0.0) / self.calls if self.calls else 0.0
+        return self.cpu_s.get(part, 0.0) / self.calls if self.calls else 0.0
 
 
 class LoadProcess:
@@ -110,7 +110,7 @@ class LoadPool:
         before, began = await _read_at(at + first.warm_s, pids)
         after, ended = await _read_at(at + first.warm_s + first.run_s, pids)
         results = await asyncio.gather(*(process.hear(Result) for process in processes))
-        used = {who: (after[who] - before[who]) * first.run_s / (ended - began) for who in pids}
+        used = {part: (after[part] - before[part]) * first.run_s / (ended - began) for part in pids}
         return measurement(results, first.run_s, used)
 
     async def carry_out(self, jobs: Sequence[Job]) -> Counter[str]:
@@ -153,14 +153,14 @@ class Watch:
         """From the opening of all to the first message of each stream, in seconds."""
 
     async def stop(self) -> list[Result]:
-        """Close the streams and return what arrived."""
+        """Close the streams and return their results."""
         for process in self._processes:
             process.tell(Stop())
         return await asyncio.gather(*(process.hear(Result) for process in self._processes))
 
 
 def measurement(results: Sequence[Result], seconds: float, used: Mapping[str, float]) -> Measurement:
-    """Put together what load processes report of the same time."""
+    """Put together the reports of load processes on the same time."""
     busiest = max((result.cpu_s for result in results), default=0.0)
     return Measurement(
         calls=sum(result.calls for result in results),
@@ -189,7 +189,7 @@ def percentiles_ms(latencies: Sequence[float]) -> dict[str, float]:
 
 async def _read_at(instant: float, pids: Mapping[str, Sequence[int]]) -> tuple[dict[str, float], float]:
     await asyncio.sleep(instant - time.monotonic())
-    return {who: sum(usage.cpu_s(pid) for pid in members) for who, members in pids.items()}, time.monotonic()
+    return {part: sum(usage.cpu_s(pid) for pid in members) for part, members in pids.items()}, time.monotonic()
 
 
 def _sum(counts: Iterable[Mapping[str, int]]) -> Counter[str]:

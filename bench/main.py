@@ -1,8 +1,8 @@
-"""How fast it is, measured side by side with what would be the fastest.
+"""Measures SyncKairos side by side with baselines that nothing built like it can exceed.
 
 python -m bench [--quick] [--only NAME ...] [--rounds N] [--json FILE] [--out DIR] [--check]
 
-A quick check measures only what it looks at, in more rounds.
+A quick check measures only the scenarios it has limits for, in more rounds.
 """
 
 import signal
@@ -34,7 +34,7 @@ LOAD_PROCESSES: Final = 3
 
 
 def chosen_names(scenarios: Sequence[Scenario], only: Sequence[str]) -> list[str]:
-    """Return what is to be measured, in the catalogue's order; raises typer.BadParameter for unknown names."""
+    """Return the scenarios to measure, in the catalogue's order; raises typer.BadParameter for unknown names."""
     known = [scenario.name for scenario in scenarios]
     unknown = sorted(set(only) - set(known))
     if unknown:
@@ -45,7 +45,7 @@ def chosen_names(scenarios: Sequence[Scenario], only: Sequence[str]) -> list[str
 
 
 def checked_names(scenarios: Sequence[Scenario]) -> list[str]:
-    """Return what a quick check looks at, in the catalogue's order."""
+    """Return the scenarios of a quick check, in the catalogue's order."""
     looked_at = {one.figure for one in thresholds.THRESHOLDS if one.quick is not None}
     needed = {figure.scenario for figure in figures.FIGURES if figure.name in looked_at}
     return [scenario.name for scenario in scenarios if scenario.name in needed]
@@ -84,7 +84,7 @@ async def run(sizes: Sizes, scenarios: Sequence[Scenario], names: Sequence[str])
 
 
 async def _steady(redis_url: str) -> str:
-    """Keep Redis from rewriting its log in the middle of one scenario or another; returns what kind of store it is."""
+    """Keep Redis from rewriting its log in the middle of a scenario; return the kind of store and its version."""
     async with Redis.from_url(redis_url) as redis:
         await redis.config_set("auto-aof-rewrite-percentage", 0)
         server = await redis.info("server")

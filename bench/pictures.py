@@ -2,7 +2,7 @@
 
     python -m bench.pictures RESULTS.json DIRECTORY
 
-Written as SVG by hand: two kinds of picture need no plotting library, and text shows in a diff what has changed.
+Written as SVG by hand: two kinds of picture need no plotting library, and a diff shows what has changed in a text.
 """
 
 import math
@@ -32,7 +32,7 @@ INK, PALE, PAPER, FILL, LINE = "#24292f", "#8c959f", "#ffffff", "#9ec5fe", "#0b5
 
 
 class Panel(NamedTuple):
-    """One curve: scenarios of rising size, and what is shown of them."""
+    """One curve: scenarios of rising size, and the value shown of each."""
 
     title: str
     scenarios: tuple[str, ...]
@@ -51,7 +51,7 @@ PANELS: Final = (
 
 
 def draw(report: Report, directory: Path) -> list[Path]:
-    """Draw what the run has enough of; returns the files written."""
+    """Draw the scenarios with enough samples; return the files written."""
     directory.mkdir(parents=True, exist_ok=True)
     pictures = {"latency.svg": latencies(report), "scaling.svg": scaling(report)}
     written = []
@@ -136,7 +136,7 @@ def _curve(title: str, points: Sequence[tuple[float, float]], left: float, right
 
 
 def _logarithmic(least: float, most: float, left: float, right: float) -> Callable[[float], float]:
-    """Return what maps a value to a place between left and right, values beyond the ends to the ends."""
+    """Return a function that maps a value to a place between left and right, values beyond an end to that end."""
     span = math.log10(most / least) or 1.0
 
     def place(value: float) -> float:
@@ -182,7 +182,7 @@ def _svg(height: float, title: str, note: str, parts: Iterable[str]) -> str:
 
 
 def main(
-    results: Annotated[Path, typer.Argument(help="What `python -m bench --json` has written.")],
+    results: Annotated[Path, typer.Argument(help="The file that `python -m bench --json` wrote.")],
     directory: Annotated[Path, typer.Argument(help="Where the pictures go.")],
 ) -> None:
     """Draw the pictures of a run."""

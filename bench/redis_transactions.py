@@ -56,7 +56,7 @@ class Transactions:
         self._result = Result()
 
     def run(self, at: float) -> Result:
-        """Call from `at` (monotonic seconds) on; what is measured begins after the warm-up."""
+        """Call from `at` (monotonic seconds) on; measuring begins after the warm-up."""
         uvloop.run(self._run(at))
         return self._result
 

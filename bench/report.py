@@ -1,4 +1,4 @@
-"""What a run has found, as a table for people and as JSON for everything else."""
+"""The results of a run, as tables for people and as JSON for programs."""
 
 import os
 import platform
@@ -48,7 +48,7 @@ class Summary(msgspec.Struct, kw_only=True):
 
 
 class FigureValue(msgspec.Struct):
-    """A figure and what is asked of it."""
+    """A figure, its bound and its aim."""
 
     text: str
     value: float
@@ -123,7 +123,7 @@ def _figure(text: str, value: float, threshold: Threshold | None) -> FigureValue
 
 
 def this_machine(store: str) -> dict[str, str | int]:
-    """Describe what the figures depend on; nothing by which the machine could be told from its like."""
+    """Describe the machine as far as figures depend on it, without identifying it."""
     return {
         "cores": os.cpu_count() or 0,
         "architecture": platform.machine(),
@@ -166,7 +166,7 @@ def _scenarios(report: Report) -> Table:
         table.add_column(name, justify="right")
     for name, one in report.scenarios.items():
         if not one.rate and not one.errors:
-            continue  # weighs, and calls nobody
+            continue  # it made no calls
         times = (f"{value:.2f}" if one.max else "" for value in (one.p50, one.p90, one.p99, one.max))
         cpu = (f"{value:.3f}" if value else "" for value in (one.server_s, one.redis_s))
         load = f"{one.load:.2f}" if one.load else ""

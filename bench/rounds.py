@@ -1,4 +1,4 @@
-"""Fair rounds: what is compared is measured in turn, A B A B, so that a machine that slows down slows down both."""
+"""Fair rounds: scenarios that are compared are measured in turn, A B A B, so that a slow machine slows down both."""
 
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -26,7 +26,7 @@ class Outcome:
 
 
 class Rounds:
-    """Measures scenarios and what they are compared with."""
+    """Measures scenarios and their baselines."""
 
     def __init__(self, testbed: Testbed, catalogue: Sequence[Scenario], on_step: Callable[[str], None]) -> None:
         self._testbed = testbed
@@ -83,7 +83,7 @@ class Rounds:
             await scenario.prepare(self._testbed)
 
     def _with_baselines(self, scenarios: Iterable[Scenario]) -> list[Scenario]:
-        """Return the scenarios and all they are compared with, what is needed first before what needs it."""
+        """Return the scenarios and all their baselines, each baseline before the scenarios that need it."""
         found: dict[str, Scenario] = {}
         for scenario in scenarios:
             for other in self._with_baselines([self._catalogue[name] for name in scenario.against]):

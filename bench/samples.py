@@ -1,4 +1,4 @@
-"""What many latencies come to: percentiles, and a histogram that can be kept and added to others."""
+"""Summaries of many latencies: percentiles, and a histogram that can be kept and added to others."""
 
 import math
 from collections import Counter

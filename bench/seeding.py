@@ -81,7 +81,7 @@ def commit(
 async def seed(redis_url: str, prefix: str, wanted: Seed) -> list[str]:
     """Write sessions as they would stand had they been created and started just now; returns their ids.
 
-    Nothing goes to the outbox: it is what the store holds that matters here.
+    Nothing goes to the outbox: only the state of the store matters here.
     """
     keys, writer = Keys(prefix), new_writer()
     ids = []

@@ -1,4 +1,4 @@
-"""How much of everything a run takes: enough to publish, or what fits into a minute."""
+"""The sizes of a run: large enough to publish, or small enough for a minute."""
 
 from typing import Final, NamedTuple
 
@@ -16,7 +16,7 @@ class Sizes(NamedTuple):
     fresh_s: float
     """A baseline this old is measured again before a scenario that is compared with it."""
     settle_s: float
-    """After the last change, for what is still on its way."""
+    """After the last change, for messages still under way."""
     sessions: int
     watchers: int
     many_watchers: int

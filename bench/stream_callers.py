@@ -1,4 +1,4 @@
-"""Callers of bidirectional streams: so many messages on their way at once, in order, one answer for each."""
+"""Callers of bidirectional streams: a fixed number of messages unanswered at once, with one answer for each."""
 
 import select
 import time
@@ -12,7 +12,7 @@ DRAIN_S: Final = 10.0
 
 
 class _Stream:
-    """One stream on a connection of its own, and the times of what is on its way."""
+    """One stream on a connection of its own, and the times of its unanswered messages."""
 
     def __init__(self, address: str, path: str, messages: list[bytes]) -> None:
         self.connection = Connection(address)
@@ -45,7 +45,7 @@ class StreamCallers:
         self._errors: Counter[str] = Counter()
 
     def run(self, at: float) -> Result:
-        """Send from `at` (monotonic seconds) on; what is measured begins after the warm-up.
+        """Send from `at` (monotonic seconds) on; measuring begins after the warm-up.
 
         An answer's latency is taken from the oldest message under way, exact where answers keep the order.
         """

@@ -1,4 +1,4 @@
-"""What all scenarios of a run share: the deployment, the load processes, the echo, and the sessions."""
+"""Everything that the scenarios of a run share: the deployment, the load processes, the echo and the sessions."""
 
 import subprocess
 import sys
@@ -21,7 +21,7 @@ STOP_S: Final = 10.0
 
 
 class Echo:
-    """The process that only echoes."""
+    """The process of the echo server."""
 
     def __init__(self) -> None:
         self.address = f"127.0.0.1:{free_port()}"
@@ -75,7 +75,7 @@ class Testbed:
         return self._servers[place]
 
     async def sessions(self, count: int, participants: int = 2) -> list[str]:
-        """Return running sessions of the common store, the same ones for everybody who asks for as many."""
+        """Return running sessions of the common store, the same ones for every scenario that asks for as many."""
         key = (str(participants), count)
         if key not in self._ids:
             self._ids[key] = await seed(self.redis_url, PREFIX, Seed(count, participants))
@@ -100,7 +100,7 @@ class Testbed:
             server.stop()
 
     async def empty_outbox(self, prefix: str = PREFIX) -> None:
-        """Throw away what waits for PostgreSQL, so that no scenario pays for those before it."""
+        """Throw away the events that wait for PostgreSQL, so that no scenario pays for those before it."""
         keys = Keys(prefix)
         async with Redis.from_url(self.redis_url) as redis:
             await redis.unlink(*(keys.partitioned(partition, "outbox") for partition in range(PARTITIONS)))

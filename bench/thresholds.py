@@ -1,14 +1,14 @@
-"""What the figures have to reach, and how much room a shared machine is given in a check.
+"""The bounds of the figures, and the room that a check gives to a shared machine.
 
 `python -m bench` shows every figure beside its bound, without room. `--check` ends with 1 if one is missed by more than
 its room; with `--quick` it looks only at those that rounds of a third of a second on two shared cores can tell:
 
-- ratios of throughputs measured side by side: a slow machine slows down both; what remains is the luck of the scheduler
+- ratios of throughputs measured side by side: a slow machine slows down both; the rest is the luck of the scheduler
   in a short round, which the median of several rounds covers;
 - bytes: the same everywhere.
 
 Not at p99 and the slowest call (one hiccup of the machine decides them), not at times and shares of a core (they are
-the machine's, and the quick sizes are smaller), and not at what needs two free cores.
+the machine's, and the quick sizes are smaller), and not at figures that need two free cores.
 
 A quick check has limits of its own, for it runs for every commit on whatever machine there is, and how far Python keeps
 up with gRPC's C core differs from one to the next: GetSession was measured at 0.76 of the echo on one, 0.51 on another.
@@ -21,7 +21,7 @@ from typing import Final, NamedTuple
 
 
 class Threshold(NamedTuple):
-    """What one figure has to reach."""
+    """The bound of one figure."""
 
     figure: str
     bound: float
@@ -31,10 +31,10 @@ class Threshold(NamedTuple):
     room: float = 0.10
     """Share of the bound by which a check lets it be missed."""
     quick: float | None = None
-    """What a quick check takes for the bound; None: not looked at there."""
+    """The bound in a quick check; None: not looked at there."""
 
     def limit(self, *, is_quick: bool) -> float | None:
-        """Return what a check takes for the bound; None if it does not look at the figure."""
+        """Return the limit of a check; None if it does not look at the figure."""
         if is_quick:
             return self.quick
         return self.bound * (1 + self.room if self.is_most else 1 - self.room)

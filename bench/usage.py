@@ -1,4 +1,4 @@
-"""What processes have used: CPU time and memory, read from outside."""
+"""CPU time and memory of processes, read from outside."""
 
 import os
 import subprocess

@@ -1,4 +1,4 @@
-"""Many watchers in one process: each a stream, what arrives noted with its time and thrown away."""
+"""Many watchers in one process: each is a stream, whose messages are noted with their times and thrown away."""
 
 import select
 import time
@@ -11,7 +11,7 @@ from bench.jobs import Opened, Result, WatchJob
 
 
 class _Stream:
-    """What a watcher has been sent."""
+    """The messages a watcher has been sent."""
 
     __slots__ = ("messages", "reader")
 

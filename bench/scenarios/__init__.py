@@ -1,4 +1,4 @@
-"""What is measured, in the order it is shown."""
+"""The scenarios, in the order they are shown."""
 
 from bench.scenarios.base import Scenario
 from bench.scenarios.baselines import baselines

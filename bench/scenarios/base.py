@@ -1,4 +1,4 @@
-"""What a scenario is, and the kind that most are: callers calling."""
+"""The interface of a scenario, and the most common kind: callers that make unary calls."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
@@ -25,9 +25,9 @@ class Scenario(ABC):
     name: str
     text: str
     against: tuple[str, ...] = ()
-    """What is measured right before every round, to be compared with."""
+    """The baselines, measured right before every round."""
     size: int = 0
-    """What the name of a curve counts: participants, watchers, live sessions."""
+    """The number that a curve is drawn over: participants, watchers or live sessions."""
     only_on_request: bool = False
     """Measured only if named, or where something is compared with it."""
     takes_turns: ClassVar[bool] = True
@@ -38,11 +38,11 @@ class Scenario(ABC):
         """Measure one round."""
 
     async def prepare(self, testbed: Testbed) -> None:
-        """Make ready what all rounds need; nothing, unless a scenario says otherwise."""
+        """Prepare for all rounds; nothing, unless a scenario overrides it."""
         del testbed
 
     async def finish(self, testbed: Testbed) -> None:
-        """Take away what no later scenario needs; nothing, unless a scenario says otherwise."""
+        """Clean up after all rounds; nothing, unless a scenario overrides it."""
         del testbed
 
 
@@ -57,10 +57,10 @@ class Calls(Scenario):
 
     @abstractmethod
     async def lanes(self, testbed: Testbed) -> list[Lane]:
-        """Return what each caller calls."""
+        """Return the calls of each caller."""
 
     def servers(self, testbed: Testbed) -> Sequence[ServerProcess]:
-        """Return whom they call."""
+        """Return the servers that are called."""
         return [testbed.server()]
 
     def rate(self, testbed: Testbed) -> float:
@@ -107,6 +107,6 @@ class Calls(Scenario):
 
 
 def holds_a_session(path: str, reply: bytes) -> bool:
-    """Whether a reply to a call of SessionService is whole: what comes back is not looked at while it is measured."""
+    """Whether a reply of SessionService is whole; replies are not looked at while calls are measured."""
     response = getattr(pb, f"{path.removeprefix(SERVICE)}Response").FromString(reply)
     return bool(response.session.session_id) and response.session.version > 0

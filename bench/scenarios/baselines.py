@@ -1,4 +1,4 @@
-"""What the others are compared with, measured in the same run: the emptiest gRPC call, the barest transaction."""
+"""The baselines, measured in the same run: an empty gRPC call, and the Redis transaction of a switch alone."""
 
 from dataclasses import dataclass
 

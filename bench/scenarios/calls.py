@@ -25,7 +25,7 @@ SWITCH: Final = SERVICE + "SwitchCycle"
 GET: Final = SERVICE + "GetSession"
 DRAIN_S: Final = 60.0
 LOOK_S: Final = 0.25
-"""Between two looks at the outbox, which take CPU time from what is measured."""
+"""Between two looks at the outbox, which take CPU time from the server."""
 CYCLE: Final = 20
 """Calls of a mixed cycle: 16 to read, 3 to switch, 1 of a session's other verbs."""
 
@@ -65,7 +65,7 @@ class Creates(Calls):
 
 @dataclass
 class Switches(Calls):
-    """Switching sessions of so many participants that nobody else switches."""
+    """Switching sessions of `size` participants, each by one caller only."""
 
     size: int = 2
     paths: tuple[str, ...] = (SWITCH,)
@@ -114,7 +114,7 @@ LIFE: Final = ("Create", "Start", "Pause", "Resume", "Complete", "Delete")
 
 @dataclass
 class Mixed(Calls):
-    """What a backend does: 80 % reads, 15 % switches, 5 % of everything else."""
+    """The mixture of a typical backend: 80 % reads, 15 % switches, 5 % of everything else."""
 
     paths: tuple[str, ...] = (GET, SWITCH, *(f"{SERVICE}{verb}Session" for verb in LIFE))
     most_a_second: int = 20_000

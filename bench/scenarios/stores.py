@@ -1,4 +1,4 @@
-"""The store: how late expiries are, what size costs, what things weigh, how long a start takes."""
+"""The store: lateness of expiries, the cost of size, memory in Redis, and the start of a server."""
 
 import asyncio
 import time
@@ -73,9 +73,9 @@ class Expiry(Scenario):
 async def _ending(
     testbed: Testbed, prefix: str, server: ServerProcess, count: int, first_s: float
 ) -> tuple[list[str], Counter[str]]:
-    """Return sessions that expire one after another from `first_s` (seconds since 1970) on, and what went wrong.
+    """Return sessions that expire one after another from `first_s` (seconds since 1970) on, and the errors.
 
-    The server changes each of them once: it is the writer of the last change who acts first.
+    The server changes each of them once, because the writer of the last change acts first.
     """
 
     def bank_ms(place: int) -> int:
@@ -102,7 +102,7 @@ async def _ending(
 
 
 async def lateness(redis_url: str, prefix: str, ids: list[str]) -> tuple[list[float], Counter[str]]:
-    """Return how late each session's expiry was acted on, in seconds, and what went wrong."""
+    """Return how late each session's expiry was acted on, in seconds, and the errors."""
     keys, wrong, late = Keys(prefix), Counter[str](), []
     async with Redis.from_url(redis_url) as redis:
         for session_id in ids:
@@ -143,7 +143,7 @@ class Sized(_Load):
 
 @dataclass
 class Weight(Scenario):
-    """What sessions and retained events weigh in Redis, everything around them included."""
+    """The memory of sessions and of retained events in Redis, with everything around them."""
 
     takes_turns: ClassVar[bool] = False
 
@@ -157,7 +157,7 @@ class Weight(Scenario):
         )
 
     async def _grown(self, testbed: Testbed, sessions: Seed) -> int:
-        """Return by how much they let a Redis grow that nobody else uses, and that writes no log."""
+        """Return by how many bytes they let a Redis grow that has no other use and writes no log."""
         directory = testbed.deployment.directory / self.name
         with RedisServer(directory, extra_args=("--appendonly", "no")) as server:
             async with Redis.from_url(server.url) as redis:
@@ -167,7 +167,7 @@ class Weight(Scenario):
 
 
 def _past_the_window(place: int) -> int:
-    """Return different ages: what a stream frees depends on how much has gone through it."""
+    """Return different ages, because the memory that a stream frees depends on how much has gone through it."""
     return EVENT_WINDOW + 4 + place % 40
 
 

@@ -29,7 +29,7 @@ WATCHING: Final = 2
 STREAMS: Final = 50
 """Of each connection."""
 FILLING: Final = 800
-"""Changes that only the stalled reader is sent: more than its window, its queue and what is in hand take."""
+"""Changes that only the stalled reader is sent: more than its window, its queue and the server's hands take."""
 QUIET_S: Final = 0.2
 """Without another byte, before a stalled stream counts as read to where it stands."""
 
@@ -55,7 +55,7 @@ async def watch(testbed: Testbed, address: str, ids: Sequence[str], *, tick_ms: 
 
 
 def switching(address: str, session_id: str, *, rate: float, changes: int) -> CallsJob:
-    """Return the job of one caller that switches a session at a fixed rate, so many times after a warm-up."""
+    """Return the job of one caller that switches a session at a fixed rate, `changes` times after a warm-up."""
     request = pb.SwitchCycleRequest(session_id=session_id).SerializeToString()
     return CallsJob(
         addresses=[address],
@@ -70,7 +70,7 @@ def switching(address: str, session_id: str, *, rate: float, changes: int) -> Ca
 
 
 def heard(measured: Measurement, results: Sequence[Result], watchers: int) -> list[list[float]]:
-    """Return how long after each call its watchers were told, in seconds; what is missing becomes an error."""
+    """Return how long after each call its watchers were told, in seconds; a missing event becomes an error."""
     times = arrivals(results)
     measured.errors.update(_errors(results))
     missing = sum(watchers - len(one) for one in times) + watchers * max(0, len(measured.sent) - len(times))
@@ -88,7 +88,7 @@ def told(measured: Measurement, results: Sequence[Result], watchers: int) -> lis
 
 @dataclass
 class FanOut(Scenario):
-    """One session, many watchers: how long until the last one knows, and what an event delivered costs."""
+    """One session, many watchers: the time until the last one knows, and the CPU time of an event delivered."""
 
     takes_turns: ClassVar[bool] = False
     changes: int = 0
@@ -122,7 +122,7 @@ class Propagation(Scenario):
     rate: float = 50.0
 
     async def measure(self, testbed: Testbed) -> Measurement:
-        """Watch at the second server what is changed at the first."""
+        """Watch a session at the second server and change it at the first."""
         first, second = testbed.server(0), testbed.server(1)
         (session_id,) = await testbed.sessions(1)
         watching = await watch(testbed, second.address, [session_id])
@@ -137,12 +137,12 @@ async def observed(pids: Mapping[str, Sequence[int]], seconds: float) -> tuple[d
     """Return the CPU seconds that processes use in a while, and how long it was."""
 
     def read() -> dict[str, float]:
-        return {who: sum(usage.cpu_s(pid) for pid in members) for who, members in pids.items()}
+        return {part: sum(usage.cpu_s(pid) for pid in members) for part, members in pids.items()}
 
     before, began = read(), time.monotonic()
     await asyncio.sleep(seconds)
     after = read()
-    return {who: after[who] - before[who] for who in pids}, time.monotonic() - began
+    return {part: after[part] - before[part] for part in pids}, time.monotonic() - began
 
 
 @dataclass
@@ -247,7 +247,7 @@ async def _large_session(address: str) -> str:
 
 
 async def _stall(connection: Connection, address: str, session_id: str) -> None:
-    """Open a stream that nobody reads, and fill it."""
+    """Open a stream that is never read, and fill it."""
     connection.open(WATCH, pb.WatchSessionRequest(session_id=session_id).SerializeToString())
     connection.flush()
     async with connect(address) as stub:
@@ -256,7 +256,7 @@ async def _stall(connection: Connection, address: str, session_id: str) -> None:
 
 
 def _taken(connection: Connection) -> int:
-    """Return how many bytes of messages have come, now that somebody looks."""
+    """Read the stalled stream, and return how many bytes of messages had come."""
     taken = 0
     while select.select([connection], (), (), QUIET_S)[0]:
         taken += sum(len(arrival.payload) for arrival in connection.receive() if arrival.kind is Kind.DATA)

@@ -125,7 +125,7 @@ class Drain(Scenario):
         while left := await deployment.outbox_length():
             if left < events and not started:
                 started, first = time.perf_counter(), left
-            # Looking takes CPU time from what is looked at: often at both ends only.
+            # Every look takes CPU time from the worker: look often at both ends only.
             await asyncio.sleep(0.5 if events / 10 < left < events else 0.05)
         return Measurement(calls=first, seconds=time.perf_counter() - started)
 
