@@ -16,9 +16,9 @@ HEALTHY: Final = ("synckairos",)
 
 
 class ChildProcess(ABC):
-    """A process in a group of its own, with all its children; what it says goes to `log`.
+    """A process in a group of its own, with all its children; its output goes to `log`.
 
-    `module` is what Python runs, with arguments before the command's own: `synckairos`, or a seeded bug of it.
+    Python runs `module`, with arguments before the command's own: `synckairos`, or a seeded bug of it.
     """
 
     stops_within_s: ClassVar[float]

@@ -1,4 +1,4 @@
-"""What a backend's client looks like: stubs, errors taken apart, streams recorded."""
+"""The client of a backend: stubs, errors taken apart, streams recorded."""
 
 import asyncio
 import contextlib

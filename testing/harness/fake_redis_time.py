@@ -1,4 +1,4 @@
-"""A real Redis that is told what time it is: its replies to TIME are replaced by a clock of the test's own."""
+"""A real Redis whose replies to TIME are replaced by a clock of the test's own."""
 
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
@@ -9,7 +9,7 @@ from testing.harness.fake_clock import FakeClock
 
 
 class DrivenConnections(RedisConnections):
-    """Connections on which TIME answers what `clock` says; expiry of keys still follows the real time."""
+    """Connections on which `clock` answers TIME; expiry of keys still follows the real time."""
 
     def __init__(self, url: str, clock: FakeClock, *, limit: int = 64) -> None:
         super().__init__(url, limit=limit)

@@ -1,6 +1,6 @@
 """A proxy in front of Redis that harms pub/sub messages and nothing else: lost, doubled, swapped, late.
 
-The connections for commands stay as healthy as ever, so that nobody is told by a broken one that hints are missing.
+The connections for commands stay as healthy as ever, so that no broken one gives away that hints are missing.
 """
 
 import asyncio
@@ -16,7 +16,7 @@ LINE_END: Final = b"\r\n"
 
 
 class Harm(Enum):
-    """What becomes of a message."""
+    """The fate of a message."""
 
     NONE = auto()
     LOSE = auto()
@@ -28,10 +28,10 @@ class Harm(Enum):
 
 
 class HintProxy(TcpProxy):
-    """Forwards to a Redis (RESP2); `choose` says what becomes of each message, `done` counts what did.
+    """Forwards to a Redis (RESP2); `choose` decides the fate of each message, `done` counts the fates.
 
     `is_deaf`: every message is lost, while pings are answered. `is_silent`: not even they are, and the connection stays
-    open. `lost_confirmations`: so many answers to SUBSCRIBE are swallowed from now on.
+    open. `lost_confirmations`: how many answers to SUBSCRIBE are swallowed from now on.
     """
 
     def __init__(self, target_host: str, target_port: int, choose: Callable[[], Harm] = lambda: Harm.NONE) -> None:
@@ -63,7 +63,7 @@ class HintProxy(TcpProxy):
 
 @dataclass
 class _Line:
-    """One connection, looked into once it has subscribed to something."""
+    """One connection, looked into once it has subscribed to a channel."""
 
     proxy: HintProxy
     client: asyncio.StreamWriter
@@ -77,14 +77,14 @@ class _Line:
         return data
 
     def to_client(self, data: bytes) -> bytes:
-        """Return what is passed on now."""
+        """Return the bytes that are passed on now."""
         if not self.is_feed:
             return data
         self.rest += data
         return b"".join(self._passed(reply) for reply in self._replies())
 
     def _replies(self) -> Iterator[bytes]:
-        """Take the whole replies off what has come."""
+        """Take the whole replies off the bytes that have come."""
         while (end := _end_of_reply(self.rest, 0)) is not None:
             reply, self.rest = self.rest[:end], self.rest[end:]
             yield reply

@@ -1,6 +1,6 @@
 """A TCP proxy that breaks connections on purpose, between a client and a real server.
 
-It knows no protocol. What passes through can be looked at, changed, delayed, swallowed or cut at an exact byte.
+It knows no protocol. A test can look at the bytes that pass through, and change, delay, swallow or cut them exactly.
 """
 
 import asyncio
@@ -21,8 +21,8 @@ class TcpProxy:
     """Forwards 127.0.0.1:`port` to a target, until told to misbehave.
 
     `refuse`: every new connection is reset at once; open ones go on.
-    `blackhole`: what either side sends is swallowed. Bytes are missing then: `cut()` before going back to normal.
-    `on_client_data`, `on_server_data`: see each chunk and return what is to be forwarded, or None to drop it and
+    `blackhole`: all bytes of both sides are swallowed. They are missing then: `cut()` before going back to normal.
+    `on_client_data`, `on_server_data`: see each chunk and return the bytes to forward, or None to drop it and
     reset this connection: returning None for a reply means that the server has acted and the client never hears.
     """
 
@@ -103,11 +103,11 @@ class TcpProxy:
                 open_writer.close()
 
     async def _greet(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> bool:  # noqa: ARG002 - for proxies that know a protocol
-        """Say to a new client what comes before everything that is forwarded; return whether to go on."""
+        """Shake hands with a new client before anything is forwarded; return whether to go on."""
         return True
 
     def _hooks(self, client: asyncio.StreamWriter) -> tuple[Hook, Hook]:  # noqa: ARG002 - for proxies that know a protocol
-        """Return what sees the chunks of one connection, to the server and to the client."""
+        """Return the hooks for the chunks of one connection, to the server and to the client."""
         return (lambda data: _seen(self.on_client_data, data)), (lambda data: _seen(self.on_server_data, data))
 
     async def _pump(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, hook: Hook) -> None:

@@ -1,4 +1,4 @@
-"""Breaks a deployment for a while by a seeded schedule, and judges what was recorded.
+"""Breaks a deployment for a while by a seeded schedule, and judges the recording.
 
 python -m testing.robustness [--seconds 600] [--seed N] [--out DIR]
 python -m testing.robustness --judge FILE
@@ -32,8 +32,8 @@ async def run(seed: int, seconds: float, progress: Progress, logs: Path) -> Hist
     """Record a run on a deployment of its own."""
     task = progress.add_task("starting", total=seconds)
 
-    def on_progress(gone: float, what: str) -> None:
-        progress.update(task, completed=gone, description=what)
+    def on_progress(gone: float, description: str) -> None:
+        progress.update(task, completed=gone, description=description)
 
     async with breakable_deployment() as deployment:
         await deployment.start(SERVERS, worker=HEALTHY)
@@ -45,7 +45,7 @@ async def run(seed: int, seconds: float, progress: Progress, logs: Path) -> Hist
 
 
 def _keep_logs(deployment: Deployment, logs: Path) -> None:
-    """Copy what the processes have said."""
+    """Copy the logs of the processes."""
     logs.mkdir(parents=True, exist_ok=True)
     for log in (*(one.log for one in deployment.servers), *(one.log for one in deployment.workers)):
         if log.exists():

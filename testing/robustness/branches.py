@@ -1,7 +1,7 @@
 """The branches of each life of a session, put together from the events in PostgreSQL.
 
 A store that loses its last moments goes on from an earlier version: a fork. Between two power losses there is one
-branch: what was before, as far as it was kept, and what was added since. Which of them an event belongs to is told by
+branch: the versions before, as far as they were kept, and those added since. The branch of an event is told by
 when a server acted on it, by Redis' clock; the schedule keeps steps back of that clock and power losses apart.
 """
 
@@ -45,7 +45,7 @@ class Entry:
 
 
 class Life(NamedTuple):
-    """What tells one life of a session from another."""
+    """The identity of one life of a session."""
 
     session_id: str
     epoch: int
@@ -97,18 +97,18 @@ class Branches:
         branch = found[-1]
         if branch.generation == generation or branch.is_last:
             return branch
-        # Nothing was added in that generation: what the next addition builds upon is what had been kept.
+        # Nothing was added in that generation: it kept the versions that the next addition builds upon.
         kept = set(map(id, self.of[life][len(found)].entries))
         entries = [entry for entry in branch.entries if id(entry) in kept]
         return branch._replace(generation=generation, entries=entries)
 
     def generation_of(self, began: float, ended: float) -> int | None:
-        """Return the generation something happened in (recorder's clock); None if a power loss fell into it."""
+        """Return the generation of a stretch of time (recorder's clock); None if a power loss fell into it."""
         gone = sum(1 for loss in self._losses if loss.ended <= began)
         return gone if all(loss.ended <= began or _cut(loss) >= ended for loss in self._losses) else None
 
     def shown_by(self, message: Message) -> Entry | None:
-        """Return what a message shows, or belongs to, by the change that its token names; None if it is not known."""
+        """Return the event that a message shows or belongs to, by the change in its token; None if it is not known."""
         if not message.token:
             return None
         change_id = tokens.read_resume(message.session_id, message.token).change_id
@@ -116,7 +116,7 @@ class Branches:
         return next((entry for entry in made if entry.row.change_id == change_id), None)
 
     def may_follow(self, before: str, change_id: str) -> bool:
-        """Whether a change came right after another one in some branch, or what it came after is not known."""
+        """Whether a change came right after another one in some branch, or its predecessor is not known."""
         return self._before.get(change_id, before) == before
 
     def may_lack(self, life: Life, change_id: str, head: str) -> bool:
@@ -126,7 +126,7 @@ class Branches:
         return not holding or any(change_id not in one for one in holding)
 
     def may_be_lost(self, call: Call) -> bool:
-        """Whether a power loss may have taken what a call did."""
+        """Whether a power loss may have taken the effect of a call."""
         return any(_cut(loss) <= call.returned and call.invoked <= loss.ended for loss in self._losses)
 
     def may_show_what_was_lost(self, at: float) -> bool:
@@ -169,7 +169,7 @@ def _successions(branches: Iterable[Branch]) -> Iterator[tuple[str, str]]:
 
 
 def _cut_back(branch: Branch, version: int, change_id: str) -> None:
-    """Take away what the last branch lost without anything new in its place: Redis' head says how far it goes."""
+    """Take away the versions that the last branch lost without replacement: Redis' head says how far it goes."""
     ids = {entry.row.version: entry.row.change_id for entry in branch.entries}
     if ids.get(version) == change_id or not version:
         branch.entries[:] = [entry for entry in branch.entries if entry.row.version <= version]

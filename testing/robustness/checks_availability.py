@@ -9,7 +9,7 @@ from testing.robustness.promises import Promise, Violation
 from testing.robustness.senders import BROKEN
 
 ENOUGH: Final = 10
-"""Calls of which a share says something."""
+"""The fewest calls whose share of failures is judged."""
 BOUND: Final = 0.2
 """The share of calls that may fail: connections are made again for some moments after a fault is over."""
 AWAY: Final = frozenset(
@@ -27,7 +27,7 @@ def check_availability(history: History) -> Iterator[Violation]:
 
 
 def calls_in_calm(history: History) -> dict[int, list[Call]]:
-    """Return what each server is judged by."""
+    """Return the calls that each server is judged by."""
     stretches = calm(history)
     made: dict[int, list[Call]] = {server: [] for server in range(history.run.servers)}
     for call in history.calls:

@@ -18,7 +18,7 @@ Operations = Mapping[str, Operation]
 
 
 def check_calls(history: History, branches: Branches, operations: Operations) -> Iterator[Violation]:
-    """Yield what is wrong between what callers were told and what happened."""
+    """Yield the contradictions between the answers of callers and the branches."""
     for branch in branches:
         yield from _versions(branch)
         yield from _once(branch, operations)
@@ -28,7 +28,7 @@ def check_calls(history: History, branches: Branches, operations: Operations) ->
 
 
 class Read(NamedTuple):
-    """A version that somebody was shown; `change_id` tells which branch's, where that is known."""
+    """A version that a client was shown; `change_id` tells which branch's, where that is known."""
 
     method: str
     session_id: str
@@ -40,7 +40,7 @@ class Read(NamedTuple):
 
 
 def _reads(history: History) -> Iterator[Read]:
-    """Yield what is a read: every GetSession, and the snapshot that a stream begins with, alone or after a gap."""
+    """Yield the reads: every GetSession, and the snapshot that a stream begins with, alone or after a gap."""
     for call in history.calls:
         if call.method == "GetSession" and call.outcome == "ok":
             at = call.invoked, call.returned
@@ -61,7 +61,7 @@ def _versions(branch: Branch) -> Iterator[Violation]:
 
 
 def _once(branch: Branch, operations: Operations) -> Iterator[Violation]:
-    """A request is applied once, and only what was asked for is applied."""
+    """A request is applied once, and nothing is applied without a request."""
     seen: dict[str, int] = {}
     for entry in (*branch.entries, *branch.twins):
         if not entry.is_call:
@@ -89,7 +89,7 @@ def _is_its_consequence(branch: Branch, first: int, entry: Entry) -> bool:
 
 
 def _conditions(branch: Branch, operations: Operations) -> Iterator[Violation]:
-    """Between an expected version and what was done on that condition, nobody else did anything."""
+    """Between an expected version and the change made on that condition, there is no other change."""
     for place, entry in enumerate(branch.entries):
         operation = operations.get(entry.row.request_id) if entry.is_call else None
         expected = getattr(operation.request, "expected_version", 0) if operation else 0
@@ -104,7 +104,7 @@ def _conditions(branch: Branch, operations: Operations) -> Iterator[Violation]:
 
 
 class Order:
-    """The versions of a branch, and when what made each of them was asked for and answered.
+    """The versions of a branch, and when the change that made each of them was asked for and answered.
 
     `asked` is the latest invocation up to a place, `done` the earliest answer from a place on.
     """
@@ -117,25 +117,25 @@ class Order:
         self.done = list(accumulate((span[1] for span in reversed(spans)), min))[::-1]
 
     def turned_around(self) -> Iterator[int]:
-        """Yield the versions before which stands what was asked for only after they were answered."""
+        """Yield the versions that stand behind one that was asked for only after they had been answered."""
         for place in range(1, len(self.versions)):
             if self.done[place] < self.asked[place - 1]:
                 yield self.versions[place]
 
     def has(self, read: Read) -> bool:
-        """Whether what a read saw is of this branch."""
+        """Whether the version that a read saw is of this branch."""
         place = bisect_right(self.versions, read.version) - 1
         return place >= 0 and self.versions[place] == read.version and read.change_id in {"", self._changes[place]}
 
     def allows(self, read: Read) -> bool:
-        """Whether a read saw what had been answered before it, and nothing that was asked for after it."""
+        """Whether a read saw every change answered before it, and none asked for after it."""
         seen = bisect_right(self.versions, read.version)
         is_recent = seen == len(self.versions) or self.done[seen] >= read.invoked
         return is_recent and (not seen or self.asked[seen - 1] <= read.returned)
 
 
 def _real_time(branches: Branches, operations: Operations, reads: Iterable[Read]) -> Iterator[Violation]:
-    """What was answered before something else was asked for comes before it; so do reads."""
+    """A change that was answered before another one was asked for comes before it; so do reads."""
     orders = {(branch.life, branch.generation): Order(branches, branch, operations) for branch in branches}
     for (life, _), order in orders.items():
         for version in order.turned_around():
@@ -158,20 +158,20 @@ def _real_time(branches: Branches, operations: Operations, reads: Iterable[Read]
 
 
 def _span(branches: Branches, entry: Entry, operations: Operations) -> tuple[float, float]:
-    """Return when what an event did can have been done at the earliest and at the latest."""
+    """Return the earliest and the latest instant at which an event can have happened."""
     operation = operations.get(entry.row.request_id) if entry.is_call else None
     if operation is None:
         return -inf, inf
     effective = [call for call in operation.attempts if call.outcome != "refused"]
     answered = [call.returned for call in operation.answered]
     if any(branches.may_be_lost(call) for call in effective):
-        # It may have been done twice: what was done first was lost.
+        # It may have been done twice, and the first time lost.
         return min((call.invoked for call in effective), default=-inf), max(answered, default=inf)
     return min((call.invoked for call in effective), default=-inf), min(answered, default=inf)
 
 
 def _answers(branches: Branches, operations: Operations) -> Iterator[Violation]:
-    """What was answered OK has happened, once, and every answer says so."""
+    """Every operation answered OK has happened, once, and every answer says so."""
     made: dict[str, list[Entry]] = defaultdict(list)
     for entry in branches.entries:
         if entry.is_call:

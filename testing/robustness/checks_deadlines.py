@@ -1,6 +1,6 @@
-"""Whether what falls due is settled at once, judged in calm stretches.
+"""Whether deadlines are settled at once, judged in calm stretches.
 
-Whoever calls later settles it with the right stamp: without this, nobody would miss the servers' own timers.
+A later call settles them with the right stamp: without this check, servers without timers would pass.
 """
 
 from collections.abc import Iterator
@@ -19,7 +19,7 @@ BOUND_MS: Final = 1_500
 
 
 def check_deadlines(history: History, branches: Branches) -> Iterator[Violation]:
-    """Yield what fell due in a calm stretch and was left lying."""
+    """Yield the deadlines that passed in a calm stretch and were left lying."""
     stretches, seen = _calm_ms(history), set()
     for branch in branches:
         for entry, due in _due(branch):
@@ -32,7 +32,7 @@ def check_deadlines(history: History, branches: Branches) -> Iterator[Violation]
 
 
 def _due(branch: Branch) -> Iterator[tuple[Entry, int]]:
-    """Yield what deadlines brought, and from when on (Redis' clock) that could be known."""
+    """Yield the events of deadlines, each with the instant (Redis' clock) from which it was possible."""
     for before, entry in pairwise(branch.entries):
         if entry.row.cause in TIMED:
             yield entry, max(entry.row.occurred_ms, before.acted_ms)

@@ -1,4 +1,4 @@
-"""PostgreSQL against Redis and the branches: every version is there, nothing waits, forks say what they are."""
+"""PostgreSQL against Redis and the branches: every version is there, none waits, forks are marked."""
 
 from collections.abc import Iterator
 
@@ -8,7 +8,7 @@ from testing.robustness.promises import Promise, Violation
 
 
 def check_durability(history: History, branches: Branches) -> Iterator[Violation]:
-    """Yield what PostgreSQL lacks or says wrongly; what was answered to callers is checked with the calls."""
+    """Yield the versions that PostgreSQL lacks or marks wrongly; answers of callers are checked with the calls."""
     if history.run.outbox:
         text = f"{history.run.outbox} events never reached PostgreSQL"
         yield Violation(Promise.DURABLE, "", text)

@@ -14,7 +14,7 @@ from testing.robustness.presence import Presence
 from testing.robustness.promises import Promise, Violation
 
 BROKEN: Final = frozenset({"INTERNAL", "UNKNOWN"})
-"""The codes of what nobody has thought of."""
+"""The codes of unexpected failures."""
 _GONE: Final = frozenset({event_pb2.END_REASON_DELETED, event_pb2.END_REASON_NOT_FOUND})
 
 
@@ -54,7 +54,7 @@ def _is_silent(watch: Watch, ended: float, stretches: Sequence[tuple[float, floa
 
 
 def _unfounded(watch: Watch, end: StreamEnd, branches: Branches, presence: Presence) -> Iterator[str]:
-    """Yield the reasons for an end that do not agree with what became of the session."""
+    """Yield the reasons for an end that do not agree with the fate of the session."""
     was_there = presence.is_certain(watch.session_id, watch.stream.opened, end.at)
     if end.reason == "NOT_FOUND" and len(watch.stream.tokens) == 1 and was_there:
         yield end.reason

@@ -1,10 +1,10 @@
-"""How soon watchers hear of what was answered OK, judged in calm stretches only.
+"""How soon watchers hear of changes that were answered OK, judged in calm stretches only.
 
 Without hints, everything would still arrive: the servers look for themselves every 1.5 s, and the next change of a
 session brings the one before along. A dropped hint would be invisible to every other check. The measure is the median
 from an answer to its arrival at each watcher, both seen on one event loop, so that a slow machine delays both: a few
-ms with hints, some 750 ms without. It is taken for each server that answered, and apart for what changed right after
-somebody began to watch, where a subscription that comes too late would show.
+ms with hints, some 750 ms without. It is taken for each server that answered, and apart for changes right after
+a stream began, where a subscription that comes too late would show.
 """
 
 from collections import defaultdict
@@ -17,17 +17,17 @@ from testing.robustness.history import Call, History
 from testing.robustness.promises import Promise, Violation
 
 BOUND_S: Final = 0.3
-"""Of the median; a hundred times what hints take, and less than half of what the slow look takes."""
+"""Of the median; a hundred times the delay of hints, and less than half the delay of the slow look."""
 ENOUGH: Final = 8
-"""Deliveries of which a median says something."""
+"""The fewest deliveries whose median is judged."""
 FRESH_S: Final = 0.5
 """A stream is new for so long."""
 RECOVERY_S: Final = 2.0
-"""After a fault has ended: connections are made again, and what was missed is read."""
+"""After a fault has ended: connections are made again, and missed changes are read."""
 
 
 class Delivery(NamedTuple):
-    """An answer that a watcher heard of, or did not while it watched: after so many seconds, at least."""
+    """The seconds until a watcher heard of an answer, or those it watched without hearing of it."""
 
     server: int
     is_fresh: bool
@@ -35,11 +35,12 @@ class Delivery(NamedTuple):
 
 
 def check_promptness(history: History) -> Iterator[Violation]:
-    """Yield from whom watchers heard too late."""
+    """Yield the servers whose changes were heard of too late."""
     for (server, is_fresh), seconds in sorted(delays(history).items()):
         if len(seconds) >= ENOUGH and median(seconds) > BOUND_S:
-            who = "new watchers" if is_fresh else "watchers"
-            text = f"{who} heard of changes at server {server} after {median(seconds):.2f} s (median of {len(seconds)})"
+            hearers = "new watchers" if is_fresh else "watchers"
+            after = f"{median(seconds):.2f} s (median of {len(seconds)})"
+            text = f"{hearers} heard of changes at server {server} after {after}"
             yield Violation(Promise.PROMPT, "", text)
         if max(seconds) > LONG_ENOUGH_S:
             text = f"a change at server {server} was not heard of for {max(seconds):.2f} s, and nothing was broken"
@@ -90,5 +91,5 @@ def _heard(
             continue
         at = arrived.get((call.epoch, call.version))
         if at is None and call.returned + BOUND_S > over:
-            continue  # nobody watched any more
+            continue  # the stream was over
         yield Delivery(call.server, call.returned - greeted < FRESH_S, max(0.0, (at or over) - call.returned))

@@ -1,4 +1,4 @@
-"""Refusals: they change nothing, and what they say was true at some moment of the call."""
+"""Refusals: they change nothing, and their reason was true at some moment of the call."""
 
 from collections import defaultdict
 from collections.abc import Iterator, Mapping
@@ -36,7 +36,7 @@ def check_refusals(history: History, branches: Branches, operations: Operations)
 
 
 def _was_applied_by_a_refusal(operation: Operation, branches: Branches) -> bool:
-    """Whether only attempts that were refused can have done what a replay tells of."""
+    """Whether only refused attempts can have made the change that a replay tells of."""
     outcomes = {call.outcome for call in operation.attempts}
     return (
         outcomes == {"ok", "refused"}
@@ -59,7 +59,7 @@ def _may_be_taken(call: Call, creations: list[Call]) -> bool:
 
 
 def _may_conflict(call: Call, branches: Branches, operations: Operations) -> bool:
-    """Whether the session may have been at another version than the expected one; what is not known may be."""
+    """Whether the session may have been at another version than the expected one; in doubt, it may."""
     expected = operations[call.operation].request.expected_version
     lives = [life for life in branches.of if life.session_id == call.session_id]
     generation = branches.generation_of(call.invoked, call.returned)

@@ -1,6 +1,6 @@
 """The branches against the rules of time: every step is legal, time is conserved, deadlines fire once and not early.
 
-Three looks that do not share their arithmetic: the pure domain, asked again what it decided; books kept beside the
+Three looks that do not share their arithmetic: the pure domain, asked to decide again; books kept beside the
 session; and deadlines computed here from the facts of the version before.
 """
 
@@ -23,7 +23,7 @@ TIMED: Final = frozenset({"deadline"})
 
 
 def check_sessions(branches: Branches, operations: Mapping[str, Operation]) -> Iterator[Violation]:
-    """Yield what is wrong within the branches."""
+    """Yield the broken rules within the branches."""
     for branch in branches:
         yield from _legal(branch, operations)
         yield from _conserved(branch, operations)
@@ -79,7 +79,7 @@ def _decided(
 
 
 def _conserved(branch: Branch, operations: Mapping[str, Operation]) -> Iterator[Violation]:
-    """Keep books: remaining + used is what was ever given, for every holder and at every version."""
+    """Keep books: remaining + used equals all time ever given, for every holder and at every version."""
     if not branch.entries or branch.entries[0].row.version != 1 or branch.holes:
         return
     books = Books(branch.entries[0].session)

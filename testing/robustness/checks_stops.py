@@ -1,4 +1,4 @@
-"""Servers that are asked to stop: they say so on every stream, end cleanly, and leave nothing that no retry settles."""
+"""Servers that are asked to stop: they announce it on every stream, end cleanly, and leave no change undecided."""
 
 from collections.abc import Iterator, Mapping
 
@@ -9,7 +9,7 @@ from testing.robustness.promises import Promise, Violation
 
 
 def check_stops(history: History, operations: Mapping[str, Operation]) -> Iterator[Violation]:
-    """Yield what servers that were stopped left undone."""
+    """Yield the duties that stopped servers left undone."""
     for stop in (fault for fault in history.faults if fault.exit_code is not None):
         if stop.exit_code:
             text = f"server {stop.target}, asked to stop, ended with {stop.exit_code}"
@@ -34,7 +34,7 @@ def _unannounced(stop: Fault, history: History) -> Iterator[Violation]:
 
 
 def _undecided(stop: Fault, operations: Mapping[str, Operation]) -> Iterator[Violation]:
-    """What such a server left open is known once it has been asked again."""
+    """The outcome of a change that such a server left open is known once it has been asked for again."""
     for operation in operations.values():
         last = max(operation.attempts, key=lambda call: call.returned)
         was_here = any(

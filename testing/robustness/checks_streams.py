@@ -1,7 +1,7 @@
-"""Streams against the branches: what each watcher of a session was sent, in the order it came.
+"""Streams against the branches: the messages that each watcher of a session was sent, in their order.
 
 The promises are etcd's, in their order: events are Ordered, Unique and Reliable; a stream is Resumable; progress marks
-are Bookmarkable. Ticks are Ephemeral: they have no place in the order, and never show what is over.
+are Bookmarkable. Ticks are Ephemeral: they have no place in the order, and never show a clock that is over.
 """
 
 from collections import defaultdict
@@ -32,12 +32,12 @@ class Position(NamedTuple):
 
     @property
     def place(self) -> tuple[int, int]:
-        """What is ordered: two branches have the same numbers."""
+        """The ordered part: two branches have the same numbers."""
         return self.epoch, self.version
 
 
 class Watch(NamedTuple):
-    """What one stream said about one session."""
+    """The messages of one stream about one session."""
 
     stream: Stream
     session_id: str
@@ -56,7 +56,7 @@ def watches(history: History) -> Iterator[Watch]:
 
 
 def check_streams(history: History, branches: Branches) -> Iterator[Violation]:
-    """Yield what is wrong with what watchers were sent."""
+    """Yield the promises that messages to watchers break."""
     for watch in watches(history):
         reader = Reader(watch, branches, history.run.event_window, may_fork=bool(history.power_losses))
         for promise, text in reader.read():
@@ -66,7 +66,7 @@ def check_streams(history: History, branches: Branches) -> Iterator[Violation]:
 
 
 class Reader:
-    """Reads what a stream says about a session, and knows what it may say next."""
+    """Reads the messages of a stream about a session, and knows which may come next."""
 
     def __init__(self, watch: Watch, branches: Branches, window: int, *, may_fork: bool) -> None:
         self._watch = watch
@@ -83,7 +83,7 @@ class Reader:
             self._at = Position(*head)
 
     def read(self) -> Iterator[tuple[Promise, str]]:
-        """Yield what is wrong, message by message."""
+        """Yield the broken promises, message by message."""
         for message in self._watch.messages:
             if self._is_over:
                 yield Promise.ORDERED, f"a {message.kind} came after the end"
@@ -163,7 +163,7 @@ class Reader:
         elif reason == event_pb2.GAP_REASON_EPOCH_CHANGED and at is not None and at.epoch == message.epoch:
             yield Promise.RELIABLE, f"version {message.version} is said to be of another life than {at.version}"
         elif reason == event_pb2.GAP_REASON_SLOW_READER and not self._watch.stream.is_slow:
-            yield Promise.RELIABLE, f"who read all the time is said to be too slow for version {message.version}"
+            yield Promise.RELIABLE, f"a reader without a pause is said to be too slow for version {message.version}"
         elif reason == event_pb2.GAP_REASON_WINDOW_PASSED:
             missed = message.version - at.version if at is not None else 0
             if missed < self._window:
@@ -190,7 +190,7 @@ class Reader:
         yield from self._stays(message)
 
     def _stays(self, message: Message) -> Iterator[tuple[Promise, str]]:
-        """What is no event belongs to the version the watcher is at."""
+        """A message that is no event belongs to the version the watcher is at."""
         if self._awaits_snapshot or self._at != _position(message):
             known = self._at.version if self._at else 0
             yield Promise.EPHEMERAL, f"a {message.kind} of version {message.version} came at version {known}"
@@ -213,7 +213,7 @@ def _position(message: Message) -> Position:
 
 
 def _left_behind(history: History, branches: Branches) -> Iterator[Violation]:
-    """Whoever was watching to the end has seen the end."""
+    """A watcher that stayed to the end has seen the end."""
     ended = {end.stream: end for end in history.ends}
     for watch in watches(history):
         end = ended.get(watch.stream.stream)
@@ -231,7 +231,7 @@ def _left_behind(history: History, branches: Branches) -> Iterator[Violation]:
 
 
 def _cut_off(history: History) -> Iterator[Violation]:
-    """Nobody is cut off for being slow but who is."""
+    """Only slow readers are cut off for being slow."""
     slow = {stream.stream for stream in history.streams if stream.is_slow}
     for end in history.ends:
         if end.reason == SLOW_CONSUMER and end.stream not in slow:

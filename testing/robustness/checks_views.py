@@ -1,4 +1,4 @@
-"""What replies and streams show, against what was stored: the same facts, seen at the instant that goes with them."""
+"""The views of replies and streams against the stored sessions: the same facts, as of the instant beside them."""
 
 from collections.abc import Iterator
 
@@ -12,7 +12,7 @@ from testing.robustness.promises import Promise, Violation
 
 
 def check_views(history: History, branches: Branches) -> Iterator[Violation]:
-    """Yield what was shown otherwise than it was stored, or was never stored."""
+    """Yield the views that differ from the stored session, or were never stored."""
     for call in history.calls:
         if call.outcome == "ok" and call.view and not branches.may_be_lost(call) and not _is_right(call, branches):
             text = f"{call.method} showed version {call.version} at {call.server_time} otherwise than it was stored"

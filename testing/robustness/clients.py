@@ -28,7 +28,7 @@ OVER: Final = frozenset(
 
 
 class Workload(NamedTuple):
-    """How a caller calls: seconds between its operations, and how often it does what."""
+    """The habits of a caller: seconds between its operations, and the share of each kind."""
 
     pause_s: tuple[float, float] = (0.05, 0.2)
     reads: float = 0.12
@@ -159,7 +159,7 @@ class Caller:
         call.epoch, call.version = session.epoch, session.version
         call.replayed = getattr(reply, "replayed", False)
         call.server_time = reply.server_time.ToMilliseconds()
-        # Of a life that has left the store, a replay says no more than what identified it.
+        # Of a life that has left the store, a replay tells only the identity.
         call.view = digest(session) if session.HasField("created_at") else ""
         if call.method == "DeleteSession":
             self._known.forget(call.session_id)

@@ -1,4 +1,4 @@
-"""What callers ask for: sessions of every kind with little time, and what one may do with them next. Seeded."""
+"""Draws requests by a seed: for sessions of every kind with little time, and for every next step of them."""
 
 import random
 from collections.abc import Sequence
@@ -85,7 +85,7 @@ _WISHES: Final = {1: _PENDING, 2: _RUNNING, 3: _PAUSED}
 
 
 def next_request(chance: random.Random, session: session_pb2.Session, *, may_end: bool = True) -> Request:
-    """Return something to ask of a session as it was last seen; a few are refused, on purpose."""
+    """Return a request for a session as it was last seen; a few are refused, on purpose."""
     wish = chance.choice(_WISHES.get(session.status, _OVER))
     if not may_end and wish in {"complete", "cancel", "remove", "delete"}:
         wish = "update"

@@ -1,4 +1,4 @@
-"""What the stores hold once nothing moves any more."""
+"""The contents of the stores once everything has come to rest."""
 
 from collections.abc import Iterable
 
@@ -28,7 +28,7 @@ async def read_rows(database_url: str) -> list[Row]:
 
 
 async def read_stored(redis_url: str, session_ids: Iterable[str]) -> list[Stored]:
-    """Return what Redis holds of these sessions."""
+    """Return the state of these sessions in Redis."""
     connections = RedisConnections(redis_url, limit=1)
     try:
         return [one for session_id in session_ids if (one := await _stored(connections, session_id)) is not None]

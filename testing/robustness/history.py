@@ -1,4 +1,4 @@
-"""What was recorded of a run: calls, streams, faults, and what the stores held in the end. Values only.
+"""The recording of a run: calls, streams, faults, and the contents of the stores in the end. Values only.
 
 Instants are seconds of the recorder's monotonic clock (`float`) or ms of Redis' clock (`int`). Nothing here knows the
 wall clock: it is stepped during a run.
@@ -25,7 +25,7 @@ class Run(msgspec.Struct, tag_field="record", tag="run"):
     event_window: int
     began: float
     stopped: float = 0.0
-    """When the callers began to end what was left; no fault was carried out after it."""
+    """When the callers began to end the remaining sessions; no fault was carried out after it."""
     closed: float = 0.0
     """When all sessions had ended."""
     settled: float = 0.0
@@ -36,10 +36,10 @@ class Run(msgspec.Struct, tag_field="record", tag="run"):
 
 
 class Fault(msgspec.Struct, tag_field="record", tag="fault"):
-    """Something that was done to a part: from `began` until it answered again.
+    """A fault of one part: from `began` until it answered again.
 
-    `began_ms` is Redis' clock when it had been done. Of a power loss, what was answered from `cut_at` on may be lost;
-    `exit_code` is what a server that was asked to stop ended with.
+    `began_ms` is Redis' clock when it had been done. Of a power loss, changes answered from `cut_at` on may be lost;
+    `exit_code` is that of a server that was asked to stop.
     """
 
     kind: str
@@ -58,7 +58,7 @@ class Fault(msgspec.Struct, tag_field="record", tag="fault"):
 class Call(msgspec.Struct, tag_field="record", tag="call"):
     """One attempt of an operation; `operation` is the request id, which all its attempts have in common.
 
-    A refusal says for sure that nothing was changed; nobody knows after an unknown outcome. `view` is the digest of the
+    A refusal says for sure that nothing was changed; an unknown outcome says nothing. `view` is the digest of the
     session that was answered, as of `server_time` (ms). `is_command` if it went over a stream of commands.
     """
 
@@ -82,7 +82,7 @@ class Call(msgspec.Struct, tag_field="record", tag="call"):
 class Stream(msgspec.Struct, tag_field="record", tag="stream"):
     """A stream that was opened, with the token (empty for none) each session was resumed from.
 
-    Who is slow stops reading now and then, and is told of nothing in the meantime. `progress_ms` is the interval at
+    A slow reader stops reading now and then, and hears of nothing in the meantime. `progress_ms` is the interval at
     which marks were asked for, 0 for none.
     """
 
@@ -98,8 +98,8 @@ class Stream(msgspec.Struct, tag_field="record", tag="stream"):
 class Message(msgspec.Struct, tag_field="record", tag="message"):
     """One message of a stream.
 
-    `value` is the version of a progress mark, the reason of a gap or an end, the threshold of a warning, what a tick
-    says is left (-1: it does not say). `view` is the digest of the payload's session, or of the tick.
+    `value` is the version of a progress mark, the reason of a gap or an end, the threshold of a warning, or the time that
+    a tick shows as left (-1: none). `view` is the digest of the payload's session, or of the tick.
     """
 
     stream: int
@@ -147,7 +147,7 @@ class Row(msgspec.Struct, tag_field="record", tag="row"):
 
 
 class Stored(msgspec.Struct, tag_field="record", tag="stored"):
-    """What Redis held of a session in the end: its head, and (version, change id) of the events it retained."""
+    """The state of a session in Redis in the end: its head, and (version, change id) of the events it retained."""
 
     session_id: str
     epoch: int
@@ -178,7 +178,7 @@ class History(msgspec.Struct):
 
 
 def digest(message: Protobuf) -> str:
-    """Return a short digest of what a message says."""
+    """Return a short digest of a message."""
     return hashlib.blake2b(message.SerializeToString(deterministic=True), digest_size=8).hexdigest()
 
 

@@ -1,4 +1,4 @@
-"""Histories made by hand: what a flawless deployment would have recorded of one session, for tests to spoil."""
+"""Builds histories for tests to spoil: the recording of one session on a flawless deployment."""
 
 from itertools import count
 from typing import Any, Self
@@ -59,11 +59,11 @@ class HistoryBuilder:
 
     @property
     def rows(self) -> list[Row]:
-        """What PostgreSQL holds."""
+        """The rows in PostgreSQL."""
         return self.history.rows
 
     def ask(self, at: int, method: str, request: Any, **more: Any) -> Call:
-        """Let a caller ask for something, and the rules decide."""
+        """Make a call, and let the rules decide."""
         request.session_id, request.request_id = SESSION, self._id()
         call = Call(
             operation=request.request_id,
@@ -88,7 +88,7 @@ class HistoryBuilder:
         return call
 
     def refuse(self, at: int, method: str, request: Any, reason: str, **more: Any) -> Call:
-        """Let a caller ask for something, and be refused."""
+        """Make a call that is refused."""
         request.session_id, request.request_id = SESSION, self._id()
         asked, at_s = request.SerializeToString(), at / 1_000
         call = Call(request.request_id, SESSION, method, asked, 0, at_s, at_s + 0.01, "refused", reason)
@@ -97,12 +97,12 @@ class HistoryBuilder:
         self.history.calls.append(call)
         return call
 
-    def settle(self, at: int) -> None:
-        """Let a server apply what is due."""
+    def fire(self, at: int) -> None:
+        """Let a server fire the deadlines that have passed."""
         self._decide(None, at, "")
 
     def watch(self, *frames_: Frame, token: str = "", is_slow: bool = False) -> list[Message]:
-        """Let somebody be sent frames, each at its instant, and leave a second later; return what is recorded."""
+        """Send frames to a watcher, each at its instant, who leaves a second later; return the recorded messages."""
         number = len(self.history.streams) + 1
         self.history.streams.append(Stream(number, 1, 0, 0.0, {SESSION: token}, is_slow))
         messages = []
@@ -143,14 +143,14 @@ class HistoryBuilder:
         return frames.end(SESSION, session, session.updated_at, EndReason.TERMINAL)
 
     def finish(self) -> History:
-        """Let Redis hold what it should in the end, and return the history."""
+        """Give Redis its final contents, and return the history."""
         last = self.session
         events = [(event.session.version, event.session.change_id) for event in self.events[-16:]]
         self.history.stored = [Stored(SESSION, last.epoch, last.version, last.change_id, events)]
         return self.history
 
     def lose_power(self, at: int, version: int) -> None:
-        """Let the store come back at a version, without what came after it."""
+        """Let the store come back at a version, without those after it."""
         seconds = at / 1_000
         loss = Fault("power lost", 0, 0.0, seconds - 1, seconds, BORN_MS + at, BORN_MS + at, cut_at=seconds - 1)
         self.history.faults.append(loss)

@@ -18,7 +18,7 @@ REFUSED: Final = 0.1
 
 
 def drop_publish() -> None:
-    """A commit tells nobody."""
+    """A commit publishes no hint."""
     original = writes.CommitWriter.commit
 
     def commit(self: Any, *arguments: Any) -> Any:
@@ -121,12 +121,12 @@ def fire_early() -> None:
 
 
 def never_fire() -> None:
-    """Nobody looks for what falls due."""
+    """No server looks for deadlines that have passed."""
     expiry.Sweep._fire = lambda *_: None  # type: ignore[method-assign] # that is the bug
 
 
 def refuse_what_is_done() -> None:
-    """Now and then, what has been committed is answered as if the store had been away."""
+    """Now and then, a committed change is answered as if the store had been away."""
     original = transaction.Transactions._applied
 
     def applied(self: Any, chain: Any, failure: Any) -> None:
@@ -141,7 +141,7 @@ def refuse_what_is_done() -> None:
 
 
 def fork_at_every_resume() -> None:
-    """Whoever comes back is told that history has changed."""
+    """Every resumed stream is told that history has changed."""
 
     def replay_from(*_: Any) -> topics.Replay:
         return topics.Replay(gap=frames.GapReason.FORKED)

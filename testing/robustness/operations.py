@@ -1,4 +1,4 @@
-"""What callers did: the attempts of each operation taken together."""
+"""The operations of callers, each with all of its attempts."""
 
 from collections import defaultdict
 from collections.abc import Sequence
@@ -37,7 +37,7 @@ _READ: Final[dict[str, Any]] = {
 
 
 class Operation(NamedTuple):
-    """Something asked for, once or several times with one request id."""
+    """A change that was asked for, once or several times with one request id."""
 
     request_id: str
     session_id: str
@@ -72,7 +72,7 @@ class Operation(NamedTuple):
 
     @property
     def command(self) -> Command | Create:
-        """What was asked for, in terms of the domain."""
+        """The request, in terms of the domain."""
         if self.method in _PLAIN:
             return _PLAIN[self.method]
         if self.method == "CreateSession":

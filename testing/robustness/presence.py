@@ -1,4 +1,4 @@
-"""When a session was certainly there, by what callers were told."""
+"""When a session was certainly there, by the answers of callers."""
 
 from collections import defaultdict
 from collections.abc import Mapping
@@ -9,7 +9,7 @@ from testing.robustness.operations import Operation
 
 
 class Presence:
-    """From the answer to its creation until somebody asks for its end in the store; an ended session stays there."""
+    """A session is there from the answer to its creation until its deletion is asked for; its end does not matter."""
 
     def __init__(self, branches: Branches, operations: Mapping[str, Operation]) -> None:
         self._born: dict[str, float] = defaultdict(lambda: inf)

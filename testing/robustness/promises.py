@@ -1,11 +1,11 @@
-"""What is promised, and how a broken promise is told."""
+"""The promises, and how a broken one is reported."""
 
 from enum import StrEnum
 from typing import NamedTuple
 
 
 class Promise(StrEnum):
-    """What is checked; docs/guarantees.md says what each means, and that two are more than what is promised."""
+    """The checks by name; docs/guarantees.md says what each means, and that two go beyond the promises."""
 
     LINEARIZABLE = "linearizable"
     IDEMPOTENT = "idempotent"

@@ -25,7 +25,7 @@ RECONNECTS_SOON: Final = (
     ("grpc.min_reconnect_backoff_ms", 100),
     ("grpc.max_reconnect_backoff_ms", 500),
 )
-"""What is judged is when servers are back, not when gRPC looks again."""
+"""The judge asks when servers are back, not when gRPC looks again."""
 WATCHERS: Final = (
     WatchSettings(tick_ms=100, progress_ms=500),
     WatchSettings(tick_ms=200),
@@ -54,7 +54,7 @@ class Plan(NamedTuple):
 
 
 OnProgress = Callable[[float, str], None]
-"""Takes the seconds that have gone by, and a description of what is going on."""
+"""Takes the seconds that have gone by, and a description of the present stage."""
 
 
 async def record(
@@ -63,7 +63,7 @@ async def record(
     drain: Callable[[], Awaitable[None]] | None = None,
     on_progress: OnProgress = lambda _s, _t: None,
 ) -> History:
-    """Carry a plan out, let everything come to rest, and return what was recorded.
+    """Carry a plan out, let everything come to rest, and return the recording.
 
     `drain` carries events to PostgreSQL where no worker does.
     """
@@ -153,14 +153,14 @@ class Recorder:
             await asyncio.sleep(min(0.5, until_s - gone))
 
     async def read_stores(self) -> None:
-        """Wait until PostgreSQL has all it can get, and read what the stores hold."""
+        """Wait until PostgreSQL has all it can get, and read the stores."""
         history, deployment = self.history, self._deployment
 
         async def is_drained() -> bool:
             history.run.outbox = await deployment.outbox_length()
             return not history.run.outbox
 
-        with contextlib.suppress(AssertionError):  # the judge has to see what still waits
+        with contextlib.suppress(AssertionError):  # the judge has to see the rest
             await eventually(is_drained, DRAIN_S, "the outbox is empty")
         history.run.settled = time.monotonic()
         history.rows = await read_rows(deployment.database_url)

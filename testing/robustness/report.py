@@ -1,4 +1,4 @@
-"""What a run was and came to, in figures."""
+"""The figures of a run."""
 
 from collections import Counter
 from collections.abc import Iterable, Sequence

@@ -6,7 +6,7 @@ from typing import Final, NamedTuple
 
 
 class FaultKind(StrEnum):
-    """What is done to a deployment."""
+    """The kinds of faults."""
 
     SERVER_KILLED = "server killed"
     SERVER_STOPPED = "server stopped"

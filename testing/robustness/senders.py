@@ -16,11 +16,11 @@ CALL_S: Final = 3.0
 RETRIED: Final = frozenset({grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.RESOURCE_EXHAUSTED})
 UNKNOWN_REASONS: Final = frozenset({"OUTCOME_UNKNOWN", "DEADLINE_EXCEEDED", "INTERNAL"})
 BROKEN: Final = "STREAM_BROKEN"
-"""The reason of what had no answer when its stream of commands ended."""
+"""The reason of a command without an answer when its stream ended."""
 
 
 class Answer(NamedTuple):
-    """What came of a request; `reply` has its session, if it was answered OK."""
+    """The outcome of a request; `reply` has its session, if it was answered OK."""
 
     outcome: Outcome
     reason: str = ""
@@ -32,7 +32,7 @@ class Sender(Protocol):
     """How requests are sent."""
 
     async def ask(self, server: int, request: Any) -> Answer:
-        """Send a request to a server, and wait for what comes of it."""
+        """Send a request to a server, and wait for its outcome."""
 
 
 class CallSender:
@@ -83,7 +83,7 @@ class CommandSender:
 
 
 class _CommandStream:
-    """One stream: commands are written one after another, and answers given to whoever waits for them."""
+    """One stream: commands are written one after another, and each answer goes to the caller that waits for it."""
 
     def __init__(self, call: Any) -> None:
         self._call = call
@@ -101,7 +101,7 @@ class _CommandStream:
         answer = self._waiting[command_id] = asyncio.get_running_loop().create_future()
         try:
             async with self._writing:
-                # What has ended cannot be written to; its reader is told how it ended.
+                # A stream that has ended cannot be written to; its reader is told how it ended.
                 with contextlib.suppress(grpc.aio.AioRpcError, asyncio.InvalidStateError):
                     await self._call.write(command(command_id, request))
             return await answer
@@ -144,6 +144,6 @@ def _told(problem: Problem) -> Answer:
 
 
 def _end_judged(error: grpc.aio.AioRpcError) -> Answer:
-    """Only a server that goes down says of what it has not answered that it has not been applied."""
+    """Only a server that goes down says that the commands it has not answered were not applied."""
     told = _judged(error)
     return told if told.reason in {"DRAINING", "INTERNAL", "UNKNOWN"} else Answer("unknown", BROKEN, is_to_retry=True)

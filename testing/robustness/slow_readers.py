@@ -1,4 +1,4 @@
-"""A watcher who stops reading for a while, with a narrow window, just when much happens to its session."""
+"""A watcher that stops reading for a while, with a narrow window, just when its session changes often."""
 
 import asyncio
 import contextlib
@@ -10,7 +10,7 @@ from testing.robustness.drawn_requests import LONG, uuid
 from testing.robustness.watchers import WatchContext, Watcher, WatchSettings
 
 NARROW: Final = (("grpc.http2.lookahead_bytes", 65_535), ("grpc.http2.bdp_probe", 0))
-"""By default a client's window grows to megabytes, and what lies there counts as read."""
+"""By default a client's window grows to megabytes, and messages in it count as read."""
 BURST: Final = 500
 """Changes: some fill the window, some are in hand, 256 wait; from the next one on there is a gap."""
 BULK: Final = "x" * 3_000
@@ -34,7 +34,7 @@ class SlowReader(Watcher):
         self._is_to_stop = False
 
     async def run_until(self, over: asyncio.Event) -> None:
-        """Watch now and then until told to stop; what was asked for is waited for, and recorded."""
+        """Watch now and then until told to stop; wait for the changes that were asked for, and record them."""
         self._over = over
         while not over.is_set():
             await self._pause(self._chance.uniform(*PAUSE_S))

@@ -23,7 +23,7 @@ class SteppableRedis(RedisServer):
 
     @property
     def now_ms(self) -> int:
-        """What its clock says, in ms since 1970."""
+        """The time of its clock, in ms since 1970."""
         return time.time_ns() // 1_000_000 + self._offset_ms
 
     @property

@@ -1,4 +1,4 @@
-"""The judge: a pure function of what was recorded."""
+"""The judge: a pure function of the recording."""
 
 from testing.robustness.branches import Branches
 from testing.robustness.checks_availability import check_availability

@@ -29,7 +29,7 @@ class WatchSettings(NamedTuple):
 
 
 class WatchContext(NamedTuple):
-    """What all watchers share: the servers, the sessions, the recording, and the clock of Redis."""
+    """The context that watchers share: the servers, the sessions, the recording, and the clock of Redis."""
 
     stubs: Sequence[Stub]
     known: KnownSessions
@@ -132,7 +132,7 @@ class Watcher:
 
 
 def recorded_message(stream: int, message: Any, at: float, heard_ms: int) -> Message:
-    """Return what is kept of a message."""
+    """Return the recorded part of a message."""
     recorded = Message(
         stream=stream,
         session_id=message.session_id,

@@ -20,7 +20,7 @@ def _expired() -> HistoryBuilder:
     """A session that ran out 100 ms after it was due."""
     built = HistoryBuilder()
     built.ask(100, "StartSession", pb.StartSessionRequest())
-    built.settle(100 + BANK_MS + 100)
+    built.fire(100 + BANK_MS + 100)
     return built
 
 
@@ -60,7 +60,7 @@ def test_a_deadline_that_nobody_fires_is_not_punctual() -> None:
     """A call settles it two seconds after it was due: right, but nobody else would have."""
     built = HistoryBuilder()
     built.ask(100, "StartSession", pb.StartSessionRequest())
-    built.settle(100 + BANK_MS + 2_000)
+    built.fire(100 + BANK_MS + 2_000)
     assert broken(built.finish()) == {Promise.PUNCTUAL}
 
     at_ms = BORN_MS + 100 + BANK_MS + 500
