@@ -98,7 +98,7 @@ class Stream(msgspec.Struct, tag_field="record", tag="stream"):
 class Message(msgspec.Struct, tag_field="record", tag="message"):
     """One message of a stream.
 
-    `value` is the version of a progress mark, the reason of a gap or an end, the threshold of a warning, or the time that
+    `value`: the version of a progress mark, the reason of a gap or an end, the threshold of a warning, or the time that
     a tick shows as left (-1: none). `view` is the digest of the payload's session, or of the tick.
     """
 

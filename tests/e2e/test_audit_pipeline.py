@@ -25,7 +25,7 @@ EVENTS = 'SELECT *, session_id::text AS "session" FROM sync_events WHERE session
 
 
 class Version(NamedTuple):
-    """What identifies a row for a caller."""
+    """The identity of a row for a caller."""
 
     session_id: str
     epoch: int
@@ -43,7 +43,7 @@ class Changes:
         self.is_over = False
 
     async def more(self, count: int = CHANGES) -> None:
-        """Wait until so many more changes have been answered."""
+        """Wait until this many more changes have been answered."""
         wanted = len(self.answered) + count
         async with self._news, asyncio.timeout(60):
             await self._news.wait_for(lambda: len(self.answered) >= wanted)
@@ -126,7 +126,7 @@ async def stub(deployment: Deployment) -> AsyncIterator[Stub]:
 
 
 async def test_a_life_arrives_exactly(deployment: Deployment, stub: Stub) -> None:
-    """Every event in order, with what it was, who asked and what it changed; 0 is 0, not nothing."""
+    """Every event in order, with its kind, its author and the fields it changed; 0 is 0, not nothing."""
     ask = two_players(bank_ms=60_000, request_id="0b7e8f7e-0000-4000-8000-000000000001")
     session_id = ask.session_id
     await stub.CreateSession(ask, metadata=(("synckairos-actor", "ann"),))
@@ -156,7 +156,7 @@ async def test_a_life_arrives_exactly(deployment: Deployment, stub: Stub) -> Non
 
 
 async def test_a_clock_that_ran_out_has_zero_left(deployment: Deployment, stub: Stub) -> None:
-    """What fell due is in the trail with the instant it was due at, and a server acted at; remaining is 0."""
+    """An expiry is in the trail with the instants at which it was due and a server acted; remaining is 0."""
     ask = two_players(bank_ms=1_000)
     await stub.CreateSession(ask)
     await stub.StartSession(pb.StartSessionRequest(session_id=ask.session_id))

@@ -19,7 +19,7 @@ def bench(*arguments: str, module: str = "bench") -> subprocess.CompletedProcess
 
 
 def test_a_scenario_is_measured_beside_its_baseline(tmp_path: Path) -> None:
-    """A table, JSON and a picture come out, without an error; what was not asked for is not measured."""
+    """A table, JSON and a picture come out, without an error; other scenarios are not measured."""
     results = tmp_path / "results.json"
 
     done = bench("--quick", "--only", "get", "--rounds", "1", "--json", str(results), "--out", str(tmp_path))

@@ -39,7 +39,7 @@ async def stalled_stream(stub: Stub, narrow: Stub) -> grpc.aio.UnaryStreamCall:
 async def test_a_thousand_streams_and_a_stalled_one_are_ended_within_the_grace(
     own_redis: RedisServer, start_servers: StartServers, measured: Callable[[str], None]
 ) -> None:
-    """SIGTERM: every reader hears DRAINING with a pause of its own; one who hears nothing keeps nobody waiting."""
+    """SIGTERM: every reader hears DRAINING with a pause of its own; one that hears nothing keeps no other waiting."""
     (server,) = start_servers(
         own_redis.url, 1, drain_delay_s=str(DELAY_S), drain_grace_s=str(GRACE_S), stream_stall_s="60"
     )

@@ -48,7 +48,7 @@ async def outbox(redis: Redis) -> dict[str, list[Committed]]:
 
 
 async def create_running(stubs: list[Stub], count: int) -> dict[str, int]:
-    """Start sessions whose first banks run out from 1 to 7 seconds after their start; return who wrote each last."""
+    """Start sessions whose first banks run out from 1 to 7 seconds after their start; return their last writers."""
     places = asyncio.Semaphore(64)
 
     async def one(place: int) -> tuple[str, int]:

@@ -1,4 +1,4 @@
-"""Redis comes back without its last moments and goes on differently: nobody takes one branch for the other."""
+"""Redis comes back without its last moments and goes on differently: the two branches are never confused."""
 
 import asyncio
 import os
@@ -41,14 +41,14 @@ async def other_branch(stub: Stub, session_id: str) -> session_pb2.Session:
 
 
 def branches(recording: Recording) -> list[tuple[str, int]]:
-    """Return what was said, ticks and progress left out."""
+    """Return the kinds and versions of the messages, ticks and progress left out."""
     return [(message.WhichOneof("payload") or "", message.version) for message in recording.messages]
 
 
 async def test_a_store_without_its_last_second_is_told_from_the_one_before(
     own_redis: RedisServer, server_directory: Path, start_servers: StartServers
 ) -> None:
-    """An open stream and a token of the lost branch, on either server, get a gap (FORKED) and what is."""
+    """An open stream and a token of the lost branch, on either server, get a gap (FORKED) and a snapshot."""
     first, second = start_servers(own_redis.url, 2)
     async with connect(first.address) as one, connect(second.address) as other:
         session_id = (await running_session(one)).session_id

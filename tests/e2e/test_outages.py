@@ -100,7 +100,7 @@ async def test_calls_fail_fast_while_redis_is_away_and_streams_outlive_it(
 
 
 async def until_watched(stub: Stub, request: pb.WatchSessionsRequest, seconds: float = 10) -> Recording:
-    """Ask for a stream until it is given, and return it once it has said something of every session."""
+    """Ask for a stream until it is given, and return it once it has a message about every session."""
     async with asyncio.timeout(seconds):
         while True:
             async with watching(stub.WatchSessions(request)) as recording:

@@ -134,8 +134,8 @@ async def test_until_everything_is_back_nobody_uses_the_store(store: LosableStor
     assert unchanged == after
 
 
-async def test_what_ended_or_was_deleted_stays_away(store: LosableStore, start_servers: StartServers) -> None:
-    """Only what was alive comes back; a dry run before it says so, and changes nothing."""
+async def test_sessions_that_ended_or_were_deleted_stay_away(store: LosableStore, start_servers: StartServers) -> None:
+    """Only sessions that were alive come back; a dry run before it says so, and changes nothing."""
     (server,) = start_servers(store.redis.url, 1)
     async with connect(server.address) as stub:
         alive, ended, gone = [await running_session(stub) for _ in range(3)]
@@ -186,7 +186,7 @@ async def test_one_session_that_is_missing_comes_back(store: LosableStore, start
     assert untouched.version == other.version
 
 
-async def test_what_cannot_come_back_yet_is_named(store: LosableStore, start_servers: StartServers) -> None:
+async def test_sessions_that_cannot_come_back_yet_are_named(store: LosableStore, start_servers: StartServers) -> None:
     """Its end is on the way to the trail: listed with the reason, exit code 1; once it is written, all is well."""
     (server,) = start_servers(store.redis.url, 1)
     async with connect(server.address) as stub:

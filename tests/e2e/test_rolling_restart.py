@@ -26,7 +26,7 @@ SESSIONS: Final = 24
 PAUSE_S: Final = 0.2
 """Between a caller's switches: what a reader misses while it makes its pause of 2 s fits into the window of 16."""
 BUSY: Final = 8
-"""Callers of more sessions, which nobody watches, that make no pause: some call is always under way."""
+"""Callers of unwatched sessions that make no pause: some call is always under way."""
 ROUNDS: Final = 2
 READY_CALLS: Final = int(SESSIONS / PAUSE_S * 3)
 """Paced calls before the next server goes: three seconds of them, more than a client takes to connect again."""
@@ -34,7 +34,7 @@ READY_CALLS: Final = int(SESSIONS / PAUSE_S * 3)
 
 @pytest.fixture
 def client(monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
-    """What the program in docs/operations.md defines: `connect` and `follow`."""
+    """The names that the program in docs/operations.md defines: `connect` and `follow`."""
     monkeypatch.chdir(ROOT)
     (program,) = blocks("docs/operations.md", "python")
     names: dict[str, Any] = {}
@@ -86,7 +86,7 @@ class Load:
             return list(messages)
 
     def until_answered(self, calls: int) -> None:
-        """Wait until so many more of the paced calls have been answered."""
+        """Wait until this many more of the paced calls have been answered."""
         with self.counted:
             wanted = self.paced + calls
             assert self.counted.wait_for(lambda: self.paced >= wanted, 60), "calls are not answered any more"

@@ -124,7 +124,7 @@ async def test_a_fixed_rate_is_kept_and_waiting_counts_from_when_a_call_was_due(
 
 
 async def test_request_ids_differ() -> None:
-    """Each call carries field 2 with a UUID of its own behind what is prepared."""
+    """Each call carries field 2 with a UUID of its own behind the prepared request."""
     seen: list[bytes] = []
 
     async def note(request: bytes, _: Any) -> bytes:

@@ -1,4 +1,6 @@
-"""What the checks of calls say to histories made by hand."""
+"""The checks of calls on histories made by hand."""
+
+from copy import copy
 
 import pytest
 
@@ -53,7 +55,7 @@ def test_a_read_of_the_future_is_not_linearizable(built: HistoryBuilder) -> None
 
 
 def test_versions_against_real_time_are_not_linearizable(built: HistoryBuilder) -> None:
-    """What made version 3 was asked for only after version 4 had been answered."""
+    """The change that made version 3 was asked for only after version 4 had been answered."""
     earlier, later = built.history.calls[2:4]
     earlier.invoked, earlier.returned = later.returned + 0.1, later.returned + 0.2
 
@@ -71,14 +73,14 @@ def test_calls_at_the_same_time_may_come_in_any_order(built: HistoryBuilder) -> 
 def test_a_version_made_twice_is_not_linearizable(built: HistoryBuilder) -> None:
     """Two changes of one version, and no power loss."""
     twin = built.rows[2]
-    built.rows.append(type(twin)(**{name: getattr(twin, name) for name in twin.__struct_fields__}))
+    built.rows.append(copy(twin))
     built.rows[-1].change_id = SESSION
 
     assert Promise.LINEARIZABLE in broken(built.finish())
 
 
-def test_what_nobody_asked_for_is_not_linearizable(built: HistoryBuilder) -> None:
-    """A version made by a call that nobody made."""
+def test_a_change_without_a_request_is_not_linearizable(built: HistoryBuilder) -> None:
+    """A version made by a call that was never made."""
     del built.history.calls[2]
 
     assert Promise.LINEARIZABLE in broken(built.finish())
@@ -106,7 +108,7 @@ def test_a_request_applied_twice_is_not_idempotent(built: HistoryBuilder) -> Non
 def test_a_replay_is_no_second_answer(built: HistoryBuilder) -> None:
     """The retry is told that it is one."""
     first = built.history.calls[2]
-    retry = Call(**{name: getattr(first, name) for name in first.__struct_fields__})
+    retry = copy(first)
     retry.invoked, retry.returned, retry.replayed = 5.0, 5.1, True
     built.history.calls.append(retry)
 
@@ -124,7 +126,7 @@ def test_a_refusal_that_changed_something_is_found(built: HistoryBuilder) -> Non
 
 
 def test_an_unknown_outcome_may_have_changed_something_or_not(built: HistoryBuilder) -> None:
-    """Nobody knows, so both are right."""
+    """Either may be true."""
     call = built.history.calls[4]
     call.outcome, call.reason = "unknown", "DEADLINE_EXCEEDED"
     assert judge(built.finish()) == []
@@ -134,7 +136,7 @@ def test_an_unknown_outcome_may_have_changed_something_or_not(built: HistoryBuil
 
 
 def test_an_answer_otherwise_than_stored_is_found(built: HistoryBuilder) -> None:
-    """The reply showed something else than the version that was stored."""
+    """The reply differed from the version that was stored."""
     built.history.calls[3].view = "0123456789abcdef"
 
     assert broken(built.finish()) == {Promise.TRUTHFUL}
@@ -148,7 +150,7 @@ def test_an_answered_version_that_postgresql_lacks_is_found(built: HistoryBuilde
 
 
 def test_only_the_last_second_may_be_lost_with_the_power(built: HistoryBuilder) -> None:
-    """What was answered in it may be gone; what was answered before it may not."""
+    """A change answered in it may be gone; one answered before it may not."""
     del built.rows[4:]
     built.lose_power(3_500, version=4)
     assert judge(built.finish()) == []

@@ -1,4 +1,4 @@
-"""What the checks say of streams that stand still, or end for a reason that is none."""
+"""The checks of streams that stand still, or end for a wrong reason."""
 
 import pytest
 
@@ -58,7 +58,7 @@ def test_an_end_without_reason_is_not_reliable(built: HistoryBuilder, reason: En
 
 
 def test_the_end_of_what_was_deleted_is_right(built: HistoryBuilder) -> None:
-    """Whoever comes later finds nothing."""
+    """A later watcher finds nothing."""
     built.ask(2_000, "DeleteSession", pb.DeleteSessionRequest())
     end = built.end(4)
     end.reason = EndReason.DELETED
@@ -71,7 +71,7 @@ def test_the_end_of_what_was_deleted_is_right(built: HistoryBuilder) -> None:
 
 @pytest.mark.parametrize("reason", ["INTERNAL", "UNKNOWN", "NOT_FOUND"])
 def test_a_stream_that_ends_with_a_wrong_code_is_not_reliable(built: HistoryBuilder, reason: str) -> None:
-    """The session is there, and nobody has thought of this."""
+    """The session is there, and the code is not foreseen."""
     built.watch(built.snapshot(3))
     built.history.streams[-1].opened = 0.5
     built.history.ends[-1].at, built.history.ends[-1].is_left, built.history.ends[-1].reason = 3.0, False, reason

@@ -1,9 +1,10 @@
-"""What the checks of refusals say to histories made by hand."""
+"""The checks of refusals on histories made by hand."""
+
+from copy import copy
 
 import pytest
 
 from synckairos.v1 import session_service_pb2 as pb
-from testing.robustness.history import Call
 from testing.robustness.history_builder import HistoryBuilder
 from testing.robustness.promises import Promise
 from testing.robustness.verdict import broken, judge
@@ -16,9 +17,9 @@ def built() -> HistoryBuilder:
 
 
 def test_a_refusal_that_was_applied_is_found_by_its_replay(built: HistoryBuilder) -> None:
-    """Refused, and then replayed: who else can have done it? An attempt of unknown outcome can."""
+    """Refused, and then replayed: by no other attempt, unless one has an unknown outcome."""
     done = built.history.calls[2]
-    refused = Call(**{name: getattr(done, name) for name in done.__struct_fields__})
+    refused = copy(done)
     refused.outcome, refused.reason, refused.version, refused.view = "refused", "STORE_UNAVAILABLE", 0, ""
     refused.invoked, refused.returned = 0.8, 0.9
     built.history.calls.insert(2, refused)

@@ -1,4 +1,6 @@
-"""What the checks of time say to histories made by hand."""
+"""The checks of time on histories made by hand."""
+
+from copy import copy
 
 from synckairos.adapters.postgres.trail.snapshot import encode_session
 from synckairos.domain.model import Session
@@ -57,7 +59,7 @@ def test_fired_before_its_instant_is_early() -> None:
 
 
 def test_a_deadline_that_nobody_fires_is_not_punctual() -> None:
-    """A call settles it two seconds after it was due: right, but nobody else would have."""
+    """A call settles it two seconds after it was due: right, but no server did."""
     built = HistoryBuilder()
     built.ask(100, "StartSession", pb.StartSessionRequest())
     built.fire(100 + BANK_MS + 2_000)
@@ -92,7 +94,7 @@ def test_a_deadline_that_fired_twice_is_found() -> None:
     """The expiry is there again, as the version after it."""
     built = _expired()
     built.events.append(built.events[-1]._replace(session=built.session._replace(version=4)))
-    again = type(built.rows[-1])(**{name: getattr(built.rows[-1], name) for name in built.rows[-1].__struct_fields__})
+    again = copy(built.rows[-1])
     again.version = 4
     built.rows.append(again)
 
@@ -100,7 +102,7 @@ def test_a_deadline_that_fired_twice_is_found() -> None:
 
 
 def test_time_out_of_nothing_is_found() -> None:
-    """A switch leaves the one who moved with 1 ms more than there was."""
+    """A switch leaves the player that moved with 1 ms more than there was."""
     built = HistoryBuilder()
     built.ask(100, "StartSession", pb.StartSessionRequest())
     built.ask(1_000, "SwitchCycle", pb.SwitchCycleRequest())
@@ -114,7 +116,7 @@ def test_time_out_of_nothing_is_found() -> None:
 
 
 def test_a_step_against_the_rules_is_found() -> None:
-    """The turn went to nobody."""
+    """The turn did not change."""
     built = HistoryBuilder()
     built.ask(100, "StartSession", pb.StartSessionRequest())
     built.ask(1_000, "SwitchCycle", pb.SwitchCycleRequest())

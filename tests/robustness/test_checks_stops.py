@@ -1,4 +1,4 @@
-"""What the check of stopped servers says to histories made by hand."""
+"""The check of stopped servers on histories made by hand."""
 
 import pytest
 
@@ -32,7 +32,7 @@ def test_a_stream_that_is_told_breaks_nothing(built: HistoryBuilder) -> None:
 
 @pytest.mark.parametrize(("at", "promises"), [(2.2, {Promise.ANNOUNCED}), (1.9, set()), (4.1, set())])
 def test_a_stream_that_is_cut_off_was_not_announced(built: HistoryBuilder, at: float, promises: set[Promise]) -> None:
-    """Without an end, while its server stopped; what was cut off before or after it is nothing of the stop's."""
+    """Without an end, while its server stopped; before or after it, the stop is not to blame."""
     built.watch(built.snapshot(2))
     built.history.ends[-1].at, built.history.ends[-1].is_left = at, False
 

@@ -1,4 +1,4 @@
-"""What the checks of streams say to histories made by hand."""
+"""The checks of streams on histories made by hand."""
 
 from collections.abc import Callable
 from collections.abc import Set as AbstractSet
@@ -137,7 +137,7 @@ STREAMS = (
 
 @pytest.mark.parametrize("stream", STREAMS, ids=lambda stream: stream.name)
 def test_a_stream_breaks_these_promises_and_no_others(built: Ended, stream: Stream) -> None:
-    """Whatever is wrong is found, and nothing else is."""
+    """Every broken promise is found, and no other is named."""
     built.watch(*stream.frames(built), token=stream.token(built), is_slow=stream.is_slow)
 
     assert broken(built.finish()) == stream.broken
@@ -171,12 +171,12 @@ FORKED_STREAMS = (
         token=lambda b: b.token(2),
     ),
     Stream(
-        "told as slowness to a reader who reads",
+        "told as slowness to a reader that reads",
         lambda b: [b.snapshot(2), *b.told(3, GapReason.SLOW_READER)],
         {Promise.RELIABLE},
     ),
     Stream(
-        "told as a window to a reader who begins", lambda b: b.told(3, GapReason.WINDOW_PASSED), {Promise.RESUMABLE}
+        "told as a window to a reader that begins", lambda b: b.told(3, GapReason.WINDOW_PASSED), {Promise.RESUMABLE}
     ),
 )
 
@@ -201,7 +201,7 @@ def test_a_reader_of_the_lost_head_only_never_saw_the_end() -> None:
 
 
 def test_an_event_that_never_happened_is_not_reliable(built: Ended) -> None:
-    """The watcher was told of a change that nobody made."""
+    """The watcher was told of a change that was never made."""
     messages = built.watch(built.snapshot(2), *built.rest(2))
     messages[1].change_id = SESSION
 
@@ -209,7 +209,7 @@ def test_an_event_that_never_happened_is_not_reliable(built: Ended) -> None:
 
 
 def test_a_stream_that_ends_before_the_session_did_is_not_reliable(built: Ended) -> None:
-    """Somebody watched until everything had been at rest for long, and was not told of the last version."""
+    """A watcher stayed until long after the end, and was not told of the last version."""
     built.watch(built.snapshot(2), built.event(3), built.event(4))
     built.history.ends[-1].at = GONE_S + 10
 
@@ -264,7 +264,7 @@ def test_ticks_of_two_branches_are_told_apart() -> None:
 
 
 def test_a_new_stream_that_begins_in_the_past_is_not_linearizable(built: Ended) -> None:
-    """Version 4 had been answered when somebody began to watch, and was shown version 3."""
+    """Version 4 had been answered when a watcher began, and was shown version 3."""
     built.watch(built.snapshot(3, 2_600), *built.rest(3))
     built.history.streams[-1].opened = 2.5
 
@@ -273,7 +273,7 @@ def test_a_new_stream_that_begins_in_the_past_is_not_linearizable(built: Ended) 
 
 @pytest.mark.parametrize("is_remade", [True, False], ids=["made again", "gone"])
 def test_a_new_stream_that_begins_with_what_was_lost_is_not_linearizable(is_remade: bool) -> None:
-    """Version 3 went with the power, and who begins to watch after that is shown it; then the gap."""
+    """Version 3 went with the power, and a watcher that begins after that is shown it; then the gap."""
     built = HistoryBuilder()
     built.ask(100, "StartSession", pb.StartSessionRequest())
     built.ask(2_000, "SwitchCycle", pb.SwitchCycleRequest())
@@ -295,7 +295,7 @@ def test_a_new_stream_that_begins_with_what_was_lost_is_not_linearizable(is_rema
 
 
 def test_a_warning_at_the_wrong_instant_is_not_truthful(built: Ended) -> None:
-    """It is stamped with an instant at which something else was left."""
+    """It is stamped with an instant at which another time was left."""
     session = built.events[1].session
     due = session.updated_at + BANK_MS
     built.watch(built.snapshot(2), frames.warning(session, due - 4_500, 4_500))
@@ -305,8 +305,8 @@ def test_a_warning_at_the_wrong_instant_is_not_truthful(built: Ended) -> None:
     assert broken(built.finish()) == {Promise.TRUTHFUL}
 
 
-def test_who_reads_is_not_cut_off_as_slow(built: Ended) -> None:
-    """It is right for who has stopped reading, and for nobody else."""
+def test_a_reader_that_reads_is_not_cut_off_as_slow(built: Ended) -> None:
+    """Only a reader that has stopped may be cut off."""
     built.watch(built.snapshot(2), built.event(3))
     built.history.ends[-1].reason, built.history.ends[-1].is_left = SLOW_CONSUMER, False
     assert broken(built.finish()) == {Promise.RELIABLE}

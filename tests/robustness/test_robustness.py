@@ -89,7 +89,7 @@ async def test_nothing_is_lost_and_nothing_doubled(kind: FaultKind, measured: Ca
 
 @pytest.mark.timeout(240)
 async def test_a_power_loss_costs_no_more_than_the_policy_says(measured: Callable[[str], None]) -> None:
-    """What the file lost is lost, nothing before it; both branches are kept and marked, and watchers are told."""
+    """Only the end of the file is lost; both branches are kept and marked, and watchers are told."""
     calmer = BUSY._replace(callers=4, workload=Workload(pause_s=(0.01, 0.05), sessions=20))  # the worker has to keep up
 
     report, violations = await recorded(calmer, FaultKind.POWER_LOST)

@@ -22,7 +22,7 @@ def test_every_kind_comes_before_any_comes_twice(seed: int) -> None:
 
 @pytest.mark.parametrize("seed", range(20))
 def test_a_power_loss_is_far_from_a_step_back(seed: int) -> None:
-    """So that instants tell what was before a power loss from what came after it."""
+    """So that instants tell versions before a power loss from those after it."""
     planned = schedule(seed, 600.0, 3)
 
     assert all(fault.at_s + fault.for_s <= 600 for fault in planned)

@@ -101,7 +101,7 @@ def test_errors_are_told_by_scenario() -> None:
 
 
 def test_a_report_survives_its_file_and_can_be_read() -> None:
-    """What is written as JSON comes back the same, and the table names what was missed."""
+    """A report comes back from JSON the same, and the table names the missed bounds."""
     report = reported({"get": outcome("get", Round(measured(100, errors=2), {"echo": measured(1_000)}))})
     text = StringIO()
 
@@ -114,7 +114,7 @@ def test_a_report_survives_its_file_and_can_be_read() -> None:
 
 
 def test_every_figure_is_of_a_scenario_and_compares_what_is_measured_beside_it() -> None:
-    """A figure of something that is not there would silently never be shown."""
+    """A figure of a missing scenario would silently never be shown."""
     for figure in figures.FIGURES:
         scenario = SCENARIOS[figure.scenario]
         baselines = {name: measured(10) for name in scenario.against}
@@ -151,7 +151,7 @@ def test_the_catalogue_compares_only_with_what_is_in_it(sizes: Sizes) -> None:
 
 
 def test_pictures_show_what_there_is(tmp_path: Path) -> None:
-    """A spread for each scenario with enough latencies, a curve for what was measured at two sizes."""
+    """A spread for each scenario with enough latencies, a curve for a scenario measured at two sizes."""
     report = reported(
         {
             "get": outcome("get", Round(measured(100))),
@@ -185,7 +185,7 @@ def test_a_quick_check_measures_what_it_looks_at() -> None:
     assert {"mixed", "switch_paced", "expiry", "echo"}.isdisjoint(names)
 
 
-def test_what_is_asked_for_is_measured_in_the_order_of_the_catalogue() -> None:
+def test_scenarios_are_measured_in_the_order_of_the_catalogue() -> None:
     """All but baselines by default; a name that there is not is refused."""
     scenarios = list(SCENARIOS.values())
 

@@ -1,4 +1,4 @@
-"""Percentiles, medians and histograms say what was measured, no more and no less."""
+"""Percentiles, medians and histograms are true to the measured values."""
 
 import pytest
 from hypothesis import given
