@@ -3,9 +3,8 @@
 import os
 import select
 import time
-from collections import Counter, deque
+from collections import deque
 from collections.abc import Callable
-from dataclasses import dataclass, field
 from typing import Final
 
 from bench.http2 import OK, Arrival, Connection, Kind, status_of
@@ -37,19 +36,6 @@ class _Lane:
         return call
 
 
-@dataclass(slots=True)
-class _Tally:
-    """The counts of a job; the rate counts from `begin` to `end` (monotonic seconds)."""
-
-    begin: float
-    end: float
-    calls: int = 0
-    latencies: list[float] = field(default_factory=list)
-    sent: list[float] = field(default_factory=list)
-    errors: Counter[str] = field(default_factory=Counter)
-    samples: dict[int, bytes] = field(default_factory=dict)
-
-
 class Callers:
     """Makes the calls of one job."""
 
@@ -60,14 +46,15 @@ class Callers:
         self._lanes = [_Lane(self._connections[place % count], calls) for place, calls in enumerate(job.lanes)]
         self._waiting: dict[tuple[Connection, int], tuple[_Lane, float, int]] = {}
         self._sampling: dict[tuple[Connection, int], bytes] = {}
-        self._tally = _Tally(0.0, 0.0)
+        self._begin = self._end = 0.0
+        self._result = Result()
         self._id_prefix = os.urandom(8).hex()
         self._ids = 0
 
     def run(self, at: float) -> Result:
         """Call from `at` (monotonic seconds) on; measuring begins after the warm-up."""
         job = self._job
-        self._tally = tally = _Tally(at + job.warm_s, at + job.warm_s + job.run_s)
+        self._begin, self._end = at + job.warm_s, at + job.warm_s + job.run_s
         time.sleep(max(0.0, at + job.phase_s - time.monotonic()))
         cpu = time.process_time()
         if job.rate:
@@ -76,15 +63,8 @@ class Callers:
             self._as_answered()
         cpu = time.process_time() - cpu
         self._finish()
-        share = job.run_s / (job.warm_s + job.run_s)
-        return Result(
-            calls=tally.calls,
-            latencies=tally.latencies,
-            sent=tally.sent,
-            errors=tally.errors,
-            cpu_s=cpu * share,
-            samples={path: sample[SAMPLE_LENGTH:] for path, sample in tally.samples.items()},
-        )
+        self._result.cpu_s = cpu * job.run_s / (job.warm_s + job.run_s)
+        return self._result
 
     def close(self) -> None:
         """Close the connections."""
@@ -96,16 +76,16 @@ class Callers:
         for lane in self._lanes:
             self._again(lane, time.monotonic())
         self._flush()
-        while (now := time.monotonic()) < self._tally.end and self._waiting:
-            self._read(self._tally.end - now, self._again)
+        while (now := time.monotonic()) < self._end and self._waiting:
+            self._read(self._end - now, self._again)
 
     def _again(self, lane: _Lane, now: float) -> None:
-        if now < self._tally.end and not (self._job.is_once and lane.is_through):
+        if now < self._end and not (self._job.is_once and lane.is_through):
             self._call(lane, now)
 
     def _on_schedule(self, at: float) -> None:
         """Open loop: calls leave when they are due, and wait counts from there, however late the answers come."""
-        due = deque(at + call / self._job.rate for call in range(round((self._tally.end - at) * self._job.rate)))
+        due = deque(at + call / self._job.rate for call in range(round((self._end - at) * self._job.rate)))
         place = 0
         while due:
             now = time.monotonic()
@@ -121,7 +101,7 @@ class Callers:
         while self._waiting and (left := until - time.monotonic()) > 0:
             self._read(left, lambda *_: None)
         if self._waiting:
-            self._tally.errors["never answered"] += len(self._waiting)
+            self._result.errors["never answered"] += len(self._waiting)
 
     def _call(self, lane: _Lane, due: float) -> None:
         path, request = lane.next_call()
@@ -129,8 +109,8 @@ class Callers:
             request += self._request_id()
         key = (lane.connection, lane.connection.open(self._job.paths[path], request))
         self._waiting[key] = (lane, due, path)
-        if path not in self._tally.samples:
-            self._tally.samples[path] = b""
+        if path not in self._result.samples:
+            self._result.samples[path] = b""
             self._sampling[key] = b""
 
     def _request_id(self) -> bytes:
@@ -162,22 +142,22 @@ class Callers:
             self._sampling[connection, arrival.stream] += arrival.payload
 
     def _answered(self, connection: Connection, arrival: Arrival, call: tuple[_Lane, float, int], now: float) -> None:
-        tally, (_, due, path) = self._tally, call
+        result, (_, due, path) = self._result, call
         sample = self._sampling.pop((connection, arrival.stream), None)
         if sample is not None:
-            tally.samples[path] = sample
+            result.samples[path] = sample[SAMPLE_LENGTH:]
         if arrival.kind is not Kind.END or OK not in arrival.payload:
-            tally.errors[_failure(arrival)] += 1
+            result.errors[_failure(arrival)] += 1
             return
         if self._job.rate:
-            is_counted, is_measured = tally.begin <= due < tally.end, tally.begin <= due
+            is_counted, is_measured = self._begin <= due < self._end, self._begin <= due
         else:
-            is_counted, is_measured = tally.begin <= now < tally.end, tally.begin <= now
-        tally.calls += is_counted
+            is_counted, is_measured = self._begin <= now < self._end, self._begin <= now
+        result.calls += is_counted
         if is_measured:
-            tally.latencies.append(now - due)
+            result.latencies.append(now - due)
             if self._job.keeps_order:
-                tally.sent.append(due)
+                result.sent.append(due)
 
 
 def _failure(arrival: Arrival) -> str:

@@ -2,7 +2,7 @@
 
 import select
 import time
-from collections import Counter, deque
+from collections import deque
 from typing import Final
 
 from bench.http2 import Connection, Kind, MessageReader, status_of
@@ -40,9 +40,7 @@ class StreamCallers:
         }
         self._by_connection = {stream.connection: stream for stream in self._streams.values()}
         self._begin = self._end = 0.0
-        self._calls = 0
-        self._latencies: list[float] = []
-        self._errors: Counter[str] = Counter()
+        self._result = Result()
 
     def run(self, at: float) -> Result:
         """Send from `at` (monotonic seconds) on; measuring begins after the warm-up.
@@ -60,8 +58,8 @@ class StreamCallers:
             self._read(self._end - now)
         cpu = time.process_time() - cpu
         self._finish()
-        share = self._job.run_s / (self._job.warm_s + self._job.run_s)
-        return Result(calls=self._calls, latencies=self._latencies, errors=self._errors, cpu_s=cpu * share)
+        self._result.cpu_s = cpu * self._job.run_s / (self._job.warm_s + self._job.run_s)
+        return self._result
 
     def close(self) -> None:
         """Close the connections."""
@@ -76,7 +74,7 @@ class StreamCallers:
         while self._under_way() and (left := until - time.monotonic()) > 0:
             self._read(left)
         if missing := self._under_way():
-            self._errors["never answered"] += missing
+            self._result.errors["never answered"] += missing
 
     def _read(self, seconds: float) -> None:
         readable, _, _ = select.select(list(self._by_connection), (), (), seconds)
@@ -89,17 +87,17 @@ class StreamCallers:
                     for reply in stream.reader.complete(arrival.payload):
                         self._answered(stream, reply, now)
                 else:
-                    self._errors[f"stream ended: {status_of(arrival.payload)}"] += 1
+                    self._result.errors[f"stream ended: {status_of(arrival.payload)}"] += 1
                     stream.sent.clear()
             connection.flush()
 
     def _answered(self, stream: _Stream, reply: bytes, now: float) -> None:
         sent = stream.sent.popleft()
         if self._job.failure_field and self._job.failure_field in fields_of(reply):
-            self._errors["a command was refused"] += 1
+            self._result.errors["a command was refused"] += 1
         elif now >= self._begin:
-            self._calls += now < self._end
-            self._latencies.append(now - sent)
+            self._result.calls += now < self._end
+            self._result.latencies.append(now - sent)
         if now < self._end:
             stream.send(now)
 

@@ -2,7 +2,6 @@
 
 import select
 import time
-from collections import Counter
 from multiprocessing.connection import Connection as Pipe
 from typing import Any
 
@@ -29,9 +28,7 @@ class Watchers:
         self._connections = [Connection(job.addresses[n % len(job.addresses)]) for n in range(job.connections)]
         self._streams: dict[tuple[Connection, int], _Stream] = {}
         self._waits: list[float] = []
-        self._arrivals: list[list[float]] = []
-        self._messages = 0
-        self._errors: Counter[str] = Counter()
+        self._result = Result()
         self._opened_at = 0.0
 
     def run(self, at: float) -> Result:
@@ -49,18 +46,14 @@ class Watchers:
             self._read(left)
         missing = len(self._job.requests) - self._open_ones()
         if missing:
-            self._errors["no first message"] += missing
+            self._result.errors["no first message"] += missing
         self._pipe.send(Opened(self._waits))
         sources: list[Any] = [*self._connections, self._pipe]
         while self._pipe not in (readable := select.select(sources, (), ())[0]):
             self._drain([one for one in readable if isinstance(one, Connection)])
         self._pipe.recv()
-        return Result(
-            errors=self._errors,
-            arrivals=self._arrivals,
-            messages=self._messages,
-            cpu_s=time.process_time() - cpu,
-        )
+        self._result.cpu_s = time.process_time() - cpu
+        return self._result
 
     def close(self) -> None:
         """Close the connections, and with them the streams."""
@@ -68,7 +61,7 @@ class Watchers:
             connection.close()
 
     def _open_ones(self) -> int:
-        return len(self._waits) + self._errors.total()
+        return len(self._waits) + self._result.errors.total()
 
     def _read(self, seconds: float) -> None:
         readable, _, _ = select.select(self._connections, (), (), seconds)
@@ -81,7 +74,7 @@ class Watchers:
             for kind, number, payload in arrivals:
                 if kind is not Kind.DATA:
                     text = status_of(payload) if kind is Kind.END else f"reset {int.from_bytes(payload)}"
-                    self._errors[f"stream ended: {text}"] += 1
+                    self._result.errors[f"stream ended: {text}"] += 1
                     continue
                 stream = self._streams[connection, number]
                 for _ in stream.reader.complete(payload):
@@ -93,9 +86,9 @@ class Watchers:
         if stream.messages == 1:
             self._waits.append(now - self._opened_at)
             return
-        self._messages += 1
+        self._result.messages += 1
         if not self._job.keeps_times:
             return
-        while len(self._arrivals) < stream.messages - 1:
-            self._arrivals.append([])
-        self._arrivals[stream.messages - 2].append(now)
+        while len(self._result.arrivals) < stream.messages - 1:
+            self._result.arrivals.append([])
+        self._result.arrivals[stream.messages - 2].append(now)

@@ -3,7 +3,6 @@
 from bench.scenarios.base import Scenario
 from bench.scenarios.baselines import baselines
 from bench.scenarios.calls import unary
-from bench.scenarios.commands import over_streams
 from bench.scenarios.stores import sized, stores
 from bench.scenarios.streams import streams
 from bench.scenarios.trail import trail
@@ -15,7 +14,6 @@ def catalogue(sizes: Sizes) -> list[Scenario]:
     return [
         *baselines(),
         *unary(sizes.participants),
-        *over_streams(),
         *sized(sizes.large),
         *streams(sizes),
         *stores(),

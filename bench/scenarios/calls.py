@@ -10,9 +10,9 @@ from uuid import uuid4
 
 from redis.asyncio import Redis
 
-from bench.jobs import Lane
+from bench.jobs import Lane, StreamJob
 from bench.load_pool import Measurement
-from bench.scenarios.base import Calls
+from bench.scenarios.base import PROCESSES, Calls, Scenario
 from bench.scenarios.baselines import QUARTER
 from bench.testbed import SERVICE, Testbed
 from synckairos.adapters.redis.keys import PARTITIONS
@@ -24,6 +24,8 @@ from testing.harness.server_process import ServerProcess
 SWITCH: Final = SERVICE + "SwitchCycle"
 GET: Final = SERVICE + "GetSession"
 DRAIN_S: Final = 60.0
+IN_FLIGHT: Final = 64
+"""Commands of each stream."""
 LOOK_S: Final = 0.25
 """Between two looks at the outbox, which take CPU time from the server."""
 CYCLE: Final = 20
@@ -229,7 +231,35 @@ async def _queued(deployment: Deployment) -> int:
         return sum([await broker.hlen(key) for key in bodies if b".XQ." not in key])
 
 
-def unary(participants: Sequence[int]) -> list[Calls]:
+@dataclass
+class Commands(Scenario):
+    """Switching 1 000 sessions over one stream a load process."""
+
+    async def measure(self, testbed: Testbed) -> Measurement:
+        """Send and take."""
+        commands = [
+            pb.ExecuteCommandsRequest(command_id=str(place), switch_cycle=pb.SwitchCycleRequest(session_id=session_id))
+            for place, session_id in enumerate(await testbed.sessions(testbed.sizes.sessions))
+        ]
+        messages = [command.SerializeToString() for command in commands]
+        server = testbed.server()
+        await testbed.empty_outbox()
+        jobs = [
+            StreamJob(
+                addresses=[server.address],
+                path=SERVICE + "ExecuteCommands",
+                lanes=[messages[place::PROCESSES]],
+                in_flight=IN_FLIGHT,
+                warm_s=testbed.sizes.warm_s,
+                run_s=testbed.sizes.run_s,
+                failure_field=pb.ExecuteCommandsResponse.STATUS_FIELD_NUMBER,
+            )
+            for place in range(PROCESSES)
+        ]
+        return await testbed.pool.measure(jobs, testbed.pids([server]))
+
+
+def unary(participants: Sequence[int]) -> list[Scenario]:
     """Return all of them."""
     return [
         Gets("get", "GetSession", ("echo",)),
@@ -249,4 +279,5 @@ def unary(participants: Sequence[int]) -> list[Calls]:
             if count != 2
         ),
         Switches("switch_paced", "SwitchCycle at 25 % of the maximum", ("switch", "echo_paced"), share=QUARTER),
+        Commands("commands", "switches over ExecuteCommands, 2 streams x 64 on their way", ("switch", "echo_stream")),
     ]
