@@ -31,7 +31,7 @@ _UUIDS: Final = st.one_of(st.sampled_from(_IDS), st.sampled_from(_IDS).map(str.u
 
 
 def integers(bits: int) -> SearchStrategy[int]:
-    """Return numbers at and around every limit, and any other of so many bits."""
+    """Return numbers of this many bits, many of them at or around a limit."""
     low, high = -(2 ** (bits - 1)), 2 ** (bits - 1) - 1
     edges = [number for number in (*_NUMBERS, *_EDGES) if low <= number <= high]
     return st.one_of(st.sampled_from(edges), st.integers(low, high))

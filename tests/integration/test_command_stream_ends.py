@@ -36,7 +36,7 @@ async def server(settings: Settings) -> AsyncIterator[Server]:
 
 
 def left() -> list[str]:
-    """Return what of command streams is still running on this loop."""
+    """Return the tasks of command streams still running on this loop."""
     names = [getattr(task.get_coro(), "__qualname__", "") for task in asyncio.all_tasks()]
     return [name for name in names if name.startswith(("CommandStream.", "CommandServicer."))]
 
@@ -109,7 +109,7 @@ async def test_a_client_that_goes_leaves_whole_changes_and_nothing_else(
 
 
 def ask_without_reading(address: str, session_id: str, may_read: threading.Event) -> Problem:
-    """Ask for a session for ever, and look at the answers only when it is too late; how the stream ended.
+    """Ask for a session for ever, read answers only when it is too late, and return the error that ended the stream.
 
     Not with grpc.aio, whose client forgets the status if a write of its own is cut off by the end.
     """
@@ -126,7 +126,7 @@ def ask_without_reading(address: str, session_id: str, may_read: threading.Event
 
 
 async def test_a_client_that_does_not_read_is_dropped_and_holds_up_nobody(server: Server) -> None:
-    """Answers of 230 KB that nobody takes: SLOW_CONSUMER ends the stream, and another is answered meanwhile."""
+    """Answers of 230 KB are not taken: SLOW_CONSUMER ends the stream, and another is answered meanwhile."""
     data = Struct()
     data["text"] = "x" * 990
     request = create("global", participants=[member(new_id(), metadata=data) for _ in range(225)])
@@ -147,7 +147,7 @@ async def test_a_client_that_does_not_read_is_dropped_and_holds_up_nobody(server
 
 
 def flood(address: str, ids: list[str], answers: list[pb.ExecuteCommandsResponse]) -> Problem:
-    """Send switches for ever and note what is answered; how the stream ended.
+    """Send switches for ever, note the answers, and return the error that ended the stream.
 
     Not with grpc.aio, whose client forgets the status if a write of its own is cut off by the end.
     """
@@ -181,7 +181,7 @@ async def test_a_server_that_goes_tells_what_it_has_done(settings: Settings) -> 
 
 
 async def test_an_idle_stream_is_ended_with_the_server(settings: Settings) -> None:
-    """Nobody has to send something to learn that the server goes; the end comes back under the stream's request id."""
+    """An idle client learns that the server goes; the end carries the stream's request id."""
     async with serving(settings) as server, connect(server.address) as stub:
         sid = (await running_session(stub)).session_id
         async with driving(stub, metadata=(("x-request-id", "s-1"),)) as drive:

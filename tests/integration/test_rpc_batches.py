@@ -16,7 +16,7 @@ from testing.harness.client import Stub, connect, new_id, refused, running_sessi
 from testing.harness.in_process import serving, settings_for
 
 DEFAULT_LIMIT = 4 << 20
-"""What clients take in one message unless told otherwise."""
+"""The largest message that clients accept by default."""
 
 
 class ClientAndRedis(NamedTuple):
@@ -80,7 +80,7 @@ async def test_a_batch_ends_where_a_reply_would_be_too_big(client: ClientAndRedi
 
 
 async def test_a_session_of_a_newer_layout_does_not_spoil_the_others(client: ClientAndRedis) -> None:
-    """While servers are being replaced, a batch names what this one cannot read, and a page leaves it out."""
+    """While servers are replaced, a batch names the session this one cannot read, and a page leaves it out."""
     good = await running_session(client.stub, two_players(labels={"test": "layout"}))
     strange = await running_session(client.stub, two_players(labels={"test": "layout"}))
     await client.damage(strange.session_id)

@@ -21,7 +21,7 @@ SWITCH = pb.SwitchCycleRequest
 
 @pytest.fixture(scope="module")
 async def server(redis_server: RedisServer) -> AsyncIterator[Server]:
-    """A server that settles nothing by itself, so that calls meet what is due, with a window of 4 events."""
+    """A server with a window of 4 events that settles nothing by itself, so that calls find boundaries due."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(Sweep, "_fire", lambda *_: None)
         async with serving(settings_for(redis_server.url, event_window=4)) as server:
@@ -123,7 +123,7 @@ async def test_a_retry_comes_before_existence_conditions_and_state(stub: Stub) -
 
 
 async def test_fields_come_before_a_retry_and_existence(stub: Stub) -> None:
-    """Check 1 before 2 and 3: what is malformed is refused whatever session it is about."""
+    """Check 1 before 2 and 3: a malformed request is refused for a known and an unknown session alike."""
     session = await running_session(stub)
     request_id = new_id()
     await stub.SwitchCycle(SWITCH(session_id=session.session_id, request_id=request_id))

@@ -161,7 +161,7 @@ CASES: list[Any] = [
 
 @pytest.fixture(scope="module")
 async def stub_and_keys(redis_server: RedisServer) -> AsyncIterator[tuple[Stub, KeySpace]]:
-    """A server with one pending session of two participants, and what it stores."""
+    """A server with one pending session of two participants, and its keys in Redis."""
     settings = settings_for(redis_server.url)
     async with (
         serving(settings) as server,

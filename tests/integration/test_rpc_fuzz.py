@@ -58,7 +58,7 @@ FUZZED = settings(
 
 @dataclass
 class FuzzedServer:
-    """A server whose clock stands, what it stores, and how that was before."""
+    """A server whose clock stands, its keys in Redis, and their content before the calls."""
 
     channel: Any
     key_space: KeySpace
@@ -83,7 +83,7 @@ class FuzzedServer:
         return None
 
     async def _command(self, path: str, raw: bytes) -> Problem | None:
-        """Send raw bytes as the one command of a stream, which must end well whatever they are."""
+        """Send raw bytes as the only command of a stream, which must end with OK in any case."""
         stream = self.channel.stream_stream(path)()
         await stream.write(raw)
         await stream.done_writing()
@@ -192,7 +192,7 @@ async def test_every_request_has_an_answer(fuzzed: FuzzedServer, name: str, data
 @settings(FUZZED, max_examples=40)
 @given(data=st.data())
 async def test_every_command_has_an_answer(fuzzed: FuzzedServer, kind: str, data: st.DataObject) -> None:
-    """Whatever is in a request, it is answered over a stream as it is by its call."""
+    """Any request has the same answer over a stream as by its call."""
     request = data.draw(requests_of(COMMANDS[kind]))
     sent = pb.ExecuteCommandsRequest(command_id="c")
     getattr(sent, kind).CopyFrom(request)

@@ -1,4 +1,4 @@
-"""ListSessions end to end: the order, the pages, the filters and what is listed at all."""
+"""ListSessions end to end: the order, the pages, the filters, and which sessions are listed."""
 
 import time
 from collections.abc import AsyncIterator, Iterable
@@ -101,7 +101,7 @@ async def test_what_the_store_holds_is_listed(stub: Stub) -> None:
 async def test_what_is_due_is_listed_as_settled(
     stub: Stub, clock: FakeClock, statuses: list[Any], listed: bool
 ) -> None:
-    """A session nobody has swept yet is expired in the listing, filters see it so, and it is stored so."""
+    """A session that is due but not swept yet is listed, filtered and stored as expired."""
     sid = await created(stub)
     await stub.StartSession(pb.StartSessionRequest(session_id=sid))
     due = clock.ms + 60_000

@@ -1,4 +1,4 @@
-"""What a retry is told when the session has moved on, is gone, or lives another life."""
+"""The answer to a retry when the session has moved on, is gone, or lives another life."""
 
 import time
 from collections.abc import AsyncIterator

@@ -165,7 +165,7 @@ async def test_bytes_that_are_no_request_are_the_clients_mistake(channel: Any, n
 
 
 async def test_a_thousand_mistakes_still_arrive(stub: Stub) -> None:
-    """A request wrong in 1 001 places is answered within what clients accept as trailers, the first places named."""
+    """A request wrong in 1 001 places is answered within clients' limit of trailers, the first places named."""
     wide = "\N{GRINNING FACE}" * 60
     participants = [session_pb2.ParticipantSpec(participant_id=f"{wide}{number}") for number in range(1_001)]
     request = pb.CreateSessionRequest(

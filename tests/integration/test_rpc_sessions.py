@@ -60,7 +60,7 @@ FULL: dict[str, dict[str, Any]] = {
 
 @pytest.mark.parametrize("base", FULL)
 async def test_a_session_comes_back_as_it_was_described(stub: Stub, base: str) -> None:
-    """Whatever a client may give, in any mode, is in the reply and in every later read, ids in lower case."""
+    """Every field a client may give, in any mode, is in the reply and in every later read, ids in lower case."""
     request = create(
         base, **FULL[base], session_id=new_id().upper(), request_id=new_id(), reason="x" * 256,
         metadata=struct(EVERYTHING), labels={"k" * 128: "é" * 64, "b": ""}, warning_thresholds_ms=range(1, 11),
@@ -93,7 +93,7 @@ async def test_a_session_comes_back_as_it_was_described(stub: Stub, base: str) -
 
 
 async def test_a_deleted_session_is_gone_and_its_id_taken(stub: Stub) -> None:
-    """The reply is the final state with the version of the deletion; nobody finds the session or takes its id."""
+    """The reply is the final state with the version of the deletion; the session is not found and its id not free."""
     session = await running_session(stub)
     sid = session.session_id
 

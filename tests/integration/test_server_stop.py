@@ -1,4 +1,4 @@
-"""How a server stops: what handlers work on may finish, and what no handler ever got is not waited for."""
+"""How a server stops: calls in handlers may finish, calls that no handler ever got are not waited for."""
 
 import asyncio
 from collections.abc import AsyncIterator, Callable
@@ -16,7 +16,7 @@ from testing.harness.in_process import serving, settings_for
 from testing.harness.tcp_proxy import TcpProxy
 
 GRACE_S: Final = 300.0
-"""Longer than any test may take: who waits for it fails."""
+"""Longer than any test may take: a test that waits for it fails."""
 IN_TIME_S: Final = 20.0
 
 
@@ -60,7 +60,7 @@ async def held() -> AsyncIterator[HeldCalls]:
 
 
 async def test_a_call_under_way_may_finish(held: HeldCalls) -> None:
-    """However often it is looked whether something is under way: as long as something is, it is waited for."""
+    """A call under way is waited for, however often the server looks."""
     looks = 0
 
     def under_way() -> int:
@@ -77,7 +77,7 @@ async def test_a_call_under_way_may_finish(held: HeldCalls) -> None:
 
 
 async def test_a_pause_between_calls_cuts_nothing_off(held: HeldCalls) -> None:
-    """What was taken in but begins a little later counts from then on: idleness has to last."""
+    """A call accepted earlier may begin a little later: the server must stay idle for a while."""
     counts = iter([*[0] * (IDLE_LOOKS - 1), 1] * 3)
 
     def under_way() -> int:
@@ -109,7 +109,7 @@ async def test_after_the_grace_calls_under_way_are_cut_off(held: HeldCalls) -> N
 
 @pytest.mark.parametrize("method", ["SwitchCycle", "ExecuteCommands"])
 async def test_a_change_under_way_is_answered_before_the_server_goes(redis_server: RedisServer, method: str) -> None:
-    """Redis takes longer than idleness has to last: the caller hears what became of the change all the same."""
+    """Redis takes longer than the server must stay idle: the caller still gets the outcome of the change."""
     async with TcpProxy("127.0.0.1", redis_server.port) as proxy:
         begun = asyncio.Event()
 
@@ -144,7 +144,7 @@ async def switched(stub: Stub, method: str, request: pb.SwitchCycleRequest) -> i
     return int(response.result.session.version)
 
 
-async def test_who_watches_health_holds_up_nobody(redis_server: RedisServer) -> None:
+async def test_watchers_of_health_do_not_delay_the_stop(redis_server: RedisServer) -> None:
     """A balancer that keeps its stream open after NOT_SERVING does not make the server use up its grace."""
     settings = settings_for(redis_server.url, drain_grace_s=GRACE_S)
     async with serving(settings) as server, grpc.aio.insecure_channel(server.address) as channel:

@@ -1,4 +1,4 @@
-"""What a stream says between events: ticks, warnings and progress, by the real clock."""
+"""Messages between events: ticks, warnings and progress, by the real clock."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -30,7 +30,7 @@ def watch(stub: Stub, session: session_pb2.Session, **more: Any) -> Any:
 
 
 async def set_left(stub: Stub, session: session_pb2.Session, ms: int) -> session_pb2.Session:
-    """Set what is left of the session's clock."""
+    """Set the time left on the session's clock."""
     request = pb.AdjustTimeRequest(session_id=session.session_id, set_ms=ms, reason="test")
     adjusted: session_pb2.Session = (await stub.AdjustTime(request)).session
     return adjusted
@@ -49,7 +49,7 @@ def assert_aligned(ticks: list[int], interval: int) -> None:
 
 
 async def test_ticks_show_the_clock_at_whole_multiples(stub: Stub) -> None:
-    """Each tick says what has run and what is left at its own instant, to the ms."""
+    """Each tick shows elapsed and remaining time at its own instant, to the ms."""
     session = await running_session(stub, create("global"))
     started, due = session.started_at.ToMilliseconds(), session.deadline_at.ToMilliseconds()
 
@@ -104,7 +104,7 @@ async def test_no_tick_reaches_zero(stub: Stub) -> None:
 
 
 async def test_a_stream_never_goes_backwards(stub: Stub) -> None:
-    """Amid switches one after the other, versions never step back and no tick is older than what came before it."""
+    """Amid continuous switches, versions never step back and no tick is older than the message before it."""
     session = await running_session(stub, create("participant"))
     done = asyncio.Event()
 

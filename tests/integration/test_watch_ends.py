@@ -1,4 +1,4 @@
-"""How streams end: the server goes, the client goes, or it stops reading; and what is left behind: nothing."""
+"""How streams end: the server goes, the client goes, or it stops reading; nothing is left behind."""
 
 import asyncio
 from collections.abc import AsyncIterator, Callable, Sequence
@@ -87,7 +87,7 @@ async def test_a_server_that_goes_says_so_on_every_stream(settings: Settings) ->
 async def test_a_connection_grown_old_is_cut_and_the_token_leads_on(
     settings: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """After its age and the grace gRPC cuts a stream off with UNAVAILABLE; whoever comes back misses nothing."""
+    """After its age and the grace gRPC cuts a stream off with UNAVAILABLE; a client that comes back misses nothing."""
     young = {"grpc.max_connection_age_ms": 300, "grpc.max_connection_age_grace_ms": 100}
 
     def short_lived(*, reuse_port: bool) -> Sequence[tuple[str, int]]:
@@ -110,7 +110,7 @@ async def test_a_connection_grown_old_is_cut_and_the_token_leads_on(
 
 
 def beating() -> list[str]:
-    """Return what of the streams is still running on this loop."""
+    """Return the tasks of streams still running on this loop."""
     names = [getattr(task.get_coro(), "__qualname__", "") for task in asyncio.all_tasks()]
     return [name for name in names if name.startswith(("Watching._", "Beats._", "WatchServicer."))]
 
@@ -213,7 +213,7 @@ async def _drained(call: Any) -> None:
 
 
 async def test_a_reader_who_takes_not_even_the_first_message_is_dropped(server: Server, made: list[Watching]) -> None:
-    """A snapshot larger than what fits into the connection, never read: the stream is ended all the same."""
+    """A snapshot larger than the connection's window is never read: the stream is ended all the same."""
     data = Struct()
     data["text"] = "x" * 990
     request = create("global", participants=[member(new_id(), metadata=data) for _ in range(225)])

@@ -60,7 +60,7 @@ async def servers(redis_server: RedisServer) -> AsyncIterator[HarmedHints]:
 
 
 def assert_gapless(recording: Recording, session_id: str, last: int) -> None:
-    """What was said of a session is a snapshot or a replay and every version behind it, once and in order."""
+    """The messages about a session are a snapshot or a replay, then every later version, once and in order."""
     mine = [message for message in recording.messages if message.session_id == session_id]
     assert {message.WhichOneof("payload") for message in mine} <= {"snapshot", "event", "progress", "tick"}
     first = mine[0].version + (0 if mine[0].WhichOneof("payload") == "event" else 1)
@@ -139,7 +139,7 @@ async def test_a_feed_that_has_gone_deaf_is_made_up_for(servers: HarmedHints, ho
 
 
 async def test_more_than_the_window_behind_a_deaf_feed_is_told(servers: HarmedHints) -> None:
-    """What can no longer be replayed is a gap and a snapshot, never a jump."""
+    """Events that can no longer be replayed become a gap and a snapshot, never a jump."""
     session = await running_session(servers.changing)
     async with servers.watch(session.session_id) as recording:
         await recording.until(lambda r: r.messages)
@@ -206,7 +206,7 @@ async def test_hints_of_a_former_life_are_no_news(servers: HarmedHints) -> None:
 
 
 async def test_a_lost_confirmation_costs_one_refusal(servers: HarmedHints) -> None:
-    """Redis' answer to SUBSCRIBE is lost: whoever waits for it is refused in time, and the next one is not."""
+    """Redis' answer to SUBSCRIBE is lost: the reader that waits for it is refused in time, and the next one is not."""
     session = await running_session(servers.changing)
     servers.proxy.lost_confirmations = 1
     request = pb.WatchSessionRequest(session_id=session.session_id)
@@ -222,7 +222,7 @@ async def test_a_lost_confirmation_costs_one_refusal(servers: HarmedHints) -> No
 
 
 async def test_a_confirmation_lost_with_others_watching_shuts_nobody_out(servers: HarmedHints) -> None:
-    """After a broken line the answer to SUBSCRIBE is lost: those who watch go on, and newcomers get in."""
+    """After a broken connection the answer to SUBSCRIBE is lost: open streams go on, and new ones are opened."""
     session = await running_session(servers.changing)
     request = pb.WatchSessionRequest(session_id=session.session_id)
     async with servers.watch(session.session_id) as early:

@@ -1,4 +1,4 @@
-"""Coming back with a resume token: exactly what was missed, or a gap that says so."""
+"""Resuming with a token: exactly the missed events, or a gap that says why not."""
 
 from collections.abc import AsyncIterator
 from typing import Any
@@ -38,7 +38,7 @@ def watch(stub: Stub, session_id: str, token: str = "") -> Any:
 
 
 async def switch(stub: Stub, session_id: str, times: int = 1) -> None:
-    """Switch so many times."""
+    """Switch this many times."""
     for _ in range(times):
         await stub.SwitchCycle(pb.SwitchCycleRequest(session_id=session_id))
 
@@ -52,7 +52,7 @@ async def seen(stub: Stub, session_id: str) -> str:
 
 @pytest.mark.parametrize("missed", [1, 5, WINDOW - 1])
 async def test_what_was_missed_is_replayed_exactly(stub: Stub, missed: int) -> None:
-    """Inside the window there is no snapshot: the missed events, the same as those who stayed were sent, then more."""
+    """Inside the window there is no snapshot: the missed events, as readers who stayed got them, then the new ones."""
     sid = (await running_session(stub)).session_id
     token = await seen(stub, sid)
 
@@ -69,8 +69,8 @@ async def test_what_was_missed_is_replayed_exactly(stub: Stub, missed: int) -> N
     assert back.messages == [message for message in stayed.messages if message.WhichOneof("payload") == "event"]
 
 
-async def test_who_missed_nothing_is_told_so(stub: Stub) -> None:
-    """A token of the current version needs neither snapshot nor event: progress at once, then what comes."""
+async def test_a_reader_that_missed_nothing_gets_progress(stub: Stub) -> None:
+    """A token of the current version needs neither snapshot nor event: progress at once, then new events."""
     sid = (await running_session(stub)).session_id
     token = await seen(stub, sid)
 
@@ -176,8 +176,8 @@ async def test_another_history_is_a_gap(stub: Stub, changes: dict[str, Any], rea
 
 
 @pytest.mark.parametrize("ended_by", ["Complete", "Delete"])
-async def test_coming_back_to_what_has_ended(stub: Stub, ended_by: str) -> None:
-    """Whoever missed the end of a session, or its deletion, is sent all of it, and then the end."""
+async def test_resuming_a_session_that_has_ended(stub: Stub, ended_by: str) -> None:
+    """A reader that missed the end of a session, or its deletion, is sent all missed events, and then the end."""
     sid = (await running_session(stub)).session_id
     token = await seen(stub, sid)
     await switch(stub, sid)

@@ -75,7 +75,7 @@ def end_of(recording: Recording, session_id: str) -> str:
 
 
 async def test_every_session_has_its_own_story(stub: Stub) -> None:
-    """Running, terminal, unknown, deleted, resumed and hopelessly late: each is told what it would be told alone."""
+    """Running, terminal, unknown, deleted, resumed and hopelessly late: each gets the messages it would get alone."""
     running, resumed, late, doomed = [(await running_session(stub)).session_id for _ in range(4)]
     done, unknown = (await stub.CreateSession(two_players())).session.session_id, new_id()
     await stub.CancelSession(pb.CancelSessionRequest(session_id=done))

@@ -1,4 +1,4 @@
-"""A reader with a 64 KB window who stops reading: what waits for it is bounded, and the others miss nothing.
+"""A reader with a 64 KB window stops reading: its queue is bounded, and the others miss nothing.
 
 A client as gRPC makes it by default would not do: its window grows to megabytes, and tens of thousands of small
 messages lie in its transport before the server notices anything.
@@ -56,7 +56,7 @@ class OpenSubscriptions:
 
 @pytest.fixture
 def subscriptions(monkeypatch: pytest.MonkeyPatch) -> OpenSubscriptions:
-    """What is inside of the server that is started next."""
+    """The subscriptions of the server that is started next."""
     return OpenSubscriptions(monkeypatch)
 
 
@@ -78,13 +78,13 @@ def of_a_kilobyte() -> pb.CreateSessionRequest:
 
 
 async def switch(stub: Stub, session_id: str, times: int) -> None:
-    """Switch so many times."""
+    """Switch this many times."""
     for _ in range(times):
         await stub.SwitchCycle(pb.SwitchCycleRequest(session_id=session_id))
 
 
 async def read_on(call: Any, last: int) -> list[pb.WatchSessionResponse]:
-    """Read what a stream says until it has come to a version."""
+    """Read messages of a stream until it has come to a version."""
     messages: list[pb.WatchSessionResponse] = []
     async with asyncio.timeout(20):
         while not messages or messages[-1].version < last:
@@ -95,7 +95,7 @@ async def read_on(call: Any, last: int) -> list[pb.WatchSessionResponse]:
 async def test_a_reader_who_stops_is_told_of_the_gap_and_the_others_of_everything(
     stubs: tuple[Stub, Stub], subscriptions: OpenSubscriptions
 ) -> None:
-    """Three times as many events as a queue holds: bounded, and when it reads on a gap, a snapshot and what follows."""
+    """Three times the events of a queue: it stays bounded, and the reader gets a gap, a snapshot and the rest."""
     stub, narrow = stubs
     session_id = (await running_session(stub, of_a_kilobyte())).session_id
     request = pb.WatchSessionRequest(session_id=session_id, tick_interval_ms=100)

@@ -33,7 +33,7 @@ def told(recording: Recording) -> list[tuple[str, int]]:
 
 
 async def test_every_change_is_an_event(stub: Stub) -> None:
-    """Whatever is done to a session arrives as its event, the version one higher each time, the reply's state in it."""
+    """Every change arrives as its event, the version one higher each time, with the state of the reply."""
     sid = (await stub.CreateSession(create("participant", on_expire=session_pb2.ON_EXPIRE_NOTIFY))).session.session_id
     target = {"session_id": sid, "reason": "because"}
     calls: list[tuple[Any, Any, str]] = [
@@ -71,7 +71,7 @@ async def test_every_change_is_an_event(stub: Stub) -> None:
 
 @pytest.mark.parametrize("verb", ["Complete", "Cancel", "Expire"])
 async def test_a_terminal_session_is_shown_once(stub: Stub, verb: str) -> None:
-    """Watching what has ended: its state, then the end with the reason, then nothing, OK."""
+    """Watching an ended session: its state, then the end with the reason, then nothing, OK."""
     session = await running_session(stub)
     target = {"session_id": session.session_id}
     if verb == "Complete":
@@ -124,7 +124,7 @@ async def test_a_deletion_is_the_last_event(stub: Stub) -> None:
 
 
 async def test_an_expiry_arrives_by_itself(stub: Stub) -> None:
-    """Nobody calls: the expiry comes on time, stamped with the instant it was due, and ends the stream."""
+    """Without any call the expiry comes on time, stamped with the instant it was due, and ends the stream."""
     session = await running_session(stub)
     adjust = pb.AdjustTimeRequest(
         session_id=session.session_id, participant_id=session.active_participant_id, set_ms=60, reason="hurry"
@@ -175,7 +175,7 @@ async def test_joining_amid_changes_leaves_no_hole(stub: Stub) -> None:
 
 
 async def test_a_reply_has_reached_every_reader(stub: Stub) -> None:
-    """What a caller has been answered, fifty readers of one session are told, without being asked."""
+    """Fifty readers of one session get every version that a caller was answered."""
     session = await running_session(stub)
     async with asyncio.TaskGroup() as tasks, asyncio.timeout(10):
 

@@ -48,7 +48,7 @@ def creating(session_id: str) -> list[pb.ExecuteCommandsRequest]:
 
 
 def switching(session_id: str, times: int) -> list[pb.ExecuteCommandsRequest]:
-    """Return the commands that switch a session so many times."""
+    """Return the commands that switch a session this many times."""
     switch = pb.SwitchCycleRequest(session_id=session_id)
     return [pb.ExecuteCommandsRequest(command_id="switch", switch_cycle=switch)] * times
 

@@ -1,4 +1,4 @@
-"""What operators type and see: instants, durations, names."""
+"""The input and output of operators: instants, durations, names."""
 
 import pytest
 import typer
@@ -29,7 +29,7 @@ def test_an_instant_is_read_as_utc_unless_it_says_otherwise(text: str, ms: int) 
 
 
 @pytest.mark.parametrize("text", ["", "now", "12:00", "2026-13-01", "1969-12-31", "2026-11-21T25:00:00"])
-def test_what_is_no_instant_is_refused(text: str) -> None:
+def test_garbage_is_no_instant(text: str) -> None:
     """Nothing before 1970 is one either."""
     with pytest.raises(typer.BadParameter):
         instant_ms(text)

@@ -1,4 +1,4 @@
-"""The folder of the contract stands by itself, and what it holds of others is what they publish."""
+"""The folder of the contract is complete, and its copies of others' files are as published."""
 
 import subprocess
 import sys
@@ -20,7 +20,7 @@ def compiled(folder: Path, *files: str) -> dict[str, FileDescriptorProto]:
 
 
 def test_the_contract_needs_nothing_but_its_folder(tmp_path: Path) -> None:
-    """Every file compiles from protos/ alone, given only what every protoc brings along."""
+    """Every file compiles from protos/ and the files that protoc itself brings along."""
     ours = sorted(str(path.relative_to(PROTOS)) for path in PROTOS.rglob("synckairos/**/*.proto"))
 
     files = compiled(tmp_path, *ours)
@@ -30,7 +30,7 @@ def test_the_contract_needs_nothing_but_its_folder(tmp_path: Path) -> None:
 
 
 def test_the_copy_of_googles_status_is_googles(tmp_path: Path) -> None:
-    """The file other languages generate from says what Python's package has been generated from."""
+    """Other languages generate from the same definition as Python's published package."""
     copy = compiled(tmp_path, "google/rpc/status.proto")["google/rpc/status.proto"]
     for field in copy.message_type[0].field:
         field.ClearField("json_name")  # protoc adds them; embedded descriptors go without

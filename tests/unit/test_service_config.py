@@ -27,7 +27,7 @@ def name_of(method: MethodDescriptor) -> tuple[str, str]:
 
 
 def config_of(method: MethodDescriptor) -> dict[str, Any]:
-    """Return what the file says about a method."""
+    """Return the file's entry for a method."""
     return next(
         part
         for part in CONFIG["methodConfig"]
@@ -46,8 +46,8 @@ def test_every_method_is_named_once() -> None:
 
 
 @pytest.mark.parametrize("method", METHODS, ids=lambda method: method.name)
-def test_only_what_may_be_repeated_is_retried(method: MethodDescriptor) -> None:
-    """Reads, streams of the server and what a request_id makes harmless; streams have no deadline."""
+def test_only_repeatable_methods_are_retried(method: MethodDescriptor) -> None:
+    """Reads, server streams and calls with a request_id are repeatable; streams have no deadline."""
     takes_request_id = "request_id" in method.input_type.fields_by_name
     is_read = method.GetOptions().idempotency_level != 0
     config = config_of(method)

@@ -1,6 +1,6 @@
 """Hypothesis at the controls of a session: random commands at random times, every version audited.
 
-`SessionMachine` is told by `make_host` who keeps the session, the pure domain or a store; it drives and checks both
+`make_host` gives `SessionMachine` the keeper of the session, the pure domain or a store; it drives and checks both
 through the same four methods.
 """
 
@@ -24,7 +24,7 @@ NOBODY = Caller(SYSTEM)
 
 
 class Reply(NamedTuple):
-    """What came of a call: the session after it, the instant that judged it, and the versions it committed."""
+    """The outcome of a call: the session after it, the instant that judged it, and the versions it committed."""
 
     session: Session
     now: int
@@ -39,7 +39,7 @@ class Host(Protocol):
 
     @property
     def now(self) -> int:
-        """What time it is."""
+        """The present instant."""
         ...
 
     def advance(self, ms: int) -> None:
@@ -56,7 +56,7 @@ class Host(Protocol):
 
 
 class Audit:
-    """Everything that must hold for the events of a session, whoever asked for what and when."""
+    """Checks everything that must hold for the events of a session, for any calls at any times."""
 
     def __init__(self, created: Event) -> None:
         assert (created.type, created.session.version) == (EventType.SESSION_CREATED, 1)
@@ -99,7 +99,7 @@ class Audit:
 
 
 def check_shape(session: Session) -> None:
-    """Check what must hold for every stored session by itself."""
+    """Check the invariants of a single stored session."""
     assert (session.resumed_at is not None) == (session.status is Status.RUNNING)
     assert (session.paused_at is not None) == (session.status is Status.PAUSED)
     assert (session.completed_at is not None) == session.is_terminal
@@ -141,13 +141,13 @@ class SessionMachine(RuleBasedStateMachine):
     @precondition(lambda self: not is_live(self.audit.session))
     @rule(data=st.data())
     def begin_again(self, data: DataObject) -> None:
-        """Leave what has ended and begin another one."""
+        """Leave the ended session and create another one."""
         self.begin(data)
 
     @precondition(lambda self: not self.audit.session.deleted)
     @rule(data=st.data())
     def ask(self, data: DataObject) -> None:
-        """Let some time pass and ask for something."""
+        """Let some time pass and give a command."""
         self.pass_time(data)
         command = data.draw(drawing.commands(self.audit.session), "command")
         caller = data.draw(drawing.callers(self.audit.session), "caller")

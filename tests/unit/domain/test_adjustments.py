@@ -1,4 +1,4 @@
-"""Adjustments act on what is left, of the right clock, within what a clock can hold."""
+"""Adjustments change the time left on the right clock, within a clock's limits."""
 
 from typing import Final
 
@@ -40,7 +40,7 @@ AMOUNTS: Final = [
     pytest.param(None, 1, 1, id="to a millisecond"),
     pytest.param(None, LONGEST, LONGEST, id="to 28 days"),
 ]
-"""What is added or set where 50 s are left, and what is left then."""
+"""The amounts added or set where 50 s are left, and the time left then."""
 
 TO_NOTHING: Final = [
     pytest.param(-60_000, None, id="all of it"),
@@ -58,7 +58,7 @@ def _adjust(holder: str, delta_ms: int | None, set_ms: int | None) -> AdjustTime
 @pytest.mark.parametrize(("delta_ms", "set_ms", "left"), AMOUNTS)
 @pytest.mark.parametrize("mode", Mode, ids=lambda mode: mode.name)
 def test_the_running_clock(mode: Mode, delta_ms: int | None, set_ms: int | None, left: int) -> None:
-    """What is left changes, what was used does not, and the deadline moves along."""
+    """The time left changes, the time used does not, and the deadline moves along."""
     game, holder = started(one_of_each(OnExpire.END_SESSION)[mode]), HOLDERS.get(mode, "")
 
     session = game.ok(10_000, _adjust(holder, delta_ms, set_ms))
@@ -72,7 +72,7 @@ def test_the_running_clock(mode: Mode, delta_ms: int | None, set_ms: int | None,
 @pytest.mark.parametrize(("delta_ms", "set_ms"), TO_NOTHING)
 @pytest.mark.parametrize("is_paused", [False, True], ids=["pending", "paused"])
 @pytest.mark.parametrize("mode", Mode, ids=lambda mode: mode.name)
-def test_what_does_not_run_keeps_a_millisecond(
+def test_a_clock_that_stands_keeps_a_millisecond(
     mode: Mode, is_paused: bool, delta_ms: int | None, set_ms: int | None
 ) -> None:
     """A clock that stands cannot expire: 1 ms stays, and runs out after the start or the resume."""
@@ -89,8 +89,8 @@ def test_what_does_not_run_keeps_a_millisecond(
 
 
 @pytest.mark.parametrize("mode", WAITING, ids=lambda mode: mode.name)
-def test_the_time_of_who_waits(mode: Mode) -> None:
-    """Time given to who waits is there at their turn; the running clock does not notice."""
+def test_time_given_to_a_waiting_holder(mode: Mode) -> None:
+    """Time given to a waiting holder is there at the holder's turn; the running clock stays as it is."""
     game = started(one_of_each()[mode])
 
     session = game.ok(10_000, _adjust(WAITING[mode], 5_000, None))
@@ -123,7 +123,7 @@ def test_a_stopwatch_without_a_limit_has_nothing_to_adjust(delta_ms: int | None,
         pytest.param(stopwatch(60_000, ANN), AdjustTime(ANN, set_ms=1), "participant_id", id="stopwatch"),
     ],
 )
-def test_the_target_is_who_has_the_clock(spec: SessionSpec, command: AdjustTime, path: str) -> None:
+def test_the_target_must_hold_a_clock(spec: SessionSpec, command: AdjustTime, path: str) -> None:
     """A target the mode does not have is refused by name, and so is a missing one."""
     refusal = started(spec).refused(1, command)
 
@@ -133,7 +133,7 @@ def test_the_target_is_who_has_the_clock(spec: SessionSpec, command: AdjustTime,
 
 @pytest.mark.parametrize(("delta_ms", "set_ms"), [(-1, None), (-LONGEST, None), (None, 0)])
 def test_taking_time_from_an_empty_clock_gives_it_none(delta_ms: int | None, set_ms: int | None) -> None:
-    """A paused clock in overtime keeps its zero and its overtime: only what is there is kept."""
+    """A paused clock in overtime keeps its zero and its overtime: it has no millisecond to keep."""
     game = started(per_participant(50_000, 50_000, on_expire=OnExpire.NOTIFY))
     game.ok(60_000, Pause())
 

@@ -74,7 +74,7 @@ def test_the_last_cycle_completes_by_a_switch() -> None:
 
 @pytest.mark.parametrize("action", [OnExpire.END_SESSION, OnExpire.NOTIFY], ids=lambda action: action.name)
 def test_max_cycles_is_no_matter_of_advancing(action: OnExpire) -> None:
-    """Leaving the last cycle completes the session whatever would have happened at zero."""
+    """Leaving the last cycle completes the session under every action at zero."""
     game = started(per_cycle(30_000, ANN, BOB, max_cycles=1, on_expire=action))
 
     assert game.ok(29_999, Switch()).status is Status.COMPLETED
@@ -109,7 +109,7 @@ def test_catching_up_ends_where_one_look_would_have() -> None:
     ]
 
 
-def test_a_call_far_behind_is_judged_by_what_it_saw_first() -> None:
+def test_a_call_far_behind_is_judged_by_the_session_it_saw_first() -> None:
     """A switch that takes three transactions to catch up is told of the turn it meant, not of the latest."""
     game = started(per_cycle(1_000, ANN, BOB, CLEO))
 
@@ -151,7 +151,7 @@ def test_how_far_behind_a_chain_is(cycle_ms: int, ms: int, behind: int) -> None:
 @pytest.mark.parametrize("ms", [2_500, 3_500, 4_500, 5_000, 9_000, 20 * DAY, 28 * DAY, 40 * DAY])
 @pytest.mark.parametrize("cycle_ms", [1_000, 5 * DAY, 7 * DAY, 9 * DAY], ids=["seconds", "5 days", "7 days", "9 days"])
 @pytest.mark.parametrize("max_cycles", [0, 4], ids=["endless", "4 cycles"])
-def test_how_far_behind_agrees_with_what_is_applied(ms: int, cycle_ms: int, max_cycles: int) -> None:
+def test_the_count_agrees_with_the_boundaries_applied(ms: int, cycle_ms: int, max_cycles: int) -> None:
     """The count ends where the chain does: at its last cycle, or at 28 days."""
     game = started(per_cycle(cycle_ms, max_cycles=max_cycles))
     behind = _behind(game, ms)
@@ -162,7 +162,7 @@ def test_how_far_behind_agrees_with_what_is_applied(ms: int, cycle_ms: int, max_
 
 
 def test_at_28_days_a_chain_ends_even_if_a_cycle_does() -> None:
-    """Of an advance and the end of the age that fall together, the end is what happens."""
+    """If an advance and the maximum age fall together, the session ends."""
     game = started(per_cycle(7 * DAY))
 
     session = game.ok(30 * DAY)
@@ -174,7 +174,7 @@ def test_at_28_days_a_chain_ends_even_if_a_cycle_does() -> None:
 @pytest.mark.parametrize("spec", [*one_of_each().values(), *one_of_each(OnExpire.NOTIFY).values()])
 @pytest.mark.parametrize("is_started", [False, True], ids=["pending", "paused"])
 def test_idleness_is_one_boundary(spec: SessionSpec, is_started: bool) -> None:
-    """A session nobody came back to has one end due, however long ago, whatever it would do at zero."""
+    """An idle session has one boundary due, however long ago, under every action at zero."""
     game = Game(spec)
     if is_started:
         game.ok(0, Start(), Pause())
@@ -183,7 +183,7 @@ def test_idleness_is_one_boundary(spec: SessionSpec, is_started: bool) -> None:
 
 
 def test_a_crowd_is_not_behind() -> None:
-    """A thousand participants do not make one due boundary many, and what has ended has none."""
+    """A thousand participants do not make one due boundary many, and an ended session has none."""
     running = started(countdown(60_000, participants=CROWD))
     pending = Game(countdown(60_000, participants=CROWD))
     over = started(countdown(60_000, participants=CROWD, on_expire=OnExpire.NOTIFY))

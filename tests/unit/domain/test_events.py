@@ -1,4 +1,4 @@
-"""What an event says beside the session: whom it is about, and how the clock concerned stood."""
+"""The subject of an event: the participant or group it is about, and the state of its clock."""
 
 from typing import Final
 
@@ -69,8 +69,8 @@ TEAMS: Final = per_group(60_000, 60_000, increment_ms=3_000)
         pytest.param(countdown(60_000), AdjustTime(set_ms=7_000), Subject(None, None, 5_000, 7_000), id="the session"),
     ],
 )
-def test_whom_an_event_is_about(spec: SessionSpec, command: Command, subject: Subject) -> None:
-    """Five seconds into ANN's turn, an event names who it concerns, the time run, and what was then left."""
+def test_the_subject_of_an_event(spec: SessionSpec, command: Command, subject: Subject) -> None:
+    """Five seconds into ANN's turn, an event names its subject, the time run, and the time then left."""
     game = started(spec)
 
     game.ok(5_000, command)
@@ -88,8 +88,8 @@ def test_whom_an_event_is_about(spec: SessionSpec, command: Command, subject: Su
         ),
     ],
 )
-def test_what_the_first_events_say(spec: SessionSpec, created: Subject, begun: Subject) -> None:
-    """Nobody's turn is on at creation; at the start it is the first one's, in full."""
+def test_the_subjects_of_the_first_events(spec: SessionSpec, created: Subject, begun: Subject) -> None:
+    """At creation no turn is on; at the start the first one is, with its full time."""
     game = Game(spec)
     game.ok(3_000, Start())
 

@@ -78,7 +78,7 @@ def test_the_winner_is_the_other_of_two_holders(spec: SessionSpec, winners: tupl
 
 
 def test_the_holders_at_the_end_count() -> None:
-    """Of three players one left before the end: the other one who stayed wins; with a third one joined nobody does."""
+    """Of three players one left before the end: the other one who stayed wins; with a third one joined, none does."""
     left, joined = started(per_participant(60_000, 60_000, 60_000)), started(per_participant(60_000, 60_000))
     left.ok(1_000, RemoveParticipant(BOB))
     joined.ok(1_000, AddParticipant(ParticipantSpec(EVE, total_time_ms=60_000)))
@@ -87,7 +87,7 @@ def test_the_holders_at_the_end_count() -> None:
 
 
 def test_the_eliminated_leaves_and_the_next_starts_at_once() -> None:
-    """ANN is out at her deadline; BOB's turn begins that very instant, whoever noticed it when."""
+    """ANN is out at her deadline; BOB's turn begins that very instant, however late a call notices."""
     game = started(per_participant(10_000, 20_000, 30_000, on_expire=ELIMINATE, increment_ms=5_000))
 
     session = game.ok(12_000)

@@ -52,7 +52,7 @@ AT_ZERO: Final = {
     Mode.GLOBAL: ("END_SESSION", "NOTIFY"),
     Mode.COUNT_UP: ("END_SESSION", "NOTIFY"),
 }
-"""What a mode can do at zero; the first is what it does unless told."""
+"""The actions a mode allows at zero; the first is its default."""
 
 SPECS: Final = {
     Mode.PER_PARTICIPANT: per_participant(60_000, 50_000),
@@ -107,7 +107,7 @@ def _paths(spec: SessionSpec) -> list[str]:
 
 
 def _stored(session: Session, field: str) -> object:
-    """Return where the session keeps what this field said."""
+    """Return the session's value of this field."""
     last = session.participants[-1] if session.participants else None
     kept: dict[str, object] = {
         "participants": len(session.participants),
@@ -129,7 +129,7 @@ def test_a_field_the_mode_does_not_use_is_refused(cell: Cell) -> None:
 
 @pytest.mark.parametrize("cell", _cells(must))
 def test_a_required_field_is_missed(cell: Cell) -> None:
-    """Without what it needs the mode is refused, naming what is missing."""
+    """Without a required field the description is refused, and the field is named."""
     spec = _with(SPECS[cell.mode], cell.field, 0)
 
     assert cell.path in _paths(spec)
@@ -137,7 +137,7 @@ def test_a_required_field_is_missed(cell: Cell) -> None:
 
 @pytest.mark.parametrize("cell", _cells(may, must))
 def test_an_allowed_field_is_accepted_and_kept(cell: Cell) -> None:
-    """What the mode uses is accepted, and the session remembers it."""
+    """A field the mode uses is accepted, and the session keeps it."""
     spec = _with(SPECS[cell.mode], cell.field, 30_000)
     expected: dict[str, object] = {
         "participants": len(spec.participants),
@@ -151,7 +151,7 @@ def test_an_allowed_field_is_accepted_and_kept(cell: Cell) -> None:
 
 @pytest.mark.parametrize("cell", _cells(may))
 def test_an_optional_field_may_be_left_out(cell: Cell) -> None:
-    """What the mode merely allows is not asked for."""
+    """A field the mode merely allows is not required."""
     assert _paths(_with(SPECS[cell.mode], cell.field, 0)) == []
 
 

@@ -1,4 +1,4 @@
-"""Who is left when somebody leaves: winners, groups, the last cycle, places in the rotation."""
+"""The effects of leaving: winners, groups, the last cycle, places in the rotation."""
 
 from typing import Final
 
@@ -40,7 +40,7 @@ def test_the_eliminated_do_not_count() -> None:
 
 
 def test_an_eliminated_player_leaves_without_consequence() -> None:
-    """Removing who is out already changes nothing for those who play."""
+    """Removing an eliminated player changes nothing for the others."""
     game = started(per_participant(10_000, 60_000, 60_000, on_expire=ELIMINATE))
     game.ok(10_000)
 
@@ -50,7 +50,7 @@ def test_an_eliminated_player_leaves_without_consequence() -> None:
 
 
 def test_a_member_leaving_a_group_of_two_sides_decides_nothing() -> None:
-    """Both groups still play, so nobody has won."""
+    """Both groups still play, so neither has won."""
     game = started(per_group(on_expire=ELIMINATE))
 
     session = game.ok(15_000, RemoveParticipant(CLEO))
@@ -59,7 +59,7 @@ def test_a_member_leaving_a_group_of_two_sides_decides_nothing() -> None:
 
 
 def test_a_group_that_plays_alone_does_not_win_by_losing_a_member() -> None:
-    """Where there was one group from the beginning, a member who leaves makes no winner: nobody else had to."""
+    """Where only one group plays from the beginning, a member who leaves makes no winner."""
     game = started(_one_group())
 
     waiting = game.ok(15_000, RemoveParticipant(CLEO))
@@ -70,7 +70,7 @@ def test_a_group_that_plays_alone_does_not_win_by_losing_a_member() -> None:
 
 
 def test_leaving_before_the_start_decides_nothing() -> None:
-    """A pending session cannot be completed: who is left alone may still get company."""
+    """A pending session cannot be completed: others may still join."""
     game = Game(per_participant(60_000, 60_000, on_expire=ELIMINATE))
 
     game.ok(1_000, RemoveParticipant(BOB))
@@ -93,7 +93,7 @@ def test_leaving_at_the_last_cycle_completes_it() -> None:
 
 
 def test_the_first_to_start_may_leave_before_the_start() -> None:
-    """Without who was to start, the first in the rotation does."""
+    """If the participant that was to start has left, the first in the rotation starts."""
     game = Game(per_participant(60_000, 60_000, 60_000, first_participant_id=CLEO))
 
     session = game.ok(1_000, RemoveParticipant(CLEO))
@@ -111,8 +111,8 @@ def test_the_last_in_the_rotation_leaves_at_the_move() -> None:
     assert game.active_id == ANN
 
 
-def test_who_left_can_come_back() -> None:
-    """Joined again, somebody stands last and begins anew."""
+def test_a_participant_that_left_can_come_back() -> None:
+    """A participant that joins again stands last and begins anew."""
     game = started(per_participant(60_000, 60_000, 60_000))
     game.ok(1_000, RemoveParticipant(ANN))
 

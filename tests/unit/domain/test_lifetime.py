@@ -1,4 +1,4 @@
-"""Sessions nobody ends: idleness, age, and how long what has ended can still be read."""
+"""Sessions without an end of their own: idleness, age, and how long an ended session can be read."""
 
 import pytest
 
@@ -77,7 +77,7 @@ def test_any_change_extends_a_read_does_not() -> None:
         pytest.param(per_cycle(DAY, on_expire=OnExpire.NOTIFY), [EventType.OVERTIME_STARTED], id="cycle in overtime"),
     ],
 )
-def test_what_has_no_end_of_its_own_ends_at_28_days(spec: SessionSpec, before: list[EventType]) -> None:
+def test_a_session_without_an_end_of_its_own_ends_at_28_days(spec: SessionSpec, before: list[EventType]) -> None:
     """Running without a deadline, or from cycle to cycle: cancelled 28 days after the start."""
     game = Game(spec, created_ms=-3 * DAY)
     game.ok(0, Start())
@@ -101,7 +101,7 @@ def test_a_deadline_is_end_enough() -> None:
 
 
 def test_overtime_that_begins_after_28_days_ends_at_once() -> None:
-    """What loses its deadline beyond the age has no other end than that instant."""
+    """A session that loses its deadline beyond the maximum age ends at that instant."""
     game = started(countdown(FOUR_WEEKS, on_expire=OnExpire.NOTIFY))
     game.ok(DAY, Pause())
     game.ok(5 * DAY, Resume())
@@ -114,7 +114,7 @@ def test_overtime_that_begins_after_28_days_ends_at_once() -> None:
 
 
 def test_lifetimes_are_settings() -> None:
-    """Idleness, age and retention are what the deployment says."""
+    """Idleness, age and retention follow the deployment's settings."""
     lifetimes = Lifetimes(idle_ms=1_000, max_age_ms=5_000, terminal_ms=100)
     idle, old = Game(stopwatch(), lifetimes), started(stopwatch(), lifetimes)
 
@@ -124,7 +124,7 @@ def test_lifetimes_are_settings() -> None:
 
 
 @pytest.mark.parametrize("verb", [Complete(), Cancel(), None], ids=["completed", "cancelled", "expired"])
-def test_what_has_ended_can_be_read_for_an_hour(verb: Complete | Cancel | None) -> None:
+def test_an_ended_session_can_be_read_for_an_hour(verb: Complete | Cancel | None) -> None:
     """An hour after its end, to the millisecond, a terminal session may be removed; reads do not extend that."""
     game = started(countdown(60_000))
     game.ok(60_000 if verb is None else 59_000, *([verb] if verb else []))
@@ -147,7 +147,7 @@ def test_the_hour_counts_from_when_the_end_was_due() -> None:
 
 
 @pytest.mark.parametrize("ms", [0, WEEK, 100 * DAY])
-def test_what_has_not_ended_is_never_removed(ms: int) -> None:
+def test_a_session_that_has_not_ended_is_never_removed(ms: int) -> None:
     """A session vanishes only after an end that has its event."""
     running, pending = started(stopwatch()), Game(stopwatch())
 
@@ -169,7 +169,7 @@ def test_every_session_that_lives_has_a_boundary(spec: SessionSpec) -> None:
     assert next_boundary(game.ok(5_000, Delete()), game.lifetimes) is None
 
 
-def test_reading_what_has_ended_changes_nothing() -> None:
+def test_reading_an_ended_session_changes_nothing() -> None:
     """However late, a terminal session stays as it ended until it is removed."""
     game = started(countdown(60_000, ANN, BOB))
     ended = game.ok(60_000)
@@ -180,7 +180,7 @@ def test_reading_what_has_ended_changes_nothing() -> None:
 
 
 def test_a_deadline_at_28_days_comes_before_the_age() -> None:
-    """What ends by itself at that very instant has ended, and is not cancelled."""
+    """A session whose deadline falls on that very instant completes and is not cancelled."""
     game = started(per_cycle(FOUR_WEEKS, max_cycles=1))
 
     session = game.ok(FOUR_WEEKS)

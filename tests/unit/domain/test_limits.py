@@ -1,4 +1,4 @@
-"""How much a session may hold: every limit at both of its edges, indexes, duplicates."""
+"""The limits of a description, each at both of its edges; indexes; duplicates."""
 
 from collections.abc import Callable
 from typing import Final
@@ -88,8 +88,8 @@ def test_a_thousand_participants(size: int, paths: list[str]) -> None:
     assert _paths(countdown()._replace(participants=_crowd(size))) == paths
 
 
-def test_nobody_joins_a_thousand() -> None:
-    """The limit holds for those who join later, too, and the last place can be filled."""
+def test_a_full_session_takes_no_one_more() -> None:
+    """The limit holds for later joins, too, and the last place can be filled."""
     game = Game(countdown()._replace(participants=_crowd(999)))
 
     game.ok(1, AddParticipant(ParticipantSpec(ANN)))
@@ -213,6 +213,6 @@ def test_ids_are_unique(spec: SessionSpec, path: str) -> None:
 
 
 def test_the_first_is_one_of_them() -> None:
-    """Who starts must take part."""
+    """The participant that starts must take part."""
     assert _paths(per_participant(first_participant_id=BOB)) == []
     assert _paths(per_participant(first_participant_id=ZOE)) == ["first_participant_id"]

@@ -1,4 +1,4 @@
-"""Who is next: by index, by group, by name, around everybody who is out."""
+"""The next turn: by index, by group, by name, past the eliminated."""
 
 from typing import Final
 
@@ -55,8 +55,8 @@ def _three_groups() -> SessionSpec:
      stopwatch(0, ANN, BOB, CLEO)],
     ids=lambda spec: spec.mode.name,
 )  # fmt: skip
-def test_everybody_in_turn(spec: SessionSpec) -> None:
-    """Without groups the turns go round in order, whatever the clock."""
+def test_turns_go_round_in_order(spec: SessionSpec) -> None:
+    """Without groups the turns go round in order in every mode."""
     assert _turns(started(spec), 5) == [BOB, CLEO, ANN, BOB, CLEO]
 
 
@@ -70,7 +70,7 @@ def test_the_index_is_the_order() -> None:
 
 @pytest.mark.parametrize("mode", Mode, ids=lambda mode: mode.name)
 def test_the_first_can_be_named(mode: Mode) -> None:
-    """Who is named begins; from there it is the next one's turn, or the next group's."""
+    """The named participant begins; the next one follows, or the next group."""
     game = Game(one_of_each()[mode]._replace(first_participant_id=BOB))
 
     assert game.session.first_participant_id == BOB
@@ -118,7 +118,7 @@ def test_a_group_remembers_its_last_member_over_others_turns() -> None:
 @pytest.mark.parametrize("named", [CLEO, ANN], ids=["another", "oneself"])
 @pytest.mark.parametrize("mode", Mode, ids=lambda mode: mode.name)
 def test_the_next_can_be_named(mode: Mode, named: str) -> None:
-    """The turn goes to whoever is named, also to the one at the move, and is a turn like any other."""
+    """The turn goes to the named participant, even the active one, and is a turn like any other."""
     game = started(one_of_each()[mode])
 
     session = game.ok(1_000, Switch(next_participant_id=named))
@@ -140,7 +140,7 @@ def test_a_single_participant_follows_itself(spec: SessionSpec) -> None:
 
 
 def test_the_eliminated_are_passed_over() -> None:
-    """Who is out has no turn any more; the others keep their order."""
+    """The eliminated have no more turns; the others keep their order."""
     game = started(per_participant(60_000, 5_000, 60_000, 60_000, on_expire=ELIMINATE))
     game.ok(1_000, Switch())
     game.ok(6_000)
@@ -156,22 +156,22 @@ def test_eliminated_groups_are_passed_over() -> None:
     assert (game.active_id, _turns(game, 4, 61_000)) == (BOB, [DAN, BOB, EVE, BOB])
 
 
-def test_who_is_in_overtime_is_not_passed_over() -> None:
-    """NOTIFY takes nobody out of the rotation."""
+def test_a_participant_in_overtime_is_not_passed_over() -> None:
+    """NOTIFY leaves the rotation as it is."""
     game = started(per_participant(5_000, 60_000, on_expire=OnExpire.NOTIFY))
 
     assert _turns(game, 3, 6_000) == [BOB, ANN, BOB]
 
 
 def test_the_removed_are_gone() -> None:
-    """The rotation goes on without who left, in a group as well."""
+    """The rotation goes on without a removed participant, in a group as well."""
     game = started(_three_groups())
     game.ok(500, RemoveParticipant(EVE))
 
     assert _turns(game, 6) == [BOB, DAN, CLEO, BOB, DAN, ANN]
 
 
-def test_who_joins_a_group_comes_last_in_it() -> None:
+def test_a_new_member_comes_last_in_its_group() -> None:
     """The newcomer's turn comes after the other members'."""
     game = started(_three_groups())
     game.ok(500, AddParticipant(ParticipantSpec(ZOE, group_id=RED)))
@@ -179,16 +179,16 @@ def test_who_joins_a_group_comes_last_in_it() -> None:
     assert _turns(game, 9) == [BOB, DAN, CLEO, BOB, EVE, ZOE, BOB, DAN, ANN]
 
 
-def test_the_first_of_those_who_join_begins() -> None:
-    """Where nobody was, the turn goes to who stands first, not to who came last."""
+def test_the_first_to_join_an_empty_session_begins() -> None:
+    """In a session that was empty the turn goes to the participant that joined first."""
     game = started(per_cycle(60_000))
     game.ok(500, *(AddParticipant(ParticipantSpec(name)) for name in (CLEO, ANN)))
 
     assert _turns(game, 3) == [CLEO, ANN, CLEO]
 
 
-def test_nobody_has_turns_where_nobody_is() -> None:
-    """A switch without participants is a new cycle of nobody's."""
+def test_a_session_without_participants_switches_cycles() -> None:
+    """A switch without participants begins a new cycle with no active participant."""
     game = started(per_cycle(60_000))
 
     assert (_turns(game, 2), game.session.cycle_number) == ([None, None], 3)

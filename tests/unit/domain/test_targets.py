@@ -60,7 +60,7 @@ IN_EVERY_MODE: Final = [
         pytest.param(GROUPS, _joining(EVE, Mode.PER_GROUP, ANN), UNKNOWN, {"group_id": ANN}, id="group joined"),
     ],
 )
-def test_who_is_not_there_or_is_there_already(
+def test_unknown_and_taken_ids_are_refused(
     spec: SessionSpec, command: Command, reason: str, details: dict[str, str]
 ) -> None:
     """The refusal names the participant or the group, and the running turn is not charged."""

@@ -1,4 +1,4 @@
-"""Which state allows which verb: the whole table, walked in every mode."""
+"""Which state allows which verb: the whole table, in every mode."""
 
 from typing import Final, get_args
 
@@ -88,7 +88,7 @@ def _command(verb: str, mode: Mode) -> Command:
 
 
 def _game(mode: Mode, status: Status) -> Game:
-    """Bring a session of this mode into this state, with what led there before `NOW`."""
+    """Bring a session of this mode into this state before `NOW`."""
     game = Game(one_of_each(OnExpire.END_SESSION)[mode])
     if status is PENDING:
         return game
@@ -108,7 +108,7 @@ def _game(mode: Mode, status: Status) -> Game:
 
 @pytest.mark.parametrize(("mode", "status", "verb", "result"), [cell for cell in CELLS if cell.values[3] is not no])
 def test_an_allowed_verb_is_one_version(mode: Mode, status: Status, verb: str, result: Status | str) -> None:
-    """What the table allows leads where the table says, as one event of the caller's."""
+    """An allowed verb leads to the table's state, as one event by the caller."""
     game = _game(mode, status)
     version = game.session.version
 
@@ -127,7 +127,7 @@ def test_an_allowed_verb_is_one_version(mode: Mode, status: Status, verb: str, r
 
 @pytest.mark.parametrize(("mode", "status", "verb", "result"), [cell for cell in CELLS if cell.values[3] is no])
 def test_a_forbidden_verb_changes_nothing(mode: Mode, status: Status, verb: str, result: None) -> None:
-    """What the table forbids is refused with the state and the verb, and the session stays as it was."""
+    """A forbidden verb is refused with the state and the verb, and the session stays as it was."""
     game = _game(mode, status)
     before = game.session
 
@@ -176,7 +176,7 @@ def test_pausing_and_resuming_say_so() -> None:
     assert (resumed.paused_at, resumed.started_at, resumed.cycle_number) == (None, at(50_000), 1)
 
 
-def test_an_update_replaces_what_it_names() -> None:
+def test_an_update_replaces_the_fields_it_names() -> None:
     """Metadata and labels are replaced one without the other; an empty value empties."""
     game = Game(one_of_each()[Mode.GLOBAL]._replace(metadata=b"old", labels=(("table", "1"),)))
 
@@ -188,7 +188,7 @@ def test_an_update_replaces_what_it_names() -> None:
 
 
 def test_metadata_can_be_taken_away() -> None:
-    """Removed, metadata are absent again, as in a session that was created without."""
+    """Removed metadata is absent again, as in a session created without any."""
     without = one_of_each()[Mode.GLOBAL]
     game = Game(without._replace(metadata=b"old"))
 

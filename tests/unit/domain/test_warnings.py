@@ -1,4 +1,4 @@
-"""Warnings: when what is left crosses a threshold while the clock runs."""
+"""Warnings: the time left crosses a threshold while the clock runs."""
 
 from typing import Final
 
@@ -93,7 +93,7 @@ def test_once_a_cycle() -> None:
 
 
 def test_a_cycle_handed_over_early_is_not_warned_of_later() -> None:
-    """What was not crossed before the switch is the next turn's to cross."""
+    """A threshold not crossed before the switch is crossed in the next turn."""
     warned = _warned(per_cycle(30_000, ANN, BOB), (12_000, Switch()), until=30_000)
 
     assert warned == [(10_000, 20_000), (22_000, 20_000)]
@@ -123,7 +123,7 @@ def test_once_a_session_where_the_session_has_the_clock(spec: SessionSpec) -> No
 
 
 def test_other_changes_do_not_repeat_it() -> None:
-    """A version that touches no clock leaves what was crossed crossed."""
+    """A version that touches no clock does not repeat a crossing."""
     steps: Steps = [(40_000, Update(metadata=b"1")), (41_000, Update(metadata=b"2"))]
 
     assert _warned(countdown(60_000), *steps, until=60_000) == [(40_000, 20_000), (55_000, 5_000)]
@@ -155,7 +155,7 @@ def test_time_given_up_to_a_threshold_does_not_cross_it(left: int, again: list[t
 
 
 def test_time_taken_moves_the_crossing() -> None:
-    """What is skipped by an adjustment was not crossed by running; the next one comes sooner."""
+    """A threshold skipped by an adjustment does not warn; the next one comes sooner."""
     assert _warned(countdown(60_000), (10_000, AdjustTime(set_ms=10_000)), until=20_000) == [(15_000, 5_000)]
 
 

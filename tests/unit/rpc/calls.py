@@ -1,4 +1,4 @@
-"""A good request of every unary call, and what has to have happened before it."""
+"""A good request of every unary call, and the calls it needs before it."""
 
 from typing import Any, Final
 
@@ -35,7 +35,7 @@ NEEDED: Final[dict[str, tuple[str, ...]]] = {
     "CompleteSession": ("StartSession",),
     "ResumeSession": ("StartSession", "PauseSession"),
 }
-"""What a new session needs before the call is possible."""
+"""The calls a new session needs before this one is possible."""
 
 
 def mutation(name: str, **more: Any) -> Any:

@@ -39,7 +39,7 @@ def switch(session_id: str, command_id: str = "switch", **more: Any) -> pb.Execu
 
 
 class HeldStore(FakeSessionStore):
-    """A store that decides nothing about a session while it is held, and notes who asked, and until when."""
+    """A store that decides nothing about a held session, and notes each request's session and deadline."""
 
     def __init__(self, data: FakeData) -> None:
         super().__init__(data)
@@ -65,7 +65,7 @@ class HeldStore(FakeSessionStore):
 
 
 class Wire:
-    """The client's end, and what the server's end has of gRPC: reading, writing, metadata."""
+    """The client's end of a stream, and the gRPC context of the server's end: reading, writing, metadata."""
 
     def __init__(self, *metadata: tuple[str, str], left: float | None = None) -> None:
         self._metadata = metadata
@@ -86,7 +86,7 @@ class Wire:
         self.unread.put_nowait(grpc.aio.EOF)
 
     def fail(self, error: Exception) -> None:
-        """Break what the server reads from."""
+        """Make the server's next read fail."""
         self.unread.put_nowait(error)
 
     async def until(self, condition: Callable[[], Any], seconds: float = 5.0) -> None:
@@ -98,13 +98,13 @@ class Wire:
                 await asyncio.sleep(0)  # one turn of the loop: the wait on a condition with a deadline
 
     async def answered(self, count: int) -> list[pb.ExecuteCommandsResponse]:
-        """Wait for so many responses."""
+        """Wait for this many responses."""
         await self.until(lambda: len(self.responses) >= count)
         return self.responses
 
     @property
     def ids(self) -> list[str]:
-        """The ids of what has been answered, in order."""
+        """The ids of the answered commands, in order."""
         return [response.command_id for response in self.responses]
 
     def invocation_metadata(self) -> Any:
@@ -163,14 +163,14 @@ class OpenStream:
         self.store.asked.clear()
 
     async def close(self) -> None:
-        """End the stream, whatever state it is in."""
+        """End the stream, in any state."""
         self.running.cancel()
         await asyncio.wait([self.running])
 
 
 @contextlib.asynccontextmanager
 async def opened(*metadata: tuple[str, str], **more: Any) -> AsyncIterator[OpenStream]:
-    """Open a stream on a use_cases of its own."""
+    """Open a stream on use cases of its own."""
     on = OpenStream(UseCases(), *metadata, **more)
     try:
         yield on

@@ -36,7 +36,7 @@ class Loop:
         return asyncio.run_coroutine_threadsafe(work, self._loop)
 
     def run(self, work: Coroutine[Any, Any, Any]) -> Any:
-        """Do work and return what it comes to."""
+        """Do work and return its result."""
         return self.submit(work).result(PATIENCE_S)
 
     def close(self) -> None:
@@ -57,7 +57,7 @@ async def _others() -> list[str]:
 
 
 class Finished(NamedTuple):
-    """What a call came to, as a client sees it."""
+    """The outcome of a call, as a client sees it."""
 
     response: Any
     code: grpc.StatusCode
@@ -82,7 +82,7 @@ class _Failed:
 
 
 class _Context:
-    """What grpc.aio gives a handler, over what grpcio-testing gives it."""
+    """The context of grpc.aio, made of grpcio-testing's."""
 
     def __init__(self, context: Any, messages: "SimpleQueue[bytes | None] | None" = None) -> None:
         self._context = context

@@ -28,7 +28,7 @@ OTHER = "10000000-0000-4000-8000-000000000002"
 def test_a_lost_session_comes_back(
     server: TestServer, use_cases: UseCases, loop: Loop, policy: pb.RecoveryPolicy.ValueType, status: Status
 ) -> None:
-    """Its next version has a new epoch, says who asked and why, and stands or runs as the policy has it."""
+    """Its next version has a new epoch, names the author and the reason, and stands or runs by the policy."""
     before = created(server, "StartSession")
     loop.run(use_cases.drain())
     use_cases.data.sessions.clear()
@@ -53,8 +53,10 @@ def test_a_lost_session_comes_back(
     assert use_cases.data.outbox[-1].request.peer == PEER
 
 
-def test_what_is_there_is_not_recovered(server: TestServer, use_cases: UseCases, loop: Loop) -> None:
-    """A session that the store holds is ALREADY_EXISTS, one that nobody knows NOT_FOUND, an ended one refused."""
+def test_a_stored_an_unknown_and_an_ended_session_are_not_recovered(
+    server: TestServer, use_cases: UseCases, loop: Loop
+) -> None:
+    """A session in the store is ALREADY_EXISTS, an unknown one NOT_FOUND, an ended one refused."""
     created(server, "StartSession", "CompleteSession")
     loop.run(use_cases.drain())
     there = server.refused("RecoverSession", pb.RecoverSessionRequest(session_id=SID))
@@ -105,7 +107,7 @@ def test_the_pipeline_tells_how_it_is(server: TestServer, use_cases: UseCases) -
 
 
 def test_a_pipeline_at_rest_has_nothing_to_tell(server: TestServer) -> None:
-    """What is unknown is absent, what is zero is zero."""
+    """Unknown figures are absent, zeros are zeros."""
     status = server.ok("GetPipelineStatus", pb.GetPipelineStatusRequest()).status
 
     assert status == pb.PipelineStatus()

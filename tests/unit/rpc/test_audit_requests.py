@@ -1,4 +1,4 @@
-"""What AuditService's requests mean, and how each of their fields is refused."""
+"""The queries of AuditService's requests, and how each of their fields is refused."""
 
 from typing import Any
 
@@ -18,14 +18,14 @@ ANN = "20000000-0000-4000-8000-00000000000A"
 
 
 def events(**request: Any) -> tuple[EventQuery, dict[str, str]]:
-    """Read a request for events, and what is wrong with it."""
+    """Read a request for events; return its query and its violations."""
     fields = Fields()
     query = audit_requests.events(fields, pb.ListSessionEventsRequest(**{"session_id": SID, **request}))
     return query, dict(fields.violations)
 
 
 def sessions(**request: Any) -> tuple[SessionQuery, dict[str, str]]:
-    """Read a request for sessions, and what is wrong with it."""
+    """Read a request for sessions; return its query and its violations."""
     fields = Fields()
     query = audit_requests.sessions(fields, pb.ListAuditedSessionsRequest(**request))
     return query, dict(fields.violations)
@@ -78,7 +78,7 @@ def test_every_filter_of_sessions_arrives() -> None:
     ],
 )
 def test_bounds_between_two_ms_are_those_of_the_later(at: Timestamp, ms: int) -> None:
-    """Instants are whole ms: what is not before 1.0000001 s is not before 1.001 s."""
+    """Instants are whole ms: an event not before 1.0000001 s is not before 1.001 s."""
     query, problems = events(after=at)
 
     assert (query.start, problems) == (ms, {})

@@ -1,4 +1,4 @@
-"""AuditService on a trail in memory: what each call answers, and how each refuses."""
+"""AuditService on a trail in memory: the answers and the refusals of each call."""
 
 from typing import Any
 
@@ -43,7 +43,7 @@ def listed(server: TestServer, **request: Any) -> list[pb.AuditEvent]:
 
 @pytest.mark.usefixtures("life")
 def test_a_life_is_its_events_in_order(server: TestServer, use_cases: UseCases) -> None:
-    """Each with version, actor, cause, elapsed, remaining and snapshot: what happened, when, who and why."""
+    """Each with version, actor, reason, cause, elapsed, remaining and snapshot."""
     events = listed(server)
 
     assert [event.version for event in events] == [1, 2, 3, 4]
@@ -68,7 +68,7 @@ def test_a_life_is_its_events_in_order(server: TestServer, use_cases: UseCases) 
 
 @pytest.mark.usefixtures("life")
 def test_an_audited_event_says_what_the_stream_said(server: TestServer, use_cases: UseCases) -> None:
-    """What both tell of an event agrees to the field."""
+    """The two agree in every field they share."""
     shared = set(event_pb2.Event.DESCRIPTOR.fields_by_name)
     assert shared <= set(pb.AuditEvent.DESCRIPTOR.fields_by_name)
 
@@ -112,7 +112,7 @@ def test_an_event_page_ends_before_it_grows_too_long(server: TestServer, monkeyp
 
 @pytest.mark.usefixtures("life")
 def test_no_matching_event_is_no_missing_session(server: TestServer) -> None:
-    """NOT_FOUND is for what the trail has never heard of; the id is repeated in the metadata."""
+    """NOT_FOUND is for sessions the trail does not know; the id is repeated in the metadata."""
     assert listed(server, types=[event_pb2.EVENT_TYPE_SESSION_DELETED]) == []
 
     for name, request in (

@@ -1,4 +1,4 @@
-"""What the commands of a stream are answered: the same as the unary calls they stand for."""
+"""The answers to the commands of a stream: those of their unary calls."""
 
 import asyncio
 import time
@@ -35,7 +35,7 @@ def test_there_is_a_command_for_every_call_about_one_session() -> None:
 
 @pytest.mark.parametrize("name", KINDS)
 async def test_a_command_answers_as_its_call(name: str) -> None:
-    """Every kind of command stores and answers what the unary call would, and is measured under its name."""
+    """Every kind of command stores and answers the same as its unary call, and is measured under its name."""
     async with opened() as one, opened() as other:
         for on in (one, other):
             if name != "CreateSession":
@@ -76,7 +76,7 @@ async def test_a_retry_is_answered_whichever_way_it_comes(name: str) -> None:
 
 
 async def test_a_missing_session_that_may_be_missing_is_no_session() -> None:
-    """Deleting what is not there, if that is allowed, answers with an instant and nothing else."""
+    """Deleting a missing session, if allowed, answers with an instant and nothing else."""
     async with opened() as on:
         on.wire.send(command("d", mutation("DeleteSession", allow_missing=True)))
         (response,) = await on.wire.answered(1)
@@ -115,7 +115,7 @@ async def test_a_command_is_refused_as_its_call(
 
 
 async def test_the_actor_of_the_stream_is_behind_every_command() -> None:
-    """x-actor of the stream's metadata signs what its commands change."""
+    """x-actor of the stream's metadata is the actor of its commands' changes."""
     async with opened(("x-actor", "umpire")) as on:
         on.wire.send(command("c", mutation("CreateSession")), command("s", mutation("StartSession")))
         await on.wire.answered(2)
@@ -147,8 +147,8 @@ async def test_an_actor_that_cannot_be_is_refused_with_each_change() -> None:
         pytest.param(get("x"), "get", ["session_id"], id="wrong field within"),
     ],
 )
-async def test_what_is_no_command_is_refused_alone(message: Any, command_id: str, fields: list[str]) -> None:
-    """INVALID_ARGUMENT for that one, by the path of what is wrong; the one after it is answered."""
+async def test_an_unreadable_command_is_refused_alone(message: Any, command_id: str, fields: list[str]) -> None:
+    """INVALID_ARGUMENT for that one, with the wrong path; the one after it is answered."""
     async with opened() as on:
         await on.created()
         on.wire.send(message, get(SID, "after"))
@@ -213,7 +213,7 @@ async def test_slow_commands_are_logged_as_calls_are(monkeypatch: pytest.MonkeyP
     ],
 )
 async def test_a_command_has_ten_seconds_within_the_streams_own(left: float | None, budget: float) -> None:
-    """What is retried inside ends as with a call without a deadline, or with the stream's."""
+    """Retries inside end with the 10 s of a call without a deadline, or with the stream's deadline."""
     async with opened(left=left) as on:
         await on.created("StartSession")
         on.wire.send(switch(SID))

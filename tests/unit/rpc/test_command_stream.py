@@ -1,4 +1,4 @@
-"""How a stream of commands flows: in order, never too much at once, and to its end, whichever it is."""
+"""The flow of a stream of commands: its order, its bounds and its ends."""
 
 import asyncio
 from typing import Any
@@ -19,7 +19,7 @@ from tests.unit.rpc.command_wire import OpenStream, Wire, get, opened, switch
 from tests.unit.rpc.use_cases import UseCases
 
 
-async def test_a_sessions_commands_wait_for_each_other_and_for_nobody_else() -> None:
+async def test_a_sessions_commands_wait_for_each_other_only() -> None:
     """While one session's command is being decided, its next ones do not start; other sessions are answered."""
     other = new_id()
     async with opened() as on:
@@ -52,7 +52,7 @@ async def test_a_refusal_does_not_stop_those_behind_it() -> None:
 
 
 async def test_creations_without_an_id_do_not_wait_for_each_other() -> None:
-    """What names no session is in nobody's line."""
+    """A command without a session id waits for no other."""
     async with opened() as on:
         on.store.hold(SID)
         on.wire.send(*[command(str(n), mutation("CreateSession", session_id="", request_id="")) for n in range(3)])
@@ -63,7 +63,7 @@ async def test_creations_without_an_id_do_not_wait_for_each_other() -> None:
     assert sorted(one.WhichOneof("outcome") for one in responses) == ["result", "status", "status"]
 
 
-async def test_only_so_many_commands_are_read_ahead() -> None:
+async def test_a_bounded_number_of_commands_is_read_ahead() -> None:
     """With none of them decided, reading stops at the limit, and goes on by one for each that is answered."""
     ids = [new_id() for _ in range(MAX_UNDER_WAY + 50)]
     async with opened() as on:
@@ -87,7 +87,7 @@ def large(session_id: str) -> pb.ExecuteCommandsRequest:
     return command(session_id, request)
 
 
-async def test_only_so_many_bytes_are_read_ahead() -> None:
+async def test_a_bounded_number_of_bytes_is_read_ahead() -> None:
     """Large commands fill the limit sooner; once they are decided, the size of their answers counts."""
     ids = [new_id() for _ in range(12)]
     async with opened() as on:
@@ -108,7 +108,7 @@ async def test_only_so_many_bytes_are_read_ahead() -> None:
 
 
 async def test_answers_count_until_they_are_written(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Small commands with large answers stop the reading as well, until somebody takes them."""
+    """Small commands with large answers stop the reading as well, until the client takes them."""
     monkeypatch.setattr(command_stream, "MAX_BYTES_UNDER_WAY", 2_000)
     async with opened() as on:
         await on.created()
@@ -124,8 +124,8 @@ async def test_answers_count_until_they_are_written(monkeypatch: pytest.MonkeyPa
         await on.wire.answered(100)
 
 
-async def test_who_does_not_read_is_not_read_from_and_then_dropped() -> None:
-    """Answers that nobody takes stop the reading at the limit; after the time for a write it is SLOW_CONSUMER."""
+async def test_a_client_that_does_not_read_is_not_read_from_and_then_dropped() -> None:
+    """Answers not taken stop the reading at the limit; after the time for a write it is SLOW_CONSUMER."""
     async with opened(stall_s=0.05) as on:
         await on.created()
         on.wire.takes.clear()
@@ -139,7 +139,7 @@ async def test_who_does_not_read_is_not_read_from_and_then_dropped() -> None:
 
 
 async def test_a_stream_ends_once_everything_is_answered() -> None:
-    """After the client's last command what is under way is finished, and the stream returns."""
+    """After the client's last command those under way are finished, and the stream returns."""
     async with opened() as on:
         await on.created("StartSession")
         on.store.hold(SID)
@@ -165,7 +165,7 @@ async def test_an_empty_stream_ends_at_once() -> None:
 
 
 async def test_a_drained_stream_finishes_what_it_has_begun() -> None:
-    """What is being decided is answered, what waits behind it is refused with DRAINING, the rest is never read."""
+    """The command being decided is answered, those behind it are refused with DRAINING, the rest is never read."""
     async with opened() as on:
         await on.created("StartSession")
         on.store.hold(SID)
@@ -242,7 +242,7 @@ async def test_a_draining_server_takes_no_new_streams() -> None:
 
 
 async def test_a_client_that_leaves_leaves_nothing_behind() -> None:
-    """The cancelled stream cancels what it reads and decides."""
+    """The cancelled stream cancels its reading and its decisions."""
     before = asyncio.all_tasks()
     async with opened() as on:
         ids = [new_id() for _ in range(10)]
@@ -258,8 +258,8 @@ async def test_a_client_that_leaves_leaves_nothing_behind() -> None:
     assert on.use_cases.observed.calls == [("SwitchCycle", "CANCELLED", "")] * 10
 
 
-async def test_what_breaks_the_reading_ends_the_opened() -> None:
-    """The peer went away while it was read from: nobody is left to answer."""
+async def test_a_failed_read_ends_the_stream() -> None:
+    """The peer went away during a read: no one is left to answer."""
     async with opened() as on:
         on.wire.fail(grpc.aio.InternalError("gone"))
 
@@ -267,8 +267,8 @@ async def test_what_breaks_the_reading_ends_the_opened() -> None:
             await on.running
 
 
-async def test_a_result_that_cannot_be_told_ends_the_opened(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A client must not wait for what will never come."""
+async def test_a_result_that_cannot_be_sent_ends_the_stream(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A client must not wait for a result that never comes."""
     async with opened() as on:
         await on.created()
         monkeypatch.setattr(on.use_cases.observed, "call", lambda *_: 1 / 0)

@@ -1,4 +1,4 @@
-"""Frames as the messages of a stream: what surrounds each payload, and that it is encoded once."""
+"""Frames as the messages of a stream: the envelope of each payload, encoded once."""
 
 from typing import Any
 
@@ -65,7 +65,7 @@ def test_every_message_can_be_resumed_from(kind: str) -> None:
 
 
 def test_a_gap_cannot_be_resumed_from() -> None:
-    """Who leaves between a gap and its snapshot has not seen the state: nothing may claim otherwise."""
+    """A reader that leaves between a gap and its snapshot has not seen the state to resume from."""
     frame, _ = FRAMES["gap"]
 
     assert not envelope(frame).resume_token

@@ -1,4 +1,4 @@
-"""Around every call: an id, an answer to whatever is raised, a measurement, a log line only where one helps."""
+"""Around every call: a request id, an answer to every error, a measurement, and a log line where one helps."""
 
 import asyncio
 import contextlib
@@ -107,7 +107,7 @@ KINDS = pytest.mark.parametrize("stream", [pytest.param(False, id="unary"), pyte
 async def test_a_call_is_under_way_until_its_answer_is_sent(
     stream: bool, ending: Any, method: str, counted: int
 ) -> None:
-    """The interceptor counts a call until the server is through with it, whatever its end; not those of gRPC's own."""
+    """The interceptor counts a call until its answer is sent, whatever its end; gRPC's own services do not count."""
     interceptor, context, counts = CallInterceptor(Observed(), lambda: MADE), Context(), []
 
     async def counting(request: Any, context: Any) -> Any:
@@ -126,7 +126,7 @@ async def test_a_call_is_under_way_until_its_answer_is_sent(
 
 @KINDS
 async def test_a_bug_is_answered_with_a_fixed_text(stream: bool) -> None:
-    """An exception nobody expects says nothing about itself to the client; the log has it under the request id."""
+    """An unexpected exception reveals nothing to the client; the log has it under the request id."""
     context = Context(("x-request-id", "r-1"))
 
     with capture_logs() as logs, pytest.raises(grpc.aio.AbortError):
@@ -150,7 +150,7 @@ async def test_a_bug_is_answered_with_a_fixed_text(stream: bool) -> None:
         pytest.param(grpc.aio.InternalError("write after the end"), id="peer gone"),
     ],
 )
-async def test_what_ended_the_call_already_is_not_answered_again(stream: bool, error: BaseException) -> None:
+async def test_a_call_that_has_ended_is_not_answered_again(stream: bool, error: BaseException) -> None:
     """An abort, a cancellation and a write to a peer that has gone pass through untouched."""
     context = Context()
 
@@ -257,7 +257,7 @@ async def test_the_librarys_own_streams_pass_untouched(make: Any) -> None:
 
 
 async def test_a_stream_of_both_ways_is_answered_and_measured_like_any_other() -> None:
-    """Its handler gets what it reads from, its errors are statuses, and it counts once."""
+    """Its handler gets the context, its errors become statuses, and it counts once."""
     observed, context = Observed(), Context()
     handler = grpc.stream_stream_rpc_method_handler(raising(SessionNotFound("s")))
     wrapped = await intercepted(CallInterceptor(observed, lambda: MADE), handler)
@@ -289,7 +289,7 @@ async def test_a_method_is_wrapped_once() -> None:
     ],
 )
 def test_a_call_has_until_its_clients_deadline(left: float | None, budget: float) -> None:
-    """What is retried inside ends with the client's patience, 10 s if it has not said."""
+    """Retries inside end at the client's deadline, by default after 10 s."""
     context: Any = Context(left=left)
 
     assert deadline_of(context) - time.monotonic() == pytest.approx(budget, abs=1.0)

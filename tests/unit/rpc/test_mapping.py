@@ -1,4 +1,4 @@
-"""What a client is shown: which fields a session has in each mode and state, and what stands in them."""
+"""Messages for clients: the fields of a session in each mode and state, and their values."""
 
 from enum import Enum
 
@@ -25,7 +25,7 @@ OPTIONAL_BY_KIND: dict[str, set[str]] = {
     "count up": set(),
     "count up limited": {"max_time_ms", "remaining_ms", "overtime_ms"},
 }
-"""The durations each kind of session has, whatever its state; every other one is absent."""
+"""The durations of each kind of session, in every state; all others are absent."""
 
 INSTANTS_BY_STATE: dict[str, set[str]] = {
     "PENDING": set(),
@@ -69,7 +69,7 @@ def test_a_session_has_the_fields_of_its_mode_and_state(kind: str, state: str) -
 
 @pytest.mark.parametrize(("kind", "state"), CASES)
 def test_a_participant_has_the_fields_of_its_mode(kind: str, state: str) -> None:
-    """A bank, what is left of it and its overtime are a participant's only where it holds the bank."""
+    """Bank, remaining time and overtime are a participant's only where it holds the bank."""
     bank = {"total_time_ms", "time_remaining_ms", "overtime_ms"} if kind.startswith("participant") else set()
 
     for participant in shown(kind, state).participants:
@@ -78,8 +78,8 @@ def test_a_participant_has_the_fields_of_its_mode(kind: str, state: str) -> None
 
 
 @pytest.mark.parametrize(("kind", "state"), CASES)
-def test_whose_turn_it_is_is_said_only_while_one_is_on(kind: str, state: str) -> None:
-    """Running or paused somebody is active, and is_active agrees; pending and terminal nobody is."""
+def test_the_active_participant_is_named_while_a_turn_is_on(kind: str, state: str) -> None:
+    """Running or paused, one is active and is_active agrees; pending and terminal, none is."""
     message = shown(kind, state)
 
     is_on = state in LIVE
@@ -152,7 +152,7 @@ def test_two_clocks_as_worked_out_by_hand() -> None:
     assert message.deadline_at == timestamp(BORN + 605_000)
 
 
-def test_a_pause_keeps_what_has_run() -> None:
+def test_a_pause_keeps_the_elapsed_time() -> None:
     """Paused at 12 000 of 60 000, the clock stands; resumed at 20 000, it is due at 68 000."""
     play = Play(KINDS["global"])
     play.do(0, Start())
@@ -226,8 +226,8 @@ def test_metadata_comes_back_as_it_was_given(metadata: Struct | None) -> None:
         assert told.metadata == (metadata or Struct())
 
 
-def test_an_event_says_who_when_and_why() -> None:
-    """A call's event has no fired_at; an expiry says when it was due and when somebody acted, and what was left."""
+def test_an_event_has_its_author_instants_and_cause() -> None:
+    """A call's event has no fired_at; an expiry has the instant it was due, the instant it fired, and the time left."""
     play = Play(KINDS["participant"])
     play.do(0, Start())
     play.do(4_000, Switch())
@@ -257,7 +257,7 @@ def test_an_event_says_who_when_and_why() -> None:
     ],
 )
 def test_a_tick_says_how_the_running_clock_stands(kind: str, state: str, at: int, fields: dict[str, int]) -> None:
-    """What is left is there until overtime begins, and neither without a budget; never 0."""
+    """Remaining time is there until overtime begins, never 0; without a budget neither is there."""
     tick = tick_message(played(kind, state, notify=state == "OVERTIME"), BORN + at)
 
     assert {

@@ -1,4 +1,4 @@
-"""Filling a page: everything once, whatever the rows weigh, and no more of them in memory than a page takes."""
+"""Filling a page: every row once, of any size, and no more rows in memory than a page takes."""
 
 import pytest
 from google.protobuf.wrappers_pb2 import BytesValue
@@ -20,7 +20,7 @@ class Rows:
         return list(range(len(self._sizes)))[(-1 if after is None else after) + 1 :][:count]
 
     def message(self, number: int) -> BytesValue:
-        """Return what a row weighs."""
+        """Return the message of a row."""
         return BytesValue(value=bytes(self._sizes[number]))
 
     async def pages(self, size: int) -> list[list[int]]:
@@ -57,7 +57,7 @@ async def test_a_page_of_many_light_rows_is_read_in_few_steps() -> None:
 
 @pytest.mark.parametrize("weight", [100_000, 300_000, paging.MAX_PAGE_BYTES, 3 * paging.MAX_PAGE_BYTES])
 async def test_pages_of_heavy_rows_are_cut(weight: int) -> None:
-    """A page ends before 2 MB, but never without a row; and what it cannot take is hardly read."""
+    """A page ends before 2 MB, but never without a row; few rows beyond it are read."""
     rows = Rows([weight] * 90)
 
     pages = await rows.pages(500)

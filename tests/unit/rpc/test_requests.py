@@ -1,4 +1,4 @@
-"""Reading requests: what is wrong is told by its path, at once, and without looking at more than is allowed."""
+"""Reading requests: all violations at once, by their paths, without reading more than is allowed."""
 
 import time
 from typing import Any
@@ -20,7 +20,7 @@ from testing.harness.plays import ANN, Play
 
 
 def refused(request: pb.CreateSessionRequest) -> dict[str, str]:
-    """Return what is wrong with a request, by path."""
+    """Return the violations of a request, by path."""
     fields = Fields()
     requests.create(fields, request)
     return dict(fields.violations)
@@ -52,7 +52,7 @@ def test_metadata_may_be_nested_only_so_deep(in_lists: bool) -> None:
     assert path.startswith("metadata.k")
 
 
-def test_whatever_is_accepted_can_be_read_by_everybody() -> None:
+def test_accepted_metadata_can_be_read_by_every_parser() -> None:
     """Parsers give up at 100 messages in each other: the deepest data allowed stay below that in the deepest reply."""
     deepest = nested(MAX_DEPTH).SerializeToString()
     play = Play(SessionSpec(Mode.GLOBAL, (ParticipantSpec(ANN, metadata=deepest),), total_time_ms=5_000))

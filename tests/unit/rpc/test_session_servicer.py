@@ -1,4 +1,4 @@
-"""SessionService's unary calls on ports in memory: what each answers, and how each refuses."""
+"""SessionService's unary calls on ports in memory: the answers and the refusals of each."""
 
 from typing import Any
 from uuid import UUID, uuid5
@@ -35,7 +35,7 @@ STATUS_AND_EVENT = {
 
 @pytest.mark.parametrize("name", STATUS_AND_EVENT)
 def test_a_mutation_answers_with_the_stored_version(server: TestServer, use_cases: UseCases, name: str) -> None:
-    """Every mutation is the event it should be, and replies with exactly what is stored, as of the judging instant."""
+    """Every mutation makes its event, and replies with the stored version as of the judging instant."""
     before = created(server, *NEEDED.get(name, ()))
     use_cases.clock.advance(1_500)
 
@@ -124,7 +124,7 @@ def test_a_session_is_read_as_of_now(server: TestServer, use_cases: UseCases) ->
 
 
 def test_many_sessions_are_read_in_the_order_asked(server: TestServer) -> None:
-    """A batch keeps the order asked for what is there and lists what is not."""
+    """A batch keeps the order asked, and lists the missing sessions."""
     others = [server.call("CreateSession", mutation("CreateSession", session_id=new_id())).response for _ in range(2)]
     there = [reply.session.session_id for reply in others]
     gone = [new_id(), new_id()]
@@ -171,8 +171,8 @@ def test_a_missing_session_may_be_deleted_where_that_is_allowed(server: TestServ
     assert deleted.session.version == 2
 
 
-def test_only_what_the_mask_names_is_replaced(server: TestServer) -> None:
-    """An update touches metadata, labels or both, as its mask says; an empty mask means whatever is set."""
+def test_only_the_fields_in_the_mask_are_replaced(server: TestServer) -> None:
+    """An update replaces metadata, labels or both, by its mask; an empty mask means the fields that are set."""
     created(server)
     data, other = Struct(), Struct()
     data["a"], other["b"] = 1, 2
@@ -215,7 +215,7 @@ def test_the_actor_is_the_callers_word_or_its_peer(
 
 @pytest.mark.parametrize("header", ["u" * 129, "system"], ids=["a byte too long", "posing as the system"])
 def test_an_actor_that_cannot_be_is_refused(server: TestServer, use_cases: UseCases, header: str) -> None:
-    """At most 128 bytes, and not the name that nobody's changes carry; nothing is stored."""
+    """At most 128 bytes, and not the reserved name; nothing is stored."""
     problem = server.refused("CreateSession", mutation("CreateSession"), (("x-actor", header),))
 
     assert list(problem.fields) == ["x-actor"]

@@ -82,7 +82,7 @@ def test_every_error_stands_in_the_table() -> None:
 
 
 def test_a_kind_of_an_error_is_answered_as_the_error() -> None:
-    """What an adapter knows more precisely is the same to a client."""
+    """A subclass of an adapter is answered like its base."""
 
     class NobodyListens(application.AuditUnavailable):
         """A kind of it."""
@@ -107,7 +107,7 @@ def test_the_table_is_the_contracts() -> None:
 
 @pytest.mark.parametrize("error", EXAMPLES, ids=lambda error: error.reason)
 def test_every_answer_says_why(error: SyncKairosError) -> None:
-    """ErrorInfo is on every error, RetryInfo on what is worth a retry, BadRequest on what is wrong with a request."""
+    """Every error has ErrorInfo, one worth a retry has RetryInfo, one about a wrong request has BadRequest."""
     code, _ = status_of(error, "r-1")
     status, details = details_of(error)
 
@@ -123,7 +123,7 @@ def test_every_answer_says_why(error: SyncKairosError) -> None:
 
 
 def test_violations_keep_their_paths_and_order() -> None:
-    """Every violation is told as a path and what is wrong there."""
+    """Every violation has its path and its description."""
     _, details = details_of(InvalidField([FieldViolation("a[0].b", "is wrong"), FieldViolation("c", "is missing")]))
 
     told = [(violation.field, violation.description) for violation in details["BadRequest"].field_violations]
@@ -144,7 +144,7 @@ def test_violations_keep_their_paths_and_order() -> None:
     ids=lambda value: type(value).__name__,
 )
 def test_dynamic_text_is_repeated_as_facts(error: SyncKairosError, metadata: dict[str, str]) -> None:
-    """Nobody has to parse a message: from and verb, expected and actual, whose turn it was and is."""
+    """No client has to parse a message: from and verb, expected and actual, the expired and the active participant."""
     _, details = details_of(error)
 
     assert dict(details["ErrorInfo"].metadata) == metadata
@@ -162,7 +162,7 @@ class Surprising(SyncKairosError):
     ids=lambda error: type(error).__name__,
 )
 def test_anything_else_is_internal(error: Exception) -> None:
-    """What is not in the table is a bug: one fixed text, the request id, nothing of its own."""
+    """An error outside the table is a bug: one fixed text, the request id, nothing of its own."""
     code, status = status_of(error, "r-1")
 
     assert code is grpc.StatusCode.INTERNAL
@@ -186,7 +186,7 @@ WIDE = "\N{GRINNING FACE}"
         pytest.param(application.StoreUnavailable(WIDE * 9_000, a=WIDE * 9_000, b=WIDE * 9_000), id="long details"),
     ],
 )
-def test_trailers_fit_into_what_clients_accept(error: SyncKairosError) -> None:
+def test_trailers_are_small_enough_for_clients(error: SyncKairosError) -> None:
     """Clients give up on more than 8 KB of trailers: details travel in base64, the message percent-encoded."""
     _, status = status_of(error, "r" * 64)
 
@@ -200,7 +200,7 @@ def test_trailers_fit_into_what_clients_accept(error: SyncKairosError) -> None:
 
 @pytest.mark.parametrize("size", [253, 254, 255, 256, 257, 258, 259, 260])
 def test_a_long_text_is_cut_between_characters(size: int) -> None:
-    """What is cut ends in an ellipsis and is still text."""
+    """A shortened text ends in an ellipsis and is still valid."""
     text = "x" * (size - 4) + WIDE
 
     _, status = status_of(application.StoreUnavailable(text), "")

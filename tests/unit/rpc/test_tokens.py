@@ -42,7 +42,7 @@ class PageTokens(NamedTuple):
     query: Any
 
     def read(self, token: str, query: object = None) -> tuple[Any, list[str]]:
-        """Return the place a token stands for, and the paths of what is wrong with it."""
+        """Return the place a token stands for, and the paths of its violations."""
         fields = Fields()
         place = self.read_from(fields, token, query or self.query)
         return place, [violation.path for violation in fields.violations]
@@ -192,7 +192,7 @@ def test_lists_do_not_take_each_others_tokens() -> None:
 
 
 def test_every_bit_of_an_audit_token_counts() -> None:
-    """With any bit turned it is refused: nobody is led to a place that no page ended with."""
+    """With any bit turned it is refused: no token leads to a place where no page ended."""
     raw = _decoded(tokens.write_event(EVENT, EVENTS.query))
     for place in range(len(raw) * 8):
         turned = bytearray(raw)

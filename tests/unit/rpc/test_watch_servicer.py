@@ -28,7 +28,7 @@ def take(rpc: Any, count: int) -> list[tuple[str, int]]:
 
 
 def test_a_stream_is_a_snapshot_the_events_and_an_end(server: TestServer, use_cases: UseCases) -> None:
-    """What others do arrives in order, and the stream ends by itself, OK, with nobody left watching."""
+    """Changes arrive in order, and the stream ends by itself, OK, with no subscription left."""
     created(server)
     rpc = watch(server)
     assert take(rpc, 1) == [("snapshot", 1)]
@@ -122,7 +122,7 @@ def test_a_draining_server_takes_no_new_streams(server: TestServer, use_cases: U
 
 
 def test_a_reader_who_stops_reading_is_dropped(server: TestServer, use_cases: UseCases, loop: Loop) -> None:
-    """A write that nobody takes within the limit ends the stream with SLOW_CONSUMER, and frees what it held."""
+    """A write not taken within the limit ends the stream with SLOW_CONSUMER and leaves its sessions."""
     created(server)
     servicer = WatchServicer(use_cases.watching, stall_s=0.01)
 

@@ -23,7 +23,7 @@ from testing.harness.fake_store import FakeData, FakeSessionFeed, FakeSessionInd
 
 @dataclass
 class FailingData(FakeData):
-    """Data that cannot be reached, for whatever reason the test gives, or take time to be stored."""
+    """Data that fails with the test's error, or takes time to be stored."""
 
     failure: Exception | None = None
     storing_takes_ms: int = 0
@@ -52,7 +52,7 @@ class SettableClock(FakeClock):
 
 
 class Observed:
-    """Notes what is reported."""
+    """Notes the reports of calls, watchers and gaps."""
 
     def __init__(self) -> None:
         self.calls: list[tuple[str, str, str]] = []
@@ -82,12 +82,12 @@ class Observed:
 
 
 class SettablePipeline:
-    """A pipeline that says what the test wants."""
+    """A pipeline whose status the test sets."""
 
     answer: PipelineStatus | Exception = PipelineStatus(0, None, 0, None, DrainTotals(), ())
 
     async def status(self) -> PipelineStatus:
-        """Return what was set."""
+        """Return the status that was set, or raise the error."""
         if isinstance(self.answer, Exception):
             raise self.answer
         return self.answer
@@ -108,7 +108,7 @@ class SettableOutbox:
 
 
 class UseCases:
-    """The use cases, and what they stand on."""
+    """The use cases, and the ports in memory below them."""
 
     def __init__(self, window: int = 16) -> None:
         ids = count(1)
@@ -138,7 +138,7 @@ class UseCases:
         return self.data.retained(session_id)
 
     def stored(self, session_id: str) -> Session | None:
-        """Return what is stored, as it is."""
+        """Return the stored session."""
         return self.data.session(session_id)
 
     @property
