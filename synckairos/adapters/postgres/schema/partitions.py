@@ -10,15 +10,10 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Final, NamedTuple
 
-import asyncpg
-
 from synckairos.adapters.postgres.schema.files import MigrationError
 
 if TYPE_CHECKING:
     from asyncpg import Connection
-    from asyncpg.pool import Pool, PoolConnectionProxy
-
-    AnyConnection = Connection | PoolConnectionProxy
 
 MONTHS_AHEAD: Final = 3
 LOCK_CLASS: Final = 0x5359_4E50
@@ -101,7 +96,7 @@ class _Parent(NamedTuple):
 
 
 async def ensure_partitions(
-    database: "Pool | AnyConnection", ahead: int = MONTHS_AHEAD, today: dt.date | None = None
+    connection: "Connection", ahead: int = MONTHS_AHEAD, today: dt.date | None = None
 ) -> list[str]:
     """Make the partitions of this month and of the next `ahead` where they are missing, and return their names.
 
@@ -109,26 +104,23 @@ async def ensure_partitions(
     move. Any number of processes may call it at once. Raises MigrationError without the table sync_events, and
     asyncpg.LockNotAvailableError if readers hold it too long.
     """
-    if isinstance(database, asyncpg.Pool):
-        async with database.acquire() as connection:
-            return await ensure_partitions(connection, ahead, today)
-    first = await _month_of(database, today)
-    return await _make(database, await _parent(database), [first.plus(months) for months in range(ahead + 1)])
+    first = await _month_of(connection, today)
+    return await _make(connection, await _parent(connection), [first.plus(months) for months in range(ahead + 1)])
 
 
-async def _month_of(connection: "AnyConnection", today: dt.date | None) -> Month:
+async def _month_of(connection: "Connection", today: dt.date | None) -> Month:
     day = today or await connection.fetchval("SELECT (now() AT TIME ZONE 'UTC')::date")
     return Month(day.year, day.month)
 
 
-async def _parent(connection: "AnyConnection") -> _Parent:
+async def _parent(connection: "Connection") -> _Parent:
     row = await connection.fetchrow(_PARENT)
     if row is None:
         raise MigrationError("there is no audit trail here: run `synckairos migrate up` first")
     return _Parent(row["name"], row["schema"], row["fallback"], await connection.fetchval(_COLUMNS))
 
 
-async def _make(connection: "AnyConnection", parent: _Parent, months: list[Month]) -> list[str]:
+async def _make(connection: "Connection", parent: _Parent, months: list[Month]) -> list[str]:
     made = []
     for month in months:
         if month.table in await _attached(connection):
@@ -142,7 +134,7 @@ async def _make(connection: "AnyConnection", parent: _Parent, months: list[Month
 
 
 @asynccontextmanager
-async def _alone(connection: "AnyConnection") -> AsyncIterator[None]:
+async def _alone(connection: "Connection") -> AsyncIterator[None]:
     async with connection.transaction():
         await connection.execute(f"SET LOCAL lock_timeout = '{LOCK_TIMEOUT}'")
         await connection.execute("SET LOCAL statement_timeout = 0")
@@ -150,11 +142,11 @@ async def _alone(connection: "AnyConnection") -> AsyncIterator[None]:
         yield
 
 
-async def _attached(connection: "AnyConnection") -> set[str]:
+async def _attached(connection: "Connection") -> set[str]:
     return {row["name"] for row in await connection.fetch(_TABLES) if row["is_attached"]}
 
 
-async def _make_one(connection: "AnyConnection", parent: _Parent, month: Month) -> None:
+async def _make_one(connection: "Connection", parent: _Parent, month: Month) -> None:
     """Make a month's partition: a table of its own, filled, then attached.
 
     Everybody is kept out meanwhile. A writer that only waited for the DEFAULT partition would find itself in the wrong
@@ -179,7 +171,7 @@ async def _make_one(connection: "AnyConnection", parent: _Parent, month: Month) 
 
 
 async def retain(
-    connection: "AnyConnection",
+    connection: "Connection",
     keep_months: int,
     *,
     drop: bool = False,
@@ -211,7 +203,7 @@ async def retain(
     return Retention(made, old, lying, dropped)
 
 
-async def _stray_months(connection: "AnyConnection", parent: _Parent, current: Month) -> list[Month]:
+async def _stray_months(connection: "Connection", parent: _Parent, current: Month) -> list[Month]:
     """Return the months before this one that the DEFAULT partition holds rows of."""
     if parent.fallback is None:
         return []
@@ -223,17 +215,17 @@ async def _stray_months(connection: "AnyConnection", parent: _Parent, current: M
     return sorted(month for row in rows if (month := Month(row["year"], row["month"])) < current)
 
 
-async def _lying(connection: "AnyConnection", parent: _Parent) -> list[Detached]:
+async def _lying(connection: "Connection", parent: _Parent) -> list[Detached]:
     names = [row["name"] for row in await connection.fetch(_TABLES) if not row["is_attached"]]
     return [await _counted(connection, f"{parent.schema}.{name}") for name in names]
 
 
-async def _counted(connection: "AnyConnection", table: str) -> Detached:
+async def _counted(connection: "Connection", table: str) -> Detached:
     count = f"SELECT count(*) FROM {table}"  # noqa: S608 - the name is quoted by the server
     return Detached(table, await connection.fetchval(count, timeout=MOVE_S))
 
 
-async def _in_fallback(connection: "AnyConnection", parent: _Parent, month: Month) -> Detached:
+async def _in_fallback(connection: "Connection", parent: _Parent, month: Month) -> Detached:
     rows = await connection.fetchval(
         f"SELECT count(*) FROM {parent.fallback} "  # noqa: S608 - the name is quoted by the server
         f"WHERE {month.condition}",
@@ -242,7 +234,7 @@ async def _in_fallback(connection: "AnyConnection", parent: _Parent, month: Mont
     return Detached(f"{parent.schema}.{month.table}", rows)
 
 
-async def _detach(connection: "AnyConnection", parent: _Parent, name: str) -> Detached:
+async def _detach(connection: "Connection", parent: _Parent, name: str) -> Detached:
     """Make a partition a table of its own, under a name that leaves the month's free for events that come late."""
     async with _alone(connection):
         taken = {row["name"] for row in await connection.fetch(_TABLES)}

@@ -9,6 +9,7 @@ from typing import Annotated, Any, Final
 import msgspec
 from msgspec import UNSET, Meta, UnsetType
 
+from synckairos.adapters.postgres.trail.rows import CAUSE_NAMES, CAUSES, TYPE_NAMES, TYPES
 from synckairos.adapters.postgres.trail.snapshot import (
     Count,
     FieldError,
@@ -21,7 +22,7 @@ from synckairos.adapters.postgres.trail.snapshot import (
     encode_session,
 )
 from synckairos.application.audit import AuditedEvent, AuditRecord
-from synckairos.domain.events import Author, Cause, Event, EventType, Subject
+from synckairos.domain.events import Author, Event, Subject
 
 
 class _Line(msgspec.Struct, forbid_unknown_fields=True, gc=False):
@@ -50,8 +51,6 @@ class _Line(msgspec.Struct, forbid_unknown_fields=True, gc=False):
 
 _ENCODER: Final = msgspec.json.Encoder()
 _DECODER: Final = msgspec.json.Decoder(_Line)
-TYPES: Final = {type_.name.lower(): type_ for type_ in EventType}
-CAUSES: Final = {cause.name.lower(): cause for cause in Cause}
 
 
 def encode_record(record: AuditRecord) -> bytes:
@@ -75,8 +74,8 @@ def _line(record: AuditRecord) -> _Line:
         epoch=session.epoch,
         version=session.version,
         change_id=session.change_id,
-        type=event.type.name.lower(),
-        cause=event.cause.name.lower(),
+        type=TYPE_NAMES[event.type],
+        cause=CAUSE_NAMES[event.cause],
         actor=event.author.actor,
         reason=event.author.reason,
         participant_id=subject.participant_id,

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from synckairos.adapters.postgres.database import Database, Statement
 from synckairos.adapters.postgres.errors import SchemaMismatch
-from synckairos.adapters.postgres.trail.rows import CAUSE_NAMES, TYPE_NAMES
+from synckairos.adapters.postgres.trail.rows import EVENT_COLUMNS, TYPE_NAMES, record_of
 from synckairos.adapters.postgres.trail.snapshot import (
     MODE_NAMES,
     STATUS_NAMES,
@@ -16,12 +16,10 @@ from synckairos.application.audit import (
     AuditedEvent,
     AuditedParticipant,
     AuditedSession,
-    AuditRecord,
     EventQuery,
     SessionAudit,
     SessionQuery,
 )
-from synckairos.domain.events import Author, Event, Subject
 from synckairos.domain.model import Session
 
 if TYPE_CHECKING:
@@ -29,21 +27,15 @@ if TYPE_CHECKING:
 
 _R = TypeVar("_R")
 
-_TYPES: Final = {name: type_ for type_, name in TYPE_NAMES.items()}
-_CAUSES: Final = {name: cause for cause, name in CAUSE_NAMES.items()}
-
 # `{}` takes the conditions that a query has, each with the number of its value: a query without a filter must not be
 # planned as if it might have one.
-_EVENTS: Final = """
-SELECT
-    event_type, cause, actor, reason, participant_id::text, group_id::text, time_elapsed_ms, time_remaining_ms,
-    round(extract(epoch FROM fired_at) * 1000)::bigint, state_snapshot::text,
-    request_id, peer, changed_fields, is_fork, round(extract(epoch FROM recorded_at) * 1000)::bigint
+_EVENTS: Final = f"""
+SELECT {EVENT_COLUMNS}, is_fork, round(extract(epoch FROM recorded_at) * 1000)::bigint
 FROM sync_events
-WHERE {}
+WHERE {{}}
 ORDER BY epoch, version, id
 LIMIT $1
-"""
+"""  # noqa: S608 - our own columns
 
 _SUMMARY: Final = """
 SELECT
@@ -110,7 +102,7 @@ class _Conditions:
         return Statement(name, sql.format(" AND ".join(self._texts) or "true"))
 
 
-def _reading(name: str, read: Callable[[Any], _R], rows: "Iterable[Row]") -> list[_R]:
+def reading(name: str, read: Callable[[Any], _R], rows: "Iterable[Row]") -> list[_R]:
     """Return what the rows say; raises AuditUnavailable for what a newer version has written."""
     try:
         return [read(row) for row in rows]
@@ -150,7 +142,7 @@ class PostgresAuditReader:
                 return None
             participants = await moment.fetch(_PARTICIPANTS, session_id)
             ((events, forks),) = await moment.fetch(_COUNTS, session_id)
-        (summary,) = _reading("audit: session", _session, found)
+        (summary,) = reading("audit: session", _session, found)
         return SessionAudit(summary, tuple(AuditedParticipant(*row) for row in participants), events, forks)
 
     async def sessions(self, query: SessionQuery) -> list[AuditedSession]:
@@ -167,7 +159,7 @@ class PostgresAuditReader:
     async def latest(self, session_ids: Sequence[str]) -> list[Session | None]:
         """Return the sessions after their latest version, in the order asked; raises AuditUnavailable."""
         rows = await self._database.fetch(_LATEST, list(session_ids))
-        found = dict(_reading(_LATEST.name, lambda row: (row[0], decode_session(row[1])), rows))
+        found = dict(reading(_LATEST.name, lambda row: (row[0], decode_session(row[1])), rows))
         return [found.get(session_id) for session_id in session_ids]
 
     async def unfinished(self, after: str, count: int) -> list[Session]:
@@ -182,7 +174,7 @@ class PostgresAuditReader:
     ) -> list[_R]:
         async with self._database.transaction(reading=True, paging=along_index) as moment:
             rows = await moment.fetch(asked.statement(name, sql), *asked.values)
-        return _reading(name, read, rows)
+        return reading(name, read, rows)
 
 
 def _bound(asked: _Conditions, column: str, start: int | None, end: int | None) -> None:
@@ -201,13 +193,8 @@ def _choose(asked: _Conditions, column: str, type_: str, names: list[str]) -> No
 
 
 def _event(row: "Row") -> AuditedEvent:
-    (
-        type_, cause, actor, reason, participant_id, group_id, elapsed_ms, remaining_ms, fired_at, snapshot,
-        request_id, peer, changed, is_fork, recorded_at,
-    ) = row  # fmt: skip
-    subject = Subject(participant_id, group_id, elapsed_ms, remaining_ms)
-    event = Event(_TYPES[type_], _CAUSES[cause], Author(actor, reason), subject, fired_at, decode_session(snapshot))
-    return AuditedEvent(AuditRecord(event, request_id, peer, tuple(changed)), is_fork, recorded_at)
+    *columns, is_fork, recorded_at = row
+    return AuditedEvent(record_of(columns), is_fork, recorded_at)
 
 
 def _session(row: "Row") -> AuditedSession:

@@ -15,9 +15,9 @@ from google.protobuf.struct_pb2 import Struct
 from msgspec.json import encode as encode_json
 
 from synckairos.adapters.postgres.errors import DataInvalid
-from synckairos.adapters.postgres.trail.snapshot import MODE_NAMES, STATUS_NAMES, encode_session
+from synckairos.adapters.postgres.trail.snapshot import MODE_NAMES, STATUS_NAMES, decode_session, encode_session
 from synckairos.application.audit import AuditRecord
-from synckairos.domain.events import Cause, EventType
+from synckairos.domain.events import Author, Cause, Event, EventType, Subject
 from synckairos.domain.model import Participant, Session
 
 Row: TypeAlias = tuple[Any, ...]
@@ -27,6 +27,15 @@ Place: TypeAlias = tuple[int, int, int, str]
 
 TYPE_NAMES: Final = {type_: type_.name.lower() for type_ in EventType}
 CAUSE_NAMES: Final = {cause: cause.name.lower() for cause in Cause}
+TYPES: Final = {name: type_ for type_, name in TYPE_NAMES.items()}
+CAUSES: Final = {name: cause for cause, name in CAUSE_NAMES.items()}
+
+EVENT_COLUMNS: Final = """
+    event_type, cause, actor, reason, participant_id::text, group_id::text, time_elapsed_ms, time_remaining_ms,
+    round(extract(epoch FROM fired_at) * 1000)::bigint, state_snapshot::text, request_id, peer, changed_fields
+"""
+"""Columns of sync_events that `record_of` takes, in its order."""
+
 _ENDS_A_TURN: Final = frozenset(
     {
         EventType.CYCLE_SWITCHED,
@@ -146,6 +155,14 @@ def _event_row(record: AuditRecord, session: Session, snapshot: str) -> Row:
 
 
 EVENT_WIDTH: Final = 19
+
+
+def record_of(columns: Sequence[Any]) -> AuditRecord:
+    """Return the record of EVENT_COLUMNS; raises UnreadableSnapshotError or KeyError for a newer version's."""
+    type_, cause, actor, reason, *subject, fired_at, snapshot, request_id, peer, changed = columns
+    author, session = Author(actor, reason), decode_session(snapshot)
+    event = Event(TYPES[type_], CAUSES[cause], author, Subject(*subject), fired_at, session)
+    return AuditRecord(event, request_id, peer, tuple(changed))
 
 
 def _see_participants(seen: dict[tuple[str, str], Facts], record: AuditRecord) -> None:

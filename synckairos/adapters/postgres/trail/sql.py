@@ -8,6 +8,20 @@ from typing import Final
 
 from synckairos.adapters.postgres.database import Statement
 
+_SESSION_ROWS: Final = """\
+    FROM unnest(
+        $1::uuid[], $2::text[], $3::bigint[], $4::bigint[], $5::bigint[], $6::bigint[],
+        $7::bigint[], $8::bigint[], $9::bigint[], $10::bigint[],
+        $11::text[], $12::bigint[], $13::integer[], $14::bigint[], $15::bigint[], $16::uuid[],
+        $17::text[], $18::text[], $19::text[], $20::bigint[]
+    ) AS b (
+        session_id, sync_mode, total_time_ms, time_per_cycle_ms, increment_ms, max_time_ms,
+        created_ms, started_ms, completed_ms, deleted_ms,
+        final_status, total_cycles, total_participants, epoch, version, change_id,
+        state_snapshot, labels, metadata, updated_ms
+    )
+"""
+
 LOCK_SESSIONS: Final = Statement(
     "audit: lock sessions",
     """
@@ -21,7 +35,7 @@ LOCK_SESSIONS: Final = Statement(
 
 ADD_SESSIONS: Final = Statement(
     "audit: add sessions",
-    """
+    f"""
     INSERT INTO sync_sessions (
         session_id, sync_mode, total_time_ms, time_per_cycle_ms, increment_ms, max_time_ms,
         created_at, started_at, completed_at, deleted_at,
@@ -34,18 +48,7 @@ ADD_SESSIONS: Final = Statement(
         to_timestamp(b.completed_ms / 1000.0::float8), to_timestamp(b.deleted_ms / 1000.0::float8),
         b.final_status::sync_status, b.total_cycles, b.total_participants, b.epoch, b.version, b.change_id,
         b.state_snapshot::jsonb, b.labels::jsonb, b.metadata::jsonb, to_timestamp(b.updated_ms / 1000.0::float8)
-    FROM unnest(
-        $1::uuid[], $2::text[], $3::bigint[], $4::bigint[], $5::bigint[], $6::bigint[],
-        $7::bigint[], $8::bigint[], $9::bigint[], $10::bigint[],
-        $11::text[], $12::bigint[], $13::integer[], $14::bigint[], $15::bigint[], $16::uuid[],
-        $17::text[], $18::text[], $19::text[], $20::bigint[]
-    ) AS b (
-        session_id, sync_mode, total_time_ms, time_per_cycle_ms, increment_ms, max_time_ms,
-        created_ms, started_ms, completed_ms, deleted_ms,
-        final_status, total_cycles, total_participants, epoch, version, change_id,
-        state_snapshot, labels, metadata, updated_ms
-    )
-    ORDER BY b.session_id
+{_SESSION_ROWS}    ORDER BY b.session_id
     ON CONFLICT (session_id) DO NOTHING
     RETURNING 1
     """,
@@ -53,7 +56,7 @@ ADD_SESSIONS: Final = Statement(
 
 MOVE_SESSIONS: Final = Statement(
     "audit: move sessions",
-    """
+    f"""
     UPDATE sync_sessions AS s SET
         sync_mode = b.sync_mode::sync_mode,
         total_time_ms = b.total_time_ms,
@@ -75,19 +78,8 @@ MOVE_SESSIONS: Final = Statement(
         metadata = b.metadata::jsonb,
         last_updated_at = to_timestamp(b.updated_ms / 1000.0::float8),
         recorded_at = now()
-    FROM unnest(
-        $1::uuid[], $2::text[], $3::bigint[], $4::bigint[], $5::bigint[], $6::bigint[],
-        $7::bigint[], $8::bigint[], $9::bigint[], $10::bigint[],
-        $11::text[], $12::bigint[], $13::integer[], $14::bigint[], $15::bigint[], $16::uuid[],
-        $17::text[], $18::text[], $19::text[], $20::bigint[]
-    ) AS b (
-        session_id, sync_mode, total_time_ms, time_per_cycle_ms, increment_ms, max_time_ms,
-        created_ms, started_ms, completed_ms, deleted_ms,
-        final_status, total_cycles, total_participants, epoch, version, change_id,
-        state_snapshot, labels, metadata, updated_ms
-    )
-    WHERE s.session_id = b.session_id
-    """,
+{_SESSION_ROWS}    WHERE s.session_id = b.session_id
+    """,  # noqa: S608 - our own columns
 )
 
 ADD_EVENTS: Final = Statement(
