@@ -134,19 +134,6 @@ async def test_a_database_that_hangs_is_not_waited_for(redis_server: RedisServer
         await audit_says(channel, SERVING)
 
 
-async def test_a_database_that_is_stopped_is_told(redis_server: RedisServer, own_postgres: PostgresServer) -> None:
-    """As any other that is away."""
-    settings = settings_for(redis_server.url, database_url=own_postgres.url)
-    async with serving(settings) as server, grpc.aio.insecure_channel(server.address) as channel:
-        await audit_says(channel, SERVING)
-
-        await asyncio.to_thread(own_postgres.stop)
-
-        await _every_read_is_refused(AuditServiceStub(channel))
-        await audit_says(channel, NOT_SERVING)
-        assert await health(channel, "") == SERVING
-
-
 async def _refuses_the_trail(server: Server, text: str) -> None:
     async with grpc.aio.insecure_channel(server.address) as channel:
         audit, sessions = AuditServiceStub(channel), SessionServiceStub(channel)

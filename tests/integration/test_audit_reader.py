@@ -1,8 +1,7 @@
 """Reading the audit trail where there is much of it: along indexes, across partitions, and what cannot be read."""
 
 import json
-import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from itertools import pairwise
 from typing import Any
 from uuid import UUID, uuid4
@@ -17,11 +16,10 @@ from synckairos.adapters.postgres.trail.snapshot import encode_session
 from synckairos.adapters.postgres.trail.writer import PostgresAuditTrail
 from synckairos.application.audit import EventKey, EventQuery, SessionKey, SessionQuery
 from synckairos.devstack import PostgresServer
-from synckairos.domain.events import EventType
 from synckairos.domain.model import Status
 from testing.harness.audit_databases import audit_database
 from testing.harness.audit_histories import recorded
-from testing.harness.builders import ANN, SESSION_ID, Game, per_participant, started
+from testing.harness.builders import SESSION_ID, Game, per_participant, started
 from testing.harness.databases import run_sql
 
 EVENTS = 100_000
@@ -153,25 +151,6 @@ async def test_the_unfinished_are_found_without_the_finished(database: Database,
     *_, scan = nodes(plans[0])
     assert len(page) == 10
     assert (scan["Index Name"], scan["Actual Rows"]) == ("idx_sync_sessions_unfinished", 10)
-
-
-async def test_how_long_a_page_takes(database: Database, measured: Callable[[str], None]) -> None:
-    """Printed, not judged: machines differ."""
-    reader = PostgresAuditReader(database)
-    queries = {
-        "first page": EventQuery(SESSION_ID, None, PAGE),
-        "page deep inside": EventQuery(SESSION_ID, LONG_AGO, PAGE),
-        "page of a rare type": EventQuery(SESSION_ID, None, PAGE, frozenset({EventType.SESSION_PAUSED})),
-        "page of nobody": EventQuery(SESSION_ID, None, PAGE, participant_id=ANN),
-    }
-    for name, query in queries.items():
-        times = []
-        for _ in range(10):
-            started_at = time.perf_counter()
-            found = await reader.events(query)
-            times.append((time.perf_counter() - started_at) * 1_000)
-        assert len(found) == (0 if query.participant_id else PAGE)
-        measured(f"audit trail of {EVENTS} events: {name} in {sorted(times)[5]:.1f} ms (median of 10)")
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,4 @@
-"""The audit trail's tables as the migrations make them: names, rules, comments, notifications, the way back."""
+"""The audit trail's tables as the migrations make them: names, rules, comments, notifications."""
 
 import asyncio
 import datetime as dt
@@ -10,8 +10,6 @@ from uuid import UUID, uuid4
 import asyncpg
 import pytest
 
-from synckairos.adapters.postgres.schema.migrate import apply_migrations
-from synckairos.cli.migration import migrations_folder
 from synckairos.devstack import PostgresServer
 from testing.harness.audit_databases import audit_database
 from testing.harness.databases import ask, run_sql
@@ -149,25 +147,6 @@ async def test_what_cannot_be_is_refused(connection: asyncpg.Connection, table: 
         await put(connection, table, **fields)
 
 
-async def test_an_event_is_there_once(connection: asyncpg.Connection) -> None:
-    """Known by session, epoch, version and change; another change of the same version is another event."""
-    await put(connection, "sync_events")
-    await put(connection, "sync_events", id=uuid4())
-
-    with pytest.raises(asyncpg.UniqueViolationError):
-        await put(connection, "sync_events")
-
-
-async def test_nothing_left_is_not_nothing_known(connection: asyncpg.Connection) -> None:
-    """0 and NULL are both allowed, and stay apart."""
-    await put(connection, "sync_events", time_remaining_ms=0)
-    await put(connection, "sync_events", version=2, time_remaining_ms=None)
-
-    rows = await connection.fetch("SELECT time_remaining_ms FROM sync_events ORDER BY version")
-
-    assert [row[0] for row in rows] == [0, None]
-
-
 async def test_events_need_no_session_and_participants_go_with_theirs(connection: asyncpg.Connection) -> None:
     """Events outlive the row of their session; participants do not come before it, and do not outlive it."""
     await put(connection, "sync_events")
@@ -246,21 +225,3 @@ async def test_a_notification_that_fails_costs_no_event(connection: asyncpg.Conn
 
     assert await connection.fetchval("SELECT count(*) FROM sync_events WHERE session_id = $1", ONE) == 1
     assert warnings == ["sync_events: no notification: no more"]
-
-
-async def test_the_way_back_leaves_nothing_and_can_be_gone_again(postgres_server: PostgresServer) -> None:
-    """Each file takes away what it made, and only that."""
-    async with audit_database(postgres_server) as url:
-        files = sorted(migrations_folder().glob("*.sql"), reverse=True)
-        await run_sql(url, *(file.read_text().split("-- migrate:down", 1)[1] for file in files))
-
-        left = await ask(
-            url,
-            "SELECT relname::text FROM pg_class WHERE relnamespace = 'public'::regnamespace"
-            " UNION SELECT typname FROM pg_type WHERE typnamespace = 'public'::regnamespace"
-            " UNION SELECT proname FROM pg_proc WHERE pronamespace = 'public'::regnamespace",
-        )
-        await run_sql(url, "DROP TABLE schema_migrations")
-
-        assert {str(name).removeprefix("_") for (name,) in left} <= {"schema_migrations", "schema_migrations_pkey"}
-        assert len(await apply_migrations(url, migrations_folder())) == len(files)

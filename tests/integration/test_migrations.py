@@ -7,7 +7,7 @@ from pathlib import Path
 import asyncpg
 import pytest
 
-from synckairos.adapters.postgres.schema.book import LOCK_CLASS, MigrationOptions
+from synckairos.adapters.postgres.schema.book import MigrationOptions
 from synckairos.adapters.postgres.schema.files import MigrationError
 from synckairos.adapters.postgres.schema.history import State
 from synckairos.adapters.postgres.schema.migrate import (
@@ -66,38 +66,6 @@ async def test_a_failing_file_leaves_nothing_of_itself(database: str, tmp_path: 
 
     assert await tables(database) == {"good", "schema_migrations"}
     assert [entry.state for entry in await read_status(database, tmp_path)] == [State.APPLIED, State.PENDING]
-
-
-async def test_an_edited_file_is_refused(database: str, tmp_path: Path) -> None:
-    """What was applied is what the file says, or nothing more is applied."""
-    write_migration(tmp_path, "001_one.sql", "CREATE TABLE one (id int);")
-    await apply_migrations(database, tmp_path)
-    write_migration(tmp_path, "001_one.sql", "CREATE TABLE one (id bigint);")
-    write_migration(tmp_path, "002_two.sql", "CREATE TABLE two (id int);")
-
-    with pytest.raises(MigrationError, match="001_one was edited"):
-        await apply_migrations(database, tmp_path)
-    with pytest.raises(MigrationError, match="001_one is edited"):
-        await revert_migrations(database, tmp_path, 1)
-
-    assert await tables(database) == {"one", "schema_migrations"}
-
-
-async def test_a_file_out_of_order_and_a_missing_one_are_refused_together(database: str, tmp_path: Path) -> None:
-    """Both are named, and what is pending behind them is not applied."""
-    write_migration(tmp_path, "001_one.sql", "CREATE TABLE one (id int);")
-    write_migration(tmp_path, "003_three.sql", "CREATE TABLE three (id int);")
-    await apply_migrations(database, tmp_path)
-    (tmp_path / "001_one.sql").unlink()
-    write_migration(tmp_path, "002_two.sql", "CREATE TABLE two (id int);")
-    write_migration(tmp_path, "004_four.sql", "CREATE TABLE four (id int);")
-
-    with pytest.raises(
-        MigrationError, match=r"(?s)001_one is applied, but there is no.*002_two is not applied, though"
-    ):
-        await apply_migrations(database, tmp_path)
-
-    assert await tables(database) == {"one", "three", "schema_migrations"}
 
 
 async def test_two_runners_at_once_apply_every_file_once(database: str, tmp_path: Path) -> None:
@@ -218,16 +186,3 @@ async def test_a_file_that_sets_a_search_path_does_not_move_the_book(database: s
 
     assert await tables(database) == {"two", "schema_migrations"}
     assert await tables(database, "other") == {"one"}
-
-
-async def test_the_lock_is_one_of_the_database(database: str, tmp_path: Path) -> None:
-    """It can be seen, and belongs to the connection of the runner."""
-    write_migration(
-        tmp_path,
-        "001_look.sql",
-        "CREATE TABLE look AS SELECT classid::bigint FROM pg_locks WHERE locktype = 'advisory';",
-    )
-
-    await apply_migrations(database, tmp_path)
-
-    assert await ask(database, "SELECT * FROM look") == [(LOCK_CLASS,)]

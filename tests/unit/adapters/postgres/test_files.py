@@ -122,6 +122,8 @@ def test_files_and_book_are_compared(tmp_path: Path) -> None:
         ("004", State.MISSING),
     ]
     assert len(problems(found)) == 3
+    with pytest.raises(MigrationError, match=r"(?s)001_f was edited.*003_f is not applied, though.*004 is applied"):
+        pending(found)
 
 
 def test_what_is_left_to_apply_follows_what_is_applied(tmp_path: Path) -> None:
@@ -132,11 +134,18 @@ def test_what_is_left_to_apply_follows_what_is_applied(tmp_path: Path) -> None:
     assert [file.name for file in latest(found, 5)] == ["001_f"]
 
 
-@pytest.mark.parametrize("version", ["005", "two"])
-def test_what_cannot_be_undone_is_refused(tmp_path: Path, version: str) -> None:
-    """A file that is gone, and a version that is no number."""
-    with pytest.raises(MigrationError):
-        latest(entries(tmp_path, applied(version, None)), 1)
+@pytest.mark.parametrize(
+    ("row", "problem"),
+    [
+        (applied("005", None), "005 is applied, but there is no such file"),
+        (applied("two", None), "not a number"),
+        (applied("003", "other"), "003_f is edited"),
+    ],
+)
+def test_what_cannot_be_undone_is_refused(tmp_path: Path, row: Applied, problem: str) -> None:
+    """A file that is gone, a version that is no number, and a file that was edited after it had been applied."""
+    with pytest.raises(MigrationError, match=problem):
+        latest(entries(tmp_path, row), 1)
 
 
 def test_a_file_without_a_way_back_cannot_be_undone(tmp_path: Path) -> None:
