@@ -149,5 +149,5 @@ def lose_commit(line: Line, and_then: Callable[[], object] = lambda: None) -> No
 async def eventually(condition: Callable[[], object], seconds: float = PATIENCE_S) -> None:
     """Wait until the condition holds."""
     async with asyncio.timeout(seconds):
-        while not condition():  # noqa: ASYNC110 - a condition of the test's own, nobody sets an event for it
+        while not condition():  # noqa: ASYNC110 - a condition of the test's own, no code sets an event for it
             await asyncio.sleep(0.005)

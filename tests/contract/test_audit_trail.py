@@ -15,7 +15,7 @@ from tests.contract.audit_backends import ALL, AuditBackend, audit, history, pla
 
 
 async def test_a_life_is_read_as_it_was_lived(audit_backend: AuditBackend) -> None:
-    """Every version once, in order, with who did it and all the facts after it."""
+    """Every version once, in order, with its actor and all the facts after it."""
     records = records_of(played())
 
     written = await audit_backend.trail.write(records)

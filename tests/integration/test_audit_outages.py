@@ -160,7 +160,7 @@ async def test_without_a_database_there_is_no_trail(redis_server: RedisServer) -
 async def test_without_its_tables_the_trail_cannot_be_read(
     redis_server: RedisServer, postgres_server: PostgresServer
 ) -> None:
-    """A database that nobody has migrated answers, but has no trail: it is said what to run."""
+    """A database without migrations answers but has no trail: the error names the command to run."""
     async with (
         own_database(postgres_server) as url,
         serving(settings_for(redis_server.url, database_url=url)) as server,

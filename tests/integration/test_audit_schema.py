@@ -139,7 +139,7 @@ async def test_modes_and_states_are_enums(url: str) -> None:
     ],
 )
 async def test_what_cannot_be_is_refused(connection: asyncpg.Connection, table: str, fields: dict[str, Any]) -> None:
-    """By the table itself, whoever writes."""
+    """By the table itself, whichever program writes."""
     if table == "sync_participants":
         await put(connection, "sync_sessions")
 
@@ -184,7 +184,7 @@ async def heard_of(url: str, *statements: str) -> list[str]:
 
 
 def inserting(sessions: int, events: int) -> str:
-    """Return an INSERT of so many events for each of so many sessions."""
+    """Return an INSERT of `events` events for each of `sessions` sessions."""
     return (
         "INSERT INTO sync_events (id, session_id, epoch, version, event_type, cause, actor, time_elapsed_ms,"
         ' cycle_number, "timestamp", state_snapshot)'

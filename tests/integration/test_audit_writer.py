@@ -128,7 +128,7 @@ async def test_new_sessions_are_added_in_one_order(database: Database) -> None:
 
 
 async def waits_for_a_lock(url: str) -> bool:
-    """Whether somebody in the database does."""
+    """Whether a connection of the database waits for a lock."""
     return (1,) in await ask(
         url, "SELECT 1 FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND datname = current_database()"
     )
@@ -142,7 +142,7 @@ async def test_a_session_that_is_just_being_added_is_waited_for(database: Databa
         await _write(session, arrange(main))
         second = asyncio.create_task(PostgresAuditTrail(database).write(fork))
         async with asyncio.timeout(10):
-            while not await waits_for_a_lock(url):  # noqa: ASYNC110 - the database tells nobody
+            while not await waits_for_a_lock(url):  # noqa: ASYNC110 - the database sends no event
                 await asyncio.sleep(0.01)
 
     assert await second == Written(len(fork), 0, len(fork))

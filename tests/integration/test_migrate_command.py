@@ -69,7 +69,7 @@ async def test_up_status_down_and_up(database: str, folder: Path) -> None:
 
 
 async def test_down_drops_rows_only_when_told_to(database: str, folder: Path) -> None:
-    """Not on a terminal there is nobody to ask: it says what would go and does nothing without --yes."""
+    """Without a terminal it cannot ask: it lists the losses and does nothing without --yes."""
     given = ("--folder", str(folder))
     await migrate(database, "up", *given, cwd=folder)
     await run_sql(database, "INSERT INTO one SELECT generate_series(1, 3)")

@@ -62,7 +62,7 @@ async def test_the_way_back_drops_no_row_that_it_does_not_name(database: str, tm
 
 
 async def test_rows_that_came_after_the_question_are_not_dropped_either(database: str, tmp_path: Path) -> None:
-    """The tables were empty when asked, so nobody agreed to lose what has been written since."""
+    """The tables were empty when asked, so the consent does not cover rows written since."""
     write_migration(tmp_path, "001_one.sql", "CREATE TABLE one (id int);", "DROP TABLE one;")
     await apply_migrations(database, tmp_path)
     _, losses = await rehearse_revert(database, tmp_path, 1)

@@ -49,7 +49,7 @@ def by(proxy: TcpProxy, server: PostgresServer) -> str:
 async def until(condition: Callable[[], Awaitable[bool]]) -> None:
     """Wait until it holds."""
     async with asyncio.timeout(30):
-        while not await condition():  # noqa: ASYNC110 - the database tells nobody
+        while not await condition():  # noqa: ASYNC110 - the database sends no event
             await asyncio.sleep(0.02)
 
 

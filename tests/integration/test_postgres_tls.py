@@ -1,4 +1,4 @@
-"""TLS with the database: who is believed, who is not, and what happens without it."""
+"""TLS with the database: which certificates are trusted, and what happens without TLS."""
 
 from pathlib import Path
 
@@ -16,7 +16,7 @@ ONE = Statement("one", "SELECT 1")
 
 @pytest.fixture(scope="module")
 def authority() -> trustme.CA:
-    """Who signs the server's certificate."""
+    """The authority that signs the server's certificate."""
     return trustme.CA()
 
 
@@ -75,7 +75,7 @@ async def test_the_right_certificate_is_believed(
 async def test_another_authority_is_not_believed(
     postgres_server: PostgresServer, authority: trustme.CA, stranger: str, mode: str
 ) -> None:
-    """Whoever signed the certificate must be trusted, once a file says who is."""
+    """Once a file names the trusted authorities, no other may have signed the certificate."""
     async with tls_front(postgres_server.port, authority) as front:
         error = await failure(through(front, mode, stranger))
 

@@ -1,4 +1,4 @@
-"""Transactions against a real PostgreSQL: all or nothing, whoever dies when."""
+"""Transactions against a real PostgreSQL: all or nothing, whichever side dies at any moment."""
 
 import asyncio
 from collections.abc import AsyncIterator

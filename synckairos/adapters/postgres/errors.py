@@ -4,7 +4,7 @@ Bad moments are AuditUnavailable and worth another try; bad data are AuditRefuse
 error counts as a bad moment: an event tried too often is better than an event thrown away. No text holds a value, a
 connection's URL or a password; PostgreSQL's own words are quoted only where they name objects, not data.
 
-People who run a command on the schema are told more: `explain` quotes the server and adds advice.
+`explain` tells people who run a command on the schema more: it quotes the server and adds advice.
 """
 
 import socket
@@ -40,7 +40,7 @@ class DatabaseUnavailable(AuditUnavailable):
 
 
 class ConnectionFailed(DatabaseUnavailable):
-    """No connection, or one that broke: nobody listens, the network fails, the server goes down or comes up."""
+    """No connection, or one that broke: nothing listens, the network fails, the server goes down or comes up."""
 
 
 class NoAnswer(ConnectionFailed):
@@ -60,7 +60,7 @@ class TlsRefused(DatabaseUnavailable):
 
 
 class StatementTimedOut(DatabaseUnavailable):
-    """A statement took longer than it may, or somebody cancelled it."""
+    """A statement took longer than it may, or was cancelled."""
 
 
 class Conflicted(DatabaseUnavailable):

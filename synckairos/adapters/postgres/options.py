@@ -76,7 +76,7 @@ def _context(mode: str, authorities: str, certificate: str, key: str | None) -> 
         context.minimum_version = ssl.TLSVersion.TLSv1_2
         context.check_hostname = mode == "verify-full"
         if mode == "require" and not authorities:
-            # As libpq does: encrypted, but whoever answers is believed.
+            # As libpq does: encrypted, but any server is trusted.
             context.verify_mode = ssl.CERT_NONE
         if certificate:
             context.load_cert_chain(certificate, key)

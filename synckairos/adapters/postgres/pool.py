@@ -158,7 +158,7 @@ class PostgresPool:
 
 
 async def _reset_nothing(_: object) -> None:
-    """Spare the round trip of a reset: nobody here changes a connection's settings."""
+    """Spare the round trip of a reset: no statement here changes a connection's settings."""
 
 
 async def _give_back(pool: "Pool", connection: "Connection", *, is_good: bool) -> None:

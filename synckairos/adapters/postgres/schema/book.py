@@ -1,4 +1,4 @@
-"""A connection for one command on the schema: its settings, the lock, and the book of what is applied."""
+"""A connection for one command on the schema: its settings, its lock, and the table of applied migrations."""
 
 import asyncio
 import datetime as dt
@@ -22,7 +22,7 @@ LOCK_CLASS: Final = 0x5359_4E43
 LOCK_POLL_S: Final = 0.2
 _LOCK_KEY: Final = "hashtext(coalesce(current_schema(), '')) & 2147483647"
 
-# dbmate reads and writes `version`; the rest is ours.
+# dbmate reads and writes `version`; the other columns are ours.
 _TABLE: Final = """
 CREATE TABLE schema_migrations (
     version     VARCHAR(128) PRIMARY KEY,
@@ -54,13 +54,13 @@ WHERE attrelid = to_regclass('schema_migrations') AND attnum > 0 AND NOT attisdr
 
 
 def _silent(_: str) -> None:
-    """Tell nobody."""
+    """Discard the text."""
 
 
 class MigrationOptions(NamedTuple):
     """How a command works on the schema; times in seconds, 0 for no limit.
 
-    `schema` None leaves the search path as the URL and the server have it. `tell` is told what happens, in words.
+    `schema` None leaves the search path as the URL and the server have it. `tell` takes a line of text for every step.
     """
 
     schema: str | None = None
@@ -135,7 +135,7 @@ async def prepare_book(connection: "Connection") -> None:
 
 
 async def read_book(connection: "Connection") -> list[Applied]:
-    """Return what is applied; nothing if there is no book yet. Changes nothing."""
+    """Return the applied migrations; none if there is no table yet. Changes nothing."""
     if not await connection.fetchval("SELECT to_regclass('schema_migrations')"):
         return []
     return [Applied(*row) for row in await connection.fetch(_APPLIED)]

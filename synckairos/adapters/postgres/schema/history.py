@@ -1,4 +1,4 @@
-"""What the files and the database say of each other; decided here, without either of them."""
+"""How the migration files and the database compare; decided here, without reading either."""
 
 import datetime as dt
 from collections.abc import Sequence

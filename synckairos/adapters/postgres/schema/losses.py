@@ -1,4 +1,4 @@
-"""What data a way down would drop: found by going it in a transaction and looking at what is gone."""
+"""The data that a way down would drop: found by running it in a transaction and looking for missing tables and rows."""
 
 import re
 from collections.abc import Sequence

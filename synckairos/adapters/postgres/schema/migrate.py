@@ -32,7 +32,7 @@ DEFAULT = MigrationOptions()
 
 
 class DataLossError(MigrationError):
-    """The way down would drop data, and nobody has agreed to that; `losses` names them."""
+    """The way down would drop data without consent; `losses` names them."""
 
     def __init__(self, losses: list[Loss]) -> None:
         super().__init__("nothing was undone: that would drop " + ", ".join(map(str, losses)))
@@ -58,7 +58,7 @@ async def apply_migrations(database_url: str, folder: Path, options: MigrationOp
 
 
 async def read_status(database_url: str, folder: Path, options: MigrationOptions = DEFAULT) -> list[Entry]:
-    """Return how every migration stands, by number; changes nothing and waits for nobody."""
+    """Return how every migration stands, by number; changes nothing and waits for no other runner."""
     files = read_migrations(folder)
     async with connected(database_url, options) as connection:
         return history.compare(files, await read_book(connection))

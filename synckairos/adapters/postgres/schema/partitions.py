@@ -52,7 +52,7 @@ class Month(NamedTuple):
     number: int
 
     def plus(self, months: int) -> "Month":
-        """Return the month so many later, or earlier."""
+        """Return the month this number of months later; earlier if it is negative."""
         count = self.year * 12 + self.number - 1 + months
         return Month(count // 12, count % 12 + 1)
 
@@ -80,7 +80,7 @@ class Detached(NamedTuple):
 
 
 class Retention(NamedTuple):
-    """What was done, or would be: partitions made, months detached now, those that earlier runs left, those dropped."""
+    """The steps taken, or planned: partitions made, months detached, months left by earlier runs, months dropped."""
 
     made: list[str]
     detached: list[Detached]
@@ -149,8 +149,8 @@ async def _attached(connection: "Connection") -> set[str]:
 async def _make_one(connection: "Connection", parent: _Parent, month: Month) -> None:
     """Make a month's partition: a table of its own, filled, then attached.
 
-    Everybody is kept out meanwhile. A writer that only waited for the DEFAULT partition would find itself in the wrong
-    place and its row refused as a violated constraint, for which the pipeline would take the event to be at fault.
+    Readers and writers are kept out meanwhile. A writer that waited for the DEFAULT partition alone would meet a
+    violated constraint, because its row belongs elsewhere by then, and the pipeline would blame the event.
     """
     table = f"{parent.schema}.{month.table}"
     await connection.execute(f"LOCK TABLE ONLY {parent.name} IN ACCESS EXCLUSIVE MODE")

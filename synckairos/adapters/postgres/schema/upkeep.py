@@ -1,4 +1,4 @@
-"""What a worker does for the schema as time goes by: month partitions are there before their month."""
+"""The work of a worker on the schema: partitions exist before their month begins."""
 
 import asyncio
 import random

@@ -1,4 +1,4 @@
-"""What a batch of audit records becomes in the tables: columns for `unnest`, and what the rows of a session add up to.
+"""The rows that a batch of audit records becomes: columns for `unnest`, and the summaries of sessions and participants.
 
 Instants stay integers of milliseconds here; the statements make timestamps of them.
 """
@@ -64,7 +64,7 @@ class Latest(NamedTuple):
 
 @dataclass(slots=True)
 class Facts:
-    """What a batch says about one participant: its latest state, its latest removal, when it was there."""
+    """Facts of a batch about one participant: its latest state, its latest removal, its instants."""
 
     state: Participant
     added_at: int
@@ -188,7 +188,7 @@ def _see_participants(seen: dict[tuple[str, str], Facts], record: AuditRecord) -
         facts.added_at = min(facts.added_at, at)
         facts.removed = max(facts.removed, (session.epoch, session.version, at))
         if subject.elapsed_ms:
-            # Only who had the turn leaves with time on it.
+            # Only a participant that had the turn leaves with elapsed time.
             facts.see_end(at)
     elif event.type in _ENDS_A_TURN and key in seen:
         seen[key].see_end(at)

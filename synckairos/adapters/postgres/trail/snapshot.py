@@ -217,7 +217,7 @@ def _read_clock(read: _Clock | None) -> Clock:
 
 
 def checked_session(path: str, text: bytes) -> Session:
-    """Return the session of a snapshot that stands at `path` and that somebody may have edited; raises FieldError."""
+    """Return the session of a snapshot that stands at `path` and may have been edited; raises FieldError."""
     read: _Session = checked(path, _CHECKING_DECODER, text)
     for place, problem in _loose_ends(read):
         raise FieldError(f"{path}.{place}", problem)

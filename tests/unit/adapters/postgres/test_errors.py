@@ -1,4 +1,4 @@
-"""What asyncpg raises, by name: which of it is worth another try, and which data will never be taken."""
+"""Errors of asyncpg, by name: which are worth another try, and which data will never be accepted."""
 
 import re
 import socket
@@ -102,7 +102,7 @@ def test_what_has_nothing_to_do_with_the_database_passes() -> None:
 
 
 def test_the_cause_is_kept() -> None:
-    """For whoever has to look deeper."""
+    """For a closer look."""
     with pytest.raises(errors.ConnectionFailed) as raised, naming_errors("one"):
         raise ConnectionResetError
 

@@ -74,7 +74,7 @@ def test_two_files_of_one_number_are_refused(tmp_path: Path) -> None:
 
 
 def test_create_takes_the_next_number(tmp_path: Path) -> None:
-    """The new file is not accepted before somebody has written its way up."""
+    """The new file is not accepted before it has a way up."""
     (tmp_path / "009_one.sql").write_text(GOOD)
 
     path = create_migration(tmp_path, "Add labels, quickly!")
@@ -149,7 +149,7 @@ def test_what_cannot_be_undone_is_refused(tmp_path: Path, row: Applied, problem:
 
 
 def test_a_file_without_a_way_back_cannot_be_undone(tmp_path: Path) -> None:
-    """An empty way down is one that nobody wrote."""
+    """A way down that holds only a comment counts as missing."""
     found = entries(tmp_path, applied("003", None))
     (tmp_path / "003_f.sql").write_text(GOOD.replace("DROP TABLE one;", "-- cannot be undone"))
 

@@ -75,7 +75,7 @@ def test_what_is_checked(url: str, mode: str, expected: tuple[bool, bool]) -> No
     ],
 )
 def test_when_nothing_is_checked(url: str, mode: str, expected: object) -> None:
-    """On this machine, or because somebody said so."""
+    """On this machine, or because the settings say so."""
     assert tls_of(url, mode, "") == expected
 
 
