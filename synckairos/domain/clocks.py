@@ -68,7 +68,7 @@ def adjusted_remaining(before: int, *, delta_ms: int | None, set_ms: int | None,
     """Return the time left, in ms, after adjusting `before` by an amount or to a value.
 
     A clock that is not running keeps at least 1 ms if it has any. No adjustment lifts a clock above 28 days, and an
-    addition never cuts a clock that grants have lifted above them.
+    addition never cuts a clock that grants have lifted above that.
     """
     wanted = before + delta_ms if delta_ms is not None else (set_ms or 0)
     least = 0 if is_running else min(1, before)

@@ -92,8 +92,8 @@ def _refuse_if_needed(session: Session, leaving: Participant, command: RemovePar
         return
     peers = sum(other.group_id == leaving.group_id for other in session.participants)
     if peers == 1:
-        needy = f"group {leaving.group_id}" if leaving.group_id else f"mode {session.rules.mode.name}"
-        because = f"participant {leaving.participant_id} is the last one, and {needy} needs at least one"
+        needing = f"group {leaving.group_id}" if leaving.group_id else f"mode {session.rules.mode.name}"
+        because = f"participant {leaving.participant_id} is the last one, and {needing} needs at least one"
         raise InvalidStateTransition(session.status, command.verb, because)
 
 

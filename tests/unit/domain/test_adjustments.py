@@ -88,6 +88,17 @@ def test_a_clock_that_stands_keeps_a_millisecond(
     assert game.ok(60_001).status is Status.EXPIRED
 
 
+@pytest.mark.parametrize(("delta_ms", "set_ms"), TO_NOTHING)
+@pytest.mark.parametrize("mode", WAITING, ids=lambda mode: mode.name)
+def test_a_waiting_holder_keeps_a_millisecond(mode: Mode, delta_ms: int | None, set_ms: int | None) -> None:
+    """Also in a running session the clock of a waiting holder does not run out."""
+    game = started(one_of_each(OnExpire.END_SESSION)[mode])
+
+    session = game.ok(10_000, _adjust(WAITING[mode], delta_ms, set_ms))
+
+    assert (clock_of(session, WAITING[mode]).bank_ms, session.status, game.deadline_ms) == (1, Status.RUNNING, 60_000)
+
+
 @pytest.mark.parametrize("mode", WAITING, ids=lambda mode: mode.name)
 def test_time_given_to_a_waiting_holder(mode: Mode) -> None:
     """Time given to a waiting holder is there at the holder's turn; the running clock stays as it is."""
