@@ -84,24 +84,32 @@ def test_an_unknown_session_is_not_found(server: TestServer, use_cases: UseCases
 def test_the_first_failure_of_the_store_ends_the_attempt(
     server: TestServer, use_cases: UseCases, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Of a thousand sessions hardly one more is tried and those under way are given up: timeouts do not add up."""
+    """Of a thousand sessions hardly one more is tried, and joined ones are left: timeouts do not add up."""
     asked: list[str] = []
+    subscribed, failing = use_cases.feed.subscribe, new_id()
 
     async def subscribe(session_id: str) -> None:
         asked.append(session_id)
-        if len(asked) == JOIN_AT_ONCE:
+        if session_id == SID:
+            await subscribed(session_id)
+        elif session_id == failing:
+            for _ in range(50):
+                await asyncio.sleep(0)  # turns of the loop in which SID is joined
             raise StoreUnavailable("frozen")
-        await asyncio.Event().wait()
+        else:
+            await asyncio.Event().wait()
 
+    created(server)
     monkeypatch.setattr(use_cases.feed, "subscribe", subscribe)
-    watches = [pb.SessionWatch(session_id=new_id()) for _ in range(1_000)]
+    watches = [pb.SessionWatch(session_id=one) for one in (SID, failing, *(new_id() for _ in range(998)))]
 
     finished = server.end_of(server.stream("WatchSessions", pb.WatchSessionsRequest(watches=watches)))
 
     assert finished.problem is not None
     assert (finished.problem.reason, finished.problem.retry_after_s) == ("STORE_UNAVAILABLE", 0.5)
-    assert len(asked) <= JOIN_AT_ONCE + 1
+    assert len(asked) <= JOIN_AT_ONCE + 2  # the place of SID, and that of the failed one, are free again
     assert not use_cases.watching._topics
+    assert use_cases.observed.open == 0
 
 
 def test_a_draining_server_takes_no_new_streams(server: TestServer, use_cases: UseCases, loop: Loop) -> None:
