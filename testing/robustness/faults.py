@@ -8,6 +8,9 @@ import time
 from collections.abc import Awaitable, Callable
 from typing import Final
 
+from redis.asyncio import Redis
+
+from testing.harness.deployment import eventually
 from testing.robustness.deployment import SERVING_S, BreakableDeployment
 from testing.robustness.history import Fault
 from testing.robustness.schedule import FaultKind, PlannedFault
@@ -108,8 +111,9 @@ class Injector:
         self._parts.redis.resume()
 
     async def _lose_power(self, planned: PlannedFault) -> None:
-        file = self._parts.redis.append_only_file
-        kept, cut_at = file.stat().st_size, time.monotonic()
+        file, cut_at = self._parts.redis.append_only_file, time.monotonic()
+        await eventually(self._has_written, STOP_S, "Redis has written its log")
+        kept = file.stat().st_size
         await asyncio.sleep(planned.for_s)
         await asyncio.to_thread(self._parts.redis.kill)
         self._began_ms = self._parts.redis.now_ms
@@ -117,6 +121,11 @@ class Injector:
         os.truncate(file, kept)
         self._cut = cut_at, size - kept
         await asyncio.to_thread(self._parts.redis.start)
+
+    async def _has_written(self) -> bool:
+        """Whether Redis' log holds all it has answered: on a slow disk, Redis postpones writing by up to 2 s."""
+        async with Redis.from_url(self._parts.redis.url) as client:
+            return bool((await client.info("persistence"))["aof_buffer_length"] == 0)
 
     async def _cut_connections(self, planned: PlannedFault) -> None:
         self._parts.proxies[planned.target].cut()
