@@ -85,11 +85,11 @@ def plans(monkeypatch: pytest.MonkeyPatch) -> list[dict[str, Any]]:
     found: list[dict[str, Any]] = []
     fetch = LentConnection.fetch
 
-    async def explained(session: LentConnection, statement: Statement, *values: object) -> Any:
+    async def explained(connection: LentConnection, statement: Statement, *values: object) -> Any:
         explain = Statement("explain", "EXPLAIN (ANALYZE, FORMAT JSON) " + statement.sql)
-        ((plan,),) = await fetch(session, explain, *values)
+        ((plan,),) = await fetch(connection, explain, *values)
         found.append(json.loads(plan)[0]["Plan"])
-        return await fetch(session, statement, *values)
+        return await fetch(connection, statement, *values)
 
     monkeypatch.setattr(LentConnection, "fetch", explained)
     return found

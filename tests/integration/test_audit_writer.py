@@ -138,8 +138,8 @@ async def test_a_session_that_is_just_being_added_is_waited_for(database: Databa
     """Its row is not there yet and cannot be locked: the second writer starts over and finds how far the first got."""
     session_id = str(uuid4())
     main, fork = played(session_id, 5), played(session_id, 2, "fork")
-    async with database.transaction() as session:
-        await _write(session, arrange(main))
+    async with database.transaction() as connection:
+        await _write(connection, arrange(main))
         second = asyncio.create_task(PostgresAuditTrail(database).write(fork))
         async with asyncio.timeout(10):
             while not await waits_for_a_lock(url):  # noqa: ASYNC110 - the database sends no event

@@ -41,9 +41,9 @@ async def kept(server: PostgresServer) -> list[object]:
 
 async def add(database: Database, *numbers: int, then: Exception | None = None) -> None:
     """Add numbers in one transaction, and raise at its end if asked."""
-    async with database.transaction() as session:
+    async with database.transaction() as connection:
         for number in numbers:
-            await session.fetch(ADD, number)
+            await connection.fetch(ADD, number)
         if then:
             raise then
 
@@ -115,10 +115,10 @@ async def test_one_that_dies_at_work_is_told(postgres_server: PostgresServer, da
     """Nothing of the transaction stays, and the next one works."""
 
     async def dying() -> None:
-        async with database.transaction() as session:
-            await session.fetch(ADD, 1)
-            await kill(postgres_server, await pid_of(session))
-            await session.fetch(ADD, 2)
+        async with database.transaction() as connection:
+            await connection.fetch(ADD, 1)
+            await kill(postgres_server, await pid_of(connection))
+            await connection.fetch(ADD, 2)
 
     with pytest.raises(ConnectionFailed):
         await dying()
@@ -131,9 +131,9 @@ async def test_a_swallowed_failure_is_not_taken_for_a_commit(database: Database)
     """PostgreSQL answers a COMMIT after a failure with a rollback, and no error."""
 
     async def careless() -> None:
-        async with database.transaction() as session:
+        async with database.transaction() as connection:
             with pytest.raises(ConstraintViolated):
-                await session.fetch(ADD, -1)
+                await connection.fetch(ADD, -1)
 
     with pytest.raises(Conflicted):
         await careless()
@@ -141,10 +141,10 @@ async def test_a_swallowed_failure_is_not_taken_for_a_commit(database: Database)
 
 async def test_a_reading_transaction_sees_one_moment(postgres_server: PostgresServer, database: Database) -> None:
     """What others commit meanwhile is not seen."""
-    async with database.transaction(reading=True) as session:
-        before = await session.fetch(COUNT)
+    async with database.transaction(reading=True) as connection:
+        before = await connection.fetch(COUNT)
         await run_sql(postgres_server.url, "INSERT INTO kept VALUES (5)")
-        after = await session.fetch(COUNT)
+        after = await connection.fetch(COUNT)
 
     assert [tuple(row) for row in (*before, *after)] == [(0,), (0,)]
 
@@ -153,8 +153,8 @@ async def test_a_reading_transaction_cannot_write(database: Database) -> None:
     """The database itself sees to that."""
 
     async def writing() -> None:
-        async with database.transaction(reading=True) as session:
-            await session.fetch(ADD, 6)
+        async with database.transaction(reading=True) as connection:
+            await connection.fetch(ADD, 6)
 
     with pytest.raises(ReadOnlyDatabase):
         await writing()
@@ -166,8 +166,8 @@ async def test_a_cancelled_one_is_rolled_back(postgres_server: PostgresServer, d
     pid = await pid_of(database)
 
     async def waiting() -> None:
-        async with database.transaction() as session:
-            await session.fetch(ADD, 1)
+        async with database.transaction() as connection:
+            await connection.fetch(ADD, 1)
             reached.set()
             await asyncio.Event().wait()
 
@@ -195,10 +195,10 @@ async def test_closing_cuts_off_what_is_in_use(postgres_server: PostgresServer, 
     """And nothing is opened any more."""
 
     async def cut_off() -> None:
-        async with database.transaction() as session:
-            await session.fetch(ADD, 1)
+        async with database.transaction() as connection:
+            await connection.fetch(ADD, 1)
             await database.close()
-            await session.fetch(ADD, 2)
+            await connection.fetch(ADD, 2)
 
     with pytest.raises(ConnectionFailed):
         await cut_off()

@@ -47,10 +47,10 @@ class PostgresAuditExport:
         """Yield the events in order, all as of one moment; raises AuditUnavailable."""
         which, values = _which(query)
         last: Row | None = None
-        async with self._database.transaction(reading=True) as session:
-            await session.execute(_PATIENTLY)
+        async with self._database.transaction(reading=True) as connection:
+            await connection.execute(_PATIENTLY)
             while True:
-                rows = await session.fetch(_export(which, len(values), last), *values, *(last or ())[:_KEY])
+                rows = await connection.fetch(_export(which, len(values), last), *values, *(last or ())[:_KEY])
                 for record in reading("audit: export", lambda row: record_of(row[_KEY:]), rows):
                     yield record
                 if len(rows) < PAGE:
