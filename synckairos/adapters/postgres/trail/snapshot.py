@@ -31,7 +31,7 @@ Text = Annotated[str, Meta(pattern=r"\A[^\x00]*\Z")]
 
 MODE_NAMES: Final[dict[Mode, Any]] = {mode: mode.name.lower() for mode in Mode}
 STATUS_NAMES: Final[dict[Status, Any]] = {status: status.name.lower() for status in Status}
-_END_NAMES: Final = {None: None} | {end: end.name.lower() for end in OnExpire}
+_END_NAMES: Final[dict[OnExpire | None, Any]] = {None: None} | {end: end.name.lower() for end in OnExpire}
 _MODES: Final = {name: mode for mode, name in MODE_NAMES.items()}
 _STATUSES: Final = {name: status for status, name in STATUS_NAMES.items()}
 _ENDS: Final = {name: end for end, name in _END_NAMES.items()}
@@ -127,6 +127,11 @@ class _Session(_Json):
     labels: list[tuple[Text, Text]] = []
 
 
+_FIELDS: Final = _Session.__struct_fields__
+_head_of: Final = attrgetter(*_FIELDS[_FIELDS.index("session_id") : _FIELDS.index("status")])
+_facts_of: Final = attrgetter(*_FIELDS[_FIELDS.index("active") : _FIELDS.index("groups")])
+
+
 def _lenient(type_: Any) -> Any:  # noqa: ANN401 - types of any kind
     """Return a type without its bounds, at every depth: a class of the JSON that passes over unknown fields."""
     if isinstance(type_, type) and issubclass(type_, _Json):
@@ -151,21 +156,27 @@ _DECODER: Final["msgspec.json.Decoder[_Session]"] = msgspec.json.Decoder(_lenien
 
 def encode_session(session: Session) -> str:
     """Return the session's JSON, an object."""
-    rules = session.rules._asdict()
-    rules["mode"], rules["on_expire"] = MODE_NAMES[session.rules.mode], _END_NAMES[session.rules.on_expire]
-    rules["warning_thresholds_ms"] = list(session.rules.warning_thresholds_ms)
-    written = _Session(
-        layout=LAYOUT,
-        status=STATUS_NAMES[session.status],
-        rules=_Rules(**rules),
-        participants=[_participant(one) for one in session.participants],
-        groups=[_Group(group_id, _clock(clock), last_index) for group_id, clock, last_index in session.groups],
-        clock=None if session.clock == UNTIMED else _clock(session.clock),
-        metadata_base64=session.metadata,
-        labels=list(session.labels),
-        **dict(zip(_SAME, _same_of(session), strict=True)),
+    values = (
+        LAYOUT,
+        *_head_of(session),
+        STATUS_NAMES[session.status],
+        _rules(session.rules),
+        session.created_at,
+        session.updated_at,
+        [_participant(one) for one in session.participants],
+        *_facts_of(session),
+        [_Group(group_id, _clock(clock), last_index) for group_id, clock, last_index in session.groups],
+        None if session.clock == UNTIMED else _clock(session.clock),
+        session.metadata,
+        list(session.labels),
     )
-    return _ENCODER.encode(written).decode()
+    return _ENCODER.encode(_Session(*values)).decode()
+
+
+def _rules(rules: Rules) -> _Rules:
+    mode, on_expire, total, per_cycle, increment, most, cycles, thresholds = rules
+    mode_name, end_name = MODE_NAMES[mode], _END_NAMES[on_expire]
+    return _Rules(mode_name, end_name, total, per_cycle, increment, most, cycles, list(thresholds))
 
 
 def _participant(participant: Participant) -> _Participant:
