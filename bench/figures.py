@@ -3,8 +3,8 @@
 from collections.abc import Callable, Mapping
 from typing import Final, NamedTuple
 
-from bench import samples
-from bench.load_pool import Measurement
+from bench.load import samples
+from bench.load.load_pool import Measurement
 from bench.rounds import Outcome, Round
 
 

@@ -20,14 +20,14 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
 from bench import figures, report, thresholds
-from bench.load_pool import LoadPool
+from bench.load.load_pool import LoadPool
 from bench.pictures import draw
 from bench.rounds import Rounds
 from bench.scenarios import catalogue
 from bench.scenarios.base import Scenario
 from bench.sizes import CHECK, FULL, QUICK, Sizes
 from bench.testbed import Echo, Testbed
-from testing.harness.deployment import fresh_deployment
+from testing.harness.processes.deployment import fresh_deployment
 
 LOAD_PROCESSES: Final = 3
 """Two that call or watch, and one that calls while they watch."""

@@ -14,7 +14,7 @@ from xml.sax.saxutils import escape
 import msgspec
 import typer
 
-from bench import samples
+from bench.load import samples
 from bench.report import Report, Summary
 
 WIDTH: Final = 860

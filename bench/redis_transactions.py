@@ -11,7 +11,7 @@ from typing import Final
 
 import uvloop
 
-from bench.jobs import Result, TransactionJob
+from bench.load.jobs import Result, TransactionJob
 from bench.seeding import commit, life, new_writer, spec_of
 from synckairos.adapters.redis.connections import RedisConnections
 from synckairos.adapters.redis.keys import Keys

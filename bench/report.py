@@ -13,8 +13,8 @@ import msgspec
 from rich.console import Console
 from rich.table import Table
 
-from bench import samples
-from bench.load_pool import BUSY, Measurement, percentiles_ms
+from bench.load import samples
+from bench.load.load_pool import BUSY, Measurement, percentiles_ms
 from bench.rounds import Outcome
 from bench.thresholds import THRESHOLDS, Threshold
 from synckairos.domain import timing

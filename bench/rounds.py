@@ -4,7 +4,7 @@ import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from bench.load_pool import Measurement
+from bench.load.load_pool import Measurement
 from bench.scenarios.base import Scenario
 from bench.testbed import Testbed
 

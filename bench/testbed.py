@@ -8,12 +8,12 @@ from typing import Final
 
 from redis.asyncio import Redis
 
-from bench.load_pool import LoadPool, Measurement
+from bench.load.load_pool import LoadPool, Measurement
 from bench.seeding import Seed, seed
 from bench.sizes import Sizes
 from synckairos.adapters.redis.keys import PARTITIONS, Keys
-from testing.harness.deployment import Deployment
-from testing.harness.server_process import ServerProcess, free_port
+from testing.harness.processes.deployment import Deployment
+from testing.harness.processes.server_process import ServerProcess, free_port
 
 PREFIX: Final = "sk"
 SERVICE: Final = "/synckairos.v1.SessionService/"

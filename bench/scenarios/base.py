@@ -5,11 +5,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import ClassVar, Final
 
-from bench.jobs import CallsJob, Lane
-from bench.load_pool import Measurement
+from bench.load.jobs import CallsJob, Lane
+from bench.load.load_pool import Measurement
 from bench.testbed import SERVICE, Testbed
 from synckairos.v1 import session_service_pb2 as pb
-from testing.harness.server_process import ServerProcess
+from testing.harness.processes.server_process import ServerProcess
 
 CALLERS: Final = 32
 PROCESSES: Final = 2

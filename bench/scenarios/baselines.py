@@ -2,8 +2,8 @@
 
 from dataclasses import dataclass
 
-from bench.jobs import Lane, StreamJob, TransactionJob
-from bench.load_pool import Measurement
+from bench.load.jobs import Lane, StreamJob, TransactionJob
+from bench.load.load_pool import Measurement
 from bench.scenarios.base import CALLERS, Calls, Scenario
 from bench.testbed import Testbed
 

@@ -10,16 +10,16 @@ from uuid import uuid4
 
 from redis.asyncio import Redis
 
-from bench.jobs import Lane, StreamJob
-from bench.load_pool import Measurement
+from bench.load.jobs import Lane, StreamJob
+from bench.load.load_pool import Measurement
 from bench.scenarios.base import PROCESSES, Calls, Scenario
 from bench.scenarios.baselines import QUARTER
 from bench.testbed import SERVICE, Testbed
 from synckairos.adapters.redis.keys import PARTITIONS
 from synckairos.v1 import session_service_pb2 as pb
 from testing.harness.client import two_players
-from testing.harness.deployment import Deployment, eventually
-from testing.harness.server_process import ServerProcess
+from testing.harness.processes.deployment import Deployment, eventually
+from testing.harness.processes.server_process import ServerProcess
 
 SWITCH: Final = SERVICE + "SwitchCycle"
 GET: Final = SERVICE + "GetSession"

@@ -10,8 +10,8 @@ from typing import Any, ClassVar, Final
 from google.protobuf.field_mask_pb2 import FieldMask
 from redis.asyncio import Redis
 
-from bench.jobs import CallsJob, Lane
-from bench.load_pool import Measurement
+from bench.load.jobs import CallsJob, Lane
+from bench.load.load_pool import Measurement
 from bench.scenarios.base import CALLERS, Calls, Scenario
 from bench.scenarios.calls import SWITCH, switches
 from bench.seeding import EVENT_WINDOW, Seed, seed
@@ -21,7 +21,7 @@ from synckairos.adapters.redis.keys import Keys
 from synckairos.devstack import RedisServer
 from synckairos.domain.events import EventType
 from synckairos.v1 import session_service_pb2 as pb
-from testing.harness.server_process import ServerProcess
+from testing.harness.processes.server_process import ServerProcess
 
 EXPIRING_A_SECOND: Final = 200
 PREPARED_A_SECOND: Final = 500

@@ -11,10 +11,10 @@ from typing import ClassVar, Final
 
 from google.protobuf.struct_pb2 import Struct
 
-from bench import usage
-from bench.http2 import DEFAULT_WINDOW, Connection, Kind
-from bench.jobs import CallsJob, Result, WatchJob
-from bench.load_pool import Measurement, Watch, arrivals
+from bench.load import usage
+from bench.load.http2 import DEFAULT_WINDOW, Connection, Kind
+from bench.load.jobs import CallsJob, Result, WatchJob
+from bench.load.load_pool import Measurement, Watch, arrivals
 from bench.scenarios.base import Scenario
 from bench.scenarios.calls import SWITCH
 from bench.seeding import Seed, seed

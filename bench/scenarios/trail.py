@@ -11,8 +11,8 @@ from uuid import uuid4
 import grpc
 from redis.asyncio import Redis
 
-from bench import samples
-from bench.load_pool import Measurement
+from bench.load import samples
+from bench.load.load_pool import Measurement
 from bench.scenarios.base import Scenario
 from bench.seeding import PEER, commit, life, new_writer, spec_of
 from bench.testbed import Testbed
@@ -27,8 +27,8 @@ from synckairos.v1 import audit_service_pb2, session_pb2
 from synckairos.v1 import session_service_pb2 as pb
 from synckairos.v1.audit_service_pb2_grpc import AuditServiceStub
 from testing.harness.client import Stub, connect, running_session
-from testing.harness.commands import synckairos
-from testing.harness.deployment import Deployment, eventually, fresh_deployment
+from testing.harness.processes.commands import synckairos
+from testing.harness.processes.deployment import Deployment, eventually, fresh_deployment
 
 BATCH: Final = 500
 LIFE: Final = 20

@@ -16,8 +16,8 @@ import uvloop
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
-from testing.harness.child_process import HEALTHY
-from testing.harness.deployment import Deployment
+from testing.harness.processes.child_process import HEALTHY
+from testing.harness.processes.deployment import Deployment
 from testing.robustness.deployment import breakable_deployment
 from testing.robustness.history import History, read, write
 from testing.robustness.recording import Plan, record

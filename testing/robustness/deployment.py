@@ -6,9 +6,9 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Final
 
-from testing.harness.child_process import HEALTHY
-from testing.harness.deployment import Deployment, fresh_stores
-from testing.harness.tcp_proxy import TcpProxy
+from testing.harness.processes.child_process import HEALTHY
+from testing.harness.processes.deployment import Deployment, fresh_stores
+from testing.harness.processes.tcp_proxy import TcpProxy
 from testing.robustness.steppable_redis import SteppableRedis
 
 SERVING_S: Final = 30.0

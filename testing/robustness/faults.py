@@ -10,7 +10,7 @@ from typing import Final
 
 from redis.asyncio import Redis
 
-from testing.harness.deployment import eventually
+from testing.harness.processes.deployment import eventually
 from testing.robustness.deployment import SERVING_S, BreakableDeployment
 from testing.robustness.history import Fault
 from testing.robustness.schedule import FaultKind, PlannedFault

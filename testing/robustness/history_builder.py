@@ -19,8 +19,8 @@ from synckairos.rpc.mapping import session_message
 from synckairos.v1 import session_pb2
 from synckairos.v1 import session_service_pb2 as pb
 from testing.robustness.history import Call, Fault, History, Message, Row, Run, Stored, Stream, StreamEnd, digest
-from testing.robustness.operations import Operation
-from testing.robustness.watchers import recorded_message
+from testing.robustness.load.operations import Operation
+from testing.robustness.load.watchers import recorded_message
 
 BORN_MS = 1_767_225_600_000
 SESSION = "50000000-0000-4000-8000-000000000001"

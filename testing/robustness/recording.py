@@ -8,16 +8,16 @@ from contextlib import AsyncExitStack
 from typing import Final, NamedTuple
 
 from testing.harness.client import Stub, connect
-from testing.harness.deployment import eventually
-from testing.robustness.clients import Caller, KnownSessions, Workload, end_all
+from testing.harness.processes.deployment import eventually
 from testing.robustness.deployment import BreakableDeployment
 from testing.robustness.faults import Injector
 from testing.robustness.final_state import read_rows, read_stored
 from testing.robustness.history import History, Run
+from testing.robustness.load.clients import Caller, KnownSessions, Workload, end_all
+from testing.robustness.load.senders import CallSender, CommandSender
+from testing.robustness.load.slow_readers import NARROW, SlowReader
+from testing.robustness.load.watchers import WatchContext, Watcher, WatchSettings
 from testing.robustness.schedule import PlannedFault
-from testing.robustness.senders import CallSender, CommandSender
-from testing.robustness.slow_readers import NARROW, SlowReader
-from testing.robustness.watchers import WatchContext, Watcher, WatchSettings
 
 DRAIN_S: Final = 60.0
 RECONNECTS_SOON: Final = (

@@ -9,8 +9,8 @@ from rich.console import Console
 from rich.table import Table
 
 from synckairos.v1 import event_pb2
-from testing.robustness.checks_promptness import calm, deliveries
-from testing.robustness.checks_streams import SLOW_CONSUMER
+from testing.robustness.checks.promptness import calm, deliveries
+from testing.robustness.checks.streams import SLOW_CONSUMER
 from testing.robustness.history import Fault, History, Message
 from testing.robustness.promises import Promise, Violation
 from testing.robustness.schedule import FaultKind

@@ -1,19 +1,19 @@
 """The judge: a pure function of the recording."""
 
 from testing.robustness.branches import Branches
-from testing.robustness.checks_availability import check_availability
-from testing.robustness.checks_calls import check_calls
-from testing.robustness.checks_deadlines import check_deadlines
-from testing.robustness.checks_durability import check_durability
-from testing.robustness.checks_ends import check_ends
-from testing.robustness.checks_promptness import check_promptness
-from testing.robustness.checks_refusals import check_refusals
-from testing.robustness.checks_sessions import check_sessions
-from testing.robustness.checks_stops import check_stops
-from testing.robustness.checks_streams import check_streams
-from testing.robustness.checks_views import check_views
+from testing.robustness.checks.availability import check_availability
+from testing.robustness.checks.calls import check_calls
+from testing.robustness.checks.deadlines import check_deadlines
+from testing.robustness.checks.durability import check_durability
+from testing.robustness.checks.ends import check_ends
+from testing.robustness.checks.promptness import check_promptness
+from testing.robustness.checks.refusals import check_refusals
+from testing.robustness.checks.sessions import check_sessions
+from testing.robustness.checks.stops import check_stops
+from testing.robustness.checks.streams import check_streams
+from testing.robustness.checks.views import check_views
 from testing.robustness.history import History
-from testing.robustness.operations import operations
+from testing.robustness.load.operations import operations
 from testing.robustness.promises import Promise, Violation
 
 

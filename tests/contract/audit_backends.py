@@ -11,7 +11,7 @@ from synckairos.application.audit import AuditReader, AuditRecord, AuditTrail, E
 from synckairos.domain.commands import Pause, Start, Switch
 from testing.harness.audit_histories import recorded
 from testing.harness.builders import Game, per_participant
-from testing.harness.fake_audit_trail import FakeAuditTrail
+from testing.harness.fakes.fake_audit_trail import FakeAuditTrail
 
 ALL = 1_000
 

@@ -11,9 +11,9 @@ from synckairos.adapters.redis.keys import PARTITIONS, Keys
 from synckairos.application.ports import DeadlineIndex, Hint, SessionFeed, SessionIndex, SessionStore
 from synckairos.domain.events import Event
 from synckairos.domain.model import Session
-from testing.harness.fake_clock import FakeClock
-from testing.harness.fake_redis_time import DrivenConnections
-from testing.harness.fake_store import (
+from testing.harness.fakes.fake_clock import FakeClock
+from testing.harness.fakes.fake_redis_time import DrivenConnections
+from testing.harness.fakes.fake_store import (
     FakeData,
     FakeDeadlineIndex,
     FakeSessionFeed,

@@ -7,7 +7,7 @@ import pytest
 
 from synckairos.application.ports import DeadlineIndex, SessionIndex, SessionStore
 from synckairos.devstack import PostgresServer
-from testing.harness.audit_databases import audit_database, emptied
+from testing.harness.processes.audit_databases import audit_database, emptied
 from tests.contract.audit_backends import AuditBackend, in_memory, in_postgres
 from tests.contract.backends import Backend, FakeBackend, RedisBackend
 

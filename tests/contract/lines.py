@@ -13,7 +13,7 @@ from synckairos.adapters.redis.connections import RedisConnections
 from synckairos.devstack import RedisServer
 from synckairos.domain.events import Event
 from synckairos.domain.model import Session
-from testing.harness.tcp_proxy import TcpProxy
+from testing.harness.processes.tcp_proxy import TcpProxy
 from tests.contract.decisions import new_id
 from tests.contract.store_process import StoreProcess
 

@@ -9,7 +9,7 @@ from synckairos.adapters.redis.counters import RedisDrainCounters
 from synckairos.adapters.redis.keys import Keys
 from synckairos.application.audit import Written
 from synckairos.application.pipeline_status import DrainCounters, DrainTotals
-from testing.harness.fake_outbox import FakeDrainCounters
+from testing.harness.fakes.fake_outbox import FakeDrainCounters
 from tests.contract.decisions import new_id
 
 

@@ -12,8 +12,8 @@ from synckairos.adapters.redis.outbox import MAX_BYTES, RedisDeadEntries, RedisO
 from synckairos.application.audit import OutboxEntry
 from synckairos.application.ports import Request
 from synckairos.devstack import RedisServer
-from testing.harness.fake_outbox import FakeOutbox
-from testing.harness.outbox_fields import fields_of, played
+from testing.harness.fakes.fake_outbox import FakeOutbox
+from testing.harness.fakes.outbox_fields import fields_of, played
 from tests.contract.decisions import new_id
 
 Fields = Sequence[tuple[bytes, bytes]]

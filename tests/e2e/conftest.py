@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from synckairos.devstack import RedisServer
-from testing.harness.server_process import ServerProcess
+from testing.harness.processes.server_process import ServerProcess
 
 StartServers = Callable[..., list[ServerProcess]]
 

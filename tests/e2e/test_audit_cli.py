@@ -20,8 +20,8 @@ from synckairos.application.audit import AuditRecord
 from synckairos.cli.migration import migrations_folder
 from synckairos.devstack import PostgresServer, RedisServer
 from testing.harness.audit_lives import life, session_id
-from testing.harness.commands import Finished, synckairos
-from testing.harness.databases import ask, own_database
+from testing.harness.processes.commands import Finished, synckairos
+from testing.harness.processes.databases import ask, own_database
 
 NO_REDIS = "redis://127.0.0.1:1"
 LIVES = 5

@@ -15,7 +15,7 @@ from redis.asyncio import Redis
 from synckairos.adapters.redis.keys import PARTITIONS
 from synckairos.v1 import session_service_pb2 as pb
 from testing.harness.client import Stub, connect, new_id, two_players
-from testing.harness.deployment import Deployment, eventually, fresh_deployment
+from testing.harness.processes.deployment import Deployment, eventually, fresh_deployment
 
 CALLERS = 4
 CHANGES = 200

@@ -16,9 +16,9 @@ import pytest
 from synckairos.devstack import PostgresServer, RedisServer
 from synckairos.v1 import session_service_pb2 as pb
 from testing.harness.client import connect, running_session
-from testing.harness.commands import run_command, synckairos
-from testing.harness.databases import ask, own_database
-from testing.harness.server_process import ServerProcess, free_port
+from testing.harness.processes.commands import run_command, synckairos
+from testing.harness.processes.databases import ask, own_database
+from testing.harness.processes.server_process import ServerProcess, free_port
 from tests.e2e.conftest import StartServers
 
 

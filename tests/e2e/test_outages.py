@@ -21,8 +21,8 @@ from testing.harness.client import (
     two_players,
     watching,
 )
-from testing.harness.commands import synckairos
-from testing.harness.server_process import ServerProcess
+from testing.harness.processes.commands import synckairos
+from testing.harness.processes.server_process import ServerProcess
 from tests.e2e.conftest import StartServers
 
 CALLS = 20

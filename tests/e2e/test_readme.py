@@ -14,8 +14,8 @@ from uuid import uuid4
 
 import pytest
 
-from testing.harness.commands import run_command
 from testing.harness.documents import blocks
+from testing.harness.processes.commands import run_command
 
 BUF = Path(sys.executable).with_name("buf")
 

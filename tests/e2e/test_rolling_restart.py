@@ -19,7 +19,7 @@ from synckairos.v1 import session_service_pb2 as pb
 from synckairos.v1.session_service_pb2_grpc import SessionServiceStub
 from testing.harness.client import new_id, two_players
 from testing.harness.documents import ROOT, blocks
-from testing.harness.server_process import ServerProcess
+from testing.harness.processes.server_process import ServerProcess
 from tests.e2e.conftest import StartServers
 
 SESSIONS: Final = 24

@@ -16,10 +16,10 @@ from synckairos.devstack import PostgresServer, RedisServer
 from synckairos.domain.commands import Start, Switch
 from synckairos.domain.events import Event
 from testing.harness.builders import Game, per_participant
-from testing.harness.commands import Finished, synckairos
-from testing.harness.databases import ask, own_database
-from testing.harness.outbox_fields import fields_of
-from testing.harness.worker_process import WorkerProcess
+from testing.harness.fakes.outbox_fields import fields_of
+from testing.harness.processes.commands import Finished, synckairos
+from testing.harness.processes.databases import ask, own_database
+from testing.harness.processes.worker_process import WorkerProcess
 
 OUTBOX, DEAD = (Keys().partitioned(7, name) for name in ("outbox", "dead"))
 

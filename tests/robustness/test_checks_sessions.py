@@ -6,10 +6,10 @@ from synckairos.adapters.postgres.trail.snapshot import encode_session
 from synckairos.domain.model import Session
 from synckairos.v1 import session_service_pb2 as pb
 from testing.robustness.branches import Branches
-from testing.robustness.checks_sessions import check_sessions
+from testing.robustness.checks.sessions import check_sessions
 from testing.robustness.history import Fault
 from testing.robustness.history_builder import ANN, BANK_MS, BORN_MS, HistoryBuilder
-from testing.robustness.operations import operations
+from testing.robustness.load.operations import operations
 from testing.robustness.promises import Promise
 from testing.robustness.verdict import broken, judge
 

@@ -9,7 +9,7 @@ import pytest
 from synckairos.application import frames
 from synckairos.application.frames import Frame, FrameKind, GapReason
 from synckairos.v1 import session_service_pb2 as pb
-from testing.robustness.checks_streams import SLOW_CONSUMER
+from testing.robustness.checks.streams import SLOW_CONSUMER
 from testing.robustness.history_builder import ANN, BANK_MS, GONE_S, SESSION, HistoryBuilder
 from testing.robustness.promises import Promise
 from testing.robustness.verdict import broken, judge

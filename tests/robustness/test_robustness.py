@@ -6,19 +6,20 @@ from typing import Final
 
 import pytest
 
-from testing.harness.child_process import HEALTHY
-from testing.robustness import checks_availability, checks_promptness
-from testing.robustness.checks_availability import calls_in_calm
-from testing.robustness.checks_promptness import delays
-from testing.robustness.clients import Workload
+from testing.harness.processes.child_process import HEALTHY
+from testing.robustness.checks import availability as checks_availability
+from testing.robustness.checks import promptness as checks_promptness
+from testing.robustness.checks.availability import calls_in_calm
+from testing.robustness.checks.promptness import delays
 from testing.robustness.deployment import breakable_deployment
 from testing.robustness.history import read, write
+from testing.robustness.load.clients import Workload
+from testing.robustness.load.watchers import WatchSettings
 from testing.robustness.promises import Promise, Violation
 from testing.robustness.recording import Plan, record
 from testing.robustness.report import Figures, report_of
 from testing.robustness.schedule import FaultKind, PlannedFault, schedule
 from testing.robustness.verdict import judge
-from testing.robustness.watchers import WatchSettings
 
 SEED: Final = 15
 SECONDS: Final = 66.0

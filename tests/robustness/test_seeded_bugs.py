@@ -9,18 +9,18 @@ import pytest
 
 from synckairos.devstack import PostgresServer
 from synckairos.v1 import session_pb2
-from testing.harness.databases import own_database
 from testing.harness.draining import drain
-from testing.harness.in_process import settings_for
-from testing.robustness.clients import Workload
+from testing.harness.processes.databases import own_database
+from testing.harness.processes.in_process import settings_for
 from testing.robustness.deployment import BreakableDeployment, breakable_deployment
 from testing.robustness.history import History
+from testing.robustness.load.clients import Workload
+from testing.robustness.load.watchers import WatchSettings
 from testing.robustness.promises import Promise
 from testing.robustness.recording import Plan, record
 from testing.robustness.schedule import FaultKind, PlannedFault
 from testing.robustness.steppable_redis import SteppableRedis
 from testing.robustness.verdict import judge
-from testing.robustness.watchers import WatchSettings
 
 SEED: Final = 20_261_127
 SECONDS: Final = 4.0

@@ -6,7 +6,7 @@ from time import monotonic
 
 import pytest
 
-from testing.harness.tcp_proxy import TcpProxy
+from testing.harness.processes.tcp_proxy import TcpProxy
 
 Connection = tuple[asyncio.StreamReader, asyncio.StreamWriter]
 Connect = Callable[[], Awaitable[Connection]]

@@ -10,7 +10,7 @@ from synckairos.application.frames import GapReason
 from synckairos.application.subscriptions import Subscription
 from synckairos.application.topics import Topic
 from synckairos.domain.model import Session
-from testing.harness.fake_clock import FakeClock
+from testing.harness.fakes.fake_clock import FakeClock
 from testing.harness.plays import SID
 from tests.unit.rpc.use_cases import UseCases
 

@@ -11,8 +11,8 @@ import structlog
 from synckairos.application import doorbell
 from synckairos.application.doorbell import Doorbell
 from synckairos.application.pipeline_status import BrokerUnavailable
-from testing.harness.fake_clock import FakeClock
-from testing.harness.fake_outbox import FakeOutbox
+from testing.harness.fakes.fake_clock import FakeClock
+from testing.harness.fakes.fake_outbox import FakeOutbox
 from tests.unit.application.observed_pipeline import ObservedPipeline
 
 PARTITIONS = {"a": 1, "b": 2, "c": 3}

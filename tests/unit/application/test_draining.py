@@ -11,9 +11,9 @@ from synckairos.application.audit import AuditRecord, Written
 from synckairos.application.draining import Drain
 from synckairos.application.errors import AuditRefused, AuditUnavailable
 from synckairos.domain.events import Event
-from testing.harness.fake_audit_trail import FakeAuditTrail
-from testing.harness.fake_outbox import FakeDrainCounters, FakeOutbox
-from testing.harness.outbox_fields import fields_of, played
+from testing.harness.fakes.fake_audit_trail import FakeAuditTrail
+from testing.harness.fakes.fake_outbox import FakeDrainCounters, FakeOutbox
+from testing.harness.fakes.outbox_fields import fields_of, played
 
 BATCH = 8
 UNREADABLE = [(b"s", b"nobody"), (b"e", b"nothing")]

@@ -6,7 +6,7 @@ import pytest
 
 from synckairos.application.errors import AuditUnavailable, StoreUnavailable
 from synckairos.application.pipeline_status import LATE_MS, BrokerUnavailable, DrainTotals, PipelineReport, QueueDepth
-from testing.harness.fake_outbox import FakeDrainCounters, FakeOutbox
+from testing.harness.fakes.fake_outbox import FakeDrainCounters, FakeOutbox
 
 ENTRY = [(b"a", b"b")]
 DEPTH = QueueDepth(1, 2, 3, 4)

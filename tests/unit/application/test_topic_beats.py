@@ -10,7 +10,7 @@ from synckairos.application.subscriptions import Subscription
 from synckairos.application.topics import Topic
 from synckairos.domain.commands import AdjustTime, Cancel, Pause, Resume, Start, Switch, Update
 from synckairos.domain.model import OnExpire
-from testing.harness.fake_clock import FakeClock
+from testing.harness.fakes.fake_clock import FakeClock
 from testing.harness.plays import BORN, BUDGET, KINDS, SID, Play
 
 CROSSING = BORN + 10_000

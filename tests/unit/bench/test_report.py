@@ -11,7 +11,7 @@ import typer
 from rich.console import Console
 
 from bench import figures, thresholds
-from bench.load_pool import Measurement
+from bench.load.load_pool import Measurement
 from bench.main import checked_names, chosen_names
 from bench.pictures import draw
 from bench.report import Report, errors_of, report_of, show, summed_up

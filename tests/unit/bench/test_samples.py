@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bench import samples
+from bench.load import samples
 
 DURATIONS = st.lists(st.floats(min_value=1e-6, max_value=100.0), min_size=1, max_size=200)
 

@@ -20,7 +20,7 @@ from synckairos.rpc.session_commands import SessionCommands
 from synckairos.v1 import session_pb2
 from synckairos.v1 import session_service_pb2 as pb
 from testing.harness.command_client import command
-from testing.harness.fake_store import FakeData, FakeSessionStore
+from testing.harness.fakes.fake_store import FakeData, FakeSessionStore
 from tests.unit.rpc.calls import ANN, BOB, SID, mutation
 from tests.unit.rpc.grpc_testing_adapter import PEER
 from tests.unit.rpc.use_cases import UseCases

@@ -16,9 +16,9 @@ from synckairos.application.sessions import Sessions
 from synckairos.application.watching import Watching
 from synckairos.domain.events import Event
 from synckairos.domain.model import Session
-from testing.harness.fake_audit_trail import FakeAuditTrail
-from testing.harness.fake_clock import FakeClock
-from testing.harness.fake_store import FakeData, FakeSessionFeed, FakeSessionIndex, FakeSessionStore
+from testing.harness.fakes.fake_audit_trail import FakeAuditTrail
+from testing.harness.fakes.fake_clock import FakeClock
+from testing.harness.fakes.fake_store import FakeData, FakeSessionFeed, FakeSessionIndex, FakeSessionStore
 
 
 @dataclass

@@ -13,7 +13,7 @@ from synckairos.domain.commands import AddParticipant, AdjustTime, Command, Dele
 from synckairos.domain.model import Session
 from synckairos.domain.specification import ParticipantSpec
 from testing.harness.builders import ANN, CLEO, Game, per_participant
-from testing.harness.outbox_fields import fields_of
+from testing.harness.fakes.outbox_fields import fields_of
 
 
 def test_every_field_of_a_session_has_its_bit() -> None:
