@@ -33,38 +33,50 @@ class Settings(BaseSettings):
         None, description="PostgreSQL, for the audit trail; without it there is none."
     )
     database_tls: Literal["auto", "disable", "prefer", "require", "verify-ca", "verify-full"] = Field(
-        "auto", description="As libpq's sslmode; auto: verify-full, but nothing on this machine itself."
+        "auto", description="As libpq's sslmode; auto: verify-full, but no TLS to this machine itself."
     )
     database_tls_ca: str = Field("", description="File of the authorities to trust; empty: the system's.")
     database_schema: Annotated[str, Field(pattern=r"^[a-z_][a-z0-9_]{0,62}$")] = Field(
-        "public", description="Where the tables lie."
+        "public", description="Schema of the tables."
     )
     database_pool_min: Annotated[int, Field(ge=0, le=1_000)] = Field(2, description="Connections kept open.")
     database_pool_max: Annotated[int, Field(ge=1, le=1_000)] = Field(20, description="Connections at most.")
-    database_connect_timeout_s: Annotated[float, Field(gt=0, le=60)] = Field(5.0, description="For connecting.")
-    database_statement_timeout_s: Annotated[float, Field(gt=0, le=600)] = Field(30.0, description="For a statement.")
+    database_connect_timeout_s: Annotated[float, Field(gt=0, le=60)] = Field(
+        5.0, description="Time limit for connecting."
+    )
+    database_statement_timeout_s: Annotated[float, Field(gt=0, le=600)] = Field(
+        30.0, description="Time limit for a statement."
+    )
     database_idle_timeout_s: Annotated[float, Field(gt=0, le=3_600)] = Field(
-        30.0, description="After which an idle connection is closed."
+        30.0, description="Time after which an idle connection is closed."
     )
     database_slow_query_ms: Annotated[int, Field(ge=0, le=600_000)] = Field(
-        500, description="A slower statement is logged; 0 logs none."
+        500, description="Statements slower than this are logged; 0 logs none."
     )
     worker_processes: Annotated[int, Field(ge=1, le=64)] = Field(1, description="Processes of `synckairos worker`.")
-    worker_threads: Annotated[int, Field(ge=1, le=64)] = Field(4, description="Messages a process works on at once.")
+    worker_threads: Annotated[int, Field(ge=1, le=64)] = Field(
+        4, description="Messages that a process works on at once."
+    )
     audit_batch: Annotated[int, Field(ge=1, le=10_000)] = Field(500, description="Events in one database transaction.")
-    sentry_dsn: SecretStr | None = Field(None, description="Where alerts go besides the log; needs the extra `sentry`.")
-    listen: str = Field("127.0.0.1:50051", description="host:port the server listens on; port 0 takes a free one.")
+    sentry_dsn: SecretStr | None = Field(
+        None, description="Sentry project that gets alerts besides the log; needs the extra `sentry`."
+    )
+    listen: str = Field("127.0.0.1:50051", description="host:port that the server listens on; port 0 takes a free one.")
     metrics_listen: str = Field("", description="host:port for Prometheus metrics over HTTP; empty for none.")
     store_init: Literal["auto", "never"] = Field(
         "auto",
         description="Whether a starting server may give an empty store its name; `never` is safer in production.",
     )
-    redis_prefix: Annotated[str, Field(pattern=r"^[A-Za-z0-9_-]{1,32}$")] = Field("sk", description="Before every key.")
+    redis_prefix: Annotated[str, Field(pattern=r"^[A-Za-z0-9_-]{1,32}$")] = Field(
+        "sk", description="Prefix of every key."
+    )
     redis_max_connections: Annotated[int, Field(ge=2, le=10_000)] = Field(64, description="Connections for commands.")
     redis_timeout_s: Annotated[float, Field(gt=0, le=30)] = Field(
-        1.0, description="For connecting and for an exchange."
+        1.0, description="Time limit for connecting, and for an exchange."
     )
-    event_window: Annotated[int, Field(ge=1, le=1_000)] = Field(16, description="Events retained a session for resume.")
+    event_window: Annotated[int, Field(ge=1, le=1_000)] = Field(
+        16, description="Events retained per session, for resuming streams."
+    )
     request_ttl_s: Annotated[int, Field(ge=1, le=DAY_S)] = Field(
         3_600, description="How long a request_id is remembered."
     )
@@ -72,16 +84,18 @@ class Settings(BaseSettings):
         3_600, description="How long an ended session stays readable."
     )
     session_idle_ttl_s: Annotated[int, Field(ge=1, le=28 * DAY_S)] = Field(
-        7 * DAY_S, description="After how long without a change a pending or paused session is cancelled."
+        7 * DAY_S, description="Time without a change after which a pending or paused session is cancelled."
     )
     stream_stall_s: Annotated[float, Field(gt=0, le=600)] = Field(
         10.0, description="How long a stream may wait for its reader to take a message."
     )
     drain_delay_s: Annotated[float, Field(ge=0, le=600)] = Field(
-        0.2, description="How long calls are still taken after health has said NOT_SERVING and streams have been ended."
+        0.2, description="How long calls are still taken after health turns NOT_SERVING and streams end."
     )
-    drain_grace_s: Annotated[float, Field(ge=0, le=600)] = Field(10.0, description="For calls under way at shutdown.")
-    log_level: Literal["debug", "info", "warning", "error"] = Field("info", description="What is logged.")
+    drain_grace_s: Annotated[float, Field(ge=0, le=600)] = Field(
+        10.0, description="Time for calls in progress at shutdown."
+    )
+    log_level: Literal["debug", "info", "warning", "error"] = Field("info", description="Least level that is logged.")
     log_format: Literal["auto", "json", "console"] = Field(
         "auto", description="auto: console on a terminal, else json."
     )

@@ -1,4 +1,4 @@
-"""Structured logs and metrics: where the inside's reports go."""
+"""Structured logs and metrics."""
 
 import logging
 import sys
@@ -12,7 +12,7 @@ LATENESS_BUCKETS = (0.001, 0.002, 0.003, 0.005, 0.01, 0.015, 0.03, 0.05, 0.1, 0.
 
 
 def configure_logging(level: str, log_format: str) -> None:
-    """Send structured logs to standard error: JSON, or for people on a terminal."""
+    """Send structured logs to standard error: as JSON, or in colour for a person at a terminal."""
     number = logging.getLevelNamesMapping()[level.upper()]
     for_people = log_format == "console" or (log_format == "auto" and sys.stderr.isatty())
     renderer: Any = structlog.dev.ConsoleRenderer() if for_people else structlog.processors.JSONRenderer()
@@ -28,7 +28,7 @@ def configure_logging(level: str, log_format: str) -> None:
         logger_factory=structlog.PrintLoggerFactory(sys.stderr),
         cache_logger_on_first_use=True,
     )
-    # What libraries log, in the same form.
+    # Logs of libraries take the same form.
     handler = logging.StreamHandler(sys.stderr)
     without_meta = structlog.stdlib.ProcessorFormatter.remove_processors_meta
     handler.setFormatter(structlog.stdlib.ProcessorFormatter(foreign_pre_chain=first, processors=[without_meta, *last]))
@@ -49,7 +49,7 @@ class Metrics:
             "synckairos_expiry_lateness_seconds", "How long after its due instant a boundary was settled.",
             buckets=LATENESS_BUCKETS, registry=self.registry,
         )  # fmt: skip
-        self._conflicts = self._counter("store_conflicts", "Transactions another process won.")
+        self._conflicts = self._counter("store_conflicts", "Transactions that another process won.")
         self._unknown = self._counter("store_unknown_execs", "Connections that broke during a commit.")
         self._broken = self._counter("store_broken_commits", "Transactions applied in part: an alarm.")
         self._steps = self._counter("clock_steps_back", "Steps back of the authority's clock by more than 1 s.")
@@ -59,9 +59,9 @@ class Metrics:
         self._outbox = self._gauge("audit_outbox_entries", "Events that are not in the audit trail yet.")
         self._oldest = self._gauge("audit_oldest_seconds", "For how long the oldest of them has waited.")
         self._dead = self._gauge("audit_dead_entries", "Events that could not be written: an alarm.")
-        self._broker = self._gauge("audit_broker_up", "Whether the broker could be reached last time.")
+        self._broker = self._gauge("audit_broker_up", "Whether the latest attempt reached the broker.")
         self._memory = self._gauge("store_memory_share", "Share of its maxmemory that the store uses.")
-        self._gaps = Counter("synckairos_gaps", "Gaps told to subscribers.", ("reason",), registry=self.registry)
+        self._gaps = Counter("synckairos_gaps", "Gaps sent to subscribers.", ("reason",), registry=self.registry)
 
     def _counter(self, name: str, text: str) -> Counter:
         return Counter(f"synckairos_{name}", text, registry=self.registry)
@@ -114,7 +114,7 @@ class Metrics:
         self._gaps.labels(reason).inc()
 
     def outbox(self, length: int, oldest_age_ms: int, dead: int) -> None:
-        """Show what waits for the audit trail."""
+        """Show the length and age of the outboxes."""
         self._outbox.set(length)
         self._oldest.set(oldest_age_ms / 1_000)
         self._dead.set(dead)

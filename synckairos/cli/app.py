@@ -1,4 +1,4 @@
-"""The commands and their options; what they do is beside this file."""
+"""The commands and their options; their work is in the files beside this one."""
 
 from pathlib import Path
 from typing import Annotated
@@ -14,10 +14,9 @@ from synckairos.cli.dev import DevOptions, run_dev
 from synckairos.cli.migration import migrate_app
 from synckairos.cli.recovery import recover
 from synckairos.cli.retention import retention
-from synckairos.cli.running import fail, run, settings_or_fail
+from synckairos.cli.running import fail, run, settings_or_fail, telling_failures
 from synckairos.cli.worker import become_worker
 from synckairos.composition.server import serve
-from synckairos.devstack import DevstackError
 
 app = typer.Typer(
     no_args_is_help=True, add_completion=False, help="Authoritative, synchronized session time over gRPC."
@@ -65,10 +64,10 @@ def dev(
     redis_port: Annotated[int, typer.Option(min=0, max=65_535, help="Redis' port; 0 takes a free one.")] = 0,
     postgres_port: Annotated[int, typer.Option(min=0, max=65_535, help="PostgreSQL's port; 0 takes a free one.")] = 0,
 ) -> None:
-    """Run all on this machine: real Redis and PostgreSQL (unless SYNCKAIROS_*_URL name some), a server, a worker."""
+    """Run everything on this machine: Redis and PostgreSQL (unless SYNCKAIROS_*_URL name some), a server, a worker."""
     try:
         run_dev(DevOptions(data_dir, listen, redis_port, postgres_port), settings_or_fail, run)
-    except (DevstackError, OSError) as error:
+    except OSError as error:
         fail(str(error))
 
 
@@ -78,7 +77,7 @@ def health(
     service: Annotated[str, typer.Option(help="Ask for one service only.")] = "",
     timeout: Annotated[float, typer.Option(help="Seconds to wait for the answer.")] = 3.0,
 ) -> None:
-    """Ask a server how it is; exits 0 only if it says SERVING."""
+    """Ask a server for its health; exits 0 only if it is SERVING."""
     status = run(inspection.health(address or settings_or_fail().listen, service, timeout))
     typer.echo(status)
     if status != "SERVING":
@@ -87,13 +86,13 @@ def health(
 
 @app.command()
 def inspect(session_id: Annotated[str, typer.Argument(help="The session's UUID.")]) -> None:
-    """Print what Redis holds of a session, as JSON."""
+    """Print a session as Redis holds it, as JSON."""
     typer.echo(run(inspection.inspect(settings_or_fail(), session_id)))
 
 
 @store_app.command("init")
 def store_init() -> None:
-    """Give the store a new name: running servers that lost theirs accept it as it is, empty or not."""
+    """Give the store a new name, so that servers that lost it use it again as it is, empty or not."""
     identity = run(inspection.init_store(settings_or_fail()))
     typer.echo(f"store {identity.store_id}, layout {identity.layout}, {identity.partitions} partitions")
 
@@ -109,4 +108,5 @@ def store_show() -> None:
 
 def main() -> None:
     """Run the command line."""
-    app()
+    with telling_failures():
+        app()

@@ -1,4 +1,4 @@
-"""`synckairos audit`: what the audit trail holds, and what is on its way there; the commands are beside this file."""
+"""`synckairos audit`: the commands on the audit trail; each is in a file beside this one."""
 
 import typer
 

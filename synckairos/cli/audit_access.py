@@ -1,4 +1,4 @@
-"""Opening the audit trail for one command, and reading what it is asked for."""
+"""Opens the audit trail for one command, and reads the options that commands share."""
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager

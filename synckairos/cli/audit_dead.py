@@ -1,4 +1,4 @@
-"""`synckairos audit dead`: entries that could not be written to the audit trail, to be looked at and tried again.
+"""`synckairos audit dead`: entries that could not be written to the audit trail; list, show and replay them.
 
 A dead entry goes by its partition and its id there, as `7/1763713283123-0`.
 """
@@ -56,7 +56,7 @@ def list_dead(
 
 @dead_app.command()
 def show(place: DeadPlace) -> None:
-    """Print all that is known of a dead entry, its bytes included."""
+    """Print everything about a dead entry, including its bytes."""
     partition, dead_id = place
     found: DeadEntry | None = run(_get(settings_or_fail(), partition, dead_id))
     if found is None:
@@ -69,7 +69,7 @@ def replay(
     place: Annotated[
         Place | None, typer.Argument(parser=place_of, metavar="[PARTITION/ID]", help="As `list` prints it.")
     ] = None,
-    every: Annotated[bool, typer.Option("--all", help="Replay all there are now.")] = False,
+    every: Annotated[bool, typer.Option("--all", help="Replay all entries that are there now.")] = False,
 ) -> None:
     """Put a dead entry back to be written, as it was; a worker takes it within seconds."""
     if (place is None) is not every:
@@ -118,7 +118,7 @@ async def _replay(settings: Settings, place: Place | None) -> int:
     async with _opened(settings) as dead:
         if place is not None:
             return int(await dead.replay(*place))
-        # All first: what is buried again meanwhile is not replayed again and again.
+        # Listed first: an entry that is buried again meanwhile must not be replayed for ever.
         there = [(one.entry.partition, one.dead_id) async for one in _all(dead)]
         return sum([await dead.replay(*one) for one in there])
 

@@ -1,6 +1,6 @@
 """`synckairos audit events`, `session` and `status`: tables on a terminal, JSON for everything else.
 
-They read the database itself, so they work while no server runs.
+They read the database directly, so they work while no server runs.
 """
 
 import sys
@@ -40,10 +40,12 @@ def events(
     types: Annotated[
         list[str] | None, typer.Option("--type", metavar="TYPE", help="Only these, such as cycle_switched.")
     ] = None,
-    participant: Annotated[UUID | None, typer.Option(help="Only what concerns this participant.")] = None,
+    participant: Annotated[UUID | None, typer.Option(help="Only events of this participant.")] = None,
     since: Since = None,
     until: Until = None,
-    limit: Annotated[int | None, typer.Option(min=1, help="At most so many; on a terminal 1000 unless said.")] = None,
+    limit: Annotated[
+        int | None, typer.Option(min=1, help="The most events to show; on a terminal 1000 by default.")
+    ] = None,
     as_json: AsJson = False,
 ) -> None:
     """Show a session's events, oldest first."""
@@ -60,7 +62,7 @@ def events(
 
 
 def session(session_id: SessionId, as_json: AsJson = False) -> None:
-    """Show what the trail knows of a session, and its participants' statistics."""
+    """Show a session as the trail knows it, and the statistics of its participants."""
     audit: SessionAudit = run(_session(settings_or_fail(), str(session_id)))
     if _for_scripts(asked=as_json):
         typer.echo(msgspec.json.encode(_plain(audit)))
@@ -72,7 +74,7 @@ def session(session_id: SessionId, as_json: AsJson = False) -> None:
 
 
 def status(as_json: AsJson = False) -> None:
-    """Show how far the trail is behind, and why; exits 0 only if nothing is wrong."""
+    """Show how far the trail is behind, and why; exits 0 only if all is well."""
     found: PipelineStatus = run(_status(settings_or_fail()))
     if _for_scripts(asked=as_json):
         typer.echo(msgspec.json.encode(_told(found)))

@@ -1,4 +1,4 @@
-"""What the audit trail holds, drawn for people; scripts get JSON instead."""
+"""Tables of the audit trail for people; scripts get JSON instead."""
 
 from collections.abc import Iterable
 from datetime import UTC, datetime

@@ -54,7 +54,7 @@ def export(
 
 @contextmanager
 def _whole_or_not_at_all(path: Path) -> Iterator[BinaryIO]:
-    """Open a file that is there under its name only once everything is in it."""
+    """Open a file that appears under its name only when it is complete."""
     part = path.with_name(f"{path.name}.part")
     try:
         with part.open("wb") as file:
@@ -88,7 +88,7 @@ def import_(
     file: Annotated[Path, typer.Argument(exists=True, dir_okay=False, readable=True, help="What `export` wrote.")],
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Check every line, and write nothing.")] = False,
 ) -> None:
-    """Write exported events into the trail, or none of them if a line is wrong; what it knows already stays."""
+    """Write exported events into the trail, or none of them if a line is wrong; known events stay as they are."""
     settings = settings_or_fail()
     right, wrong, problems = _check(file)
     if wrong:
@@ -102,7 +102,7 @@ def import_(
 
 
 def _check(file: Path) -> tuple[int, int, list[str]]:
-    """Return how many lines are right and wrong, and what is wrong with the first ones."""
+    """Return the numbers of right and wrong lines, and the problems of the first wrong ones."""
     right = wrong = 0
     problems: list[str] = []
     for number, text in _texts(file, "checking"):
@@ -117,7 +117,7 @@ def _check(file: Path) -> tuple[int, int, list[str]]:
 
 
 def _texts(file: Path, doing: str) -> Iterator[tuple[int, bytes]]:
-    """Yield the lines that are not blank with their numbers, and show how far it has come."""
+    """Yield the lines that are not blank with their numbers, and show the progress."""
     with file.open("rb") as lines, _progress(DownloadColumn()) as progress:
         bar = progress.add_task(doing, total=os.fstat(lines.fileno()).st_size)
         done = number = 0
@@ -158,7 +158,7 @@ def _batches(file: Path, limit: int) -> Iterator[list[_Line]]:
 
 
 async def _write(trail: AuditTrail, batch: list[_Line], before: Written) -> Written:
-    """Write a batch; what the database refuses is narrowed down to its first line."""
+    """Write a batch; if the database refuses it, name the first line at fault."""
     try:
         return await trail.write([line.record for line in batch])
     except AuditRefused as error:

@@ -1,4 +1,4 @@
-"""`synckairos dev`: everything a newcomer needs, on one machine, without Docker."""
+"""`synckairos dev`: the whole service on one machine, without Docker."""
 
 import json
 import shutil
@@ -21,7 +21,7 @@ BOB = "bbbbbbbb-bbbb-4bbb-8bbb-bbbbbbbbbbbb"
 
 
 class DevOptions(NamedTuple):
-    """What `dev` is told on the command line."""
+    """The options of `dev`."""
 
     data_dir: Path
     listen: str | None

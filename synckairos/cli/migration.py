@@ -6,10 +6,10 @@ from typing import Annotated
 
 import typer
 
-from synckairos.adapters.postgres.options import DatabaseOptionsError, database_options
+from synckairos.adapters.postgres.options import database_options
 from synckairos.adapters.postgres.schema import history
 from synckairos.adapters.postgres.schema.book import MigrationOptions
-from synckairos.adapters.postgres.schema.files import Migration, MigrationError, create_migration, read_migrations
+from synckairos.adapters.postgres.schema.files import Migration, create_migration, read_migrations
 from synckairos.adapters.postgres.schema.losses import Loss
 from synckairos.adapters.postgres.schema.migrate import (
     apply_migrations,
@@ -32,20 +32,16 @@ StatementTimeout = Annotated[float, typer.Option(min=0, help="Seconds that a fil
 
 
 def migrations_folder() -> Path:
-    """Return where the migrations lie: in the wheel beside the package, in a checkout beside `synckairos/`."""
+    """Return the folder of the migrations: beside the modules in a wheel, beside `synckairos/` in a checkout."""
     package = Path(__file__).resolve().parents[1]
     installed = package / "migrations"
     return installed if installed.is_dir() else package.parent / "migrations"
 
 
 def options_of(settings: Settings, lock_s: float = 10.0, statement_s: float = 0.0) -> MigrationOptions:
-    """Return how the settings would have a command work on the schema, or end the process if they cannot work."""
-    try:
-        database = database_options(settings)
-    except DatabaseOptionsError as error:
-        fail(str(error))
+    """Return how a command works on the schema; raises DatabaseOptionsError."""
     return MigrationOptions(
-        tls=database.tls,
+        tls=database_options(settings).tls,
         schema=settings.database_schema,
         connect_s=settings.database_connect_timeout_s,
         lock_s=lock_s,
@@ -55,14 +51,15 @@ def options_of(settings: Settings, lock_s: float = 10.0, statement_s: float = 0.
 
 
 async def migrate(settings: Settings) -> list[str]:
-    """Apply what is not applied yet and return the names; without a database there is nothing to do."""
+    """Apply the pending migrations and return their names; does nothing without a database."""
     if settings.database_url is None:
         return []
     url = settings.database_url.get_secret_value()
     return await apply_migrations(url, migrations_folder(), options_of(settings)._replace(tell=lambda _: None))
 
 
-def _target(schema: str | None) -> tuple[Settings, str]:
+def target(schema: str | None = None) -> tuple[Settings, str]:
+    """Return the settings and the URL of the database, or end the process if there is none."""
     settings = settings_or_fail(database_schema=schema)
     if settings.database_url is None:
         fail("SYNCKAIROS_DATABASE_URL is not set: there is no database to work on")
@@ -77,22 +74,15 @@ def up(
     lock_timeout: LockTimeout = 10.0,
     statement_timeout: StatementTimeout = 0.0,
 ) -> None:
-    """Apply what is not applied yet, in order, each file wholly or not at all."""
-    settings, url = _target(schema)
+    """Apply the pending migrations in order, each file wholly or not at all."""
+    settings, url = target(schema)
     options = options_of(settings, lock_timeout, statement_timeout)
     files = folder or migrations_folder()
     if dry_run:
-        pending = _pending(run(read_status(url, files, options)))
+        pending = history.pending(run(read_status(url, files, options)))
         typer.echo(_listing("would apply", pending, [migration.up.sql for migration in pending]))
     elif not run(apply_migrations(url, files, options)):
         typer.echo("nothing to apply")
-
-
-def _pending(entries: list[history.Entry]) -> list[Migration]:
-    try:
-        return history.pending(entries)
-    except MigrationError as error:
-        fail(str(error))
 
 
 def _listing(what: str, files: list[Migration], ways: list[str]) -> str:
@@ -112,8 +102,8 @@ def down(
     lock_timeout: LockTimeout = 10.0,
     statement_timeout: StatementTimeout = 0.0,
 ) -> None:
-    """Undo what was applied last; says what data that drops, and asks before it drops rows."""
-    settings, url = _target(schema)
+    """Undo the latest migrations; name the data that are lost, and ask before rows are dropped."""
+    settings, url = target(schema)
     options = options_of(settings, lock_timeout, statement_timeout)
     files = folder or migrations_folder()
     undone, losses = run(rehearse_revert(url, files, steps, options))
@@ -141,8 +131,8 @@ def _is_agreed(losses: list[Loss]) -> bool:
 
 @migrate_app.command()
 def status(schema: Schema = None, folder: Folder = None) -> None:
-    """Print how every migration stands; exits 1 if files and database do not go together."""
-    settings, url = _target(schema)
+    """Print the state of every migration; exits 1 if files and database do not match."""
+    settings, url = target(schema)
     entries = run(read_status(url, folder or migrations_folder(), options_of(settings)))
     for entry in entries:
         typer.echo(_line(entry))
@@ -159,11 +149,11 @@ def _line(entry: history.Entry) -> str:
 
 @migrate_app.command()
 def validate(schema: Schema = None, folder: Folder = None) -> None:
-    """Check the files, and against the database if there is one; exits 1 with every problem found."""
+    """Check the files, and compare them with the database if there is one; exits 1 with every problem found."""
     settings = settings_or_fail(database_schema=schema)
     files = folder or migrations_folder()
     if settings.database_url is None:
-        count = len(_read(files))
+        count = len(read_migrations(files))
         typer.echo(f"{count} files are well formed; without SYNCKAIROS_DATABASE_URL no database was looked at")
         return
     entries = run(read_status(settings.database_url.get_secret_value(), files, options_of(settings)))
@@ -174,20 +164,10 @@ def validate(schema: Schema = None, folder: Folder = None) -> None:
     typer.echo(f"{len(entries)} files are well formed and go together with the database{note}")
 
 
-def _read(folder: Path) -> list[Migration]:
-    try:
-        return read_migrations(folder)
-    except MigrationError as error:
-        fail(str(error))
-
-
 @migrate_app.command()
 def create(
     what: Annotated[str, typer.Argument(help="What the step does, like `add labels`.")],
     folder: Annotated[Path, typer.Option(help="Where the files lie.")] = Path("migrations"),
 ) -> None:
     """Write an empty migration under the next number."""
-    try:
-        typer.echo(create_migration(folder, what))
-    except MigrationError as error:
-        fail(str(error))
+    typer.echo(create_migration(folder, what))

@@ -1,4 +1,4 @@
-"""`synckairos recover`: bringing back from the audit trail what Redis has lost."""
+"""`synckairos recover`: brings sessions that Redis has lost back from the audit trail."""
 
 import asyncio
 import contextlib
@@ -14,7 +14,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 from synckairos.adapters.ids import new_change_id
 from synckairos.adapters.postgres.database import Database
-from synckairos.adapters.postgres.options import DatabaseOptions, DatabaseOptionsError, database_options
+from synckairos.adapters.postgres.options import DatabaseOptions, database_options
 from synckairos.adapters.postgres.trail.reader import PostgresAuditReader
 from synckairos.adapters.redis.clock import EstimatedClock
 from synckairos.adapters.redis.recovery_identity import RecoveryGuard
@@ -35,13 +35,13 @@ from synckairos.telemetry import Metrics
 
 ACTOR: Final = "operator"
 EXCHANGE_S: Final = 5.0
-"""A Redis that is being filled again is given more time to answer than calls give it."""
+"""A Redis that is being filled again may take longer to answer than calls allow."""
 REDRAW_S: Final = 0.1
 SHOWN_FAILURES: Final = 100
 
 
 class Policy(StrEnum):
-    """What becomes of clocks that were running."""
+    """How clocks that were running go on."""
 
     CONTINUE = "continue"
     PAUSED = "paused"
@@ -65,12 +65,14 @@ def recover(
     session_id: Annotated[str | None, typer.Argument(help="The one session to bring back, by its UUID.")] = None,
     everything: Annotated[bool, typer.Option("--all", help="Every session that the store has lost.")] = False,
     policy: Annotated[
-        Policy, typer.Option(help="Running clocks have run on meanwhile, or stand as at the last event.")
+        Policy, typer.Option(help="Running clocks ran on meanwhile, or stand as they stood at the last event.")
     ] = Policy.CONTINUE,
     reason: Annotated[str, typer.Option(help="Why, for the audit trail.")] = "synckairos recover",
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what would come back, and change nothing.")] = False,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Name the sessions that would come back, and change nothing.")
+    ] = False,
 ) -> None:
-    """Bring back from the audit trail what Redis has lost; never touches what is there, has ended or was deleted."""
+    """Bring lost sessions back from the audit trail; the others, and those that have ended, stay as they are."""
     if (session_id is None) != everything:
         fail("name one session, or say --all")
     settings = settings_or_fail()
@@ -79,10 +81,7 @@ def recover(
         session_id = session_id and str(UUID(session_id))
     except ValueError:
         fail(f"{session_id} is not a UUID")
-    try:
-        database = database_options(settings, "synckairos-recover")
-    except DatabaseOptionsError as error:
-        fail(str(error))
+    database = database_options(settings, "synckairos-recover")
     if session_id is None:
         _report(run(_recover_all(settings, database, order)), order)
     else:
@@ -106,7 +105,7 @@ async def _opened(settings: Settings, database: DatabaseOptions) -> AsyncIterato
 
 
 async def _recover_one(settings: Settings, database: DatabaseOptions, session_id: str, order: _Order) -> str:
-    """Bring one session back into a store that has its name; return what to tell of it."""
+    """Bring one session back into a store that has its name; return a line about it."""
     async with _opened(settings, database) as tools:
         await tools.guard.open(may_init=False)
         try:
@@ -186,7 +185,7 @@ class _Bar:
         self._progress.stop()
 
     def show(self, tally: Tally, *, now: bool = False) -> None:
-        """Show how far it is, now and then."""
+        """Redraw the bar, at most every REDRAW_S."""
         at = time.monotonic()
         if now or at - self._drawn_at > REDRAW_S:
             self._drawn_at = at

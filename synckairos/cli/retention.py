@@ -7,8 +7,8 @@ import typer
 
 from synckairos.adapters.postgres.schema.book import connected
 from synckairos.adapters.postgres.schema.partitions import Detached, Retention, retain
-from synckairos.cli.migration import options_of
-from synckairos.cli.running import fail, run, settings_or_fail
+from synckairos.cli.migration import options_of, target
+from synckairos.cli.running import run
 from synckairos.settings import Settings
 
 
@@ -18,10 +18,8 @@ def retention(
     drop: Annotated[bool, typer.Option("--drop", help="Drop detached months, those of earlier runs too.")] = False,
 ) -> None:
     """Make partitions for the months ahead, and detach the events of months that need not be kept."""
-    settings = settings_or_fail()
-    if settings.database_url is None:
-        fail("SYNCKAIROS_DATABASE_URL is not set: there is no database to work on")
-    found = run(_retain(settings, settings.database_url.get_secret_value(), keep_months, drop=drop, dry_run=dry_run))
+    settings, url = target()
+    found = run(_retain(settings, url, keep_months, drop=drop, dry_run=dry_run))
     for line in _report(found, would="would have " if dry_run else ""):
         typer.echo(line)
 

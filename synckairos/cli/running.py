@@ -1,9 +1,10 @@
-"""What every command does first and last: reading the settings, running its work, telling of failures."""
+"""The first and the last steps of every command: reading the settings, running the work, telling of failures."""
 
 import asyncio
 import sys
-from collections.abc import Coroutine
-from typing import Any, NoReturn
+from collections.abc import Coroutine, Iterator
+from contextlib import contextmanager
+from typing import Any, Final, NoReturn
 
 import grpc
 import typer
@@ -17,6 +18,16 @@ from synckairos.composition.server import AddressInUseError
 from synckairos.devstack import DevstackError
 from synckairos.settings import Settings, SettingsError, load_settings
 from synckairos.telemetry import configure_logging
+
+KNOWN_FAILURES: Final = (
+    AddressInUseError,
+    StoreLayoutError,
+    TransientError,
+    DevstackError,
+    MigrationError,
+    DatabaseOptionsError,
+    InspectionError,
+)
 
 
 def fail(message: str) -> NoReturn:
@@ -36,22 +47,24 @@ def settings_or_fail(**given: object) -> Settings:
 
 
 def run(work: Coroutine[Any, Any, Any]) -> Any:  # noqa: ANN401 - whatever the work returns
-    """Run a coroutine, on uvloop where there is one; known failures end the process with their message."""
-    try:
-        if sys.platform == "win32":
-            return asyncio.run(work)
-        import uvloop  # noqa: PLC0415 - not on every platform
+    """Run a coroutine, on uvloop where there is one."""
+    if sys.platform == "win32":
+        return asyncio.run(work)
+    import uvloop  # noqa: PLC0415 - not on every platform
 
-        return uvloop.run(work)
-    except (
-        AddressInUseError,
-        StoreLayoutError,
-        TransientError,
-        DevstackError,
-        MigrationError,
-        DatabaseOptionsError,
-        InspectionError,
-    ) as error:
-        fail(str(error))
+    return uvloop.run(work)
+
+
+@contextmanager
+def telling_failures() -> Iterator[None]:
+    """End the process with the message of a known failure; the traceback of any other one is shown."""
+    try:
+        yield
+    except KNOWN_FAILURES as error:
+        message = str(error)
     except grpc.aio.AioRpcError as error:
-        fail(f"{error.code().name}: {error.details()}")
+        message = f"{error.code().name}: {error.details()}"
+    else:
+        return
+    typer.echo(f"synckairos: {message}", err=True)
+    sys.exit(1)

@@ -12,7 +12,7 @@ from synckairos.settings import Settings
 
 SET_UP: Final = "synckairos.composition.worker:set_up"
 SHUTDOWN_MS: Final = 60_000
-"""For the batches being written when the worker is told to stop; what is cut off is done again, harmlessly."""
+"""Time for batches in progress when the worker stops; a batch that is cut off is written again, harmlessly."""
 
 STOP_S: Final = 20.0
 PACE: Final = {"dramatiq_worker_timeout": "250", "dramatiq_restart_delay": "1000"}
@@ -35,7 +35,7 @@ def supervisor(settings: Settings) -> list[str]:
 
 
 def become_worker(settings: Settings) -> NoReturn:
-    """Become the supervisor of the worker processes: it forks, so it must not have loaded what forks badly (gRPC)."""
+    """Become the supervisor of the worker processes: it forks, so gRPC, which forks badly, must not be loaded."""
     command = supervisor(settings)
     os.execve(command[0], command, {**os.environ, **PACE})  # noqa: S606 - our own interpreter, no shell
 
