@@ -66,7 +66,7 @@ def dev(
 ) -> None:
     """Run everything on this machine: Redis and PostgreSQL (unless SYNCKAIROS_*_URL name some), a server, a worker."""
     try:
-        run_dev(DevOptions(data_dir, listen, redis_port, postgres_port), settings_or_fail, run)
+        run_dev(DevOptions(data_dir, listen, redis_port, postgres_port))
     except OSError as error:
         fail(str(error))
 

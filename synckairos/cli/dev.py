@@ -1,19 +1,18 @@
-"""`synckairos dev`: the whole service on one machine, without Docker."""
+"""`synckairos dev`: Redis, PostgreSQL, a worker and a server on one machine, without Docker."""
 
 import json
 import shutil
-from collections.abc import Callable, Coroutine
 from contextlib import ExitStack
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import typer
 
 from synckairos.cli.migration import migrate
+from synckairos.cli.running import run, settings_or_fail
 from synckairos.cli.worker import worker_beside
 from synckairos.composition.server import Server, serve
 from synckairos.devstack import PostgresServer, RedisServer
-from synckairos.settings import Settings
 
 SESSION = "11111111-1111-4111-8111-111111111111"
 ALICE = "aaaaaaaa-aaaa-4aaa-8aaa-aaaaaaaaaaaa"
@@ -21,7 +20,7 @@ BOB = "bbbbbbbb-bbbb-4bbb-8bbb-bbbbbbbbbbbb"
 
 
 class DevOptions(NamedTuple):
-    """The options of `dev`."""
+    """The options of `dev` on the command line."""
 
     data_dir: Path
     listen: str | None
@@ -29,14 +28,12 @@ class DevOptions(NamedTuple):
     postgres_port: int
 
 
-def run_dev(
-    options: DevOptions, settings_for: Callable[..., Settings], run: Callable[[Coroutine[Any, Any, Any]], Any]
-) -> None:
+def run_dev(options: DevOptions) -> None:
     """Start Redis and PostgreSQL, migrate, run a worker and a server, and stop everything in the reverse order.
 
-    A server that the environment names is used instead of one of its own.
+    A Redis or PostgreSQL that the environment names replaces one of its own.
     """
-    given = settings_for(listen=options.listen)
+    given = settings_or_fail(listen=options.listen)
     options.data_dir.mkdir(parents=True, exist_ok=True)
     with ExitStack() as stack:
         typer.echo(f"starting what is needed in {options.data_dir} …")
@@ -47,7 +44,7 @@ def run_dev(
         if "database_url" not in given.model_fields_set:
             postgres = stack.enter_context(PostgresServer(options.data_dir / "postgres", options.postgres_port))
             urls["database_url"] = postgres.url
-        settings = settings_for(listen=options.listen, **urls)
+        settings = settings_or_fail(listen=options.listen, **urls)
         applied = run(migrate(settings))
         typer.echo(f"Redis       {urls.get('redis_url', 'SYNCKAIROS_REDIS_URL')}")
         typer.echo(

@@ -1,8 +1,8 @@
-"""What the embedded servers share: a directory, a child process, a port and the life between start and stop.
+"""The common base of the embedded servers: a directory, a child process, a port, start and stop.
 
 Two locks guard a directory. The process that runs the server holds `owner.lock`: a second one is refused. The server
 and all its children inherit `server.lock`: it is free exactly when the last of them is gone. So an orphan whose
-parent was killed is found and replaced without trusting a process id that may belong to somebody else by now.
+parent was killed is found and replaced without trusting a process id that may belong to another process by now.
 """
 
 import os
@@ -63,7 +63,7 @@ class ChildServer(ABC):
     @property
     @abstractmethod
     def url(self) -> str:
-        """Where clients connect to; needs no password."""
+        """The URL for clients; it needs no password."""
 
     @property
     def running(self) -> bool:
@@ -113,7 +113,7 @@ class ChildServer(ABC):
         self._forget()
 
     def pause(self) -> None:
-        """Freeze the server and its children: connections stay open, nothing is answered."""
+        """Freeze the server and its children: connections stay open, and no request is answered."""
         processes.send_signal_to_family(self.pid, signal.SIGSTOP)
 
     def resume(self) -> None:

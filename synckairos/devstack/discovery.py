@@ -1,4 +1,4 @@
-"""Where server programs are looked for: the environment, the machine, the wheels of the extra `embedded`.
+"""Finds server programs: in the environment, on the machine, in the wheels of the extra `embedded`.
 
 A candidate that does not work is passed over, except one that the environment names: whoever sets such a variable
 means this program and no other.
@@ -42,7 +42,7 @@ class Candidate:
 
 @dataclass(frozen=True, slots=True)
 class Nothing:
-    """A place that was looked at in vain."""
+    """A place that holds no program."""
 
     place: str
 

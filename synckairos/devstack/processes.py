@@ -1,4 +1,4 @@
-"""Starting programs, as another account where need be, and reaching all processes of a running one."""
+"""Starts programs, under another account if necessary, and signals all processes of a running one."""
 
 import os
 import pwd
@@ -62,7 +62,7 @@ def run(
         errors="replace",
         timeout=120,
         check=False,
-        # The account may not be allowed to enter the directory we stand in.
+        # The account may not be allowed to enter the working directory.
         cwd="/",
         env=env,
         **_credentials(account),
