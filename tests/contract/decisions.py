@@ -26,7 +26,7 @@ def new_id() -> str:
 
 
 def until(seconds: float = PATIENCE_S) -> float:
-    """Return the monotonic time so many seconds from now."""
+    """Return the monotonic time this many seconds from now."""
     return time.monotonic() + seconds
 
 
@@ -122,7 +122,7 @@ async def running(store: SessionStore, spec: SessionSpec | None = None) -> Sessi
 
 
 async def switched(store: SessionStore, session_id: str, times: int) -> Session:
-    """Switch so many times, one after the other."""
+    """Switch this many times, one after the other."""
     sessions = [await ask(store, session_id, Switch()) for _ in range(times)]
     return sessions[-1]
 

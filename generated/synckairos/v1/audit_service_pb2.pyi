@@ -43,7 +43,7 @@ class _RecoveryPolicyEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Recove
     """It stands as it did at the session's last event in the trail: the session comes back paused."""
 
 class RecoveryPolicy(_RecoveryPolicy, metaclass=_RecoveryPolicyEnumTypeWrapper):
-    """RecoveryPolicy says what becomes of a clock that was running when the store was lost."""
+    """RecoveryPolicy says how a clock that was running goes on when the store was lost."""
 
 RECOVERY_POLICY_UNSPECIFIED: RecoveryPolicy.ValueType  # 0
 """As RECOVERY_POLICY_CONTINUE."""
@@ -55,7 +55,7 @@ Global___RecoveryPolicy: _TypeAlias = RecoveryPolicy  # noqa: Y015
 
 @_typing.final
 class AuditEvent(_message.Message):
-    """AuditEvent is one committed version of a session as the trail holds it: what, when, who and why."""
+    """AuditEvent is one committed version of a session as the trail holds it: its change, instant, actor and reason."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -93,27 +93,27 @@ class AuditEvent(_message.Message):
     change_id: _builtins.str
     """UUID of this change."""
     type: _event_pb2.EventType.ValueType
-    """What changed."""
+    """The kind of change."""
     cause: _event_pb2.Cause.ValueType
     """Why it happened."""
     actor: _builtins.str
-    """Who: the caller's `x-actor` metadata, else its network peer; `system` when nobody called."""
+    """The actor: the caller's `x-actor` metadata, else its network peer; `system` without a caller."""
     reason: _builtins.str
     """The caller's reason; may be empty."""
     participant_id: _builtins.str
-    """The participant concerned: who was switched away from, ran out, joined, left or was adjusted; may be empty."""
+    """The participant concerned: it was switched away from, ran out, joined, left or was adjusted; may be empty."""
     group_id: _builtins.str
     """The group concerned, as participant_id."""
     time_remaining_ms: _builtins.int
-    """What was then left to the clock concerned, in ms; 0 if it had run out, absent if it has no budget."""
+    """The time then left to the clock concerned, in ms; 0 if it had run out, absent if it has no budget."""
     time_elapsed_ms: _builtins.int
     """The turn that ended, or the time run when this happened, in ms."""
     cycle_number: _builtins.int
     """The session's cycle right after this event."""
     request_id: _builtins.str
-    """The call's request_id; empty if it had none and when nobody called."""
+    """The call's request_id; empty if it had none, and without a caller."""
     peer: _builtins.str
-    """Network peer of the caller; empty when nobody called."""
+    """Network peer of the caller; empty without one."""
     is_fork: _builtins.bool
     """Whether the trail holds another event of the same epoch and version: one of them was left behind by a store
     that came back without its last moments.
@@ -126,7 +126,7 @@ class AuditEvent(_message.Message):
 
     @_builtins.property
     def fired_at(self) -> _timestamp_pb2.Timestamp:
-        """When a server acted on what fell due; absent for a call."""
+        """The instant at which a server acted on a deadline; absent for a call."""
 
     @_builtins.property
     def session(self) -> _session_pb2.Session:
@@ -230,7 +230,7 @@ Global___AuditedSession: _TypeAlias = AuditedSession  # noqa: Y015
 
 @_typing.final
 class AuditedParticipant(_message.Message):
-    """AuditedParticipant is what a session's trail says about one participant, removed ones included."""
+    """AuditedParticipant is one participant in a session's trail, removed ones included."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -328,7 +328,7 @@ class PipelineStatus(_message.Message):
     queue_delayed: _builtins.int
     """Messages waiting for their next attempt."""
     queue_dead: _builtins.int
-    """Messages given up after their last attempt; what they stood for is still in the outbox."""
+    """Messages given up after their last attempt; their events are still in the outbox."""
     queue_completed: _builtins.int
     """Messages worked on to the end since the store was made."""
     queue_failed: _builtins.int
@@ -637,7 +637,7 @@ class RecoverSessionRequest(_message.Message):
     session_id: _builtins.str
     """UUID of the session; required."""
     policy: Global___RecoveryPolicy.ValueType
-    """What becomes of a clock that was running; default: RECOVERY_POLICY_CONTINUE."""
+    """How a clock that was running goes on; default: RECOVERY_POLICY_CONTINUE."""
     reason: _builtins.str
     """Why, for the audit trail; at most 256 bytes of UTF-8."""
     def __init__(

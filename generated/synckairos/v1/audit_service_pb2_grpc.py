@@ -90,9 +90,9 @@ class AuditServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def RecoverSession(self, request, context):
-        """Brings back a session that the store has lost, at its last version in the trail and with a new epoch; what fell
-        due meanwhile settles at its due instant. What was acknowledged but had not reached the trail is lost, and so are
-        request ids. ALREADY_EXISTS / SESSION_ALREADY_EXISTS if the store has it (so a retry after a lost reply is
+        """Brings back a session that the store has lost, at its last version in the trail and with a new epoch; what
+        has fallen due settles at its due instant. Acknowledged changes that had not reached the trail are lost, and so
+        are request ids. ALREADY_EXISTS / SESSION_ALREADY_EXISTS if the store has it (so a retry after a lost reply is
         harmless) or it was deleted lately; NOT_FOUND / SESSION_NOT_FOUND if the trail does not know it or it was
         deleted; FAILED_PRECONDITION / INVALID_STATE_TRANSITION (verb `recover`) if it had ended; UNAVAILABLE /
         AUDIT_UNAVAILABLE also while changes of it are still on their way to the trail; and what every mutation may fail
@@ -103,7 +103,7 @@ class AuditServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def GetPipelineStatus(self, request, context):
-        """Returns how far the trail is behind, and what keeps it. Answers while PostgreSQL is down, too; UNAVAILABLE /
+        """Returns how far the trail is behind, and why. Answers while PostgreSQL is down, too; UNAVAILABLE /
         STORE_UNAVAILABLE while the store cannot be reached.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)

@@ -51,16 +51,16 @@ class AuditServiceStub:
     INVALID_ARGUMENT / INVALID_FIELD.
     """
     RecoverSession: _grpc.UnaryUnaryMultiCallable[_audit_service_pb2.RecoverSessionRequest, _audit_service_pb2.RecoverSessionResponse]
-    """Brings back a session that the store has lost, at its last version in the trail and with a new epoch; what fell
-    due meanwhile settles at its due instant. What was acknowledged but had not reached the trail is lost, and so are
-    request ids. ALREADY_EXISTS / SESSION_ALREADY_EXISTS if the store has it (so a retry after a lost reply is
+    """Brings back a session that the store has lost, at its last version in the trail and with a new epoch; what
+    has fallen due settles at its due instant. Acknowledged changes that had not reached the trail are lost, and so
+    are request ids. ALREADY_EXISTS / SESSION_ALREADY_EXISTS if the store has it (so a retry after a lost reply is
     harmless) or it was deleted lately; NOT_FOUND / SESSION_NOT_FOUND if the trail does not know it or it was
     deleted; FAILED_PRECONDITION / INVALID_STATE_TRANSITION (verb `recover`) if it had ended; UNAVAILABLE /
     AUDIT_UNAVAILABLE also while changes of it are still on their way to the trail; and what every mutation may fail
     with.
     """
     GetPipelineStatus: _grpc.UnaryUnaryMultiCallable[_audit_service_pb2.GetPipelineStatusRequest, _audit_service_pb2.GetPipelineStatusResponse]
-    """Returns how far the trail is behind, and what keeps it. Answers while PostgreSQL is down, too; UNAVAILABLE /
+    """Returns how far the trail is behind, and why. Answers while PostgreSQL is down, too; UNAVAILABLE /
     STORE_UNAVAILABLE while the store cannot be reached.
     """
 
@@ -80,16 +80,16 @@ class AuditServiceAsyncStub(AuditServiceStub):
     INVALID_ARGUMENT / INVALID_FIELD.
     """
     RecoverSession: _aio.UnaryUnaryMultiCallable[_audit_service_pb2.RecoverSessionRequest, _audit_service_pb2.RecoverSessionResponse]  # type: ignore[assignment]
-    """Brings back a session that the store has lost, at its last version in the trail and with a new epoch; what fell
-    due meanwhile settles at its due instant. What was acknowledged but had not reached the trail is lost, and so are
-    request ids. ALREADY_EXISTS / SESSION_ALREADY_EXISTS if the store has it (so a retry after a lost reply is
+    """Brings back a session that the store has lost, at its last version in the trail and with a new epoch; what
+    has fallen due settles at its due instant. Acknowledged changes that had not reached the trail are lost, and so
+    are request ids. ALREADY_EXISTS / SESSION_ALREADY_EXISTS if the store has it (so a retry after a lost reply is
     harmless) or it was deleted lately; NOT_FOUND / SESSION_NOT_FOUND if the trail does not know it or it was
     deleted; FAILED_PRECONDITION / INVALID_STATE_TRANSITION (verb `recover`) if it had ended; UNAVAILABLE /
     AUDIT_UNAVAILABLE also while changes of it are still on their way to the trail; and what every mutation may fail
     with.
     """
     GetPipelineStatus: _aio.UnaryUnaryMultiCallable[_audit_service_pb2.GetPipelineStatusRequest, _audit_service_pb2.GetPipelineStatusResponse]  # type: ignore[assignment]
-    """Returns how far the trail is behind, and what keeps it. Answers while PostgreSQL is down, too; UNAVAILABLE /
+    """Returns how far the trail is behind, and why. Answers while PostgreSQL is down, too; UNAVAILABLE /
     STORE_UNAVAILABLE while the store cannot be reached.
     """
 
@@ -130,9 +130,9 @@ class AuditServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _audit_service_pb2.RecoverSessionRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_audit_service_pb2.RecoverSessionResponse, _abc.Awaitable[_audit_service_pb2.RecoverSessionResponse]]:
-        """Brings back a session that the store has lost, at its last version in the trail and with a new epoch; what fell
-        due meanwhile settles at its due instant. What was acknowledged but had not reached the trail is lost, and so are
-        request ids. ALREADY_EXISTS / SESSION_ALREADY_EXISTS if the store has it (so a retry after a lost reply is
+        """Brings back a session that the store has lost, at its last version in the trail and with a new epoch; what
+        has fallen due settles at its due instant. Acknowledged changes that had not reached the trail are lost, and so
+        are request ids. ALREADY_EXISTS / SESSION_ALREADY_EXISTS if the store has it (so a retry after a lost reply is
         harmless) or it was deleted lately; NOT_FOUND / SESSION_NOT_FOUND if the trail does not know it or it was
         deleted; FAILED_PRECONDITION / INVALID_STATE_TRANSITION (verb `recover`) if it had ended; UNAVAILABLE /
         AUDIT_UNAVAILABLE also while changes of it are still on their way to the trail; and what every mutation may fail
@@ -145,7 +145,7 @@ class AuditServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _audit_service_pb2.GetPipelineStatusRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_audit_service_pb2.GetPipelineStatusResponse, _abc.Awaitable[_audit_service_pb2.GetPipelineStatusResponse]]:
-        """Returns how far the trail is behind, and what keeps it. Answers while PostgreSQL is down, too; UNAVAILABLE /
+        """Returns how far the trail is behind, and why. Answers while PostgreSQL is down, too; UNAVAILABLE /
         STORE_UNAVAILABLE while the store cannot be reached.
         """
 

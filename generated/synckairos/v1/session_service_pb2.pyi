@@ -7,9 +7,9 @@ Every error is a google.rpc.Status with ErrorInfo{reason, domain "synckairos.dev
 named below as CODE / REASON. Every call may also fail with UNAVAILABLE / STORE_UNAVAILABLE (nothing was
 changed), UNAVAILABLE / DRAINING, and every mutation with UNAVAILABLE / OUTCOME_UNKNOWN (it may or may not have
 been applied: retry with the same request_id), UNAVAILABLE / CATCHING_UP, ABORTED / CONTENTION,
-RESOURCE_EXHAUSTED / AUDIT_BACKLOG. Retry what carries RetryInfo, and ABORTED / CONTENTION after a pause.
+RESOURCE_EXHAUSTED / AUDIT_BACKLOG. Retry errors that carry RetryInfo, and ABORTED / CONTENTION after a pause.
 
-Checks come in this order for every mutation: fields, request_id, existence, what is already due, expiry,
+Checks come in this order for every mutation: fields, request_id, existence, boundaries already due, expiry,
 a turn moved by that, expected_version, expected_active_participant_id, the state.
 """
 
@@ -101,9 +101,9 @@ class CreateSessionRequest(_message.Message):
     max_cycles: _builtins.int
     """Leaving this cycle completes the session; 1 to 1 000 000 000. Only in MODE_PER_CYCLE; default: no end."""
     on_expire: _session_pb2.OnExpire.ValueType
-    """What happens at zero. Default: END_SESSION, in MODE_PER_CYCLE ADVANCE. MODE_COUNT_UP: only with max_time_ms."""
+    """The action at zero. Default: END_SESSION, in MODE_PER_CYCLE ADVANCE. MODE_COUNT_UP: only with max_time_ms."""
     first_participant_id: _builtins.str
-    """Who starts; one of the participants. Default: the first in the rotation."""
+    """The participant that starts. Default: the first in the rotation."""
     @_builtins.property
     def participants(self) -> _containers.RepeatedCompositeFieldContainer[_session_pb2.ParticipantSpec]:
         """At most 1 000. MODE_PER_PARTICIPANT and MODE_PER_GROUP: at least one."""
@@ -877,7 +877,7 @@ class AddParticipantRequest(_message.Message):
     """Why, for the audit trail; at most 256 bytes of UTF-8."""
     @_builtins.property
     def participant(self) -> _session_pb2.ParticipantSpec:
-        """Who joins; required. participant_index is not accepted."""
+        """The participant that joins; required. participant_index is not accepted."""
 
     def __init__(
         self,
@@ -954,7 +954,7 @@ class RemoveParticipantRequest(_message.Message):
     reason: _builtins.str
     """Why, for the audit trail; at most 256 bytes of UTF-8."""
     participant_id: _builtins.str
-    """Who leaves; required."""
+    """The participant that leaves; required."""
     def __init__(
         self,
         *,
@@ -1037,9 +1037,9 @@ class AdjustTimeRequest(_message.Message):
     group_id: _builtins.str
     """The group whose bank changes."""
     delta_ms: _builtins.int
-    """Added to what is left, in ms; negative takes away; not 0. At most 28 days either way."""
+    """Added to the time left, in ms; negative takes away; not 0. At most 28 days either way."""
     set_ms: _builtins.int
-    """What shall be left, in ms, 0 to 28 days."""
+    """The time to be left, in ms, 0 to 28 days."""
     def __init__(
         self,
         *,
@@ -1156,7 +1156,7 @@ class UpdateSessionRequest(_message.Message):
 
     @_builtins.property
     def update_mask(self) -> _field_mask_pb2.FieldMask:
-        """What to replace: "metadata", "labels". Empty: whichever of them is set."""
+        """The fields to replace: "metadata", "labels". Empty: whichever of them is set."""
 
     def __init__(
         self,
@@ -1656,7 +1656,7 @@ Global___ExecuteCommandsRequest: _TypeAlias = ExecuteCommandsRequest  # noqa: Y0
 
 @_typing.final
 class CommandResult(_message.Message):
-    """CommandResult is what a command came to that was not refused."""
+    """CommandResult is the result of a command that was not refused."""
 
     DESCRIPTOR: _descriptor.Descriptor
 

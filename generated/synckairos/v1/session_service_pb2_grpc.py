@@ -154,7 +154,7 @@ class SessionServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def ListSessions(self, request, context):
-        """Returns what the store holds, terminal sessions included until they are removed, newest first. A page may be
+        """Returns the sessions in the store, newest first, terminal ones until they are removed. A page may be
         short, even empty, while next_page_token says there is more.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
@@ -192,7 +192,7 @@ class SessionServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def CompleteSession(self, request, context):
-        """Ends a running or paused session well; a running turn is charged first.
+        """Ends a running or paused session as completed; a running turn is charged first.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -222,7 +222,7 @@ class SessionServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def AdjustTime(self, request, context):
-        """Changes what is left of a clock, by an amount or to a value; the reason is required.
+        """Changes the time left on a clock, by an amount or to a value; the reason is required.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -264,7 +264,7 @@ class SessionServiceServicer:
         before it is decided; different sessions do not wait for each other, and results come as they are known, one for
         each command. A command that fails, fails alone; the stream goes on. It ends OK once the client has half-closed and
         everything is answered. RESOURCE_EXHAUSTED / SLOW_CONSUMER: the results were not read. UNAVAILABLE / DRAINING: this
-        server is going down, and what has no answer by then was not applied; send it over another stream.
+        server is stopping, and a command without an answer by then was not applied; send it over another stream.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

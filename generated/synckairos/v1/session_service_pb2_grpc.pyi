@@ -7,9 +7,9 @@ Every error is a google.rpc.Status with ErrorInfo{reason, domain "synckairos.dev
 named below as CODE / REASON. Every call may also fail with UNAVAILABLE / STORE_UNAVAILABLE (nothing was
 changed), UNAVAILABLE / DRAINING, and every mutation with UNAVAILABLE / OUTCOME_UNKNOWN (it may or may not have
 been applied: retry with the same request_id), UNAVAILABLE / CATCHING_UP, ABORTED / CONTENTION,
-RESOURCE_EXHAUSTED / AUDIT_BACKLOG. Retry what carries RetryInfo, and ABORTED / CONTENTION after a pause.
+RESOURCE_EXHAUSTED / AUDIT_BACKLOG. Retry errors that carry RetryInfo, and ABORTED / CONTENTION after a pause.
 
-Checks come in this order for every mutation: fields, request_id, existence, what is already due, expiry,
+Checks come in this order for every mutation: fields, request_id, existence, boundaries already due, expiry,
 a turn moved by that, expected_version, expected_active_participant_id, the state.
 """
 
@@ -52,7 +52,7 @@ class SessionServiceStub:
     BatchGetSessions: _grpc.UnaryUnaryMultiCallable[_session_service_pb2.BatchGetSessionsRequest, _session_service_pb2.BatchGetSessionsResponse]
     """Returns up to 100 sessions as of now; those that do not exist are listed, not an error."""
     ListSessions: _grpc.UnaryUnaryMultiCallable[_session_service_pb2.ListSessionsRequest, _session_service_pb2.ListSessionsResponse]
-    """Returns what the store holds, terminal sessions included until they are removed, newest first. A page may be
+    """Returns the sessions in the store, newest first, terminal ones until they are removed. A page may be
     short, even empty, while next_page_token says there is more.
     """
     StartSession: _grpc.UnaryUnaryMultiCallable[_session_service_pb2.StartSessionRequest, _session_service_pb2.StartSessionResponse]
@@ -67,7 +67,7 @@ class SessionServiceStub:
     ResumeSession: _grpc.UnaryUnaryMultiCallable[_session_service_pb2.ResumeSessionRequest, _session_service_pb2.ResumeSessionResponse]
     """Lets a paused clock run on from where it stood."""
     CompleteSession: _grpc.UnaryUnaryMultiCallable[_session_service_pb2.CompleteSessionRequest, _session_service_pb2.CompleteSessionResponse]
-    """Ends a running or paused session well; a running turn is charged first."""
+    """Ends a running or paused session as completed; a running turn is charged first."""
     CancelSession: _grpc.UnaryUnaryMultiCallable[_session_service_pb2.CancelSessionRequest, _session_service_pb2.CancelSessionResponse]
     """Ends a session that has not ended; a running turn is charged first."""
     AddParticipant: _grpc.UnaryUnaryMultiCallable[_session_service_pb2.AddParticipantRequest, _session_service_pb2.AddParticipantResponse]
@@ -79,7 +79,7 @@ class SessionServiceStub:
     needs is refused with FAILED_PRECONDITION / INVALID_STATE_TRANSITION.
     """
     AdjustTime: _grpc.UnaryUnaryMultiCallable[_session_service_pb2.AdjustTimeRequest, _session_service_pb2.AdjustTimeResponse]
-    """Changes what is left of a clock, by an amount or to a value; the reason is required."""
+    """Changes the time left on a clock, by an amount or to a value; the reason is required."""
     UpdateSession: _grpc.UnaryUnaryMultiCallable[_session_service_pb2.UpdateSessionRequest, _session_service_pb2.UpdateSessionResponse]
     """Replaces metadata or labels."""
     DeleteSession: _grpc.UnaryUnaryMultiCallable[_session_service_pb2.DeleteSessionRequest, _session_service_pb2.DeleteSessionResponse]
@@ -98,7 +98,7 @@ class SessionServiceStub:
     before it is decided; different sessions do not wait for each other, and results come as they are known, one for
     each command. A command that fails, fails alone; the stream goes on. It ends OK once the client has half-closed and
     everything is answered. RESOURCE_EXHAUSTED / SLOW_CONSUMER: the results were not read. UNAVAILABLE / DRAINING: this
-    server is going down, and what has no answer by then was not applied; send it over another stream.
+    server is stopping, and a command without an answer by then was not applied; send it over another stream.
     """
 
 @_typing.type_check_only
@@ -115,7 +115,7 @@ class SessionServiceAsyncStub(SessionServiceStub):
     BatchGetSessions: _aio.UnaryUnaryMultiCallable[_session_service_pb2.BatchGetSessionsRequest, _session_service_pb2.BatchGetSessionsResponse]  # type: ignore[assignment]
     """Returns up to 100 sessions as of now; those that do not exist are listed, not an error."""
     ListSessions: _aio.UnaryUnaryMultiCallable[_session_service_pb2.ListSessionsRequest, _session_service_pb2.ListSessionsResponse]  # type: ignore[assignment]
-    """Returns what the store holds, terminal sessions included until they are removed, newest first. A page may be
+    """Returns the sessions in the store, newest first, terminal ones until they are removed. A page may be
     short, even empty, while next_page_token says there is more.
     """
     StartSession: _aio.UnaryUnaryMultiCallable[_session_service_pb2.StartSessionRequest, _session_service_pb2.StartSessionResponse]  # type: ignore[assignment]
@@ -130,7 +130,7 @@ class SessionServiceAsyncStub(SessionServiceStub):
     ResumeSession: _aio.UnaryUnaryMultiCallable[_session_service_pb2.ResumeSessionRequest, _session_service_pb2.ResumeSessionResponse]  # type: ignore[assignment]
     """Lets a paused clock run on from where it stood."""
     CompleteSession: _aio.UnaryUnaryMultiCallable[_session_service_pb2.CompleteSessionRequest, _session_service_pb2.CompleteSessionResponse]  # type: ignore[assignment]
-    """Ends a running or paused session well; a running turn is charged first."""
+    """Ends a running or paused session as completed; a running turn is charged first."""
     CancelSession: _aio.UnaryUnaryMultiCallable[_session_service_pb2.CancelSessionRequest, _session_service_pb2.CancelSessionResponse]  # type: ignore[assignment]
     """Ends a session that has not ended; a running turn is charged first."""
     AddParticipant: _aio.UnaryUnaryMultiCallable[_session_service_pb2.AddParticipantRequest, _session_service_pb2.AddParticipantResponse]  # type: ignore[assignment]
@@ -142,7 +142,7 @@ class SessionServiceAsyncStub(SessionServiceStub):
     needs is refused with FAILED_PRECONDITION / INVALID_STATE_TRANSITION.
     """
     AdjustTime: _aio.UnaryUnaryMultiCallable[_session_service_pb2.AdjustTimeRequest, _session_service_pb2.AdjustTimeResponse]  # type: ignore[assignment]
-    """Changes what is left of a clock, by an amount or to a value; the reason is required."""
+    """Changes the time left on a clock, by an amount or to a value; the reason is required."""
     UpdateSession: _aio.UnaryUnaryMultiCallable[_session_service_pb2.UpdateSessionRequest, _session_service_pb2.UpdateSessionResponse]  # type: ignore[assignment]
     """Replaces metadata or labels."""
     DeleteSession: _aio.UnaryUnaryMultiCallable[_session_service_pb2.DeleteSessionRequest, _session_service_pb2.DeleteSessionResponse]  # type: ignore[assignment]
@@ -161,7 +161,7 @@ class SessionServiceAsyncStub(SessionServiceStub):
     before it is decided; different sessions do not wait for each other, and results come as they are known, one for
     each command. A command that fails, fails alone; the stream goes on. It ends OK once the client has half-closed and
     everything is answered. RESOURCE_EXHAUSTED / SLOW_CONSUMER: the results were not read. UNAVAILABLE / DRAINING: this
-    server is going down, and what has no answer by then was not applied; send it over another stream.
+    server is stopping, and a command without an answer by then was not applied; send it over another stream.
     """
 
 class SessionServiceServicer(metaclass=_abc_1.ABCMeta):
@@ -199,7 +199,7 @@ class SessionServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _session_service_pb2.ListSessionsRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_session_service_pb2.ListSessionsResponse, _abc.Awaitable[_session_service_pb2.ListSessionsResponse]]:
-        """Returns what the store holds, terminal sessions included until they are removed, newest first. A page may be
+        """Returns the sessions in the store, newest first, terminal ones until they are removed. A page may be
         short, even empty, while next_page_token says there is more.
         """
 
@@ -244,7 +244,7 @@ class SessionServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _session_service_pb2.CompleteSessionRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_session_service_pb2.CompleteSessionResponse, _abc.Awaitable[_session_service_pb2.CompleteSessionResponse]]:
-        """Ends a running or paused session well; a running turn is charged first."""
+        """Ends a running or paused session as completed; a running turn is charged first."""
 
     @_abc_1.abstractmethod
     def CancelSession(
@@ -280,7 +280,7 @@ class SessionServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _session_service_pb2.AdjustTimeRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_session_service_pb2.AdjustTimeResponse, _abc.Awaitable[_session_service_pb2.AdjustTimeResponse]]:
-        """Changes what is left of a clock, by an amount or to a value; the reason is required."""
+        """Changes the time left on a clock, by an amount or to a value; the reason is required."""
 
     @_abc_1.abstractmethod
     def UpdateSession(
@@ -329,7 +329,7 @@ class SessionServiceServicer(metaclass=_abc_1.ABCMeta):
         before it is decided; different sessions do not wait for each other, and results come as they are known, one for
         each command. A command that fails, fails alone; the stream goes on. It ends OK once the client has half-closed and
         everything is answered. RESOURCE_EXHAUSTED / SLOW_CONSUMER: the results were not read. UNAVAILABLE / DRAINING: this
-        server is going down, and what has no answer by then was not applied; send it over another stream.
+        server is stopping, and a command without an answer by then was not applied; send it over another stream.
         """
 
 def add_SessionServiceServicer_to_server(servicer: SessionServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

@@ -93,7 +93,7 @@ async def own_lost_store(url: str) -> AsyncIterator[LostStore]:
 
 
 async def lost(lost_store: LostStore, count: int) -> list[Session]:
-    """Lose so many running sessions, all of them written."""
+    """Lose this many running sessions, all of them written."""
     sessions = [await running(lost_store.server.store) for _ in range(count)]
     await lost_store.drain()
     await lost_store.lose()

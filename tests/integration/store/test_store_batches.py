@@ -71,7 +71,7 @@ async def switch(line: Line, session: Session, seconds: float = 10.0) -> Session
 
 
 async def several(line: Line, count: int) -> list[Session]:
-    """Start so many sessions."""
+    """Start this many sessions."""
     return [await running(line.process.store) for _ in range(count)]
 
 

@@ -22,7 +22,7 @@ class Runs:
         await self.go.wait()
 
     async def settled(self, count: int) -> list[list[int]]:
-        """Let everything through, wait until so many items have gone, and return the batches."""
+        """Let everything through, wait until this many items have gone, and return the batches."""
         self.go.set()
         async with asyncio.timeout(5):
             while sum(map(len, self.batches)) < count:  # noqa: ASYNC110 - nobody sets an event for it
@@ -230,7 +230,7 @@ class Busy:
         self.gate = Gate(self.runs, self.MOST_CALLERS)
 
     async def begin(self, callers: int) -> None:
-        """Let it through once with all of its callers, then offer it with so many."""
+        """Let it through once with all of its callers, then offer it with this many."""
         self.runs.go.set()
         self.gate.offer(self.ITEM, self.callers)
         await self.clock.move(0)
@@ -240,7 +240,7 @@ class Busy:
         await self.clock.move(0)
 
     async def grow(self, callers: int) -> None:
-        """Let so many wait for it from now on."""
+        """Let this many wait for it from now on."""
         self.callers = callers
         self.gate.update(self.ITEM, callers, 1)
         await self.clock.move(0)
