@@ -11,12 +11,17 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 from synckairos.devstack import PostgresServer, RedisServer
 
 # Tests start servers while they make calls: with gRPC's own handlers of fork(), one child in five dies of SIGSEGV. They
 # are set up when gRPC is imported, which happens after this.
 os.environ.setdefault("GRPC_ENABLE_FORK_SUPPORT", "0")
+
+# How long a drawn example takes says how busy the machine is, and nothing about the code.
+settings.register_profile("untimed", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("untimed")
 
 MEASURED = "measured"
 

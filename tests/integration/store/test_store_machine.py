@@ -10,7 +10,7 @@ from random import Random
 from typing import Any, ClassVar, Final, TypeVar
 
 import pytest
-from hypothesis import HealthCheck, settings
+from hypothesis import settings
 from hypothesis.stateful import run_state_machine_as_test
 from redis.exceptions import ConnectionError as RedisConnectionError
 
@@ -38,8 +38,6 @@ PLAY: Final = settings(
     stateful_step_count=40,
     derandomize=True,
     database=None,
-    deadline=None,
-    suppress_health_check=[HealthCheck.too_slow],
 )
 LOSSES: Final = (None,) * 6 + ("reply", "commit")
 WINDOW: Final = 16

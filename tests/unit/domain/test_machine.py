@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from typing import Final
 
 import pytest
-from hypothesis import HealthCheck, settings
+from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import invariant, precondition, rule, run_state_machine_as_test
 from hypothesis.strategies import DataObject
@@ -26,8 +26,6 @@ PLAY: Final = settings(
     stateful_step_count=40,
     derandomize=True,
     database=None,
-    deadline=None,
-    suppress_health_check=[HealthCheck.too_slow],
 )
 """The same games on every machine, with nothing remembered between runs."""
 

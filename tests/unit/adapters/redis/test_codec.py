@@ -4,7 +4,7 @@ from typing import Final
 from uuid import UUID
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.strategies import DataObject
 
@@ -15,9 +15,7 @@ from synckairos.domain.model import Mode, Participant, Session
 from testing.harness.builders import SESSION_ID, Game, one_of_each, per_participant
 from tests.unit.adapters import drawing
 
-EXAMPLES: Final = settings(
-    max_examples=60, derandomize=True, database=None, deadline=None, suppress_health_check=[HealthCheck.too_slow]
-)
+EXAMPLES: Final = settings(max_examples=60, derandomize=True, database=None)
 MODES: Final = pytest.mark.parametrize("mode", Mode, ids=lambda mode: mode.name)
 HEAD_BYTES: Final = 34
 """Layout and flags, epoch and version, change id: as documented."""
