@@ -31,7 +31,7 @@ def charge(clock: Clock, spent: int) -> Clock:
     )
 
 
-def settle(clock: Clock, spent: int, rules: Rules) -> Clock:
+def complete_turn(clock: Clock, spent: int, rules: Rules) -> Clock:
     """Close a completed turn of `spent` ms: charge it, then grant the increment unless the clock was flagged.
 
     With a cap: bank = r + min(increment, max(0, cap - r)), which never removes time (Fischer with a cap).

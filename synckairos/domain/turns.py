@@ -1,4 +1,4 @@
-"""Turns: the rotation, the end of a turn and the beginning of the next."""
+"""Turns: the rotation, the end of a turn and the beginning of the next; the arithmetic of a clock is in `clocks`."""
 
 from typing import Any
 
@@ -72,7 +72,7 @@ def first_position(session: Session) -> int | None:
 def settle_turn(session: Session, at: int) -> Session:
     """Return the session with its running turn completed: charged, granted the increment, counted."""
     spent = timing.uncharged(session, at)
-    clock = clocks.settle(timing.running_clock(session), spent, session.rules)
+    clock = clocks.complete_turn(timing.running_clock(session), spent, session.rules)
     return timing.spend(session, clock, spent, completed=1)
 
 

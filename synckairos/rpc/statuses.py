@@ -1,4 +1,4 @@
-"""The one table from errors to google.rpc.Status."""
+"""The one table from errors to google.rpc.Status; how long a client should wait is said by the error's own class."""
 
 from typing import Final
 

@@ -127,7 +127,7 @@ def never_fire() -> None:
 
 def refuse_what_is_done() -> None:
     """Now and then, a committed change is answered as if the store had been away."""
-    original = transaction.Transactions._applied
+    original = transaction.Transactions._finish
 
     def applied(self: Any, chain: Any, failure: Any) -> None:
         if failure is None and random.random() < REFUSED:
@@ -137,7 +137,7 @@ def refuse_what_is_done() -> None:
         else:
             original(self, chain, failure)
 
-    transaction.Transactions._applied = applied  # type: ignore[method-assign] # that is the bug
+    transaction.Transactions._finish = applied  # type: ignore[method-assign] # that is the bug
 
 
 def fork_at_every_resume() -> None:

@@ -1,7 +1,7 @@
 """The statements that write the audit trail.
 
 Rows come as one array a column: the text of a statement is the same for every batch, however many rows it has.
-Instants come as ms and go through a double of seconds, which PostgreSQL rounds to the microsecond it stands for.
+Instants arrive in ms and become seconds as floats, which PostgreSQL rounds to microseconds.
 """
 
 from typing import Final
@@ -54,7 +54,7 @@ ADD_SESSIONS: Final = Statement(
     """,
 )
 
-MOVE_SESSIONS: Final = Statement(
+UPDATE_SESSIONS: Final = Statement(
     "audit: move sessions",
     f"""
     UPDATE sync_sessions AS s SET

@@ -27,8 +27,8 @@ from synckairos.adapters.postgres.trail.sql import (
     ADD_SESSIONS,
     FLAG_FORKS,
     LOCK_SESSIONS,
-    MOVE_SESSIONS,
     PUT_PARTICIPANTS,
+    UPDATE_SESSIONS,
 )
 from synckairos.application.audit import AuditRecord, Written
 
@@ -88,13 +88,13 @@ async def _put_sessions(connection: LentConnection, batch: Batch, reached: dict[
     if added and len(await connection.fetch(ADD_SESSIONS, *columns(added, SESSION_WIDTH))) < len(added):
         raise _SessionsAppearedError
     if moved:
-        await connection.fetch(MOVE_SESSIONS, *columns(moved, SESSION_WIDTH))
+        await connection.fetch(UPDATE_SESSIONS, *columns(moved, SESSION_WIDTH))
 
 
 async def _flag_forks(connection: LentConnection, rows: "list[Row]", reached: dict[str, Place]) -> int:
     """Flag every event that shares its version with another one; return how many of the new rows do.
 
-    Only a version the trail had reached before, or one that is new twice, can have another change.
+    A version can have another change only if the trail had reached it before, or if two new rows share it.
     """
     versions = [(str(session_id), epoch, version) for session_id, epoch, version in rows]
     seen: set[Version] = set()

@@ -9,7 +9,7 @@ from synckairos.domain.events import Event
 from synckairos.domain.model import Head, Session
 
 RESOLVE_S: Final = 0.75
-"""How long a store that does not answer is asked again: with the silence before it, less than 2 s for the caller."""
+"""How long a silent store is asked again; with the silence before that, the caller waits less than 2 s."""
 
 
 class ReplyLost(Exception):
@@ -22,11 +22,11 @@ class ReplyLost(Exception):
         self.answer = answer
 
 
-class LostCommits:
+class UnresolvedCommits:
     """The commits of one session's calls whose replies were lost.
 
-    Each of them is guarded by the WATCH of its own start, so at most one has been, or will yet be, applied. One that
-    arrives after the session is watched again defeats the next commit, or is defeated by it.
+    Each is guarded by the WATCH of its own start, so at most one has been, or will be, applied. If one reaches Redis
+    after the session is watched again, at most one of it and the next commit succeeds.
     """
 
     def __init__(self, session_id: str) -> None:
@@ -52,7 +52,7 @@ class LostCommits:
         """Forget the commits that can never be applied, because the session is no longer at the version before them."""
         self._lost = [lost for lost in self._lost if lost.before == head]
 
-    async def applied(
+    async def find_applied(
         self, session: Session | None, event_at: Callable[[int], Awaitable[Event | None]]
     ) -> ReplyLost | None:
         """Return the commit that led to this session or to a version before it, None if none of them did.

@@ -11,7 +11,7 @@ from synckairos.application.errors import Contention
 from synckairos.application.ports import Decide, Request, ResultT
 
 if TYPE_CHECKING:
-    from synckairos.adapters.redis.store.lost_replies import LostCommits
+    from synckairos.adapters.redis.store.lost_replies import UnresolvedCommits
     from synckairos.domain.model import Head
 
 MOST_CALLS: Final = 16
@@ -72,7 +72,7 @@ class SessionQueue:
         self.attempt: Attempt | None = None
         self.trouble: Exception | None = None
         """Why the calls being carried out have to be tried again."""
-        self.lost: LostCommits | None = None
+        self.lost: UnresolvedCommits | None = None
         """Commits of the calls being carried out whose replies were lost."""
         self.head: Head | None = None
         """The version that the last attempt read."""
@@ -131,14 +131,14 @@ class SessionQueue:
 class Attempt:
     """One transaction of one or several sessions, by the task that carries it out."""
 
-    __slots__ = ("committed", "queues", "task")
+    __slots__ = ("commit_ended", "queues", "task")
 
     def __init__(self, queues: list[SessionQueue]) -> None:
         self.queues = queues
         for queue in queues:
             queue.attempt = self
         self.task = asyncio.current_task()
-        self.committed: asyncio.Event | None = None
+        self.commit_ended: asyncio.Event | None = None
         """Set when the commit in flight, if any, has ended."""
 
     @property

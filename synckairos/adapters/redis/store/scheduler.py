@@ -17,9 +17,9 @@ from synckairos.adapters.redis.identity import StoreIdentityGuard
 from synckairos.adapters.redis.keys import Keys
 from synckairos.adapters.redis.store.batching import MOST, Gate
 from synckairos.adapters.redis.store.decisions import MOST_BYTES
-from synckairos.adapters.redis.store.lost_replies import LostCommits, ReplyLost
+from synckairos.adapters.redis.store.lost_replies import ReplyLost, UnresolvedCommits
 from synckairos.adapters.redis.store.queues import MOST_CALLS, Attempt, Call, SessionQueue
-from synckairos.adapters.redis.store.transaction import Conflict, Transactions
+from synckairos.adapters.redis.store.transaction import Transactions, WatchConflict
 from synckairos.application.errors import StoreUnavailable
 from synckairos.application.observers import StoreObserver
 from synckairos.application.ports import ResultT
@@ -88,8 +88,8 @@ class Scheduler:
         attempt = queue.attempt
         if attempt is None or call not in queue.calls:
             return
-        if attempt.committed is not None:
-            await _through(attempt.committed)
+        if attempt.commit_ended is not None:
+            await _through(attempt.commit_ended)
         elif attempt.is_deserted and attempt.task is not None:
             attempt.task.cancel()
             await asyncio.wait([attempt.task])
@@ -125,7 +125,7 @@ class Scheduler:
             queue.fail_all(queue.trouble)
             self._rest(queue)
         else:
-            self._spawn(self._persist(queue, is_shared=is_shared))
+            self._spawn(self._retry_until_answered(queue, is_shared=is_shared))
 
     async def _carry_out_alone(self, queue: SessionQueue, pause_s: float) -> None:
         if pause_s:
@@ -134,11 +134,11 @@ class Scheduler:
             await self._try(Attempt([queue]))
         self._after_batch(queue, is_shared=False)
 
-    async def _persist(self, queue: SessionQueue, *, is_shared: bool) -> None:
-        """Try again until all calls are answered; a collision of a batch may have been any of its sessions'."""
+    async def _retry_until_answered(self, queue: SessionQueue, *, is_shared: bool) -> None:
+        """Try again until all calls are answered; a conflict of a batch does not tell which session collided."""
         attempt = Attempt([queue])
         try:
-            if is_shared and isinstance(queue.trouble, Conflict):
+            if is_shared and isinstance(queue.trouble, WatchConflict):
                 before = queue.head
                 await self._try(attempt)
                 if queue.head != before:
@@ -154,9 +154,9 @@ class Scheduler:
     async def _cope(self, queue: SessionQueue, trouble: Exception) -> None:
         """Prepare the next attempt, or fail the calls if there is to be none."""
         if isinstance(trouble, ReplyLost):
-            queue.lost = queue.lost or LostCommits(queue.session_id)
+            queue.lost = queue.lost or UnresolvedCommits(queue.session_id)
             queue.lost.add(trouble)
-        elif isinstance(trouble, Conflict):
+        elif isinstance(trouble, WatchConflict):
             self._note_conflict(queue)
             await self._back_off(queue)
         elif isinstance(trouble, StoreUnavailable):

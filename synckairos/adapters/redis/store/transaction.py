@@ -41,7 +41,7 @@ from synckairos.application.ports import Remembered
 _log = structlog.get_logger(__name__)
 
 
-class Conflict(Exception):
+class WatchConflict(Exception):
     """Another process changed one of the sessions between the reading and the EXEC."""
 
 
@@ -100,7 +100,7 @@ class Transactions:
         if queue.lost is None:
             return False
         try:
-            applied = await queue.lost.applied(session, partial(event_at, lease, queue.session_id, queue.keys))
+            applied = await queue.lost.find_applied(session, partial(event_at, lease, queue.session_id, queue.keys))
         except OutcomeUnknown as unknown:
             queue.fail_all(unknown)
             return True
@@ -113,7 +113,7 @@ class Transactions:
     async def _commit(self, lease: Lease, attempt: Attempt, chains: Sequence[Chain]) -> None:
         """Store the decisions. This is finished even if callers go away: half of it would leave the outcome unknown."""
         commands = [command for chain in chains for command in chain.commands]
-        ended = attempt.committed = asyncio.Event()
+        ended = attempt.commit_ended = asyncio.Event()
         try:
             multi, *queued, results = await lease.exchange([("MULTI",), *commands, ("EXEC",)])
         except LOST as error:
@@ -123,7 +123,7 @@ class Transactions:
             is_whole = self._judge(chains, multi, queued, results)
             lease.is_broken = not is_whole
         finally:
-            attempt.committed = None
+            attempt.commit_ended = None
             ended.set()
 
     def _lose(self, chains: Sequence[Chain], error: Exception) -> None:
@@ -133,7 +133,7 @@ class Transactions:
         self._observer.unknown_exec()
         for chain in chains:
             if chain.events:
-                answer = partial(self._applied, chain, None)
+                answer = partial(self._finish, chain, None)
                 chain.queue.trouble = ReplyLost(chain.queue.head, chain.events[-1].session.head, answer)
             else:
                 chain.queue.trouble = Undone("the connection broke")
@@ -142,7 +142,7 @@ class Transactions:
         """Look at every reply, for Redis does not roll back; False if there was any error."""
         if results is None:
             for chain in chains:
-                chain.queue.trouble = Conflict()
+                chain.queue.trouble = WatchConflict()
             return True
         if isinstance(results, ResponseError):
             failures = _failures(chains, queued)
@@ -150,7 +150,7 @@ class Transactions:
             return False
         failures = _failures(chains, results)
         for chain, failure in zip(chains, failures, strict=True):
-            self._applied(chain, failure)
+            self._finish(chain, failure)
         return not any(failures)
 
     def _refused(self, chains: Sequence[Chain], failures: Sequence[Exception | None], error: ResponseError) -> None:
@@ -165,7 +165,7 @@ class Transactions:
             else:
                 chain.queue.fail_all(self._alarm(chain, "EXEC was refused", fault))
 
-    def _applied(self, chain: Chain, failure: Exception | None) -> None:
+    def _finish(self, chain: Chain, failure: Exception | None) -> None:
         if failure is not None:
             chain.queue.fail_all(self._alarm(chain, "EXEC was applied in part", failure))
             return

@@ -2,7 +2,7 @@
 
 import pytest
 
-from synckairos.adapters.redis.store.lost_replies import LostCommits, ReplyLost
+from synckairos.adapters.redis.store.lost_replies import ReplyLost, UnresolvedCommits
 from synckairos.application.errors import OutcomeUnknown
 from synckairos.domain.commands import Start, Switch
 from synckairos.domain.events import Event
@@ -21,9 +21,9 @@ def game() -> Game:
     return game
 
 
-def lost_after(before: Session | None, event: Event) -> tuple[LostCommits, ReplyLost]:
+def lost_after(before: Session | None, event: Event) -> tuple[UnresolvedCommits, ReplyLost]:
     """Return the lost commits of a call that tried to store this event."""
-    lost, reply = LostCommits(SESSION_ID), ReplyLost(before.head if before else None, event.session.head)
+    lost, reply = UnresolvedCommits(SESSION_ID), ReplyLost(before.head if before else None, event.session.head)
     lost.add(reply)
     return lost, reply
 
@@ -57,7 +57,7 @@ async def test_the_change_id_tells(game: Game, now: object, is_applied: bool) ->
     """Ours was applied if the version it leads to carries our change id, now or in the window."""
     lost, reply = lost_after(game.events[1].session, game.events[2])
 
-    found = await lost.applied(now(game), window(*game.events))  # type: ignore[arg-type, operator] # functions
+    found = await lost.find_applied(now(game), window(*game.events))  # type: ignore[arg-type, operator] # functions
 
     assert found == (reply if is_applied else None)
 
@@ -67,7 +67,7 @@ async def test_another_one_further_on(game: Game) -> None:
     lost, _ = lost_after(game.events[1].session, game.events[2])
     theirs = by_another(game.events[2])
 
-    assert await lost.applied(game.events[3].session, window(theirs, game.events[3])) is None  # type: ignore[arg-type] # a function
+    assert await lost.find_applied(game.events[3].session, window(theirs, game.events[3])) is None  # type: ignore[arg-type] # a function
 
 
 async def test_out_of_the_window_nothing_can_be_told(game: Game) -> None:
@@ -75,7 +75,7 @@ async def test_out_of_the_window_nothing_can_be_told(game: Game) -> None:
     lost, _ = lost_after(game.events[1].session, game.events[2])
 
     with pytest.raises(OutcomeUnknown):
-        await lost.applied(game.events[3].session, window(game.events[3]))  # type: ignore[arg-type] # a function
+        await lost.find_applied(game.events[3].session, window(game.events[3]))  # type: ignore[arg-type] # a function
 
 
 async def test_another_life_of_the_session_tells_nothing(game: Game) -> None:
@@ -84,7 +84,7 @@ async def test_another_life_of_the_session_tells_nothing(game: Game) -> None:
     later = game.events[2].session._replace(epoch=game.session.epoch + 1)
 
     with pytest.raises(OutcomeUnknown):
-        await lost.applied(later, window(game.events[2]._replace(session=later)))  # type: ignore[arg-type] # a function
+        await lost.find_applied(later, window(game.events[2]._replace(session=later)))  # type: ignore[arg-type] # a function
 
 
 async def test_the_one_of_several_that_was_applied_is_found(game: Game) -> None:
@@ -92,7 +92,7 @@ async def test_the_one_of_several_that_was_applied_is_found(game: Game) -> None:
     lost, first = lost_after(game.events[1].session, game.events[2])
     lost.add(ReplyLost(first.before, by_another(game.events[2]).session.head))
 
-    assert await lost.applied(game.events[2].session, window()) == first  # type: ignore[arg-type] # a function
+    assert await lost.find_applied(game.events[2].session, window()) == first  # type: ignore[arg-type] # a function
 
 
 @pytest.mark.parametrize(
