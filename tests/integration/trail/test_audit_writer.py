@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from hypothesis.strategies import DataObject
 
 from synckairos.adapters.postgres.database import Database
-from synckairos.adapters.postgres.errors import ConstraintViolated, DataInvalid, SchemaMismatch
+from synckairos.adapters.postgres.errors import ConstraintViolated, DataInvalid, ReadOnlyDatabase, SchemaMismatch
 from synckairos.adapters.postgres.options import DatabaseOptions
 from synckairos.adapters.postgres.trail.reader import PostgresAuditReader
 from synckairos.adapters.postgres.trail.rows import arrange
@@ -248,6 +248,13 @@ async def test_tables_of_another_form_are_a_bad_moment(
     async with audit_database(postgres_server) as url, opened(url) as database:
         await run_sql(url, change)
         with pytest.raises(SchemaMismatch, match=problem):
+            await PostgresAuditTrail(database).write(played())
+
+
+async def test_a_read_only_database_is_a_bad_moment(url: str) -> None:
+    """A standby throws no event away."""
+    async with opened(url + "?default_transaction_read_only=on") as database:
+        with pytest.raises(ReadOnlyDatabase):
             await PostgresAuditTrail(database).write(played())
 
 

@@ -238,6 +238,17 @@ async def test_the_conditions_of_a_real_server_are_named(guarded: PostgresServer
         assert await tables(url) == set()
 
 
+async def test_what_exists_already_is_named(database: str, tmp_path: Path) -> None:
+    """A table that something else made stops the file that makes it, and stays as it is."""
+    await run_sql(database, "CREATE TABLE sync_sessions (mine int)", "INSERT INTO sync_sessions VALUES (1)")
+
+    done = await migrate(database, "up", cwd=tmp_path)
+
+    assert done.returncode == 1
+    assert re.search(r"001_initial_schema\.sql: .*already exists.*42P07.*another schema with --schema", done.stderr)
+    assert await ask(database, "SELECT mine FROM sync_sessions") == [(1,)]
+
+
 async def test_servers_that_cannot_be_reached_are_told_apart(tmp_path: Path) -> None:
     """Nothing listens, no such host, no answer, no URL, no database named at all."""
     with socket.create_server(("127.0.0.1", 0)) as mute:
