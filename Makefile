@@ -81,7 +81,7 @@ test-compiled: $(COMPILED_DONE) ## run the tests of rules, calls and the store w
 	$(AS_COMPILED) SYNCKAIROS_COMPILED=1 $(BIN)/python -m pytest --quiet --override-ini pythonpath= \
 		--numprocesses $(TEST_PROCESSES) --dist loadfile \
 		tests/unit/test_compiled_modules.py tests/unit/domain tests/unit/rpc tests/contract \
-		tests/integration/store/test_store_machine.py tests/integration/test_rpc_*.py
+		tests/integration/store/test_store_machine.py tests/integration/rpc/test_rpc_*.py
 
 .PHONY: bench
 bench: $(SETUP) $(WANTED) ## measure everything beside its baselines (20 minutes alone on the machine); results in build/bench

@@ -87,6 +87,33 @@ class Lease:
         return checked(await self.exchange(commands))
 
 
+class Connector:
+    """Opens connections to one Redis; redis-py limits and retries nothing on them: a retry applies a write twice."""
+
+    def __init__(self, url: str, name: str, timeout_s: float) -> None:
+        self._timeout_s = timeout_s
+        self._factory = ConnectionPool.from_url(
+            url,
+            socket_timeout=None,
+            socket_connect_timeout=timeout_s,
+            retry=Retry(NoBackoff(), 0),
+            client_name=name,
+            protocol=2,
+            maint_notifications_config=MaintNotificationsConfig(enabled=False),
+        )
+
+    async def open(self) -> Connection:
+        """Return a connection, authenticated; raises one of LOST, or a RedisError."""
+        connection: Connection = self._factory.make_connection()
+        try:
+            async with asyncio.timeout(self._timeout_s):
+                await connection.connect()
+        except BaseException:
+            discard(connection)
+            raise
+        return connection
+
+
 class RedisConnections:
     """A bounded pool of connections to one Redis; the one used last is used first.
 
@@ -103,21 +130,11 @@ class RedisConnections:
         exchange_timeout_s: float = 1.0,
         name: str = "synckairos",
     ) -> None:
-        self._factory = ConnectionPool.from_url(
-            url,
-            socket_timeout=None,  # the exchange as a whole has one
-            socket_connect_timeout=connect_timeout_s,
-            retry=Retry(NoBackoff(), 0),
-            client_name=name,
-            health_check_interval=0,
-            protocol=2,
-            maint_notifications_config=MaintNotificationsConfig(enabled=False),
-        )
+        self._connector = Connector(url, name, connect_timeout_s)
         self._slots = asyncio.Semaphore(limit)
         self._idle: list[Wire] = []
         self._wait_s = wait_s
         self._exchange_timeout_s = exchange_timeout_s
-        self._connect_timeout_s = connect_timeout_s
         self._is_closed = False
         self._unreachable_at = 0.0
         self._listeners: list[Callable[[str], None]] = []
@@ -203,16 +220,10 @@ class RedisConnections:
     async def _open(self) -> Lease:
         if self._idle:
             return Lease(self._idle.pop(), fresh=False)
-        connection: Connection = self._factory.make_connection()
         try:
-            async with asyncio.timeout(self._connect_timeout_s):
-                await connection.connect()
+            connection = await self._connector.open()
         except (*LOST, RedisError) as error:
-            discard(connection)
             raise self._unreachable(f"Redis cannot be reached: {_named(error)}") from error
-        except BaseException:
-            discard(connection)
-            raise
         return Lease(Wire(connection, self._exchange_timeout_s), fresh=True)
 
     def _give_back(self, lease: Lease) -> None:

@@ -11,17 +11,14 @@ from collections.abc import Callable, Sequence
 from typing import Final
 
 import structlog
-from redis.asyncio import Connection, ConnectionPool
-from redis.asyncio.retry import Retry
-from redis.backoff import NoBackoff
+from redis.asyncio import Connection
 from redis.exceptions import ConnectionError as RedisConnectionError
 from redis.exceptions import RedisError
-from redis.maint_notifications import MaintNotificationsConfig
 
 from synckairos.adapters.redis import codec
-from synckairos.adapters.redis.connections import LOST, RedisConnections
+from synckairos.adapters.redis.connections import LOST, Connector, RedisConnections
 from synckairos.adapters.redis.keys import Keys
-from synckairos.adapters.redis.wire import RedisCommand, discard
+from synckairos.adapters.redis.wire import RedisCommand
 from synckairos.application.errors import SessionUnreadable, StoreUnavailable
 from synckairos.application.ports import Hint, Since
 from synckairos.domain.model import Head
@@ -45,16 +42,7 @@ class RedisFeed:
         *,
         connect_timeout_s: float = 1.0,
     ) -> None:
-        self._factory = ConnectionPool.from_url(
-            url,
-            socket_timeout=None,
-            socket_connect_timeout=connect_timeout_s,
-            retry=Retry(NoBackoff(), 0),
-            client_name="synckairos-feed",
-            protocol=2,
-            maint_notifications_config=MaintNotificationsConfig(enabled=False),
-        )
-        self._connect_timeout_s = connect_timeout_s
+        self._connector = Connector(url, "synckairos-feed", connect_timeout_s)
         self._connections = connections
         self._keys = keys
         self._connection: Connection | None = None
@@ -128,14 +116,7 @@ class RedisFeed:
             await asyncio.sleep(RECONNECT_S)
 
     async def _open(self) -> None:
-        connection: Connection = self._factory.make_connection()
-        try:
-            async with asyncio.timeout(self._connect_timeout_s):
-                await connection.connect()
-        except BaseException:
-            discard(connection)
-            raise
-        self._connection = connection
+        self._connection = await self._connector.open()
         self._heard_at = time.monotonic()
         for channel, confirmed in self._wanted.items():
             if confirmed.done():

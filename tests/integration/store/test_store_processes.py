@@ -221,13 +221,13 @@ async def test_a_session_changed_while_its_entry_is_repaired_keeps_the_newer_one
 def counted_connections(process: StoreProcess, monkeypatch: pytest.MonkeyPatch) -> list[object]:
     """Return the connections that a process opens from now on; Redis' own count has everybody's."""
     opened: list[object] = []
-    make = process.connections._factory.make_connection
+    make = process.connections._connector._factory.make_connection
 
     def note() -> Any:
         opened.append(made := make())
         return made
 
-    monkeypatch.setattr(process.connections._factory, "make_connection", note)
+    monkeypatch.setattr(process.connections._connector._factory, "make_connection", note)
     return opened
 
 
