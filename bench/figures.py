@@ -45,6 +45,11 @@ def _cpu_apart(base: str) -> Callable[[Round], float]:
     return apart
 
 
+def _time_over_work(one: Round) -> float:
+    work_s = one.measured.cpu_per_call("server") + one.measured.cpu_per_call("redis")
+    return _over(_p(0.5, one.measured), work_s)
+
+
 def _longest_outbox_s(one: Round) -> float:
     return _over(one.measured.extra["outbox_longest"], one.measured.rate)
 
@@ -59,6 +64,7 @@ FIGURES: Final = (
     Figure("switch/echo", "switch", "SwitchCycle / echo, rate, 32 callers", _rate("echo")),
     Figure("switch/bare", "switch", "SwitchCycle / bare transaction, rate, 32 callers", _rate("bare")),
     Figure("switch_1/floor", "switch_1", "one caller: p50 / (echo + bare)", _latency(0.5, "echo_1", "bare_1")),
+    Figure("switch_1/cpu", "switch_1", "one caller: p50 / CPU of server and Redis", _time_over_work),
     Figure("switch_ids/switch", "switch_ids", "with request_id / without, rate", _rate("switch")),
     Figure("mixed/echo", "mixed", "mixed load / echo, rate", _rate("echo")),
     Figure("commands/switch", "commands", "ExecuteCommands / SwitchCycle, rate", _rate("switch")),
