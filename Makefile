@@ -88,7 +88,7 @@ bench: $(SETUP) $(WANTED) ## measure everything beside its baselines (20 minutes
 	$(WITH) -m bench --json build/bench/results.json --out build/bench
 
 .PHONY: bench-check
-bench-check: $(SETUP) $(WANTED) ## hold what a minute can tell to its thresholds
+bench-check: $(SETUP) $(WANTED) ## hold what a few minutes can tell to its thresholds
 	$(WITH) -m bench --quick --check --json build/bench/check.json
 
 .PHONY: robustness
