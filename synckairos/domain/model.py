@@ -73,7 +73,7 @@ def full(budget_ms: int | None) -> Clock:
 
 
 class Participant(NamedTuple):
-    """One who takes turns; `clock` is timed only where participants hold the banks."""
+    """A participant takes turns; `clock` is timed only where participants hold the banks."""
 
     participant_id: str
     participant_index: int
@@ -108,7 +108,7 @@ class Rules(NamedTuple):
 
 
 class Head(NamedTuple):
-    """What identifies one version of a session."""
+    """The identity of one version of a session."""
 
     epoch: int
     version: int
@@ -155,7 +155,7 @@ class Session(NamedTuple):
 
     @property
     def head(self) -> Head:
-        """What identifies this version."""
+        """The identity of this version."""
         return Head(self.epoch, self.version, self.change_id)
 
     @property
