@@ -17,6 +17,8 @@ RETRIED: Final = frozenset({grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.RESOURC
 UNKNOWN_REASONS: Final = frozenset({"OUTCOME_UNKNOWN", "DEADLINE_EXCEEDED", "INTERNAL"})
 BROKEN: Final = "STREAM_BROKEN"
 """The reason of a command without an answer when its stream ended."""
+OF_THE_CLIENT: Final = "Internal error from Core"
+"""What grpc.aio's client reports in place of the server's status when a write meets the end (grpc/grpc#36066)."""
 
 
 class Answer(NamedTuple):
@@ -146,4 +148,5 @@ def _told(problem: Problem) -> Answer:
 def _end_judged(error: grpc.aio.AioRpcError) -> Answer:
     """Only a server that goes down says that the commands it has not answered were not applied."""
     told = _judged(error)
-    return told if told.reason in {"DRAINING", "INTERNAL", "UNKNOWN"} else Answer("unknown", BROKEN, is_to_retry=True)
+    is_of_the_server = error.details() != OF_THE_CLIENT and told.reason in {"DRAINING", "INTERNAL", "UNKNOWN"}
+    return told if is_of_the_server else Answer("unknown", BROKEN, is_to_retry=True)
