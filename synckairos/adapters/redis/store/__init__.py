@@ -38,7 +38,7 @@ class RedisSessionStore:
         self._keys = keys
         self._guard = guard
         self._clock = clock
-        self._readings = Readings(connections, guard, keys, clock)
+        self._readings = Readings(connections, guard, keys, clock, writer.decoded)
         self._transactions = Transactions(connections, guard, writer, clock, observer)
         self._scheduler = Scheduler(keys, guard, self._transactions, observer)
 

@@ -8,6 +8,7 @@ from redis.exceptions import ResponseError
 from synckairos.adapters.redis import codec
 from synckairos.adapters.redis.clock import EstimatedClock
 from synckairos.adapters.redis.connections import Lease, RedisConnections, checked, raise_error
+from synckairos.adapters.redis.decoded_sessions import DecodedSessions
 from synckairos.adapters.redis.identity import StoreIdentityGuard
 from synckairos.adapters.redis.keys import Keys, SessionKeys
 from synckairos.adapters.redis.store.batching import Gate
@@ -49,12 +50,18 @@ class Readings:
     """Reads sessions; a session that several callers ask for is read once."""
 
     def __init__(
-        self, connections: RedisConnections, guard: StoreIdentityGuard, keys: Keys, clock: EstimatedClock
+        self,
+        connections: RedisConnections,
+        guard: StoreIdentityGuard,
+        keys: Keys,
+        clock: EstimatedClock,
+        decoded: DecodedSessions,
     ) -> None:
         self._connections = connections
         self._guard = guard
         self._keys = keys
         self._clock = clock
+        self._decoded = decoded
         self._gate = Gate(self._read)
 
     async def of(self, session_ids: Sequence[str]) -> list[Reading]:
@@ -82,24 +89,27 @@ class Readings:
         async with self._connections.lease(commands) as (lease, (now, *found)):
             lease.is_broken |= any(isinstance(reply, Exception) for reply in found)
         now_us = self._clock.read(checked([now])[0])
-        return {sid: _reading_or_problem(sid, raw, now_us) for sid, raw in zip(session_ids, found, strict=True)}
+        return {
+            sid: _reading_or_problem(self._decoded, sid, raw, now_us)
+            for sid, raw in zip(session_ids, found, strict=True)
+        }
 
 
-def read_session(session_id: str, reply: Reply, now_us: int) -> Reading:
+def read_session(decoded: DecodedSessions, session_id: str, reply: Reply, now_us: int) -> Reading:
     """Return the session in a reply to GET; raises the error that the reply is."""
     if reply is None:
         return Reading(None, now_us)
     if isinstance(reply, ResponseError):
         raise_error(reply)
     try:
-        return Reading(codec.decode_session(session_id, reply), now_us)
+        return Reading(decoded.decode(session_id, reply), now_us)
     except codec.UnknownLayoutError as error:
         return Reading(None, now_us, problem=SessionUnreadable(str(error), session_id=session_id))
 
 
-def _reading_or_problem(session_id: str, reply: Reply, now_us: int) -> Reading | Exception:
+def _reading_or_problem(decoded: DecodedSessions, session_id: str, reply: Reply, now_us: int) -> Reading | Exception:
     try:
-        return read_session(session_id, reply, now_us)
+        return read_session(decoded, session_id, reply, now_us)
     except (ResponseError, StoreUnavailable) as error:
         return error
 

@@ -89,10 +89,29 @@ class Transactions:
         checked([watch, now])
         now_us = self._clock.read(now)
         rest = iter(found)
-        read = [chain for queue in queues if (chain := _chain(queue, rest, now_us)) is not None]
+        read = [chain for queue in queues if (chain := self._chain(queue, rest, now_us)) is not None]
         if any(chain.base.session is None for chain in read):
             await self._guard.confirm(lease)
         return [chain for chain in read if not (chain.queue.lost and await self._is_resolved(lease, chain))]
+
+    def _chain(self, queue: SessionQueue, replies: Iterator[Reply], now_us: int) -> Chain | None:
+        """Return a new chain; None if the session cannot be read, whose callers have been failed then."""
+        found = next(replies)
+        requests = [next(replies) if call.request.request_id else None for call in queue.calls]
+        try:
+            reading = read_session(self._writer.decoded, queue.session_id, found, now_us)
+            remembered = [None if reply is None else _remembered(reply) for reply in requests]
+        except (ResponseError, codec.UnknownLayoutError) as error:
+            queue.fail_all(error)
+            return None
+        except StoreUnavailable as error:
+            queue.trouble = error
+            return None
+        if reading.problem is not None:
+            queue.trouble = reading.problem
+            return None
+        queue.head = reading.session.head if reading.session else None
+        return Chain(queue, reading, remembered)
 
     async def _is_resolved(self, lease: Lease, chain: Chain) -> bool:
         """Whether a commit whose reply was lost turns out to be applied; its callers are answered then."""
@@ -197,26 +216,6 @@ def _looks(queues: Sequence[SessionQueue]) -> list[RedisCommand]:
         commands += [("GET", queue.keys.request_prefix + request_id) for request_id in asked if request_id]
     commands.append(("TIME",))
     return commands
-
-
-def _chain(queue: SessionQueue, replies: Iterator[Reply], now_us: int) -> Chain | None:
-    """Return a new chain; None if the session cannot be read, whose callers have been failed then."""
-    found = next(replies)
-    requests = [next(replies) if call.request.request_id else None for call in queue.calls]
-    try:
-        reading = read_session(queue.session_id, found, now_us)
-        remembered = [None if reply is None else _remembered(reply) for reply in requests]
-    except (ResponseError, codec.UnknownLayoutError) as error:
-        queue.fail_all(error)
-        return None
-    except StoreUnavailable as error:
-        queue.trouble = error
-        return None
-    if reading.problem is not None:
-        queue.trouble = reading.problem
-        return None
-    queue.head = reading.session.head if reading.session else None
-    return Chain(queue, reading, remembered)
 
 
 def _remembered(reply: Reply) -> Remembered:

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from typing import Any, Final, NamedTuple
 
 from synckairos.adapters.redis import codec
+from synckairos.adapters.redis.decoded_sessions import DecodedSessions
 from synckairos.adapters.redis.keys import SessionKeys
 from synckairos.adapters.redis.outbox_entry import changes, outbox_fields
 from synckairos.adapters.redis.wire import RedisCommand
@@ -46,6 +47,8 @@ class CommitWriter:
         self._lifetimes = lifetimes
         self._event_window = event_window
         self._request_ttl_ms = request_ttl_ms
+        self.decoded = DecodedSessions()
+        """What was written last, for whoever reads it next."""
 
     def commit(
         self, keys: SessionKeys, session_id: str, request: Request, reading: Reading, decision: Decision[Any]
@@ -60,6 +63,7 @@ class CommitWriter:
         last = events[-1].session
         if events[-1].type in GROWING and len(encoded[-1]) > MAX_SESSION_BYTES:
             raise SessionTooLarge(len(encoded[-1]), MAX_SESSION_BYTES)
+        self.decoded.remember(encoded[-1], last)
         is_new_life = reading.session is None or reading.session.epoch != last.epoch
         commands: list[RedisCommand] = [("DEL", keys.events)] if is_new_life else []
         boundary = timing.next_boundary(last, self._lifetimes)
