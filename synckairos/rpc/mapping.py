@@ -1,15 +1,21 @@
 """From sessions and events to messages, as they look at one instant."""
 
 from functools import lru_cache
-from typing import cast
+from typing import Final, cast
 
 from google.protobuf.struct_pb2 import Struct
 from google.protobuf.timestamp_pb2 import Timestamp
 
 from synckairos.domain import timing
 from synckairos.domain.events import Event
-from synckairos.domain.model import BANK_MODES, Clock, Group, Mode, Participant, Session
+from synckairos.domain.model import BANK_MODES, Clock, Group, Mode, Participant, Session, group_position
 from synckairos.v1 import event_pb2, session_pb2
+
+MOST_KEPT: Final = 4_096
+"""Messages of versions that are kept for their next reader."""
+MOST_KEPT_PARTICIPANTS: Final = 16
+"""Those of more participants are written anew, for they would take too much memory."""
+_kept: Final[dict[str, tuple[Session, session_pb2.Session]]] = {}
 
 
 def timestamp(instant_ms: int) -> Timestamp:
@@ -51,32 +57,52 @@ def session_message(session: Session, now: int) -> session_pb2.Session:
 def fill_session(message: session_pb2.Session, session: Session, now: int) -> None:
     """Write the session, as it looks at an instant (ms), into an empty message.
 
-    Callers pass the message that is sent, because putting one message into another copies it. Fields that a session
-    lacks stay unset: that takes half the time of setting them to empty values.
+    Callers pass the message that is sent, because putting one message into another copies it. Only running clocks
+    depend on the instant: whoever reads a session after its last change gets a copy of the rest.
     """
-    seen = timing.charge(session, now)
+    if now > session.updated_at and len(session.participants) <= MOST_KEPT_PARTICIPANTS:
+        message.CopyFrom(_facts(session))
+    else:
+        _fill_facts(message, session)
+    message.elapsed_ms = timing.elapsed(session, now)
+    if timing.uncharged(session, now):
+        _fill_running_clocks(message, timing.charge(session, now))
+
+
+def _facts(session: Session) -> session_pb2.Session:
+    """Return the message of a version without what depends on the instant; it must not be changed."""
+    kept = _kept.get(session.change_id)
+    if kept is not None and kept[0] is session:
+        return kept[1]
+    if len(_kept) >= MOST_KEPT:
+        _kept.clear()
+    facts = session_pb2.Session()
+    _fill_facts(facts, session)
+    _kept[session.change_id] = (session, facts)
+    return facts
+
+
+def _fill_facts(message: session_pb2.Session, session: Session) -> None:
+    """Write what is stored; the clocks as they were charged last.
+
+    Fields that a session lacks stay unset: that takes half the time of setting them to empty values.
+    """
     mode = session.rules.mode
-    active = seen.active_participant
+    active = session.active_participant
     message.session_id = session.session_id
     message.mode = mode.value  # type: ignore[assignment] # the enums of the domain carry the contract's numbers
     message.status = session.status.value  # type: ignore[assignment] # the same
     message.version = session.version
     message.epoch = session.epoch
-    _fill_participants(message, seen, active)
+    _fill_participants(message, session, active)
     if active is not None:
         message.active_participant_id = active.participant_id
         if active.group_id:
             message.active_group_id = active.group_id
     _fill_ends(message, session)
     message.cycle_number = session.cycle_number
-    message.elapsed_ms = timing.elapsed(session, now)
     _fill_rules(message, session)
-    if mode not in BANK_MODES and seen.clock.bank_ms is not None:
-        if mode is Mode.PER_CYCLE:
-            message.cycle_remaining_ms = seen.clock.bank_ms
-        else:
-            message.remaining_ms = seen.clock.bank_ms
-        message.overtime_ms = seen.clock.overtime_ms
+    _fill_session_clock(message, session)
     _fill_instants(message, session)
     if session.metadata is not None:
         message.metadata.MergeFrom(_struct(session.metadata))
@@ -85,22 +111,41 @@ def fill_session(message: session_pb2.Session, session: Session, now: int) -> No
     message.recovered = session.recovered
 
 
-def _fill_participants(message: session_pb2.Session, seen: Session, active: Participant | None) -> None:
-    out = {group.group_id for group in seen.groups if _has_run_out(group.clock)}
-    holds_bank = seen.rules.mode is Mode.PER_PARTICIPANT
-    for participant in seen.participants:
+def _fill_running_clocks(message: session_pb2.Session, charged: Session) -> None:
+    """Write the clocks that run, of a session that was charged up to the instant."""
+    _fill_session_clock(message, charged)
+    if charged.active is None:
+        return
+    active = charged.participants[charged.active]
+    _fill_times(message.participants[charged.active], active.clock, charged.rules.mode is Mode.PER_PARTICIPANT)
+    place = group_position(charged, active.group_id) if active.group_id else None
+    if place is not None:
+        _fill_group_times(message.groups[place], charged.groups[place].clock)
+
+
+def _fill_session_clock(message: session_pb2.Session, session: Session) -> None:
+    mode, clock = session.rules.mode, session.clock
+    if mode in BANK_MODES or clock.bank_ms is None:
+        return
+    if mode is Mode.PER_CYCLE:
+        message.cycle_remaining_ms = clock.bank_ms
+    else:
+        message.remaining_ms = clock.bank_ms
+    message.overtime_ms = clock.overtime_ms
+
+
+def _fill_participants(message: session_pb2.Session, session: Session, active: Participant | None) -> None:
+    out = {group.group_id for group in session.groups if _has_run_out(group.clock)}
+    holds_bank = session.rules.mode is Mode.PER_PARTICIPANT
+    for participant in session.participants:
         clock = participant.clock
         row = message.participants.add()
         row.participant_id = participant.participant_id
         row.participant_index = participant.participant_index
-        row.time_used_ms = clock.used_ms
         row.cycle_count = participant.cycle_count
         if clock.allotted_ms is not None:
             row.total_time_ms = clock.allotted_ms
-        if clock.bank_ms is not None:
-            row.time_remaining_ms = clock.bank_ms
-        if holds_bank:
-            row.overtime_ms = clock.overtime_ms
+        _fill_times(row, clock, holds_bank)
         if participant is active:
             row.is_active = True
         if participant.group_id:
@@ -109,8 +154,16 @@ def _fill_participants(message: session_pb2.Session, seen: Session, active: Part
             row.has_expired = True
         if participant.metadata is not None:
             row.metadata.MergeFrom(_struct(participant.metadata))
-    for group in seen.groups:
+    for group in session.groups:
         message.groups.append(_group(group, active is not None and group.group_id == active.group_id))
+
+
+def _fill_times(row: session_pb2.Participant, clock: Clock, holds_bank: bool) -> None:
+    row.time_used_ms = clock.used_ms
+    if clock.bank_ms is not None:
+        row.time_remaining_ms = clock.bank_ms
+    if holds_bank:
+        row.overtime_ms = clock.overtime_ms
 
 
 def _fill_ends(message: session_pb2.Session, session: Session) -> None:
@@ -167,15 +220,20 @@ def _has_run_out(clock: Clock) -> bool:
 
 def _group(group: Group, is_active: bool) -> session_pb2.Group:
     clock: Clock = group.clock
-    return session_pb2.Group(
+    row = session_pb2.Group(
         group_id=group.group_id,
         total_time_ms=clock.allotted_ms or 0,
-        time_used_ms=clock.used_ms,
-        time_remaining_ms=clock.bank_ms or 0,
-        overtime_ms=clock.overtime_ms,
         is_active=is_active,
         has_expired=_has_run_out(clock),
     )
+    _fill_group_times(row, clock)
+    return row
+
+
+def _fill_group_times(row: session_pb2.Group, clock: Clock) -> None:
+    row.time_used_ms = clock.used_ms
+    row.time_remaining_ms = clock.bank_ms or 0
+    row.overtime_ms = clock.overtime_ms
 
 
 def event_message(event: Event) -> event_pb2.Event:
