@@ -13,15 +13,16 @@ from tests.contract.decisions import CALLER, running, until
 from tests.contract.lines import Line, broken_line, is_commit
 
 CALLERS = 12
+GATHERING_S = 1.0
 PATIENCE_S = 5.0
 
 
 @pytest.fixture(autouse=True)
 def patient(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Let batches wait long for who is expected, and expect of the next one what the last one was."""
-    monkeypatch.setattr(redis_gate, "SMOOTHING", 1.0)
-    for name in ("LULL_S", "LONGEST_LULL_S", "GATHERING_S"):
-        monkeypatch.setattr(redis_gate, name, PATIENCE_S)
+    """Let batches wait long for the calls expected, however slowly these come."""
+    monkeypatch.setattr(redis_gate, "BUSY", 0.0)
+    for name in ("LULL_S", "GATHERING_S"):
+        monkeypatch.setattr(redis_gate, name, GATHERING_S)
 
 
 async def switch(line: Line, session: Session) -> None:

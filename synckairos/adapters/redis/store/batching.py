@@ -1,8 +1,10 @@
 """What closes a batch: calls that arrive while an exchange is in flight leave together in the next one.
 
-No call waits for a batch to fill while calls come alone, so a lone caller pays nothing. The busier a process is, the
-more calls share a batch, and the less each of them costs. gRPC hands calls over one by one, each a fraction of a
-millisecond after the one before: a batch that closed at once would hold the few that came during the last exchange.
+The busier a process is, the more calls share a batch, and the less each of them costs. gRPC hands calls over one by
+one, each a fraction of a millisecond after the one before: a batch that closed at once would hold the few that came
+during the last exchange. So while many calls arrive in the time of an exchange, a batch stays open until those are in
+that are likely to come; they close it themselves, and a timer closes it if they stay away. While calls come one by one,
+none waits. Both times are measured, for a slow machine takes longer for everything.
 """
 
 import asyncio
@@ -13,38 +15,51 @@ from typing import Any, Final, Generic, TypeVar
 MOST: Final = 32
 """The most that a batch holds: changes of sessions, or sessions to read."""
 GATHERING_S: Final = 0.002
-"""How long a batch stays open at most while batches are shared."""
-LULL_S: Final = 0.0001
-"""It closes earlier when no call arrives for this time, multiplied by the callers of an average batch: batches that
-grow wait longer for the next call, and so grow until all concurrent callers share one."""
-LONGEST_LULL_S: Final = 0.0006
-"""The most that comes to."""
-SHARED: Final = 1.1
-"""Calls wait for a batch to fill only while the average batch has more callers than this."""
+"""How long a batch stays open at most."""
+LULL_S: Final = 0.001
+"""It closes earlier when no call arrives for this time."""
+BUSY: Final = 1.0
+"""Calls wait for a batch to fill only while at least this many arrive in the time that an exchange takes."""
+LONGEST_GAP_S: Final = 0.01
+"""A longer time without a call counts as this much: after it the average is soon right again."""
 SMOOTHING: Final = 0.1
-"""Share of the latest batch in the average."""
+"""Share of the latest gap, and of the latest exchange, in their averages."""
 
 ItemT = TypeVar("ItemT")
 
 
 class _Line(Generic[ItemT]):
-    """The items that wait in one group, and the size of its batches so far."""
+    """The items that wait in one group, and how fast they came so far."""
 
-    __slots__ = ("average", "busy", "callers", "expected", "latest", "offered_at", "waiting", "weight")
+    __slots__ = (
+        "busy", "callers", "exchange_s", "expected", "gap_s", "latest", "offered_at", "timer", "until", "waiting",
+        "weight",
+    )  # fmt: skip
 
     def __init__(self) -> None:
         self.waiting: dict[ItemT, tuple[int, int]] = {}
         """Items with their callers and their weight, as they were when last offered."""
         self.callers = self.weight = 0
         """Of all that wait."""
-        self.average = 1.0
-        """Callers a batch."""
+        self.gap_s = LONGEST_GAP_S
+        """From one call to the next, on average."""
+        self.exchange_s = 0.0
+        """How long a batch takes to be carried out, on average."""
         self.latest: dict[ItemT, int] = {}
         """The items of the latest batch, with their callers."""
         self.expected = 0
         """Callers likely to arrive before the next batch closes, including those already here."""
-        self.offered_at = 0.0
-        self.busy: asyncio.Task[None] | asyncio.Handle | None = None
+        self.offered_at = self.until = 0.0
+        """When the last call came, and when the open batch closes at the latest (monotonic seconds)."""
+        self.timer: asyncio.TimerHandle | None = None
+        """Closes the batch that is open."""
+        self.busy: asyncio.Task[None] | asyncio.TimerHandle | None = None
+        """The batch that is open or being carried out."""
+
+    @property
+    def is_complete(self) -> bool:
+        """Whether all are in that are likely to come, or that a batch holds."""
+        return self.callers >= self.expected or self.weight >= MOST
 
     def put(self, item: ItemT, callers: int, weight: int) -> None:
         """Let an item wait, where it stands if it does already."""
@@ -52,6 +67,10 @@ class _Line(Generic[ItemT]):
         self.waiting[item] = (callers, weight)
         self.callers += callers - before[0]
         self.weight += weight - before[1]
+        if callers > before[0]:
+            now = time.monotonic()
+            self.gap_s += SMOOTHING * (min(now - self.offered_at, LONGEST_GAP_S) - self.gap_s)
+            self.offered_at = now
 
     def expect(self, most_callers: int) -> None:
         """Expect the callers of the latest batch again, and those that wait now, as far as items have room."""
@@ -88,19 +107,18 @@ class Gate(Generic[ItemT]):
         if line is None:
             line = self._lines[group] = _Line()
         line.put(item, callers, weight)
-        line.offered_at = time.monotonic()
         if line.busy is None:
             self._open(line)
+        else:
+            self._close_if_complete(line)
 
     def update(self, item: ItemT, callers: int, weight: int, group: int = 0) -> None:
         """Note new sizes of an item; nothing happens unless it waits."""
         line = self._lines.get(group)
         if line is None or item not in line.waiting:
             return
-        before = line.callers
         line.put(item, callers, weight)
-        if line.callers > before:
-            line.offered_at = time.monotonic()
+        self._close_if_complete(line)
 
     def withdraw(self, item: ItemT, group: int = 0) -> None:
         """Take back an item that has not gone through yet; nothing happens if it has."""
@@ -109,29 +127,40 @@ class Gate(Generic[ItemT]):
             line.drop(item)
 
     def _open(self, line: _Line[ItemT]) -> None:
-        if line.average <= SHARED:
+        if line.is_complete or line.exchange_s < BUSY * line.gap_s:
             self._close(line)
         else:
-            line.offered_at = opened = time.monotonic()
-            self._gather(line, min(LONGEST_LULL_S, LULL_S * line.average), opened + GATHERING_S)
+            now = time.monotonic()
+            line.until = now + GATHERING_S
+            self._wait(line, now)
 
-    def _gather(self, line: _Line[ItemT], lull_s: float, until: float) -> None:
-        """Keep a batch open; it turns with the event loop, whose timers are as coarse as a whole batch is long."""
-        are_all_in = line.callers >= line.expected or line.weight >= MOST
-        if are_all_in or time.monotonic() >= min(until, line.offered_at + lull_s):
+    def _wait(self, line: _Line[ItemT], now: float) -> None:
+        delay = min(LULL_S, line.until - now)
+        line.timer = line.busy = asyncio.get_running_loop().call_later(delay, self._after_lull, line, line.offered_at)
+
+    def _after_lull(self, line: _Line[ItemT], offered_at: float) -> None:
+        now = time.monotonic()
+        if line.offered_at == offered_at or now >= line.until:
             self._close(line)
         else:
-            line.busy = asyncio.get_running_loop().call_soon(self._gather, line, lull_s, until)
+            self._wait(line, now)
+
+    def _close_if_complete(self, line: _Line[ItemT]) -> None:
+        if line.timer is not None and line.is_complete:
+            self._close(line)
 
     def _close(self, line: _Line[ItemT]) -> None:
+        if line.timer is not None:
+            line.timer.cancel()
+            line.timer = None
         line.latest = batch = self._taken(line)
         if not batch:
             # Every item that it was opened for has been withdrawn.
             line.busy = None
             return
-        line.average += SMOOTHING * (sum(batch.values()) - line.average)
+        closed = time.monotonic()
         task = line.busy = asyncio.ensure_future(self._run(list(batch)))
-        task.add_done_callback(lambda _: self._next(line))
+        task.add_done_callback(lambda _: self._next(line, closed))
 
     def _taken(self, line: _Line[ItemT]) -> dict[ItemT, int]:
         """Take as many items as fit, at least one, with their callers."""
@@ -146,8 +175,9 @@ class Gate(Generic[ItemT]):
             line.drop(item)
         return batch
 
-    def _next(self, line: _Line[ItemT]) -> None:
+    def _next(self, line: _Line[ItemT], closed: float) -> None:
         line.busy = None
+        line.exchange_s += SMOOTHING * (time.monotonic() - closed - line.exchange_s)
         # The callers of this batch, and those that arrived during its exchange, are likely to call again at once.
         line.expect(self._most_callers)
         if line.waiting:

@@ -1,12 +1,14 @@
 """What closes a batch: groups apart, weights kept, nobody lost."""
 
 import asyncio
+from collections.abc import Callable
 from types import SimpleNamespace
+from typing import Any
 
 import pytest
 
 from synckairos.adapters.redis.store import batching as redis_gate
-from synckairos.adapters.redis.store.batching import GATHERING_S, LONGEST_LULL_S, LULL_S, MOST, Gate
+from synckairos.adapters.redis.store.batching import GATHERING_S, LULL_S, MOST, Gate
 
 
 class Runs:
@@ -102,67 +104,97 @@ async def test_a_batch_that_fails_stops_nobody() -> None:
 
 
 class Moving:
-    """A clock that stands until it is moved."""
+    """A clock that stands until it is moved, for the gate's times and its timers."""
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
         self.now = 100.0
+        self._timers: list[_Timer] = []
         monkeypatch.setattr(redis_gate, "time", SimpleNamespace(monotonic=lambda: self.now))
+        monkeypatch.setattr(asyncio.get_running_loop(), "call_later", self._call_later)
 
     async def move(self, seconds: float) -> None:
-        """Let time pass, and the event loop turn a few times."""
+        """Let time pass, timers go off, and the event loop turn a few times."""
         self.now += seconds
+        for timer in list(self._timers):
+            if not timer.is_cancelled and timer.at <= self.now:
+                self._timers.remove(timer)
+                timer.callback(*timer.args)
         for _ in range(5):
             await asyncio.sleep(0)
 
+    def _call_later(self, delay: float, callback: Callable[..., object], *args: object) -> "_Timer":
+        timer = _Timer(self.now + delay, callback, args)
+        self._timers.append(timer)
+        return timer
 
-async def _sharing(monkeypatch: pytest.MonkeyPatch) -> tuple[Moving, Runs, Gate[int]]:
-    """Return a gate whose batches have been shared, with nothing under way."""
+
+class _Timer:
+    def __init__(self, at: float, callback: Callable[..., object], args: tuple[Any, ...]) -> None:
+        self.at, self.callback, self.args = at, callback, args
+        self.is_cancelled = False
+
+    def cancel(self) -> None:
+        """Never go off."""
+        self.is_cancelled = True
+
+
+EXCHANGE_S = 0.02
+
+
+async def _busy(monkeypatch: pytest.MonkeyPatch, most_callers: int = 1) -> tuple[Moving, Runs, Gate[int]]:
+    """Return a gate to which many calls came in the time of an exchange, with nothing under way."""
     clock, runs = Moving(monkeypatch), Runs()
-    gate = Gate(runs)
-    for item in range(MOST + 1):
-        gate.offer(-item)
-    await runs.settled(MOST + 1)
-    await clock.move(0)
+    gate = Gate(runs, most_callers)
+    for _ in range(3):
+        runs.go.clear()
+        for item in range(MOST):
+            gate.offer(-item)
+        await clock.move(EXCHANGE_S)
+        runs.go.set()
+        await clock.move(0)
+        await clock.move(GATHERING_S)
+        await clock.move(0)
     runs.batches.clear()
+    runs.go.clear()
     return clock, runs, gate
 
 
-async def test_a_shared_batch_waits_for_who_comes_soon(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_batch_waits_for_those_of_the_last_one(monkeypatch: pytest.MonkeyPatch) -> None:
     """gRPC hands calls over one after another; those that come in quick succession go together."""
-    clock, runs, gate = await _sharing(monkeypatch)
+    clock, runs, gate = await _busy(monkeypatch)
 
     for item in range(4):
         gate.offer(item)
-        await clock.move(LULL_S / 2)
+        await clock.move(LULL_S / 5)
     assert runs.batches == []
-    await clock.move(LONGEST_LULL_S)
+    for _ in range(2):
+        await clock.move(LULL_S)
 
     assert runs.batches == [[0, 1, 2, 3]]
 
 
 async def test_a_batch_does_not_wait_for_ever(monkeypatch: pytest.MonkeyPatch) -> None:
     """However steadily they come, a batch closes in time."""
-    clock, runs, gate = await _sharing(monkeypatch)
+    clock, runs, gate = await _busy(monkeypatch)
 
-    steps = int(GATHERING_S / LULL_S) + 1
-    for item in range(steps):
+    for item in range(20):
         gate.offer(item)
-        await clock.move(LULL_S)
+        await clock.move(GATHERING_S / 8)
 
     assert runs.batches
-    assert len(runs.batches[0]) < steps
+    assert len(runs.batches[0]) < 10
 
 
-async def test_when_all_are_in_nobody_waits(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_the_last_one_expected_closes_the_batch(monkeypatch: pytest.MonkeyPatch) -> None:
     """Those of the last batch, and those that came during its exchange, are all that is waited for."""
-    clock, runs, gate = await _sharing(monkeypatch)
-    runs.go.clear()
+    clock, runs, gate = await _busy(monkeypatch)
     gate.offer(0)
-    await clock.move(LONGEST_LULL_S)
+    await clock.move(GATHERING_S)
     gate.offer(1)
     gate.offer(2)
     assert runs.batches == [[0]]
 
+    await clock.move(EXCHANGE_S)
     runs.go.set()
     await clock.move(0)
     assert runs.batches == [[0]]
@@ -174,13 +206,7 @@ async def test_when_all_are_in_nobody_waits(monkeypatch: pytest.MonkeyPatch) -> 
 
 async def test_a_batch_that_is_full_by_weight_does_not_wait(monkeypatch: pytest.MonkeyPatch) -> None:
     """What comes then would not fit in any more."""
-    clock, runs = Moving(monkeypatch), Runs()
-    gate = Gate(runs)
-    for item in range(MOST + 1):
-        gate.offer(-item)
-    await runs.settled(MOST + 1)
-    await clock.move(0)
-    runs.batches.clear()
+    clock, runs, gate = await _busy(monkeypatch)
 
     gate.offer(1, weight=MOST // 2)
     await clock.move(0)
@@ -191,124 +217,133 @@ async def test_a_batch_that_is_full_by_weight_does_not_wait(monkeypatch: pytest.
     assert runs.batches == [[1, 2]]
 
 
-async def test_a_heavy_item_that_comes_alone_does_not_wait(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Batches are shared by their number of items, whatever those weigh."""
+async def test_what_is_withdrawn_from_an_open_batch_lets_it_close_empty(monkeypatch: pytest.MonkeyPatch) -> None:
+    """And the next call finds the gate ready."""
+    clock, runs, gate = await _busy(monkeypatch)
+    gate.offer(0)
+
+    gate.withdraw(0)
+    await clock.move(LULL_S)
+    assert runs.batches == []
+    gate.offer(1)
+    await clock.move(GATHERING_S)
+
+    assert runs.batches == [[1]]
+
+
+async def test_calls_that_come_one_by_one_do_not_wait(monkeypatch: pytest.MonkeyPatch) -> None:
+    """While fewer than one arrives in the time of an exchange, waiting would only cost time."""
     clock, runs = Moving(monkeypatch), Runs()
-    runs.go.set()
     gate = Gate(runs)
 
-    for item in range(20):
+    for item in range(40):
+        runs.go.clear()
         gate.offer(item, weight=MOST // 4)
-        await clock.move(0)
+        await clock.move(EXCHANGE_S / 10)
+        runs.go.set()
+        await clock.move(EXCHANGE_S)
 
-    assert len(runs.batches) == 20
+    assert runs.batches == [[item] for item in range(40)]
 
 
-async def test_who_comes_alone_does_not_wait(monkeypatch: pytest.MonkeyPatch) -> None:
-    """While batches are not shared, the clock need not move at all."""
-    clock, runs = Moving(monkeypatch), Runs()
+async def test_a_busy_gate_that_grows_quiet_waits_no_more(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The times are averages of the latest calls."""
+    clock, runs, gate = await _busy(monkeypatch)
     runs.go.set()
-    gate = Gate(runs)
 
-    for item in range(3):
+    for item in range(40):
         gate.offer(item)
-        await clock.move(0)
+        await clock.move(2 * EXCHANGE_S)
+    runs.batches.clear()
+    gate.offer(77)
+    await clock.move(0)
 
-    assert runs.batches == [[0], [1], [2]]
+    assert runs.batches == [[77]]
 
 
-class Busy:
+class Shared:
     """One item for which many wait, time and again, and a gate that has learned of it."""
 
     ITEM = 7
     CALLERS = 8
     MOST_CALLERS = 12
 
-    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        self.clock, self.runs = Moving(monkeypatch), Runs()
-        self.callers = self.CALLERS
-        self.gate = Gate(self.runs, self.MOST_CALLERS)
-
-    async def begin(self, callers: int) -> None:
+    async def begin(self, monkeypatch: pytest.MonkeyPatch, callers: int) -> None:
         """Let it through once with all of its callers, then offer it with this many."""
+        self.clock, self.runs, self.gate = await _busy(monkeypatch, self.MOST_CALLERS)
+        self.gate.offer(self.ITEM, self.CALLERS)
+        await self.clock.move(GATHERING_S)
+        await self.clock.move(EXCHANGE_S)
         self.runs.go.set()
-        self.gate.offer(self.ITEM, self.callers)
         await self.clock.move(0)
         self.runs.batches.clear()
-        self.callers = callers
-        self.gate.offer(self.ITEM, self.callers)
+        self.gate.offer(self.ITEM, callers)
         await self.clock.move(0)
 
-    async def grow(self, callers: int) -> None:
+    async def grow(self, callers: int, seconds: float = 0.0) -> None:
         """Let this many wait for it from now on."""
-        self.callers = callers
         self.gate.update(self.ITEM, callers, 1)
-        await self.clock.move(0)
+        await self.clock.move(seconds)
 
 
 async def test_an_item_whose_callers_come_one_by_one_waits_for_them(monkeypatch: pytest.MonkeyPatch) -> None:
     """Many callers of one session are like callers of many: those of the last batch are about to come again."""
-    busy = Busy(monkeypatch)
+    shared = Shared()
 
-    await busy.begin(1)
-    await busy.grow(busy.CALLERS - 1)
-    assert busy.runs.batches == []
-    await busy.grow(busy.CALLERS)
+    await shared.begin(monkeypatch, 1)
+    await shared.grow(shared.CALLERS - 1)
+    assert shared.runs.batches == []
+    await shared.grow(shared.CALLERS)
 
-    assert busy.runs.batches == [[busy.ITEM]]
+    assert shared.runs.batches == [[shared.ITEM]]
 
 
 async def test_an_item_goes_when_no_more_callers_come(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Every caller who comes renews the lull; when it has passed, those who are missing are not waited for."""
-    busy = Busy(monkeypatch)
+    """Every caller renews the lull; when it has passed, those that are missing are not waited for."""
+    shared = Shared()
 
-    await busy.begin(1)
-    for callers in (2, 3, 4):
-        await busy.clock.move(LULL_S)
-        await busy.grow(callers)
-    assert busy.runs.batches == []
-    await busy.clock.move(LONGEST_LULL_S)
+    await shared.begin(monkeypatch, 1)
+    for callers in (2, 3):
+        await shared.grow(callers, LULL_S * 0.6)
+    assert shared.runs.batches == []
+    await shared.clock.move(LULL_S)
 
-    assert busy.runs.batches == [[busy.ITEM]]
+    assert shared.runs.batches == [[shared.ITEM]]
 
 
 async def test_an_item_that_does_not_wait_cannot_grow(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Who joins a session that is being carried out does not let it through a second time."""
-    busy = Busy(monkeypatch)
-    busy.gate.update(busy.ITEM, busy.callers, 1)
-    busy.gate.offer(busy.ITEM, busy.callers)
-    await busy.clock.move(0)
+    """A call that joins a session that is being carried out does not let it through a second time."""
+    shared = Shared()
+    await shared.begin(monkeypatch, shared.CALLERS)
+    assert shared.runs.batches == [[shared.ITEM]]
 
-    await busy.grow(2 * busy.CALLERS)
-    busy.runs.go.set()
-    await busy.clock.move(LONGEST_LULL_S)
+    await shared.grow(2 * shared.CALLERS)
+    await shared.clock.move(GATHERING_S)
 
-    assert busy.runs.batches == [[busy.ITEM]]
+    assert shared.runs.batches == [[shared.ITEM]]
 
 
 async def test_an_item_that_is_full_does_not_wait_for_more(monkeypatch: pytest.MonkeyPatch) -> None:
     """With more callers than an item has room for, those behind would only be waited for in vain."""
-    busy = Busy(monkeypatch)
-    busy.callers = busy.MOST_CALLERS
-    busy.gate.offer(busy.ITEM, busy.callers)
-    await busy.clock.move(0)
-    busy.gate.offer(busy.ITEM, busy.callers)
-    assert busy.runs.batches == [[busy.ITEM]]
+    clock, runs, gate = await _busy(monkeypatch, Shared.MOST_CALLERS)
+    gate.offer(Shared.ITEM, Shared.MOST_CALLERS)
+    await clock.move(GATHERING_S)
+    gate.offer(Shared.ITEM, Shared.MOST_CALLERS)
+    assert runs.batches == [[Shared.ITEM]]
 
-    busy.runs.go.set()
-    await busy.clock.move(0)
-    await busy.clock.move(0)
+    runs.go.set()
+    await clock.move(0)
+    await clock.move(0)
 
-    assert busy.runs.batches == [[busy.ITEM], [busy.ITEM]]
+    assert runs.batches == [[Shared.ITEM], [Shared.ITEM]]
 
 
-async def test_who_changes_nothing_does_not_renew_the_lull(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A caller who comes and finds no room, or one who goes, keeps nobody waiting longer."""
-    busy = Busy(monkeypatch)
+async def test_a_caller_that_adds_nothing_does_not_renew_the_lull(monkeypatch: pytest.MonkeyPatch) -> None:
+    """One that finds no room, or one that goes, keeps nobody waiting longer."""
+    shared = Shared()
 
-    await busy.begin(4)
-    for callers in (4, 3, 3, 3, 3, 3):
-        await busy.clock.move(LONGEST_LULL_S / 5)
-        await busy.grow(callers)
+    await shared.begin(monkeypatch, 4)
+    for callers in (4, 3, 3, 3):
+        await shared.grow(callers, LULL_S * 0.3)
 
-    assert busy.runs.batches == [[busy.ITEM]]
+    assert shared.runs.batches == [[shared.ITEM]]
