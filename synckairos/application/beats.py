@@ -10,6 +10,10 @@ from synckairos.application.topics import Topic
 
 TOPICS_A_TURN: Final = 100
 """Topics ticked before other work gets a turn on the event loop."""
+LOOK_S: Final = 1.0
+"""Pause between looks at the clock, which may be set meanwhile."""
+EARLY_S: Final = 0.001
+"""A timer may wake this much early."""
 
 
 class Beats:
@@ -49,12 +53,10 @@ class Beats:
         """Tick on whole multiples of the interval, each once, until the last follower leaves and this is cancelled."""
         topics, last = self._followers[interval], 0
         while True:
-            now = self._clock.now_us()
-            at = (now // 1_000 // interval + 1) * interval
-            if at == last:  # woken a moment early
-                at += interval
-            last = at
-            await asyncio.sleep((at * 1_000 - now) / 1_000_000)
+            # The next one may have been sent a moment early.
+            last = at = max((self._clock.now_us() // 1_000 // interval + 1) * interval, last + interval)
+            while (left := self._clock.until_s(at * 1_000)) > EARLY_S:  # noqa: ASYNC110 - it waits for a clock
+                await asyncio.sleep(min(left, LOOK_S))
             for place, topic in enumerate(list(topics)):
                 _send(topic, at, interval, topics.get(topic, {}))
                 if place % TOPICS_A_TURN == TOPICS_A_TURN - 1:

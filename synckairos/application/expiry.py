@@ -65,7 +65,7 @@ class Sweep:
         self._written[session_id] = boundary
         if len(self._written) > REMEMBERED:
             self._written.popitem(last=False)
-        if boundary * 1_000 - self._clock.now_us() < (HORIZON_MS + LOOK_S * 1_000) * 1_000:
+        if self._clock.until_s(boundary * 1_000) < HORIZON_MS / 1_000 + LOOK_S:
             self._arm(session_id, boundary)
 
     async def run(self) -> None:
@@ -108,10 +108,10 @@ class Sweep:
                 return
             armed[1].cancel()
         if delay is None:
-            delay = (boundary * 1_000 - self._clock.now_us()) / 1_000_000
+            delay = self._clock.until_s(boundary * 1_000)
         if self._written.get(session_id) != boundary:
             delay += random.uniform(*STEP_IN_S)  # noqa: S311 - jitter, not a secret
-        handle = asyncio.get_running_loop().call_later(max(0.0, delay), self._fire, session_id)
+        handle = asyncio.get_running_loop().call_later(delay, self._fire, session_id)
         self._armed[session_id] = (boundary, handle)
 
     def _disarm(self, session_id: str) -> None:
@@ -150,7 +150,8 @@ class Sweep:
         """
         boundary = timing.next_boundary(outcome.session, self._lifetimes)
         if boundary is not None and 0 < boundary.at - outcome.now <= HORIZON_MS:
-            self._arm(session_id, boundary.at, (boundary.at - outcome.now) / 1_000)
+            early_s = (boundary.at - outcome.now) / 1_000
+            self._arm(session_id, boundary.at, max(early_s, self._clock.until_s(boundary.at * 1_000)))
 
     def _note_lateness(self, outcome: Outcome) -> None:
         for event in outcome.events:

@@ -20,6 +20,7 @@ class EstimatedClock:
 
     A reading is older than it looks by the way back of its reply, so the largest offset of the last seconds is the
     best one, and the estimate errs towards the past: no timer fires too early by more than the clocks' drift.
+    Nothing here ever goes behind the highest reading: while Redis' clock does, this one stands still.
     """
 
     def __init__(
@@ -29,7 +30,7 @@ class EstimatedClock:
         self._on_step_back = on_step_back
         self._samples: deque[tuple[float, int]] = deque(maxlen=256)
         self._offset_us: int | None = None
-        self._latest_us = 0
+        self._latest_us = self._highest_us = 0
 
     @property
     def is_set(self) -> bool:
@@ -37,10 +38,9 @@ class EstimatedClock:
         return self._offset_us is not None
 
     def read(self, reply: Sequence[bytes]) -> int:
-        """Take in a reply to TIME that has just arrived, and return it in microseconds since 1970."""
-        now_us = int(reply[0]) * 1_000_000 + int(reply[1])
-        self.note(now_us)
-        return now_us
+        """Take in a reply to TIME that has just arrived; return the time in microseconds since 1970."""
+        self.note(int(reply[0]) * 1_000_000 + int(reply[1]))
+        return self._highest_us
 
     def note(self, now_us: int) -> None:
         """Take in a reading of Redis' TIME (microseconds since 1970) that has just arrived."""
@@ -52,6 +52,7 @@ class EstimatedClock:
             self._samples.clear()
             self._offset_us = None
         self._latest_us = now_us
+        self._highest_us = max(self._highest_us, now_us)
         improves = self._offset_us is None or offset > self._offset_us
         if not improves and self._samples and at - self._samples[-1][0] < SAMPLE_S:
             return
@@ -62,4 +63,13 @@ class EstimatedClock:
 
     def now_us(self) -> int:
         """Return the estimate in microseconds since 1970."""
+        return max(self._estimate_us(), self._highest_us)
+
+    def until_s(self, instant_us: int) -> float:
+        """Return how many seconds it takes until this clock shows an instant, standstills included; 0 if it does."""
+        if instant_us <= self._highest_us:
+            return 0.0
+        return max(0.0, (instant_us - self._estimate_us()) / 1_000_000)
+
+    def _estimate_us(self) -> int:
         return int(self._monotonic() * 1_000_000) + (self._offset_us or 0)

@@ -21,6 +21,10 @@ class FakeClock:
         """Return the time in microseconds since 1970."""
         return self.us
 
+    def until_s(self, instant_us: int) -> float:
+        """Return in how many seconds an instant comes, 0 if it has come."""
+        return max(0.0, (instant_us - self.us) / 1_000_000)
+
     @property
     def ms(self) -> int:
         """The time in ms since 1970."""

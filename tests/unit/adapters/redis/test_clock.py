@@ -31,11 +31,11 @@ class Machine:
         self.local_s += seconds
         self.authority_us += round(seconds * 1_000_000)
 
-    def read(self, way_back_s: float = 0.0) -> None:
+    def read(self, way_back_s: float = 0.0) -> int:
         """Read the authority's clock; the reply takes its time to arrive."""
-        answer = self.authority_us
+        seconds, microseconds = divmod(self.authority_us, 1_000_000)
         self.wait(way_back_s)
-        self.clock.note(answer)
+        return self.clock.read([str(seconds).encode(), str(microseconds).encode()])
 
     @property
     def error_us(self) -> int:
@@ -129,8 +129,8 @@ def test_a_step_forward_is_followed_at_once() -> None:
 @pytest.mark.parametrize(
     ("back_us", "steps"), [(999_999, 0), (1_000_000, 0), (1_000_001, 1), (86_400_000_000, 1)], ids=str
 )
-def test_a_step_back_of_more_than_a_second_is_counted_and_followed(back_us: int, steps: int) -> None:
-    """It is followed at once, and counted once; a smaller one only by the window, and not counted."""
+def test_a_step_back_of_more_than_a_second_is_counted(back_us: int, steps: int) -> None:
+    """Once; whatever its size, the clock stands still."""
     machine = Machine()
     machine.read()
     machine.authority_us -= back_us
@@ -140,7 +140,40 @@ def test_a_step_back_of_more_than_a_second_is_counted_and_followed(back_us: int,
     machine.read()
 
     assert machine.steps == steps
-    assert after == pytest.approx(0 if steps else back_us, abs=ROUNDING_US)
+    assert after == pytest.approx(back_us, abs=ROUNDING_US)
+
+
+@pytest.mark.parametrize("back_s", [0.3, 5.0, 60.0])
+def test_nothing_goes_behind_the_highest_reading(back_s: float) -> None:
+    """While the authority's clock is behind it, readings and the estimate stand still, and then go on with it."""
+    machine = Machine()
+    highest = machine.read()
+    machine.authority_us -= round(back_s * 1_000_000)
+
+    shown, instants = [machine.read()], []
+    for _ in range(30):
+        machine.wait(back_s / 31)
+        shown.append(machine.read())
+        instants.append(machine.clock.now_us())
+    machine.wait(back_s / 31 + 1.0)
+    machine.read()
+
+    assert set(shown) == {highest}
+    assert instants == sorted(instants)
+    if back_s > 1:  # a smaller step is followed by the window
+        assert set(instants) == {highest}
+        assert machine.error_us == pytest.approx(0, abs=100)
+
+
+def test_a_timer_waits_for_the_standstill_to_end() -> None:
+    """An instant that has been shown is there; a later one comes when the authority's clock comes to it."""
+    machine = Machine()
+    highest = machine.read()
+    machine.authority_us -= 5_000_000
+    machine.read()
+
+    assert machine.clock.until_s(highest) == 0.0
+    assert machine.clock.until_s(highest + 500_000) == pytest.approx(5.5, abs=0.001)
 
 
 def test_a_flood_of_readings_does_not_push_out_the_best() -> None:
