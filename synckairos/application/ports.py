@@ -114,7 +114,10 @@ class AuthorityClock(Protocol):
         """Whether the authority has been read."""
 
     def now_us(self) -> int:
-        """Return the estimate in microseconds since 1970."""
+        """Return the estimate in microseconds since 1970; it never goes back."""
+
+    def until_s(self, instant_us: int) -> float:
+        """Return in how many seconds the estimate comes to an instant, 0 if it has."""
 
 
 class Hint(NamedTuple):
@@ -128,10 +131,14 @@ class Hint(NamedTuple):
 
 
 class Since(NamedTuple):
-    """The retained events from a version on, that version included, and the session as it is now."""
+    """The retained events from a version on, that version included, and the session as it is now.
+
+    `before` is the change id of the version that the first of the events followed; empty if that is not known.
+    """
 
     events: list[Event]
     session: Session | None
+    before: str = ""
 
 
 class SessionFeed(Protocol):

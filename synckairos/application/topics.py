@@ -33,11 +33,18 @@ def replay_from(position: Head, since: Since, current: Session) -> Replay:
     oldest = since.events[0].session if since.events else None
     if position.version == current.version:
         return Replay(gap=None if position.change_id == current.change_id else GapReason.FORKED)
-    if oldest is None or oldest.version != position.version or oldest.epoch != position.epoch:
+    if oldest is None or oldest.epoch != position.epoch or oldest.version > position.version + 1:
         return Replay(gap=GapReason.WINDOW_PASSED, min_version=oldest.version if oldest else 0)
-    if oldest.change_id != position.change_id:
+    if oldest.version == position.version:
+        followed, events = oldest.change_id, since.events[1:]
+    elif since.before:
+        followed, events = since.before, since.events
+    else:
+        # An older version wrote the event, without what it followed: a fork could not be told.
+        return Replay(gap=GapReason.WINDOW_PASSED, min_version=oldest.version)
+    if followed != position.change_id:
         return Replay(gap=GapReason.FORKED, min_version=oldest.version)
-    return Replay(events=since.events[1:])
+    return Replay(events=events)
 
 
 class Topic:
@@ -249,8 +256,8 @@ class Topic:
             return
         upcoming = next(timing.warnings_between(session, self._warned_until, deadline), None)
         if upcoming is not None:
-            delay = (upcoming[0] * 1_000 - self._clock.now_us()) / 1_000_000
-            self._warning = asyncio.get_running_loop().call_later(max(0.0, delay), self._on_warning, upcoming[0])
+            delay = self._clock.until_s(upcoming[0] * 1_000)
+            self._warning = asyncio.get_running_loop().call_later(delay, self._on_warning, upcoming[0])
 
     def _on_warning(self, crossing: int) -> None:
         self._warn(max(crossing, self._clock.now_us() // 1_000))

@@ -87,7 +87,9 @@ class RedisFeed:
         )
         try:
             session = codec.decode_session(session_id, encoded) if encoded is not None else None
-            return Since([codec.decode_event(session_id, fields[1]) for _, fields in entries], session)
+            before = dict(zip(entries[0][1][::2], entries[0][1][1::2], strict=True)).get(b"b") if entries else None
+            events = [codec.decode_event(session_id, fields[1]) for _, fields in entries]
+            return Since(events, session, codec.unpack_id(before) if before else "")
         except codec.UnknownLayoutError as error:
             raise SessionUnreadable(str(error), session_id=session_id) from error
 

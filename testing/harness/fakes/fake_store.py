@@ -57,6 +57,8 @@ class FakeData:
     sessions: dict[str, Kept[Session]] = field(default_factory=dict)
     requests: dict[tuple[str, str], Kept[Remembered]] = field(default_factory=dict)
     events: dict[str, Kept[tuple[Event, ...]]] = field(default_factory=dict)
+    followed: dict[tuple[str, int, int], str] = field(default_factory=dict)
+    """The change id of the version before one, by session, epoch and version."""
     outbox: list[Outgoing] = field(default_factory=list)
     deadlines: dict[str, int] = field(default_factory=dict)
     live: set[Position] = field(default_factory=set)
@@ -92,13 +94,16 @@ class FakeData:
         last = decision.events[-1].session
         is_new_life = before is None or before.epoch != last.epoch
         events = (() if is_new_life else self.retained(session_id)) + tuple(decision.events)
-        until = self.clock.ms + (600_000 if last.deleted else NEVER)
+        until = self.clock.ms + 600_000 if last.deleted else self._until(last)
         self.events[session_id] = Kept(events[-self.event_window :], until)
         self.put(last)
         self.outbox += [Outgoing(event, request) for event in decision.events]
         if decision.answers and request.request_id:
             self._remember(session_id, request, last.epoch, last.version)
         for event in decision.events:
+            if before is not None:
+                self.followed[session_id, event.session.epoch, event.session.version] = before.change_id
+            before = event.session
             self._hint(Hint(session_id, event))
 
     def _remember(self, session_id: str, request: Request, epoch: int, version: int) -> None:
@@ -108,8 +113,7 @@ class FakeData:
     def put(self, session: Session) -> None:
         """Hold a session, and its entries in both indexes."""
         boundary = timing.next_boundary(session, self.lifetimes)
-        until = self.clock.ms + (DAY_MS if session.deleted else NEVER)
-        self.sessions[session.session_id] = Kept(session, until)
+        self.sessions[session.session_id] = Kept(session, self._until(session))
         position = Position(session.created_at, session.session_id)
         if boundary is None:
             self.deadlines.pop(session.session_id, None)
@@ -117,6 +121,12 @@ class FakeData:
         else:
             self.deadlines[session.session_id] = boundary.at
             self.live.add(position)
+
+    def _until(self, session: Session) -> int:
+        """Return when a session is let go, should nobody remove it: never, before it has ended."""
+        if session.deleted:
+            return self.clock.ms + DAY_MS
+        return self.clock.ms + DAY_MS + self.lifetimes.terminal_ms if session.is_terminal else NEVER
 
     def _remove(self, session_id: str, session: Session) -> None:
         del self.sessions[session_id]
@@ -242,7 +252,10 @@ class FakeSessionFeed:
         """Return the retained events from a version on, and the session; raises StoreUnavailable."""
         self._data.reach()
         retained = self._data.retained(session_id)
-        return Since([event for event in retained if event.session.version >= version], self._data.session(session_id))
+        events = [event for event in retained if event.session.version >= version]
+        first = events[0].session if events else None
+        before = self._data.followed.get((session_id, first.epoch, first.version), "") if first else ""
+        return Since(events, self._data.session(session_id), before)
 
     async def heads(self, session_ids: Sequence[str]) -> list[Head | None]:
         """Return what identifies the sessions now; raises StoreUnavailable."""

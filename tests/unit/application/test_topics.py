@@ -39,7 +39,8 @@ def head(version: int, *, epoch: int = NOW.epoch, change_id: str = "") -> Head:
 
 def since(version: int) -> Since:
     """Return what a store with a window of 16 retains from a version on."""
-    return Since([event for event in WINDOW if event.session.version >= version], NOW)
+    events = [event for event in WINDOW if event.session.version >= version]
+    return Since(events, NOW, EVENTS[events[0].session.version - 2].session.change_id if events else "")
 
 
 @pytest.mark.parametrize(
@@ -48,7 +49,9 @@ def since(version: int) -> Since:
         pytest.param(head(30), [], None, 0, id="nothing missed"),
         pytest.param(head(29), [30], None, 0, id="one missed"),
         pytest.param(head(15), list(range(16, 31)), None, 0, id="the oldest that is retained"),
-        pytest.param(head(14), [], GapReason.WINDOW_PASSED, 15, id="one too old"),
+        pytest.param(head(14), list(range(15, 31)), None, 0, id="as many missed as are retained"),
+        pytest.param(head(14, change_id=OTHER_CHANGE), [], GapReason.FORKED, 15, id="forked just before the window"),
+        pytest.param(head(13), [], GapReason.WINDOW_PASSED, 15, id="one too old"),
         pytest.param(head(1), [], GapReason.WINDOW_PASSED, 15, id="much too old"),
         pytest.param(head(20, epoch=NOW.epoch - 1), [], GapReason.EPOCH_CHANGED, 0, id="an earlier life"),
         pytest.param(head(30, epoch=NOW.epoch + 1), [], GapReason.EPOCH_CHANGED, 0, id="another life"),
@@ -65,6 +68,15 @@ def test_a_position_is_replayed_or_refused_with_a_reason(
 
     assert [event.session.version for event in replay.events] == versions
     assert (replay.gap, replay.min_version) == (gap, min_version)
+
+
+def test_what_an_older_version_retained_cannot_be_told_from_a_fork() -> None:
+    """Its entries do not say what they followed: a position just before them is a gap."""
+    position = head(14)
+
+    replay = replay_from(position, since(position.version)._replace(before=""), NOW)
+
+    assert (replay.events, replay.gap, replay.min_version) == ((), GapReason.WINDOW_PASSED, 15)
 
 
 def test_an_empty_window_is_a_gap() -> None:
