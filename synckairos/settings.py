@@ -3,7 +3,16 @@
 from typing import Annotated, Literal
 from urllib.parse import parse_qs, urlencode, urlsplit
 
-from pydantic import Field, RedisDsn, SecretStr, TypeAdapter, ValidationError, ValidationInfo, field_validator
+from pydantic import (
+    AliasChoices,
+    Field,
+    RedisDsn,
+    SecretStr,
+    TypeAdapter,
+    ValidationError,
+    ValidationInfo,
+    field_validator,
+)
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from synckairos.domain.timing import Lifetimes
@@ -22,7 +31,12 @@ class Settings(BaseSettings):
     """
 
     model_config = SettingsConfigDict(
-        env_prefix="SYNCKAIROS_", env_file=".env", env_ignore_empty=True, extra="ignore", frozen=True
+        env_prefix="SYNCKAIROS_",
+        env_file=".env",
+        env_ignore_empty=True,
+        extra="ignore",
+        frozen=True,
+        populate_by_name=True,
     )
 
     redis_url: SecretStr = Field(SecretStr("redis://127.0.0.1:6379/0"), description="The primary truth.")
@@ -83,8 +97,14 @@ class Settings(BaseSettings):
     session_ttl_s: Annotated[int, Field(ge=1, le=28 * DAY_S)] = Field(
         3_600, description="How long an ended session stays readable."
     )
-    session_idle_ttl_s: Annotated[int, Field(ge=1, le=28 * DAY_S)] = Field(
-        7 * DAY_S, description="Time without a change after which a pending or paused session is cancelled."
+    idle_ttl_s: Annotated[int, Field(ge=1, le=366 * DAY_S)] = Field(
+        7 * DAY_S,
+        validation_alias=AliasChoices("SYNCKAIROS_IDLE_TTL_S", "SYNCKAIROS_SESSION_IDLE_TTL_S"),
+        description="Time without a call after which a pending or paused session is cancelled.",
+    )
+    running_idle_ttl_s: Annotated[int, Field(ge=1, le=366 * DAY_S)] = Field(
+        28 * DAY_S,
+        description="Time without a call after which a running session is cancelled that no clock of its own ends.",
     )
     stream_stall_s: Annotated[float, Field(gt=0, le=600)] = Field(
         10.0, description="How long a stream may wait for its reader to take a message."
@@ -135,7 +155,11 @@ class Settings(BaseSettings):
     @property
     def lifetimes(self) -> Lifetimes:
         """How long sessions may live without an end of their own."""
-        return Lifetimes(idle_ms=self.session_idle_ttl_s * 1_000, terminal_ms=self.session_ttl_s * 1_000)
+        return Lifetimes(
+            idle_ms=self.idle_ttl_s * 1_000,
+            running_idle_ms=self.running_idle_ttl_s * 1_000,
+            terminal_ms=self.session_ttl_s * 1_000,
+        )
 
 
 def split_address(address: str) -> tuple[str, int]:
@@ -179,7 +203,7 @@ def load_settings(**given: object) -> Settings:
         return Settings(**given)  # type: ignore[arg-type] # validated by pydantic itself
     except ValidationError as error:
         problems = [
-            f"SYNCKAIROS_{'_'.join(map(str, problem['loc'])).upper()}: {problem['msg']}"
+            f"SYNCKAIROS_{'_'.join(map(str, problem['loc'])).upper().removeprefix('SYNCKAIROS_')}: {problem['msg']}"
             for problem in error.errors(include_input=False, include_url=False)
         ]
         raise SettingsError("\n".join(problems)) from None

@@ -1,10 +1,11 @@
 """Adjustments: they change the time left on a clock."""
 
-from synckairos.domain import clocks, timing
+from typing import Final
+
+from synckairos.domain import clocks, timing, turns
 from synckairos.domain.commands import AdjustTime, Caller
 from synckairos.domain.errors import (
     FieldViolation,
-    GroupNotFound,
     InvalidField,
     ParticipantExpired,
     ParticipantNotFound,
@@ -21,6 +22,8 @@ from synckairos.domain.model import (
     with_participant,
 )
 
+AMOUNTS: Final = ("delta_ms", "set_ms", "at_least_ms")
+
 
 def adjust_time(ledger: Ledger, command: AdjustTime, caller: Caller) -> None:
     """Change the time left on a participant's, a group's or the session's clock."""
@@ -33,7 +36,13 @@ def adjust_time(ledger: Ledger, command: AdjustTime, caller: Caller) -> None:
     spent = timing.uncharged(session, now) if is_running_clock else 0
     is_running = is_running_clock and session.status is Status.RUNNING
     before = clocks.remaining(clock, spent) or 0
-    target = clocks.adjusted_remaining(before, delta_ms=command.delta_ms, set_ms=command.set_ms, is_running=is_running)
+    target = clocks.adjusted_remaining(
+        before,
+        delta_ms=command.delta_ms,
+        set_ms=command.set_ms,
+        at_least_ms=command.at_least_ms,
+        is_running=is_running,
+    )
     adjusted = _with_clock(session, command, clocks.adjust(clock, spent, target))
     elapsed = timing.elapsed(session, now) if is_running_clock else 0
     subject = Subject(command.participant_id or None, command.group_id or None, elapsed, target)
@@ -49,7 +58,7 @@ def _check_target(session: Session, command: AdjustTime) -> None:
         if field != wanted and getattr(command, field):
             raise InvalidField([FieldViolation(field, f"is not used in mode {mode.name}")])
     if mode is Mode.COUNT_UP and session.clock.bank_ms is None:
-        amount = "set_ms" if command.delta_ms is None else "delta_ms"
+        amount = next(name for name in AMOUNTS if getattr(command, name) is not None)
         raise InvalidField([FieldViolation(amount, "the session has no limit (max_time_ms) to adjust")])
 
 
@@ -72,13 +81,7 @@ def _clock(session: Session, command: AdjustTime) -> Clock:
             raise ParticipantExpired(command.participant_id)
         return clock
     if command.group_id:
-        position = group_position(session, command.group_id)
-        if position is None:
-            raise GroupNotFound(command.group_id)
-        clock = session.groups[position].clock
-        if clock.is_expired:
-            raise ParticipantExpired(None, command.group_id)
-        return clock
+        return session.groups[turns.group_in_play(session, command.group_id)].clock
     return session.clock
 
 

@@ -64,13 +64,18 @@ def adjust(clock: Clock, spent: int, target: int) -> Clock:
     return clock._replace(bank_ms=target + spent, in_overtime=clock.in_overtime and target == 0)
 
 
-def adjusted_remaining(before: int, *, delta_ms: int | None, set_ms: int | None, is_running: bool) -> int:
-    """Return the time left, in ms, after adjusting `before` by an amount or to a value.
+def adjusted_remaining(
+    before: int, *, delta_ms: int | None, set_ms: int | None, at_least_ms: int | None, is_running: bool
+) -> int:
+    """Return the time left, in ms, after adjusting `before` by an amount, to a value, or up to a value.
 
     A clock that is not running keeps at least 1 ms if it has any. No adjustment lifts a clock above 28 days, and an
     addition never cuts a clock that grants have lifted above that.
     """
-    wanted = before + delta_ms if delta_ms is not None else (set_ms or 0)
+    if delta_ms is not None:
+        wanted = before + delta_ms
+    else:
+        wanted = max(before, at_least_ms) if at_least_ms is not None else (set_ms or 0)
     least = 0 if is_running else min(1, before)
     most = MAX_BUDGET_MS if set_ms is not None else max(MAX_BUDGET_MS, before)
     return min(max(wanted, least), most)

@@ -34,6 +34,7 @@ class Switch:
     verb: ClassVar[str] = "switch"
     next_participant_id: str = ""
     expected_active_participant_id: str = ""
+    expected_cycle_number: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,9 +53,11 @@ class Resume:
 
 @dataclass(frozen=True, slots=True)
 class Complete:
-    """End the session as completed."""
+    """End the session as completed, with at most one of the two winners."""
 
     verb: ClassVar[str] = "complete"
+    winner_participant_id: str = ""
+    winner_group_id: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,13 +85,14 @@ class RemoveParticipant:
 
 @dataclass(frozen=True, slots=True)
 class AdjustTime:
-    """Change the time left on a clock; exactly one of `delta_ms` and `set_ms` is given."""
+    """Change the time left on a clock; exactly one of `delta_ms`, `set_ms` and `at_least_ms` is given."""
 
     verb: ClassVar[str] = "adjust_time"
     participant_id: str = ""
     group_id: str = ""
     delta_ms: int | None = None
     set_ms: int | None = None
+    at_least_ms: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -36,6 +36,7 @@ def create(session_id: str, spec: SessionSpec, caller: Caller, now_us: int, new_
         first_participant_id=spec.first_participant_id or None,
         metadata=spec.metadata,
         labels=spec.labels,
+        idle_ttl_ms=spec.idle_ttl_ms,
     )
     subject = Subject(remaining_ms=clocks.remaining(session.clock, 0))
     return Event(EventType.SESSION_CREATED, Cause.CALL, caller.author, subject, None, session)

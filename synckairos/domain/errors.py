@@ -110,8 +110,11 @@ class ParticipantExpired(Refusal):
     reason = "PARTICIPANT_EXPIRED"
 
     def __init__(self, participant_id: str | None, group_id: str | None = None) -> None:
-        holder = f"group {group_id}" if group_id else f"participant {participant_id}"
-        super().__init__(f"{holder} has run out of time", participant_id=participant_id or "", group_id=group_id or "")
+        about = {"participant_id": participant_id or "", "group_id": group_id or ""}
+        if participant_id is None:
+            super().__init__(f"group {group_id} is out: it has no time, or no members, left", **about)
+        else:
+            super().__init__(f"participant {participant_id} has run out of time", **about)
 
 
 class SessionExpired(Refusal):
@@ -139,10 +142,14 @@ class TurnAdvanced(Refusal):
 
     reason = "TURN_ADVANCED"
 
-    def __init__(self, *, expected: str = "", expired: str = "", active: str = "") -> None:
+    def __init__(
+        self, cycle: int, expected_cycle: int, *, expected: str = "", expired: str = "", active: str = ""
+    ) -> None:
         super().__init__(
-            f"the turn has moved on; active participant: {active or 'none'}",
+            f"the turn has moved on to cycle {cycle}; active participant: {active or 'none'}",
             expected_active_participant_id=expected,
             expired_participant_id=expired,
             active_participant_id=active,
+            expected_cycle_number=expected_cycle,
+            cycle_number=cycle,
         )

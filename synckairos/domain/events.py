@@ -37,7 +37,12 @@ class Cause(IntEnum):
     DEADLINE = 2
     IDLE = 3
     MAX_AGE = 4
+    """Of older versions' events; nothing ends by its age any more."""
     RECOVERY = 5
+
+
+CALLS: Final = frozenset({Cause.CALL, Cause.RECOVERY})
+"""What keeps a session from being idle."""
 
 
 class Author(NamedTuple):
@@ -113,10 +118,15 @@ class Ledger:
         cause: Cause = Cause.CALL,
     ) -> None:
         """Add the next version: `session` as of `at` (default: now)."""
+        at = self.now if at is None else at
+        # A recovery that lets a clock go on is stamped with the past, and is no call: nothing happened meanwhile.
+        called_at = at if cause in CALLS and at == self.now else timing.latest_call(self.session)
         self.session = session._replace(
             version=self.session.version + 1,
             change_id=self.new_change_id(),
-            updated_at=self.now if at is None else at,
+            updated_at=at,
+            called_at=called_at if called_at != at and timing.can_be_idle(session) else None,
+            ended_at=self.now if at == session.completed_at != self.now else session.ended_at,
         )
         fired_at = None if cause is Cause.CALL else self.now
         self.events.append(Event(type_, cause, author, subject, fired_at, self.session))

@@ -4,11 +4,9 @@ from synckairos.domain import clocks, settlement, timing, turns
 from synckairos.domain.commands import AddParticipant, Caller, RemoveParticipant
 from synckairos.domain.errors import (
     FieldViolation,
-    GroupNotFound,
     InvalidField,
     InvalidStateTransition,
     ParticipantAlreadyExists,
-    ParticipantExpired,
     ParticipantNotFound,
 )
 from synckairos.domain.events import Cause, EventType, Ledger, Subject, running_subject
@@ -42,18 +40,17 @@ def add(ledger: Ledger, command: AddParticipant, caller: Caller) -> None:
     if position_of(session, spec.participant_id) is not None:
         raise ParticipantAlreadyExists(spec.participant_id)
     if session.rules.mode is Mode.PER_GROUP:
-        group = group_position(session, spec.group_id)
-        if group is None:
-            raise GroupNotFound(spec.group_id)
-        if session.groups[group].clock.is_expired:
-            raise ParticipantExpired(None, spec.group_id)
+        turns.group_in_play(session, spec.group_id)
     joined = session._replace(participants=(*session.participants, new_participant(spec, index)))
     subject = Subject(spec.participant_id, spec.group_id or None, 0, spec.total_time_ms or None)
     ledger.record(EventType.PARTICIPANT_ADDED, joined, subject, author=caller.author)
 
 
 def remove(ledger: Ledger, command: RemoveParticipant, caller: Caller) -> None:
-    """Remove a participant. An active one is charged, earns no increment and no count, and the next turn starts."""
+    """Remove a participant. An active one is charged and earns no increment and no count.
+
+    Then the next turn starts, or a team's turn goes on with its next member. The last holder left has won.
+    """
     session, now = ledger.session, ledger.now
     position = position_of(session, command.participant_id)
     if position is None:
@@ -65,8 +62,7 @@ def remove(ledger: Ledger, command: RemoveParticipant, caller: Caller) -> None:
         ledger.record(EventType.PARTICIPANT_REMOVED, _without(session, position), subject, author=caller.author)
     else:
         _remove_active(ledger, position, caller)
-    if session.rules.mode is Mode.PER_PARTICIPANT:
-        # A leaving member takes no group out of the game: a group that plays alone goes on.
+    if len(turns.holders_left(ledger.session)) < len(turns.holders_left(session)):
         settlement.complete_if_one_is_left(ledger, now, Cause.CALL, caller.author)
 
 
@@ -75,24 +71,32 @@ def _remove_active(ledger: Ledger, position: int, caller: Caller) -> None:
     leaving = session.participants[position]
     charged = timing.charge(session, now)
     rest = _without(charged, position)._replace(active=None)
-    following = turns.next_position(rest, position, group_position(rest, leaving.group_id))
     subject = running_subject(session, now)
-    moved = turns.begin_turn(rest, following, now)
-    if timing.is_last_cycle(session):
-        # The last cycle is left as well, but no cycle follows it.
-        moved = rest
+    # When the last cycle is left as well, no cycle follows it.
+    moved = rest if timing.is_last_cycle(session) else _after_leaving(rest, leaving, position, now)
     ledger.record(EventType.PARTICIPANT_REMOVED, moved, subject, author=caller.author)
     if timing.is_last_cycle(session):
         ended = turns.end(ledger.session, Status.COMPLETED, now)
         ledger.record(EventType.SESSION_COMPLETED, ended, subject, author=caller.author)
 
 
+def _after_leaving(rest: Session, leaving: Participant, position: int, now: int) -> Session:
+    """Return the session without its active participant, with its successor active."""
+    place = group_position(rest, leaving.group_id)
+    heir = None if place is None else turns.next_member(rest, rest.groups[place])
+    if heir is not None:
+        return turns.hand_over(rest, heir)
+    return turns.begin_turn(rest, turns.next_position(rest, position, place), now)
+
+
 def _refuse_if_needed(session: Session, leaving: Participant, command: RemoveParticipant) -> None:
     if session.rules.mode not in BANK_MODES:
         return
-    peers = sum(other.group_id == leaving.group_id for other in session.participants)
+    # Once it is started, a session of groups goes on without one of them.
+    is_of_group = session.rules.mode is Mode.PER_GROUP and session.started_at is None
+    peers = sum(not is_of_group or other.group_id == leaving.group_id for other in session.participants)
     if peers == 1:
-        needing = f"group {leaving.group_id}" if leaving.group_id else f"mode {session.rules.mode.name}"
+        needing = f"group {leaving.group_id}" if is_of_group else f"mode {session.rules.mode.name}"
         because = f"participant {leaving.participant_id} is the last one, and {needing} needs at least one"
         raise InvalidStateTransition(session.status, command.verb, because)
 

@@ -11,6 +11,8 @@ SECOND_MS: Final = 1_000
 HOUR_MS: Final = 3_600 * SECOND_MS
 DAY_MS: Final = 24 * HOUR_MS
 MAX_BUDGET_MS: Final = 28 * DAY_MS
+MIN_IDLE_MS: Final = 60 * SECOND_MS
+MAX_IDLE_MS: Final = 366 * DAY_MS
 
 
 class Mode(IntEnum):
@@ -120,7 +122,9 @@ class Session(NamedTuple):
 
     `participants` are in rotation order and `active` is a position in them. `carried_ms` is the part of the cycle
     (GLOBAL, COUNT_UP: of the session) that ran before `resumed_at`; `charged_ms` is the part of it that the clocks
-    have been charged for already. `epoch` is in microseconds since 1970.
+    have been charged for already. `epoch` is in microseconds since 1970. `idle_ttl_ms` 0 stands for the lifetime that
+    the settings give. `called_at` is the latest call, None for the instant of this version; `ended_at` is when the end
+    was stored, None for the instant it was due.
     """
 
     session_id: str
@@ -152,6 +156,9 @@ class Session(NamedTuple):
     labels: tuple[tuple[str, str], ...] = ()
     recovered: bool = False
     deleted: bool = False
+    idle_ttl_ms: int = 0
+    called_at: int | None = None
+    ended_at: int | None = None
 
     @property
     def head(self) -> Head:

@@ -4,7 +4,7 @@ from typing import Final
 
 from synckairos.domain import clocks, timing, turns
 from synckairos.domain.events import SYSTEM, Author, Cause, EventType, Ledger, running_subject, winner_of
-from synckairos.domain.model import BANK_MODES, Mode, OnExpire, Session, Status
+from synckairos.domain.model import CONTINUOUS_MODES, Mode, OnExpire, Session, Status
 from synckairos.domain.timing import BoundaryKind, Lifetimes
 
 MAX_BOUNDARIES: Final = 100
@@ -20,8 +20,7 @@ def settle(ledger: Ledger, lifetimes: Lifetimes) -> bool:
         if boundary.kind is BoundaryKind.EXPIRY:
             _expire(ledger, boundary.at)
         else:
-            cause = Cause.IDLE if boundary.kind is BoundaryKind.IDLE else Cause.MAX_AGE
-            _record_end(ledger, ledger.session, EventType.SESSION_CANCELLED, Status.CANCELLED, boundary.at, cause)
+            _record_end(ledger, ledger.session, EventType.SESSION_CANCELLED, Status.CANCELLED, boundary.at, Cause.IDLE)
     boundary = timing.next_boundary(ledger.session, lifetimes)
     return boundary is not None and boundary.at <= ledger.now and boundary.kind is not BoundaryKind.REMOVAL
 
@@ -58,9 +57,9 @@ def _holder_expired(session: Session, due: int) -> Session:
 
 
 def _naming_holder(session: Session) -> Session:
-    """In the bank modes, name the holder whose bank has just run out."""
+    """Name the holder of the clock that has just run out: whose bank it is, or whose cycle."""
     active = session.active_participant
-    if active is None or session.rules.mode not in BANK_MODES:
+    if active is None or session.rules.mode in CONTINUOUS_MODES:
         return session
     if session.rules.mode is Mode.PER_GROUP:
         return session._replace(expired_group_id=active.group_id)
@@ -69,10 +68,7 @@ def _naming_holder(session: Session) -> Session:
 
 def _expire_session(ledger: Ledger, due: int) -> None:
     expired = _holder_expired(ledger.session, due)
-    holders = len(expired.groups) if expired.rules.mode is Mode.PER_GROUP else len(expired.participants)
-    left = turns.holders_left(expired)
-    if holders == 2 and len(left) == 1:
-        expired = winner_of(expired, left[0])
+    expired = winner_of(expired, turns.other_of_two(expired))
     _record_end(ledger, expired, EventType.SESSION_EXPIRED, Status.EXPIRED, due, Cause.DEADLINE)
 
 
@@ -89,10 +85,10 @@ def _eliminate(ledger: Ledger, due: int) -> None:
 
 
 def complete_if_one_is_left(ledger: Ledger, at: int, cause: Cause, author: Author) -> None:
-    """Under ELIMINATE, complete a started session whose single remaining clock holder wins."""
+    """Complete a started session, of which holders have left the game, with the last of them as its winner."""
     session = ledger.session
     left = turns.holders_left(session)
-    if session.rules.on_expire is OnExpire.ELIMINATE and session.started_at is not None and len(left) == 1:
+    if session.started_at is not None and len(left) == 1:
         won = winner_of(session, left[0])
         _record_end(ledger, won, EventType.SESSION_COMPLETED, Status.COMPLETED, at, cause, author)
 

@@ -5,7 +5,7 @@ from enum import Enum, auto
 from typing import Final, NamedTuple
 
 from synckairos.domain.errors import FieldViolation
-from synckairos.domain.model import HOUR_MS, MAX_BUDGET_MS, SECOND_MS, Mode, OnExpire
+from synckairos.domain.model import HOUR_MS, MAX_BUDGET_MS, MAX_IDLE_MS, MIN_IDLE_MS, SECOND_MS, Mode, OnExpire
 
 MAX_PARTICIPANTS: Final = 1_000
 MAX_INDEX: Final = 1_000_000
@@ -50,6 +50,7 @@ class SessionSpec(NamedTuple):
     first_participant_id: str = ""
     metadata: bytes | None = None
     labels: tuple[tuple[str, str], ...] = ()
+    idle_ttl_ms: int = 0
 
 
 class Use(Enum):
@@ -76,6 +77,7 @@ FIELD_USE: Final[dict[str, tuple[Use, Use, Use, Use, Use]]] = {
     "on_expire":                   (MAY,        MAY,   MAY,   MAY,    MAY),
     "warning_thresholds_ms":       (MAY,        MAY,   MAY,   MAY,    MAY),
     "first_participant_id":        (MAY,        MAY,   MAY,   MAY,    MAY),
+    "idle_ttl_ms":                 (MAY,        MAY,   MAY,   MAY,    MAY),
 }  # fmt: skip
 """Which mode uses which field; it is written down nowhere else."""
 
@@ -94,6 +96,7 @@ RANGES: Final[dict[str, tuple[int, int]]] = {
     "increment_ms": (0, HOUR_MS),
     "max_time_ms": (SECOND_MS, MAX_BUDGET_MS),
     "max_cycles": (1, MAX_CYCLES),
+    "idle_ttl_ms": (MIN_IDLE_MS, MAX_IDLE_MS),
 }
 """Limits of the plain numbers of a session."""
 

@@ -25,10 +25,10 @@ from synckairos.domain.model import (
 
 
 class Lifetimes(NamedTuple):
-    """How long sessions may live without an end of their own, in ms."""
+    """How long a session lives without a call, while no clock ends it, and how long it stays readable, in ms."""
 
     idle_ms: int = 7 * DAY_MS
-    max_age_ms: int = 28 * DAY_MS
+    running_idle_ms: int = 28 * DAY_MS
     terminal_ms: int = 3_600_000
 
 
@@ -37,7 +37,6 @@ class BoundaryKind(Enum):
 
     EXPIRY = auto()
     IDLE = auto()
-    MAX_AGE = auto()
     REMOVAL = auto()
 
 
@@ -137,22 +136,43 @@ def is_last_cycle(session: Session) -> bool:
     return session.rules.max_cycles is not None and session.cycle_number >= session.rules.max_cycles
 
 
+def latest_call(session: Session) -> int:
+    """Return the instant of the last version that a call or a recovery has made."""
+    return session.updated_at if session.called_at is None else session.called_at
+
+
+def can_be_idle(session: Session) -> bool:
+    """Whether only calls keep the session alive: no clock of its own brings it to an end."""
+    if session.is_terminal or session.deleted:
+        return False
+    return _is_endless(session) or deadline_at(session) is None
+
+
+def _is_endless(session: Session) -> bool:
+    return session.rules.on_expire is OnExpire.ADVANCE and session.rules.max_cycles is None
+
+
 def next_boundary(session: Session, lifetimes: Lifetimes) -> Boundary | None:
     """Return the next change the session makes by itself; None once it is deleted."""
     if session.deleted:
         return None
     if session.completed_at is not None:
-        return Boundary(session.completed_at + lifetimes.terminal_ms, BoundaryKind.REMOVAL)
-    if session.status is not Status.RUNNING or session.started_at is None:
-        return Boundary(session.updated_at + lifetimes.idle_ms, BoundaryKind.IDLE)
+        stored = session.completed_at if session.ended_at is None else session.ended_at
+        return Boundary(stored + lifetimes.terminal_ms, BoundaryKind.REMOVAL)
     deadline = deadline_at(session)
-    if deadline is not None and session.rules.on_expire is not OnExpire.ADVANCE:
+    if deadline is not None and not _is_endless(session):
         return Boundary(deadline, BoundaryKind.EXPIRY)
-    # A clock may enter overtime, and so lose its deadline, beyond the maximum age; time must not run backwards then.
-    oldest = Boundary(max(session.started_at + lifetimes.max_age_ms, session.updated_at), BoundaryKind.MAX_AGE)
-    if deadline is None or oldest.at < deadline or (oldest.at == deadline and not is_last_cycle(session)):
-        return oldest
-    return Boundary(deadline, BoundaryKind.EXPIRY)
+    idle_at = _idle_at(session, lifetimes)
+    if deadline is not None and deadline < idle_at:
+        return Boundary(deadline, BoundaryKind.EXPIRY)
+    return Boundary(idle_at, BoundaryKind.IDLE)
+
+
+def _idle_at(session: Session, lifetimes: Lifetimes) -> int:
+    """Return when the session has not been called for its idle time."""
+    idle_ms = lifetimes.running_idle_ms if session.status is Status.RUNNING else lifetimes.idle_ms
+    # A clock may enter overtime, and so lose its deadline, after that; time must not run backwards then.
+    return max(latest_call(session) + (session.idle_ttl_ms or idle_ms), session.updated_at)
 
 
 def boundaries_behind(session: Session, now: int, lifetimes: Lifetimes) -> int:
@@ -168,22 +188,21 @@ def boundaries_behind(session: Session, now: int, lifetimes: Lifetimes) -> int:
         case OnExpire.ELIMINATE:
             return sum(not holder.clock.is_expired for holder in (session.groups or session.participants))
         case OnExpire.NOTIFY:
-            # The start of the overtime, and then the maximum age, since no deadline is left.
+            # The start of the overtime, and then the idle time, since no deadline is left.
             return 2
         case _:
             return 1
 
 
 def _advances_behind(session: Session, first: int, now: int, lifetimes: Lifetimes) -> int:
-    """Count a chain's boundaries from `first` to `now`, or to its end by its last cycle or its age."""
+    """Count a chain's boundaries from `first` to `now`, or to its end by its last cycle or its idle time."""
     rules, period = session.rules, session.rules.time_per_cycle_ms
-    if period is None or session.started_at is None:
+    if period is None:
         return 1
-    oldest = session.started_at + lifetimes.max_age_ms
-    advances = 1 + (min(now, oldest - 1) - first) // period
-    if rules.max_cycles is not None and advances > rules.max_cycles - session.cycle_number:
-        return rules.max_cycles - session.cycle_number + 1
-    return advances + (now >= oldest)
+    if rules.max_cycles is not None:
+        return min(1 + (now - first) // period, rules.max_cycles - session.cycle_number + 1)
+    idle_at = _idle_at(session, lifetimes)
+    return 1 + (min(now, idle_at - 1) - first) // period + (now >= idle_at)
 
 
 def warnings_between(session: Session, after: int, until: int) -> Iterator[tuple[int, int]]:

@@ -26,6 +26,8 @@ from synckairos.domain.commands import (
     Update,
 )
 from synckairos.domain.errors import (
+    FieldViolation,
+    InvalidField,
     InvalidStateTransition,
     ParticipantExpired,
     ParticipantNotFound,
@@ -34,8 +36,8 @@ from synckairos.domain.errors import (
     TurnAdvanced,
     VersionConflict,
 )
-from synckairos.domain.events import Cause, Event, EventType, Ledger, running_subject
-from synckairos.domain.model import BANK_MODES, Session, Status, position_of
+from synckairos.domain.events import Cause, Event, EventType, Ledger, running_subject, winner_of
+from synckairos.domain.model import BANK_MODES, Mode, Session, Status, position_of
 from synckairos.domain.timing import Lifetimes
 
 _PENDING, _RUNNING, _PAUSED = Status.PENDING, Status.RUNNING, Status.PAUSED
@@ -129,18 +131,31 @@ def _judge(session: Session, command: Command, caller: Caller, before: Before) -
         if session.rules.mode in BANK_MODES:
             raise ParticipantExpired(session.expired_participant_id, session.expired_group_id)
         raise SessionExpired(session.session_id)
-    active = session.active_participant
-    active_id = active.participant_id if active else ""
     if isinstance(command, Switch) and before.turn_moved:
-        raise TurnAdvanced(expired=before.expired_participant_id, active=active_id)
+        raise _turn_advanced(session, command, expired=before.expired_participant_id)
     if caller.expected_version and caller.expected_version != before.version:
         raise VersionConflict(caller.expected_version, before.version)
-    if isinstance(command, Switch):
-        expected = command.expected_active_participant_id
-        if expected and expected != active_id:
-            raise TurnAdvanced(expected=expected, active=active_id)
+    if isinstance(command, Switch) and not _is_expected(session, command):
+        raise _turn_advanced(session, command, expected=command.expected_active_participant_id)
     if session.status not in LEGAL[type(command)]:
         raise InvalidStateTransition(session.status, command.verb)
+
+
+def _is_expected(session: Session, command: Switch) -> bool:
+    """Whether the running turn is the one the caller means to end."""
+    if command.expected_active_participant_id not in {"", _active_id(session)}:
+        return False
+    return command.expected_cycle_number in {0, session.cycle_number}
+
+
+def _active_id(session: Session) -> str:
+    active = session.active_participant
+    return active.participant_id if active else ""
+
+
+def _turn_advanced(session: Session, command: Switch, *, expected: str = "", expired: str = "") -> TurnAdvanced:
+    cycles = (session.cycle_number, command.expected_cycle_number)
+    return TurnAdvanced(*cycles, expected=expected, expired=expired, active=_active_id(session))
 
 
 def _apply(ledger: Ledger, command: Command, caller: Caller) -> None:  # noqa: C901 - a flat dispatch, one line a verb
@@ -154,9 +169,10 @@ def _apply(ledger: Ledger, command: Command, caller: Caller) -> None:  # noqa: C
         case Resume():
             _resume(ledger, caller)
         case Complete():
-            _end(ledger, EventType.SESSION_COMPLETED, Status.COMPLETED, caller)
+            won = _with_winner(ledger.session, command)
+            _end(ledger, won, EventType.SESSION_COMPLETED, Status.COMPLETED, caller)
         case Cancel():
-            _end(ledger, EventType.SESSION_CANCELLED, Status.CANCELLED, caller)
+            _end(ledger, ledger.session, EventType.SESSION_CANCELLED, Status.CANCELLED, caller)
         case AddParticipant():
             membership.add(ledger, command, caller)
         case RemoveParticipant():
@@ -207,8 +223,26 @@ def _resume(ledger: Ledger, caller: Caller) -> None:
     ledger.record(EventType.SESSION_RESUMED, resumed, running_subject(session, now), author=caller.author)
 
 
-def _end(ledger: Ledger, type_: EventType, status: Status, caller: Caller) -> None:
-    session, now = ledger.session, ledger.now
+def _with_winner(session: Session, command: Complete) -> Session:
+    """Return the session with the winner that the caller names, if any."""
+    if command.winner_participant_id:
+        position = position_of(session, command.winner_participant_id)
+        if position is None:
+            raise ParticipantNotFound(command.winner_participant_id)
+        winner = session.participants[position]
+        if turns.is_out(session, winner):
+            raise ParticipantExpired(winner.participant_id, winner.group_id)
+        return session._replace(winner_participant_id=winner.participant_id)
+    if command.winner_group_id:
+        if session.rules.mode is not Mode.PER_GROUP:
+            problem = f"is not used in mode {session.rules.mode.name}"
+            raise InvalidField([FieldViolation("winner_group_id", problem)])
+        return winner_of(session, turns.group_in_play(session, command.winner_group_id))
+    return session
+
+
+def _end(ledger: Ledger, session: Session, type_: EventType, status: Status, caller: Caller) -> None:
+    now = ledger.now
     ledger.record(type_, turns.end(session, status, now), running_subject(session, now), author=caller.author)
 
 

@@ -3,10 +3,12 @@
 from typing import Any
 
 from synckairos.domain import clocks, timing
+from synckairos.domain.errors import GroupNotFound, ParticipantExpired
 from synckairos.domain.model import (
     BANK_MODES,
     CONTINUOUS_MODES,
     Clock,
+    Group,
     Mode,
     Participant,
     Session,
@@ -23,6 +25,17 @@ def is_out(session: Session, participant: Participant) -> bool:
         return True
     position = group_position(session, participant.group_id)
     return position is not None and session.groups[position].clock.is_expired
+
+
+def group_in_play(session: Session, group_id: str) -> int:
+    """Return the position of a group; raises GroupNotFound, and ParticipantExpired for one without time or members."""
+    place = group_position(session, group_id)
+    if place is None:
+        raise GroupNotFound(group_id)
+    group = session.groups[place]
+    if group.clock.is_expired or not members_of(session, group):
+        raise ParticipantExpired(None, group_id)
+    return place
 
 
 def next_position(session: Session, start: int, after_group: int | None = None) -> int | None:
@@ -46,11 +59,22 @@ def _next_by_group(session: Session, after_group: int) -> int | None:
         group = session.groups[(after_group + step) % count]
         if group.clock.is_expired:
             continue
-        members = [p for p, member in enumerate(session.participants) if member.group_id == group.group_id]
-        later = (p for p in members if session.participants[p].participant_index > group.last_index)
-        if members:
-            return next(later, members[0])
+        member = next_member(session, group)
+        if member is not None:
+            return member
     return None
+
+
+def next_member(session: Session, group: Group) -> int | None:
+    """Return the position of the group's member whose turn is next; None if no member is left."""
+    members = members_of(session, group)
+    later = (position for position in members if session.participants[position].participant_index > group.last_index)
+    return next(later, members[0]) if members else None
+
+
+def members_of(session: Session, group: Group) -> list[int]:
+    """Return the positions of the group's members."""
+    return [at for at, member in enumerate(session.participants) if member.group_id == group.group_id]
 
 
 def next_after_active(session: Session) -> int | None:
@@ -90,12 +114,22 @@ def begin_turn(session: Session, position: int | None, at: int) -> Session:
     if mode is Mode.PER_CYCLE:
         changed["clock"] = full(session.rules.time_per_cycle_ms)
     if mode is Mode.PER_GROUP and position is not None:
-        member = session.participants[position]
-        place = group_position(session, member.group_id)
-        if place is not None:
-            group = session.groups[place]._replace(last_index=member.participant_index)
-            changed["groups"] = replaced(session.groups, place, group)
+        changed["groups"] = _with_turn_noted(session, position)
     return session._replace(**changed)
+
+
+def hand_over(session: Session, position: int) -> Session:
+    """Let the running turn go on with another member of the same group."""
+    return session._replace(active=position, groups=_with_turn_noted(session, position))
+
+
+def _with_turn_noted(session: Session, position: int) -> tuple[Group, ...]:
+    """Return the groups; that of the participant at this position remembers its turn."""
+    member = session.participants[position]
+    place = group_position(session, member.group_id)
+    if place is None:
+        return session.groups
+    return replaced(session.groups, place, session.groups[place]._replace(last_index=member.participant_index))
 
 
 def pause(session: Session, at: int) -> Session:
@@ -118,17 +152,27 @@ def end(session: Session, status: Status, at: int) -> Session:
 
 def holders_left(session: Session) -> list[int]:
     """Return the positions of the clock holders (groups or participants) still in the game."""
-    return [position for position, clock in enumerate(_held(session)) if not clock.is_expired]
+    return [position for position, clock in _held(session) if not clock.is_expired]
 
 
 def has_lost_holders(session: Session) -> bool:
     """Whether a clock holder has run out and left the game."""
-    return any(clock.is_expired for clock in _held(session))
+    return any(clock.is_expired for _, clock in _held(session))
 
 
-def _held(session: Session) -> list[Clock]:
+def other_of_two(session: Session) -> int | None:
+    """Return the position of the one who wins when the other of two runs out: whose clock, or cycle, it is not."""
+    if session.rules.mode is Mode.PER_CYCLE:
+        return 1 - session.active if session.active is not None and len(session.participants) == 2 else None
+    left = holders_left(session)
+    return left[0] if len(_held(session)) == 2 and len(left) == 1 else None
+
+
+def _held(session: Session) -> list[tuple[int, Clock]]:
+    """Return the clock holders that have not left the session: positions of groups or participants, and clocks."""
     if session.rules.mode not in BANK_MODES:
         return []
     if session.rules.mode is Mode.PER_GROUP:
-        return [group.clock for group in session.groups]
-    return [participant.clock for participant in session.participants]
+        teams = {participant.group_id for participant in session.participants}
+        return [(at, group.clock) for at, group in enumerate(session.groups) if group.group_id in teams]
+    return [(at, participant.clock) for at, participant in enumerate(session.participants)]

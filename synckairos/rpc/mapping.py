@@ -137,6 +137,7 @@ def _fill_session_clock(message: session_pb2.Session, session: Session) -> None:
 def _fill_participants(message: session_pb2.Session, session: Session, active: Participant | None) -> None:
     out = {group.group_id for group in session.groups if _has_run_out(group.clock)}
     holds_bank = session.rules.mode is Mode.PER_PARTICIPANT
+    flagged = _flagged_in_cycle(session)
     for participant in session.participants:
         clock = participant.clock
         row = message.participants.add()
@@ -150,7 +151,7 @@ def _fill_participants(message: session_pb2.Session, session: Session, active: P
             row.is_active = True
         if participant.group_id:
             row.group_id = participant.group_id
-        if _has_run_out(clock) or participant.group_id in out:
+        if _has_run_out(clock) or participant.group_id in out or participant.participant_id == flagged:
             row.has_expired = True
         if participant.metadata is not None:
             row.metadata.MergeFrom(_struct(participant.metadata))
@@ -164,6 +165,12 @@ def _fill_times(row: session_pb2.Participant, clock: Clock, holds_bank: bool) ->
         row.time_remaining_ms = clock.bank_ms
     if holds_bank:
         row.overtime_ms = clock.overtime_ms
+
+
+def _flagged_in_cycle(session: Session) -> str | None:
+    """Return whose cycle has run out, where the budget is the cycle's; None if nobody's."""
+    is_over = session.rules.mode is Mode.PER_CYCLE and _has_run_out(session.clock)
+    return session.expired_participant_id if is_over else None
 
 
 def _fill_ends(message: session_pb2.Session, session: Session) -> None:
@@ -195,6 +202,8 @@ def _fill_rules(message: session_pb2.Session, session: Session) -> None:
         message.total_time_ms = rules.total_time_ms
     if session.first_participant_id:
         message.first_participant_id = session.first_participant_id
+    if session.idle_ttl_ms:
+        message.idle_ttl_ms = session.idle_ttl_ms
 
 
 def _fill_instants(message: session_pb2.Session, session: Session) -> None:

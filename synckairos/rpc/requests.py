@@ -4,7 +4,7 @@ from typing import Final, NamedTuple, Protocol
 
 from google.protobuf.message import Message
 
-from synckairos.domain.commands import AddParticipant, AdjustTime, Create, RemoveParticipant, Switch, Update
+from synckairos.domain.commands import AddParticipant, AdjustTime, Complete, Create, RemoveParticipant, Switch, Update
 from synckairos.domain.events import SYSTEM
 from synckairos.domain.model import MAX_BUDGET_MS, Mode, OnExpire
 from synckairos.domain.specification import (
@@ -114,6 +114,7 @@ def _session(fields: Fields, request: pb.CreateSessionRequest) -> SessionSpec:
         first_participant_id=fields.uuid("first_participant_id", request.first_participant_id, required=False),
         metadata=fields.struct("metadata", request.metadata, present=request.HasField("metadata")),
         labels=fields.labels("labels", request.labels),
+        idle_ttl_ms=request.idle_ttl_ms,
     )
 
 
@@ -132,6 +133,15 @@ def switch(fields: Fields, request: pb.SwitchCycleRequest) -> Switch:
     return Switch(
         fields.uuid("next_participant_id", request.next_participant_id, required=False),
         fields.uuid("expected_active_participant_id", request.expected_active_participant_id, required=False),
+        fields.between("expected_cycle_number", request.expected_cycle_number, 0, MAX_INT64),
+    )
+
+
+def complete(fields: Fields, request: pb.CompleteSessionRequest) -> Complete:
+    """Read the winner that a CompleteSessionRequest names, if any."""
+    return Complete(
+        fields.uuid("winner_participant_id", request.winner_participant_id, required=False),
+        fields.uuid("winner_group_id", request.winner_group_id, required=False),
     )
 
 
@@ -147,7 +157,7 @@ def remove_participant(fields: Fields, request: pb.RemoveParticipantRequest) -> 
 
 def adjust_time(fields: Fields, request: pb.AdjustTimeRequest) -> AdjustTime:
     """Read the fields of an AdjustTimeRequest beyond the shared ones."""
-    delta_ms = set_ms = None
+    delta_ms = set_ms = at_least_ms = None
     match request.WhichOneof("amount"):
         case "delta_ms":
             delta_ms = fields.between("delta_ms", request.delta_ms, -MAX_BUDGET_MS, MAX_BUDGET_MS)
@@ -155,8 +165,10 @@ def adjust_time(fields: Fields, request: pb.AdjustTimeRequest) -> AdjustTime:
                 fields.refuse("delta_ms", "must not be 0")
         case "set_ms":
             set_ms = fields.between("set_ms", request.set_ms, 0, MAX_BUDGET_MS)
+        case "at_least_ms":
+            at_least_ms = fields.between("at_least_ms", request.at_least_ms, 1, MAX_BUDGET_MS)
         case None:
-            fields.refuse("delta_ms", "either delta_ms or set_ms is required")
+            fields.refuse("delta_ms", "one of delta_ms, set_ms and at_least_ms is required")
     if not request.reason:
         fields.refuse("reason", "is required")
     return AdjustTime(
@@ -164,6 +176,7 @@ def adjust_time(fields: Fields, request: pb.AdjustTimeRequest) -> AdjustTime:
         fields.uuid("group_id", request.group_id, required=False),
         delta_ms,
         set_ms,
+        at_least_ms,
     )
 
 

@@ -9,7 +9,7 @@ from google.protobuf.timestamp_pb2 import Timestamp
 
 from synckairos.application.ports import Request
 from synckairos.application.sessions import Answer, Sessions
-from synckairos.domain.commands import Caller, Cancel, Command, Complete, Pause, Resume, Start
+from synckairos.domain.commands import Caller, Cancel, Command, Pause, Resume, Start
 from synckairos.domain.events import Author
 from synckairos.rpc import requests
 from synckairos.rpc.fields import Fields
@@ -28,7 +28,7 @@ _CHANGES: Final[dict[type[Message], _Read]] = {
     pb.SwitchCycleRequest: requests.switch,
     pb.PauseSessionRequest: lambda _fields, _request: Pause(),
     pb.ResumeSessionRequest: lambda _fields, _request: Resume(),
-    pb.CompleteSessionRequest: lambda _fields, _request: Complete(),
+    pb.CompleteSessionRequest: requests.complete,
     pb.CancelSessionRequest: lambda _fields, _request: Cancel(),
     pb.AddParticipantRequest: requests.add_participant,
     pb.RemoveParticipantRequest: requests.remove_participant,

@@ -41,6 +41,7 @@ class Fields(TypedDict, total=False):
     first_participant_id: str
     metadata: bytes | None
     labels: tuple[tuple[str, str], ...]
+    idle_ttl_ms: int
 
 
 def at(ms: int) -> int:

@@ -158,8 +158,10 @@ class Books:
         left = account.given_ms - account.used_ms
         runs = self.session.status is Status.RUNNING and holder == self._running(self.session)
         wanted = left + command.delta_ms if command.delta_ms is not None else command.set_ms
+        if command.at_least_ms is not None:
+            wanted = max(left, command.at_least_ms)
         assert wanted is not None
-        longest = 28 * DAY_MS if command.delta_ms is None else max(left, 28 * DAY_MS)
+        longest = 28 * DAY_MS if command.set_ms is not None else max(left, 28 * DAY_MS)
         target = min(max(wanted, 0 if runs or left == 0 else 1), longest)
         account.given_ms += target - left
         account.is_over = account.is_over and target == 0

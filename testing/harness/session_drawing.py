@@ -131,12 +131,13 @@ def commands(draw: DrawFn, session: Session) -> Command:
             return RemoveParticipant(draw(_somebody(session)))
         case "update":
             return Update(labels=(("round", str(draw(st.integers(0, 9)))),))
+        case "complete":
+            return draw(_completions(session))
         case verb:
             plain: dict[str, Command] = {
                 "start": Start(),
                 "pause": Pause(),
                 "resume": Resume(),
-                "complete": Complete(),
                 "cancel": Cancel(),
                 "delete": Delete(),
             }
@@ -154,7 +155,8 @@ def _switches(draw: DrawFn, session: Session) -> Switch:
     active = session.active_participant
     right = active.participant_id if active else ""
     expected = STRANGER if draw(_chance(20)) else draw(st.sampled_from(("", right)))
-    return Switch(draw(_somebody(session)) if draw(_chance(4)) else "", expected)
+    cycle = session.cycle_number + 1 if draw(_chance(20)) else draw(st.sampled_from((0, session.cycle_number)))
+    return Switch(draw(_somebody(session)) if draw(_chance(4)) else "", expected, cycle)
 
 
 @st.composite
@@ -162,9 +164,23 @@ def _adjustments(draw: DrawFn, session: Session) -> AdjustTime:
     mode = session.rules.mode
     participant_id = draw(_somebody(session)) if mode is Mode.PER_PARTICIPANT else ""
     group_id = draw(_teams(session)) if mode is Mode.PER_GROUP else ""
-    if draw(st.booleans()):
+    kind = draw(st.sampled_from(("delta", "at least", "set")))
+    if kind == "delta":
         return AdjustTime(participant_id, group_id, delta_ms=draw(st.integers(-9_000, 9_000)))
+    if kind == "at least":
+        return AdjustTime(participant_id, group_id, at_least_ms=draw(st.integers(1, 9_000)))
     return AdjustTime(participant_id, group_id, set_ms=draw(st.one_of(st.just(0), st.integers(0, 9_000))))
+
+
+@st.composite
+def _completions(draw: DrawFn, session: Session) -> Complete:
+    match draw(st.sampled_from(("nobody", "participant", "group"))):
+        case "participant":
+            return Complete(winner_participant_id=draw(_somebody(session)))
+        case "group":
+            return Complete(winner_group_id=draw(_teams(session)))
+        case _:
+            return Complete()
 
 
 @st.composite

@@ -14,6 +14,7 @@ from synckairos.domain.model import Session
 from testing.harness.fakes.fake_clock import FakeClock
 from testing.harness.fakes.fake_redis_time import DrivenConnections
 from testing.harness.fakes.fake_store import (
+    NEVER,
     FakeData,
     FakeDeadlineIndex,
     FakeSessionFeed,
@@ -64,7 +65,7 @@ class Backend(Protocol):
         ...
 
     def lives_ms(self, what: str, session_id: str, request_id: str = "") -> int:
-        """Return for how long a `session`, its `events` or a `request` will be held; -2 if it is not."""
+        """Return for how long a `session`, its `events` or a `request` is held; -1 for ever, -2 if it is not."""
         ...
 
     def damage(self, session: Session, *, deadline: int | None, is_live: bool) -> None:
@@ -109,7 +110,9 @@ class FakeBackend:
             "request": self.data.requests.get((session_id, request_id)),
         }
         kept = found[what]
-        return -2 if kept is None else kept.until - self.clock.ms
+        if kept is None:
+            return -2
+        return -1 if kept.until == NEVER else kept.until - self.clock.ms
 
     def damage(self, session: Session, *, deadline: int | None, is_live: bool) -> None:
         self.data.deadlines.pop(session.session_id, None)

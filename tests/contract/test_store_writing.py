@@ -6,7 +6,7 @@ import pytest
 
 from synckairos.application.errors import Contention
 from synckairos.application.ports import Decision, Position, Reading, Request, SessionStore
-from synckairos.domain.commands import Complete, Pause, Resume, Start, Switch
+from synckairos.domain.commands import Command, Complete, Pause, Resume, Start, Switch
 from synckairos.domain.model import DAY_MS, Session, Status
 from tests.contract.backends import Backend
 from tests.contract.decisions import (
@@ -89,18 +89,30 @@ async def test_a_deleted_id_stays_taken(backend: Backend, store: SessionStore) -
     assert await is_indexed(backend, session) == (False, False)
 
 
-async def test_keys_of_a_living_session_outlive_its_next_boundary_by_a_day(
-    backend: Backend, store: SessionStore
+@pytest.mark.parametrize("commands", [[], [Start()], [Start(), Pause()]], ids=["pending", "running", "paused"])
+async def test_what_has_not_ended_never_leaves_by_itself(
+    backend: Backend, store: SessionStore, commands: list[Command]
 ) -> None:
-    """The expiry of the keys is a belt beyond what the sweep does; a request is remembered for an hour."""
+    """However long every server is down, the session and its events are there; a request is remembered for an hour."""
     request = Request(new_id(), bytes(16))
     session = await create(store, None, request)
 
-    idle_and_a_day = 8 * DAY_MS - SLACK_MS
-    assert backend.lives_ms("session", session.session_id) >= idle_and_a_day
-    assert backend.lives_ms("events", session.session_id) >= idle_and_a_day
+    for command in commands:
+        await ask(store, session.session_id, command)
+
+    assert [backend.lives_ms(what, session.session_id) for what in ("session", "events")] == [-1, -1]
     remembered = backend.lives_ms("request", session.session_id, request.request_id)
     assert remembered == pytest.approx(3_600_000, abs=SLACK_MS)
+
+
+async def test_what_has_ended_leaves_a_day_after_its_hour(backend: Backend, store: SessionStore) -> None:
+    """The expiry of the keys is a belt beyond what the sweep removes."""
+    session = await running(store)
+
+    await ask(store, session.session_id, Complete())
+
+    for what in ("session", "events"):
+        assert backend.lives_ms(what, session.session_id) == pytest.approx(DAY_MS + 3_600_000, abs=SLACK_MS)
 
 
 async def test_removal_leaves_nothing_but_the_audit_trail(backend: Backend, store: SessionStore) -> None:

@@ -17,6 +17,11 @@ if sys.version_info >= (3, 11):
 else:
     from typing_extensions import TypeAlias as _TypeAlias, Never as _Never
 
+if sys.version_info >= (3, 13):
+    from warnings import deprecated as _deprecated
+else:
+    from typing_extensions import deprecated as _deprecated
+
 DESCRIPTOR: _descriptor.FileDescriptor
 
 class _EventType:
@@ -112,9 +117,11 @@ class _CauseEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Cause.ValueType
     CAUSE_DEADLINE: _Cause.ValueType  # 2
     """A budget reached zero."""
     CAUSE_IDLE: _Cause.ValueType  # 3
-    """A pending or paused session was left alone for too long (default 7 days)."""
-    CAUSE_MAX_AGE: _Cause.ValueType  # 4
-    """A session without an end of its own reached 28 days."""
+    """Nobody called a session that no clock of its own ends, for its idle time (CreateSessionRequest.idle_ttl_ms)."""
+    @_builtins.property
+    @_deprecated("""This enum value has been marked as deprecated using proto enum value options.""")
+    def CAUSE_MAX_AGE(self) -> _Cause.ValueType:   # 4
+        """Never sent any more: earlier versions ended sessions at the age of 28 days. Old events still have it."""
     CAUSE_RECOVERY: _Cause.ValueType  # 5
     """The session was recovered."""
 
@@ -128,9 +135,9 @@ CAUSE_CALL: Cause.ValueType  # 1
 CAUSE_DEADLINE: Cause.ValueType  # 2
 """A budget reached zero."""
 CAUSE_IDLE: Cause.ValueType  # 3
-"""A pending or paused session was left alone for too long (default 7 days)."""
+"""Nobody called a session that no clock of its own ends, for its idle time (CreateSessionRequest.idle_ttl_ms)."""
 CAUSE_MAX_AGE: Cause.ValueType  # 4
-"""A session without an end of its own reached 28 days."""
+"""Never sent any more: earlier versions ended sessions at the age of 28 days. Old events still have it."""
 CAUSE_RECOVERY: Cause.ValueType  # 5
 """The session was recovered."""
 Global___Cause: _TypeAlias = Cause  # noqa: Y015

@@ -83,7 +83,7 @@ class _StatusEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Status.ValueTy
     STATUS_COMPLETED: _Status.ValueType  # 5
     """Ended by CompleteSession, by the last cycle, or by having a winner left."""
     STATUS_CANCELLED: _Status.ValueType  # 6
-    """Ended by CancelSession, by idleness or by age."""
+    """Ended by CancelSession, or because nobody called it for its idle time."""
 
 class Status(_Status, metaclass=_StatusEnumTypeWrapper):
     """Status is where a session stands in its life. The last three are terminal."""
@@ -101,7 +101,7 @@ STATUS_EXPIRED: Status.ValueType  # 4
 STATUS_COMPLETED: Status.ValueType  # 5
 """Ended by CompleteSession, by the last cycle, or by having a winner left."""
 STATUS_CANCELLED: Status.ValueType  # 6
-"""Ended by CancelSession, by idleness or by age."""
+"""Ended by CancelSession, or because nobody called it for its idle time."""
 Global___Status: _TypeAlias = Status  # noqa: Y015
 
 class _OnExpire:
@@ -113,7 +113,9 @@ class _OnExpireEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_OnExpire.Val
     ON_EXPIRE_UNSPECIFIED: _OnExpire.ValueType  # 0
     """Not set: END_SESSION, in MODE_PER_CYCLE ADVANCE."""
     ON_EXPIRE_END_SESSION: _OnExpire.ValueType  # 1
-    """The session expires; of two clock holders the other one wins. All modes (COUNT_UP: with max_time_ms)."""
+    """The session expires; of two clock holders (MODE_PER_CYCLE: participants) the other one wins. All modes
+    (COUNT_UP: with max_time_ms).
+    """
     ON_EXPIRE_ELIMINATE: _OnExpire.ValueType  # 2
     """The clock holder leaves the rotation and the next one starts at that instant; the last one left wins.
     MODE_PER_PARTICIPANT and MODE_PER_GROUP.
@@ -129,7 +131,9 @@ class OnExpire(_OnExpire, metaclass=_OnExpireEnumTypeWrapper):
 ON_EXPIRE_UNSPECIFIED: OnExpire.ValueType  # 0
 """Not set: END_SESSION, in MODE_PER_CYCLE ADVANCE."""
 ON_EXPIRE_END_SESSION: OnExpire.ValueType  # 1
-"""The session expires; of two clock holders the other one wins. All modes (COUNT_UP: with max_time_ms)."""
+"""The session expires; of two clock holders (MODE_PER_CYCLE: participants) the other one wins. All modes
+(COUNT_UP: with max_time_ms).
+"""
 ON_EXPIRE_ELIMINATE: OnExpire.ValueType  # 2
 """The clock holder leaves the rotation and the next one starts at that instant; the last one left wins.
 MODE_PER_PARTICIPANT and MODE_PER_GROUP.
@@ -248,7 +252,7 @@ class Participant(_message.Message):
     is_active: _builtins.bool
     """Whether this participant's turn is on (running or paused)."""
     has_expired: _builtins.bool
-    """Whether the participant's bank, or its group's, has run out."""
+    """Whether the participant's bank, its group's, or its cycle's budget (MODE_PER_CYCLE) has run out."""
     group_id: _builtins.str
     """The participant's group; empty outside MODE_PER_GROUP."""
     @_builtins.property
@@ -401,6 +405,7 @@ class Session(_message.Message):
     RECOVERED_FIELD_NUMBER: _builtins.int
     TOTAL_TIME_MS_FIELD_NUMBER: _builtins.int
     FIRST_PARTICIPANT_ID_FIELD_NUMBER: _builtins.int
+    IDLE_TTL_MS_FIELD_NUMBER: _builtins.int
     session_id: _builtins.str
     """UUID, lower case."""
     mode: Global___Mode.ValueType
@@ -416,11 +421,13 @@ class Session(_message.Message):
     active_group_id: _builtins.str
     """The group whose clock runs; empty outside MODE_PER_GROUP."""
     expired_participant_id: _builtins.str
-    """The participant whose bank ran out last; empty if none did."""
+    """The participant whose bank, or whose cycle (MODE_PER_CYCLE), ran out last; empty if none did."""
     expired_group_id: _builtins.str
     """The group whose bank ran out last; empty if none did."""
     winner_participant_id: _builtins.str
-    """The winner: the other of two participants, or the last one left. Empty if there is none."""
+    """The winner: the other of two participants, the last one left, or the one that CompleteSession named. Empty if
+    there is none.
+    """
     winner_group_id: _builtins.str
     """The winning group, as winner_participant_id."""
     cycle_number: _builtins.int
@@ -451,6 +458,8 @@ class Session(_message.Message):
     """The countdown given at creation, in ms. Only in MODE_GLOBAL."""
     first_participant_id: _builtins.str
     """The participant that starts; empty for the first in the rotation."""
+    idle_ttl_ms: _builtins.int
+    """How long the session lives without a call, in ms, as given at creation; 0: as the server is set."""
     @_builtins.property
     def participants(self) -> _containers.RepeatedCompositeFieldContainer[Global___Participant]:
         """The participants in rotation order."""
@@ -538,10 +547,11 @@ class Session(_message.Message):
         recovered: _builtins.bool = ...,
         total_time_ms: _builtins.int | None = ...,
         first_participant_id: _builtins.str = ...,
+        idle_ttl_ms: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["_cycle_remaining_ms", b"_cycle_remaining_ms", "_increment_ms", b"_increment_ms", "_max_cycles", b"_max_cycles", "_max_time_ms", b"_max_time_ms", "_overtime_ms", b"_overtime_ms", "_remaining_ms", b"_remaining_ms", "_time_per_cycle_ms", b"_time_per_cycle_ms", "_total_time_ms", b"_total_time_ms", "completed_at", b"completed_at", "created_at", b"created_at", "cycle_remaining_ms", b"cycle_remaining_ms", "cycle_started_at", b"cycle_started_at", "deadline_at", b"deadline_at", "increment_ms", b"increment_ms", "max_cycles", b"max_cycles", "max_time_ms", b"max_time_ms", "metadata", b"metadata", "overtime_ms", b"overtime_ms", "paused_at", b"paused_at", "remaining_ms", b"remaining_ms", "started_at", b"started_at", "time_per_cycle_ms", b"time_per_cycle_ms", "total_time_ms", b"total_time_ms", "updated_at", b"updated_at"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_cycle_remaining_ms", b"_cycle_remaining_ms", "_increment_ms", b"_increment_ms", "_max_cycles", b"_max_cycles", "_max_time_ms", b"_max_time_ms", "_overtime_ms", b"_overtime_ms", "_remaining_ms", b"_remaining_ms", "_time_per_cycle_ms", b"_time_per_cycle_ms", "_total_time_ms", b"_total_time_ms", "active_group_id", b"active_group_id", "active_participant_id", b"active_participant_id", "completed_at", b"completed_at", "created_at", b"created_at", "cycle_number", b"cycle_number", "cycle_remaining_ms", b"cycle_remaining_ms", "cycle_started_at", b"cycle_started_at", "deadline_at", b"deadline_at", "elapsed_ms", b"elapsed_ms", "epoch", b"epoch", "expired_group_id", b"expired_group_id", "expired_participant_id", b"expired_participant_id", "first_participant_id", b"first_participant_id", "groups", b"groups", "increment_ms", b"increment_ms", "labels", b"labels", "max_cycles", b"max_cycles", "max_time_ms", b"max_time_ms", "metadata", b"metadata", "mode", b"mode", "on_expire", b"on_expire", "overtime_ms", b"overtime_ms", "participants", b"participants", "paused_at", b"paused_at", "recovered", b"recovered", "remaining_ms", b"remaining_ms", "session_id", b"session_id", "started_at", b"started_at", "status", b"status", "time_per_cycle_ms", b"time_per_cycle_ms", "total_time_ms", b"total_time_ms", "updated_at", b"updated_at", "version", b"version", "warning_thresholds_ms", b"warning_thresholds_ms", "winner_group_id", b"winner_group_id", "winner_participant_id", b"winner_participant_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_cycle_remaining_ms", b"_cycle_remaining_ms", "_increment_ms", b"_increment_ms", "_max_cycles", b"_max_cycles", "_max_time_ms", b"_max_time_ms", "_overtime_ms", b"_overtime_ms", "_remaining_ms", b"_remaining_ms", "_time_per_cycle_ms", b"_time_per_cycle_ms", "_total_time_ms", b"_total_time_ms", "active_group_id", b"active_group_id", "active_participant_id", b"active_participant_id", "completed_at", b"completed_at", "created_at", b"created_at", "cycle_number", b"cycle_number", "cycle_remaining_ms", b"cycle_remaining_ms", "cycle_started_at", b"cycle_started_at", "deadline_at", b"deadline_at", "elapsed_ms", b"elapsed_ms", "epoch", b"epoch", "expired_group_id", b"expired_group_id", "expired_participant_id", b"expired_participant_id", "first_participant_id", b"first_participant_id", "groups", b"groups", "idle_ttl_ms", b"idle_ttl_ms", "increment_ms", b"increment_ms", "labels", b"labels", "max_cycles", b"max_cycles", "max_time_ms", b"max_time_ms", "metadata", b"metadata", "mode", b"mode", "on_expire", b"on_expire", "overtime_ms", b"overtime_ms", "participants", b"participants", "paused_at", b"paused_at", "recovered", b"recovered", "remaining_ms", b"remaining_ms", "session_id", b"session_id", "started_at", b"started_at", "status", b"status", "time_per_cycle_ms", b"time_per_cycle_ms", "total_time_ms", b"total_time_ms", "updated_at", b"updated_at", "version", b"version", "warning_thresholds_ms", b"warning_thresholds_ms", "winner_group_id", b"winner_group_id", "winner_participant_id", b"winner_participant_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__cycle_remaining_ms: _TypeAlias = _typing.Literal["cycle_remaining_ms"]  # noqa: Y015
     _WhichOneofArgType__cycle_remaining_ms: _TypeAlias = _typing.Literal["_cycle_remaining_ms", b"_cycle_remaining_ms"]  # noqa: Y015

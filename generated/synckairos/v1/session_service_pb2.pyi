@@ -76,6 +76,7 @@ class CreateSessionRequest(_message.Message):
     FIRST_PARTICIPANT_ID_FIELD_NUMBER: _builtins.int
     METADATA_FIELD_NUMBER: _builtins.int
     LABELS_FIELD_NUMBER: _builtins.int
+    IDLE_TTL_MS_FIELD_NUMBER: _builtins.int
     session_id: _builtins.str
     """UUID of the session. Empty: the server makes one (UUIDv7; with a request_id the UUIDv5 of it, so that a
     retry cannot make a second session).
@@ -104,9 +105,17 @@ class CreateSessionRequest(_message.Message):
     """The action at zero. Default: END_SESSION, in MODE_PER_CYCLE ADVANCE. MODE_COUNT_UP: only with max_time_ms."""
     first_participant_id: _builtins.str
     """The participant that starts. Default: the first in the rotation."""
+    idle_ttl_ms: _builtins.int
+    """How long the session lives without a call while no clock of its own ends it, in ms, 60 000 to 31 622 400 000
+    (1 min to 366 days); then it is cancelled (CAUSE_IDLE). 0: as the server is set, by default 7 days while pending
+    or paused and 28 days while running. Reading and watching are no calls in this sense.
+    """
     @_builtins.property
     def participants(self) -> _containers.RepeatedCompositeFieldContainer[_session_pb2.ParticipantSpec]:
-        """At most 1 000. MODE_PER_PARTICIPANT and MODE_PER_GROUP: at least one."""
+        """At most 1 000. MODE_PER_PARTICIPANT and MODE_PER_GROUP: at least one. A session takes at most 262 144 bytes in
+        the store, all data included; a larger one is refused with INVALID_FIELD (`participants`). A participant takes
+        about 60 bytes besides its metadata, so that 1 000 participants have room for about 150 bytes of metadata each.
+        """
 
     @_builtins.property
     def groups(self) -> _containers.RepeatedCompositeFieldContainer[_session_pb2.GroupSpec]:
@@ -145,10 +154,11 @@ class CreateSessionRequest(_message.Message):
         first_participant_id: _builtins.str = ...,
         metadata: _struct_pb2.Struct | None = ...,
         labels: _abc.Mapping[_builtins.str, _builtins.str] | None = ...,
+        idle_ttl_ms: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["metadata", b"metadata"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["first_participant_id", b"first_participant_id", "groups", b"groups", "increment_ms", b"increment_ms", "labels", b"labels", "max_cycles", b"max_cycles", "max_time_ms", b"max_time_ms", "metadata", b"metadata", "mode", b"mode", "on_expire", b"on_expire", "participants", b"participants", "reason", b"reason", "request_id", b"request_id", "session_id", b"session_id", "time_per_cycle_ms", b"time_per_cycle_ms", "total_time_ms", b"total_time_ms", "warning_thresholds_ms", b"warning_thresholds_ms"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["first_participant_id", b"first_participant_id", "groups", b"groups", "idle_ttl_ms", b"idle_ttl_ms", "increment_ms", b"increment_ms", "labels", b"labels", "max_cycles", b"max_cycles", "max_time_ms", b"max_time_ms", "metadata", b"metadata", "mode", b"mode", "on_expire", b"on_expire", "participants", b"participants", "reason", b"reason", "request_id", b"request_id", "session_id", b"session_id", "time_per_cycle_ms", b"time_per_cycle_ms", "total_time_ms", b"total_time_ms", "warning_thresholds_ms", b"warning_thresholds_ms"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -494,6 +504,7 @@ class SwitchCycleRequest(_message.Message):
     REASON_FIELD_NUMBER: _builtins.int
     NEXT_PARTICIPANT_ID_FIELD_NUMBER: _builtins.int
     EXPECTED_ACTIVE_PARTICIPANT_ID_FIELD_NUMBER: _builtins.int
+    EXPECTED_CYCLE_NUMBER_FIELD_NUMBER: _builtins.int
     session_id: _builtins.str
     """UUID of the session; required."""
     request_id: _builtins.str
@@ -512,6 +523,11 @@ class SwitchCycleRequest(_message.Message):
     """
     expected_active_participant_id: _builtins.str
     """Refuses with ABORTED / TURN_ADVANCED unless it is this participant's turn; empty: not checked."""
+    expected_cycle_number: _builtins.int
+    """Refuses with ABORTED / TURN_ADVANCED (metadata expected_cycle_number and cycle_number) unless this is the
+    running cycle; 0: not checked. Always send it in MODE_PER_CYCLE: a cycle may end by itself while the call is
+    on its way, and the call would end the next one.
+    """
     def __init__(
         self,
         *,
@@ -521,10 +537,11 @@ class SwitchCycleRequest(_message.Message):
         reason: _builtins.str = ...,
         next_participant_id: _builtins.str = ...,
         expected_active_participant_id: _builtins.str = ...,
+        expected_cycle_number: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["expected_active_participant_id", b"expected_active_participant_id", "expected_version", b"expected_version", "next_participant_id", b"next_participant_id", "reason", b"reason", "request_id", b"request_id", "session_id", b"session_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["expected_active_participant_id", b"expected_active_participant_id", "expected_cycle_number", b"expected_cycle_number", "expected_version", b"expected_version", "next_participant_id", b"next_participant_id", "reason", b"reason", "request_id", b"request_id", "session_id", b"session_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -718,6 +735,8 @@ class CompleteSessionRequest(_message.Message):
     REQUEST_ID_FIELD_NUMBER: _builtins.int
     EXPECTED_VERSION_FIELD_NUMBER: _builtins.int
     REASON_FIELD_NUMBER: _builtins.int
+    WINNER_PARTICIPANT_ID_FIELD_NUMBER: _builtins.int
+    WINNER_GROUP_ID_FIELD_NUMBER: _builtins.int
     session_id: _builtins.str
     """UUID of the session; required."""
     request_id: _builtins.str
@@ -730,6 +749,10 @@ class CompleteSessionRequest(_message.Message):
     """
     reason: _builtins.str
     """Why, for the audit trail; at most 256 bytes of UTF-8."""
+    winner_participant_id: _builtins.str
+    """The participant that won."""
+    winner_group_id: _builtins.str
+    """The group that won. Only in MODE_PER_GROUP."""
     def __init__(
         self,
         *,
@@ -737,12 +760,16 @@ class CompleteSessionRequest(_message.Message):
         request_id: _builtins.str = ...,
         expected_version: _builtins.int = ...,
         reason: _builtins.str = ...,
+        winner_participant_id: _builtins.str = ...,
+        winner_group_id: _builtins.str = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["winner", b"winner", "winner_group_id", b"winner_group_id", "winner_participant_id", b"winner_participant_id"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["expected_version", b"expected_version", "reason", b"reason", "request_id", b"request_id", "session_id", b"session_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["expected_version", b"expected_version", "reason", b"reason", "request_id", b"request_id", "session_id", b"session_id", "winner", b"winner", "winner_group_id", b"winner_group_id", "winner_participant_id", b"winner_participant_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    def WhichOneof(self, oneof_group: _Never) -> None: ...
+    _WhichOneofReturnType_winner: _TypeAlias = _typing.Literal["winner_participant_id", "winner_group_id"]  # noqa: Y015
+    _WhichOneofArgType_winner: _TypeAlias = _typing.Literal["winner", b"winner"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType_winner) -> _WhichOneofReturnType_winner | None: ...
 
 Global___CompleteSessionRequest: _TypeAlias = CompleteSessionRequest  # noqa: Y015
 
@@ -1020,6 +1047,7 @@ class AdjustTimeRequest(_message.Message):
     GROUP_ID_FIELD_NUMBER: _builtins.int
     DELTA_MS_FIELD_NUMBER: _builtins.int
     SET_MS_FIELD_NUMBER: _builtins.int
+    AT_LEAST_MS_FIELD_NUMBER: _builtins.int
     session_id: _builtins.str
     """UUID of the session; required."""
     request_id: _builtins.str
@@ -1040,6 +1068,8 @@ class AdjustTimeRequest(_message.Message):
     """Added to the time left, in ms; negative takes away; not 0. At most 28 days either way."""
     set_ms: _builtins.int
     """The time to be left, in ms, 0 to 28 days."""
+    at_least_ms: _builtins.int
+    """The least time to be left, in ms, 1 to 28 days: a clock with less is set to it, one with more stays as it is."""
     def __init__(
         self,
         *,
@@ -1051,12 +1081,13 @@ class AdjustTimeRequest(_message.Message):
         group_id: _builtins.str = ...,
         delta_ms: _builtins.int = ...,
         set_ms: _builtins.int = ...,
+        at_least_ms: _builtins.int = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["amount", b"amount", "delta_ms", b"delta_ms", "group_id", b"group_id", "participant_id", b"participant_id", "set_ms", b"set_ms", "target", b"target"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["amount", b"amount", "at_least_ms", b"at_least_ms", "delta_ms", b"delta_ms", "group_id", b"group_id", "participant_id", b"participant_id", "set_ms", b"set_ms", "target", b"target"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["amount", b"amount", "delta_ms", b"delta_ms", "expected_version", b"expected_version", "group_id", b"group_id", "participant_id", b"participant_id", "reason", b"reason", "request_id", b"request_id", "session_id", b"session_id", "set_ms", b"set_ms", "target", b"target"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["amount", b"amount", "at_least_ms", b"at_least_ms", "delta_ms", b"delta_ms", "expected_version", b"expected_version", "group_id", b"group_id", "participant_id", b"participant_id", "reason", b"reason", "request_id", b"request_id", "session_id", b"session_id", "set_ms", b"set_ms", "target", b"target"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    _WhichOneofReturnType_amount: _TypeAlias = _typing.Literal["delta_ms", "set_ms"]  # noqa: Y015
+    _WhichOneofReturnType_amount: _TypeAlias = _typing.Literal["delta_ms", "set_ms", "at_least_ms"]  # noqa: Y015
     _WhichOneofArgType_amount: _TypeAlias = _typing.Literal["amount", b"amount"]  # noqa: Y015
     _WhichOneofReturnType_target: _TypeAlias = _typing.Literal["participant_id", "group_id"]  # noqa: Y015
     _WhichOneofArgType_target: _TypeAlias = _typing.Literal["target", b"target"]  # noqa: Y015

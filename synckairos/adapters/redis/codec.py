@@ -4,6 +4,7 @@ A session is a fixed head (layout, flags, epoch, version, change id), readable w
 body. Ids take 16 bytes, or their position in the session where that has them; instants are differences from the
 creation. Rows begin with what changes and end with what is rare: values left as they were born are left out at the
 end. An event is such a row before the bytes of the session after it, so that a session is encoded once per version.
+What layout 1 had no place for stands behind it in layout 2, which is written only where there is such a thing.
 """
 
 import struct
@@ -17,7 +18,7 @@ from synckairos.application.ports import Remembered
 from synckairos.domain.events import Author, Cause, Event, EventType, Subject
 from synckairos.domain.model import UNTIMED, Clock, Group, Head, Mode, OnExpire, Participant, Rules, Session, Status
 
-LAYOUT: Final = 1
+LAYOUTS: Final = (1, 2)
 
 _HEAD: Final = struct.Struct(">BBQQ16s")
 HEAD_BYTES: Final = _HEAD.size
@@ -97,11 +98,15 @@ def _unpack_optional(raw: bytes | None) -> str | None:
 def encode_session(session: Session) -> bytes:
     """Return the session's bytes."""
     flags = _DELETED * session.deleted | _RECOVERED * session.recovered
-    head = _HEAD.pack(LAYOUT, flags, session.epoch, session.version, pack_id(session.change_id))
-    return head + msgspec.msgpack.encode(_row(_body(session), _BODY))
+    row = _row(_body(session), _BODY)
+    layout = 1 if len(row) <= _FIRST_LAYOUT else 2
+    head = _HEAD.pack(layout, flags, session.epoch, session.version, pack_id(session.change_id))
+    return head + msgspec.msgpack.encode(row)
 
 
-_BODY: Final[tuple[Any, ...]] = (0, [], 0, [], 0, None, 0, 0, *[None] * 5, 0, [], *[None] * 5, None, [], 0)
+_FIRST_BODY: Final[tuple[Any, ...]] = (0, [], 0, [], 0, None, 0, 0, *[None] * 5, 0, [], *[None] * 5, None, [], 0)
+_FIRST_LAYOUT: Final = len(_FIRST_BODY)
+_BODY: Final[tuple[Any, ...]] = (*_FIRST_BODY, 0, None, None)
 
 
 def _body(session: Session) -> tuple[Any, ...]:
@@ -109,6 +114,7 @@ def _body(session: Session) -> tuple[Any, ...]:
     instants = (
         session.started_at, session.cycle_started_at, session.resumed_at, session.paused_at, session.completed_at
     )  # fmt: skip
+    later = (session.called_at, session.ended_at)
     groups = {group.group_id: position for position, group in enumerate(session.groups)}
     return (
         session.status,
@@ -130,6 +136,8 @@ def _body(session: Session) -> tuple[Any, ...]:
         session.metadata,
         list(session.labels),
         born - session.epoch // 1_000,
+        session.idle_ttl_ms,
+        *(None if at is None else at - born for at in later),
     )
 
 
@@ -182,8 +190,8 @@ def _read_clock(raw: Any) -> Clock:  # noqa: ANN401 - a decoded msgpack value
 def decode_head(encoded: bytes) -> Head:
     """Return the head of a session; its first HEAD_BYTES bytes are enough."""
     layout, _flags, epoch, version, change_id = _HEAD.unpack_from(encoded)
-    if layout != LAYOUT:
-        raise UnknownLayoutError(f"layout {layout} is not {LAYOUT}")
+    if layout not in LAYOUTS:
+        raise UnknownLayoutError(f"layout {layout} is none of {LAYOUTS}")
     return Head(epoch, version, unpack_id(change_id))
 
 
@@ -191,12 +199,12 @@ def decode_head(encoded: bytes) -> Head:
 def decode_session(session_id: str, encoded: bytes) -> Session:
     """Return the session; raises UnknownLayoutError if it was written in another layout."""
     layout, flags, epoch, version, change_id = _HEAD.unpack_from(encoded)
-    if layout != LAYOUT:
-        raise UnknownLayoutError(f"session {session_id}: layout {layout} is not {LAYOUT}")
+    if layout not in LAYOUTS:
+        raise UnknownLayoutError(f"session {session_id}: layout {layout} is none of {LAYOUTS}")
     (
         status, rules, updated, participants, cycle_number, active, carried, charged, started, cycle_started, resumed,
         paused, completed, clock, groups, first, expired, expired_group, winner, winner_group, metadata, labels,
-        later,
+        later, idle_ttl, called, ended,
     ) = _full(msgspec.msgpack.decode(memoryview(encoded)[HEAD_BYTES:]), _BODY)  # fmt: skip
     born = epoch // 1_000 + later
     group_ids = [unpack_id(group[0]) for group in groups]
@@ -231,6 +239,9 @@ def decode_session(session_id: str, encoded: bytes) -> Session:
         tuple([(key, value) for key, value in labels]),
         bool(flags & _RECOVERED),
         bool(flags & _DELETED),
+        idle_ttl,
+        None if called is None else born + called,
+        None if ended is None else born + ended,
     )
 
 

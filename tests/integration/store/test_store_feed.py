@@ -129,7 +129,7 @@ async def test_what_nobody_gets_is_not_kept(ear: Ear) -> None:
 async def test_what_a_newer_version_wrote_is_told_from_a_store_that_is_away(ear: Ear) -> None:
     """The failure names the session, and the heads of the others can be had all the same."""
     newer, other = [await running(ear.line.other.store) for _ in range(2)]
-    ear.line.redis.setrange(ear.line.process.keys.of(newer.session_id).session, 0, bytes([codec.LAYOUT + 1]))
+    ear.line.redis.setrange(ear.line.process.keys.of(newer.session_id).session, 0, bytes([codec.LAYOUTS[-1] + 1]))
 
     heads = await ear.feed.heads([newer.session_id, other.session_id])
     with pytest.raises(StoreUnavailable) as refused:

@@ -118,7 +118,7 @@ async def test_a_bad_session_does_not_spoil_the_others(
     good, behind, newer = [(await running_session(stub, create("cycle", **ADVANCING))).session_id for _ in range(3)]
     async with Redis.from_url(redis_server.url) as redis:
         await set_back(redis, Keys(settings.redis_prefix).of(behind), behind)
-        await redis.setrange(Keys(settings.redis_prefix).of(newer).session, 0, bytes([codec.LAYOUT + 1]))
+        await redis.setrange(Keys(settings.redis_prefix).of(newer).session, 0, bytes([codec.LAYOUTS[-1] + 1]))
 
         async with watch(stub, {behind: "", good: "", newer: ""}) as recording:
             await recording.until(lambda r: len(r.messages) == 3)
@@ -142,7 +142,7 @@ async def test_a_session_that_becomes_unreadable_ends_and_the_others_are_polled_
 
     async with Redis.from_url(redis_server.url) as redis, watch(stub, {changed: "", kept: ""}) as recording:
         await recording.until(lambda r: len(r.messages) == 2)
-        await redis.setrange(keys[changed].session, 0, bytes([codec.LAYOUT + 1]))
+        await redis.setrange(keys[changed].session, 0, bytes([codec.LAYOUTS[-1] + 1]))
         await recording.until(lambda r: r.of("end"))
         await change_silently(redis, keys[kept], kept)
         await recording.until(lambda r: (kept, 3) in {(m.session_id, m.version) for m in r.messages})

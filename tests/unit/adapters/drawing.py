@@ -96,6 +96,9 @@ def sessions(draw: DrawFn, mode: Mode) -> Session:
         labels=tuple(draw(st.dictionaries(texts, texts, max_size=4)).items()),
         recovered=draw(st.booleans()),
         deleted=draw(st.booleans()),
+        idle_ttl_ms=draw(st.just(0) | st.integers(60_000, 366 * 86_400_000)),
+        called_at=draw(maybe(instants)),
+        ended_at=draw(maybe(instants)),
     )
 
 

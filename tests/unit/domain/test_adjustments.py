@@ -164,3 +164,26 @@ def test_an_addition_never_takes_time_away() -> None:
     game.ok(2_000, _adjust(ANN, 5_000, None))
 
     assert game.clock(2_000, ANN).bank_ms == lifted
+
+
+@pytest.mark.parametrize(
+    ("left", "at_least_ms", "after"),
+    [(50_000, 20_000, 50_000), (50_000, 50_000, 50_000), (50_000, 90_000, 90_000), (50_000, LONGEST, LONGEST)],
+    ids=["more left", "just that left", "less left", "28 days"],
+)
+@pytest.mark.parametrize("mode", Mode, ids=lambda mode: mode.name)
+def test_at_least_never_shortens(mode: Mode, left: int, at_least_ms: int, after: int) -> None:
+    """One call lifts a clock that has less, and leaves one that has more: as soft closes need it."""
+    spec = stopwatch(60_000, ANN) if mode is Mode.COUNT_UP else one_of_each()[mode]
+    game = started(spec)
+    holder = HOLDERS.get(mode, "")
+
+    session = game.ok(
+        60_000 - left,
+        AdjustTime(holder if mode is not Mode.PER_GROUP else "", holder if mode is Mode.PER_GROUP else "",
+                   at_least_ms=at_least_ms),
+    )  # fmt: skip
+
+    assert (game.deadline_ms, game.types()[-1]) == (60_000 - left + after, EventType.TIME_ADJUSTED)
+    assert game.events[-1].subject.remaining_ms == after
+    assert session.status is Status.RUNNING

@@ -201,3 +201,18 @@ def test_a_crowd_of_players_can_be_eliminated_by_one_call() -> None:
     game = started(per_participant(participants=players, on_expire=OnExpire.ELIMINATE))
 
     assert 999 <= _behind(game, 2_000_000) <= 1_000
+
+
+@pytest.mark.parametrize("is_settled_first", [False, True], ids=["settled by the call", "settled before"])
+def test_a_late_switch_never_skips_the_next_cycle(is_settled_first: bool) -> None:
+    """Whoever applied the advance, a switch that names its cycle is told that the turn has moved on."""
+    game = started(per_cycle(30_000, ANN, BOB))
+    if is_settled_first:
+        game.ok(30_000)
+
+    refusal = game.refused(30_005, Switch(expected_cycle_number=1))
+
+    assert refusal.reason == "TURN_ADVANCED"
+    assert (refusal.details["expected_cycle_number"], refusal.details["cycle_number"]) == ("1", "2")
+    assert game.session.cycle_number == 2
+    assert game.ok(30_006, Switch(expected_cycle_number=2)).cycle_number == 3

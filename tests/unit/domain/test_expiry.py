@@ -49,8 +49,8 @@ def test_the_session_ends_when_it_was_due(mode: Mode) -> None:
     assert (session.status, session.completed_at, session.version) == (Status.EXPIRED, at(60_000), 3)
     assert (clock.bank_ms, clock.used_ms, clock.overtime_ms, clock.is_expired) == (0, 60_000, 0, True)
     assert (session.active, session.cycle_number, game.deadline_ms) == (None, 1, None)
-    holder = {Mode.PER_PARTICIPANT: (ANN, None), Mode.PER_GROUP: (None, RED)}.get(mode, (None, None))
-    assert (session.expired_participant_id, session.expired_group_id) == holder
+    named = {Mode.PER_PARTICIPANT: (ANN, None), Mode.PER_CYCLE: (ANN, None), Mode.PER_GROUP: (None, RED)}
+    assert (session.expired_participant_id, session.expired_group_id) == named.get(mode, (None, None))
     assert event.subject == Subject(ANN, RED if mode is Mode.PER_GROUP else None, 60_000, 0)
     assert participant(session, BOB).clock.used_ms == participant(session, BOB).cycle_count == 0
 
@@ -64,12 +64,14 @@ def test_the_session_ends_when_it_was_due(mode: Mode) -> None:
         pytest.param(per_participant(60_000), (None, None), id="nobody else"),
         pytest.param(per_participant(60_000, on_expire=ELIMINATE), (None, None), id="nobody left"),
         pytest.param(per_group(60_000, 60_000), (None, BLUE), id="the other of two groups"),
-        pytest.param(per_cycle(60_000, ANN, BOB, on_expire=END), (None, None), id="nobody of a cycle"),
+        pytest.param(per_cycle(60_000, ANN, BOB, on_expire=END), (BOB, None), id="the other of two in cycles"),
+        pytest.param(per_cycle(60_000, ANN, BOB, CLEO, on_expire=END), (None, None), id="nobody of three in cycles"),
+        pytest.param(per_cycle(60_000, on_expire=END), (None, None), id="nobody's cycle"),
         pytest.param(countdown(60_000, ANN, BOB), (None, None), id="nobody of a countdown"),
     ],
 )
 def test_the_winner_is_the_other_of_two_holders(spec: SessionSpec, winners: tuple[str | None, str | None]) -> None:
-    """Two clock holders make a winner; one, three, or a clock of the session's own do not."""
+    """Two clock holders, or two whose cycles they are, make a winner; one, three, or a clock of all do not."""
     game = started(spec)
 
     session = game.ok(60_000)

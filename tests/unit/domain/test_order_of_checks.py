@@ -121,6 +121,10 @@ CLASHES: Final = {
     "active before state, pending": lambda: Clash(
         _pending(), Switch(expected_active_participant_id=CLEO), "TURN_ADVANCED", NO_TURN
     ),
+    "version before cycle": lambda: Clash(
+        _running(), Switch(expected_cycle_number=7), "VERSION_CONFLICT", CONFLICT, WRONG_VERSION
+    ),
+    "cycle before state": lambda: Clash(_paused(), Switch(expected_cycle_number=7), "TURN_ADVANCED", {}),
     "active before request": lambda: Clash(
         _running(),
         Switch(next_participant_id=ZOE, expected_active_participant_id=CLEO),

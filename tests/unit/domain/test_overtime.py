@@ -54,9 +54,8 @@ def test_the_clock_runs_on(mode: Mode) -> None:
     assert (event.cause, event.author.actor, stamps(event)) == (Cause.DEADLINE, "system", (60_000, 75_000))
     assert (event.subject.remaining_ms, event.subject.participant_id) == (0, ANN)
     assert (session.status, game.active_id, session.cycle_number, game.deadline_ms) == (Status.RUNNING, ANN, 1, None)
-    named = {"expired_participant_id": session.expired_participant_id, "expired_group_id": session.expired_group_id}
-    expected = {Mode.PER_PARTICIPANT: "expired_participant_id", Mode.PER_GROUP: "expired_group_id"}.get(mode)
-    assert named == {name: HOLDERS[mode] if name == expected else None for name in named}
+    named = {Mode.PER_PARTICIPANT: (ANN, None), Mode.PER_CYCLE: (ANN, None), Mode.PER_GROUP: (None, RED)}
+    assert (session.expired_participant_id, session.expired_group_id) == named.get(mode, (None, None))
     assert _figures(game.clock(75_000, HOLDERS.get(mode, ""))) == (0, 60_000, 15_000)
 
 

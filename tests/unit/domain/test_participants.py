@@ -4,16 +4,18 @@ from typing import Final
 
 import pytest
 
-from synckairos.domain.commands import AddParticipant, Pause, RemoveParticipant, Resume, Switch
+from synckairos.domain.commands import AddParticipant, AdjustTime, Command, Pause, RemoveParticipant, Resume, Switch
 from synckairos.domain.errors import InvalidField
 from synckairos.domain.events import Cause, EventType
 from synckairos.domain.model import Mode, OnExpire, Session, Status
-from synckairos.domain.specification import ParticipantSpec, SessionSpec
+from synckairos.domain.specification import GroupSpec, ParticipantSpec, SessionSpec
 from testing.harness.builders import (
     ANN,
+    BLUE,
     BOB,
     CLEO,
     EVE,
+    GREEN,
     RED,
     UMPIRE,
     Game,
@@ -29,7 +31,10 @@ from testing.harness.builders import (
     stopwatch,
 )
 
-ELIMINATE: Final = OnExpire.ELIMINATE
+END, ELIMINATE, NOTIFY = OnExpire.END_SESSION, OnExpire.ELIMINATE, OnExpire.NOTIFY
+SINGLE_TURNS: Final = [mode for mode in Mode if mode is not Mode.PER_GROUP]
+"""Modes in which a turn is one participant's, and not a team's."""
+RED_ALONE: Final = ParticipantSpec(ANN, group_id=RED)
 ADDED, REMOVED = EventType.PARTICIPANT_ADDED, EventType.PARTICIPANT_REMOVED
 COMPLETED: Final = EventType.SESSION_COMPLETED
 
@@ -128,9 +133,9 @@ def test_who_waits_can_leave_unnoticed(mode: Mode) -> None:
     assert (session.cycle_number, game.types()[-1]) == (2, REMOVED)
 
 
-@pytest.mark.parametrize("mode", Mode, ids=lambda mode: mode.name)
+@pytest.mark.parametrize("mode", SINGLE_TURNS, ids=lambda mode: mode.name)
 def test_who_leaves_at_the_move_is_charged_and_the_next_one_starts(mode: Mode) -> None:
-    """The turn ends now, charged; the next one begins at the same instant."""
+    """The turn ends now, charged; the next one begins at the same instant, where turns are not a team's."""
     game = started(one_of_each()[mode])
 
     session = game.ok(10_000, RemoveParticipant(ANN))
@@ -143,22 +148,28 @@ def test_who_leaves_at_the_move_is_charged_and_the_next_one_starts(mode: Mode) -
         50_000,
     )
     assert (game.active_id, session.cycle_number, session.cycle_started_at) == (BOB, 2, at(10_000))
-    fresh = mode in {Mode.PER_PARTICIPANT, Mode.PER_CYCLE, Mode.PER_GROUP}
+    fresh = mode in {Mode.PER_PARTICIPANT, Mode.PER_CYCLE}
     assert game.deadline_ms == (70_000 if fresh else 60_000)
 
 
-def test_leaving_a_group_at_the_move_charges_the_group() -> None:
-    """No grant and no count for a turn that was broken off; the group's memory of whose turn it was stays."""
+@pytest.mark.parametrize("is_paused", [False, True], ids=["running", "paused"])
+def test_a_leavers_turn_goes_on_with_his_team(is_paused: bool) -> None:
+    """The group is charged, without a grant or a count; its next member goes on in the same cycle."""
     game = started(per_group(60_000, 60_000, increment_ms=5_000))
+    game.ok(10_000, *([Pause()] if is_paused else []))
 
     session = game.ok(10_000, RemoveParticipant(ANN))
+
+    subject = game.events[-1].subject
+    assert (game.types()[-1], subject.participant_id, subject.elapsed_ms) == (REMOVED, ANN, 10_000)
     assert (clock_of(session, RED).bank_ms, clock_of(session, RED).used_ms) == (50_000, 10_000)
-    game.ok(12_000, Switch())
+    assert (game.active_id, session.cycle_number, game.deadline_ms) == (CLEO, 1, None if is_paused else 60_000)
+    session = game.ok(12_000, *([Resume()] if is_paused else []), Switch())
+    assert participant(session, CLEO).cycle_count == 1
+    assert (game.active_id, clock_of(session, RED).used_ms) == (BOB, 10_000 if is_paused else 12_000)
 
-    assert game.active_id == CLEO
 
-
-@pytest.mark.parametrize("mode", Mode, ids=lambda mode: mode.name)
+@pytest.mark.parametrize("mode", SINGLE_TURNS, ids=lambda mode: mode.name)
 def test_leaving_while_paused_leaves_it_paused(mode: Mode) -> None:
     """The next one's turn begins with the resume, in full."""
     game = started(one_of_each()[mode])
@@ -168,7 +179,7 @@ def test_leaving_while_paused_leaves_it_paused(mode: Mode) -> None:
     assert (paused.status, game.active_id, paused.paused_at, game.deadline_ms) == (Status.PAUSED, BOB, at(10_000), None)
     game.ok(100_000, Resume())
 
-    fresh = mode in {Mode.PER_PARTICIPANT, Mode.PER_CYCLE, Mode.PER_GROUP}
+    fresh = mode in {Mode.PER_PARTICIPANT, Mode.PER_CYCLE}
     assert game.deadline_ms == (160_000 if fresh else 150_000)
 
 
@@ -176,7 +187,7 @@ def test_leaving_while_paused_leaves_it_paused(mode: Mode) -> None:
     ("spec", "leaving"),
     [
         pytest.param(per_participant(60_000), ANN, id="the only player"),
-        pytest.param(per_group(participants=per_group().participants[:3]), BOB, id="the only member"),
+        pytest.param(per_group(participants=(RED_ALONE,), groups=(GroupSpec(RED, 60_000),)), ANN, id="the only member"),
         pytest.param(per_participant(60_000, on_expire=ELIMINATE), ANN, id="the only player of an elimination"),
     ],
 )
@@ -190,6 +201,45 @@ def test_the_last_one_needed_stays(spec: SessionSpec, leaving: str, is_started: 
 
     assert (refusal.reason, game.session) == ("INVALID_STATE_TRANSITION", before)
     assert refusal.details == {"from": before.status.name, "verb": "remove_participant"}
+
+
+def test_a_group_of_a_pending_session_keeps_its_last_member() -> None:
+    """A session does not start with an empty group."""
+    game = Game(per_group(participants=per_group().participants[:3]))
+
+    refusal = game.refused(1_000, RemoveParticipant(BOB))
+
+    assert (refusal.reason, str(refusal)) == (
+        "INVALID_STATE_TRANSITION",
+        f"participant {BOB} is the last one, and group {BLUE} needs at least one",
+    )
+
+
+@pytest.mark.parametrize("leaving", [ANN, BOB], ids=["active", "waiting"])
+def test_a_group_whose_last_member_leaves_is_out(leaving: str) -> None:
+    """Of three teams: the others play on, nobody may join it, and its clock cannot be adjusted."""
+    groups = tuple(GroupSpec(group, 60_000) for group in (RED, BLUE, GREEN))
+    members = tuple(
+        ParticipantSpec(name, group_id=group.group_id) for name, group in zip((ANN, BOB, CLEO), groups, strict=True)
+    )
+    game = started(per_group(participants=members, groups=groups))
+    team = RED if leaving == ANN else BLUE
+
+    session = game.ok(10_000, RemoveParticipant(leaving))
+
+    assert (session.status, game.active_id, game.types()[-1]) == (
+        Status.RUNNING,
+        BOB if leaving == ANN else ANN,
+        REMOVED,
+    )
+    late: list[Command] = [AddParticipant(ParticipantSpec(EVE, group_id=team)), AdjustTime(group_id=team, delta_ms=9)]
+    for command in late:
+        refusal = game.refused(11_000, command)
+        assert (refusal.reason, refusal.details["group_id"]) == ("PARTICIPANT_EXPIRED", team)
+    game.ok(12_000, Switch())
+    assert game.active_id == CLEO
+    game.ok(13_000, Switch())
+    assert game.active_id == (BOB if leaving == ANN else ANN)
 
 
 @pytest.mark.parametrize(
@@ -207,9 +257,10 @@ def test_a_clock_of_the_session_needs_nobody(spec: SessionSpec) -> None:
 
 @pytest.mark.parametrize(("leaving", "winner", "used"), [(ANN, BOB, 0), (BOB, ANN, 10_000)], ids=["active", "waiting"])
 @pytest.mark.parametrize("is_paused", [False, True], ids=["running", "paused"])
-def test_the_last_one_left_wins(leaving: str, winner: str, used: int, is_paused: bool) -> None:
-    """Under ELIMINATE, a second version by the same caller ends the session with who is left as its winner."""
-    game = started(per_participant(60_000, 60_000, on_expire=ELIMINATE))
+@pytest.mark.parametrize("on_expire", [END, ELIMINATE, NOTIFY], ids=lambda end: end.name)
+def test_the_last_one_left_wins(leaving: str, winner: str, used: int, is_paused: bool, on_expire: OnExpire) -> None:
+    """Whatever happens at zero, a second version by the same caller ends the session; the one left has won."""
+    game = started(per_participant(60_000, 60_000, on_expire=on_expire))
     game.ok(10_000, *([Pause()] if is_paused else []))
 
     session = game.ok(10_000, RemoveParticipant(leaving))
@@ -226,10 +277,40 @@ def test_the_last_one_left_wins(leaving: str, winner: str, used: int, is_paused:
     assert (clock_of(session, winner).used_ms, session.active) == (used, None)
 
 
-def test_removing_does_not_end_a_session_that_does_not_eliminate() -> None:
-    """Under END_SESSION the last one left plays on alone."""
-    game = started(per_participant(60_000, 60_000))
+def test_the_last_team_left_wins() -> None:
+    """As the last participant does; in overtime, too."""
+    game = started(per_group(5_000, 60_000, participants=per_group().participants[:3], on_expire=NOTIFY))
+
+    session = game.ok(10_000, RemoveParticipant(BOB))
+
+    assert game.types()[-2:] == [REMOVED, COMPLETED]
+    assert (session.winner_group_id, session.winner_participant_id) == (RED, None)
+    assert clock_of(session, RED).overtime_ms == 5_000
+
+
+def test_a_resignation_of_one_in_overtime_is_the_other_ones_win() -> None:
+    """The leaver's overtime stays on record with him alone."""
+    game = started(per_participant(5_000, 60_000, on_expire=NOTIFY))
 
     session = game.ok(10_000, RemoveParticipant(ANN))
 
-    assert (session.status, game.active_id, session.winner_participant_id) == (Status.RUNNING, BOB, None)
+    assert (session.status, session.winner_participant_id) == (Status.COMPLETED, BOB)
+
+
+def test_a_session_begun_by_one_goes_on_when_a_member_leaves() -> None:
+    """One group plays alone: that another member leaves makes nobody a winner."""
+    members = tuple(ParticipantSpec(name, group_id=RED) for name in (ANN, CLEO))
+    game = started(per_group(participants=members, groups=(GroupSpec(RED, 60_000),)))
+
+    session = game.ok(10_000, RemoveParticipant(ANN))
+
+    assert (session.status, game.active_id) == (Status.RUNNING, CLEO)
+
+
+def test_a_pending_session_has_no_winner() -> None:
+    """Nobody has won before the start."""
+    game = Game(per_participant(60_000, 60_000))
+
+    session = game.ok(10_000, RemoveParticipant(ANN))
+
+    assert (session.status, session.winner_participant_id) == (Status.PENDING, None)

@@ -121,14 +121,14 @@ def test_paused_by_its_recovery_it_is_idle_from_then_on() -> None:
     assert game.ok(37 * DAY).status is Status.CANCELLED
 
 
-def test_age_does_not_begin_anew() -> None:
-    """A clock without an end, away when it came of age, is cancelled at that instant."""
+def test_the_idle_time_of_a_clock_that_goes_on_does_not_begin_anew() -> None:
+    """A clock without an end, away when its idle time was over, is cancelled at that instant."""
     game = started(stopwatch())
 
     brought_back(game, 30 * DAY)
 
     assert (game.session.status, game.session.completed_at) == (Status.CANCELLED, at(28 * DAY))
-    assert game.events[-1].cause is Cause.MAX_AGE
+    assert game.events[-1].cause is Cause.IDLE
 
 
 def test_a_long_chain_takes_several_transactions() -> None:

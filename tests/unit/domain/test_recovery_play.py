@@ -20,7 +20,7 @@ OPERATOR = Author("operator", "the store was lost")
 
 def facts(session: Session) -> Session:
     """Return the session without what a recovery is meant to change."""
-    return session._replace(epoch=0, version=0, change_id="", updated_at=0, recovered=False)
+    return session._replace(epoch=0, version=0, change_id="", updated_at=0, recovered=False, ended_at=None)
 
 
 def clocks_of(session: Session) -> tuple[object, ...]:

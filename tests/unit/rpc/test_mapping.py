@@ -93,16 +93,16 @@ def test_the_active_participant_is_named_while_a_turn_is_on(kind: str, state: st
 
 @pytest.mark.parametrize("kind", [kind for kind in KINDS if kind != "count up"])
 def test_at_zero_the_holder_is_named(kind: str) -> None:
-    """An expiry shows 0 left and the whole budget used; in the bank modes it names the holder and the winner."""
+    """An expiry shows 0 left and the whole budget used; it names the holder of the bank, or of the cycle."""
     message = shown(kind, "EXPIRED", BUDGET + 5_000)
 
-    by_participant, by_group = kind.startswith("participant"), kind == "group"
+    by_participant, by_group, by_cycle = kind.startswith("participant"), kind == "group", kind.startswith("cycle")
     assert (message.expired_participant_id, message.winner_participant_id) == (
-        (ANN, BOB) if by_participant else ("", "")
+        (ANN, BOB) if by_participant or by_cycle else ("", "")
     )
     assert (message.expired_group_id, message.winner_group_id) == ((RED, BLUE) if by_group else ("", ""))
     expired = [one.participant_id for one in message.participants if one.has_expired]
-    assert expired == ([ANN] if by_participant or by_group else [])
+    assert expired == ([ANN] if by_participant or by_group or by_cycle else [])
     assert [one.group_id for one in message.groups if one.has_expired] == ([RED] if by_group else [])
     assert message.completed_at == timestamp(BORN + BUDGET) == message.updated_at
     clock = message.participants[0] if by_participant else message.groups[0] if by_group else None
@@ -118,19 +118,19 @@ def test_overtime_runs_on_where_the_clock_is(kind: str) -> None:
     """Two seconds past the budget are two seconds of overtime, of the holder or of the session's own clock."""
     message = shown(kind, "OVERTIME", BUDGET + 2_000)
 
-    by_participant, by_group = kind.startswith("participant"), kind == "group"
+    by_participant, by_group, by_cycle = kind.startswith("participant"), kind == "group", kind.startswith("cycle")
     assert [one.overtime_ms for one in message.participants] == (
         [2_000, 0] if by_participant else [0] * len(message.participants)
     )
     assert [one.overtime_ms for one in message.groups] == ([2_000, 0] if by_group else [])
     assert message.overtime_ms == (0 if by_participant or by_group else 2_000)
     assert [one.has_expired for one in message.participants[:1]] == (
-        [by_participant or by_group] if message.participants else []
+        [by_participant or by_group or by_cycle] if message.participants else []
     )
     assert [one.has_expired for one in message.groups] == ([True, False] if by_group else [])
     assert message.elapsed_ms == BUDGET + 2_000
     expired = (message.expired_participant_id, message.expired_group_id)
-    assert expired == (ANN if by_participant else "", RED if by_group else "")
+    assert expired == (ANN if by_participant or by_cycle else "", RED if by_group else "")
 
 
 def test_two_clocks_as_worked_out_by_hand() -> None:

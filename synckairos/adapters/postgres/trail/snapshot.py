@@ -121,6 +121,9 @@ class _Session(_Json):
     completed_at: Instant | None = None
     recovered: bool = False
     deleted: bool = False
+    idle_ttl_ms: Count = 0
+    called_at: Instant | None = None
+    ended_at: Instant | None = None
     groups: list[_Group] = []
     clock: _Clock | None = None
     metadata_base64: bytes | None = None

@@ -20,7 +20,7 @@ TOMBSTONE_MS: Final = DAY_MS
 DELETED_EVENTS_MS: Final = 600_000
 """How long the events of a deleted session stay readable."""
 BELT_MS: Final = DAY_MS
-"""How far beyond a session's next boundary Redis itself would let its keys expire, should every sweep have failed."""
+"""How far beyond the removal of an ended session Redis itself lets its keys expire, should every sweep have failed."""
 
 MAX_SESSION_BYTES: Final = 256 * 1024
 GROWING: Final = frozenset({EventType.SESSION_CREATED, EventType.PARTICIPANT_ADDED, EventType.SESSION_UPDATED})
@@ -37,7 +37,7 @@ class Commit(NamedTuple):
 def superseded(keys: SessionKeys, commands: Sequence[RedisCommand]) -> list[RedisCommand]:
     """Return the commands of a change without those that the next change in the transaction repeats."""
     said_again = (keys.session, keys.deadlines)
-    return [command for command in commands if command[1] not in said_again and command[0] != "PEXPIRE"]
+    return [one for one in commands if one[1] not in said_again and one[0] not in {"PEXPIRE", "PERSIST"}]
 
 
 class CommitWriter:
@@ -67,14 +67,20 @@ class CommitWriter:
         is_new_life = reading.session is None or reading.session.epoch != last.epoch
         commands: list[RedisCommand] = [("DEL", keys.events)] if is_new_life else []
         boundary = timing.next_boundary(last, self._lifetimes)
-        ttl_ms = _ttl_ms(last, boundary)
-        commands += _stored(keys, last, encoded[-1], boundary, ttl_ms)
+        commands += _stored(keys, last, encoded[-1], boundary, self._ttl_ms(last))
         commands += self._records(keys, session_id, request, reading.session, events, encoded)
-        commands.append(("PEXPIRE", keys.events, DELETED_EVENTS_MS if last.deleted else ttl_ms))
+        events_ttl_ms = DELETED_EVENTS_MS if last.deleted else self._ttl_ms(last)
+        commands.append(("PEXPIRE", keys.events, events_ttl_ms) if events_ttl_ms else ("PERSIST", keys.events))
         if is_new_life:
             commands.append(("ZADD", keys.live, 0, codec.live_member(last)))
         commands += self._remembering(keys, request, decision, last.epoch, last.version)
         return Commit(commands, boundary.at if boundary else None)
+
+    def _ttl_ms(self, session: Session) -> int | None:
+        """Return how long the keys may stay; None for ever: what has not ended never leaves the store by itself."""
+        if session.deleted:
+            return TOMBSTONE_MS
+        return BELT_MS + self._lifetimes.terminal_ms if session.is_terminal else None
 
     def _remembering(
         self, keys: SessionKeys, request: Request, decision: Decision[Any], epoch: int, version: int
@@ -99,7 +105,8 @@ class CommitWriter:
             if len(events) - place <= self._event_window:
                 # Older ones would only be trimmed again by the newer ones of the same transaction.
                 window = ("MAXLEN", self._event_window)
-                commands.append(("XADD", keys.events, *window, f"{event.session.version}-0", "e", record))
+                entry = ("e", record, "b", codec.pack_id(before.change_id)) if before is not None else ("e", record)
+                commands.append(("XADD", keys.events, *window, f"{event.session.version}-0", *entry))
             fields = outbox_fields(session_id, record, changes(before, event.session), request)
             commands.append(("XADD", keys.outbox, "*", *fields))
             commands.append(("PUBLISH", keys.updates, record))
@@ -116,16 +123,10 @@ def _removal(keys: SessionKeys, session_id: str, session: Session) -> list[Redis
     ]
 
 
-def _ttl_ms(session: Session, boundary: Boundary | None) -> int:
-    if session.deleted:
-        return TOMBSTONE_MS
-    return BELT_MS + (max(0, boundary.at - session.updated_at) if boundary else 0)
-
-
 def _stored(
-    keys: SessionKeys, session: Session, encoded: bytes, boundary: Boundary | None, ttl_ms: int
+    keys: SessionKeys, session: Session, encoded: bytes, boundary: Boundary | None, ttl_ms: int | None
 ) -> list[RedisCommand]:
-    write: RedisCommand = ("SET", keys.session, encoded, "PX", ttl_ms)
+    write: RedisCommand = ("SET", keys.session, encoded, *(("PX", ttl_ms) if ttl_ms else ()))
     if boundary is None:
         return [write, ("ZREM", keys.deadlines, session.session_id), ("ZREM", keys.live, codec.live_member(session))]
     return [write, ("ZADD", keys.deadlines, boundary.at, session.session_id)]

@@ -14,7 +14,14 @@ from tests.unit.adapters.drawing import sessions
 
 STORED: dict[str, dict[str, str]] = json.loads(Path(__file__).with_name("snapshots.json").read_text("utf-8"))
 """What version 1 wrote: of each session the JSON, and the value that it stands for."""
+LATER_FIELDS = ", idle_ttl_ms=0, called_at=None, ended_at=None)"
+"""The fields that version 1 did not have, as they are in what it wrote."""
 PLAIN = Game(per_participant(60_000, 30_000)).session
+
+
+def _meant(name: str) -> str:
+    """Return the value of what version 1 wrote, with the fields that came later."""
+    return STORED[name]["session"].removesuffix(")") + LATER_FIELDS
 
 
 @given(st.sampled_from(Mode).flatmap(sessions))
@@ -42,7 +49,7 @@ def test_what_is_stored_stays_as_it_is(name: str) -> None:
     """Old rows read the same, and the same session is written byte for byte the same."""
     session = decode_session(STORED[name]["text"])
 
-    assert repr(session) == STORED[name]["session"]
+    assert repr(session) == _meant(name)
     assert encode_session(session) == STORED[name]["text"]
 
 
@@ -52,7 +59,7 @@ def test_fields_of_a_later_version_are_passed_over() -> None:
     for part in (stored, stored["rules"], stored["clock"], stored["participants"][0], stored["groups"][0]):
         part["colour"] = "red"
 
-    assert repr(decode_session(json.dumps(stored))) == STORED["every field set"]["session"]
+    assert repr(decode_session(json.dumps(stored))) == _meant("every field set")
 
 
 def test_it_can_be_read_without_this_program() -> None:

@@ -13,6 +13,7 @@ from synckairos.application.ports import Remembered
 from synckairos.domain.commands import Pause, Start, Switch
 from synckairos.domain.model import Mode, Participant, Session
 from testing.harness.builders import SESSION_ID, Game, one_of_each, per_participant
+from testing.harness.plays import played
 from tests.unit.adapters import drawing
 
 EXAMPLES: Final = settings(max_examples=60, derandomize=True, database=None)
@@ -75,12 +76,38 @@ def test_played_sessions_come_back_as_they_were() -> None:
             assert codec.decode_event(SESSION_ID, encoded) == event
 
 
+FIRST: Final = bytes.fromhex(
+    "01000006474846222078000000000000000200000000000000000000000000000002"
+    "9b0294010190cd01f4009293c4102000000000004000800000000000000a0091cdea6093c4102000000000004000800000000000000b"
+    "0191cdea6001000000000000"
+)
+"""A running session as layout 1 has it since the first version."""
+SECOND: Final = bytes.fromhex(
+    "02000006474846222078000000000000000200000000000000000000000000000002"
+    "dc001a0294010190cd01f4009293c4102000000000004000800000000000000a0091cdea6093c4102000000000004000800000000000000b"
+    "0191cdea6001000000000000c0c00090c0c0c0c0c0c09000ce00015f900509"
+)
+"""The same with an idle time of 90 s, called 5 ms and ended 9 ms after its creation: layout 2."""
+
+
+def test_what_is_stored_stays_as_it_is() -> None:
+    """Both layouts are read, and each session is written byte for byte as ever; nothing new means layout 1."""
+    plain = played("participant", "RUNNING")
+    born = plain.created_at
+    later = plain._replace(idle_ttl_ms=90_000, called_at=born + 5, ended_at=born + 9)
+
+    for session, stored in ((plain, FIRST), (later, SECOND)):
+        assert codec.encode_session(session) == stored
+        assert codec.decode_session(session.session_id, stored) == session
+        assert codec.decode_head(stored) == session.head
+
+
 def some_session() -> Session:
     """Return a session with something in it."""
     return Game(per_participant()).session
 
 
-@pytest.mark.parametrize("layout", [0, codec.LAYOUT + 1, 255])
+@pytest.mark.parametrize("layout", [0, codec.LAYOUTS[-1] + 1, 255])
 def test_another_layout_is_refused(layout: int) -> None:
     """Bytes of a newer version are not guessed at: neither the session, nor its head, nor an event around it."""
     event = Game(per_participant()).events[0]
