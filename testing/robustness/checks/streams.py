@@ -166,7 +166,7 @@ class Reader:
             yield Promise.RELIABLE, f"a reader without a pause is said to be too slow for version {message.version}"
         elif reason == event_pb2.GAP_REASON_WINDOW_PASSED:
             missed = message.version - at.version if at is not None else 0
-            if missed < self._window:
+            if missed <= self._window:
                 yield Promise.RESUMABLE, f"{missed} versions are said to be too many to be sent again"
         self._awaits_snapshot, self._gap_reason = True, reason
 

@@ -96,7 +96,9 @@ def next_request(chance: random.Random, session: session_pb2.Session, *, may_end
         case "switch":
             expects = chance.random() < 0.2
             active = session.active_participant_id if expects else ""
-            return "SwitchCycle", pb.SwitchCycleRequest(**common, expected_active_participant_id=active)
+            cycle = session.cycle_number if chance.random() < 0.5 else 0
+            switch = pb.SwitchCycleRequest(**common, expected_active_participant_id=active, expected_cycle_number=cycle)
+            return "SwitchCycle", switch
         case "adjust":
             return "AdjustTime", _adjustment(chance, session, common, may_end=may_end)
         case "add":
@@ -104,6 +106,9 @@ def next_request(chance: random.Random, session: session_pb2.Session, *, may_end
         case "remove" if len(session.participants) > 1:
             leaving = chance.choice(session.participants).participant_id
             return "RemoveParticipant", pb.RemoveParticipantRequest(**common, participant_id=leaving)
+        case "complete" if session.participants and chance.random() < 0.5:
+            winner = chance.choice(session.participants).participant_id
+            return "CompleteSession", pb.CompleteSessionRequest(**common, winner_participant_id=winner)
         case "start" | "pause" | "resume" | "complete" | "cancel" | "delete":
             name = wish.capitalize() + "Session"
             return name, getattr(pb, f"{name}Request")(**common)
@@ -122,6 +127,8 @@ def _adjustment(
         request.group_id = chance.choice(session.groups).group_id
     if chance.random() < 0.2 and may_end:
         request.set_ms = chance.choice((0, 1_000, 3_000))
+    elif chance.random() < 0.2:
+        request.at_least_ms = chance.choice((500, 2_000))
     else:
         request.delta_ms = chance.choice((-500, 250, 1_000))
     return request

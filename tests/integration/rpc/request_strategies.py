@@ -148,6 +148,7 @@ GOOD: Final[dict[str, list[dict[str, Any]]]] = {
         *_on_each(reason="late", delta_ms=1, participant_id=ANN),
         *_on_each(reason="late", set_ms=5_000, group_id=RED),
         *_on_each(reason="late", delta_ms=-1),
+        *_on_each(reason="late", at_least_ms=7_000),
     ],
     "UpdateSession": _on_each(labels={"a": "b"}),
     "ListSessionEvents": [

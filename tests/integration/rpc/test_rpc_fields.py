@@ -82,6 +82,7 @@ CREATES: list[tuple[str, dict[str, Any], str]] = [
     (L, {"labels": {"": "x"}}, "labels"),
     (L, {"labels": {"a": "\0"}}, "labels"),
     (L, {"labels": {"a": "é" * 65}}, 'labels["a"]'),
+    *((L, {"idle_ttl_ms": ms}, "idle_ttl_ms") for ms in (-1, 59_999, 366 * 24 * HOUR + 1)),
 ]
 """Every way in which a field cannot be read, and one wrong value of each field; the limits are the domain's tests."""
 
@@ -110,6 +111,9 @@ UPDATE: Any = pb.UpdateSessionRequest
 OTHERS: list[tuple[Any, dict[str, Any], str]] = [
     (pb.SwitchCycleRequest, {"next_participant_id": "x"}, "next_participant_id"),
     (pb.SwitchCycleRequest, {"expected_active_participant_id": "x"}, "expected_active_participant_id"),
+    (pb.SwitchCycleRequest, {"expected_cycle_number": -1}, "expected_cycle_number"),
+    (pb.CompleteSessionRequest, {"winner_participant_id": "x"}, "winner_participant_id"),
+    (pb.CompleteSessionRequest, {"winner_group_id": "x"}, "winner_group_id"),
     (pb.AddParticipantRequest, {"participant": None}, "participant.participant_id"),
     (pb.AddParticipantRequest, {"participant": member("x", total_time_ms=60_000)}, "participant.participant_id"),
     (pb.AddParticipantRequest, {"participant": member(CLEO)}, "participant.total_time_ms"),
@@ -119,6 +123,7 @@ OTHERS: list[tuple[Any, dict[str, Any], str]] = [
     (pb.AdjustTimeRequest, {"delta_ms": None}, "delta_ms"),
     *((pb.AdjustTimeRequest, {"delta_ms": ms}, "delta_ms") for ms in (0, DAYS_28 + 1, -DAYS_28 - 1)),
     *((pb.AdjustTimeRequest, {"delta_ms": None, "set_ms": ms}, "set_ms") for ms in (-1, DAYS_28 + 1)),
+    *((pb.AdjustTimeRequest, {"delta_ms": None, "at_least_ms": ms}, "at_least_ms") for ms in (0, -1, DAYS_28 + 1)),
     (pb.AdjustTimeRequest, {"participant_id": "x"}, "participant_id"),
     (pb.AdjustTimeRequest, {"participant_id": None}, "participant_id"),
     (pb.AdjustTimeRequest, {"participant_id": None, "group_id": "x"}, "group_id"),

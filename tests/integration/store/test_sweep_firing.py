@@ -168,13 +168,13 @@ async def test_an_idle_session_is_cancelled(backend: RedisBackend, open_process:
 
 
 async def test_a_session_that_would_run_for_ever_is_cancelled(backend: RedisBackend, open_process: Open) -> None:
-    """A stopwatch without a limit ends at its age."""
-    process = await open_process(Lifetimes(max_age_ms=150))
+    """A stopwatch without a limit ends when nobody has called it for its idle time."""
+    process = await open_process(Lifetimes(running_idle_ms=150))
     async with sweeping(process):
         session = await running(process.store, SessionSpec(Mode.COUNT_UP))
         event = await event_of(backend, session.session_id, session.version + 1)
 
-    assert (event.type, event.cause) == (EventType.SESSION_CANCELLED, Cause.MAX_AGE)
+    assert (event.type, event.cause) == (EventType.SESSION_CANCELLED, Cause.IDLE)
     assert_prompt(event, session.updated_at + 150)
 
 
