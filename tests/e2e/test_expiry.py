@@ -14,8 +14,9 @@ from synckairos.adapters.redis.keys import PARTITIONS, Keys
 from synckairos.devstack import RedisServer
 from synckairos.domain.events import Event, EventType
 from synckairos.domain.timing import deadline_at
+from synckairos.v1 import session_pb2
 from synckairos.v1 import session_service_pb2 as pb
-from testing.harness.client import Stub, connect, running_session, two_players
+from testing.harness.client import Stub, connect, refused, running_session, two_players
 from tests.e2e.conftest import StartServers
 
 SESSIONS = 1_000
@@ -137,3 +138,23 @@ async def test_what_fell_due_while_everything_was_down_is_stamped_with_its_due_i
     started = session.started_at.ToMilliseconds()
     assert after.cycle_started_at.ToMilliseconds() == started + (after.cycle_number - 1) * 1_000
     assert after.version == session.version + after.cycle_number - 1
+
+
+async def test_a_result_of_an_outage_can_be_read(own_redis: RedisServer, start_servers: StartServers) -> None:
+    """Noticed later than an ended session is kept: it is readable from then on, and a late switch is told the truth."""
+    (server,) = start_servers(own_redis.url, 1, SYNCKAIROS_SESSION_TTL_S="3")
+    async with connect(server.address) as stub:
+        session = await running_session(stub, two_players(bank_ms=1_000))
+        server.kill()
+        until = asyncio.get_running_loop().time() + 4.5
+        async with Redis.from_url(own_redis.url) as redis:
+            while asyncio.get_running_loop().time() < until:
+                await redis.ping()
+        server.start()
+    async with connect(server.address) as stub:
+        reply = await stub.GetSession(pb.GetSessionRequest(session_id=session.session_id))
+        problem = await refused(stub.SwitchCycle(pb.SwitchCycleRequest(session_id=session.session_id)))
+
+    assert reply.session.status == session_pb2.STATUS_EXPIRED
+    assert reply.session.completed_at.ToMilliseconds() == session.deadline_at.ToMilliseconds()
+    assert problem.reason == "PARTICIPANT_EXPIRED"

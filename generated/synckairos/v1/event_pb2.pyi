@@ -45,7 +45,7 @@ class _EventTypeEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_EventType.V
     EVENT_TYPE_SESSION_COMPLETED: _EventType.ValueType  # 6
     """The session ended by a call, after its last cycle, or with a winner left."""
     EVENT_TYPE_SESSION_CANCELLED: _EventType.ValueType  # 7
-    """The session was cancelled by a call, by idleness or by age."""
+    """The session was cancelled by a call, or because nobody called it for its idle time."""
     EVENT_TYPE_SESSION_EXPIRED: _EventType.ValueType  # 8
     """The session ended by its own time."""
     EVENT_TYPE_PARTICIPANT_EXPIRED: _EventType.ValueType  # 9
@@ -83,7 +83,7 @@ EVENT_TYPE_SESSION_RESUMED: EventType.ValueType  # 5
 EVENT_TYPE_SESSION_COMPLETED: EventType.ValueType  # 6
 """The session ended by a call, after its last cycle, or with a winner left."""
 EVENT_TYPE_SESSION_CANCELLED: EventType.ValueType  # 7
-"""The session was cancelled by a call, by idleness or by age."""
+"""The session was cancelled by a call, or because nobody called it for its idle time."""
 EVENT_TYPE_SESSION_EXPIRED: EventType.ValueType  # 8
 """The session ended by its own time."""
 EVENT_TYPE_PARTICIPANT_EXPIRED: EventType.ValueType  # 9

@@ -192,7 +192,8 @@ class SessionServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def CompleteSession(self, request, context):
-        """Ends a running or paused session as completed; a running turn is charged first.
+        """Ends a running or paused session as completed, with a winner if the caller names one; a running turn is charged
+        first.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -214,15 +215,17 @@ class SessionServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def RemoveParticipant(self, request, context):
-        """Removes a participant; an active one is charged, gets no grant, and the next turn starts. The last one a mode
-        needs is refused with FAILED_PRECONDITION / INVALID_STATE_TRANSITION.
+        """Removes a participant; an active one is charged, gets no grant, and the next turn starts (MODE_PER_GROUP: the turn
+        goes on with the group's next member). The last one a mode needs, or a group of a pending session, is refused with
+        FAILED_PRECONDITION / INVALID_STATE_TRANSITION. If one bank holder is left of a started session, it is completed,
+        one version later, with that one as its winner.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def AdjustTime(self, request, context):
-        """Changes the time left on a clock, by an amount or to a value; the reason is required.
+        """Changes the time left on a clock, by an amount, to a value or up to a value; the reason is required.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

@@ -67,7 +67,9 @@ class SessionServiceStub:
     ResumeSession: _grpc.UnaryUnaryMultiCallable[_session_service_pb2.ResumeSessionRequest, _session_service_pb2.ResumeSessionResponse]
     """Lets a paused clock run on from where it stood."""
     CompleteSession: _grpc.UnaryUnaryMultiCallable[_session_service_pb2.CompleteSessionRequest, _session_service_pb2.CompleteSessionResponse]
-    """Ends a running or paused session as completed; a running turn is charged first."""
+    """Ends a running or paused session as completed, with a winner if the caller names one; a running turn is charged
+    first.
+    """
     CancelSession: _grpc.UnaryUnaryMultiCallable[_session_service_pb2.CancelSessionRequest, _session_service_pb2.CancelSessionResponse]
     """Ends a session that has not ended; a running turn is charged first."""
     AddParticipant: _grpc.UnaryUnaryMultiCallable[_session_service_pb2.AddParticipantRequest, _session_service_pb2.AddParticipantResponse]
@@ -75,11 +77,13 @@ class SessionServiceStub:
     GROUP_NOT_FOUND.
     """
     RemoveParticipant: _grpc.UnaryUnaryMultiCallable[_session_service_pb2.RemoveParticipantRequest, _session_service_pb2.RemoveParticipantResponse]
-    """Removes a participant; an active one is charged, gets no grant, and the next turn starts. The last one a mode
-    needs is refused with FAILED_PRECONDITION / INVALID_STATE_TRANSITION.
+    """Removes a participant; an active one is charged, gets no grant, and the next turn starts (MODE_PER_GROUP: the turn
+    goes on with the group's next member). The last one a mode needs, or a group of a pending session, is refused with
+    FAILED_PRECONDITION / INVALID_STATE_TRANSITION. If one bank holder is left of a started session, it is completed,
+    one version later, with that one as its winner.
     """
     AdjustTime: _grpc.UnaryUnaryMultiCallable[_session_service_pb2.AdjustTimeRequest, _session_service_pb2.AdjustTimeResponse]
-    """Changes the time left on a clock, by an amount or to a value; the reason is required."""
+    """Changes the time left on a clock, by an amount, to a value or up to a value; the reason is required."""
     UpdateSession: _grpc.UnaryUnaryMultiCallable[_session_service_pb2.UpdateSessionRequest, _session_service_pb2.UpdateSessionResponse]
     """Replaces metadata or labels."""
     DeleteSession: _grpc.UnaryUnaryMultiCallable[_session_service_pb2.DeleteSessionRequest, _session_service_pb2.DeleteSessionResponse]
@@ -130,7 +134,9 @@ class SessionServiceAsyncStub(SessionServiceStub):
     ResumeSession: _aio.UnaryUnaryMultiCallable[_session_service_pb2.ResumeSessionRequest, _session_service_pb2.ResumeSessionResponse]  # type: ignore[assignment]
     """Lets a paused clock run on from where it stood."""
     CompleteSession: _aio.UnaryUnaryMultiCallable[_session_service_pb2.CompleteSessionRequest, _session_service_pb2.CompleteSessionResponse]  # type: ignore[assignment]
-    """Ends a running or paused session as completed; a running turn is charged first."""
+    """Ends a running or paused session as completed, with a winner if the caller names one; a running turn is charged
+    first.
+    """
     CancelSession: _aio.UnaryUnaryMultiCallable[_session_service_pb2.CancelSessionRequest, _session_service_pb2.CancelSessionResponse]  # type: ignore[assignment]
     """Ends a session that has not ended; a running turn is charged first."""
     AddParticipant: _aio.UnaryUnaryMultiCallable[_session_service_pb2.AddParticipantRequest, _session_service_pb2.AddParticipantResponse]  # type: ignore[assignment]
@@ -138,11 +144,13 @@ class SessionServiceAsyncStub(SessionServiceStub):
     GROUP_NOT_FOUND.
     """
     RemoveParticipant: _aio.UnaryUnaryMultiCallable[_session_service_pb2.RemoveParticipantRequest, _session_service_pb2.RemoveParticipantResponse]  # type: ignore[assignment]
-    """Removes a participant; an active one is charged, gets no grant, and the next turn starts. The last one a mode
-    needs is refused with FAILED_PRECONDITION / INVALID_STATE_TRANSITION.
+    """Removes a participant; an active one is charged, gets no grant, and the next turn starts (MODE_PER_GROUP: the turn
+    goes on with the group's next member). The last one a mode needs, or a group of a pending session, is refused with
+    FAILED_PRECONDITION / INVALID_STATE_TRANSITION. If one bank holder is left of a started session, it is completed,
+    one version later, with that one as its winner.
     """
     AdjustTime: _aio.UnaryUnaryMultiCallable[_session_service_pb2.AdjustTimeRequest, _session_service_pb2.AdjustTimeResponse]  # type: ignore[assignment]
-    """Changes the time left on a clock, by an amount or to a value; the reason is required."""
+    """Changes the time left on a clock, by an amount, to a value or up to a value; the reason is required."""
     UpdateSession: _aio.UnaryUnaryMultiCallable[_session_service_pb2.UpdateSessionRequest, _session_service_pb2.UpdateSessionResponse]  # type: ignore[assignment]
     """Replaces metadata or labels."""
     DeleteSession: _aio.UnaryUnaryMultiCallable[_session_service_pb2.DeleteSessionRequest, _session_service_pb2.DeleteSessionResponse]  # type: ignore[assignment]
@@ -244,7 +252,9 @@ class SessionServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _session_service_pb2.CompleteSessionRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_session_service_pb2.CompleteSessionResponse, _abc.Awaitable[_session_service_pb2.CompleteSessionResponse]]:
-        """Ends a running or paused session as completed; a running turn is charged first."""
+        """Ends a running or paused session as completed, with a winner if the caller names one; a running turn is charged
+        first.
+        """
 
     @_abc_1.abstractmethod
     def CancelSession(
@@ -270,8 +280,10 @@ class SessionServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _session_service_pb2.RemoveParticipantRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_session_service_pb2.RemoveParticipantResponse, _abc.Awaitable[_session_service_pb2.RemoveParticipantResponse]]:
-        """Removes a participant; an active one is charged, gets no grant, and the next turn starts. The last one a mode
-        needs is refused with FAILED_PRECONDITION / INVALID_STATE_TRANSITION.
+        """Removes a participant; an active one is charged, gets no grant, and the next turn starts (MODE_PER_GROUP: the turn
+        goes on with the group's next member). The last one a mode needs, or a group of a pending session, is refused with
+        FAILED_PRECONDITION / INVALID_STATE_TRANSITION. If one bank holder is left of a started session, it is completed,
+        one version later, with that one as its winner.
         """
 
     @_abc_1.abstractmethod
@@ -280,7 +292,7 @@ class SessionServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _session_service_pb2.AdjustTimeRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_session_service_pb2.AdjustTimeResponse, _abc.Awaitable[_session_service_pb2.AdjustTimeResponse]]:
-        """Changes the time left on a clock, by an amount or to a value; the reason is required."""
+        """Changes the time left on a clock, by an amount, to a value or up to a value; the reason is required."""
 
     @_abc_1.abstractmethod
     def UpdateSession(
