@@ -23,7 +23,6 @@ from tests.contract.decisions import (
     new_id,
     running,
     stored,
-    switched,
     until,
 )
 from tests.contract.lines import Line, broken_line, eventually, probing
@@ -124,13 +123,18 @@ async def test_the_keys_of_a_deleted_session_expire(backend: RedisBackend, proce
     assert indexed(backend, process, session.session_id) == (None, 0)
 
 
-async def test_no_key_of_a_session_lives_for_ever(backend: RedisBackend, process: StoreProcess) -> None:
-    """Should every sweep have failed, Redis itself lets go: all but the shared keys have an expiry."""
+async def test_a_session_that_nobody_looked_at_for_a_day_is_settled(
+    backend: RedisBackend, process: StoreProcess
+) -> None:
+    """All servers were down for 26 hours: it ends as it would have, with its event, and nothing has vanished."""
     session = await running(process.store)
-    await switched(process.store, session.session_id, 3)
+    await passes(backend, process, 26 * 3_600_000)
+    async with sweeping(process):
+        await eventually(lambda: len(backend.outgoing(session.session_id)) == session.version + 1)
 
-    for kind in ("session", "events"):
-        assert 0 < backend.lives_ms(kind, session.session_id) <= 2 * DAY_MS
+    after = backend.outgoing(session.session_id)[-1][0].session
+    assert (after.status, after.completed_at) == (Status.EXPIRED, session.updated_at + 600_000)
+    assert backend.lives_ms("session", session.session_id) > 0
 
 
 async def test_members_without_a_session_are_dropped(backend: RedisBackend, process: StoreProcess) -> None:
