@@ -456,14 +456,14 @@ async def test_two_processes_and_breaking_connections(redis_server: RedisServer)
     connections = [LossyConnections(redis_server.url, clock, random) for _ in range(2)]
     async with AsyncExitStack() as stack:
         pair = [
-            await stack.enter_async_context(StoreProcess(redis_server.url, prefix, one, event_window=1_000))
+            await stack.enter_async_context(StoreProcess(redis_server.url, prefix, one, event_window=2_000))
             for one in connections
         ]
         sessions = [await running(pair[0].store) for _ in range(6)]
 
         async def caller(place: int) -> list[tuple[str, int]]:
             process, answered = pair[place % 2], []
-            for turn in range(10):
+            for turn in range(40):
                 session_id = sessions[(place // 2 + turn) % 6].session_id
                 answer = await process.sessions.change(session_id, Switch(), CALLER, NOBODY, until(30))
                 assert answer.session is not None
@@ -478,6 +478,6 @@ async def test_two_processes_and_breaking_connections(redis_server: RedisServer)
         versions = sorted(version for session_id, version in answered if session_id == session.session_id)
         assert versions == list(range(before.version + 1, session.version + 1))
         assert sum(one.cycle_count for one in session.participants) == len(versions)
-    assert len(answered) == 480
+    assert len(answered) == 1_920
     assert sum(one.losses for one in connections) > 5
     assert sum(one.observed.conflicts for one in pair) > 5
