@@ -61,6 +61,9 @@ class Metrics:
         self._dead = self._gauge("audit_dead_entries", "Events that could not be written: an alarm.")
         self._broker = self._gauge("audit_broker_up", "Whether the latest attempt reached the broker.")
         self._memory = self._gauge("store_memory_share", "Share of its maxmemory that the store uses.")
+        self._ended = Counter(
+            "synckairos_tasks_ended", "Background work that ended unasked: an alarm.", ("task",), registry=self.registry
+        )
         self._gaps = Counter("synckairos_gaps", "Gaps sent to subscribers.", ("reason",), registry=self.registry)
 
     def _counter(self, name: str, text: str) -> Counter:
@@ -108,6 +111,10 @@ class Metrics:
     def watchers(self, count: int) -> None:
         """Show how many subscriptions are open."""
         self._watchers.set(count)
+
+    def task_ended(self, task: str) -> None:
+        """Count a background task that ended unasked."""
+        self._ended.labels(task).inc()
 
     def gap(self, reason: str) -> None:
         """Count a gap."""

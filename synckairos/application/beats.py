@@ -2,8 +2,10 @@
 
 import asyncio
 from collections.abc import Iterable
+from functools import partial
 from typing import Final
 
+from synckairos.application.background import Background
 from synckairos.application.ports import AuthorityClock
 from synckairos.application.subscriptions import Subscription
 from synckairos.application.topics import Topic
@@ -19,9 +21,10 @@ EARLY_S: Final = 0.001
 class Beats:
     """One metronome for each interval (ms) in use, for all sessions and subscribers."""
 
-    def __init__(self, clock: AuthorityClock) -> None:
+    def __init__(self, clock: AuthorityClock, background: Background) -> None:
         self._clock = clock
-        self._metronomes: dict[int, asyncio.Task[None]] = {}
+        self._background = background
+        self._metronomes: set[int] = set()
         self._followers: dict[int, dict[Topic, dict[Subscription, None]]] = {}
 
     def follow(self, topic: Topic, subscription: Subscription) -> None:
@@ -29,7 +32,8 @@ class Beats:
         for interval in subscription.intervals:
             self._followers.setdefault(interval, {}).setdefault(topic, {})[subscription] = None
             if interval not in self._metronomes:
-                self._metronomes[interval] = asyncio.ensure_future(self._beat(interval))
+                self._metronomes.add(interval)
+                self._background.run(_name(interval), partial(self._beat, interval))
 
     def unfollow(self, topic: Topic, subscription: Subscription) -> None:
         """Send a subscription no more ticks and progress marks of a topic."""
@@ -40,14 +44,13 @@ class Beats:
             if not followers:
                 topics.pop(topic, None)
             if not topics and interval in self._metronomes:
-                self._metronomes.pop(interval).cancel()
+                self._metronomes.discard(interval)
+                self._background.end(_name(interval))
 
-    async def stop(self) -> None:
+    def stop(self) -> None:
         """Stop every metronome."""
-        metronomes = list(self._metronomes.values())
-        for metronome in metronomes:
-            metronome.cancel()
-        await asyncio.gather(*metronomes, return_exceptions=True)
+        while self._metronomes:
+            self._background.end(_name(self._metronomes.pop()))
 
     async def _beat(self, interval: int) -> None:
         """Tick on whole multiples of the interval, each once, until the last follower leaves and this is cancelled."""
@@ -61,6 +64,10 @@ class Beats:
                 _send(topic, at, interval, topics.get(topic, {}))
                 if place % TOPICS_A_TURN == TOPICS_A_TURN - 1:
                     await asyncio.sleep(0)
+
+
+def _name(interval: int) -> str:
+    return f"metronome of {interval} ms"
 
 
 def _send(topic: Topic, at: int, interval: int, followers: Iterable[Subscription]) -> None:

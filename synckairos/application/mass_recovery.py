@@ -14,6 +14,7 @@ from typing import Final, NamedTuple
 import structlog
 
 from synckairos.application.audit import AuditReader
+from synckairos.application.concurrency import all_of
 from synckairos.application.errors import OutcomeUnknown, StoreUnavailable
 from synckairos.application.ports import Request
 from synckairos.application.recovery import WAITING, Recovery, RecoveryOver, Unwritten, soon
@@ -142,12 +143,7 @@ class MassRecovery:
             for last in missing:
                 await self._one(last)
 
-        try:
-            async with asyncio.TaskGroup() as workers:
-                for _ in range(AT_ONCE):
-                    workers.create_task(work())
-        except ExceptionGroup as group:
-            raise group.exceptions[0] from group
+        await all_of([work() for _ in range(AT_ONCE)])
 
     async def _one(self, last: Session) -> None:
         session_id = last.session_id

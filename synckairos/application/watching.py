@@ -10,6 +10,7 @@ from typing import Final
 import structlog
 
 from synckairos.application import frames
+from synckairos.application.background import Background
 from synckairos.application.beats import Beats
 from synckairos.application.errors import CatchingUp, OfOneSession, TransientError
 from synckairos.application.frames import EndReason, Frame, FrameKind, GapReason
@@ -41,6 +42,7 @@ class Watching:
         clock: AuthorityClock,
         observer: WatchObserver,
         require: Callable[[], None] = lambda: None,
+        background: Background | None = None,
     ) -> None:
         """`require` raises StoreUnavailable, at once, while the store is known to be away."""
         self._require = require
@@ -49,7 +51,7 @@ class Watching:
         self._clock = clock
         self._observer = observer
         self._topics: dict[str, Topic] = {}
-        self._beats = Beats(clock)
+        self._beats = Beats(clock, background or Background())
         self._reading: set[asyncio.Task[None]] = set()
         self._poll_now = asyncio.Event()
         self._retry_after_ms: Callable[[], int] | None = None
@@ -149,7 +151,7 @@ class Watching:
 
     async def stop(self) -> None:
         """Stop the metronomes and the readings."""
-        await self._beats.stop()
+        self._beats.stop()
         for task in self._reading:
             task.cancel()
         await asyncio.gather(*self._reading, return_exceptions=True)

@@ -5,7 +5,7 @@ import contextlib
 import gc
 import random
 import signal
-from collections.abc import Awaitable, Callable, Coroutine, Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, Final
 
 import structlog
@@ -19,6 +19,7 @@ from synckairos.adapters.redis.indexes import RedisDeadlineIndex, RedisSessionIn
 from synckairos.adapters.redis.memory import RedisMemory
 from synckairos.adapters.redis.store import RedisSessionStore
 from synckairos.application.audit import AuditReader
+from synckairos.application.background import Background
 from synckairos.application.backlog import BacklogLimit
 from synckairos.application.errors import StoreUnavailable
 from synckairos.application.expiry import Sweep
@@ -56,7 +57,7 @@ class Server:
         self._metrics = metrics or Metrics()
         self._reuse_port = reuse_port
         self._exit = contextlib.AsyncExitStack()
-        self._tasks: list[asyncio.Task[None]] = []
+        self._background = Background(self._metrics.task_ended)
         self.port = 0
 
     @property
@@ -92,7 +93,7 @@ class Server:
         feed = RedisFeed(url, connections, keys, connect_timeout_s=settings.redis_timeout_s)
         limit = BacklogLimit(metrics)
         sessions = Sessions(store, settings.lifetimes, new_change_id, new_session_id, limit.require)
-        watching = Watching(sessions, feed, clock, metrics, guard.require)
+        watching = Watching(sessions, feed, clock, metrics, guard.require, self._background)
         index = RedisDeadlineIndex(connections, keys, settings.lifetimes)
         sweep = Sweep(store, index, clock, settings.lifetimes, new_change_id, metrics)
         store.on_commit(sweep.note_commit)
@@ -105,15 +106,12 @@ class Server:
 
         self._exit.push_async_callback(watching.stop)
         self._exit.push_async_callback(sweep.stop)
-        self._exit.push_async_callback(self._cancel_tasks)
+        self._exit.push_async_callback(self._background.stop)
         probe = _Probe(store, RedisMemory(connections), limit)
-        for name, work in (
-            ("guard", guard.watch(probe, may_init=settings.store_init == "auto")),
-            ("feed", feed.listen(watching.hint)),
-            ("poll", watching.poll()),
-            ("sweep", sweep.run()),
-        ):
-            self._run(name, work)
+        self._background.run("guard", lambda: guard.watch(probe, may_init=settings.store_init == "auto"))
+        self._background.run("feed", lambda: feed.listen(watching.hint))
+        self._background.run("poll", watching.poll)
+        self._background.run("sweep", sweep.run)
         self._run_doorbell(pipeline, store)
 
         commands = SessionCommands(sessions)
@@ -136,8 +134,8 @@ class Server:
             _log.warning("no_audit_trail", problem="without SYNCKAIROS_DATABASE_URL nobody is told to empty the outbox")
             return
         store.on_commit(pipeline.doorbell.note_commit)
-        self._run("doorbell", pipeline.doorbell.run())
-        self._run("outboxes", pipeline.doorbell.look())
+        self._background.run("doorbell", pipeline.doorbell.run)
+        self._background.run("outboxes", pipeline.doorbell.look)
 
     async def _open_store(self, guard: StoreIdentityGuard, store: RedisSessionStore) -> None:
         try:
@@ -162,12 +160,11 @@ class Server:
             self.port = server.add_insecure_port(settings.listen)
         except RuntimeError as error:
             raise AddressInUseError(f"{settings.listen} cannot be listened on: is another server running?") from error
-        ready_changes: asyncio.Queue[bool] = asyncio.Queue()
-        guard.on_change(ready_changes.put_nowait)
-        await health.set(is_ready=guard.is_ready)
+        readiness = _Readiness(guard, self._background, health)
+        await readiness.tell()
         await health.set_audit(is_ready=False)
-        self._run("health", _follow(ready_changes, lambda is_ready: health.set(is_ready=is_ready)))
-        self._run("audit health", tell_health(trail, health))
+        self._background.run("health", readiness.follow)
+        self._background.run("audit health", lambda: tell_health(trail, health))
         await server.start()
         self._exit.push_async_callback(stop_server, server, lambda: calls.under_way, settings.drain_grace_s)
 
@@ -190,16 +187,6 @@ class Server:
             self._exit.callback(http.shutdown)
         _log.info("serving", address=self.address, ready=guard.is_ready)
 
-    def _run(self, name: str, work: Coroutine[Any, Any, None]) -> None:
-        task = asyncio.create_task(work, name=name)
-        task.add_done_callback(_report_death)
-        self._tasks.append(task)
-
-    async def _cancel_tasks(self) -> None:
-        for task in self._tasks:
-            task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
-
 
 class _Probe:
     """Reads the store's clock, and how full it is."""
@@ -214,14 +201,27 @@ class _Probe:
         self._limit.note(await self._memory.share())
 
 
-def _report_death(task: asyncio.Task[None]) -> None:
-    if not task.cancelled() and task.exception() is not None:
-        _log.critical("task_died", task=task.get_name(), exc_info=task.exception())
+class _Readiness:
+    """Health as it follows from the store and from the work in the background."""
 
+    def __init__(self, guard: StoreIdentityGuard, background: Background, health: Health) -> None:
+        self._guard = guard
+        self._background = background
+        self._health = health
+        self._changed = asyncio.Event()
+        guard.on_change(lambda _: self._changed.set())
+        background.on_change(self._changed.set)
 
-async def _follow(changes: asyncio.Queue[bool], act: Callable[[bool], Awaitable[None]]) -> None:
-    while True:
-        await act(await changes.get())
+    async def tell(self) -> None:
+        """Report health as it is now."""
+        self._changed.clear()
+        await self._health.set(is_ready=self._guard.is_ready and self._background.is_well)
+
+    async def follow(self) -> None:
+        """Report health at every change, for ever."""
+        while True:
+            await self.tell()
+            await self._changed.wait()
 
 
 def stop_requested() -> asyncio.Event:

@@ -1,12 +1,10 @@
 """The composition root of a worker process; Dramatiq calls `set_up`."""
 
-import asyncio
-import contextlib
 import gc
 import os
-from collections.abc import AsyncIterator, Coroutine
+from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
-from typing import Any, Final
+from typing import Final
 
 import dramatiq
 import structlog
@@ -19,6 +17,7 @@ from synckairos.adapters.postgres.database import Database
 from synckairos.adapters.postgres.options import database_options
 from synckairos.adapters.postgres.schema.upkeep import keep_partitions_ahead
 from synckairos.adapters.postgres.trail.writer import PostgresAuditTrail
+from synckairos.application.background import Background
 from synckairos.application.drain_work import BUDGET_S, DrainWork
 from synckairos.application.draining import Drain
 from synckairos.composition.parts import BROKER_TIMEOUT_S, pipeline_parts
@@ -57,27 +56,16 @@ async def open_work(settings: Settings) -> AsyncIterator[DrainWork]:
         connections, keys = await stack.enter_async_context(opened_redis(settings, "synckairos-worker"))
         database = Database(database_options(settings, "synckairos-worker"))
         stack.push_async_callback(database.close)
-        parts = pipeline_parts(settings, connections, keys, Metrics())
+        metrics = Metrics()
+        parts = pipeline_parts(settings, connections, keys, metrics)
         stack.push_async_callback(parts.bell.close)
         drain = Drain(parts.outbox, PostgresAuditTrail(database), parts.counters, batch=settings.audit_batch)
         limit_s = 2 * BUDGET_S + settings.database_connect_timeout_s + settings.database_statement_timeout_s
+        background = Background(metrics.task_ended)
+        stack.push_async_callback(background.stop)
         # Servers ring; once they are all gone, the worker rings for what they left behind.
-        stack.push_async_callback(_cancel, asyncio.create_task(_reported(parts.doorbell.look())))
-        upkeep = keep_partitions_ahead(database_options(settings))
-        stack.push_async_callback(_cancel, asyncio.create_task(_reported(upkeep)))
+        background.run("outboxes", parts.doorbell.look)
+        background.run("partitions", lambda: keep_partitions_ahead(database_options(settings)))
         _log.info("worker_ready", pid=os.getpid(), threads=settings.worker_threads)
         yield DrainWork(drain, parts.counters, parts.bell, limit_s=limit_s)
         _log.info("worker_stopping", pid=os.getpid())
-
-
-async def _reported(work: Coroutine[Any, Any, None]) -> None:
-    try:
-        await work
-    except Exception:
-        _log.critical("task_died", exc_info=True)
-
-
-async def _cancel(task: asyncio.Task[None]) -> None:
-    task.cancel()
-    with contextlib.suppress(asyncio.CancelledError):
-        await task

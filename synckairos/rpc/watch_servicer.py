@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import Sequence
 from typing import Final
 
+from synckairos.application.concurrency import all_of
 from synckairos.application.errors import Draining
 from synckairos.application.frames import FrameKind
 from synckairos.application.subscriptions import Subscription
@@ -81,12 +82,7 @@ class WatchServicer:
                 if await self._watching.join_among(session_id, position, subscription):
                     joined.append(session_id)
 
-        try:
-            async with asyncio.TaskGroup() as tasks:
-                for session_id, position in zip(ids, positions, strict=True):
-                    tasks.create_task(join(session_id, position))
-        except BaseExceptionGroup as failed:
-            raise failed.exceptions[0] from None
+        await all_of([join(session_id, position) for session_id, position in zip(ids, positions, strict=True)])
 
     async def _serve(
         self, subscription: Subscription, session_ids: Sequence[str], context: Context, open_ends: int = 1

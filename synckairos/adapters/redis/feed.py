@@ -19,6 +19,7 @@ from synckairos.adapters.redis import codec
 from synckairos.adapters.redis.connections import LOST, Connector, RedisConnections
 from synckairos.adapters.redis.keys import Keys
 from synckairos.adapters.redis.wire import RedisCommand
+from synckairos.application.concurrency import all_of
 from synckairos.application.errors import SessionUnreadable, StoreUnavailable
 from synckairos.application.ports import Hint, Since
 from synckairos.domain.model import Head
@@ -107,12 +108,9 @@ class RedisFeed:
             try:
                 await self._open()
                 on_hint(Hint("", None))
-                async with asyncio.TaskGroup() as tasks:
-                    tasks.create_task(self._write())
-                    tasks.create_task(self._ping())
-                    tasks.create_task(self._read(on_hint))
-            except* (*LOST, RedisError) as group:
-                _log.debug("feed_lost", error=type(group.exceptions[0]).__name__)
+                await all_of([self._write(), self._ping(), self._read(on_hint)])
+            except (*LOST, RedisError) as error:
+                _log.debug("feed_lost", error=type(error).__name__)
             finally:
                 await self._close()
             await asyncio.sleep(RECONNECT_S)

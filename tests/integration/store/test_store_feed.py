@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 from collections.abc import AsyncIterator
+from pathlib import Path
 
 import pytest
 
@@ -169,6 +170,36 @@ async def test_a_line_that_falls_silent_is_given_up(ear: Ear) -> None:
     await switched(ear.line.other.store, session.session_id, 1)
 
     await eventually(lambda: ear.versions()[-1] == 4)
+
+
+async def test_a_store_that_stands_still_is_found_again(server_directory: Path) -> None:
+    """A Redis that is frozen while the feed connects anew lets the attempt run into its timeout, not into its end."""
+    redis = RedisServer(server_directory)
+    redis.start()
+    try:
+        async with broken_line(redis) as line:
+            ear = Ear(line)
+            task = asyncio.create_task(ear.feed.listen(ear.hints.append))
+            await eventually(lambda: ear.hints == [PERHAPS_LOST])
+            session = await heard(ear)
+
+            redis.pause()
+            await eventually(lambda: ear.feed._connection is None or task.done(), seconds=15)
+            refused = asyncio.ensure_future(ear.feed.subscribe(new_id()))
+            with pytest.raises(StoreUnavailable):
+                await refused
+            assert not task.done(), "the feed has died"
+            redis.resume()
+
+            await eventually(lambda: ear.connections() == 2)
+            await ear.feed.subscribe(session.session_id)
+            await switched(line.other.store, session.session_id, 1)
+            await eventually(lambda: ear.versions()[-1] == 4)
+            task.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await task
+    finally:
+        redis.stop()
 
 
 @pytest.mark.parametrize("message", [b"", b"\x00", b"hello", b"\x00\x01\xc0" + b"\x09" * 40], ids=repr)

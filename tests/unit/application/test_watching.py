@@ -94,7 +94,7 @@ async def test_the_last_reader_to_leave_takes_everything_with_it(cases: UseCases
     for reader in readers:
         await cases.watching.join(SID, None, reader)
     assert sorted(cases.watching._beats._metronomes) == [100, 250]
-    metronomes = list(cases.watching._beats._metronomes.values())
+    metronomes = list(cases.watching._beats._background._tasks.values())
 
     cases.watching.leave(SID, readers[0])
     assert sorted(cases.watching._beats._metronomes) == [100]
@@ -218,7 +218,7 @@ async def test_every_multiple_of_the_interval_ticks_once(
     subscription = Subscription(250)
     monkeypatch.setattr(subscription, "put_tick", ticks.append)
     await cases.watching.join(SID, None, subscription)
-    cases.watching._beats._metronomes.pop(250).cancel()
+    cases.watching._beats.stop()
     await asyncio.sleep(0)
     sleeps = Sleeps(cases, early_us)
     monkeypatch.setattr("synckairos.application.beats.asyncio.sleep", sleeps.sleep)
