@@ -11,6 +11,7 @@ import typer
 from synckairos.cli.migration import migrate
 from synckairos.cli.running import run, settings_or_fail
 from synckairos.cli.worker import worker_beside
+from synckairos.composition.ending import ended_in_time
 from synckairos.composition.server import Server, serve
 from synckairos.devstack import PostgresServer, RedisServer
 
@@ -52,6 +53,7 @@ def run_dev(options: DevOptions) -> None:
         )
         stack.enter_context(worker_beside(settings, urls))
         run(serve(settings, on_started=_greet))
+        ended_in_time()
     typer.echo("stopped")
 
 

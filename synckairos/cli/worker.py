@@ -11,10 +11,10 @@ from typing import Final, NoReturn
 from synckairos.settings import Settings
 
 SET_UP: Final = "synckairos.composition.worker:set_up"
-SHUTDOWN_MS: Final = 60_000
+SHUTDOWN_MS: Final = 10_000
 """Time for batches in progress when the worker stops; a batch that is cut off is written again, harmlessly."""
 
-STOP_S: Final = 20.0
+STOP_S: Final = 30.0
 PACE: Final = {"dramatiq_worker_timeout": "250", "dramatiq_restart_delay": "1000"}
 """Variables of Dramatiq: ms between looks of an idle worker for messages, and until a lost broker is tried again."""
 

@@ -26,6 +26,7 @@ from synckairos.application.expiry import Sweep
 from synckairos.application.listing import Listing
 from synckairos.application.sessions import Sessions
 from synckairos.application.watching import Watching
+from synckairos.composition.ending import end_within
 from synckairos.composition.parts import PipelineParts, audit_parts, pipeline_parts, tell_health
 from synckairos.composition.redis import opened_redis, session_store
 from synckairos.rpc.command_servicer import CommandServicer
@@ -41,6 +42,9 @@ from synckairos.telemetry import Metrics
 GC_THRESHOLDS: Final = (20_000, 20, 20)
 RETRY_AFTER_MS: Final = (100, 2_000)
 """Bounds of the pause a drained stream is asked to make, spread so that the others are not stormed."""
+
+CLOSE_S: Final = 15.0
+"""For closing everything once the calls are over: the timeouts of the stores lie below it."""
 
 _log = structlog.get_logger(__name__)
 
@@ -224,8 +228,11 @@ class _Readiness:
             await self._changed.wait()
 
 
-def stop_requested() -> asyncio.Event:
-    """Return an event that the first SIGINT or SIGTERM sets; a second one ends the process at once."""
+def stop_requested(bound_s: float) -> asyncio.Event:
+    """Return an event that the first SIGINT or SIGTERM sets; a second one ends the process at once.
+
+    The process ends within `bound_s` of the first one, unless `ended_in_time` is called.
+    """
     event = asyncio.Event()
     loop = asyncio.get_running_loop()
 
@@ -233,6 +240,7 @@ def stop_requested() -> asyncio.Event:
         if event.is_set():
             signal.signal(number, signal.SIG_DFL)
             signal.raise_signal(number)
+        end_within(bound_s)
         event.set()
 
     for number in (signal.SIGINT, signal.SIGTERM):
@@ -253,8 +261,8 @@ def _calm_collector() -> None:
 async def serve(
     settings: Settings, *, reuse_port: bool = False, on_started: Callable[[Server], None] = lambda _: None
 ) -> None:
-    """Run a server until it is asked to stop."""
-    stop = stop_requested()
+    """Run a server until it is asked to stop; then it is gone within delay, grace and CLOSE_S."""
+    stop = stop_requested(settings.drain_delay_s + settings.drain_grace_s + CLOSE_S)
     server = Server(settings, reuse_port=reuse_port)
     await server.start()
     _calm_collector()

@@ -1,9 +1,12 @@
 """The composition root of a worker process; Dramatiq calls `set_up`."""
 
+import asyncio
 import gc
 import os
+import signal
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
+from functools import partial
 from typing import Final
 
 import dramatiq
@@ -20,6 +23,7 @@ from synckairos.adapters.postgres.trail.writer import PostgresAuditTrail
 from synckairos.application.background import Background
 from synckairos.application.drain_work import BUDGET_S, DrainWork
 from synckairos.application.draining import Drain
+from synckairos.composition.ending import bound_end_after
 from synckairos.composition.parts import BROKER_TIMEOUT_S, pipeline_parts
 from synckairos.composition.redis import opened_redis
 from synckairos.settings import Settings, load_settings
@@ -27,6 +31,12 @@ from synckairos.telemetry import Metrics, configure_logging
 
 GC_THRESHOLDS: Final = (50_000, 20, 100)
 """Batches are thousands of tuples without a cycle; at the defaults, looking for cycles takes a fifth of the time."""
+
+END_S: Final = 25.0
+"""The most time between the first SIGTERM and the end of a worker process, whatever fails or hangs on the way."""
+
+LOOK_S: Final = 1.0
+"""Pause between two looks at whether the supervisor is there."""
 
 _log = structlog.get_logger(__name__)
 
@@ -36,6 +46,7 @@ def set_up() -> None:
 
     Nothing is opened before Dramatiq's event loop runs. Raises SettingsError.
     """
+    bound_end_after((signal.SIGTERM, signal.SIGHUP), END_S)
     settings = load_settings()
     for_people = settings.log_format == "auto" and os.isatty(2)  # Dramatiq puts a pipe in the place of stderr
     configure_logging(settings.log_level, "console" if for_people else settings.log_format)
@@ -66,6 +77,16 @@ async def open_work(settings: Settings) -> AsyncIterator[DrainWork]:
         # Servers ring; once they are all gone, the worker rings for what they left behind.
         background.run("outboxes", parts.doorbell.look)
         background.run("partitions", lambda: keep_partitions_ahead(database_options(settings)))
+        background.run("supervisor", partial(_end_without, os.getppid()))
         _log.info("worker_ready", pid=os.getpid(), threads=settings.worker_threads)
         yield DrainWork(drain, parts.counters, parts.bell, limit_s=limit_s)
         _log.info("worker_stopping", pid=os.getpid())
+
+
+async def _end_without(supervisor: int) -> None:
+    """End this process, as on SIGTERM, once its supervisor is gone: nobody else would."""
+    while os.getppid() == supervisor:  # noqa: ASYNC110 - nobody tells a process that its parent has ended
+        await asyncio.sleep(LOOK_S)
+    _log.warning("supervisor_gone", pid=os.getpid())
+    os.kill(os.getpid(), signal.SIGTERM)
+    await asyncio.Event().wait()

@@ -35,6 +35,7 @@ class FastLoop(AsyncIO):
         """Start the loop."""
         del broker, worker
         thread = EventLoopThread(self.logger)
+        thread.daemon = True  # the process shall not outlive its main thread, however that ends
         if sys.platform != "win32":
             with contextlib.suppress(ImportError):
                 import uvloop  # noqa: PLC0415 - not on every platform

@@ -1,0 +1,43 @@
+"""The last resort against a process that outlives its own end."""
+
+import faulthandler
+import signal
+import sys
+import time
+from types import FrameType
+from typing import Final
+
+SAME_S: Final = 1.0
+"""Signals that follow within this time are one request: a service manager signals every process of a group, and
+Dramatiq's supervisor passes on what it gets."""
+
+
+def end_within(seconds: float) -> None:
+    """End the process after this time whatever keeps it, and say on standard error where each of its threads stood."""
+    faulthandler.dump_traceback_later(seconds, exit=True, file=sys.__stderr__ or sys.stderr)
+
+
+def ended_in_time() -> None:
+    """Let the process live on: what had to end has ended."""
+    faulthandler.cancel_dump_traceback_later()
+
+
+def bound_end_after(signals: tuple[signal.Signals, ...], seconds: float) -> None:
+    """Let the first of the signals bound the time until the process ends, beside what they do already."""
+    first: float | None = None
+    handlers = {number: signal.getsignal(number) for number in signals}
+
+    def handle(number: int, frame: FrameType | None) -> None:
+        nonlocal first
+        now = time.monotonic()
+        if first is None:
+            first = now
+            end_within(seconds)
+        elif now - first < SAME_S:
+            return
+        former = handlers[signal.Signals(number)]
+        if callable(former):
+            former(number, frame)
+
+    for number in signals:
+        signal.signal(number, handle)
