@@ -2,18 +2,21 @@
 
 import json
 import shutil
+import signal
+import sys
 from contextlib import ExitStack
 from pathlib import Path
+from types import FrameType
 from typing import NamedTuple
 
 import typer
 
+from synckairos.cli.dev_worker import DevWorker
 from synckairos.cli.migration import migrate
 from synckairos.cli.running import run, settings_or_fail
-from synckairos.cli.worker import worker_beside
 from synckairos.composition.ending import ended_in_time
 from synckairos.composition.server import Server, serve
-from synckairos.devstack import PostgresServer, RedisServer
+from synckairos.devstack import Guardian, PostgresServer, RedisServer
 
 SESSION = "11111111-1111-4111-8111-111111111111"
 ALICE = "aaaaaaaa-aaaa-4aaa-8aaa-aaaaaaaaaaaa"
@@ -36,14 +39,18 @@ def run_dev(options: DevOptions) -> None:
     """
     given = settings_or_fail(listen=options.listen)
     options.data_dir.mkdir(parents=True, exist_ok=True)
+    _end_on_signals()
     with ExitStack() as stack:
         typer.echo(f"starting what is needed in {options.data_dir} …")
+        guardian = stack.enter_context(Guardian())
         urls: dict[str, str] = {}
         if "redis_url" not in given.model_fields_set:
             redis = stack.enter_context(RedisServer(options.data_dir / "redis", options.redis_port))
+            guardian.guard(redis.ward)
             urls["redis_url"] = redis.url
         if "database_url" not in given.model_fields_set:
             postgres = stack.enter_context(PostgresServer(options.data_dir / "postgres", options.postgres_port))
+            guardian.guard(postgres.ward)
             urls["database_url"] = postgres.url
         settings = settings_or_fail(listen=options.listen, **urls)
         applied = run(migrate(settings))
@@ -51,10 +58,23 @@ def run_dev(options: DevOptions) -> None:
         typer.echo(
             f"PostgreSQL  {urls.get('database_url', 'SYNCKAIROS_DATABASE_URL')}  ({len(applied)} migrations applied)"
         )
-        stack.enter_context(worker_beside(settings, urls))
-        run(serve(settings, on_started=_greet))
-        ended_in_time()
+        stack.enter_context(DevWorker(settings, urls, options.data_dir, guardian.guard))
+        try:
+            run(serve(settings, on_started=_greet))
+        finally:
+            ended_in_time()
     typer.echo("stopped")
+
+
+def _end_on_signals() -> None:
+    """Stop in order, as after Ctrl-C, also for a signal that comes before the server runs or while it stops."""
+
+    def end(number: int, _frame: FrameType | None) -> None:
+        sys.exit(128 + number)
+
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        if signal.getsignal(number) is not signal.SIG_IGN:  # as nohup has it
+            signal.signal(number, end)
 
 
 def _greet(server: Server) -> None:

@@ -229,7 +229,7 @@ class _Readiness:
 
 
 def stop_requested(bound_s: float) -> asyncio.Event:
-    """Return an event that the first SIGINT or SIGTERM sets; a second one ends the process at once.
+    """Return an event that the first SIGINT, SIGTERM or SIGHUP sets; a second one ends the process at once.
 
     The process ends within `bound_s` of the first one, unless `ended_in_time` is called.
     """
@@ -243,8 +243,9 @@ def stop_requested(bound_s: float) -> asyncio.Event:
         end_within(bound_s)
         event.set()
 
-    for number in (signal.SIGINT, signal.SIGTERM):
-        loop.add_signal_handler(number, on_signal, number)
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        if signal.getsignal(number) is not signal.SIG_IGN:  # as nohup has SIGHUP
+            loop.add_signal_handler(number, on_signal, number)
     return event
 
 

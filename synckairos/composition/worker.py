@@ -2,6 +2,7 @@
 
 import asyncio
 import gc
+import multiprocessing
 import os
 import signal
 from collections.abc import AsyncIterator
@@ -77,13 +78,15 @@ async def open_work(settings: Settings) -> AsyncIterator[DrainWork]:
         # Servers ring; once they are all gone, the worker rings for what they left behind.
         background.run("outboxes", parts.doorbell.look)
         background.run("partitions", lambda: keep_partitions_ahead(database_options(settings)))
-        background.run("supervisor", partial(_end_without, os.getppid()))
+        supervisor = multiprocessing.parent_process()
+        if supervisor is not None:
+            background.run("supervisor", partial(_end_without, supervisor.pid))
         _log.info("worker_ready", pid=os.getpid(), threads=settings.worker_threads)
         yield DrainWork(drain, parts.counters, parts.bell, limit_s=limit_s)
         _log.info("worker_stopping", pid=os.getpid())
 
 
-async def _end_without(supervisor: int) -> None:
+async def _end_without(supervisor: int | None) -> None:
     """End this process, as on SIGTERM, once its supervisor is gone: nobody else would."""
     while os.getppid() == supervisor:  # noqa: ASYNC110 - nobody tells a process that its parent has ended
         await asyncio.sleep(LOOK_S)

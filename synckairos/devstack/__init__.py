@@ -12,15 +12,18 @@ from synckairos.devstack.errors import (
     ServerFailedError,
     ServerNotFoundError,
 )
+from synckairos.devstack.guardian import Guardian, Ward
 from synckairos.devstack.postgres_server import PostgresServer
 from synckairos.devstack.redis_server import RedisServer
 
 __all__ = [
     "DevstackError",
     "DirectoryInUseError",
+    "Guardian",
     "PortInUseError",
     "PostgresServer",
     "RedisServer",
     "ServerFailedError",
     "ServerNotFoundError",
+    "Ward",
 ]

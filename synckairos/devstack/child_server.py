@@ -13,19 +13,18 @@ import socket
 import subprocess
 import time
 from abc import ABC, abstractmethod
-from collections.abc import Callable
 from pathlib import Path
 from typing import ClassVar, Self
 
 from synckairos.devstack import processes
 from synckairos.devstack.errors import DevstackError, DirectoryInUseError, PortInUseError, ServerFailedError
 from synckairos.devstack.file_lock import FileLock
+from synckairos.devstack.guardian import Ward
+from synckairos.devstack.orphans import LOOK_SECONDS, ORPHAN_SECONDS, end_family
 
 HOST = "127.0.0.1"
 READY_SECONDS = 15.0
 STOP_SECONDS = 20.0
-ORPHAN_SECONDS = 10.0
-LOOK_SECONDS = 0.02
 LOG_TAIL_LINES = 20
 # Below the ports that Linux and macOS give to outgoing connections: nobody takes one while its server is down.
 FREE_PORTS = range(20_000, 30_000)
@@ -69,6 +68,11 @@ class ChildServer(ABC):
     def running(self) -> bool:
         """Whether the process lives, paused or not."""
         return self._process is not None and self._process.poll() is None
+
+    @property
+    def ward(self) -> Ward:
+        """What a guardian has to end after this process; raises DevstackError when the server does not run."""
+        return Ward(self._directory / "server.lock", self._stop_signal, self.pid)
 
     @property
     def pid(self) -> int:
@@ -159,21 +163,11 @@ class ChildServer(ABC):
         self._owner.note_pid(os.getpid())
 
     def _replace_orphan(self) -> None:
-        if self._family.try_acquire():
-            return
-        pid = self._family.noted_pid()
-        for number in (self._stop_signal, signal.SIGKILL):
-            if pid is not None and number is signal.SIGKILL:
-                processes.send_signal_to_family(pid, number)
-            elif pid is not None:
-                processes.send_signal_to_family(pid, signal.SIGCONT)
-                processes.send_signal(pid, number)
-            if _wait_until(self._family.try_acquire, ORPHAN_SECONDS):
-                return
-        raise DirectoryInUseError(
-            f"a process of an earlier run of {self._name} still works in {self._directory} and cannot be ended: end it "
-            f"yourself (process id: {pid or 'unknown'})"
-        )
+        if not end_family(self._family, self._stop_signal, ORPHAN_SECONDS):
+            raise DirectoryInUseError(
+                f"a process of an earlier run of {self._name} still works in {self._directory} and cannot be ended: "
+                f"end it yourself (process id: {self._family.noted_pid() or 'unknown'})"
+            )
 
     def _launch(self, deadline: float) -> None:
         while True:
@@ -245,12 +239,3 @@ def _free_port() -> int:
             f"no free port from {FREE_PORTS.start} to {FREE_PORTS.stop - 1} on {HOST}: name one yourself"
         )
     return port
-
-
-def _wait_until(condition: Callable[[], bool], seconds: float) -> bool:
-    deadline = time.monotonic() + seconds
-    while not condition():
-        if time.monotonic() > deadline:
-            return False
-        time.sleep(LOOK_SECONDS)
-    return True

@@ -96,6 +96,23 @@ def may_enter(directory: Path, account: Account | None) -> bool:
     return run(["/bin/sh", "-c", 'test -x "$1"', "sh", directory], account).returncode == 0
 
 
+def exists(pid: int) -> bool:
+    """Say whether there is a process of this id; one that nobody has waited for counts."""
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        pass
+    return True
+
+
+def send_signal_to_group(pid: int, number: signal.Signals) -> None:
+    """Send a signal to what is left of the group that a process has led; ids of groups in use are not given away."""
+    with suppress(ProcessLookupError):
+        os.killpg(pid, number)
+
+
 def send_signal(pid: int, number: signal.Signals) -> None:
     """Send a signal to a process that may be gone already."""
     with suppress(ProcessLookupError):

@@ -1,13 +1,10 @@
 """The command line as a user meets it: `dev`, metrics, the store's name, migrations."""
 
 import asyncio
-import os
 import re
-import signal
 import sys
 import time
 import urllib.request
-from asyncio.subprocess import PIPE, Process
 from pathlib import Path
 from uuid import uuid4
 
@@ -18,31 +15,9 @@ from synckairos.v1 import session_service_pb2 as pb
 from testing.harness.client import connect, running_session
 from testing.harness.processes.commands import run_command, synckairos
 from testing.harness.processes.databases import ask, own_database
+from testing.harness.processes.dev_stack import start_dev, stop_dev
 from testing.harness.processes.server_process import ServerProcess, free_port
 from tests.e2e.conftest import StartServers
-
-
-async def start_dev(folder: Path, *options: str, **environment: str) -> tuple[Process, str]:
-    """Start `synckairos dev` and return it with its address once it serves."""
-    process = await asyncio.create_subprocess_exec(
-        sys.executable, "-m", "synckairos", "dev", "--data-dir", str(folder / "data"), "--listen", "127.0.0.1:0",
-        *options, cwd=folder, env={**os.environ, **environment}, stdout=PIPE, stderr=asyncio.subprocess.DEVNULL,
-    )  # fmt: skip
-    assert process.stdout is not None
-    async with asyncio.timeout(60):
-        while True:
-            line = (await process.stdout.readline()).decode()
-            assert line, "dev has ended"
-            if found := re.match(r"SyncKairos +(\S+)", line):
-                return process, found[1]
-
-
-async def stop_dev(process: Process) -> None:
-    """Press Ctrl-C and wait for a clean end."""
-    process.send_signal(signal.SIGINT)
-    async with asyncio.timeout(30):
-        await process.communicate()
-    assert process.returncode == 0
 
 
 async def test_dev_keeps_its_data_and_its_second_start_is_refused_while_it_runs(server_directory: Path) -> None:
