@@ -1,5 +1,6 @@
 """The commands and their options; their work is in the files beside this one."""
 
+from importlib.metadata import version
 from pathlib import Path
 from typing import Annotated
 
@@ -11,12 +12,16 @@ from synckairos.cli.audit_dead import dead_app
 from synckairos.cli.audit_reading import events, session, status
 from synckairos.cli.audit_transfer import export, import_
 from synckairos.cli.dev import DevOptions, run_dev
+from synckairos.cli.dev_stack import DATA_DIR
 from synckairos.cli.migration import migrate_app
 from synckairos.cli.recovery import recover
 from synckairos.cli.retention import retention
 from synckairos.cli.running import fail, run, settings_or_fail, telling_failures
 from synckairos.cli.worker import become_worker
 from synckairos.composition.server import serve
+from synckairos.devstack import PostgresServer, RedisServer
+
+PORT_HELP = "Its port; 0 takes {}, or any free one."
 
 app = typer.Typer(
     no_args_is_help=True, add_completion=False, help="Authoritative, synchronized session time over gRPC."
@@ -33,6 +38,22 @@ audit_app.command()(export)
 audit_app.command("import")(import_)
 audit_app.command()(retention)
 app.command()(recover)
+
+
+def _tell_version(is_asked: bool) -> None:
+    if is_asked:
+        typer.echo(f"synckairos {version('synckairos')}")
+        raise typer.Exit
+
+
+@app.callback()
+def options(
+    _version: Annotated[
+        bool, typer.Option("--version", callback=_tell_version, is_eager=True, help="Print the version and exit.")
+    ] = False,
+) -> None:
+    """Authoritative, synchronized session time over gRPC."""
+
 
 Listen = Annotated[
     str | None, typer.Option(help="host:port to listen on, port 0 takes a free one; default SYNCKAIROS_LISTEN.")
@@ -59,10 +80,12 @@ def worker() -> None:
 
 @app.command()
 def dev(
-    data_dir: Annotated[Path, typer.Option(help="Where Redis and PostgreSQL keep their data.")] = Path(".synckairos"),
+    data_dir: Annotated[Path, typer.Option(help="Where Redis and PostgreSQL keep their data.")] = DATA_DIR,
     listen: Listen = None,
-    redis_port: Annotated[int, typer.Option(min=0, max=65_535, help="Redis' port; 0 takes a free one.")] = 0,
-    postgres_port: Annotated[int, typer.Option(min=0, max=65_535, help="PostgreSQL's port; 0 takes a free one.")] = 0,
+    redis_port: Annotated[int, typer.Option(min=0, max=65_535, help=PORT_HELP.format(RedisServer.usual_port))] = 0,
+    postgres_port: Annotated[
+        int, typer.Option(min=0, max=65_535, help=PORT_HELP.format(PostgresServer.usual_port))
+    ] = 0,
 ) -> None:
     """Run everything on this machine: Redis and PostgreSQL (unless SYNCKAIROS_*_URL name some), a server, a worker."""
     try:
@@ -78,7 +101,7 @@ def health(
     timeout: Annotated[float, typer.Option(help="Seconds to wait for the answer.")] = 3.0,
 ) -> None:
     """Ask a server for its health; exits 0 only if it is SERVING."""
-    status = run(inspection.health(address or settings_or_fail().listen, service, timeout))
+    status = run(inspection.health(address or settings_or_fail(of_dev=True).listen, service, timeout))
     typer.echo(status)
     if status != "SERVING":
         raise typer.Exit(1)
@@ -87,20 +110,20 @@ def health(
 @app.command()
 def inspect(session_id: Annotated[str, typer.Argument(help="The session's UUID.")]) -> None:
     """Print a session as Redis holds it, as JSON."""
-    typer.echo(run(inspection.inspect(settings_or_fail(), session_id)))
+    typer.echo(run(inspection.inspect(settings_or_fail(of_dev=True), session_id)))
 
 
 @store_app.command("init")
 def store_init() -> None:
     """Give the store a new name, so that servers that lost it use it again as it is, empty or not."""
-    identity = run(inspection.init_store(settings_or_fail()))
+    identity = run(inspection.init_store(settings_or_fail(of_dev=True)))
     typer.echo(f"store {identity.store_id}, layout {identity.layout}, {identity.partitions} partitions")
 
 
 @store_app.command("show")
 def store_show() -> None:
     """Print the store's name."""
-    identity = run(inspection.store_identity(settings_or_fail()))
+    identity = run(inspection.store_identity(settings_or_fail(of_dev=True)))
     if identity is None:
         fail("the store has no name: run `synckairos recover --all` or `synckairos store init`")
     typer.echo(f"store {identity.store_id}, layout {identity.layout}, {identity.partitions} partitions")

@@ -51,14 +51,14 @@ def list_dead(
     as_json: Annotated[bool, typer.Option("--json", help="JSON, as always when the output is no terminal.")] = False,
 ) -> None:
     """List the dead entries, oldest first in each partition."""
-    run(_list(settings_or_fail(), as_json=as_json or not sys.stdout.isatty()))
+    run(_list(settings_or_fail(of_dev=True), as_json=as_json or not sys.stdout.isatty()))
 
 
 @dead_app.command()
 def show(place: DeadPlace) -> None:
     """Print everything about a dead entry, including its bytes."""
     partition, dead_id = place
-    found: DeadEntry | None = run(_get(settings_or_fail(), partition, dead_id))
+    found: DeadEntry | None = run(_get(settings_or_fail(of_dev=True), partition, dead_id))
     if found is None:
         fail(f"there is no dead entry {partition}/{dead_id}")
     typer.echo(json.dumps(_everything(found), indent=2))
@@ -74,7 +74,7 @@ def replay(
     """Put a dead entry back to be written, as it was; a worker takes it within seconds."""
     if (place is None) is not every:
         raise typer.BadParameter("name one entry, or say --all")
-    count: int = run(_replay(settings_or_fail(), place))
+    count: int = run(_replay(settings_or_fail(of_dev=True), place))
     if place is not None and not count:
         fail(f"there is no dead entry {place[0]}/{place[1]}")
     typer.echo(f"{count} replayed")

@@ -58,12 +58,12 @@ def events(
         start=since,
         end=until,
     )
-    run(_events(settings_or_fail(), query, limit, as_json=_for_scripts(asked=as_json)))
+    run(_events(settings_or_fail(of_dev=True), query, limit, as_json=_for_scripts(asked=as_json)))
 
 
 def session(session_id: SessionId, as_json: AsJson = False) -> None:
     """Show a session as the trail knows it, and the statistics of its participants."""
-    audit: SessionAudit = run(_session(settings_or_fail(), str(session_id)))
+    audit: SessionAudit = run(_session(settings_or_fail(of_dev=True), str(session_id)))
     if _for_scripts(asked=as_json):
         typer.echo(msgspec.json.encode(_plain(audit)))
         return
@@ -75,7 +75,7 @@ def session(session_id: SessionId, as_json: AsJson = False) -> None:
 
 def status(as_json: AsJson = False) -> None:
     """Show how far the trail is behind, and why; exits 0 only if all is well."""
-    found: PipelineStatus = run(_status(settings_or_fail()))
+    found: PipelineStatus = run(_status(settings_or_fail(of_dev=True)))
     if _for_scripts(asked=as_json):
         typer.echo(msgspec.json.encode(_told(found)))
     else:

@@ -42,7 +42,7 @@ def export(
 ) -> None:
     """Write the trail's events as JSON Lines, as they stood when it began; `import` reads them back."""
     query = ExportQuery(tuple(str(one) for one in session or ()), since, until)
-    settings = settings_or_fail()
+    settings = settings_or_fail(of_dev=True)
     if output is None:
         count = run(_export(settings, query, sys.stdout.buffer))
         sys.stdout.flush()
@@ -89,7 +89,7 @@ def import_(
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Check every line, and write nothing.")] = False,
 ) -> None:
     """Write exported events into the trail, or none of them if a line is wrong; known events stay as they are."""
-    settings = settings_or_fail()
+    settings = settings_or_fail(of_dev=True)
     right, wrong, problems = _check(file)
     if wrong:
         more = [f"and {wrong - len(problems)} more"] if wrong > len(problems) else []

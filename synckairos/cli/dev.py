@@ -11,12 +11,15 @@ from typing import NamedTuple
 
 import typer
 
+from synckairos.cli.dev_stack import announced, claimed
 from synckairos.cli.dev_worker import DevWorker
 from synckairos.cli.migration import migrate
 from synckairos.cli.running import run, settings_or_fail
 from synckairos.composition.ending import ended_in_time
 from synckairos.composition.server import Server, serve
 from synckairos.devstack import Guardian, PostgresServer, RedisServer
+from synckairos.devstack.child_server import is_free
+from synckairos.settings import Settings, split_address
 
 SESSION = "11111111-1111-4111-8111-111111111111"
 ALICE = "aaaaaaaa-aaaa-4aaa-8aaa-aaaaaaaaaaaa"
@@ -41,29 +44,56 @@ def run_dev(options: DevOptions) -> None:
     options.data_dir.mkdir(parents=True, exist_ok=True)
     _end_on_signals()
     with ExitStack() as stack:
+        stack.enter_context(claimed(options.data_dir))
         typer.echo(f"starting what is needed in {options.data_dir} …")
         guardian = stack.enter_context(Guardian())
-        urls: dict[str, str] = {}
-        if "redis_url" not in given.model_fields_set:
-            redis = stack.enter_context(RedisServer(options.data_dir / "redis", options.redis_port))
-            guardian.guard(redis.ward)
-            urls["redis_url"] = redis.url
-        if "database_url" not in given.model_fields_set:
-            postgres = stack.enter_context(PostgresServer(options.data_dir / "postgres", options.postgres_port))
-            guardian.guard(postgres.ward)
-            urls["database_url"] = postgres.url
-        settings = settings_or_fail(listen=options.listen, **urls)
-        applied = run(migrate(settings))
-        typer.echo(f"Redis       {urls.get('redis_url', 'SYNCKAIROS_REDIS_URL')}")
-        typer.echo(
-            f"PostgreSQL  {urls.get('database_url', 'SYNCKAIROS_DATABASE_URL')}  ({len(applied)} migrations applied)"
+        urls = _start_stores(options, given, stack, guardian)
+        settings = settings_or_fail(
+            listen=_address(given), redis_url=urls.get("redis_url"), database_url=urls.get("database_url")
         )
+        applied = run(migrate(settings))
+        typer.echo(f"{len(applied)} migrations applied")
         stack.enter_context(DevWorker(settings, urls, options.data_dir, guardian.guard))
+
+        def greet(server: Server) -> None:
+            stack.enter_context(announced(options.data_dir, _places(settings, server.address)))
+            _greet(server)
+
         try:
-            run(serve(settings, on_started=_greet))
+            run(serve(settings, on_started=greet))
         finally:
             ended_in_time()
     typer.echo("stopped")
+
+
+def _start_stores(options: DevOptions, given: Settings, stack: ExitStack, guardian: Guardian) -> dict[str, str]:
+    """Start those stores that the environment does not name, and return the settings that lead to them."""
+    kinds: tuple[tuple[str, type[RedisServer | PostgresServer], int], ...] = (
+        ("redis", RedisServer, options.redis_port),
+        ("postgres", PostgresServer, options.postgres_port),
+    )
+    urls: dict[str, str] = {}
+    for name, kind, port in kinds:
+        setting = "redis_url" if kind is RedisServer else "database_url"
+        shown = f"SYNCKAIROS_{setting.upper()}"
+        if setting not in given.model_fields_set:
+            server = stack.enter_context(kind(options.data_dir / name, port, has_password=True))
+            guardian.guard(server.ward)
+            urls[setting], shown = server.url, server.shown_url
+        typer.echo(f"{'Redis' if kind is RedisServer else 'PostgreSQL':<11} {shown}")
+    return urls
+
+
+def _address(given: Settings) -> str:
+    """Return where to listen: where nobody asked for a port, and the usual one is taken, at any free one."""
+    host, port = split_address(given.listen)
+    return given.listen if "listen" in given.model_fields_set or is_free(port) else f"{host}:0"
+
+
+def _places(settings: Settings, address: str) -> dict[str, str]:
+    """Return the settings that lead other commands here."""
+    places = {"redis_url": settings.redis_url, "broker_url": settings.broker_url, "database_url": settings.database_url}
+    return {name: url.get_secret_value() for name, url in places.items() if url is not None} | {"listen": address}
 
 
 def _end_on_signals() -> None:

@@ -60,7 +60,7 @@ async def migrate(settings: Settings) -> list[str]:
 
 def target(schema: str | None = None) -> tuple[Settings, str]:
     """Return the settings and the URL of the database, or end the process if there is none."""
-    settings = settings_or_fail(database_schema=schema)
+    settings = settings_or_fail(of_dev=True, database_schema=schema)
     if settings.database_url is None:
         fail("SYNCKAIROS_DATABASE_URL is not set: there is no database to work on")
     return settings, settings.database_url.get_secret_value()
@@ -150,7 +150,7 @@ def _line(entry: history.Entry) -> str:
 @migrate_app.command()
 def validate(schema: Schema = None, folder: Folder = None) -> None:
     """Check the files, and compare them with the database if there is one; exits 1 with every problem found."""
-    settings = settings_or_fail(database_schema=schema)
+    settings = settings_or_fail(of_dev=True, database_schema=schema)
     files = folder or migrations_folder()
     if settings.database_url is None:
         count = len(read_migrations(files))

@@ -75,7 +75,7 @@ def recover(
     """Bring lost sessions back from the audit trail; the others, and those that have ended, stay as they are."""
     if (session_id is None) != everything:
         fail("name one session, or say --all")
-    settings = settings_or_fail()
+    settings = settings_or_fail(of_dev=True)
     order = _Order(RecoveryPolicy[policy.name], Author(ACTOR, reason), dry_run)
     try:
         session_id = session_id and str(UUID(session_id))

@@ -13,6 +13,7 @@ from synckairos.adapters.postgres.options import DatabaseOptionsError
 from synckairos.adapters.postgres.schema.files import MigrationError
 from synckairos.adapters.redis.identity import StoreLayoutError
 from synckairos.application.errors import TransientError
+from synckairos.cli.dev_stack import settings_of_running
 from synckairos.cli.inspection import InspectionError
 from synckairos.composition.server import AddressInUseError
 from synckairos.devstack import DevstackError
@@ -30,16 +31,25 @@ KNOWN_FAILURES: Final = (
 )
 
 
+PLACES: Final = frozenset({"redis_url", "broker_url", "database_url", "listen"})
+
+
 def fail(message: str) -> NoReturn:
     """End the process with an error message."""
     typer.echo(f"synckairos: {message}", err=True)
     raise typer.Exit(1)
 
 
-def settings_or_fail(**given: object) -> Settings:
-    """Return the settings and set up logging, or end the process naming every wrong setting."""
+def settings_or_fail(*, of_dev: bool = False, **given: object) -> Settings:
+    """Return the settings and set up logging, or end the process naming every wrong setting.
+
+    With `of_dev` a `synckairos dev` that runs here says where everything is, unless the environment names a store, a
+    database or an address: nothing of the one is ever mixed with the other.
+    """
     try:
         settings = load_settings(**{name: value for name, value in given.items() if value is not None})
+        if of_dev and not settings.model_fields_set & PLACES:
+            settings = load_settings(**{**settings_of_running(), **settings.model_dump(exclude_unset=True)})
     except SettingsError as error:
         fail(f"these settings are wrong:\n{error}")
     configure_logging(settings.log_level, settings.log_format)

@@ -7,6 +7,7 @@ parent was killed is found and replaced without trusting a process id that may b
 
 import os
 import random
+import re
 import shutil
 import signal
 import socket
@@ -36,11 +37,18 @@ class ChildServer(ABC):
     _name: ClassVar[str]
     _port_setting: ClassVar[str]
     _stop_signal: ClassVar[signal.Signals]
+    usual_port: ClassVar[int]
 
-    def __init__(self, directory: Path | str, port: int = 0) -> None:
+    def __init__(self, directory: Path | str, port: int = 0, *, has_password: bool = False) -> None:
+        """With a password, made at the first start, other users of this machine cannot come in.
+
+        Port 0 takes `usual_port` if a password guards the server and the port is free, else any free one.
+        """
         self._directory = Path(directory).resolve()
         self._port_is_final = port != 0
-        self._port = port or _free_port()
+        self._port = port or (self.usual_port if has_password and is_free(self.usual_port) else _free_port())
+        self._has_password = has_password
+        self._password_path = self._directory / "password"
         self._owner = FileLock(self._directory / "owner.lock")
         self._family = FileLock(self._directory / "server.lock")
         self._log_path = self._directory / f"{self._name.lower()}.log"
@@ -62,12 +70,17 @@ class ChildServer(ABC):
     @property
     @abstractmethod
     def url(self) -> str:
-        """The URL for clients; it needs no password."""
+        """The URL for clients, with the password if there is one."""
 
     @property
     def running(self) -> bool:
         """Whether the process lives, paused or not."""
         return self._process is not None and self._process.poll() is None
+
+    @property
+    def shown_url(self) -> str:
+        """The URL for people to see, without the password."""
+        return re.sub(r"(://[^:@/]*):[^@/]*@", r"\1:…@", self.url)
 
     @property
     def ward(self) -> Ward:
@@ -142,6 +155,10 @@ class ChildServer(ABC):
     def _prepare(self) -> None:
         """Find the program and make what it needs before its first start."""
 
+    def _password(self) -> str:
+        """Return the password that was set; empty if there is none."""
+        return self._password_path.read_text(encoding="utf-8") if self._password_path.exists() else ""
+
     @abstractmethod
     def _spawn(self, inherit: int) -> subprocess.Popen[bytes]:
         """Start the program with one inherited descriptor and its output in the log."""
@@ -188,7 +205,7 @@ class ChildServer(ABC):
                 return
 
     def _take_port(self) -> None:
-        if _is_free(self._port):
+        if is_free(self._port):
             return
         if self._port_is_final:
             raise PortInUseError(
@@ -220,7 +237,7 @@ class ChildServer(ABC):
         self._owner.release()
 
 
-def _is_free(port: int) -> bool:
+def is_free(port: int) -> bool:
     with socket.socket() as probe:
         # As the servers do, or connections of the last run would count as in use for a minute.
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
@@ -233,7 +250,7 @@ def _is_free(port: int) -> bool:
 
 def _free_port() -> int:
     candidates = random.sample(FREE_PORTS, k=200)
-    port = next(filter(_is_free, candidates), None)
+    port = next(filter(is_free, candidates), None)
     if port is None:
         raise PortInUseError(
             f"no free port from {FREE_PORTS.start} to {FREE_PORTS.stop - 1} on {HOST}: name one yourself"

@@ -17,6 +17,7 @@ from synckairos.devstack import processes
 from synckairos.devstack.child_server import HOST, ChildServer
 from synckairos.devstack.errors import DevstackError, ServerFailedError
 from synckairos.devstack.postgres_programs import programs_for
+from synckairos.devstack.secrets import new_password, open_log, write_private
 
 USER = "synckairos"
 DATABASE = "synckairos"
@@ -28,7 +29,7 @@ Answer = TypeVar("Answer")
 
 
 class PostgresServer(ChildServer):
-    """A PostgreSQL with one database `synckairos`, open without password to all on this machine.
+    """A PostgreSQL with one database `synckairos`; without a password it is open to all on this machine.
 
     As root, with a directory that the account of the server cannot reach, the data lie in a folder of their own
     below /var/tmp; the link `reachable` in the directory leads there. No permission of a given directory is changed.
@@ -38,9 +39,10 @@ class PostgresServer(ChildServer):
     _port_setting: ClassVar[str] = "--postgres-port"
     # SIGTERM would wait for all clients to leave.
     _stop_signal: ClassVar[signal.Signals] = signal.SIGINT
+    usual_port: ClassVar[int] = 15_432
 
-    def __init__(self, directory: Path | str, port: int = 0) -> None:
-        super().__init__(directory, port)
+    def __init__(self, directory: Path | str, port: int = 0, *, has_password: bool = False) -> None:
+        super().__init__(directory, port, has_password=has_password)
         self._account: processes.Account | None = None
         self._programs = Path()
         self._data = self._directory / "data"
@@ -48,7 +50,8 @@ class PostgresServer(ChildServer):
     @property
     def url(self) -> str:
         """The database `synckairos` as its owner, who may do everything."""
-        return f"postgresql://{USER}@{HOST}:{self.port}/{DATABASE}"
+        password = self._password()
+        return f"postgresql://{USER}{f':{password}' if password else ''}@{HOST}:{self.port}/{DATABASE}"
 
     def wipe(self) -> None:
         """Delete the directory and all data, also those below /var/tmp; raises DirectoryInUseError while it runs."""
@@ -71,6 +74,8 @@ class PostgresServer(ChildServer):
         self._programs = programs_for(self._account, home, major)
         if major is None:
             self._create_cluster(home / "data.new")
+        if self._has_password and not self._password():
+            self._set_password()
 
     def _reachable_home(self) -> Path:
         """Return the folder for the data, which the account of the server can enter."""
@@ -105,11 +110,25 @@ class PostgresServer(ChildServer):
             raise ServerFailedError(f"initdb ended with {finished.returncode}\n{finished.stdout}")
         fresh.rename(self._data)
 
+    def _set_password(self) -> None:
+        """Give the owner of the database a password, in a cluster that is down, and let nobody in without."""
+        password = new_password()
+        command: list[str | Path] = [self._programs / "postgres", "--single", "-D", self._data, "postgres"]
+        statement = f"ALTER ROLE {USER} PASSWORD '{password}'"
+        finished = processes.run(command, self._account, env=_environment(), entered=f"{statement}\n")
+        if finished.returncode != 0 or "ERROR" in finished.stdout:
+            raise ServerFailedError(f"the password could not be set\n{finished.stdout.replace(password, '…')}")
+        rules = self._data / "pg_hba.conf"
+        write_private(rules, f"host all {USER} {HOST}/32 scram-sha-256\n")
+        if self._account is not None:
+            os.chown(rules, self._account.uid, self._account.gid)
+        write_private(self._password_path, password)
+
     def _spawn(self, inherit: int) -> subprocess.Popen[bytes]:
         settings = ["unix_socket_directories=", "timezone=UTC", "log_timezone=UTC"]
         arguments = ["-D", str(self._data), "-h", HOST, "-p", str(self.port)]
         arguments += [part for setting in settings for part in ("-c", setting)]
-        with self._log_path.open("ab") as log:
+        with open_log(self._log_path) as log:
             command = [str(self._programs / "postgres"), *arguments]
             return processes.spawn(command, self._account, output=log, inherit=inherit, env=_environment())
 
@@ -126,7 +145,13 @@ class PostgresServer(ChildServer):
 
     async def _offers_database(self) -> bool:
         connection = await asyncpg.connect(
-            host=HOST, port=self.port, user=USER, database="postgres", ssl=False, timeout=CONNECT_SECONDS
+            host=HOST,
+            port=self.port,
+            user=USER,
+            password=self._password(),
+            database="postgres",
+            ssl=False,
+            timeout=CONNECT_SECONDS,
         )
         try:
             if Path(await connection.fetchval("SHOW data_directory")) != self._data:

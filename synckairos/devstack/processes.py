@@ -47,15 +47,19 @@ def _credentials(account: Account | None) -> _Credentials:
 
 
 def run(
-    command: Sequence[str | Path], account: Account | None = None, *, env: Mapping[str, str] | None = None
+    command: Sequence[str | Path],
+    account: Account | None = None,
+    *,
+    env: Mapping[str, str] | None = None,
+    entered: str = "",
 ) -> subprocess.CompletedProcess[str]:
-    """Run a program to its end and return its output, standard error included.
+    """Run a program to its end, with `entered` as its input, and return its output, standard error included.
 
     Raises OSError when it cannot be started and subprocess.TimeoutExpired after 120 s.
     """
     return subprocess.run(  # noqa: S603 - runs the server programs that discovery found, never a shell
         [str(part) for part in command],
-        stdin=subprocess.DEVNULL,
+        input=entered,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
@@ -87,6 +91,7 @@ def spawn(
         env=env,
         pass_fds=(inherit,),
         start_new_session=True,
+        umask=0o077,
         **_credentials(account),
     )
 

@@ -49,8 +49,8 @@ async def stack(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Stack
             line = (await process.stdout.readline()).decode()
             assert line, f"dev ended: {greeting}"
             greeting += line
-    found = dict(re.findall(r"^(Redis|SyncKairos) +(\S+)", greeting, re.MULTILINE))
-    yield Stack(found["SyncKairos"], found["Redis"], greeting)
+    found = json.loads((folder / "data" / "stack.json").read_text())
+    yield Stack(found["listen"], found["redis_url"], greeting)
     process.send_signal(signal.SIGINT)
     async with asyncio.timeout(30):
         rest, _ = await process.communicate()

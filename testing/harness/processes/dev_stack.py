@@ -13,22 +13,27 @@ from synckairos.devstack.file_lock import FileLock
 LOCKS = ("redis/server.lock", "postgres/server.lock", "worker.lock")
 
 
-async def start_dev(folder: Path, *options: str, **environment: str) -> tuple[Process, str]:
-    """Start `synckairos dev` and return it with its address once it serves."""
+async def start_dev(
+    folder: Path, *options: str, listen: str | None = "127.0.0.1:0", heard: list[str] | None = None, **environment: str
+) -> tuple[Process, str]:
+    """Start `synckairos dev` and return it with its address once it serves; `heard` takes what it says until then."""
+    where = ("--listen", listen) if listen else ()
     process = await asyncio.create_subprocess_exec(
-        sys.executable, "-m", "synckairos", "dev", "--data-dir", str(folder / "data"), "--listen", "127.0.0.1:0",
-        *options, cwd=folder, env={**os.environ, **environment}, stdout=PIPE, stderr=DEVNULL,
+        sys.executable, "-m", "synckairos", "dev", "--data-dir", str(folder / "data"), *where, *options,
+        cwd=folder, env={**os.environ, **environment}, stdout=PIPE, stderr=DEVNULL,
     )  # fmt: skip
-    return process, await said(process, r"SyncKairos +(\S+)")
+    return process, await said(process, r"SyncKairos +(\S+)", heard)
 
 
-async def said(process: Process, pattern: str, seconds: float = 60.0) -> str:
+async def said(process: Process, pattern: str, heard: list[str] | None = None) -> str:
     """Read lines until one begins with the pattern; return its first group."""
     assert process.stdout is not None
-    async with asyncio.timeout(seconds):
+    async with asyncio.timeout(60):
         while True:
             line = (await process.stdout.readline()).decode()
             assert line, "dev has ended"
+            if heard is not None:
+                heard.append(line)
             if found := re.match(pattern, line):
                 return found[1]
 

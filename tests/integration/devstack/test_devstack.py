@@ -270,8 +270,8 @@ def test_a_free_port_that_is_lost_before_the_start_is_replaced(server: Server) -
 
 
 def test_a_free_port_that_is_lost_during_the_start_is_replaced(server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
-    lost, is_free, first_answer = server.port, child_server._is_free, iter([True])
-    monkeypatch.setattr(child_server, "_is_free", lambda port: next(first_answer, False) or is_free(port))
+    lost, is_free, first_answer = server.port, child_server.is_free, iter([True])
+    monkeypatch.setattr(child_server, "is_free", lambda port: next(first_answer, False) or is_free(port))
     with socket.create_server(("127.0.0.1", lost)):
         server.start()
     assert server.port != lost

@@ -1,0 +1,82 @@
+"""The command line beside a running `synckairos dev`: it finds it, and nothing that does not run."""
+
+import json
+import re
+import socket
+import stat
+import sys
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+
+from synckairos.devstack import PostgresServer
+from testing.harness.processes.commands import Finished, run_command
+from testing.harness.processes.dev_stack import start_dev, stop_dev
+
+
+@pytest.fixture
+async def folder(server_directory: Path) -> AsyncIterator[Path]:
+    """A folder to stand in; the data of `dev` in it are taken away, also those below /var/tmp."""
+    yield server_directory
+    PostgresServer(server_directory / ".synckairos" / "postgres").wipe()
+
+
+async def synckairos(*arguments: str, cwd: Path, **environment: str) -> Finished:
+    """Run a command without any setting but these."""
+    return await run_command(sys.executable, "-m", "synckairos", *arguments, cwd=cwd, **environment)
+
+
+async def test_commands_find_the_dev_that_runs_here(folder: Path) -> None:
+    """Server, store and database, by a file that only its owner can read; what the environment names goes first."""
+    process, address = await start_dev(folder, "--data-dir", ".synckairos")
+    file = folder / ".synckairos" / "stack.json"
+    places, mode = json.loads(file.read_text()), stat.S_IMODE(file.stat().st_mode)
+    commands = [("health",), ("store", "show"), ("audit", "status"), ("migrate", "status")]
+    done = {command: await synckairos(*command, cwd=folder) for command in commands}
+    elsewhere = await synckairos("health", cwd=folder, SYNCKAIROS_LISTEN="127.0.0.1:1")
+    await stop_dev(process)
+    afterwards = await synckairos("health", "--timeout", "0.5", cwd=folder, SYNCKAIROS_REDIS_URL="redis://127.0.0.1:1")
+
+    assert {command: finished.returncode for command, finished in done.items()} == dict.fromkeys(commands, 0), done
+    assert places["listen"] == address
+    assert mode == 0o600
+    assert elsewhere.returncode == 1
+    assert not file.exists()
+    assert afterwards.returncode == 1
+
+
+async def test_the_greeting_tells_no_password(folder: Path) -> None:
+    """What a terminal shows lands in screenshots and logs."""
+    heard: list[str] = []
+    process, _ = await start_dev(folder, "--data-dir", ".synckairos", heard=heard)
+    places = json.loads((folder / ".synckairos" / "stack.json").read_text())
+    heard.append(await stop_dev(process))
+
+    passwords = re.findall(r":([0-9a-f]{48})@", " ".join(places.values()))
+    assert len(passwords) == 2
+    assert not [password for password in passwords if password in "".join(heard)]
+
+
+async def test_a_taken_usual_address_is_replaced(folder: Path) -> None:
+    """Somebody else's server on 50051 does not stop `dev`, unless the address was asked for."""
+    with socket.socket() as squatter:
+        squatter.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            squatter.bind(("127.0.0.1", 50_051))
+        except OSError:
+            pass  # it is taken already
+        else:
+            squatter.listen()
+        process, address = await start_dev(folder, "--data-dir", ".synckairos", listen=None)
+        await stop_dev(process)
+
+    assert address != "127.0.0.1:50051"
+
+
+async def test_the_version_can_be_asked_for(tmp_path: Path) -> None:
+    """It is that of the package."""
+    done = await synckairos("--version", cwd=tmp_path)
+
+    assert done.returncode == 0
+    assert re.fullmatch(r"synckairos \d+\.\d+\.\d+\n", done.stdout)
