@@ -121,7 +121,7 @@ class PostgresServer(ChildServer):
         rules = self._data / "pg_hba.conf"
         write_private(rules, f"host all {USER} {HOST}/32 scram-sha-256\n")
         if self._account is not None:
-            os.chown(rules, self._account.uid, self._account.gid)
+            os.chown(rules, self._account.uid, self._account.gid, follow_symlinks=False)
         write_private(self._password_path, password)
 
     def _spawn(self, inherit: int) -> subprocess.Popen[bytes]:
