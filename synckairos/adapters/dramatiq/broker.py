@@ -11,6 +11,7 @@ import redis
 from dramatiq import Message, Middleware
 from dramatiq.brokers.redis import RedisBroker
 from dramatiq.common import dq_name, xq_name
+from dramatiq.errors import ConnectionClosed
 from redis.backoff import NoBackoff
 from redis.maint_notifications import MaintNotificationsConfig
 from redis.retry import Retry
@@ -40,6 +41,17 @@ class _Client(redis.Redis):
             raise redis.ConnectionError(str(error)) from error
 
 
+class _Broker(RedisBroker):
+    """Makes a broker that is away look like it to a worker that stops, too: Dramatiq forgot to."""
+
+    def do_requeue(self, queue_name: str, *message_ids: str) -> None:
+        """Give messages back that were fetched and not begun; raises ConnectionClosed."""
+        try:
+            self._dispatch("requeue")(queue_name, *message_ids)  # type: ignore[no-untyped-call] # Dramatiq's
+        except redis.ConnectionError as error:
+            raise ConnectionClosed(error) from None
+
+
 def queue_of(prefix: str) -> str:
     """Return the queue of the deployment whose keys begin with this prefix; several may share a broker."""
     return f"{prefix}-audit"
@@ -56,7 +68,7 @@ def open_broker(url: str, middleware: Sequence[Middleware] = (), *, timeout_s: f
         protocol=2,
         maint_notifications_config=MaintNotificationsConfig(enabled=False),
     )
-    return RedisBroker(
+    return _Broker(  # type: ignore[no-untyped-call] # Dramatiq's
         client=_Client(connection_pool=pool),
         namespace=NAMESPACE,
         middleware=list(middleware),
