@@ -14,6 +14,7 @@ from typing import Any, Final, ParamSpec, TypeVar
 
 import msgspec.msgpack
 
+from synckairos.adapters.redis import shapes
 from synckairos.application.ports import Remembered
 from synckairos.domain.events import Author, Cause, Event, EventType, Subject
 from synckairos.domain.model import UNTIMED, Clock, Group, Head, Mode, OnExpire, Participant, Rules, Session, Status
@@ -50,7 +51,9 @@ def _refusing_foreign_bytes(read: Callable[_P, _R]) -> Callable[_P, _R]:
     def read_or_refuse(*args: _P.args, **kwargs: _P.kwargs) -> _R:
         try:
             return read(*args, **kwargs)
-        except (struct.error, msgspec.DecodeError, TypeError, ValueError, LookupError) as error:
+        except UnknownLayoutError:
+            raise
+        except Exception as error:  # what foreign bytes raise is without end: RecursionError, MemoryError, ...
             raise UnknownLayoutError(f"these bytes are not what they should be: {error}") from error
 
     return read_or_refuse
@@ -201,11 +204,13 @@ def decode_session(session_id: str, encoded: bytes) -> Session:
     layout, flags, epoch, version, change_id = _HEAD.unpack_from(encoded)
     if layout not in LAYOUTS:
         raise UnknownLayoutError(f"session {session_id}: layout {layout} is none of {LAYOUTS}")
+    body = memoryview(encoded)[HEAD_BYTES:]
+    shapes.require_session(version, body)
     (
         status, rules, updated, participants, cycle_number, active, carried, charged, started, cycle_started, resumed,
         paused, completed, clock, groups, first, expired, expired_group, winner, winner_group, metadata, labels,
         later, idle_ttl, called, ended,
-    ) = _full(msgspec.msgpack.decode(memoryview(encoded)[HEAD_BYTES:]), _BODY)  # fmt: skip
+    ) = _full(msgspec.msgpack.decode(body), _BODY)  # fmt: skip
     born = epoch // 1_000 + later
     group_ids = [unpack_id(group[0]) for group in groups]
     # By position: with 28 names the call would take twice as long.
@@ -281,8 +286,10 @@ def decode_event(session_id: str, encoded: bytes) -> Event:
     (size,) = _EVENT_HEAD.unpack_from(encoded)
     start = _EVENT_HEAD.size
     session = decode_session(session_id, encoded[start + size :])
+    row = memoryview(encoded)[start : start + size]
+    shapes.require_event(row)
     type_, cause, participant, remaining, elapsed, late, actor, reason, group = _full(
-        msgspec.msgpack.decode(memoryview(encoded)[start : start + size]), _EVENT
+        msgspec.msgpack.decode(row), _EVENT
     )
     participant_id = _at_place(participant, [one.participant_id for one in session.participants])
     group_id = _at_place(group, [one.group_id for one in session.groups])

@@ -43,7 +43,7 @@ def rules(mode: Mode) -> SearchStrategy[Rules]:
         st.just(mode),
         st.none() | st.sampled_from(OnExpire),
         maybe(durations),
-        maybe(durations),
+        maybe(durations.map(lambda ms: ms + 1)),
         durations,
         maybe(durations),
         maybe(st.integers(1, 10**9)),

@@ -3,6 +3,7 @@
 from typing import Final
 from uuid import UUID
 
+import msgspec
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -10,8 +11,12 @@ from hypothesis.strategies import DataObject
 
 from synckairos.adapters.redis import codec
 from synckairos.application.ports import Remembered
-from synckairos.domain.commands import Pause, Start, Switch
+from synckairos.domain import transitions
+from synckairos.domain.commands import Caller, Pause, Start, Switch
+from synckairos.domain.events import SYSTEM
 from synckairos.domain.model import Mode, Participant, Session
+from synckairos.domain.timing import Lifetimes
+from synckairos.rpc.mapping import session_message
 from testing.harness.builders import SESSION_ID, Game, one_of_each, per_participant
 from testing.harness.plays import played
 from tests.unit.adapters import drawing
@@ -187,3 +192,95 @@ def test_sizes() -> None:
     assert len(two) < 150, len(two)
     assert len(record) - len(two) < 40, len(record)
     assert len(codec.encode_session(crowd)) < 48_000, len(codec.encode_session(crowd))
+
+
+NESTED: Final = b"\x91" * 100_000 + b"\xc0"
+FAR: Final = b"\xcf" + b"\xff" * 8
+
+
+def body(**values: object) -> bytes:
+    """Return the bytes of a session with these values of its body changed, by their place in the row."""
+    encoded = codec.encode_session(some_session())
+    row: list[object] = msgspec.msgpack.decode(encoded[HEAD_BYTES:])
+    row += [None] * (23 - len(row))
+    row[13], row[14], row[21], row[22] = 0, [], [], 0
+    for name, value in values.items():
+        row[int(name[1:])] = value
+    return encoded[:HEAD_BYTES] + msgspec.msgpack.encode(row)
+
+
+@pytest.mark.parametrize(
+    "foreign",
+    [
+        codec.encode_session(some_session())[:HEAD_BYTES] + NESTED,
+        codec.encode_session(some_session())[:HEAD_BYTES] + b"\xdc\x00\x20" + b"\xc0" * 31 + NESTED,
+        body(_2=2**64 - 1),
+        body(_4=2**64 - 1),
+        body(_5=99),
+        body(_5=-1),
+        body(_6=b"soon"),
+        body(_9=1.5),
+        body(_13=[2**64 - 1]),
+        body(_13=[1, 2, "three"]),
+        body(_3=[[b"short"]]),
+        body(_3=[[b"\x01" * 16, 2**31]]),
+        body(_3=[[b"\x01" * 16, 0, 0, 0, 7]]),
+        body(_3=[7]),
+        body(_15=b"short"),
+        body(_20="text"),
+        body(_21=[[1, 2]]),
+        body(_1=[99]),
+        body(_1=[1, None, ["x"]]),
+        body(_1=[2, 3, [], 0, None, 0]),
+        codec.encode_session(some_session()._replace(version=2**64 - 1)),
+    ],
+    ids=lambda foreign: foreign[HEAD_BYTES:][-12:].hex(),
+)
+def test_what_cannot_be_used_is_no_session(foreign: bytes) -> None:
+    """Whatever msgpack a value holds, it is refused here with one error, and fails nowhere else."""
+    with pytest.raises(codec.UnknownLayoutError):
+        codec.decode_session(SESSION_ID, foreign)
+
+
+def test_the_row_of_an_event_is_no_less_checked() -> None:
+    """Nested, far out of range, or of another type: no event."""
+    session = codec.encode_session(some_session())
+    for row in (
+        NESTED[-60_000:],
+        b"\x95\x01\x01\xc0\xc0" + FAR,
+        b"\x93\x01\x01\xa1x",
+        b"\x97\x01\x01\xc0\xc0\x00\xc0\x05",
+    ):
+        with pytest.raises(codec.UnknownLayoutError):
+            codec.decode_event(SESSION_ID, len(row).to_bytes(2, "big") + row + session)
+
+
+@settings(EXAMPLES, max_examples=200)
+@given(data=st.data())
+def test_damaged_bytes_are_refused_or_can_be_used(data: DataObject) -> None:
+    """Bytes that pass can be settled, shown and written again."""
+    session = codec.encode_session(data.draw(st.sampled_from(PLAYED)))
+    damaged = bytearray(session)
+    for _ in range(data.draw(st.integers(1, 4))):
+        damaged[data.draw(st.integers(2, len(damaged) - 1))] = data.draw(st.integers(0, 255))
+    try:
+        read = codec.decode_session(SESSION_ID, bytes(damaged))
+    except codec.UnknownLayoutError:
+        return
+    now = read.updated_at + 1_000
+    outcome = transitions.decide(read, None, Caller(SYSTEM), now, lambda: SESSION_ID, Lifetimes())
+    session_message(outcome.session, now).SerializeToString()
+    assert codec.decode_session(SESSION_ID, codec.encode_session(outcome.session)) == outcome.session
+
+
+def _played() -> list[Session]:
+    sessions = []
+    for spec in one_of_each().values():
+        game = Game(spec)
+        for ms, command in ((0, Start()), (5_000, Switch()), (7_000, Pause())):
+            game.decide(ms, command)
+        sessions += [event.session for event in game.events]
+    return sessions
+
+
+PLAYED: Final = _played()

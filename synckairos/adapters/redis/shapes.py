@@ -1,0 +1,109 @@
+"""The shape of what is written in Redis: the types and ranges without which a decoded session cannot be used.
+
+msgspec checks it while it reads, in a tenth of the time it takes to build a session. A row may have more values than
+are named here: a later layout adds them at the end.
+"""
+
+from typing import Annotated, Final, TypeAlias
+
+import msgspec
+from msgspec import Meta
+
+MOST: Final = 1 << 60
+"""Sums of a few such numbers still fit the 64 bits of Redis and of the contract."""
+
+_Number: TypeAlias = Annotated[int, Meta(ge=-MOST, le=MOST)]
+_Index: TypeAlias = Annotated[int, Meta(ge=-1, le=(1 << 31) - 1)]
+_Position: TypeAlias = Annotated[int, Meta(ge=0)]
+_Id: TypeAlias = Annotated[bytes, Meta(min_length=16, max_length=16)]
+
+
+class _Row(msgspec.Struct, array_like=True, gc=False):
+    """A row whose last values may be left out."""
+
+
+class _Clock(_Row):
+    allotted: _Number = 0
+    gone: _Number = 0
+    used: _Number = 0
+    overtime: _Number = 0
+    flags: _Number = 0
+
+
+class _Participant(_Row):
+    participant_id: _Id
+    index: _Index = 0
+    clock: _Number | _Clock = 0
+    cycle_count: _Number = 0
+    group: _Position | None = None
+    metadata: bytes | None = None
+
+
+class _Rules(_Row):
+    mode: int = 0
+    on_expire: int | None = None
+    thresholds: list[_Number] = []
+    increment: _Number = 0
+    total: _Number | None = None
+    per_cycle: Annotated[int, Meta(ge=1, le=MOST)] | None = None
+    cap: _Number | None = None
+    cycles: _Number | None = None
+
+
+class _Body(_Row):
+    status: int = 0
+    rules: _Rules = msgspec.field(default_factory=_Rules)
+    updated: _Number = 0
+    participants: list[_Participant] = []
+    cycle_number: _Number = 0
+    active: _Position | None = None
+    carried: _Number = 0
+    charged: _Number = 0
+    started: _Number | None = None
+    cycle_started: _Number | None = None
+    resumed: _Number | None = None
+    paused: _Number | None = None
+    completed: _Number | None = None
+    clock: _Number | _Clock = 0
+    groups: list[tuple[_Id, _Number | _Clock, _Index]] = []
+    first: _Id | None = None
+    expired: _Id | None = None
+    expired_group: _Id | None = None
+    winner: _Id | None = None
+    winner_group: _Id | None = None
+    metadata: bytes | None = None
+    labels: list[tuple[str, str]] = []
+    later: _Number = 0
+    idle_ttl: Annotated[int, Meta(ge=0, le=MOST)] = 0
+    called: _Number | None = None
+    ended: _Number | None = None
+
+
+class _Event(_Row):
+    type: int = 0
+    cause: int = 0
+    participant: _Id | _Position | None = None
+    remaining: _Number | None = None
+    elapsed: _Number = 0
+    late: _Number | None = None
+    actor: str = ""
+    reason: str = ""
+    group: _Id | _Position | None = None
+
+
+_BODIES: Final = msgspec.msgpack.Decoder(_Body)
+_EVENTS: Final = msgspec.msgpack.Decoder(_Event)
+
+
+def require_session(version: int, body: memoryview) -> None:
+    """Raise ValueError or LookupError unless a session's version and msgpack body can be used."""
+    if version > MOST:
+        raise ValueError(f"version {version} is out of range")
+    read = _BODIES.decode(body)
+    if read.active is not None:
+        read.participants[read.active]
+
+
+def require_event(row: memoryview) -> None:
+    """Raise ValueError unless the msgpack row of an event can be used; its positions are looked up later."""
+    _EVENTS.decode(row)
