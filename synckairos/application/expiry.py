@@ -16,6 +16,7 @@ import structlog
 from synckairos.application.errors import Contention, SessionUnreadable, TransientError
 from synckairos.application.observers import SweepObserver
 from synckairos.application.ports import AuthorityClock, DeadlineIndex, NewId, SessionStore
+from synckairos.application.postponed import Postponed
 from synckairos.application.sessions import Settlements
 from synckairos.domain import timing
 from synckairos.domain.timing import Lifetimes
@@ -55,10 +56,12 @@ class Sweep:
         self._written: OrderedDict[str, int] = OrderedDict()
         self._firing: dict[str, asyncio.Task[None]] = {}
         self._places = asyncio.Semaphore(MAX_AT_ONCE)
+        self._postponed = Postponed()
 
     def note_commit(self, session_id: str, boundary: int | None) -> None:
         """Take note that this process made the session's last change, and of its next boundary (ms)."""
         self._disarm(session_id)
+        self._postponed.forget(session_id)
         self._written.pop(session_id, None)
         if boundary is None:
             return
@@ -92,8 +95,11 @@ class Sweep:
 
     async def _look(self) -> None:
         horizon = self._clock.now_us() // 1_000 + HORIZON_MS
-        for session_id, boundary in await self._index.due_before(horizon, MAX_PER_PARTITION):
-            if session_id not in self._firing:
+        # Those put off stay due, and must not take the places of others.
+        due = await self._index.due_before(horizon, MAX_PER_PARTITION + len(self._postponed))
+        self._postponed.keep({session_id for session_id, _ in due})
+        for session_id, boundary in due:
+            if session_id not in self._firing and not self._postponed.holds(session_id, boundary):
                 self._arm(session_id, boundary)
         repaired = await self._index.repair()
         if repaired:
@@ -111,7 +117,7 @@ class Sweep:
             delay = self._clock.until_s(boundary * 1_000)
         if self._written.get(session_id) != boundary:
             delay += random.uniform(*STEP_IN_S)  # noqa: S311 - jitter, not a secret
-        handle = asyncio.get_running_loop().call_later(delay, self._fire, session_id)
+        handle = asyncio.get_running_loop().call_later(delay, self._fire, session_id, boundary)
         self._armed[session_id] = (boundary, handle)
 
     def _disarm(self, session_id: str) -> None:
@@ -119,29 +125,39 @@ class Sweep:
         if armed is not None:
             armed[1].cancel()
 
-    def _fire(self, session_id: str) -> None:
+    def _fire(self, session_id: str, boundary: int) -> None:
         self._armed.pop(session_id, None)
         if session_id not in self._firing:
-            self._firing[session_id] = asyncio.ensure_future(self._settle(session_id))
+            self._firing[session_id] = asyncio.ensure_future(self._settle(session_id, boundary))
 
-    async def _settle(self, session_id: str) -> None:
+    async def _settle(self, session_id: str, boundary: int) -> None:
         try:
             async with self._places:
                 until = time.monotonic() + FIRE_BUDGET_S
                 outcome = await self._settlements.settle(session_id, until, self._note_lateness)
+            self._postponed.forget(session_id)
             if outcome is None:
                 await self._index.drop(session_id)
             elif not outcome.events:
                 self._arm_again(session_id, outcome)
+        except SessionUnreadable as error:
+            self._put_off(session_id, boundary, error)
         except (TransientError, Contention) as error:
-            if isinstance(error, SessionUnreadable):
-                self._observer.sweep_failed()  # the store is there, but this session cannot be read
             _log.debug("settlement_postponed", session_id=session_id, reason=error.reason)
-        except Exception:
-            self._observer.sweep_failed()
-            _log.exception("settlement_failed", session_id=session_id)
+        except Exception as error:
+            self._put_off(session_id, boundary, error)
         finally:
             self._firing.pop(session_id, None)
+
+    def _put_off(self, session_id: str, boundary: int, error: Exception) -> None:
+        """Try a session again later, the store being there: what is wrong with it does not pass from look to look."""
+        self._observer.sweep_failed()
+        if not self._postponed.note(session_id, boundary):
+            return
+        if isinstance(error, SessionUnreadable):
+            _log.warning("session_unreadable", session_id=session_id, problem=str(error))
+        else:
+            _log.error("settlement_failed", session_id=session_id, exc_info=error)
 
     def _arm_again(self, session_id: str, outcome: Outcome) -> None:
         """Fire once more if this was too early, by the authority's own clock.

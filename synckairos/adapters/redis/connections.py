@@ -62,6 +62,11 @@ def raise_error(error: ResponseError) -> NoReturn:
     raise error
 
 
+def is_of_another_type(reply: Reply) -> bool:
+    """Whether a command has met a value of another type than it reads."""
+    return isinstance(reply, ResponseError) and code_of(reply) == "WRONGTYPE"
+
+
 class Lease:
     """One connection for one caller, until given back."""
 
@@ -184,6 +189,16 @@ class RedisConnections:
         async with self.lease(commands) as (_, replies):
             pass
         return checked(replies)
+
+    async def look(self, commands: Sequence[RedisCommand]) -> list[Reply]:
+        """Read values, each by itself: one of another type than its command reads is returned as its error reply.
+
+        Raises as `run`.
+        """
+        async with self.lease(commands) as (_, replies):
+            pass
+        checked([reply for reply in replies if not is_of_another_type(reply)])
+        return replies
 
     def forget_idle(self) -> None:
         """Drop the kept connections: one of them has turned out dead, so the server has probably restarted."""

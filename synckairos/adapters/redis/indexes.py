@@ -5,7 +5,10 @@ Both are written by the transaction of every change; both can be rebuilt from th
 
 from heapq import merge
 from itertools import islice
+from math import isfinite
 from typing import Final, NamedTuple
+
+from redis.exceptions import ResponseError
 
 from synckairos.adapters.redis import codec
 from synckairos.adapters.redis.connections import RedisConnections, checked
@@ -22,6 +25,19 @@ WALKED: Final = ("live", "deadlines")
 
 def _position(member: bytes) -> Position:
     return Position(int.from_bytes(member[:8], "big"), codec.unpack_id(member[8:]))
+
+
+def _name(member: bytes) -> str | None:
+    """Return the session that a member of the deadlines names; None for bytes that name none."""
+    try:
+        return bytes(member).decode()
+    except UnicodeDecodeError:
+        return None
+
+
+def _due(member: bytes, score: bytes) -> tuple[str, int] | None:
+    session_id, boundary = _name(member), float(score)
+    return (session_id, int(boundary)) if session_id is not None and isfinite(boundary) else None
 
 
 class _Seen(NamedTuple):
@@ -80,11 +96,8 @@ class RedisDeadlineIndex:
                 for partition in range(PARTITIONS)
             ]
         )  # fmt: skip
-        return [
-            (bytes(member).decode(), int(float(score)))
-            for flat in found
-            for member, score in zip(flat[::2], flat[1::2], strict=True)
-        ]
+        entries = [_due(member, score) for flat in found for member, score in zip(flat[::2], flat[1::2], strict=True)]
+        return [entry for entry in entries if entry is not None]
 
     async def drop(self, session_id: str) -> None:
         """Forget a session the store does not hold; raises StoreUnavailable.
@@ -108,7 +121,7 @@ class RedisDeadlineIndex:
         seen = await self._next_members()
         if not seen:
             return 0
-        found = await self._connections.run([("GET", self._keys.of(one.session_id).session) for one in seen])
+        found = await self._connections.look([("GET", self._keys.of(one.session_id).session) for one in seen])
         checks = [
             (one, entry, score)
             for one, encoded in zip(seen, found, strict=True)
@@ -132,11 +145,13 @@ class RedisDeadlineIndex:
         members = [bytes(member) for member in flat[::2]]
         if walked == "live":
             return [_Seen(_position(member).session_id, member) for member in members]
-        return [_Seen(member.decode(), None) for member in members]
+        return [_Seen(session_id, None) for member in members if (session_id := _name(member)) is not None]
 
     def _entries(self, seen: _Seen, encoded: Reply) -> dict[_Entry, int | None]:
         """Return the entries a session should have with their scores; None for one it should not have."""
         keys = self._keys.of(seen.session_id)
+        if isinstance(encoded, ResponseError):
+            return {}  # no session's value: nobody can tell its entries
         try:
             session = codec.decode_session(seen.session_id, encoded) if encoded is not None else None
         except codec.UnknownLayoutError:

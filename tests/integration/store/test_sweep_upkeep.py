@@ -6,6 +6,7 @@ from itertools import islice
 from typing import Any
 
 import pytest
+import structlog
 
 from synckairos.adapters.redis.keys import PARTITIONS, partition_of
 from synckairos.application.expiry import MAX_PER_PARTITION
@@ -185,7 +186,7 @@ async def test_a_crowded_partition_is_served_to_its_end(backend: RedisBackend, p
 
 
 async def test_an_unreadable_session_does_not_stop_the_others(backend: RedisBackend, process: StoreProcess) -> None:
-    """Its failure is counted at every look; other due sessions are settled, and other entries repaired."""
+    """Its failure is counted at every attempt; other due sessions are settled, and other entries repaired."""
     foreign, fine = await running(process.store), await running(process.store)
     backend.redis.set(process.keys.of(foreign.session_id).session, b"\x09 of a newer layout")
     await passes(backend, process, 600_000)
@@ -195,6 +196,39 @@ async def test_an_unreadable_session_does_not_stop_the_others(backend: RedisBack
 
     assert backend.redis.get(process.keys.of(foreign.session_id).session) == b"\x09 of a newer layout"
     assert indexed(backend, process, foreign.session_id)[0] == foreign.updated_at + 600_000
+
+
+async def test_unreadable_sessions_are_told_of_once(backend: RedisBackend, process: StoreProcess) -> None:
+    """More of them than one look takes: no session behind them waits, and a look tries none of them again at once."""
+    foreign = ids_in(3, MAX_PER_PARTITION + 20)
+    keys = [process.keys.of(one) for one in foreign]
+    for one in keys:
+        backend.redis.set(one.session, b"\x09 of a newer layout")
+        backend.redis.zadd(one.deadlines, {one.session.rsplit(":", 1)[1]: 1_000})
+    (fine,) = ids_in(3, 1)
+    await process.store.transact(fine, NOBODY, creating(fine), until())
+    await passes(backend, process, 7 * DAY_MS)
+    with structlog.testing.capture_logs() as logs:
+        async with sweeping(process):
+            await eventually(lambda: len(backend.outgoing(fine)) == 2, seconds=30)
+            tried = process.observed.failures
+            await eventually(lambda: process.observed.failures > tried + len(foreign), seconds=30)
+
+    told = [line["session_id"] for line in logs if line["event"] == "session_unreadable"]
+    assert sorted(told) == sorted(foreign)
+    assert [line for line in logs if line["log_level"] == "error"] == []
+
+
+async def test_bytes_that_are_no_entry_do_not_stop_the_sweep(backend: RedisBackend, process: StoreProcess) -> None:
+    """Members that name no session, due at no time: passed over."""
+    session = await running(process.store)
+    deadlines = process.keys.of(session.session_id).deadlines
+    backend.redis.zadd(deadlines, {b"\xff\xfe": 1, "neither": float("-inf"), b"\x80": float("inf")})
+    await passes(backend, process, 600_000)
+    async with sweeping(process):
+        await eventually(lambda: len(backend.outgoing(session.session_id)) == session.version + 1)
+
+    assert process.observed.failures == 0
 
 
 async def test_sessions_of_a_newer_layout_alone_are_no_trouble(backend: RedisBackend, process: StoreProcess) -> None:
