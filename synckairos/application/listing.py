@@ -3,10 +3,14 @@
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from synckairos.application.errors import TransientError
+import structlog
+
+from synckairos.application.errors import OfOneSession
 from synckairos.application.ports import Position, SessionIndex
 from synckairos.application.sessions import Sessions, View
 from synckairos.domain.model import Mode, Session, Status
+
+_log = structlog.get_logger(__name__)
 
 
 class Filter(NamedTuple):
@@ -36,7 +40,7 @@ class Page(NamedTuple):
 class Batch(NamedTuple):
     """Sessions as of `now` (ms) in the order asked: a view, None if there is none, or why it cannot be read."""
 
-    found: Sequence[View | TransientError | None]
+    found: Sequence[View | Exception | None]
     now: int
 
 
@@ -55,6 +59,9 @@ class Listing:
         """
         found = await self._sessions.look(session_ids) if session_ids else []
         instants = [view.now for view in found if isinstance(view, View)]
+        for session_id, one in zip(session_ids, found, strict=True):
+            if isinstance(one, Exception) and not isinstance(one, OfOneSession):
+                _log.error("session_not_seen", session_id=session_id, exc_info=one)
         now = min(instants) if instants else await self._sessions.now()
         return Batch([_seen_at(one, now) if isinstance(one, View) else one for one in found], now)
 

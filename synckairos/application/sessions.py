@@ -6,7 +6,7 @@ from typing import Final, NamedTuple
 from uuid import UUID, uuid5
 
 from synckairos.application.changes import Change, ChangeResult, Missing, Replay, growing_field, refuse_if_far_behind
-from synckairos.application.errors import CatchingUp, SessionTooLarge, TransientError
+from synckairos.application.errors import OfOneSession, SessionTooLarge, TransientError
 from synckairos.application.ports import Decision, NewId, Reading, Request, SessionStore
 from synckairos.domain import timing, transitions
 from synckairos.domain.commands import Caller, Command, Create, Delete
@@ -86,12 +86,12 @@ class Sessions:
         """
         views: list[View | None] = []
         for found in await self.look(session_ids):
-            if isinstance(found, TransientError):
+            if isinstance(found, Exception):
                 raise found
             views.append(found)
         return views
 
-    async def look(self, session_ids: Sequence[str]) -> list[View | TransientError | None]:
+    async def look(self, session_ids: Sequence[str]) -> list[View | Exception | None]:
         """Return sessions as of now in the order asked, for each why it cannot be had if that is so.
 
         Raises StoreUnavailable.
@@ -99,12 +99,14 @@ class Sessions:
         readings = await self._store.read(session_ids)
         return [await self._look(sid, reading) for sid, reading in zip(session_ids, readings, strict=True)]
 
-    async def _look(self, session_id: str, reading: Reading) -> View | TransientError | None:
+    async def _look(self, session_id: str, reading: Reading) -> View | Exception | None:
         if reading.problem is not None:
             return reading.problem
         try:
             return await self._view(session_id, reading)
-        except CatchingUp as problem:
+        except Exception as problem:
+            if isinstance(problem, TransientError) and not isinstance(problem, OfOneSession):
+                raise
             return problem
 
     async def now(self) -> int:

@@ -13,14 +13,15 @@ from typing import Final
 import structlog
 from redis.asyncio import Connection
 from redis.exceptions import ConnectionError as RedisConnectionError
-from redis.exceptions import RedisError
+from redis.exceptions import RedisError, ResponseError
 
 from synckairos.adapters.redis import codec
 from synckairos.adapters.redis.connections import LOST, Connector, RedisConnections
 from synckairos.adapters.redis.keys import Keys
-from synckairos.adapters.redis.wire import RedisCommand
+from synckairos.adapters.redis.unreadable import TROUBLES, unreadable
+from synckairos.adapters.redis.wire import RedisCommand, Reply
 from synckairos.application.concurrency import all_of
-from synckairos.application.errors import SessionUnreadable, StoreUnavailable
+from synckairos.application.errors import StoreUnavailable
 from synckairos.application.ports import Hint, Since
 from synckairos.domain.model import Head
 
@@ -83,24 +84,24 @@ class RedisFeed:
         Raises StoreUnavailable; it names the session if only that one cannot be read.
         """
         keys = self._keys.of(session_id)
-        entries, encoded = await self._connections.run(
-            [("XRANGE", keys.events, f"{version}-0", "+"), ("GET", keys.session)]
-        )
         try:
+            entries, encoded = await self._connections.run(
+                [("XRANGE", keys.events, f"{version}-0", "+"), ("GET", keys.session)]
+            )
             session = codec.decode_session(session_id, encoded) if encoded is not None else None
             before = dict(zip(entries[0][1][::2], entries[0][1][1::2], strict=True)).get(b"b") if entries else None
             events = [codec.decode_event(session_id, fields[1]) for _, fields in entries]
             return Since(events, session, codec.unpack_id(before) if before else "")
-        except codec.UnknownLayoutError as error:
-            raise SessionUnreadable(str(error), session_id=session_id) from error
+        except TROUBLES as error:
+            raise unreadable(session_id, error) from error
 
     async def heads(self, session_ids: Sequence[str]) -> list[Head | None]:
         """Return the present heads of the sessions, None for missing or unreadable ones; raises StoreUnavailable."""
         last = codec.HEAD_BYTES - 1
-        found = await self._connections.run(
+        found = await self._connections.look(
             [("GETRANGE", self._keys.of(session_id).session, 0, last) for session_id in session_ids]
         )
-        return [_head(raw) if raw else None for raw in found]
+        return [_head(reply) if reply else None for reply in found]
 
     async def listen(self, on_hint: Callable[[Hint], None]) -> None:
         """Deliver hints for ever, reconnecting whenever the connection is lost."""
@@ -184,8 +185,8 @@ async def _send(connection: Connection, packed: list[bytes]) -> None:
         raise RedisConnectionError("the connection was reset") from error
 
 
-def _head(encoded: bytes) -> Head | None:
+def _head(reply: Reply) -> Head | None:
     try:
-        return codec.decode_head(encoded)
+        return None if isinstance(reply, ResponseError) else codec.decode_head(reply)
     except codec.UnknownLayoutError:
         return None

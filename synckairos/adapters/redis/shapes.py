@@ -4,9 +4,11 @@ msgspec checks it while it reads, in a tenth of the time it takes to build a ses
 are named here: a later layout adds them at the end.
 """
 
+from functools import lru_cache
 from typing import Annotated, Final, TypeAlias
 
 import msgspec
+from google.protobuf.struct_pb2 import Struct
 from msgspec import Meta
 
 MOST: Final = 1 << 60
@@ -96,12 +98,21 @@ _EVENTS: Final = msgspec.msgpack.Decoder(_Event)
 
 
 def require_session(version: int, body: memoryview) -> None:
-    """Raise ValueError or LookupError unless a session's version and msgpack body can be used."""
+    """Raise ValueError, LookupError or DecodeError unless a session's version and msgpack body can be used."""
     if version > MOST:
         raise ValueError(f"version {version} is out of range")
     read = _BODIES.decode(body)
     if read.active is not None:
         read.participants[read.active]
+    for metadata in (read.metadata, *[participant.metadata for participant in read.participants]):
+        if metadata is not None:
+            _require_struct(metadata)
+
+
+@lru_cache(maxsize=4_096)
+def _require_struct(metadata: bytes) -> None:
+    """Raise DecodeError unless these bytes are a Struct's; it changes seldom, and is remembered."""
+    Struct.FromString(metadata)
 
 
 def require_event(row: memoryview) -> None:

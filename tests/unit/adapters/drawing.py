@@ -3,6 +3,7 @@
 from typing import Final
 from uuid import UUID
 
+from google.protobuf.struct_pb2 import Struct, Value
 from hypothesis import strategies as st
 from hypothesis.strategies import DrawFn, SearchStrategy
 
@@ -24,7 +25,9 @@ ids: Final = st.integers(0, 2**128 - 1).map(lambda number: str(UUID(int=number))
 durations: Final = st.one_of(st.integers(0, 2**17), st.integers(0, MAX_BUDGET_MS), st.integers(0, 2**40))
 instants: Final = st.integers(1_700_000_000_000, 1_800_000_000_000)
 texts: Final = st.text(max_size=40)
-maybe_bytes: Final = st.none() | st.binary(max_size=60)
+metadata: Final = st.none() | st.dictionaries(st.text(max_size=8), texts, max_size=3).map(
+    lambda fields: Struct(fields={name: Value(string_value=text) for name, text in fields.items()}).SerializeToString()
+)
 
 
 def maybe(strategy: SearchStrategy[int]) -> SearchStrategy[int | None]:
@@ -62,7 +65,7 @@ def _participants(draw: DrawFn, group_ids: list[str]) -> tuple[Participant, ...]
             draw(groups),
             draw(clocks),
             draw(st.integers(0, 10**6)),
-            draw(maybe_bytes),
+            draw(metadata),
         )
         for name in names
     )
@@ -92,7 +95,7 @@ def sessions(draw: DrawFn, mode: Mode) -> Session:
         carried_ms=draw(durations),
         charged_ms=draw(durations),
         **{name: draw(maybe(instants)) for name in MOMENTS},  # type: ignore[arg-type] # mypy takes it for any field
-        metadata=draw(maybe_bytes),
+        metadata=draw(metadata),
         labels=tuple(draw(st.dictionaries(texts, texts, max_size=4)).items()),
         recovered=draw(st.booleans()),
         deleted=draw(st.booleans()),

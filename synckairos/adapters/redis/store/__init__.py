@@ -7,13 +7,12 @@ other processes, and correctness rests on WATCH alone.
 from collections.abc import Coroutine, Sequence
 from typing import Any
 
-from synckairos.adapters.redis import codec
 from synckairos.adapters.redis.clock import EstimatedClock
 from synckairos.adapters.redis.connections import RedisConnections
 from synckairos.adapters.redis.identity import StoreIdentityGuard
 from synckairos.adapters.redis.keys import Keys
 from synckairos.adapters.redis.store.queues import Call
-from synckairos.adapters.redis.store.readings import Readings, entry
+from synckairos.adapters.redis.store.readings import Readings, entry, read_event
 from synckairos.adapters.redis.store.scheduler import Scheduler
 from synckairos.adapters.redis.store.transaction import CommitListener, Transactions
 from synckairos.adapters.redis.store.writes import CommitWriter
@@ -62,8 +61,8 @@ class RedisSessionStore:
 
     async def event_at(self, session_id: str, version: int) -> Event | None:
         """Return the event that led to a version, None if it has left the window; raises StoreUnavailable."""
-        (entries,) = await self._connections.run([entry(self._keys.of(session_id), version)])
-        return codec.decode_event(session_id, entries[0][1][1]) if entries else None
+        (reply,) = await self._connections.look([entry(self._keys.of(session_id), version)])
+        return read_event(session_id, reply)
 
     def transact(
         self, session_id: str, request: Request, decide: Decide[ResultT], until: float

@@ -12,9 +12,10 @@ from synckairos.adapters.redis.decoded_sessions import DecodedSessions
 from synckairos.adapters.redis.identity import StoreIdentityGuard
 from synckairos.adapters.redis.keys import Keys, SessionKeys
 from synckairos.adapters.redis.store.batching import Gate
+from synckairos.adapters.redis.unreadable import TROUBLES, unreadable
 from synckairos.adapters.redis.wire import RedisCommand, Reply
 from synckairos.application.errors import SessionUnreadable, StoreUnavailable
-from synckairos.application.ports import Reading
+from synckairos.application.ports import Reading, Remembered
 from synckairos.domain.events import Event
 
 
@@ -99,12 +100,37 @@ def read_session(decoded: DecodedSessions, session_id: str, reply: Reply, now_us
     """Return the session in a reply to GET; raises the error that the reply is."""
     if reply is None:
         return Reading(None, now_us)
-    if isinstance(reply, ResponseError):
-        raise_error(reply)
     try:
+        if isinstance(reply, ResponseError):
+            raise_error(reply)
         return Reading(decoded.decode(session_id, reply), now_us)
-    except codec.UnknownLayoutError as error:
-        return Reading(None, now_us, problem=SessionUnreadable(str(error), session_id=session_id))
+    except TROUBLES as error:
+        problem = unreadable(session_id, error)
+        if not isinstance(problem, SessionUnreadable):
+            raise
+        return Reading(None, now_us, problem=problem)
+
+
+def read_request(session_id: str, reply: Reply) -> Remembered | None:
+    """Return the remembered request in a reply to GET; raises SessionUnreadable, or the error that the reply is."""
+    if reply is None:
+        return None
+    try:
+        if isinstance(reply, ResponseError):
+            raise_error(reply)
+        return codec.decode_request(reply)
+    except TROUBLES as error:
+        raise unreadable(session_id, error) from error
+
+
+def read_event(session_id: str, reply: Reply) -> Event | None:
+    """Return the event in a reply to XRANGE, if any; raises SessionUnreadable, or the error that the reply is."""
+    try:
+        if isinstance(reply, ResponseError):
+            raise_error(reply)
+        return codec.decode_event(session_id, reply[0][1][1]) if reply else None
+    except TROUBLES as error:
+        raise unreadable(session_id, error) from error
 
 
 def _reading_or_problem(decoded: DecodedSessions, session_id: str, reply: Reply, now_us: int) -> Reading | Exception:
@@ -120,6 +146,6 @@ def entry(keys: SessionKeys, version: int) -> RedisCommand:
 
 
 async def event_at(lease: Lease, session_id: str, keys: SessionKeys, version: int) -> Event | None:
-    """Return the event that led to a version, None if it has left the window; raises StoreUnavailable."""
-    (entries,) = await lease.ask([entry(keys, version)])
-    return codec.decode_event(session_id, entries[0][1][1]) if entries else None
+    """Return the event that led to a version, None if it has left the window; raises as `read_event`."""
+    (reply,) = await lease.exchange([entry(keys, version)])
+    return read_event(session_id, reply)

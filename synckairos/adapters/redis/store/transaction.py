@@ -16,7 +16,6 @@ from typing import TypeAlias
 import structlog
 from redis.exceptions import ResponseError
 
-from synckairos.adapters.redis import codec
 from synckairos.adapters.redis.clock import EstimatedClock
 from synckairos.adapters.redis.connections import (
     LOST,
@@ -25,18 +24,16 @@ from synckairos.adapters.redis.connections import (
     RedisConnections,
     checked,
     code_of,
-    raise_error,
 )
 from synckairos.adapters.redis.identity import StoreIdentityGuard
 from synckairos.adapters.redis.store.decisions import MOST_BYTES, Chain
 from synckairos.adapters.redis.store.lost_replies import ReplyLost
 from synckairos.adapters.redis.store.queues import Attempt, SessionQueue
-from synckairos.adapters.redis.store.readings import event_at, read_session
+from synckairos.adapters.redis.store.readings import event_at, read_request, read_session
 from synckairos.adapters.redis.store.writes import CommitWriter
 from synckairos.adapters.redis.wire import RedisCommand, Reply
-from synckairos.application.errors import CommitBroken, OutcomeUnknown, StoreUnavailable
+from synckairos.application.errors import CommitBroken, OutcomeUnknown, SessionUnreadable, StoreUnavailable
 from synckairos.application.observers import StoreObserver
-from synckairos.application.ports import Remembered
 
 _log = structlog.get_logger(__name__)
 
@@ -100,12 +97,12 @@ class Transactions:
         requests = [next(replies) if call.request.request_id else None for call in queue.calls]
         try:
             reading = read_session(self._writer.decoded, queue.session_id, found, now_us)
-            remembered = [None if reply is None else _remembered(reply) for reply in requests]
-        except (ResponseError, codec.UnknownLayoutError) as error:
-            queue.fail_all(error)
-            return None
+            remembered = [read_request(queue.session_id, reply) for reply in requests]
         except StoreUnavailable as error:
             queue.trouble = error
+            return None
+        except Exception as error:  # whatever it is, it concerns this session alone
+            queue.fail_all(error)
             return None
         if reading.problem is not None:
             queue.trouble = reading.problem
@@ -122,6 +119,9 @@ class Transactions:
             applied = await queue.lost.find_applied(session, partial(event_at, lease, queue.session_id, queue.keys))
         except OutcomeUnknown as unknown:
             queue.fail_all(unknown)
+            return True
+        except SessionUnreadable:
+            queue.fail_all(queue.lost.unknown())
             return True
         if applied is None:
             queue.lost.drop_defeated(queue.head)
@@ -216,12 +216,6 @@ def _looks(queues: Sequence[SessionQueue]) -> list[RedisCommand]:
         commands += [("GET", queue.keys.request_prefix + request_id) for request_id in asked if request_id]
     commands.append(("TIME",))
     return commands
-
-
-def _remembered(reply: Reply) -> Remembered:
-    if isinstance(reply, ResponseError):
-        raise_error(reply)
-    return codec.decode_request(reply)
 
 
 def _those_that_write(chains: Sequence[Chain]) -> list[Chain]:
