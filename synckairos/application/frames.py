@@ -2,10 +2,14 @@
 
 from dataclasses import dataclass
 from enum import Enum, auto
-from typing import Any
+from typing import Any, Final
 
 from synckairos.domain.events import Event
 from synckairos.domain.model import Session
+
+SMALL_BYTES: Final = 1_000
+PARTICIPANT_BYTES: Final = 600
+"""Measured: what a participant takes, decoded and encoded, without its metadata."""
 
 
 class FrameKind(Enum):
@@ -56,6 +60,22 @@ class Frame:
     reason: GapReason | EndReason | None = None
     value: int = 0
     encoded: Any = None
+    waiting: int = 0
+    """The streams it waits for."""
+    _size: int = 0
+
+    @property
+    def size(self) -> int:
+        """About how many bytes it keeps in memory while it waits: its session's, and its own once they are made."""
+        if not self._size:
+            holds_session = self.kind in (FrameKind.EVENT, FrameKind.SNAPSHOT)
+            self._size = _size_of(self.session) if holds_session and self.session is not None else SMALL_BYTES
+        return self._size
+
+
+def _size_of(session: Session) -> int:
+    metadata = sum([len(one.metadata) for one in session.participants if one.metadata], len(session.metadata or b""))
+    return SMALL_BYTES + PARTICIPANT_BYTES * len(session.participants) + 2 * metadata
 
 
 def snapshot(session: Session, at: int) -> Frame:

@@ -11,8 +11,39 @@ from synckairos.application.frames import Frame, FrameKind, GapReason
 
 QUEUE_LIMIT: Final = 256
 """The most frames of one session that wait; beyond that the reader gets a gap and a snapshot instead."""
+STREAM_BYTES: Final = 16 << 20
+"""About how many bytes wait for one stream; beyond that a session's next frame becomes a gap and a snapshot."""
+PROCESS_BYTES: Final = 128 << 20
+"""The same for all streams of a process together; a frame that several streams share counts once."""
+BATCH_BYTES: Final = 1 << 20
+"""About how many bytes a stream takes at once to write them."""
 _CHANGES_OF_HISTORY: Final = (GapReason.EPOCH_CHANGED, GapReason.FORKED)
 """The reasons that allow a step back in version, the more telling one first."""
+
+
+class WaitingBytes:
+    """The bytes of all frames that wait in a process."""
+
+    def __init__(self, limit: int = PROCESS_BYTES) -> None:
+        self.limit = limit
+        self.bytes = 0
+
+    @property
+    def is_exceeded(self) -> bool:
+        """Whether more wait than may."""
+        return self.bytes > self.limit
+
+    def hold(self, frame: Frame) -> None:
+        """Count a frame that waits for one stream more."""
+        if not frame.waiting:
+            self.bytes += frame.size
+        frame.waiting += 1
+
+    def release(self, frame: Frame) -> None:
+        """Count a frame that waits for one stream less."""
+        frame.waiting -= 1
+        if not frame.waiting:
+            self.bytes -= frame.size
 
 
 class Subscription:
@@ -21,12 +52,21 @@ class Subscription:
     Nothing here waits for a reader; a slow one overflows its own queue and nobody else's.
     """
 
-    def __init__(self, tick_interval_ms: int = 0, progress_interval_ms: int = 0, limit: int = QUEUE_LIMIT) -> None:
+    def __init__(
+        self,
+        tick_interval_ms: int = 0,
+        progress_interval_ms: int = 0,
+        limit: int = QUEUE_LIMIT,
+        everywhere: WaitingBytes | None = None,
+    ) -> None:
+        """`everywhere` counts what waits for all streams of the process."""
         self.tick_interval_ms = tick_interval_ms
         self.progress_interval_ms = progress_interval_ms
         self._limit = limit
         self._queue: deque[Frame] = deque()
         self._waiting: dict[str, int] = {}
+        self._bytes = 0
+        self._everywhere = everywhere or WaitingBytes()
         self._ticks: dict[str, Frame] = {}
         self._progress: dict[str, Frame] = {}
         self._ready = asyncio.Event()
@@ -37,14 +77,21 @@ class Subscription:
         return {self.tick_interval_ms, self.progress_interval_ms} - {0}
 
     def begin(self, replay: Iterable[Frame]) -> None:
-        """Queue the missed events; no limit applies, for the store retains a limited number."""
-        self._queue.extend(replay)
+        """Queue the missed events, of which the store retains a limited number; a snapshot if they are too large."""
+        missed = list(replay)
+        for frame in missed:
+            self._queue.append(frame)
+            self._hold(frame)
+        session = missed[-1].session
+        if session is not None and len(missed) > 1 and self._has_too_many_bytes:
+            at = missed[-1].at
+            self.put_gap(frames.gap(session, at, GapReason.SLOW_READER, 0), frames.snapshot(session, at))
         self._ready.set()
 
     def put(self, frame: Frame) -> bool:
         """Queue a frame that must arrive; return whether the session's frames gave way to a gap and a snapshot."""
         session = frame.session
-        overflows = session is not None and self._waiting.get(frame.session_id, 0) >= self._limit
+        overflows = session is not None and self._is_full(self._waiting.get(frame.session_id, 0))
         if session is not None and overflows:
             overflow = frames.gap(session, frame.at, GapReason.SLOW_READER, 0)
             self.put_gap(overflow, frames.snapshot(session, frame.at))
@@ -64,7 +111,7 @@ class Subscription:
         reason = next((change for change in _CHANGES_OF_HISTORY if change in told), gap.reason)
         self._drop(gap.session_id)
         # Other subscribers share the frame, so it is not altered.
-        self._append(gap if reason is gap.reason else replace(gap, reason=reason, encoded=None))
+        self._append(gap if reason is gap.reason else replace(gap, reason=reason, encoded=None, waiting=0))
         self._append(snapshot)
 
     def put_tick(self, frame: Frame) -> None:
@@ -77,6 +124,11 @@ class Subscription:
         self._progress[frame.session_id] = frame
         self._ready.set()
 
+    def close(self) -> None:
+        """Forget what waits: nobody will write it."""
+        while self._queue:
+            self._release(self._queue.popleft())
+
     async def next(self) -> list[Frame]:
         """Wait for frames and return them in the order to write them."""
         while not (self._queue or self._ticks or self._progress):
@@ -84,9 +136,34 @@ class Subscription:
             await self._ready.wait()
         return self._take()
 
+    def _is_full(self, waiting: int) -> bool:
+        """Whether a session with so many waiting frames may have no more; two are no more than a gap and a snapshot."""
+        return waiting >= self._limit or (waiting > 2 and self._has_too_many_bytes)
+
+    @property
+    def _has_too_many_bytes(self) -> bool:
+        return self._bytes > STREAM_BYTES or self._everywhere.is_exceeded
+
+    def _hold(self, frame: Frame) -> None:
+        self._bytes += frame.size
+        self._everywhere.hold(frame)
+
+    def _release(self, frame: Frame) -> None:
+        self._bytes -= frame.size
+        self._everywhere.release(frame)
+
     def _take(self) -> list[Frame]:
-        batch = list(self._queue)
-        self._queue.clear()
+        batch: list[Frame] = []
+        room = BATCH_BYTES
+        while self._queue and room > 0:
+            frame = self._queue.popleft()
+            self._release(frame)
+            room -= frame.size
+            batch.append(frame)
+        if self._queue:
+            for frame in batch:
+                self._waiting[frame.session_id] = max(0, self._waiting.get(frame.session_id, 0) - 1)
+            return batch
         self._waiting.clear()
         if self._ticks:
             batch += self._ticks.values()
@@ -99,10 +176,16 @@ class Subscription:
     def _append(self, frame: Frame) -> None:
         self._queue.append(frame)
         self._waiting[frame.session_id] = self._waiting.get(frame.session_id, 0) + 1
+        self._hold(frame)
         self._ready.set()
 
     def _drop(self, session_id: str) -> None:
-        self._queue = deque(frame for frame in self._queue if frame.session_id != session_id)
+        queue, self._queue = self._queue, deque()
+        for frame in queue:
+            if frame.session_id == session_id:
+                self._release(frame)
+            else:
+                self._queue.append(frame)
         self._waiting.pop(session_id, None)
         self._forget_beats(session_id)
 

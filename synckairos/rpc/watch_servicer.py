@@ -7,7 +7,7 @@ from typing import Final
 from synckairos.application.concurrency import all_of
 from synckairos.application.errors import Draining
 from synckairos.application.frames import FrameKind
-from synckairos.application.subscriptions import Subscription
+from synckairos.application.subscriptions import Subscription, WaitingBytes
 from synckairos.application.watching import Watching
 from synckairos.domain.model import Head
 from synckairos.rpc import requests, tokens
@@ -30,11 +30,12 @@ class WatchServicer:
         self._watching = watching
         self._stall_s = stall_s
         self._is_draining = False
+        self._waiting = WaitingBytes()
 
     async def WatchSession(self, request: pb.WatchSessionRequest, context: Context) -> None:  # noqa: N802 - the contract's name
         """Stream one session."""
         fields = Fields()
-        subscription = _subscription(fields, request)
+        subscription = self._subscription(fields, request)
         session_id = fields.uuid("session_id", request.session_id)
         position = _position(fields, "resume_token", session_id, request.resume_token)
         fields.check()
@@ -45,7 +46,7 @@ class WatchServicer:
     async def WatchSessions(self, request: pb.WatchSessionsRequest, context: Context) -> None:  # noqa: N802 - the contract's name
         """Stream many sessions."""
         fields = Fields()
-        subscription = _subscription(fields, request)
+        subscription = self._subscription(fields, request)
         watches = list(request.watches)
         ids = requests.session_ids(fields, "watches[{}].session_id", [w.session_id for w in watches], MAX_WATCHES)
         positions = [
@@ -60,6 +61,7 @@ class WatchServicer:
         except BaseException:
             for session_id in joined:
                 self._watching.leave(session_id, subscription)
+            subscription.close()
             raise
         await self._serve(subscription, joined, context, open_ends=len(ids))
 
@@ -99,13 +101,14 @@ class WatchServicer:
         finally:
             for session_id in session_ids:
                 self._watching.leave(session_id, subscription)
+            subscription.close()
 
-
-def _subscription(fields: Fields, request: pb.WatchSessionRequest | pb.WatchSessionsRequest) -> Subscription:
-    return Subscription(
-        fields.interval("tick_interval_ms", request.tick_interval_ms, *TICK_MS),
-        fields.interval("progress_interval_ms", request.progress_interval_ms, *PROGRESS_MS),
-    )
+    def _subscription(self, fields: Fields, request: pb.WatchSessionRequest | pb.WatchSessionsRequest) -> Subscription:
+        return Subscription(
+            fields.interval("tick_interval_ms", request.tick_interval_ms, *TICK_MS),
+            fields.interval("progress_interval_ms", request.progress_interval_ms, *PROGRESS_MS),
+            everywhere=self._waiting,
+        )
 
 
 def _position(fields: Fields, path: str, session_id: str, token: str) -> Head | None:

@@ -7,7 +7,7 @@ import pytest
 
 from synckairos.application import frames
 from synckairos.application.frames import EndReason, Frame, FrameKind, GapReason
-from synckairos.application.subscriptions import Subscription
+from synckairos.application.subscriptions import BATCH_BYTES, STREAM_BYTES, Subscription, WaitingBytes
 from synckairos.domain.commands import Start, Switch
 from synckairos.domain.events import Event
 from testing.harness.plays import BORN, KINDS, SID, Play
@@ -242,3 +242,57 @@ async def test_a_replay_is_no_overflow() -> None:
 def test_a_subscription_names_its_intervals(tick_ms: int, progress_ms: int, intervals: set[int]) -> None:
     """Ticks and progress may share a beat; 0 is none."""
     assert Subscription(tick_ms, progress_ms).intervals == intervals
+
+
+LARGE = 300_000
+"""Bytes of metadata of a large session: decoded and encoded they take twice as much."""
+
+
+def large(event: Event) -> Frame:
+    """Return the frame of an event of a large session."""
+    return frames.of_event(event._replace(session=event.session._replace(metadata=bytes(LARGE))))
+
+
+async def test_large_frames_are_bounded_by_their_bytes() -> None:
+    """Long before the limit of frames: what waits is a gap and a snapshot, and the newest frames behind them."""
+    subscription = Subscription()
+    overflows = [subscription.put(large(event)) for event in EVENTS[:200]]
+    waiting = []
+    while not waiting or waiting[-1].session != large(EVENTS[199]).session:
+        batch = await subscription.next()
+        assert sum(frame.size for frame in batch[:-1]) < BATCH_BYTES, "no more than it can write soon"
+        waiting += batch
+
+    assert any(overflows)
+    assert told(waiting)[0][0] == "GAP"
+    assert told(waiting)[1][0] == "SNAPSHOT"
+    assert sum(frame.size for frame in waiting) < STREAM_BYTES + 2 * waiting[1].size
+    assert [version for _, version in told(waiting)[1:]] == list(range(told(waiting)[1][1], 201))
+
+
+async def test_the_streams_of_a_process_are_bounded_together() -> None:
+    """A frame counts once however many streams share it; beyond the limit every stream keeps a gap and a snapshot."""
+    everywhere = WaitingBytes(limit=10 * large(EVENTS[0]).size)
+    streams = [Subscription(everywhere=everywhere) for _ in range(8)]
+    for event in EVENTS[:10]:
+        frame = large(event)
+        overflows = [stream.put(frame) for stream in streams]
+        assert not any(overflows)
+    assert everywhere.bytes == everywhere.limit
+    for event in EVENTS[10:60]:
+        frame = large(event)
+        for stream in streams:
+            stream.put(frame)
+
+    assert everywhere.bytes <= everywhere.limit + 2 * len(streams) * frame.size
+    for stream in streams:
+        stream.close()
+    assert everywhere.bytes == 0
+
+
+async def test_missed_events_too_large_to_wait_are_a_snapshot() -> None:
+    """A resumed stream begins with a gap where the events it has missed are more than may wait."""
+    subscription = Subscription(everywhere=WaitingBytes(limit=LARGE))
+    subscription.begin(map(large, EVENTS[:5]))
+
+    assert told(await subscription.next()) == [("GAP", 5), ("SNAPSHOT", 5)]
