@@ -16,7 +16,10 @@ from synckairos.v1 import audit_service_pb2, session_service_pb2, time_service_p
 MAX_RECEIVE_BYTES: Final = 1 << 20
 MAX_SEND_BYTES: Final = 16 << 20
 MAX_METADATA_BYTES: Final = 16 << 10
-PENDING: Final = 100_000
+MAX_STREAMS: Final = 1_000
+"""Calls under way on one connection; a client's library holds others back, and what comes all the same is refused."""
+PENDING: Final = 20_000
+"""Calls that have arrived and that no handler has taken yet: twice a crowd of 10 000 that comes back at once."""
 IDLE_LOOK_S: Final = 0.1
 IDLE_LOOKS: Final = 5
 """Looks in a row that must find no call under way before the rest is cut off; calls on their way to a handler get
@@ -45,6 +48,7 @@ def server_options(*, reuse_port: bool) -> Sequence[tuple[str, int]]:
         ("grpc.max_connection_idle_ms", 900_000),
         ("grpc.max_connection_age_ms", 1_800_000),
         ("grpc.max_connection_age_grace_ms", 60_000),
+        ("grpc.max_concurrent_streams", MAX_STREAMS),
         # Beyond the defaults (1 000 and 3 000) a burst of new streams is answered CANCELLED at random.
         ("grpc.server.max_pending_requests", PENDING),
         ("grpc.server.max_pending_requests_hard_limit", PENDING),
