@@ -64,6 +64,9 @@ class Metrics:
         self._ended = Counter(
             "synckairos_tasks_ended", "Background work that ended unasked: an alarm.", ("task",), registry=self.registry
         )
+        self._held = self._gauge("store_log_held_bytes", "Bytes answered that the store's log has not written.")
+        self._syncs = self._gauge("store_log_pending_fsyncs", "Syncs of the store's log under way.")
+        self._delays = self._gauge("store_log_delayed_fsyncs", "Writes held back for a sync that took over 2 s, ever.")
         self._gaps = Counter("synckairos_gaps", "Gaps sent to subscribers.", ("reason",), registry=self.registry)
 
     def _counter(self, name: str, text: str) -> Counter:
@@ -133,3 +136,9 @@ class Metrics:
     def store_memory(self, share: float) -> None:
         """Show how full the store is."""
         self._memory.set(share)
+
+    def store_log(self, held_bytes: int, pending_fsyncs: int, delayed_fsyncs: int) -> None:
+        """Show how far the store's log is behind."""
+        self._held.set(held_bytes)
+        self._syncs.set(pending_fsyncs)
+        self._delays.set(delayed_fsyncs)

@@ -53,3 +53,6 @@ class PipelineObserver(Protocol):
 
     def store_memory(self, share: float) -> None:
         """The store uses this share (0 to 1) of the memory it may use."""
+
+    def store_log(self, held_bytes: int, pending_fsyncs: int, delayed_fsyncs: int) -> None:
+        """The store's log holds back bytes, has syncs under way, and has ever held back so many writes for its disk."""

@@ -13,6 +13,7 @@ from prometheus_client import start_http_server
 
 from synckairos.adapters.ids import new_change_id, new_session_id
 from synckairos.adapters.redis.clock import EstimatedClock
+from synckairos.adapters.redis.disk import RedisDisk
 from synckairos.adapters.redis.feed import RedisFeed
 from synckairos.adapters.redis.identity import StoreIdentityGuard
 from synckairos.adapters.redis.indexes import RedisDeadlineIndex, RedisSessionIndex
@@ -25,6 +26,7 @@ from synckairos.application.errors import StoreUnavailable
 from synckairos.application.expiry import Sweep
 from synckairos.application.listing import Listing
 from synckairos.application.sessions import Sessions
+from synckairos.application.slow_disk import DiskWatch
 from synckairos.application.watching import Watching
 from synckairos.composition.ending import end_within
 from synckairos.composition.parts import PipelineParts, audit_parts, pipeline_parts, tell_health
@@ -62,6 +64,7 @@ class Server:
         self._reuse_port = reuse_port
         self._exit = contextlib.AsyncExitStack()
         self._background = Background(self._metrics.task_ended)
+        self._health = Health()
         self.port = 0
 
     @property
@@ -111,7 +114,8 @@ class Server:
         self._exit.push_async_callback(watching.stop)
         self._exit.push_async_callback(sweep.stop)
         self._exit.push_async_callback(self._background.stop)
-        probe = _Probe(store, RedisMemory(connections), limit)
+        disk = DiskWatch(metrics)
+        probe = _Probe(store, RedisMemory(connections), limit, RedisDisk(connections), disk, self._health)
         self._background.run("guard", lambda: guard.watch(probe, may_init=settings.store_init == "auto"))
         self._background.run("feed", lambda: feed.listen(watching.hint))
         self._background.run("poll", watching.poll)
@@ -157,7 +161,7 @@ class Server:
         trail: AuditReader,
     ) -> None:
         settings = self._settings
-        health = Health()
+        health = self._health
         calls = CallInterceptor(self._metrics, new_change_id)
         server = build_server(servicers, [calls], health, reuse_port=self._reuse_port)
         try:
@@ -193,16 +197,31 @@ class Server:
 
 
 class _Probe:
-    """Reads the store's clock, and how full it is."""
+    """Reads the store's clock, how full it is, and how far its log is behind."""
 
-    def __init__(self, store: RedisSessionStore, memory: RedisMemory, limit: BacklogLimit) -> None:
+    def __init__(
+        self,
+        store: RedisSessionStore,
+        memory: RedisMemory,
+        limit: BacklogLimit,
+        disk: RedisDisk,
+        watch: DiskWatch,
+        health: Health,
+    ) -> None:
         self._store = store
         self._memory = memory
         self._limit = limit
+        self._disk = disk
+        self._watch = watch
+        self._health = health
 
     async def __call__(self) -> None:
         await self._store.now_us()
         self._limit.note(await self._memory.share())
+        log = await self._disk.state()
+        if log is not None:
+            self._watch.note(log.held_bytes, log.pending_fsyncs, log.delayed_fsyncs, is_written=log.is_written)
+            await self._health.set_disk(is_ready=log.is_on and not self._watch.is_slow)
 
 
 class _Readiness:

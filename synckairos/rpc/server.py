@@ -27,6 +27,8 @@ that long to arrive."""
 
 SESSION_SERVICE: Final[ServiceDescriptor] = session_service_pb2.DESCRIPTOR.services_by_name["SessionService"]
 TIME_SERVICE: Final[ServiceDescriptor] = time_service_pb2.DESCRIPTOR.services_by_name["TimeService"]
+DISK: Final = "synckairos.store.disk"
+"""The health entry of the disk that Redis' log is on."""
 AUDIT_SERVICE: Final[ServiceDescriptor] = audit_service_pb2.DESCRIPTOR.services_by_name["AuditService"]
 
 
@@ -98,6 +100,10 @@ class Health:
     async def set_audit(self, *, is_ready: bool) -> None:
         """Report whether the audit trail can be read."""
         await self._servicer.set(AUDIT_SERVICE.full_name, _status(is_ready=is_ready))
+
+    async def set_disk(self, *, is_ready: bool) -> None:
+        """Report whether the store's log keeps up; that takes no server out either: all share the store."""
+        await self._servicer.set(DISK, _status(is_ready=is_ready))
 
     async def drain(self) -> None:
         """Report NOT_SERVING from now on; later reports are ignored."""

@@ -1,6 +1,11 @@
-"""A Redis whose wall clock can be stepped back and forth while it runs; its monotonic clock stays the machine's."""
+"""A Redis whose wall clock can be stepped back and forth while it runs, and whose disk can be slowed down.
+
+Its monotonic clock stays the machine's.
+"""
 
 import shlex
+import shutil
+import subprocess
 import time
 from importlib.util import find_spec
 from pathlib import Path
@@ -18,6 +23,7 @@ class SteppableRedis(RedisServer):
     def __init__(self, directory: Path) -> None:
         super().__init__(directory, extra_args=("--auto-aof-rewrite-percentage", "0"))
         self._offset_file = directory / "clock_offset"
+        self._slowness_file = directory / "disk_slowness"
         self._offset_ms = 0
         self._highest_ms = 0
 
@@ -46,24 +52,53 @@ class SteppableRedis(RedisServer):
         self._highest_ms = self.latest_ms
         self._offset_ms += by_ms
 
+    def slow_disk(self, by_ms: int) -> None:
+        """Let every sync of its log take so much longer, 0 for none; raises RuntimeError without a C compiler."""
+        if not self._disk_library.exists():
+            raise RuntimeError("the disk of Redis can be slowed down only where a C compiler, cc, is installed")
+        self._slowness_file.write_text(str(by_ms))
+
+    @property
+    def _disk_library(self) -> Path:
+        return self._directory / "slow_disk.so"
+
     def _prepare(self) -> None:
         super()._prepare()
-        library = _library()
-        if library is None:
+        environment: dict[str, str] = {}
+        libraries: list[Path] = []
+        clock = _library()
+        if clock is not None:
+            self.step(0)
+            libraries.append(clock)
+            environment = {
+                "FAKETIME_TIMESTAMP_FILE": str(self._offset_file),
+                "FAKETIME_NO_CACHE": "1",
+                "DONT_FAKE_MONOTONIC": "1",
+            }
+        if _compiled(self._disk_library):
+            libraries.append(self._disk_library)
+            environment["SLOW_DISK_FILE"] = str(self._slowness_file)
+        if not libraries:
             return
-        self.step(0)
-        environment = {
-            "LD_PRELOAD": str(library),
-            "FAKETIME_TIMESTAMP_FILE": str(self._offset_file),
-            "FAKETIME_NO_CACHE": "1",
-            "DONT_FAKE_MONOTONIC": "1",
-        }
+        environment["LD_PRELOAD"] = ":".join(map(str, libraries))
         settings = " ".join(f"{name}={shlex.quote(value)}" for name, value in environment.items())
         launcher = self._directory / "redis-with-own-clock"
         # exec: the process that is signalled has to be the server's own.
         launcher.write_text(f'#!/bin/sh\nexec env {settings} {shlex.quote(str(self._program))} "$@"\n')
         launcher.chmod(0o755)
         self._program = launcher
+
+
+def _compiled(library: Path) -> bool:
+    """Compile the library that delays syncs; return whether it is there."""
+    compiler = shutil.which("cc")
+    if compiler is None:
+        return False
+    if not library.exists():
+        source = Path(__file__).with_name("slow_disk.c")
+        command = [compiler, "-shared", "-fPIC", "-O1", "-o", str(library), str(source), "-ldl"]
+        subprocess.run(command, check=True, capture_output=True)
+    return True
 
 
 def _library() -> Path | None:

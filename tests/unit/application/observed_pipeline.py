@@ -22,3 +22,7 @@ class ObservedPipeline:
     def store_memory(self, share: float) -> None:
         """Keep it."""
         self.shares.append(share)
+
+    def store_log(self, held_bytes: int, pending_fsyncs: int, delayed_fsyncs: int) -> None:
+        """The store's log is so far behind."""
+        self.log = (held_bytes, pending_fsyncs, delayed_fsyncs)
