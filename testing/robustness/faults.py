@@ -14,6 +14,7 @@ from testing.harness.processes.deployment import eventually
 from testing.robustness.deployment import SERVING_S, BreakableDeployment
 from testing.robustness.history import Fault
 from testing.robustness.schedule import FaultKind, PlannedFault
+from testing.robustness.unreadable import UnreadableSession
 
 STOP_S: Final = 15.0
 """A server that is asked to stop has ended by then: its delay and its grace, and some time for closing."""
@@ -22,13 +23,14 @@ CarryOut = Callable[[PlannedFault], Awaitable[None]]
 
 
 class Injector:
-    """Breaks parts of a deployment, one at a time, and makes each whole again."""
+    """Breaks a part of a deployment, and makes it whole again."""
 
     def __init__(self, deployment: BreakableDeployment) -> None:
         self._parts = deployment
         self._began_ms = 0
         self._cut: tuple[float | None, int] = None, 0
         self._exit_code: int | None = None
+        self._wrong_answers = 0
         self._means: Final[dict[FaultKind, CarryOut]] = {
             FaultKind.SERVER_KILLED: self._kill_server,
             FaultKind.SERVER_STOPPED: self._stop_server,
@@ -38,6 +40,9 @@ class Injector:
             FaultKind.REDIS_KILLED: self._kill_redis,
             FaultKind.REDIS_FROZEN: self._freeze_redis,
             FaultKind.POWER_LOST: self._lose_power,
+            FaultKind.DISK_SLOW: self._slow_disk,
+            FaultKind.DISK_SLOW_KILLED: self._kill_on_slow_disk,
+            FaultKind.SESSION_UNREADABLE: self._spoil_session,
             FaultKind.CONNECTIONS_CUT: self._cut_connections,
             FaultKind.NETWORK_SLOW: self._slow_down,
             FaultKind.NETWORK_SILENT: self._silence,
@@ -48,7 +53,7 @@ class Injector:
 
     async def carry_out(self, planned: PlannedFault) -> Fault:
         """Carry one fault out, from its beginning to its end."""
-        self._cut, self._exit_code = (None, 0), None
+        self._cut, self._exit_code, self._wrong_answers = (None, 0), None, 0
         began = time.monotonic()
         self._began_ms = self._parts.redis.now_ms
         await self._means[planned.kind](planned)
@@ -65,6 +70,7 @@ class Injector:
             cut_at=cut_at,
             bytes_cut=bytes_cut,
             exit_code=self._exit_code,
+            wrong_answers=self._wrong_answers,
         )
 
     async def _kill_server(self, planned: PlannedFault) -> None:
@@ -102,6 +108,8 @@ class Injector:
             worker.resume()
 
     async def _kill_redis(self, _: PlannedFault) -> None:
+        # Only while the disk keeps up does the end of the process lose nothing.
+        await eventually(self._has_written, STOP_S, "Redis has written its log")
         await asyncio.to_thread(self._parts.redis.kill)
         await asyncio.to_thread(self._parts.redis.start)
 
@@ -121,6 +129,32 @@ class Injector:
         os.truncate(file, kept)
         self._cut = cut_at, size - kept
         await asyncio.to_thread(self._parts.redis.start)
+
+    async def _slow_disk(self, planned: PlannedFault) -> None:
+        self._parts.redis.slow_disk(planned.amount_ms)
+        await asyncio.sleep(planned.for_s)
+        self._parts.redis.slow_disk(0)
+        await eventually(self._has_written, STOP_S, "Redis has written its log")
+
+    async def _kill_on_slow_disk(self, planned: PlannedFault) -> None:
+        """Two faults at once: what the log has held back since it last held everything is lost."""
+        cut_at = time.monotonic()
+        await eventually(self._has_written, STOP_S, "Redis has written its log")
+        self._parts.redis.slow_disk(planned.amount_ms)
+        await asyncio.sleep(planned.for_s)
+        await asyncio.to_thread(self._parts.redis.kill)
+        self._began_ms = self._parts.redis.now_ms
+        self._cut = cut_at, 0
+        self._parts.redis.slow_disk(0)
+        await asyncio.to_thread(self._parts.redis.start)
+
+    async def _spoil_session(self, planned: PlannedFault) -> None:
+        session = UnreadableSession(self._parts.redis.url)
+        await session.put()
+        try:
+            self._wrong_answers = await session.call(self._parts.addresses, planned.for_s)
+        finally:
+            await session.remove()
 
     async def _has_written(self) -> bool:
         """Whether Redis' log holds all it has answered: on a slow disk, Redis postpones writing by up to 2 s."""

@@ -39,7 +39,7 @@ class Fault(msgspec.Struct, tag_field="record", tag="fault"):
     """A fault of one part: from `began` until it answered again.
 
     `began_ms` is Redis' clock when it had been done. Of a power loss, changes answered from `cut_at` on may be lost;
-    `exit_code` is that of a server that was asked to stop.
+    `exit_code` is that of a server that was asked to stop; `wrong_answers` are those that an unreadable session got.
     """
 
     kind: str
@@ -53,6 +53,7 @@ class Fault(msgspec.Struct, tag_field="record", tag="fault"):
     cut_at: float | None = None
     bytes_cut: int = 0
     exit_code: int | None = None
+    wrong_answers: int = 0
 
 
 class Call(msgspec.Struct, tag_field="record", tag="call"):

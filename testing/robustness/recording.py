@@ -5,6 +5,7 @@ import contextlib
 import time
 from collections.abc import Awaitable, Callable, Sequence
 from contextlib import AsyncExitStack
+from itertools import groupby
 from typing import Final, NamedTuple
 
 from testing.harness.client import Stub, connect
@@ -140,11 +141,13 @@ class Recorder:
 
     async def _break(self) -> None:
         """Carry out the schedule; a fault that took longer than planned moves the next one, never its order."""
-        injector = Injector(self._deployment)
-        for planned in self._plan.faults:
-            await self._wait(planned.at_s)
-            self._on_progress(time.monotonic() - self.history.run.began, planned.kind)
-            self.history.faults.append(await injector.carry_out(planned))
+        for at_s, together in groupby(self._plan.faults, lambda planned: planned.at_s):
+            await self._wait(at_s)
+            faults = list(together)
+            self._on_progress(time.monotonic() - self.history.run.began, ", ".join(one.kind for one in faults))
+            carried = [Injector(self._deployment).carry_out(planned) for planned in faults]
+            # Of two at once the one that is over last comes last: with it begins the calm.
+            self.history.faults += sorted(await asyncio.gather(*carried), key=lambda fault: fault.ended)
         await self._wait(self._plan.seconds)
 
     async def _wait(self, until_s: float) -> None:

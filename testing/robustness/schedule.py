@@ -1,4 +1,7 @@
-"""Which faults come when: a pure function of a seed."""
+"""Which faults come when: a pure function of a seed.
+
+Some come two at once: those of parts that can be broken independently of each other.
+"""
 
 import random
 from enum import StrEnum
@@ -22,6 +25,9 @@ class FaultKind(StrEnum):
     CLOCK_FORWARD = "clock stepped forward"
     CLOCK_BACK = "clock stepped back"
     POSTGRES_STOPPED = "postgres stopped"
+    DISK_SLOW = "disk slow"
+    DISK_SLOW_KILLED = "redis killed on a slow disk"
+    SESSION_UNREADABLE = "session unreadable"
 
 
 class PlannedFault(NamedTuple):
@@ -51,11 +57,16 @@ _LASTS_S: Final[dict[FaultKind, tuple[float, float]]] = {
     FaultKind.NETWORK_SILENT: (1.0, 5.0),
     FaultKind.POSTGRES_STOPPED: (0.5, 3.0),
     FaultKind.POWER_LOST: (1.0, 1.0),
+    FaultKind.DISK_SLOW: (2.0, 5.0),
+    FaultKind.DISK_SLOW_KILLED: (2.0, 2.0),
+    FaultKind.SESSION_UNREADABLE: (1.0, 3.0),
 }
 _AMOUNT_MS: Final[dict[FaultKind, tuple[int, int]]] = {
     FaultKind.NETWORK_SLOW: (5, 120),
     FaultKind.CLOCK_FORWARD: (200, 4_000),
     FaultKind.CLOCK_BACK: (100, LONGEST_STEP_BACK_MS),
+    FaultKind.DISK_SLOW: (500, 3_000),
+    FaultKind.DISK_SLOW_KILLED: (1_500, 1_500),
 }
 _TAKES_S: Final = 3.0
 """A process that is started again is waited for; about so long. The schedule goes on whatever it took."""
@@ -66,8 +77,24 @@ _RESTARTS: Final = frozenset(
         FaultKind.WORKER_KILLED,
         FaultKind.REDIS_KILLED,
         FaultKind.POWER_LOST,
+        FaultKind.DISK_SLOW_KILLED,
     }
 )
+_ASIDE: Final[dict[FaultKind, str]] = {
+    FaultKind.WORKER_KILLED: "worker",
+    FaultKind.WORKER_FROZEN: "worker",
+    FaultKind.POSTGRES_STOPPED: "database",
+    FaultKind.SERVER_KILLED: "server",
+    FaultKind.SERVER_FROZEN: "server",
+    FaultKind.REDIS_KILLED: "redis",
+    FaultKind.REDIS_FROZEN: "redis",
+    FaultKind.DISK_SLOW: "redis",
+    FaultKind.CONNECTIONS_CUT: "network",
+    FaultKind.NETWORK_SLOW: "network",
+}
+"""Faults that may come two at once, and the part each of them breaks; the two break different ones."""
+_TWO_AT_ONCE: Final = 0.5
+"""The share of the faults that may come so, and do where there is another one."""
 
 
 def schedule(seed: int, seconds: float, servers: int) -> list[PlannedFault]:
@@ -80,11 +107,26 @@ def schedule(seed: int, seconds: float, servers: int) -> list[PlannedFault]:
         if not deck:
             deck = list(FaultKind)
             chance.shuffle(deck)
-        kind = deck.pop()
-        lasts = chance.uniform(*_LASTS_S.get(kind, (0.0, 0.0)))
-        takes = lasts + (_TAKES_S if kind in _RESTARTS else 0.0)
+        kinds = [deck.pop()]
+        beside = _beside(kinds[0], deck)
+        if beside is not None and chance.random() < _TWO_AT_ONCE:
+            deck.remove(beside)
+            kinds.append(beside)
+        faults = [_fault(chance, kind, at, servers) for kind in kinds]
+        takes = max(fault.for_s + _TAKES_S * (fault.kind in _RESTARTS) for fault in faults)
         if at + takes + CALM_S[0] > seconds:
             return planned
-        amount = chance.randint(*_AMOUNT_MS.get(kind, (0, 0)))
-        planned.append(PlannedFault(round(at, 2), kind, chance.randrange(servers), round(lasts, 2), amount))
+        planned += faults
         at += takes + chance.uniform(*CALM_S)
+
+
+def _beside(kind: FaultKind, deck: list[FaultKind]) -> FaultKind | None:
+    """Return the next fault of the deck that may come at once with this one."""
+    part = _ASIDE.get(kind)
+    return next((other for other in reversed(deck) if part and _ASIDE.get(other, part) != part), None)
+
+
+def _fault(chance: random.Random, kind: FaultKind, at: float, servers: int) -> PlannedFault:
+    lasts = chance.uniform(*_LASTS_S.get(kind, (0.0, 0.0)))
+    amount = chance.randint(*_AMOUNT_MS.get(kind, (0, 0)))
+    return PlannedFault(round(at, 2), kind, chance.randrange(servers), round(lasts, 2), amount)

@@ -9,7 +9,7 @@ from testing.robustness.checks.ends import check_ends
 from testing.robustness.checks.promptness import check_promptness
 from testing.robustness.checks.refusals import check_refusals
 from testing.robustness.checks.sessions import check_sessions
-from testing.robustness.checks.stops import check_stops
+from testing.robustness.checks.stops import check_stops, check_unreadable
 from testing.robustness.checks.streams import check_streams
 from testing.robustness.checks.views import check_views
 from testing.robustness.history import History
@@ -32,6 +32,7 @@ def judge(history: History) -> list[Violation]:
         *check_promptness(history),
         *check_availability(history),
         *check_stops(history, asked),
+        *check_unreadable(history),
     ]
 
 

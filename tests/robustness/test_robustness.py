@@ -22,7 +22,7 @@ from testing.robustness.schedule import FaultKind, PlannedFault, schedule
 from testing.robustness.verdict import judge
 
 SEED: Final = 15
-SECONDS: Final = 66.0
+SECONDS: Final = 76.0
 """Every kind of fault comes once, by this seed."""
 SERVERS: Final = 2
 BUSY: Final = Plan(
@@ -52,7 +52,7 @@ async def test_a_minute_of_faults_breaks_no_promise(tmp_path: Path, measured: Ca
         f"robustness, seed {SEED}: {len(history.faults)} faults, {len(history.calls)} calls, {report['events']} events"
     )
     assert violations == [], (f"seed {SEED}", *report["schedule"], *report["examples"])
-    assert [fault.kind for fault in history.faults] == [fault.kind for fault in planned]
+    assert sorted(fault.kind for fault in history.faults) == sorted(fault.kind for fault in planned)
     assert {fault.kind for fault in history.faults} == set(FaultKind)
     for server in range(SERVERS):
         assert len(calls_in_calm(history)[server]) >= checks_availability.ENOUGH

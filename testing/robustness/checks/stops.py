@@ -1,4 +1,7 @@
-"""Servers that are asked to stop: they announce it on every stream, end cleanly, and leave no change undecided."""
+"""Servers that are asked to stop: they announce it on every stream, end cleanly, and leave no change undecided.
+
+Beside them the answers of an unreadable session: worth a retry, and nothing else.
+"""
 
 from collections.abc import Iterator, Mapping
 
@@ -16,6 +19,14 @@ def check_stops(history: History, operations: Mapping[str, Operation]) -> Iterat
             yield Violation(Promise.ANNOUNCED, "", text)
         yield from _unannounced(stop, history)
         yield from _undecided(stop, operations)
+
+
+def check_unreadable(history: History) -> Iterator[Violation]:
+    """Yield which unreadable sessions were answered otherwise; their neighbours' calls are judged as ever."""
+    for fault in history.faults:
+        if fault.wrong_answers:
+            text = f"an unreadable session was answered otherwise {fault.wrong_answers} times"
+            yield Violation(Promise.LEGAL, "", text)
 
 
 def _unannounced(stop: Fault, history: History) -> Iterator[Violation]:
