@@ -14,7 +14,7 @@ from synckairos.v1 import session_service_pb2 as pb
 from testing.harness.client import connect
 
 NESTED: Final = b"\x91" * 20_000 + b"\xc0"
-HEAD: Final = bytes([codec.LAYOUT]) + bytes(codec.HEAD_BYTES - 1)
+HEAD: Final = bytes([codec.LAYOUTS[-1]]) + bytes(codec.HEAD_BYTES - 1)
 PATIENCE_S: Final = 3.0
 EXPECTED: Final = frozenset({grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.DEADLINE_EXCEEDED})
 
