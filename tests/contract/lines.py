@@ -15,6 +15,7 @@ from synckairos.domain.events import Event
 from synckairos.domain.model import Session
 from testing.harness.processes.tcp_proxy import TcpProxy
 from tests.contract.decisions import new_id
+from tests.contract.held_watches import HeldWatches
 from tests.contract.store_process import StoreProcess
 
 PATIENCE_S = 10.0
@@ -28,6 +29,7 @@ class Line:
     process: StoreProcess
     other: StoreProcess
     redis: Redis
+    watches: HeldWatches
 
     def stored(self, session_id: str) -> Session | None:
         """Return what Redis holds of a session."""
@@ -58,8 +60,7 @@ class Line:
 
     def watching(self) -> list[str]:
         """Return the kept connections that still hold a WATCH."""
-        clients: Any = self.redis.client_list()
-        return [client["id"] for client in clients if client["watch"] != "0"]
+        return self.watches.holders()
 
     async def assert_released(self) -> None:
         """Check that nothing is held any more: no place in a queue, no connection, no WATCH."""
@@ -83,10 +84,12 @@ async def broken_line(server: RedisServer, timeout_s: float = 1.0, **settings: A
             connect_timeout_s=timeout_s,
             exchange_timeout_s=timeout_s,
         )
+        redis: Redis = stack.enter_context(Redis.from_url(server.url))
+        watches = HeldWatches(redis)
+        stack.callback(watches.close)
         other = await stack.enter_async_context(StoreProcess(server.url, prefix, **settings))
         process = await stack.enter_async_context(StoreProcess(server.url, prefix, connections, **settings))
-        redis: Redis = stack.enter_context(Redis.from_url(server.url))
-        yield Line(proxy, process, other, redis)
+        yield Line(proxy, process, other, redis, watches)
 
 
 @contextlib.asynccontextmanager

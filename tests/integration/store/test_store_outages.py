@@ -169,6 +169,7 @@ async def test_a_redis_that_was_started_again(own_redis: RedisServer, how: str) 
             *(line.other.store.read([session.session_id]) for _ in range(CALLERS)),
         )
         await asyncio.to_thread(own_redis.start)
+        line.watches.follow()
         await eventually(lambda: line.process.guard.is_ready and line.other.guard.is_ready)
 
         await recovered(line, session)
