@@ -80,7 +80,8 @@ class SteppableRedis(RedisServer):
             environment["SLOW_DISK_FILE"] = str(self._slowness_file)
         if not libraries:
             return
-        environment["LD_PRELOAD"] = ":".join(map(str, libraries))
+        # With libc's malloc: that of a shared jemalloc asks for the time before libfaketime can tell it.
+        environment["LD_PRELOAD"] = ":".join([*map(str, libraries), "libc.so.6"])
         settings = " ".join(f"{name}={shlex.quote(value)}" for name, value in environment.items())
         launcher = self._directory / "redis-with-own-clock"
         # exec: the process that is signalled has to be the server's own.
