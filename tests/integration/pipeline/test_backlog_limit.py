@@ -22,6 +22,8 @@ from testing.harness.client import Stub, connect, refused, running_session, two_
 MEGABYTE = 1 << 20
 MEMORY = 40 * MEGABYTE
 FILLER = "filler"
+PIECE = 65_536
+"""A size that allocators have; one large string would be rounded up by megabytes."""
 
 
 @pytest.fixture
@@ -58,11 +60,14 @@ async def stub(small_redis: RedisServer, metrics: Metrics) -> AsyncIterator[Stub
 
 async def fill(client: Redis, share: float) -> None:
     """Let about this share of the memory be used."""
-    await client.delete(FILLER)
+    async for key in client.scan_iter(f"{FILLER}:*"):
+        await client.delete(key)
     used = int((await client.info("memory"))["used_memory"])
-    missing = int(share * MEMORY) - used
-    if missing > 0:
-        await client.setrange(FILLER, missing - 1, b"x")  # Redis makes the rest: nothing large is sent
+    pieces = max(0, int(share * MEMORY) - used) // PIECE
+    async with client.pipeline() as pipeline:
+        for number in range(pieces):
+            pipeline.setrange(f"{FILLER}:{number}", PIECE - 100, b"x")  # Redis makes the rest: nothing large is sent
+        await pipeline.execute()
 
 
 def shown(metrics: Metrics) -> float:
