@@ -17,7 +17,7 @@ ANSWERED = 5
 class _EndsEarly(grpc.GenericRpcHandler):
     """A server that answers a few commands, and ends the stream without details while more are written."""
 
-    def service(self, _: grpc.HandlerCallDetails) -> grpc.RpcMethodHandler[Any, Any]:
+    def service(self, _: grpc.HandlerCallDetails) -> "grpc.RpcMethodHandler[Any, Any]":
         return grpc.stream_stream_rpc_method_handler(
             self._answer,
             request_deserializer=pb.ExecuteCommandsRequest.FromString,
