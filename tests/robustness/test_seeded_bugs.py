@@ -47,6 +47,10 @@ LEFT_ALONE: Final = EXPIRING._replace(
     watchers=[WatchSettings(stays_s=(9.0, 9.0), sessions=6)],
 )
 """Many sessions among few callers and one watcher: many run out long before they are asked about again."""
+NEWCOMERS: Final = BUSY._replace(
+    workload=BUSY.workload._replace(sessions=30), watchers=[WatchSettings(stays_s=(0.5, 1.0), progress_ms=200)] * 6
+)
+"""Few watchers among many sessions: nobody else watches what a new one asks for."""
 FORKING: Final = BUSY._replace(faults=[PlannedFault(1.0, FaultKind.POWER_LOST, 0, 0.5, 0)])
 """There is a fork, which concerns some of the watchers."""
 
@@ -68,7 +72,7 @@ BUGS: Final = (
     Bug("late-refusal", Promise.ERROR_CHANGES_NOTHING),
     Bug("spurious-fork", Promise.RELIABLE, FORKING),
     Bug("tick-as-event", Promise.UNIQUE),
-    Bug("late-subscribe", Promise.PROMPT),
+    Bug("late-subscribe", Promise.PROMPT, NEWCOMERS),
     Bug("forgotten-request-id", Promise.IDEMPOTENT),
 )
 
