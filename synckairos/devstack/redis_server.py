@@ -1,4 +1,4 @@
-"""The embedded Redis: whatever speaks its protocol, from Redis 6.2 or Valkey 7.2 on."""
+"""The embedded Redis: whatever speaks its protocol, from Redis 7.0 or Valkey 7.2 on."""
 
 import signal
 import socket

