@@ -15,9 +15,11 @@ COPY pyproject.toml constraints.txt ./
 RUN python -c "import tomllib; print(*tomllib.load(open('pyproject.toml', 'rb'))['project']['dependencies'], sep='\n')" \
         > /tmp/requirements.txt \
     && python -m pip --python /opt/synckairos/bin/python install -r /tmp/requirements.txt -c constraints.txt
-COPY README.md LICENSE hatch_build.py ./
+COPY LICENSE hatch_build.py ./
+COPY docs/package.md docs/
 COPY generated generated
 COPY migrations migrations
+COPY protos protos
 COPY synckairos synckairos
 RUN HATCH_BUILD_HOOK_ENABLE_CUSTOM=${COMPILED} PIP_CONSTRAINT=/source/constraints.txt \
     python -m pip --python /opt/synckairos/bin/python install --no-deps .

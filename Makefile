@@ -32,12 +32,15 @@ WANTED = $(if $(COMPILED),$(COMPILED_DONE))
 PROTOS = $(shell find protos/synckairos -name '*.proto' | LC_ALL=C sort)
 SERVICES = $(shell grep -l '^service ' $(PROTOS))
 
-# $(call protoc,folder): the Python code of all messages, and of the services in the files that define some.
+# $(call protoc,folder): the Python code of all messages, and of the services in the files that define some; and all of it,
+# with the details of errors, as a protoset for tools.
 define protoc
 	PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/python -m grpc_tools.protoc -Iprotos \
 		--python_out=$(1) --mypy_out=quiet:$(1) $(PROTOS)
 	PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/python -m grpc_tools.protoc -Iprotos \
 		--grpc_python_out=$(1) --mypy_grpc_out=quiet:$(1) $(SERVICES)
+	$(BIN)/python -m grpc_tools.protoc -Iprotos --include_imports \
+		--descriptor_set_out=$(1)/synckairos/v1/contract.protoset $(PROTOS) protos/google/rpc/error_details.proto
 endef
 
 define create_venv

@@ -1,0 +1,71 @@
+"""The wheel has what a user of the package needs who never sees the sources."""
+
+import re
+import subprocess
+import sys
+import zipfile
+from email import message_from_bytes
+from email.message import Message
+from pathlib import Path
+
+import pytest
+from google.protobuf.descriptor_pb2 import FileDescriptorSet
+
+ROOT = Path(__file__).parents[3]
+
+
+@pytest.fixture(scope="module")
+def wheel(tmp_path_factory: pytest.TempPathFactory) -> zipfile.ZipFile:
+    """The wheel, as a release builds it."""
+    folder = tmp_path_factory.mktemp("dist")
+    subprocess.run([sys.executable, "-m", "hatchling", "build", "-t", "wheel", "-d", str(folder)], cwd=ROOT, check=True)
+    (built,) = folder.glob("*.whl")
+    return zipfile.ZipFile(built)
+
+
+@pytest.fixture(scope="module")
+def metadata(wheel: zipfile.ZipFile) -> Message:
+    """What package indexes show."""
+    (name,) = (name for name in wheel.namelist() if name.endswith(".dist-info/METADATA"))
+    return message_from_bytes(wheel.read(name))
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "py.typed",
+        "migrations/001_initial_schema.sql",
+        "protos/google/rpc/error_details.proto",
+        "protos/google/rpc/status.proto",
+        "protos/synckairos/v1/service_config.json",
+        "protos/synckairos/v1/session_service.proto",
+        "v1/contract.protoset",
+        "v1/session_service_pb2.pyi",
+    ],
+)
+def test_it_holds(wheel: zipfile.ZipFile, name: str) -> None:
+    """Types for checkers, the contract for other languages and for tools."""
+    assert f"synckairos/{name}" in wheel.namelist()
+
+
+def test_every_file_of_the_contract_is_in_the_protoset(wheel: zipfile.ZipFile) -> None:
+    """With its imports: a tool needs nothing else."""
+    held = {file.name for file in FileDescriptorSet.FromString(wheel.read("synckairos/v1/contract.protoset")).file}
+    shipped = {name.removeprefix("synckairos/protos/") for name in wheel.namelist() if name.endswith(".proto")}
+
+    assert shipped <= held
+    assert "google/protobuf/timestamp.proto" in held
+
+
+def test_the_description_stands_by_itself(metadata: Message) -> None:
+    """A link into the sources leads nowhere on the page of the package."""
+    links = re.findall(r"\]\(([^)]+)\)", str(metadata.get_payload()))
+
+    assert [link for link in links if not link.startswith("https://")] == []
+
+
+def test_it_says_where_its_home_is(metadata: Message) -> None:
+    """Each label once."""
+    labels = [url.split(",")[0] for url in metadata.get_all("Project-URL", [])]
+
+    assert labels == ["Homepage", "Documentation", "Changelog"]
