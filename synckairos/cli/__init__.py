@@ -1,4 +1,4 @@
-"""The command line: `synckairos serve`, `dev`, `inspect`, `health`, `store`, `migrate`."""
+"""The command line: `synckairos serve`, `dev`, `call`, `inspect`, `health`, `store`, `migrate`."""
 
 from synckairos.cli.app import main
 

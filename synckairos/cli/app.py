@@ -11,6 +11,7 @@ from synckairos.cli.audit import audit_app
 from synckairos.cli.audit_dead import dead_app
 from synckairos.cli.audit_reading import events, session, status
 from synckairos.cli.audit_transfer import export, import_
+from synckairos.cli.calling import call
 from synckairos.cli.dev import DevOptions, run_dev
 from synckairos.cli.dev_stack import DATA_DIR
 from synckairos.cli.migration import migrate_app
@@ -38,6 +39,7 @@ audit_app.command()(export)
 audit_app.command("import")(import_)
 audit_app.command()(retention)
 app.command()(recover)
+app.command()(call)
 
 
 def _tell_version(is_asked: bool) -> None:

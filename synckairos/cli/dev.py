@@ -1,6 +1,7 @@
 """`synckairos dev`: Redis, PostgreSQL, a worker and a server on one machine, without Docker."""
 
 import json
+import shlex
 import shutil
 import signal
 import sys
@@ -121,9 +122,9 @@ def _greet(server: Server) -> None:
 
 
 def call_command(address: str, method: str, body: str) -> str:
-    """Return a shell command that makes a call by reflection: with grpcurl where it is installed, else `buf curl`."""
-    path = f"synckairos.v1.SessionService/{method}"
-    if shutil.which("grpcurl"):
-        return f"grpcurl -plaintext -d '{body}' {address} {path}"
-    buf = "buf" if shutil.which("buf") else ".venv/bin/buf"
-    return f"{buf} curl --protocol grpc --http2-prior-knowledge -d '{body}' http://{address}/{path}"
+    """Return a shell command that makes a call with the program that runs now."""
+    program = Path(sys.argv[0])
+    command = "synckairos" if shutil.which("synckairos") else shlex.quote(str(program))
+    if program.name != "synckairos":
+        command = f"{shlex.quote(sys.executable)} -m synckairos"
+    return f"{command} call --address {address} {method} '{body}'"
