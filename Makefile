@@ -14,6 +14,8 @@ PIP_INSTALL = $(BIN)/python -m pip install --quiet --disable-pip-version-check -
 
 # Tests run in so many processes, each with a Redis and a PostgreSQL of its own.
 TEST_PROCESSES ?= 2
+# Whole files go to a process, in the order of tests/conftest.py.
+SIDE_BY_SIDE := --numprocesses $(TEST_PROCESSES) --dist loadfile --no-loadscope-reorder
 
 # What was installed when; older than one of the inputs means out of date.
 INPUTS := pyproject.toml constraints.txt
@@ -64,7 +66,11 @@ run: $(RUNTIME) ## start Redis, PostgreSQL, a server and a worker on this machin
 
 .PHONY: test
 test: $(SETUP) ## run all tests with coverage, against a real Redis and a real PostgreSQL
-	$(BIN)/python -m pytest --cov --numprocesses $(TEST_PROCESSES) --dist loadfile
+	$(BIN)/python -m pytest --cov $(SIDE_BY_SIDE)
+
+.PHONY: test-stores
+test-stores: $(SETUP) ## run all tests but the random plays of the rules and those of whole processes
+	$(BIN)/python -m pytest --quiet -m 'not random_play' $(SIDE_BY_SIDE) tests/unit tests/contract tests/integration tests/robustness
 
 .PHONY: test-unit
 test-unit: $(SETUP) ## run the unit tests but for the random plays, in seconds
@@ -82,7 +88,7 @@ compiled: $(COMPILED_DONE) ## compile the hottest modules (C compiler needed); b
 .PHONY: test-compiled
 test-compiled: $(COMPILED_DONE) ## run the tests of rules, calls and the store with the compiled modules
 	$(AS_COMPILED) SYNCKAIROS_COMPILED=1 $(BIN)/python -m pytest --quiet --override-ini pythonpath= \
-		--numprocesses $(TEST_PROCESSES) --dist loadfile \
+		$(SIDE_BY_SIDE) \
 		tests/unit/test_compiled_modules.py tests/unit/domain tests/unit/rpc tests/contract \
 		tests/integration/store/test_store_machine.py tests/integration/rpc/test_rpc_*.py
 

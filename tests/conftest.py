@@ -1,7 +1,8 @@
 """The real servers that tests share, started at most once in every process that runs tests.
 
 A test that stops, pauses or floods a server starts one of its own in `server_directory`. No variable of the
-environment points the tests to other servers, and none that is missing makes a test be skipped.
+environment points the tests to servers that run already, and none that is missing makes a test be skipped; which
+programs are started, SYNCKAIROS_REDIS_SERVER and SYNCKAIROS_PG_BIN say.
 """
 
 import os
@@ -9,11 +10,14 @@ import shutil
 import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Final
 
 import pytest
 from hypothesis import HealthCheck, settings
 
 from synckairos.devstack import PostgresServer, RedisServer
+from synckairos.devstack.discovery import find_postgres, find_redis
+from synckairos.devstack.processes import unprivileged_account
 
 # Tests start servers while they make calls: with gRPC's own handlers of fork(), one child in five dies of SIGSEGV. They
 # are set up when gRPC is imported, which happens after this.
@@ -24,6 +28,18 @@ settings.register_profile("untimed", deadline=None, suppress_health_check=[Healt
 settings.load_profile("untimed")
 
 MEASURED = "measured"
+LONGEST_FIRST: Final = ("robustness", "e2e", "integration", "contract", "unit")
+
+
+def pytest_report_header() -> list[str]:
+    """Say which servers the tests start."""
+    return [f"redis: {find_redis()}", f"postgres: {find_postgres(unprivileged_account()).path}"]
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Let the files begin first that mostly wait: the others fill the time beside them, and none is left at the end."""
+    tests = Path(__file__).parent
+    items.sort(key=lambda item: LONGEST_FIRST.index(item.path.relative_to(tests).parts[0]))
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
