@@ -1,7 +1,14 @@
-"""The counters of the drains, in one hash that any server can read."""
+"""The counters of the drains, in one hash that any server can read.
+
+They only tell: whatever stands in the hash, no drain fails for it, and what is no count reads as none.
+"""
 
 import time
+from collections.abc import Sequence
 from typing import Final
+
+import structlog
+from redis.exceptions import ResponseError
 
 from synckairos.adapters.redis.connections import RedisConnections
 from synckairos.adapters.redis.keys import Keys
@@ -10,6 +17,11 @@ from synckairos.application.audit import Written
 from synckairos.application.pipeline_status import DrainTotals
 
 MAX_PROBLEM: Final = 500
+MAX_DIGITS: Final = 18
+"""Of a count; more would not be an int64."""
+BROKEN: Final = "the counters of the drains hold what is no count"
+
+_log = structlog.get_logger(__name__)
 
 
 class RedisDrainCounters:
@@ -23,26 +35,36 @@ class RedisDrainCounters:
         """Count a batch; raises StoreUnavailable."""
         counts = {"batches": 1, "written": written.new, "known": written.known, "forks": written.forks}
         commands = [self._add(name, number) for name, number in counts.items() if number]
-        await self._connections.run([*commands, self._set("last_written_at", _now_ms())])
+        await self._count([*commands, self._set("last_written_at", _now_ms())])
 
     async def buried(self, reason: str) -> None:
         """Count a buried entry; its reason is the last error now."""
-        await self._connections.run([self._add("buried", 1), *self._error(reason)])
+        await self._count([self._add("buried", 1), *self._error(reason)])
 
     async def completed(self) -> None:
         """Count a message done."""
-        await self._connections.run([self._add("completed", 1)])
+        await self._count([self._add("completed", 1)])
 
     async def failed(self, problem: str, *, is_last: bool) -> None:
         """Count an attempt that failed, or (`is_last`) a message given up; the problem is the last error now."""
-        await self._connections.run([self._add("exhausted" if is_last else "failed", 1), *self._error(problem)])
+        await self._count([self._add("exhausted" if is_last else "failed", 1), *self._error(problem)])
 
     async def totals(self) -> DrainTotals:
         """Return the counts; raises StoreUnavailable."""
-        (flat,) = await self._connections.run([("HGETALL", self._key)])
-        found = {bytes(name).decode(): bytes(value).decode() for name, value in zip(flat[::2], flat[1::2], strict=True)}
-        known = {name: value for name, value in found.items() if name in DrainTotals._fields}
-        return DrainTotals(**{name: value if name == "last_error" else int(value) for name, value in known.items()})  # type: ignore[arg-type] # every other field is a number
+        try:
+            (values,) = await self._connections.run([("HMGET", self._key, *DrainTotals._fields)])
+        except ResponseError:
+            return DrainTotals(last_error=BROKEN)
+        found = {name: bytes(value) for name, value in zip(DrainTotals._fields, values, strict=True) if value}
+        error = found.pop("last_error", b"").decode(errors="replace")
+        counts = {name: int(value) for name, value in found.items() if value.isdigit() and len(value) <= MAX_DIGITS}
+        return DrainTotals(last_error=error if len(counts) == len(found) else BROKEN, **counts)
+
+    async def _count(self, commands: Sequence[RedisCommand]) -> None:
+        try:
+            await self._connections.run(commands)
+        except ResponseError as error:
+            _log.warning("drain_not_counted", problem=str(error))
 
     def _add(self, name: str, number: int) -> RedisCommand:
         return ("HINCRBY", self._key, name, number)

@@ -63,7 +63,7 @@ def read_entry(partition: int, reply: Reply) -> OutboxEntry:
     entry_id = bytes(raw_id).decode()
     try:
         return OutboxEntry(partition, entry_id, _record(dict(zip(flat[::2], flat[1::2], strict=True))))
-    except (codec.UnknownLayoutError, KeyError, ValueError) as error:
+    except Exception as error:
         return OutboxEntry(partition, entry_id, None, f"{type(error).__name__}: {error}")
 
 

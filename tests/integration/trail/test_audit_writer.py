@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from hypothesis.strategies import DataObject
 
 from synckairos.adapters.postgres.database import Database
-from synckairos.adapters.postgres.errors import ConstraintViolated, DataInvalid, ReadOnlyDatabase, SchemaMismatch
+from synckairos.adapters.postgres.errors import DataInvalid, ReadOnlyDatabase, SchemaMismatch
 from synckairos.adapters.postgres.options import DatabaseOptions
 from synckairos.adapters.postgres.trail.reader import PostgresAuditReader
 from synckairos.adapters.postgres.trail.rows import arrange
@@ -188,14 +188,29 @@ def changed(record: AuditRecord, **fields: object) -> AuditRecord:
 
 BAD: dict[str, tuple[Callable[[AuditRecord], AuditRecord], type[Exception]]] = {
     "an epoch no bigint holds": (lambda one: changed(one, epoch=2**63), DataInvalid),
-    "a version below 1": (lambda one: changed(one, version=0), ConstraintViolated),
+    "a version below 1": (lambda one: changed(one, version=0), DataInvalid),
     "an id that is none": (lambda one: changed(one, session_id="nobody"), DataInvalid),
     "an id in upper case": (
         lambda one: changed(one, session_id="A" * 8 + one.event.session.session_id[8:]),
         DataInvalid,
     ),
     "a change id that is none": (lambda one: changed(one, change_id="x"), DataInvalid),
-    "time below zero": (lambda one: changed(one, cycle_number=-1), ConstraintViolated),
+    "a cycle below zero": (lambda one: changed(one, cycle_number=-1), DataInvalid),
+    "a cycle that is a text": (lambda one: changed(one, cycle_number="7"), DataInvalid),
+    "a number that no integer of the contract holds": (lambda one: changed(one, carried_ms=2**64 - 1), DataInvalid),
+    "an active participant that is not there": (lambda one: changed(one, active=9), DataInvalid),
+    "a time of action after all calendars": (
+        lambda one: one._replace(event=one.event._replace(fired_at=2**62)),
+        DataInvalid,
+    ),
+    "elapsed time below zero": (
+        lambda one: one._replace(event=one.event._replace(subject=one.event.subject._replace(elapsed_ms=-1))),
+        DataInvalid,
+    ),
+    "no elapsed time": (
+        lambda one: one._replace(event=one.event._replace(subject=one.event.subject._replace(elapsed_ms=None))),
+        DataInvalid,
+    ),
     "half a character": (lambda one: one._replace(peer="\ud800"), DataInvalid),
     "an instant after all calendars": (lambda one: changed(one, updated_at=2**62), DataInvalid),
 }

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any, Final, NamedTuple, TypeAlias
 from uuid import UUID
 
+import msgspec
 from google.protobuf.json_format import Error as JsonFormatError
 from google.protobuf.json_format import MessageToJson
 from google.protobuf.message import DecodeError
@@ -15,7 +16,18 @@ from google.protobuf.struct_pb2 import Struct
 from msgspec.json import encode as encode_json
 
 from synckairos.adapters.postgres.errors import DataInvalid
-from synckairos.adapters.postgres.trail.snapshot import MODE_NAMES, STATUS_NAMES, decode_session, encode_session
+from synckairos.adapters.postgres.trail.snapshot import (
+    MODE_NAMES,
+    STATUS_NAMES,
+    Count,
+    FieldError,
+    Instant,
+    Text,
+    Uuid,
+    check_snapshot,
+    decode_session,
+    encode_session,
+)
 from synckairos.application.audit import AuditRecord
 from synckairos.domain.events import Author, Cause, Event, EventType, Subject
 from synckairos.domain.model import Participant, Session
@@ -48,6 +60,18 @@ _ENDS_A_TURN: Final = frozenset(
 """Events whose subject had the turn up to their instant, and has it no more after it."""
 NOWHERE: Final[Place] = (0, 0, 0, "")
 _NEVER: Final = (0, 0, 0)
+
+
+class _Told(msgspec.Struct, array_like=True, gc=False):
+    """What an event says besides the session after it."""
+
+    actor: Text
+    reason: Text
+    participant_id: Uuid | None
+    group_id: Uuid | None
+    elapsed_ms: Count
+    remaining_ms: Count | None
+    fired_at: Instant | None
 
 
 class Latest(NamedTuple):
@@ -89,7 +113,9 @@ class Batch:
 
     events: list[Row] = field(default_factory=list)
     latest: dict[str, Latest] = field(default_factory=dict)
-    participants: dict[tuple[str, str], Facts] = field(default_factory=dict)
+    facts: dict[tuple[str, str], Facts] = field(default_factory=dict)
+    sessions: dict[str, Row] = field(default_factory=dict)
+    participants: list[Row] = field(default_factory=list)
 
 
 def place_of(session: Session) -> Place:
@@ -98,19 +124,40 @@ def place_of(session: Session) -> Place:
 
 
 def arrange(records: Sequence[AuditRecord]) -> Batch:
-    """Arrange records, in whatever order they are."""
+    """Arrange records, in whatever order they are; raises DataInvalid for one that could not be read back."""
+    try:
+        return _arrange(records)
+    except DataInvalid:
+        raise
+    except (FieldError, msgspec.ValidationError) as error:
+        raise DataInvalid(f"a record is not what it should be: {error}") from error
+    except Exception as error:
+        # Nothing here depends on the moment: what fails once fails always.
+        raise DataInvalid(f"a record is not what it should be: {type(error).__name__}") from error
+
+
+def _arrange(records: Sequence[AuditRecord]) -> Batch:
     batch = Batch()
     for record in records:
         session = record.event.session
         snapshot = encode_session(session)
+        _check(record.event, snapshot)
         batch.events.append(_event_row(record, session, snapshot))
         known = batch.latest.get(session.session_id)
         if known is None:
             _refuse_other_spelling(session.session_id)
         if known is None or place_of(session) > known.place:
             batch.latest[session.session_id] = Latest(session, snapshot)
-        _see_participants(batch.participants, record)
+        _see_participants(batch.facts, record)
+    batch.sessions = {session_id: _session_row(latest) for session_id, latest in batch.latest.items()}
+    batch.participants = [_participant_row(session_id, facts) for (session_id, _), facts in batch.facts.items()]
     return batch
+
+
+def _check(event: Event, snapshot: str) -> None:
+    """Raise FieldError or ValidationError for a value of the wrong kind: PostgreSQL would blame its schema for some."""
+    check_snapshot(snapshot.encode())
+    msgspec.convert((*event.author, *event.subject, event.fired_at), _Told)
 
 
 def _refuse_other_spelling(session_id: str) -> None:
@@ -194,7 +241,7 @@ def _see_participants(seen: dict[tuple[str, str], Facts], record: AuditRecord) -
         seen[key].see_end(at)
 
 
-def session_row(latest: Latest) -> Row:
+def _session_row(latest: Latest) -> Row:
     """Return the row of a session."""
     session, snapshot = latest
     rules = session.rules
@@ -225,7 +272,7 @@ def session_row(latest: Latest) -> Row:
 SESSION_WIDTH: Final = 20
 
 
-def participant_row(session_id: str, facts: Facts) -> Row:
+def _participant_row(session_id: str, facts: Facts) -> Row:
     """Return the row of a participant."""
     state, (epoch, version, updated_at, change_id) = facts.state, facts.place
     removed_epoch, removed_version, removed_at = facts.removed

@@ -265,6 +265,11 @@ def _loose_ends(read: _Session) -> Iterator[tuple[str, str]]:
             yield f"participants[{place}].metadata_base64", "is not a google.protobuf.Struct in base64"
 
 
+def check_snapshot(text: bytes) -> None:
+    """Raise FieldError unless every value of a session's JSON is of its kind and within its bounds."""
+    checked("", _CHECKING_DECODER, text)
+
+
 def _is_struct(metadata: bytes | None) -> bool:
     try:
         Struct.FromString(metadata or b"")

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Final, TypeAlias
 
 from synckairos.adapters.postgres.database import Database, LentConnection
-from synckairos.adapters.postgres.errors import Conflicted, naming_errors
+from synckairos.adapters.postgres.errors import Conflicted
 from synckairos.adapters.postgres.trail.rows import (
     EVENT_WIDTH,
     NOWHERE,
@@ -19,8 +19,6 @@ from synckairos.adapters.postgres.trail.rows import (
     Place,
     arrange,
     columns,
-    participant_row,
-    session_row,
 )
 from synckairos.adapters.postgres.trail.sql import (
     ADD_EVENTS,
@@ -56,8 +54,7 @@ class PostgresAuditTrail:
         """Write the records in one transaction; raises AuditUnavailable, or AuditRefused, then nothing is written."""
         if not records:
             return Written(0, 0, 0)
-        with naming_errors("audit: arrange"):
-            batch = arrange(records)
+        batch = arrange(records)
         for _ in range(ATTEMPTS):
             try:
                 async with self._database.transaction() as connection:
@@ -72,7 +69,7 @@ async def _write(connection: LentConnection, batch: Batch) -> Written:
     await _put_sessions(connection, batch, reached)
     rows = await connection.fetch(ADD_EVENTS, *columns(batch.events, EVENT_WIDTH))
     forks = await _flag_forks(connection, rows, reached) if rows else 0
-    await connection.fetch(PUT_PARTICIPANTS, *columns(_participants(batch), PARTICIPANT_WIDTH))
+    await connection.fetch(PUT_PARTICIPANTS, *columns(batch.participants, PARTICIPANT_WIDTH))
     return Written(len(rows), len(batch.events) - len(rows), forks)
 
 
@@ -83,8 +80,8 @@ async def _lock_sessions(connection: LentConnection, batch: Batch) -> dict[str, 
 
 
 async def _put_sessions(connection: LentConnection, batch: Batch, reached: dict[str, Place]) -> None:
-    added = [session_row(latest) for session_id, latest in batch.latest.items() if session_id not in reached]
-    moved = [session_row(batch.latest[one]) for one, place in reached.items() if batch.latest[one].place > place]
+    added = [row for session_id, row in batch.sessions.items() if session_id not in reached]
+    moved = [batch.sessions[one] for one, place in reached.items() if batch.latest[one].place > place]
     if added and len(await connection.fetch(ADD_SESSIONS, *columns(added, SESSION_WIDTH))) < len(added):
         raise _SessionsAppearedError
     if moved:
@@ -108,7 +105,3 @@ async def _flag_forks(connection: LentConnection, rows: "list[Row]", reached: di
     found = await connection.fetch(FLAG_FORKS, *columns(sorted(suspects), 3))
     forks = {(str(session_id), epoch, version) for session_id, epoch, version in found}
     return sum(one in forks for one in versions)
-
-
-def _participants(batch: Batch) -> list[tuple[object, ...]]:
-    return [participant_row(session_id, facts) for (session_id, _), facts in batch.participants.items()]
