@@ -6,13 +6,13 @@ outboxes every few seconds and rings for those that are not empty.
 
 import asyncio
 import random
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from typing import Final, Protocol
 
 import structlog
 
 from synckairos.application.audit import Outbox
-from synckairos.application.errors import StoreUnavailable
+from synckairos.application.errors import TransientError
 from synckairos.application.observers import PipelineObserver
 from synckairos.application.pipeline_status import BrokerUnavailable
 
@@ -68,20 +68,26 @@ class Doorbell:
                 await asyncio.sleep(BROKEN_S)
             await asyncio.sleep(RING_S)
 
-    async def look(self) -> None:
-        """Ring for every outbox that is not empty, now and then, for ever; the first time at once."""
+    async def look(self, drain: Callable[[Sequence[int]], Awaitable[None]] | None = None) -> None:
+        """Ring for every outbox that is not empty, now and then, for ever; the first time at once.
+
+        What cannot be rung for is given to `drain`, which a worker has: no broken broker may stop it.
+        """
         while True:
             try:
-                await self._look()
-            except StoreUnavailable as error:
+                await self._look(drain)
+            except (TransientError, TimeoutError) as error:
                 _log.debug("doorbell_waits", problem=str(error))
+            except Exception:
+                # As in _ring: looks that had ended would ring no more.
+                _log.exception("doorbell_failed")
             await asyncio.sleep(random.uniform(*LOOK_S))  # noqa: S311 - jitter, not a secret
 
-    async def _look(self) -> None:
+    async def _look(self, drain: Callable[[Sequence[int]], Awaitable[None]] | None) -> None:
         backlog = await self._outbox.backlog()
         self._observer.outbox(backlog.length, backlog.oldest_age_ms or 0, backlog.dead)
-        if backlog.waiting:
-            await self._ring(backlog.waiting)
+        if backlog.waiting and not await self._ring(backlog.waiting) and drain is not None:
+            await drain(backlog.waiting)
 
     async def _ring(self, partitions: Sequence[int]) -> bool:
         try:

@@ -73,16 +73,17 @@ async def open_work(settings: Settings) -> AsyncIterator[DrainWork]:
         stack.push_async_callback(parts.bell.close)
         drain = Drain(parts.outbox, PostgresAuditTrail(database), parts.counters, batch=settings.audit_batch)
         limit_s = 2 * BUDGET_S + settings.database_connect_timeout_s + settings.database_statement_timeout_s
+        work = DrainWork(drain, parts.counters, parts.bell, limit_s=limit_s)
         background = Background(metrics.task_ended)
         stack.push_async_callback(background.stop)
-        # Servers ring; once they are all gone, the worker rings for what they left behind.
-        background.run("outboxes", parts.doorbell.look)
+        # Servers ring; once they are all gone, the worker rings for what they left behind, or drains it by itself.
+        background.run("outboxes", lambda: parts.doorbell.look(work.run))
         background.run("partitions", lambda: keep_partitions_ahead(database_options(settings)))
         supervisor = multiprocessing.parent_process()
         if supervisor is not None:
             background.run("supervisor", partial(_end_without, supervisor.pid))
         _log.info("worker_ready", pid=os.getpid(), threads=settings.worker_threads)
-        yield DrainWork(drain, parts.counters, parts.bell, limit_s=limit_s)
+        yield work
         _log.info("worker_stopping", pid=os.getpid())
 
 

@@ -119,6 +119,41 @@ async def test_a_worker_waits_for_redis_and_for_postgresql(
     assert "Traceback" not in worker.tail()
 
 
+@pytest.mark.parametrize("key", ["dramatiq:sk-audit", "dramatiq:sk-audit.msgs"])
+async def test_garbage_in_the_database_of_the_broker_stops_no_drain(
+    own_redis: RedisServer, database: str, tmp_path: Path, key: str
+) -> None:
+    """Nobody can ring any more, so the worker's own looks take everything to the trail."""
+    async with Redis.from_url(own_redis.url.removesuffix("/0") + "/1") as broker:
+        await broker.set(key, b"\xff garbage")
+        with WorkerProcess(own_redis.url, tmp_path / "worker.log", database_url=database) as worker:
+            await put(own_redis, *map(fields, played()))
+
+            async def is_written() -> bool:
+                return await count(database) == 3
+
+            await until(is_written, worker)
+
+
+async def test_messages_that_nobody_can_read_stop_no_drain(
+    own_redis: RedisServer, database: str, tmp_path: Path
+) -> None:
+    """More of them than may wait: they are passed over, and the next ring gets through."""
+    queue = "dramatiq:sk-audit"
+    garbage = [b"\xff", b"[]", b'"x"', b'{"queue_name":1}', b"[" * 100_000]
+    async with Redis.from_url(own_redis.url.removesuffix("/0") + "/1") as broker:
+        for place in range(70):
+            await broker.hset(f"{queue}.msgs", f"m{place}", garbage[place % len(garbage)])  # type: ignore[misc] # as redis-py's stubs have it
+            await broker.rpush(queue, f"m{place}")  # type: ignore[misc] # as above
+        await put(own_redis, *map(fields, played()))
+        with WorkerProcess(own_redis.url, tmp_path / "worker.log", database_url=database) as worker:
+
+            async def is_written() -> bool:
+                return await count(database) == 3
+
+            await until(is_written, worker)
+
+
 async def dead(*arguments: str, redis: RedisServer, cwd: Path) -> Finished:
     """Run `synckairos audit dead`."""
     return await synckairos("audit", "dead", *arguments, redis_url=redis.url, cwd=cwd)

@@ -9,6 +9,7 @@ import pytest
 import structlog
 
 from synckairos.application import doorbell
+from synckairos.application.audit import Backlog
 from synckairos.application.doorbell import Doorbell
 from synckairos.application.pipeline_status import BrokerUnavailable
 from testing.harness.fakes.fake_clock import FakeClock
@@ -197,4 +198,45 @@ async def test_looks_go_on_when_the_store_or_the_broker_has_been_away(fakes: Fak
         fakes.bell.is_broken = False
         await until_idle()
 
+    assert fakes.bell.rings[0] == [7]
+
+
+async def test_what_cannot_be_rung_for_is_drained_by_the_one_who_looks(fakes: Fakes) -> None:
+    """A worker needs no broker; while the broker works it is left to its messages."""
+    drained: list[list[int]] = []
+
+    async def drain(partitions: Sequence[int]) -> None:
+        drained.append(list(partitions))
+        if len(drained) == 1:
+            raise TimeoutError
+
+    fakes.outbox.add(7, [(b"a", b"b")])
+    fakes.bell.is_broken = True
+    async with fakes.running(fakes.doorbell.look(drain)):
+        await until_idle()
+        fakes.bell.is_broken = False
+        await until_idle()
+        while_broken = list(drained)
+        await until_idle()
+
+    assert len(while_broken) > 1
+    assert drained == while_broken == [[7]] * len(drained)
+
+
+async def test_a_look_that_fails_in_an_unforeseen_way_does_not_end_the_looks(fakes: Fakes) -> None:
+    """It is logged, and the next one rings."""
+    backlog = fakes.outbox.backlog
+
+    async def broken() -> Backlog:
+        raise ValueError("unforeseen")
+
+    fakes.outbox.add(7, [(b"a", b"b")])
+    fakes.outbox.backlog = broken  # type: ignore[method-assign] # what stands in Redis is no outbox
+    with structlog.testing.capture_logs() as logs:
+        async with fakes.running(fakes.doorbell.look()):
+            await until_idle()
+            fakes.outbox.backlog = backlog  # type: ignore[method-assign] # mended
+            await until_idle()
+
+    assert "doorbell_failed" in {log["event"] for log in logs}
     assert fakes.bell.rings[0] == [7]
