@@ -19,7 +19,7 @@ from dramatiq.brokers.redis import RedisBroker
 from dramatiq.middleware import AsyncIO, MiddlewareError, Retries
 
 from synckairos.adapters.dramatiq.bell import Marks
-from synckairos.adapters.dramatiq.broker import ACTOR, MAX_BACKOFF_MS, MAX_RETRIES, MIN_BACKOFF_MS, queue_of
+from synckairos.adapters.dramatiq.broker import ACTOR, ATTEMPTS, MAX_BACKOFF_MS, MIN_BACKOFF_MS, queue_of
 from synckairos.application.drain_work import DrainWork
 from synckairos.application.errors import TransientError
 
@@ -102,8 +102,9 @@ class Attempts(Middleware):
         """Raise the alarm, and let the partitions be rung for anew."""
         partitions = message.args[0]
         problem = str(message.options.get("traceback", "")).strip().rpartition("\n")[2]
-        _log.critical("audit_not_written", partitions=partitions, attempts=MAX_RETRIES + 1, problem=problem)
-        self._alert("events do not reach the audit trail", problem)
+        attempts = message.options.get("retries", 0)  # Dramatiq counts the last attempt too, which has no retry
+        _log.critical("audit_not_written", partitions=partitions, attempts=attempts, problem=problem)
+        self._alert(f"events do not reach the audit trail: {attempts} attempts failed", problem)
         with contextlib.suppress(redis.RedisError):
             self._marks(broker).clear(partitions)
         if self._loop.work is not None:
@@ -118,7 +119,7 @@ def middleware(
 ) -> tuple[list[Middleware], WorkerLoop]:
     """Return the middleware of a worker's broker, and the part of it that holds the work."""
     loop = WorkerLoop(open_work)
-    retries = Retries(max_retries=MAX_RETRIES, min_backoff=MIN_BACKOFF_MS, max_backoff=MAX_BACKOFF_MS)
+    retries = Retries(max_retries=ATTEMPTS - 1, min_backoff=MIN_BACKOFF_MS, max_backoff=MAX_BACKOFF_MS)
     return [retries, FastLoop(), loop, Attempts(prefix, loop, alert)], loop
 
 

@@ -20,7 +20,8 @@ from synckairos.application.pipeline_status import QueueDepth
 
 NAMESPACE: Final = "dramatiq"
 ACTOR: Final = "drain_outbox"
-MAX_RETRIES: Final = 5
+ATTEMPTS: Final = 5
+"""Of a message, the first one included."""
 MIN_BACKOFF_MS: Final = 2_000
 MAX_BACKOFF_MS: Final = 60_000
 HEARTBEAT_TIMEOUT_MS: Final = 15_000

@@ -108,7 +108,7 @@ def test_a_message_that_is_given_up_raises_the_alarm_and_frees_its_partitions(
     deployment: WorkerDeployment, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The events stay; the next ring gets through, and drains them."""
-    monkeypatch.setattr(dramatiq_actor, "MAX_RETRIES", 0)
+    monkeypatch.setattr(dramatiq_actor, "ATTEMPTS", 1)
     deployment.commit(*played(3))
     deployment.trail.is_away = True
     with structlog.testing.capture_logs() as logs, deployment.working():
@@ -130,6 +130,26 @@ def test_a_message_that_is_given_up_raises_the_alarm_and_frees_its_partitions(
     assert length == 3
     assert again == [PARTITION]
     assert deployment.length() == 0
+
+
+def test_a_message_is_given_up_after_five_attempts(
+    deployment: WorkerDeployment, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The log and the alert say how many there were."""
+    monkeypatch.setattr(dramatiq_actor, "MIN_BACKOFF_MS", 10)
+    deployment.commit(*played(3))
+    deployment.trail.is_away = True
+    attempts: list[int] = []
+    deployment.trail.before = lambda: attempts.append(1)
+    with structlog.testing.capture_logs() as logs, deployment.working():
+        deployment.ring()
+        until(lambda: deployment.totals().get("exhausted") == "1")
+
+    (alarm,) = [log for log in logs if log["log_level"] == "critical"]
+    ((what, _),) = deployment.alerts
+    assert (len(attempts), alarm["attempts"]) == (5, 5)
+    assert "5 attempts" in what
+    assert deployment.totals()["failed"] == "5"
 
 
 def test_an_unforeseen_error_is_retried_too(deployment: WorkerDeployment) -> None:
@@ -216,7 +236,7 @@ def test_after_a_long_outage_each_partition_has_one_message_at_most(
     deployment: WorkerDeployment, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Many attempts, messages given up, rings and looks of two servers: nothing piles up."""
-    monkeypatch.setattr(dramatiq_actor, "MAX_RETRIES", 2)
+    monkeypatch.setattr(dramatiq_actor, "ATTEMPTS", 3)
     monkeypatch.setattr(dramatiq_actor, "MIN_BACKOFF_MS", 10)
     monkeypatch.setattr(dramatiq_actor, "MAX_BACKOFF_MS", 40)
     deployment.trail.is_away = True
