@@ -4,7 +4,7 @@ Instants are milliseconds since 1970. A record's identity is (session id, epoch,
 version with another change id is a fork, left behind by a store that came back without its last moments.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import NamedTuple, Protocol
 
 from synckairos.domain.events import Event, EventType
@@ -88,6 +88,16 @@ class DeadEntry(NamedTuple):
     reason: str
     entry: OutboxEntry
     fields: tuple[tuple[bytes, bytes], ...]
+
+
+class OperatorAction(NamedTuple):
+    """What an operator did to the trail itself; the same action has the same UUID. `details` are what JSON has."""
+
+    action_id: str
+    name: str
+    operator: str
+    reason: str
+    details: Mapping[str, object]
 
 
 class Written(NamedTuple):

@@ -1,5 +1,8 @@
 """Opens the audit trail for one command, and reads the options that commands share."""
 
+import getpass
+import os
+import socket
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
@@ -10,6 +13,7 @@ import typer
 from synckairos.adapters.postgres.database import Database
 from synckairos.adapters.postgres.options import database_options
 from synckairos.adapters.postgres.trail.export import PostgresAuditExport
+from synckairos.adapters.postgres.trail.operator_actions import PostgresOperatorActions
 from synckairos.adapters.postgres.trail.reader import PostgresAuditReader
 from synckairos.adapters.postgres.trail.writer import PostgresAuditTrail
 from synckairos.domain.events import EventType
@@ -24,6 +28,7 @@ class Trail(NamedTuple):
     reader: PostgresAuditReader
     writer: PostgresAuditTrail
     export: PostgresAuditExport
+    actions: PostgresOperatorActions
 
 
 @asynccontextmanager
@@ -31,9 +36,30 @@ async def opened_trail(settings: Settings) -> AsyncIterator[Trail]:
     """Open the audit trail while the body runs; raises DatabaseOptionsError if the settings name none."""
     database = Database(database_options(settings, APPLICATION)._replace(pool_min=0, pool_max=2))
     try:
-        yield Trail(PostgresAuditReader(database), PostgresAuditTrail(database), PostgresAuditExport(database))
+        yield Trail(
+            PostgresAuditReader(database),
+            PostgresAuditTrail(database),
+            PostgresAuditExport(database),
+            PostgresOperatorActions(database),
+        )
     finally:
         await database.close()
+
+
+def operator() -> str:
+    """Return who runs this command, as `account@machine`."""
+    try:
+        account = getpass.getuser()
+    except (KeyError, OSError):
+        account = str(os.getuid())  # an account without a name, as in a container
+    return f"{account}@{socket.gethostname()}"
+
+
+def reason_text(text: str) -> str:
+    """Return a reason that says something."""
+    if not text.strip() or "\0" in text:
+        raise typer.BadParameter("must say why")
+    return text.strip()
 
 
 def instant_ms(text: str) -> int:
@@ -58,6 +84,7 @@ def event_type(text: str) -> EventType:
         raise typer.BadParameter(f"must be one of {names}") from None
 
 
+Reason = Annotated[str, typer.Option(parser=reason_text, metavar="TEXT", help="Why; kept with the record.")]
 Since = Annotated[
     int | None, typer.Option(parser=instant_ms, metavar="INSTANT", help="Only from this instant (ISO 8601, UTC) on.")
 ]

@@ -1,4 +1,5 @@
-"""`synckairos audit dead`: entries that could not be written to the audit trail; list, show and replay them.
+"""`synckairos audit dead`: entries that could not be written to the audit trail; list, show, replay and discard
+them.
 
 A dead entry goes by its partition and its id there, as `7/1763713283123-0`.
 """
@@ -8,6 +9,7 @@ import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Annotated, Any, Final, NamedTuple
+from uuid import UUID, uuid5
 
 import typer
 from rich.console import Console
@@ -15,7 +17,8 @@ from rich.table import Table
 
 from synckairos.adapters.redis.keys import PARTITIONS
 from synckairos.adapters.redis.outbox import RedisDeadEntries
-from synckairos.application.audit import DeadEntry
+from synckairos.application.audit import DeadEntry, OperatorAction
+from synckairos.cli.audit_access import Reason, opened_trail, operator
 from synckairos.cli.audit_tables import instant
 from synckairos.cli.inspection import plain
 from synckairos.cli.running import fail, run, settings_or_fail
@@ -23,6 +26,8 @@ from synckairos.composition.redis import CLIENT_NAME, opened_redis
 from synckairos.settings import Settings
 
 PAGE: Final = 100
+DISCARDS: Final = UUID("6a1f6f0e-7c5e-4a52-9d6b-0d0a3c1e9f11")
+"""The space of the ids of discards: an entry discarded twice has one record."""
 
 dead_app = typer.Typer(no_args_is_help=True, help="Events that could not be written to the audit trail.")
 
@@ -80,6 +85,23 @@ def replay(
     typer.echo(f"{count} replayed")
 
 
+@dead_app.command()
+def discard(
+    reason: Reason,
+    place: Annotated[
+        Place | None, typer.Argument(parser=place_of, metavar="[PARTITION/ID]", help="As `list` prints it.")
+    ] = None,
+    every: Annotated[bool, typer.Option("--all", help="Discard all entries that are there now.")] = False,
+) -> None:
+    """Give a dead entry up for good; all it was is kept in sync_operator_actions, with who did it and why."""
+    if (place is None) is not every:
+        raise typer.BadParameter("name one entry, or say --all")
+    count: int = run(_discard(settings_or_fail(), place, reason))
+    if place is not None and not count:
+        fail(f"there is no dead entry {place[0]}/{place[1]}")
+    typer.echo(f"{count} discarded")
+
+
 @asynccontextmanager
 async def _opened(settings: Settings) -> AsyncIterator[RedisDeadEntries]:
     async with opened_redis(settings, CLIENT_NAME, limit=1) as redis:
@@ -121,6 +143,27 @@ async def _replay(settings: Settings, place: Place | None) -> int:
         # Listed first: an entry that is buried again meanwhile must not be replayed for ever.
         there = [(one.entry.partition, one.dead_id) async for one in _all(dead)]
         return sum([await dead.replay(*one) for one in there])
+
+
+async def _discard(settings: Settings, place: Place | None, reason: str) -> int:
+    async with _opened(settings) as dead, opened_trail(settings) as trail:
+        if place is None:
+            entries = [one async for one in _all(dead)]
+        else:
+            found = await dead.get(*place)
+            entries = [] if found is None else [found]
+        count = 0
+        for one in entries:
+            # Recorded first: what is interrupted in between is there twice, never gone without a record.
+            await trail.actions.record(_discarded(settings.redis_prefix, one, reason))
+            count += await dead.discard(one.entry.partition, one.dead_id)
+        return count
+
+
+def _discarded(prefix: str, dead: DeadEntry, reason: str) -> OperatorAction:
+    details = {name: value for name, value in _everything(dead).items() if name != "record"}
+    same = uuid5(DISCARDS, f"{prefix} {details['id']} {dead.entry.entry_id}")
+    return OperatorAction(str(same), "discard", operator(), reason, {"prefix": prefix, **details})
 
 
 def _summary(dead: DeadEntry) -> dict[str, Any]:

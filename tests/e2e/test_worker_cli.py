@@ -196,6 +196,59 @@ async def test_dead_entries_are_listed_shown_and_replayed(
     assert (replayed.returncode, replayed.stdout.strip()) == (0, "1 replayed")
 
 
+async def test_a_discarded_entry_is_gone_and_kept_as_a_record(
+    own_redis: RedisServer, database: str, tmp_path: Path
+) -> None:
+    """With a reason, its bytes and who did it, once however often; afterwards the pipeline is not degraded."""
+    strange = {"s": b"nobody", "e": b"\xff\x00"}
+    async with Redis.from_url(own_redis.url) as client:
+        entries = [strange, strange, fields(played()[0]) | {"s": b"\0"}]
+        ids = [await client.xadd(DEAD, {"o": b"1-1", "r": b"too new", **entry}) for entry in entries]
+
+    async def run(*arguments: str) -> Finished:
+        return await synckairos(
+            "audit", *arguments, redis_url=own_redis.url, cwd=tmp_path, SYNCKAIROS_DATABASE_URL=database
+        )
+
+    one = f"7/{ids[0].decode()}"
+    degraded = await run("status")
+    silent = await run("dead", "discard", one, "--reason", " ")
+    discarded = await run("dead", "discard", one, "--reason", "a test of ours")
+    again = await run("dead", "discard", one, "--reason", "a test of ours")
+    every = await run("dead", "discard", "--all", "--reason", "all of them")
+    fine = await run("status")
+
+    rows = await ask(
+        database,
+        "SELECT action, operator, reason, details->>'id', details->>'reason', details->'fields'->1->>'value'"
+        " FROM sync_operator_actions ORDER BY done_at",
+    )
+    assert (degraded.returncode, json.loads(degraded.stdout)["dead_entries"]) == (1, 3)
+    assert silent.returncode == 2
+    assert (discarded.returncode, discarded.stdout.strip()) == (0, "1 discarded"), discarded.stderr
+    assert again.returncode == 1
+    assert every.stdout.strip() == "2 discarded"
+    assert (fine.returncode, json.loads(fine.stdout)["dead_entries"]) == (0, 0)
+    assert [(row[0], row[2], row[4], row[5]) for row in rows] == [
+        ("discard", "a test of ours", "too new", "ff00"),
+        ("discard", "all of them", "too new", "ff00"),
+        ("discard", "all of them", "too new", entries[2]["e"].hex()),
+    ]
+    assert rows[0][3] == one
+    assert "@" in str(rows[0][1])
+
+
+async def test_without_the_trail_nothing_is_discarded(own_redis: RedisServer, tmp_path: Path) -> None:
+    """There would be no record."""
+    async with Redis.from_url(own_redis.url) as client:
+        await client.xadd(DEAD, {"o": b"1-1", "r": b"too new"})
+        done = await dead("discard", "--all", "--reason", "why not", redis=own_redis, cwd=tmp_path)
+        left = await client.xlen(DEAD)
+
+    assert (done.returncode, left) == (1, 1)
+    assert "SYNCKAIROS_DATABASE_URL" in done.stderr
+
+
 async def test_all_dead_entries_are_replayed_and_written_once_they_can_be(
     own_redis: RedisServer, database: str, tmp_path: Path
 ) -> None:

@@ -105,7 +105,7 @@ class RedisOutbox:
 
 
 class RedisDeadEntries:
-    """The dead entries, for an operator to look at and to replay."""
+    """The dead entries, for an operator to look at, to replay and to discard."""
 
     def __init__(self, connections: RedisConnections, keys: Keys) -> None:
         self._connections = connections
@@ -138,6 +138,11 @@ class RedisDeadEntries:
                 if _is_done(await lease.exchange([("MULTI",), add, ("XDEL", dead, dead_id), ("EXEC",)])):
                     return True
         raise StoreUnavailable(f"the dead entries of partition {partition} kept changing")
+
+    async def discard(self, partition: int, dead_id: str) -> bool:
+        """Remove a dead entry for good; return whether it was there."""
+        (removed,) = await self._connections.run([("XDEL", self._keys.partitioned(partition, "dead"), dead_id)])
+        return bool(removed)
 
 
 def _is_done(replies: list[Reply]) -> bool:

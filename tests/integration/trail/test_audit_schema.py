@@ -14,7 +14,7 @@ from synckairos.devstack import PostgresServer
 from testing.harness.processes.audit_databases import audit_database
 from testing.harness.processes.databases import ask, run_sql
 
-TABLES = ("sync_events", "sync_participants", "sync_sessions")
+TABLES = ("sync_events", "sync_participants", "sync_sessions", "sync_operator_actions")
 INDEXES = {
     "idx_sync_sessions_created",
     "idx_sync_sessions_status",
@@ -25,6 +25,7 @@ INDEXES = {
     "idx_sync_events_participant",
     "idx_sync_participants_session",
     "idx_sync_participants_group",
+    "idx_sync_operator_actions_done",
 }
 NOON = dt.datetime(2026, 11, 20, 12, tzinfo=dt.UTC)
 ONE = UUID(int=1)
