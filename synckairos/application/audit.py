@@ -155,7 +155,10 @@ class SessionKey(NamedTuple):
 
 
 class SessionQuery(NamedTuple):
-    """Which sessions, newest first; `start` and `end` bound created_at: start <= created_at < end."""
+    """Which sessions, newest first; `start` and `end` bound created_at: start <= created_at < end.
+
+    `omit_deleted` leaves out those that were deleted.
+    """
 
     after: SessionKey | None
     limit: int
@@ -163,6 +166,7 @@ class SessionQuery(NamedTuple):
     modes: frozenset[Mode] = frozenset()
     start: int | None = None
     end: int | None = None
+    omit_deleted: bool = False
 
 
 class AuditedSession(NamedTuple):

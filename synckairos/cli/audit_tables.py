@@ -74,7 +74,10 @@ def session_table(audit: SessionAudit) -> Table:
         [
             ("session", session.session_id),
             ("mode", name_of(session.rules.mode)),
-            ("status", name_of(session.status)),
+            (
+                "status",
+                name_of(session.status) if summary.deleted_at is None else f"deleted ({name_of(session.status)})",
+            ),
             ("version", f"{session.version} of epoch {session.epoch}"),
             ("created", instant(session.created_at)),
             ("started", instant(session.started_at)),

@@ -48,6 +48,7 @@ def audited_session(summary: AuditedSession) -> pb.AuditedSession:
         total_participants=summary.total_participants,
         deleted_at=optional_timestamp(summary.deleted_at),
         recorded_at=timestamp(summary.recorded_at),
+        is_deleted=summary.deleted_at is not None,
     )
 
 

@@ -37,6 +37,7 @@ def sessions(fields: Fields, request: pb.ListAuditedSessionsRequest) -> SessionQ
         modes=fields.enums("modes", request.modes, Mode),
         start=start,
         end=end,
+        omit_deleted=request.omit_deleted,
     )
     return query._replace(after=tokens.read_audited(fields, request.page_token, query))
 

@@ -117,7 +117,8 @@ def _seal(raw: bytes, query: EventQuery | SessionQuery) -> bytes:
     filters = [
         (name, sorted(value) if isinstance(value, frozenset) else value)
         for name, value in query._asdict().items()
-        if name not in ("after", "limit")
+        # A filter that came later counts only where it is used: tokens of servers without it stay good.
+        if name not in ("after", "limit") and value is not False
     ]
     material = raw + type(query).__name__.encode() + repr(filters).encode()
     return hashlib.blake2b(material, digest_size=SEAL_BYTES).digest()

@@ -7,7 +7,7 @@ from uuid import uuid4
 import pytest
 
 from synckairos.application.audit import AuditRecord, EventKey, EventQuery, SessionKey, SessionQuery
-from synckairos.domain.commands import Complete, Start
+from synckairos.domain.commands import Complete, Delete, Start
 from synckairos.domain.events import EventType
 from synckairos.domain.model import Mode, Session, Status
 from testing.harness.builders import ANN, BOB, Game, at, countdown, per_cycle, per_participant
@@ -142,8 +142,8 @@ async def test_sessions_are_listed_newest_first(audit_backend: AuditBackend) -> 
 @pytest.mark.parametrize(
     ("query", "chosen"),
     [
-        ({"statuses": frozenset({Status.RUNNING})}, {1}),
-        ({"statuses": frozenset({Status.PENDING, Status.COMPLETED})}, {0, 2, 3}),
+        ({"statuses": frozenset({Status.RUNNING})}, {1, 3}),
+        ({"statuses": frozenset({Status.PENDING, Status.COMPLETED})}, {0, 2}),
         ({"modes": frozenset({Mode.GLOBAL})}, {2}),
         ({"modes": frozenset({Mode.GLOBAL, Mode.PER_CYCLE})}, {2, 3}),
         ({"modes": frozenset({Mode.PER_PARTICIPANT}), "statuses": frozenset({Status.RUNNING})}, {1}),
@@ -151,14 +151,18 @@ async def test_sessions_are_listed_newest_first(audit_backend: AuditBackend) -> 
         ({"end": at(1_000)}, {0}),
         ({"start": at(1_000), "end": at(3_000)}, {1, 2}),
         ({"statuses": frozenset({Status.EXPIRED})}, set()),
+        ({"omit_deleted": True}, {0, 1, 2}),
+        ({"omit_deleted": True, "statuses": frozenset({Status.RUNNING})}, {1}),
+        ({"omit_deleted": False, "modes": frozenset({Mode.PER_CYCLE})}, {3}),
     ],
 )
 async def test_sessions_are_filtered(audit_backend: AuditBackend, query: dict[str, object], chosen: set[int]) -> None:
-    """By status, by mode, by when they were created: the start included, the end not."""
+    """By status, by mode, by when they were created (the start included, the end not), without those deleted."""
     specs = (per_participant(), per_participant(), countdown(), per_cycle())
     games = [Game(spec, created_ms=number * 1_000) for number, spec in enumerate(specs)]
     games[1].ok(5_000, Start())
     games[2].ok(5_000, Start(), Complete())
+    games[3].ok(5_000, Start(), Delete())
     written = [records_of(game) for game in games]
     await audit_backend.trail.write(list(chain.from_iterable(written)))
 

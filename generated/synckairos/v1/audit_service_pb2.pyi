@@ -195,10 +195,13 @@ class AuditedSession(_message.Message):
     TOTAL_PARTICIPANTS_FIELD_NUMBER: _builtins.int
     DELETED_AT_FIELD_NUMBER: _builtins.int
     RECORDED_AT_FIELD_NUMBER: _builtins.int
+    IS_DELETED_FIELD_NUMBER: _builtins.int
     total_cycles: _builtins.int
     """Its turns and laps so far: the cycle number of that version."""
     total_participants: _builtins.int
     """The participants it has in that version."""
+    is_deleted: _builtins.bool
+    """Whether it was deleted: session.status is the one it had then, and none of its clocks runs any more."""
     @_builtins.property
     def session(self) -> _session_pb2.Session:
         """The session after its latest version in the trail, computed at its updated_at."""
@@ -219,10 +222,11 @@ class AuditedSession(_message.Message):
         total_participants: _builtins.int = ...,
         deleted_at: _timestamp_pb2.Timestamp | None = ...,
         recorded_at: _timestamp_pb2.Timestamp | None = ...,
+        is_deleted: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["deleted_at", b"deleted_at", "recorded_at", b"recorded_at", "session", b"session"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["deleted_at", b"deleted_at", "recorded_at", b"recorded_at", "session", b"session", "total_cycles", b"total_cycles", "total_participants", b"total_participants"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["deleted_at", b"deleted_at", "is_deleted", b"is_deleted", "recorded_at", b"recorded_at", "session", b"session", "total_cycles", b"total_cycles", "total_participants", b"total_participants"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -559,13 +563,18 @@ class ListAuditedSessionsRequest(_message.Message):
     MODES_FIELD_NUMBER: _builtins.int
     CREATED_AFTER_FIELD_NUMBER: _builtins.int
     CREATED_BEFORE_FIELD_NUMBER: _builtins.int
+    OMIT_DELETED_FIELD_NUMBER: _builtins.int
     page_size: _builtins.int
     """Sessions a page, at most 500; 0: 50. More is lowered to 500, and a page ends at about 2 MB of sessions."""
     page_token: _builtins.str
     """The next_page_token of the page before, with the same filters; empty: the first page."""
+    omit_deleted: _builtins.bool
+    """Leaves out the sessions that were deleted."""
     @_builtins.property
     def statuses(self) -> _containers.RepeatedScalarFieldContainer[_session_pb2.Status.ValueType]:
-        """Only sessions last seen in one of these states, at most 100; empty: all."""
+        """Only sessions last seen in one of these states, at most 100; empty: all. A deleted session was last seen in the
+        one it had then.
+        """
 
     @_builtins.property
     def modes(self) -> _containers.RepeatedScalarFieldContainer[_session_pb2.Mode.ValueType]:
@@ -588,10 +597,11 @@ class ListAuditedSessionsRequest(_message.Message):
         modes: _abc.Iterable[_session_pb2.Mode.ValueType] | None = ...,
         created_after: _timestamp_pb2.Timestamp | None = ...,
         created_before: _timestamp_pb2.Timestamp | None = ...,
+        omit_deleted: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["created_after", b"created_after", "created_before", b"created_before"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["created_after", b"created_after", "created_before", b"created_before", "modes", b"modes", "page_size", b"page_size", "page_token", b"page_token", "statuses", b"statuses"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["created_after", b"created_after", "created_before", b"created_before", "modes", b"modes", "omit_deleted", b"omit_deleted", "page_size", b"page_size", "page_token", b"page_token", "statuses", b"statuses"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

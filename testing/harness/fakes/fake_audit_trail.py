@@ -161,6 +161,7 @@ def _selects(query: SessionQuery, session: Session) -> bool:
         and (not query.modes or session.rules.mode in query.modes)
         and (query.start is None or query.start <= session.created_at)
         and (query.end is None or session.created_at < query.end)
+        and not (query.omit_deleted and session.deleted)
     )
 
 

@@ -60,11 +60,12 @@ def test_every_filter_of_sessions_arrives() -> None:
         modes=[session_pb2.MODE_GLOBAL, session_pb2.MODE_COUNT_UP],
         created_after=Timestamp(seconds=5),
         created_before=Timestamp(seconds=6),
+        omit_deleted=True,
     )
 
     assert problems == {}
     assert query == SessionQuery(
-        None, 7, frozenset({Status.PAUSED}), frozenset({Mode.GLOBAL, Mode.COUNT_UP}), 5_000, 6_000
+        None, 7, frozenset({Status.PAUSED}), frozenset({Mode.GLOBAL, Mode.COUNT_UP}), 5_000, 6_000, omit_deleted=True
     )
 
 

@@ -183,6 +183,8 @@ def test_sessions_are_listed_page_by_page(server: TestServer, use_cases: UseCase
     assert told == made[::-1]
     assert rest.sessions[-1].deleted_at == timestamp(use_cases.clock.ms)
     assert not listed_sessions(modes=[session_pb2.MODE_PER_CYCLE]).sessions
+    assert [one.is_deleted for one in (*first.sessions, *rest.sessions)] == [False, False, True]
+    assert [one.session.session_id for one in listed_sessions(omit_deleted=True).sessions] == made[:0:-1]
 
 
 @pytest.mark.parametrize(

@@ -120,6 +120,14 @@ def test_a_page_token_is_the_place_it_was_made_of(page_tokens: PageTokens, place
     assert token.replace("-", "").replace("_", "").isalnum()
 
 
+def test_a_token_of_a_server_that_knows_fewer_filters_is_good() -> None:
+    """Servers are replaced one by one; a filter that it did not know counts once it is used."""
+    old = "AAABm3baqHsQAAAAAABAAIAAAAAAAAABabpRlFawru8"
+
+    assert AUDITED.read(old) == (SESSION, [])
+    assert AUDITED.read(old, SessionQuery(None, 50, omit_deleted=True))[1] == ["page_token"]
+
+
 @LISTS
 def test_no_page_token_is_the_first_page(page_tokens: PageTokens) -> None:
     """The empty token is a place before all others."""

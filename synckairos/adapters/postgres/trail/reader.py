@@ -153,6 +153,8 @@ class PostgresAuditReader:
         _choose(asked, "final_status", "sync_status", sorted(STATUS_NAMES[status] for status in query.statuses))
         _choose(asked, "sync_mode", "sync_mode", sorted(MODE_NAMES[mode] for mode in query.modes))
         _bound(asked, "created_at", query.start, query.end)
+        if query.omit_deleted:
+            asked.add("deleted_at IS NULL")
         is_whole = not query.statuses and not query.modes and query.start is None and query.end is None
         return await self._page("audit: sessions", _SUMMARY, asked, _session, along_index=is_whole)
 
