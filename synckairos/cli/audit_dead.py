@@ -13,7 +13,6 @@ from uuid import UUID, uuid5
 
 import typer
 from rich.console import Console
-from rich.table import Table
 
 from synckairos.adapters.redis.keys import PARTITIONS
 from synckairos.adapters.redis.outbox import RedisDeadEntries
@@ -21,6 +20,7 @@ from synckairos.application.audit import DeadEntry, OperatorAction
 from synckairos.cli.audit_access import Reason, opened_trail, operator
 from synckairos.cli.audit_tables import instant
 from synckairos.cli.inspection import plain
+from synckairos.cli.plain_text import PlainTable
 from synckairos.cli.running import fail, run, settings_or_fail
 from synckairos.composition.redis import CLIENT_NAME, opened_redis
 from synckairos.settings import Settings
@@ -118,7 +118,7 @@ async def _all(dead: RedisDeadEntries) -> AsyncIterator[DeadEntry]:
 
 
 async def _list(settings: Settings, *, as_json: bool) -> None:
-    table = Table("entry", "buried at (UTC)", "event", "session", "reason")
+    table = PlainTable("entry", "buried at (UTC)", "event", "session", "reason")
     async with _opened(settings) as dead:
         async for one in _all(dead):
             if as_json:

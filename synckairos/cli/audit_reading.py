@@ -22,6 +22,7 @@ from synckairos.application.pipeline_status import PipelineStatus
 from synckairos.cli.audit_access import APPLICATION, Since, Until, event_type, opened_trail
 from synckairos.cli.audit_tables import events_table, participants_table, session_table, status_table
 from synckairos.cli.inspection import InspectionError
+from synckairos.cli.plain_text import json_for
 from synckairos.cli.running import run, settings_or_fail
 from synckairos.composition.parts import pipeline_parts, pipeline_report
 from synckairos.composition.redis import opened_redis
@@ -65,7 +66,7 @@ def session(session_id: SessionId, as_json: AsJson = False) -> None:
     """Show a session as the trail knows it, and the statistics of its participants."""
     audit: SessionAudit = run(_session(settings_or_fail(of_dev=True), str(session_id)))
     if _for_scripts(asked=as_json):
-        typer.echo(msgspec.json.encode(_plain(audit)))
+        typer.echo(json_for(sys.stdout.buffer, msgspec.json.encode(_plain(audit))))
         return
     console = Console()
     console.print(session_table(audit))
@@ -77,7 +78,7 @@ def status(as_json: AsJson = False) -> None:
     """Show how far the trail is behind, and why; exits 0 only if all is well."""
     found: PipelineStatus = run(_status(settings_or_fail(of_dev=True)))
     if _for_scripts(asked=as_json):
-        typer.echo(msgspec.json.encode(_told(found)))
+        typer.echo(json_for(sys.stdout.buffer, msgspec.json.encode(_told(found))))
     else:
         Console().print(status_table(found))
     if found.degraded:
@@ -95,7 +96,7 @@ async def _events(settings: Settings, query: EventQuery, limit: int | None, *, a
         if as_json:
             async with aclosing(_walk(trail.reader, query, limit)) as found:
                 async for event in found:
-                    sys.stdout.buffer.write(encode_audited(event))
+                    sys.stdout.buffer.write(json_for(sys.stdout.buffer, encode_audited(event)))
             return
         most = limit or TERMINAL_ROWS
         async with aclosing(_walk(trail.reader, query, most + 1)) as found:

@@ -4,11 +4,9 @@ from collections.abc import Iterable
 from datetime import UTC, datetime
 from enum import IntEnum
 
-from rich.table import Table
-from rich.text import Text
-
 from synckairos.application.audit import AuditedEvent, AuditedParticipant, SessionAudit
 from synckairos.application.pipeline_status import PipelineStatus
+from synckairos.cli.plain_text import PlainTable
 
 SHORT_ID = 8
 HOUR_MS, MINUTE_MS, SECOND_MS = 3_600_000, 60_000, 1_000
@@ -42,9 +40,9 @@ def short(identifier: str | None) -> str:
     return identifier[:SHORT_ID] if identifier else "-"
 
 
-def events_table(events: Iterable[AuditedEvent]) -> Table:
+def events_table(events: Iterable[AuditedEvent]) -> PlainTable:
     """Draw events, one a row; a line parts one life of the session from the next."""
-    table = Table("version", "at (UTC)", "event", "cause", "who", "participant", "elapsed", "left", "reason")
+    table = PlainTable("version", "at (UTC)", "event", "cause", "who", "participant", "elapsed", "left", "reason")
     epoch = None
     for audited in events:
         event = audited.record.event
@@ -57,16 +55,16 @@ def events_table(events: Iterable[AuditedEvent]) -> Table:
             instant(session.updated_at),
             name_of(event.type),
             name_of(event.cause),
-            Text(event.author.actor),
+            event.author.actor,
             short(subject.participant_id or subject.group_id),
             duration(subject.elapsed_ms),
             duration(subject.remaining_ms),
-            Text(event.author.reason),
+            event.author.reason,
         )
     return table
 
 
-def session_table(audit: SessionAudit) -> Table:
+def session_table(audit: SessionAudit) -> PlainTable:
     """Draw the summary of a session, one fact a row."""
     summary, session = audit.summary, audit.summary.session
     deleted = [] if summary.deleted_at is None else [("deleted", instant(summary.deleted_at))]
@@ -92,9 +90,9 @@ def session_table(audit: SessionAudit) -> Table:
     )
 
 
-def participants_table(participants: Iterable[AuditedParticipant]) -> Table:
+def participants_table(participants: Iterable[AuditedParticipant]) -> PlainTable:
     """Draw participants, one a row."""
-    table = Table("participant", "group", "bank", "turns", "active", "joined (UTC)", "removed (UTC)")
+    table = PlainTable("participant", "group", "bank", "turns", "active", "joined (UTC)", "removed (UTC)")
     for one in participants:
         table.add_row(
             one.participant_id,
@@ -108,7 +106,7 @@ def participants_table(participants: Iterable[AuditedParticipant]) -> Table:
     return table
 
 
-def status_table(status: PipelineStatus) -> Table:
+def status_table(status: PipelineStatus) -> PlainTable:
     """Draw how the pipeline is doing, one fact a row."""
     queue, totals = status.queue, status.totals
     depths = (
@@ -131,8 +129,10 @@ def status_table(status: PipelineStatus) -> Table:
     )
 
 
-def _facts(facts: Iterable[tuple[str, str]]) -> Table:
-    table = Table.grid(padding=(0, 2))
+def _facts(facts: Iterable[tuple[str, str]]) -> PlainTable:
+    table = PlainTable(box=None, padding=(0, 2), show_header=False, pad_edge=False, collapse_padding=True)
+    table.add_column(style="bold")
+    table.add_column()
     for name, value in facts:
-        table.add_row(Text(name, style="bold"), Text(value))
+        table.add_row(name, value)
     return table

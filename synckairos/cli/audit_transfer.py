@@ -2,6 +2,7 @@
 
 import os
 import sys
+import tempfile
 from collections.abc import Iterator
 from contextlib import aclosing, contextmanager
 from pathlib import Path
@@ -18,6 +19,7 @@ from synckairos.application.audit import AuditRecord, AuditTrail, ExportQuery, W
 from synckairos.application.errors import AuditRefused
 from synckairos.cli.audit_access import Since, Until, opened_trail
 from synckairos.cli.inspection import InspectionError
+from synckairos.cli.plain_text import json_for
 from synckairos.cli.running import fail, run, settings_or_fail
 from synckairos.settings import Settings
 
@@ -54,10 +56,15 @@ def export(
 
 @contextmanager
 def _whole_or_not_at_all(path: Path) -> Iterator[BinaryIO]:
-    """Open a file that appears under its name only when it is complete."""
-    part = path.with_name(f"{path.name}.part")
+    """Open a file that appears under its name only when it is complete, and that nobody else may read."""
+    if path.exists() and not path.is_file():
+        fail(f"{path} is there and is no file")
+    part: Path | None = None
     try:
-        with part.open("wb") as file:
+        # A name that nobody can have foreseen, opened as 0600 whatever the umask; a link under `path` is replaced.
+        number, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=".part")
+        part = Path(name)
+        with os.fdopen(number, "wb") as file:
             yield file
             file.flush()
             os.fsync(file.fileno())
@@ -65,7 +72,8 @@ def _whole_or_not_at_all(path: Path) -> Iterator[BinaryIO]:
     except OSError as error:
         fail(f"{path}: {error.strerror}")
     finally:
-        part.unlink(missing_ok=True)
+        if part is not None:
+            part.unlink(missing_ok=True)
 
 
 async def _export(settings: Settings, query: ExportQuery, file: BinaryIO) -> int:
@@ -76,7 +84,7 @@ async def _export(settings: Settings, query: ExportQuery, file: BinaryIO) -> int
             bar = progress.add_task("exporting", total=total)
             async with aclosing(trail.export.records(query)) as records:
                 async for record in records:
-                    file.write(encode_record(record))
+                    file.write(json_for(file, encode_record(record)))
                     count += 1
                     if count % PROGRESS_STEP == 0:
                         progress.update(bar, completed=count)

@@ -25,6 +25,7 @@ from synckairos.application.mass_recovery import AT_ONCE, MassRecovery, Tally
 from synckairos.application.ports import Request
 from synckairos.application.recovery import Recovery, soon
 from synckairos.cli.inspection import InspectionError
+from synckairos.cli.plain_text import visible
 from synckairos.cli.running import fail, run, settings_or_fail
 from synckairos.composition.redis import opened_redis, session_store
 from synckairos.domain.errors import Refusal
@@ -158,7 +159,7 @@ def _report(tally: Tally, order: _Order) -> None:
     if not tally.failures:
         return
     for failure in tally.failures[:SHOWN_FAILURES]:
-        typer.echo(f"  {failure.session_id}: {failure.problem}", err=True)
+        typer.echo(f"  {visible(failure.session_id)}: {visible(failure.problem)}", err=True)
     fail("not all are back: run it again, or accept the store without them by `synckairos store init`")
 
 

@@ -15,6 +15,7 @@ from synckairos.adapters.redis.identity import StoreLayoutError
 from synckairos.application.errors import TransientError
 from synckairos.cli.dev_stack import settings_of_running
 from synckairos.cli.inspection import InspectionError
+from synckairos.cli.plain_text import visible_lines
 from synckairos.composition.server import AddressInUseError
 from synckairos.devstack import DevstackError
 from synckairos.settings import Settings, SettingsError, load_settings
@@ -36,7 +37,7 @@ PLACES: Final = frozenset({"redis_url", "broker_url", "database_url", "listen"})
 
 def fail(message: str) -> NoReturn:
     """End the process with an error message."""
-    typer.echo(f"synckairos: {message}", err=True)
+    typer.echo(f"synckairos: {visible_lines(message)}", err=True)
     raise typer.Exit(1)
 
 
@@ -76,5 +77,5 @@ def telling_failures() -> Iterator[None]:
         message = f"{error.code().name}: {error.details()}"
     else:
         return
-    typer.echo(f"synckairos: {message}", err=True)
+    typer.echo(f"synckairos: {visible_lines(message)}", err=True)
     sys.exit(1)

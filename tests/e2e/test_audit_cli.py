@@ -3,6 +3,7 @@
 import asyncio
 import json
 import os
+import stat
 import sys
 from collections.abc import AsyncIterator
 from itertools import chain
@@ -270,6 +271,30 @@ async def test_what_the_database_refuses_is_narrowed_down(empty: str, tmp_path: 
 async def _refuse_version(url: str, line: bytes) -> None:
     change_id = json.loads(line)["change_id"]
     await ask(url, f"ALTER TABLE sync_events ADD CONSTRAINT told_to CHECK (id <> '{change_id}')")
+
+
+async def test_an_export_is_its_owners_and_follows_no_link(filled: str, tmp_path: Path) -> None:
+    """Whatever the umask says, and whatever lies under its name or the one it had while it was written."""
+    folder = tmp_path / "out"
+    folder.mkdir()
+    victim = tmp_path / "victim"
+    for name in ("x", "x.part"):
+        (folder / name).symlink_to(victim)
+    victim.write_text("precious")
+    umask = os.umask(0)
+    try:
+        done = await audit(filled, "export", "--output", "out/x", cwd=tmp_path)
+        pipe = await audit(filled, "export", "--output", "/dev/null", cwd=tmp_path)
+    finally:
+        os.umask(umask)
+
+    assert done.returncode == 0, done.stderr
+    assert victim.read_text() == "precious"
+    assert (folder / "x").lstat().st_mode == stat.S_IFREG | 0o600
+    assert (folder / "x").read_bytes() == b"".join(LINES)
+    assert sorted(os.listdir(folder)) == ["x", "x.part"]
+    assert pipe.returncode == 1
+    assert "is no file" in pipe.stderr
 
 
 async def test_an_export_that_fails_leaves_no_file(postgres_server: PostgresServer, tmp_path: Path) -> None:

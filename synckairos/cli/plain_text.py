@@ -1,0 +1,49 @@
+"""Text of others on the operator's terminal: what could move its cursor, or worse, is shown instead of done."""
+
+import re
+from typing import IO, Final
+
+from rich.table import Table
+from rich.text import Text
+
+_NOT_ASCII_CONTROL: Final = re.compile(r"[^\x00-\x7e]")
+
+
+def visible(text: str) -> str:
+    r"""Return a text in which every character that is not printable stands as an escape, such as \x1b."""
+    return text if text.isprintable() else "".join(map(_shown, text))
+
+
+def visible_lines(text: str) -> str:
+    """Return a text of several lines as `visible` does, its line breaks left."""
+    return "\n".join(map(visible, text.split("\n")))
+
+
+def _shown(character: str) -> str:
+    return character if character.isprintable() else character.encode("unicode_escape").decode()
+
+
+def json_for(output: IO[bytes], encoded: bytes) -> bytes:
+    """Return JSON for an output; on a terminal, characters that are not printable as JSON's own escapes."""
+    return visible_json(encoded) if output.isatty() else encoded
+
+
+def visible_json(encoded: bytes) -> bytes:
+    """Return the same JSON, in which no text holds a character that is not printable."""
+    return _NOT_ASCII_CONTROL.sub(_json_shown, encoded.decode()).encode()
+
+
+def _json_shown(found: re.Match[str]) -> str:
+    character = found[0]
+    if character.isprintable():
+        return character
+    units = character.encode("utf-16-be")
+    return "".join(f"\\u{units[place : place + 2].hex()}" for place in range(0, len(units), 2))
+
+
+class PlainTable(Table):
+    """A table whose cells are nothing but visible text: neither markup nor control characters have an effect."""
+
+    def add_row(self, *cells: str) -> None:  # type: ignore[override] # texts only, and no styles
+        """Add a row of texts."""
+        super().add_row(*(Text(visible(cell)) for cell in cells))
