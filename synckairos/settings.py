@@ -18,6 +18,7 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 from synckairos.domain.timing import Lifetimes
 
 DAY_S = 86_400
+MAX_DATABASE_DIGITS = 9
 
 
 class SettingsError(Exception):
@@ -123,8 +124,10 @@ class Settings(BaseSettings):
     @field_validator("redis_url", "broker_url")
     @classmethod
     def _is_redis_url(cls, value: SecretStr | None) -> SecretStr | None:
-        if value is not None and not value.get_secret_value().startswith("unix://"):
-            TypeAdapter(RedisDsn).validate_python(value.get_secret_value())
+        if value is not None:
+            if not value.get_secret_value().startswith("unix://"):
+                TypeAdapter(RedisDsn).validate_python(value.get_secret_value())
+            _redis_database(value.get_secret_value())
         return value
 
     @field_validator("broker_url")
@@ -171,13 +174,13 @@ def split_address(address: str) -> tuple[str, int]:
 
 
 def _redis_database(url: str) -> int:
-    """Return the number of the logical database a Redis URL names."""
+    """Return the number of the logical database a Redis URL names; raises ValueError."""
     parts = urlsplit(url)
-    asked = parse_qs(parts.query).get("db", [])
-    if asked:
-        return int(asked[-1])
     path = "" if parts.scheme == "unix" else parts.path.strip("/")
-    return int(path) if path else 0
+    asked = parse_qs(parts.query, keep_blank_values=True).get("db", [path])[-1]
+    if asked and not (asked.isascii() and asked.isdecimal() and len(asked) <= MAX_DATABASE_DIGITS):
+        raise ValueError("must name its database by a number")
+    return int(asked or 0)
 
 
 def _redis_server(url: str) -> tuple[str, int, str]:

@@ -54,6 +54,28 @@ def test_a_redis_that_is_not_one_server_is_refused(url: str) -> None:
         load_settings(redis_url=url)
 
 
+@pytest.mark.parametrize(
+    "url",
+    [
+        "redis://one/sessions",
+        "redis://:hunter2@one:6379/0x1",
+        "redis://one/1/2",
+        "redis://one/-1",
+        "redis://one?db=first",
+        "redis://one/0?db=-1",
+        "unix:///run/redis.sock?db=one",
+        "redis://one/" + "9" * 5_000,
+    ],
+)
+@pytest.mark.parametrize("name", ["redis_url", "broker_url"])
+def test_a_database_of_redis_that_is_no_number_is_refused(name: str, url: str) -> None:
+    """By the name of the setting, and without its password."""
+    with pytest.raises(SettingsError, match=f"SYNCKAIROS_{name.upper()}: .*number") as raised:
+        load_settings(**{name: url})
+
+    assert "hunter2" not in str(raised.value)
+
+
 def test_urls_do_not_show_in_a_representation(monkeypatch: pytest.MonkeyPatch) -> None:
     """Settings may end up in a log by accident; their secrets do not."""
     monkeypatch.setenv("SYNCKAIROS_REDIS_URL", "redis://:hunter2@somewhere:6379/0")
