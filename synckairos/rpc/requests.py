@@ -61,9 +61,10 @@ def sender(context: Context) -> Sender:
 
 def actor(fields: Fields, sender: Sender) -> str:
     """Return the actor of a call: the named one, else the network peer. The system's own name is refused."""
-    if not sender.named:
+    name = sender.named.strip()
+    if not name:
         return sender.peer
-    if sender.named == SYSTEM.actor:
+    if name.casefold() == SYSTEM.actor:
         fields.refuse(ACTOR_HEADER, f"`{SYSTEM.actor}` is reserved")
     return fields.text(ACTOR_HEADER, sender.named, MAX_ACTOR_BYTES)
 
