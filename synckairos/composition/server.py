@@ -29,6 +29,7 @@ from synckairos.application.sessions import Sessions
 from synckairos.application.slow_disk import DiskWatch
 from synckairos.application.watching import Watching
 from synckairos.composition.ending import end_within
+from synckairos.composition.listening import problem_of
 from synckairos.composition.parts import PipelineParts, audit_parts, pipeline_parts, tell_health
 from synckairos.composition.redis import opened_redis, session_store
 from synckairos.rpc.command_servicer import CommandServicer
@@ -167,7 +168,9 @@ class Server:
         try:
             self.port = server.add_insecure_port(settings.listen)
         except RuntimeError as error:
-            raise AddressInUseError(f"{settings.listen} cannot be listened on: is another server running?") from error
+            raise AddressInUseError(
+                f"{settings.listen} cannot be listened on: {problem_of(settings.listen)}"
+            ) from error
         readiness = _Readiness(guard, self._background, health)
         await readiness.tell()
         await health.set_audit(is_ready=False)
