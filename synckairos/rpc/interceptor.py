@@ -15,7 +15,7 @@ from grpc_status import rpc_status
 
 from synckairos.application.ports import NewId
 from synckairos.domain.errors import FieldViolation, InvalidField
-from synckairos.rpc.statuses import is_expected, reason_of, status_of
+from synckairos.rpc.statuses import is_expected, pushback_of, reason_of, status_of
 
 REQUEST_ID_HEADER: Final = "x-request-id"
 MAX_REQUEST_ID: Final = 64
@@ -168,7 +168,8 @@ class CallInterceptor(grpc.aio.ServerInterceptor):
         request_id = request_id_of(context, self._new_id)
         code, status = self._journal.refusal(method, error, request_id)
         # The trailers given here replace any set on the context.
-        trailers = (*rpc_status.to_status(status).trailing_metadata, (REQUEST_ID_HEADER, request_id))
+        told = rpc_status.to_status(status).trailing_metadata
+        trailers = (*told, (REQUEST_ID_HEADER, request_id), *pushback_of(error))
         await context.abort(code, status.message, trailers)
 
 

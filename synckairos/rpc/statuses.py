@@ -13,6 +13,7 @@ from synckairos.domain import errors as domain
 
 DOMAIN: Final = "synckairos.dev"
 INTERNAL_TEXT: Final = "internal error; the server's log has the details under the request id"
+PUSHBACK_HEADER: Final = "grpc-retry-pushback-ms"
 MAX_VIOLATIONS: Final = 20
 MAX_VIOLATIONS_BYTES: Final = 3_000
 MAX_TEXT_BYTES: Final = 256
@@ -65,6 +66,11 @@ def status_of(error: BaseException, request_id: str) -> tuple[grpc.StatusCode, s
     if isinstance(error, application.TransientError):
         details.append(_retry_info(error.retry_after_ms))
     return code, _status(code, _shortened(str(error)), details)
+
+
+def pushback_of(error: BaseException) -> tuple[tuple[str, str], ...]:
+    """Return the trailer that tells gRPC's own retries to wait as long as RetryInfo says; none without RetryInfo."""
+    return ((PUSHBACK_HEADER, str(error.retry_after_ms)),) if isinstance(error, application.TransientError) else ()
 
 
 def reason_of(error: BaseException) -> str:

@@ -1,6 +1,7 @@
 """The server as any gRPC client meets it: health, reflection, time, the wire, errors and their trailers."""
 
 import asyncio
+import json
 import time
 from collections.abc import AsyncIterator
 from typing import Any
@@ -14,8 +15,9 @@ from grpc_reflection.v1alpha import reflection_pb2, reflection_pb2_grpc
 
 from synckairos.composition.server import Server
 from synckairos.devstack import RedisServer
-from synckairos.v1 import session_pb2, time_service_pb2
+from synckairos.v1 import audit_service_pb2, session_pb2, time_service_pb2
 from synckairos.v1 import session_service_pb2 as pb
+from synckairos.v1.audit_service_pb2_grpc import AuditServiceStub
 from synckairos.v1.session_service_pb2_grpc import SessionServiceStub
 from synckairos.v1.time_service_pb2_grpc import TimeServiceStub
 from testing.harness.client import Stub, problem_of, refused, two_players
@@ -179,3 +181,24 @@ async def test_a_thousand_mistakes_still_arrive(stub: Stub) -> None:
     assert problem.reason == "INVALID_FIELD"
     assert "participants[0].participant_id" in problem.fields
     assert sum(len(key) + len(value) + 32 for key, value in refusal.value.trailing_metadata()) * 4 // 3 < 8_192
+
+
+async def test_a_retrying_client_waits_as_long_as_the_server_asks(server: Server) -> None:
+    """Not as long as its own policy says, which is a minute here."""
+    policy = {
+        "maxAttempts": 2, "initialBackoff": "60s", "maxBackoff": "60s", "backoffMultiplier": 1,
+        "retryableStatusCodes": ["UNAVAILABLE"],
+    }  # fmt: skip
+    config = {"methodConfig": [{"name": [{"service": AUDIT}], "retryPolicy": policy}]}
+    began = time.monotonic()
+    async with grpc.aio.insecure_channel(
+        server.address, options=[("grpc.service_config", json.dumps(config))]
+    ) as channel:
+        request = audit_service_pb2.GetSessionAuditRequest(session_id="10000000-0000-4000-8000-000000000001")
+        with pytest.raises(grpc.aio.AioRpcError) as refusal:
+            await AuditServiceStub(channel).GetSessionAudit(request, timeout=20)
+    took = time.monotonic() - began
+
+    assert refusal.value.code() is grpc.StatusCode.UNAVAILABLE
+    assert dict(refusal.value.trailing_metadata())["grpc-retry-pushback-ms"] == "500"
+    assert 0.5 <= took < 10

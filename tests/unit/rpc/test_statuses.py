@@ -13,7 +13,7 @@ from synckairos.application import errors as application
 from synckairos.domain import errors as domain
 from synckairos.domain.errors import FieldViolation, InvalidField, SyncKairosError
 from synckairos.domain.model import Status
-from synckairos.rpc.statuses import CODES, INTERNAL_TEXT, is_expected, reason_of, status_of
+from synckairos.rpc.statuses import CODES, INTERNAL_TEXT, is_expected, pushback_of, reason_of, status_of
 
 CONTRACT: dict[str, set[str]] = {
     "INVALID_ARGUMENT": {"INVALID_FIELD", "REQUEST_ID_REUSED"},
@@ -73,6 +73,11 @@ def details_of(error: BaseException) -> tuple[status_pb2.Status, dict[str, Any]]
     return status, details
 
 
+def pauses(details: dict[str, Any]) -> list[error_details_pb2.RetryInfo]:
+    """Return how long a client is asked to wait, if it is."""
+    return [details["RetryInfo"]] if "RetryInfo" in details else []
+
+
 def test_every_error_stands_in_the_table() -> None:
     """An error without a row would be answered as a bug; there is an example of each, too."""
     errors = set(concrete_errors())
@@ -119,6 +124,8 @@ def test_every_answer_says_why(error: SyncKairosError) -> None:
     assert ("RetryInfo" in details) == (code.name in WITH_RETRY)
     if "RetryInfo" in details:
         assert details["RetryInfo"].retry_delay.ToMilliseconds() > 0
+    told = [("grpc-retry-pushback-ms", str(one.retry_delay.ToMilliseconds())) for one in pauses(details)]
+    assert list(pushback_of(error)) == told
     assert ("BadRequest" in details) == (code is grpc.StatusCode.INVALID_ARGUMENT)
 
 
