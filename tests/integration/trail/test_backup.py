@@ -5,6 +5,7 @@ import re
 import sys
 from collections.abc import AsyncIterator
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import asyncpg
 import pytest
@@ -21,12 +22,24 @@ PAGE = (Path(__file__).parents[3] / "docs" / "operations.md").read_text()
 SECTION = PAGE.split("\n## Backup and restore\n")[1].split("\n## ")[0]
 BACK_UP, RESTORE, CHECK = re.findall(r"```bash\n(.*?)```", SECTION, re.DOTALL)
 NOW = dt.datetime.now(dt.UTC)
+ROLE = "trail_role"
 
 
 @pytest.fixture
 async def trail(postgres_server: PostgresServer) -> AsyncIterator[str]:
-    """The URL of a database with rows in every table, in partitions and in the DEFAULT one."""
-    async with own_database(postgres_server) as url:
+    """The URL of a database with rows in every table, in partitions and in the DEFAULT one.
+
+    Its role may do what the page on the schema asks for, and no more: create in a database that exists.
+    """
+    async with own_database(postgres_server) as owned:
+        await run_sql(
+            owned,
+            f"CREATE ROLE {ROLE} LOGIN PASSWORD '{ROLE}'",
+            f'GRANT CREATE ON DATABASE "{owned.rsplit("/", 1)[1]}" TO {ROLE}',
+            f"GRANT CREATE ON SCHEMA public TO {ROLE}",
+        )
+        parts = urlsplit(owned)
+        url = parts._replace(netloc=f"{ROLE}:{ROLE}@{parts.netloc.rpartition('@')[2]}").geturl()
         await apply_migrations(url, migrations_folder())
         connection = await asyncpg.connect(url)
         await ensure_partitions(connection)
@@ -35,6 +48,13 @@ async def trail(postgres_server: PostgresServer) -> AsyncIterator[str]:
         await connection.close()
         yield url
         await run_sql(postgres_server.url, "DROP DATABASE IF EXISTS audit_restored WITH (FORCE)")
+    await run_sql(postgres_server.url, f"DROP ROLE {ROLE}")
+
+
+@pytest.fixture
+def admin(postgres_server: PostgresServer, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The page's ADMIN_URL."""
+    monkeypatch.setenv("ADMIN_URL", postgres_server.url)
 
 
 async def run(script: str, url: str, folder: Path) -> Finished:
@@ -58,6 +78,7 @@ async def content(url: str) -> dict[str, list[str]]:
     }
 
 
+@pytest.mark.usefixtures("admin")
 async def test_what_is_restored_is_what_was_backed_up(trail: str, tmp_path: Path) -> None:
     """Row by row, in the same partitions; what comes after the dump is not in it, and the restored trail works."""
     before = await content(trail)
@@ -84,10 +105,12 @@ async def test_what_is_restored_is_what_was_backed_up(trail: str, tmp_path: Path
     await connection.close()
 
 
-async def test_a_restore_into_a_database_that_is_not_empty_changes_nothing(trail: str, tmp_path: Path) -> None:
+async def test_a_restore_into_a_database_that_is_not_empty_changes_nothing(
+    trail: str, postgres_server: PostgresServer, tmp_path: Path
+) -> None:
     """One transaction: the first table that is there already undoes everything before it."""
     await run(BACK_UP, trail, tmp_path)
-    await run_sql(trail, "CREATE DATABASE audit_restored")
+    await run_sql(postgres_server.url, f"CREATE DATABASE audit_restored OWNER {ROLE}")
     restored = trail.rsplit("/", 1)[0] + "/audit_restored"
     await run_sql(restored, "CREATE TABLE sync_sessions (mine int)")
     (only_restore,) = [line for line in RESTORE.splitlines() if line.startswith("pg_restore")]
