@@ -14,7 +14,7 @@ from synckairos.cli.audit_transfer import export, import_
 from synckairos.cli.calling import call
 from synckairos.cli.dev import DevOptions, run_dev
 from synckairos.cli.dev_stack import DATA_DIR
-from synckairos.cli.migration import migrate_app
+from synckairos.cli.migration import migrate_app, migrate_first
 from synckairos.cli.recovery import recover
 from synckairos.cli.retention import retention
 from synckairos.cli.running import fail, run, settings_or_fail, telling_failures
@@ -66,9 +66,15 @@ Listen = Annotated[
 def serve_command(
     listen: Listen = None,
     reuse_port: Annotated[bool, typer.Option(help="Share the port with other servers on this machine.")] = False,
+    migrate: Annotated[
+        bool, typer.Option("--migrate", help="First bring the database up to date; waits half a minute for it.")
+    ] = False,
 ) -> None:
     """Run a server against SYNCKAIROS_REDIS_URL until it is told to stop."""
-    run(serve(settings_or_fail(listen=listen), reuse_port=reuse_port))
+    settings = settings_or_fail(listen=listen)
+    if migrate:
+        run(migrate_first(settings))
+    run(serve(settings, reuse_port=reuse_port))
 
 
 @app.command()

@@ -2,7 +2,7 @@
 
 import sys
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Final
 
 import typer
 
@@ -31,6 +31,10 @@ LockTimeout = Annotated[float, typer.Option(min=0, help="Seconds to wait for a t
 StatementTimeout = Annotated[float, typer.Option(min=0, help="Seconds that a file may take; 0 for no limit.")]
 
 
+START_WAIT_S: Final = 30.0
+"""For a database that starts together with the server."""
+
+
 def migrations_folder() -> Path:
     """Return the folder of the migrations: beside the modules in a wheel, beside `synckairos/` in a checkout."""
     package = Path(__file__).resolve().parents[1]
@@ -48,6 +52,14 @@ def options_of(settings: Settings, lock_s: float = 10.0, statement_s: float = 0.
         statement_s=statement_s,
         tell=typer.echo,
     )
+
+
+async def migrate_first(settings: Settings) -> None:
+    """Apply the pending migrations before a server starts, telling each; waits for the database for START_WAIT_S."""
+    if settings.database_url is None:
+        fail("SYNCKAIROS_DATABASE_URL is not set: there is no database to migrate")
+    url = settings.database_url.get_secret_value()
+    await apply_migrations(url, migrations_folder(), options_of(settings), patience_s=START_WAIT_S)
 
 
 async def migrate(settings: Settings) -> list[str]:
@@ -73,6 +85,7 @@ def up(
     dry_run: DryRun = False,
     lock_timeout: LockTimeout = 10.0,
     statement_timeout: StatementTimeout = 0.0,
+    wait: Annotated[float, typer.Option(min=0, help="Seconds to wait for a database that is not there yet.")] = 0.0,
 ) -> None:
     """Apply the pending migrations in order, each file wholly or not at all."""
     settings, url = target(schema)
@@ -81,7 +94,7 @@ def up(
     if dry_run:
         pending = history.pending(run(read_status(url, files, options)))
         typer.echo(_listing("would apply", pending, [migration.up.sql for migration in pending]))
-    elif not run(apply_migrations(url, files, options)):
+    elif not run(apply_migrations(url, files, options, patience_s=wait)):
         typer.echo("nothing to apply")
 
 

@@ -6,15 +6,16 @@ import pty
 import re
 import socket
 import sys
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Iterator, Sequence
 from pathlib import Path
 
 import pytest
 
 from synckairos.cli.migration import migrations_folder
-from synckairos.devstack import PostgresServer
+from synckairos.devstack import PostgresServer, RedisServer
 from testing.harness.processes.commands import Finished, run_command, synckairos
 from testing.harness.processes.databases import ask, own_database, run_sql, tables
+from testing.harness.processes.server_process import ServerProcess
 
 PASSWORD = "correct-horse"
 
@@ -279,3 +280,56 @@ async def test_make_migrate_runs_the_command() -> None:
     dry = await run_command("make", "-n", "-o", str(stamp.relative_to(root)), "migrate", cwd=root)
 
     assert "synckairos migrate up" in dry.stdout
+
+
+async def test_up_waits_for_a_database_that_is_not_there_yet(server_directory: Path, tmp_path: Path) -> None:
+    """It is told once, and what passes by itself is all that is waited for."""
+    was_asked = asyncio.Event()
+
+    def hang_up(_reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writer.close()
+        was_asked.set()
+
+    nobody = await asyncio.start_server(hang_up, "127.0.0.1", 0)
+    port = nobody.sockets[0].getsockname()[1]
+    postgres = PostgresServer(server_directory / "late", port)
+    up = asyncio.create_task(migrate(postgres.url, "up", "--wait", "120", cwd=tmp_path))
+    await was_asked.wait()
+    nobody.close()
+    try:
+        await asyncio.to_thread(postgres.start)
+        done = await up
+        found = await tables(postgres.url)
+        wrong = await migrate(f"{postgres.url}_not", "up", "--wait", "120", cwd=tmp_path)
+    finally:
+        postgres.stop()
+        postgres.wipe()
+    gone = await migrate(postgres.url, "up", "--wait", "0.1", cwd=tmp_path)
+
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.count("waiting for it") == 1
+    assert "sync_events" in found
+    assert (wrong.returncode, gone.returncode) == (1, 1)
+    assert "there is no such database" in wrong.stderr
+    assert "nothing listens there" in gone.stderr
+
+
+async def test_a_server_can_migrate_before_it_serves(database: str, redis_server: RedisServer, tmp_path: Path) -> None:
+    """It does not serve where that fails."""
+
+    class MigratingServer(ServerProcess):
+        @property
+        def arguments(self) -> Sequence[str]:
+            return (*super().arguments, "--migrate")
+
+    with MigratingServer(redis_server.url, tmp_path / "server.log", database_url=database):
+        found = await tables(database)
+    without = await synckairos("serve", "--migrate", redis_url=redis_server.url, cwd=tmp_path)
+    wrong = await synckairos(
+        "serve", "--migrate", redis_url=redis_server.url, cwd=tmp_path, SYNCKAIROS_DATABASE_URL=f"{database}_not"
+    )
+
+    assert "sync_events" in found
+    assert (without.returncode, wrong.returncode) == (1, 1)
+    assert "SYNCKAIROS_DATABASE_URL" in without.stderr
+    assert "there is no such database" in wrong.stderr

@@ -2,6 +2,7 @@
 
 import asyncio
 import datetime as dt
+import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Final, NamedTuple
@@ -9,7 +10,13 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 import asyncpg
 
 from synckairos.adapters.postgres.connection import open_connection
-from synckairos.adapters.postgres.errors import DATABASE_ERRORS, explain
+from synckairos.adapters.postgres.errors import (
+    DATABASE_ERRORS,
+    ConnectionFailed,
+    OutOfResources,
+    explain,
+    named_error,
+)
 from synckairos.adapters.postgres.schema.files import Migration, MigrationError
 from synckairos.adapters.postgres.schema.history import Applied
 
@@ -20,6 +27,7 @@ if TYPE_CHECKING:
 
 LOCK_CLASS: Final = 0x5359_4E43
 LOCK_POLL_S: Final = 0.2
+CONNECT_POLL_S: Final = 0.5
 _LOCK_KEY: Final = "hashtext(coalesce(current_schema(), '')) & 2147483647"
 
 # dbmate reads and writes `version`; the other columns are ours.
@@ -85,6 +93,29 @@ async def connected(database_url: str, options: MigrationOptions) -> "AsyncItera
         if connection is not None:
             # Does nothing after a close; else does not wait for a statement that was cut short.
             connection.terminate()
+
+
+async def await_database(database_url: str, options: MigrationOptions, patience_s: float) -> None:
+    """Wait until the database takes connections, for `patience_s` at most; raises MigrationError.
+
+    Waits only for what passes by itself: nothing listens yet, the server is starting, its connections are taken.
+    """
+    until = time.monotonic() + patience_s
+    is_waiting = False
+    while True:
+        try:
+            connection = await open_connection(database_url, options.tls, options.connect_s, _settings(options))
+        except DATABASE_ERRORS as error:
+            passes = isinstance(named_error(error), ConnectionFailed | OutOfResources)
+            if not passes or time.monotonic() >= until:
+                raise MigrationError(explain(error, database_url)) from error
+            if not is_waiting:
+                options.tell(f"{explain(error, database_url)}: waiting for it")
+                is_waiting = True
+        else:
+            await connection.close(timeout=options.connect_s)
+            return
+        await asyncio.sleep(CONNECT_POLL_S)
 
 
 def _settings(options: MigrationOptions) -> dict[str, str]:

@@ -13,6 +13,7 @@ from synckairos.adapters.postgres.errors import explain
 from synckairos.adapters.postgres.schema import history
 from synckairos.adapters.postgres.schema.book import (
     MigrationOptions,
+    await_database,
     connected,
     create_schema,
     forget,
@@ -39,13 +40,19 @@ class DataLossError(MigrationError):
         self.losses = losses
 
 
-async def apply_migrations(database_url: str, folder: Path, options: MigrationOptions = DEFAULT) -> list[str]:
+async def apply_migrations(
+    database_url: str, folder: Path, options: MigrationOptions = DEFAULT, *, patience_s: float = 0.0
+) -> list[str]:
     """Apply what is not applied yet and return the names; a second runner waits for the first.
+
+    A database that cannot be reached yet is waited for, for `patience_s` at most.
 
     Raises MigrationError for an applied file that was edited or is missing, for one whose turn has passed (then
     nothing is applied), and for what PostgreSQL refuses (then nothing of that file is kept).
     """
     files = read_migrations(folder)
+    if patience_s:
+        await await_database(database_url, options, patience_s)
     async with connected(database_url, options) as connection:
         await create_schema(connection, options)
         await take_lock(connection, options)
