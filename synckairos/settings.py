@@ -1,7 +1,8 @@
 """Every setting, read once from the environment; all problems are reported together."""
 
-from typing import Annotated, Literal
-from urllib.parse import parse_qs, urlencode, urlsplit
+from collections.abc import Mapping
+from typing import Annotated, Any, Literal
+from urllib.parse import parse_qs, quote, urlencode, urlsplit
 
 from pydantic import (
     AliasChoices,
@@ -44,8 +45,15 @@ class Settings(BaseSettings):
     broker_url: SecretStr | None = Field(
         None, description="Dramatiq's own Redis database or instance; default: that of REDIS_URL, the next database."
     )
+    database_host: str = Field(
+        "", description="Host of PostgreSQL, or the folder of its socket, in the place of DATABASE_URL."
+    )
+    database_port: Annotated[int, Field(ge=1, le=65_535)] = Field(5_432, description="Port at DATABASE_HOST.")
+    database_user: str = Field("", description="User at DATABASE_HOST.")
+    database_password: SecretStr | None = Field(None, description="Password at DATABASE_HOST; empty for none.")
+    database_name: str = Field("", description="Database at DATABASE_HOST; empty: named as the user.")
     database_url: SecretStr | None = Field(
-        None, description="PostgreSQL, for the audit trail; without it there is none."
+        None, description="PostgreSQL, for the audit trail; without it there is none.", validate_default=True
     )
     database_tls: Literal["auto", "disable", "prefer", "require", "verify-ca", "verify-full"] = Field(
         "auto", description="As libpq's sslmode; auto: verify-full, but no TLS to this machine itself."
@@ -140,6 +148,18 @@ class Settings(BaseSettings):
                 raise ValueError("must not be the database of SYNCKAIROS_REDIS_URL: Dramatiq runs KEYS on its own")
         return value
 
+    @field_validator("database_url")
+    @classmethod
+    def _from_parts(cls, value: SecretStr | None, info: ValidationInfo) -> SecretStr | None:
+        """Return the URL, put together where its parts are given instead."""
+        if info.data.get("database_host"):
+            if value is not None:
+                raise ValueError("must not be set beside SYNCKAIROS_DATABASE_HOST")
+            return SecretStr(_database_url(info.data))
+        if any(info.data.get(f"database_{name}") for name in ("user", "password", "name")):
+            raise ValueError("its parts are set without SYNCKAIROS_DATABASE_HOST")
+        return value
+
     @field_validator("listen", "metrics_listen")
     @classmethod
     def _is_address(cls, value: str) -> str:
@@ -171,6 +191,19 @@ def split_address(address: str) -> tuple[str, int]:
     if not colon or not host or not port.isdecimal() or int(port) > 65_535:
         raise ValueError("must be host:port")
     return host.strip("[]"), int(port)
+
+
+def _database_url(parts: Mapping[str, Any]) -> str:
+    """Return the URL of the settings that name its parts; each may hold any character."""
+    # A part that is wrong itself is missing here, and the settings are refused for it.
+    host, port = parts["database_host"], parts.get("database_port")
+    password: SecretStr | None = parts.get("database_password")
+    user, path = (quote(parts.get(name) or "", safe="") for name in ("database_user", "database_name"))
+    secret = f":{quote(password.get_secret_value(), safe='')}" if password else ""
+    login = f"{user}{secret}@" if user or secret else ""
+    if host.startswith("/"):
+        return f"postgresql://{login}/{path}?{urlencode({'host': host, 'port': port})}"
+    return f"postgresql://{login}{f'[{host}]' if ':' in host else host}:{port}/{path}"
 
 
 def _redis_database(url: str) -> int:

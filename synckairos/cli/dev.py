@@ -77,7 +77,9 @@ def _start_stores(options: DevOptions, given: Settings, stack: ExitStack, guardi
     for name, kind, port in kinds:
         setting = "redis_url" if kind is RedisServer else "database_url"
         shown = f"SYNCKAIROS_{setting.upper()}"
-        if setting not in given.model_fields_set:
+        # The database may also be named in parts.
+        is_given = given.database_url is not None if kind is PostgresServer else setting in given.model_fields_set
+        if not is_given:
             server = stack.enter_context(kind(options.data_dir / name, port, has_password=True))
             guardian.guard(server.ward)
             urls[setting], shown = server.url, server.shown_url

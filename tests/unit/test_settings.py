@@ -84,6 +84,46 @@ def test_urls_do_not_show_in_a_representation(monkeypatch: pytest.MonkeyPatch) -
 
 
 @pytest.mark.parametrize(
+    ("parts", "url"),
+    [
+        ({"host": "db.example"}, "postgresql://db.example:5432/"),
+        ({"host": "::1", "port": 6_543, "user": "me", "name": "trail"}, "postgresql://me@[::1]:6543/trail"),
+        (
+            {"host": "db", "user": "a@b", "password": "p:/?#[]@%25", "name": "t/1"},
+            "postgresql://a%40b:p%3A%2F%3F%23%5B%5D%40%2525@db:5432/t%2F1",
+        ),
+        (
+            {"host": "/run/pg", "user": "me", "name": "trail"},
+            "postgresql://me@/trail?host=%2Frun%2Fpg&port=5432",
+        ),
+    ],
+)
+def test_a_database_can_be_given_in_parts(parts: dict[str, object], url: str) -> None:
+    """As orchestrators hand out secrets: whatever characters they have."""
+    given = load_settings(**{f"database_{name}": value for name, value in parts.items()})
+
+    assert given.database_url is not None
+    assert given.database_url.get_secret_value() == url
+    assert str(parts.get("password", "no password")) not in repr(given)
+
+
+@pytest.mark.parametrize(
+    ("given", "problem"),
+    [
+        ({"database_url": "postgresql://db/x", "database_host": "db"}, "beside SYNCKAIROS_DATABASE_HOST"),
+        ({"database_password": "hunter2"}, "without SYNCKAIROS_DATABASE_HOST"),
+        ({"database_host": "db", "database_port": 0}, "SYNCKAIROS_DATABASE_PORT"),
+    ],
+)
+def test_half_a_database_is_refused(given: dict[str, object], problem: str) -> None:
+    """So is one that is named twice."""
+    with pytest.raises(SettingsError, match=problem) as raised:
+        load_settings(**given)
+
+    assert "hunter2" not in str(raised.value)
+
+
+@pytest.mark.parametrize(
     ("address", "expected"),
     [("127.0.0.1:0", ("127.0.0.1", 0)), ("[::1]:50051", ("::1", 50_051)), ("0.0.0.0:65535", ("0.0.0.0", 65_535))],
 )

@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import pytest
 from structlog.testing import capture_logs
@@ -16,9 +17,10 @@ from synckairos.adapters.postgres.errors import (
     OutOfResources,
     StatementTimedOut,
 )
-from synckairos.adapters.postgres.options import DatabaseOptions
+from synckairos.adapters.postgres.options import DatabaseOptions, database_options
 from synckairos.devstack import PostgresServer
-from testing.harness.processes.databases import ask
+from synckairos.settings import load_settings
+from testing.harness.processes.databases import ask, run_sql
 from testing.harness.processes.tcp_proxy import TcpProxy
 
 ONE = Statement("one", "SELECT 1")
@@ -300,3 +302,24 @@ async def test_it_belongs_to_one_loop(database: Database) -> None:
 
     with pytest.raises(RuntimeError, match="one event loop"):
         await asyncio.to_thread(elsewhere)
+
+
+async def test_a_database_given_in_parts_is_reached(postgres_server: PostgresServer) -> None:
+    """Whatever characters the role, its password and the database have."""
+    strange = "a@b:c/d?e#f%20 g"
+    place = urlsplit(postgres_server.url)
+    await run_sql(postgres_server.url, f"CREATE ROLE \"{strange}\" LOGIN PASSWORD '{strange}'")
+    await run_sql(postgres_server.url, f'CREATE DATABASE "{strange}" OWNER "{strange}"')
+    given = load_settings(
+        database_host=place.hostname, database_port=place.port,
+        database_user=strange, database_password=strange, database_name=strange,
+    )  # fmt: skip
+    database = Database(database_options(given))
+    try:
+        found = await database.fetch(Statement("who", "SELECT current_user, current_database()"))
+    finally:
+        await database.close()
+        await run_sql(postgres_server.url, f'DROP DATABASE "{strange}"')
+        await run_sql(postgres_server.url, f'DROP ROLE "{strange}"')
+
+    assert [tuple(row) for row in found] == [(strange, strange)]
