@@ -18,6 +18,7 @@ class AuditRecord(NamedTuple):
     request_id: str = ""
     peer: str = ""
     changed: tuple[str, ...] = ()
+    call_id: str = ""
 
 
 class OutboxEntry(NamedTuple):

@@ -20,11 +20,15 @@ class Remembered(NamedTuple):
 
 
 class Request(NamedTuple):
-    """Where a mutation comes from: kept for replay (with a request_id) and for the audit trail."""
+    """Where a mutation comes from: kept for replay (with a request_id) and for the audit trail.
+
+    `call_id` is the x-request-id that the caller sent with the call.
+    """
 
     request_id: str = ""
     fingerprint: bytes = b""
     peer: str = ""
+    call_id: str = ""
 
 
 class Reading(NamedTuple):

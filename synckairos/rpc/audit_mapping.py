@@ -11,7 +11,7 @@ from synckairos.v1 import event_pb2
 
 def audited_event(audited: AuditedEvent) -> pb.AuditEvent:
     """Return an event as the trail holds it."""
-    event, request_id, peer, changed = audited.record
+    event, request_id, peer, changed, call_id = audited.record
     session, subject = event.session, event.subject
     return pb.AuditEvent(
         event_id=session.change_id,
@@ -37,6 +37,7 @@ def audited_event(audited: AuditedEvent) -> pb.AuditEvent:
         is_fork=audited.is_fork,
         recorded_at=timestamp(audited.recorded_at),
         lateness_ms=None if event.fired_at is None else event.fired_at - session.updated_at,
+        call_id=call_id,
     )
 
 

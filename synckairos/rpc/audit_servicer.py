@@ -88,13 +88,18 @@ class AuditServicer:
     ) -> pb.RecoverSessionResponse:
         """Bring back a session that the store has lost."""
         fields = Fields()
-        actor = requests.actor(fields, requests.sender(context))
+        sender = requests.sender(context)
+        actor = requests.actor(fields, sender)
         session_id = fields.uuid("session_id", request.session_id)
         policy = fields.enum("policy", request.policy, RecoveryPolicy) or RecoveryPolicy.CONTINUE
         reason = fields.text("reason", request.reason, MAX_REASON_BYTES)
         fields.check()
         view = await self._recovery.recover(
-            session_id, policy, Author(actor, reason), Request(peer=context.peer()), deadline_of(context)
+            session_id,
+            policy,
+            Author(actor, reason),
+            Request(peer=sender.peer, call_id=sender.call_id),
+            deadline_of(context),
         )
         return pb.RecoverSessionResponse(
             session=session_message(view.session, view.now), server_time=timestamp(view.now)

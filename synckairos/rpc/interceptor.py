@@ -175,10 +175,15 @@ class CallInterceptor(grpc.aio.ServerInterceptor):
 
 def request_id_of(context: Context, new_id: NewId) -> str:
     """Return the id a call has in the log: the client's, or a new one."""
+    return given_request_id(context) or new_id()
+
+
+def given_request_id(context: Context) -> str:
+    """Return the id that the client gave a call; empty if it gave none that can be used."""
     for key, value in context.invocation_metadata() or ():
         if key == REQUEST_ID_HEADER and 0 < len(value) <= MAX_REQUEST_ID:
             return str(value)
-    return new_id()
+    return ""
 
 
 def _outcome(failure: BaseException | None) -> tuple[str, str]:

@@ -18,7 +18,7 @@ from synckairos.domain.specification import (
     violations,
 )
 from synckairos.rpc.fields import MAX_ACTOR_BYTES, MAX_INT64, MAX_REASON_BYTES, Fields
-from synckairos.rpc.interceptor import Context
+from synckairos.rpc.interceptor import Context, given_request_id
 from synckairos.v1 import session_pb2
 from synckairos.v1 import session_service_pb2 as pb
 
@@ -36,10 +36,11 @@ class Mutation(Protocol):
 
 
 class Sender(NamedTuple):
-    """The actor a call names (empty: none), and its network peer."""
+    """The actor a call names (empty: none), its network peer, and the x-request-id it came with (empty: none)."""
 
     named: str
     peer: str
+    call_id: str = ""
 
 
 class Target(NamedTuple):
@@ -53,10 +54,11 @@ class Target(NamedTuple):
 
 def sender(context: Context) -> Sender:
     """Return the sender of a call, from its metadata and its connection."""
+    named = ""
     for key, value in context.invocation_metadata() or ():
-        if key == ACTOR_HEADER and value:
-            return Sender(value if isinstance(value, str) else value.decode(errors="replace"), context.peer())
-    return Sender("", context.peer())
+        if key == ACTOR_HEADER and value and not named:
+            named = value if isinstance(value, str) else value.decode(errors="replace")
+    return Sender(named, context.peer(), given_request_id(context))
 
 
 def actor(fields: Fields, sender: Sender) -> str:

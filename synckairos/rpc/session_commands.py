@@ -120,6 +120,6 @@ def _caller(fields: Fields, request: Any, sender: Sender) -> tuple[Caller, Targe
 
 def _origin(request: Message, target: Target, sender: Sender) -> Request:
     if not target.request_id:
-        return Request(peer=sender.peer)
+        return Request(peer=sender.peer, call_id=sender.call_id)
     digest = hashlib.blake2b(requests.fingerprint_material(request), digest_size=FINGERPRINT_BYTES)
-    return Request(target.request_id, digest.digest(), sender.peer)
+    return Request(target.request_id, digest.digest(), sender.peer, sender.call_id)

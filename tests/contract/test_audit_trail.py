@@ -25,10 +25,10 @@ async def test_a_life_is_read_as_it_was_lived(audit_backend: AuditBackend) -> No
 
 
 async def test_where_a_change_came_from_is_kept(audit_backend: AuditBackend) -> None:
-    """Request id, peer and the names of what changed, reason and actor."""
+    """Request id, peer, the names of what changed and the call's id, reason and actor."""
     (first, *_) = records_of(played())
     event = first.event._replace(author=Author("ümpire", "said so; 'twice'"))
-    record = AuditRecord(event, "00000000-0000-4000-8000-000000000001", "ipv6:[::1]:5", ("status", "labels"))
+    record = AuditRecord(event, "00000000-0000-4000-8000-000000000001", "ipv6:[::1]:5", ("status", "labels"), "c-7")
 
     await audit_backend.trail.write([record])
 

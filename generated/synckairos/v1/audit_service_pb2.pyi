@@ -82,6 +82,7 @@ class AuditEvent(_message.Message):
     IS_FORK_FIELD_NUMBER: _builtins.int
     RECORDED_AT_FIELD_NUMBER: _builtins.int
     LATENESS_MS_FIELD_NUMBER: _builtins.int
+    CALL_ID_FIELD_NUMBER: _builtins.int
     event_id: _builtins.str
     """UUID of the event; the same as change_id."""
     session_id: _builtins.str
@@ -120,6 +121,8 @@ class AuditEvent(_message.Message):
     """
     lateness_ms: _builtins.int
     """fired_at - occurred_at, in ms; absent for a call."""
+    call_id: _builtins.str
+    """The `x-request-id` metadata that the caller sent with the call, at most 64 bytes; empty without one."""
     @_builtins.property
     def occurred_at(self) -> _timestamp_pb2.Timestamp:
         """When it took effect. For an expiry the instant it was due, never the instant it was noticed."""
@@ -168,10 +171,11 @@ class AuditEvent(_message.Message):
         is_fork: _builtins.bool = ...,
         recorded_at: _timestamp_pb2.Timestamp | None = ...,
         lateness_ms: _builtins.int | None = ...,
+        call_id: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["_lateness_ms", b"_lateness_ms", "_time_remaining_ms", b"_time_remaining_ms", "fired_at", b"fired_at", "lateness_ms", b"lateness_ms", "occurred_at", b"occurred_at", "recorded_at", b"recorded_at", "session", b"session", "time_remaining_ms", b"time_remaining_ms"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_lateness_ms", b"_lateness_ms", "_time_remaining_ms", b"_time_remaining_ms", "actor", b"actor", "cause", b"cause", "change_id", b"change_id", "changed_fields", b"changed_fields", "cycle_number", b"cycle_number", "epoch", b"epoch", "event_id", b"event_id", "fired_at", b"fired_at", "group_id", b"group_id", "is_fork", b"is_fork", "lateness_ms", b"lateness_ms", "occurred_at", b"occurred_at", "participant_id", b"participant_id", "peer", b"peer", "reason", b"reason", "recorded_at", b"recorded_at", "request_id", b"request_id", "session", b"session", "session_id", b"session_id", "time_elapsed_ms", b"time_elapsed_ms", "time_remaining_ms", b"time_remaining_ms", "type", b"type", "version", b"version"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_lateness_ms", b"_lateness_ms", "_time_remaining_ms", b"_time_remaining_ms", "actor", b"actor", "call_id", b"call_id", "cause", b"cause", "change_id", b"change_id", "changed_fields", b"changed_fields", "cycle_number", b"cycle_number", "epoch", b"epoch", "event_id", b"event_id", "fired_at", b"fired_at", "group_id", b"group_id", "is_fork", b"is_fork", "lateness_ms", b"lateness_ms", "occurred_at", b"occurred_at", "participant_id", b"participant_id", "peer", b"peer", "reason", b"reason", "recorded_at", b"recorded_at", "request_id", b"request_id", "session", b"session", "session_id", b"session_id", "time_elapsed_ms", b"time_elapsed_ms", "time_remaining_ms", b"time_remaining_ms", "type", b"type", "version", b"version"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__lateness_ms: _TypeAlias = _typing.Literal["lateness_ms"]  # noqa: Y015
     _WhichOneofArgType__lateness_ms: _TypeAlias = _typing.Literal["_lateness_ms", b"_lateness_ms"]  # noqa: Y015

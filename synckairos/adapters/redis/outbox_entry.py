@@ -2,6 +2,7 @@
 
     s  session id        e  the event's record (redis_codec)       c  what changed, a number
     q  request id, if any                                          p  peer, if any
+    i  x-request-id of the call, if any
 
 `c` has a bit for every field of the session, by its place in a table that only ever grows: entries outlive the
 version of the program that wrote them.
@@ -54,6 +55,8 @@ def outbox_fields(session_id: str, record: bytes, told: int, request: Request) -
         fields += ("q", request.request_id)
     if request.peer:
         fields += ("p", request.peer)
+    if request.call_id:
+        fields += ("i", request.call_id)
     return fields
 
 
@@ -74,4 +77,5 @@ def _record(fields: Mapping[bytes, bytes]) -> AuditRecord:
         fields.get(b"q", b"").decode(),
         fields.get(b"p", b"").decode(),
         names_of(int(fields.get(b"c", b"0"))),
+        fields.get(b"i", b"").decode(),
     )

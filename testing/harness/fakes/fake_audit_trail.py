@@ -140,7 +140,10 @@ def has_nul(record: AuditRecord) -> bool:
     """Whether a text of the record has the one character that PostgreSQL cannot hold."""
     event = record.event
     labels = (text for pair in event.session.labels for text in pair)
-    return any("\0" in text for text in (*event.author, record.request_id, record.peer, *record.changed, *labels))
+    return any(
+        "\0" in text
+        for text in (*event.author, record.request_id, record.peer, record.call_id, *record.changed, *labels)
+    )
 
 
 def _matches(record: AuditRecord, identity: Identity, query: EventQuery) -> bool:

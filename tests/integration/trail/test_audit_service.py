@@ -147,7 +147,7 @@ async def test_a_life_is_told_as_it_was_lived(channel: Any, settings: Settings) 
     replies = [
         await sessions.SwitchCycle(
             session_service_pb2.SwitchCycleRequest(session_id=sid, request_id=new_id(), reason=f"move {number}"),
-            metadata=(("x-actor", f"player {number}"),),
+            metadata=(("x-actor", f"player {number}"), ("x-request-id", f"call-{number}")),
         )
         for number in range(3)
     ]
@@ -162,6 +162,7 @@ async def test_a_life_is_told_as_it_was_lived(channel: Any, settings: Settings) 
     assert [(event.actor, event.reason) for event in events[2:5]] == [
         (f"player {number}", f"move {number}") for number in range(3)
     ]
+    assert [event.call_id for event in events] == ["", "", "call-0", "call-1", "call-2", ""]
     assert all(event.peer for event in events)
     assert all(event.changed_fields for event in events[1:])
     assert told.summary.session == last.session
@@ -182,7 +183,7 @@ async def test_a_lost_session_comes_back(channel: Any, settings: Settings) -> No
         await key_space.restore(kept)
     request = pb.RecoverSessionRequest(session_id=before.session_id, reason="lost")
 
-    reply = await audit.RecoverSession(request, metadata=(("x-actor", "operator"),))
+    reply = await audit.RecoverSession(request, metadata=(("x-actor", "operator"), ("x-request-id", "ticket-7")))
     again = await refused(audit.RecoverSession(request))
     paused = await sessions.PauseSession(session_service_pb2.PauseSessionRequest(session_id=before.session_id))
 
@@ -194,4 +195,5 @@ async def test_a_lost_session_comes_back(channel: Any, settings: Settings) -> No
     await drain(settings)
     events = [event async for page in pages(audit, session_id=before.session_id) for event in page.events]
     assert (events[2].type, events[2].actor) == (event_pb2.EVENT_TYPE_SESSION_RECOVERED, "operator")
+    assert events[2].call_id == "ticket-7"
     assert [event.epoch for event in events] == [before.epoch] * 2 + [reply.session.epoch] * 2

@@ -45,6 +45,7 @@ class _Line(msgspec.Struct, forbid_unknown_fields=True, gc=False):
     peer: Text
     changed_fields: list[Annotated[str, Meta(pattern=r"\A[a-z0-9_]{1,64}\Z")]]
     session: msgspec.Raw
+    call_id: Text | UnsetType = UNSET
     is_fork: bool | UnsetType = UNSET
     recorded_at: Instant | UnsetType = UNSET
 
@@ -67,7 +68,7 @@ def encode_audited(audited: AuditedEvent) -> bytes:
 
 
 def _line(record: AuditRecord) -> _Line:
-    event, request_id, peer, changed = record
+    event, request_id, peer, changed, call_id = record
     session, subject = event.session, event.subject
     return _Line(
         session_id=session.session_id,
@@ -89,6 +90,7 @@ def _line(record: AuditRecord) -> _Line:
         peer=peer,
         changed_fields=list(changed),
         session=msgspec.Raw(encode_session(session).encode()),
+        call_id=call_id or UNSET,
     )
 
 
@@ -119,6 +121,7 @@ def decode_record(text: bytes) -> AuditRecord:
         line.request_id,
         line.peer,
         tuple(line.changed_fields),
+        line.call_id or "",
     )
 
 

@@ -44,7 +44,8 @@ CAUSES: Final = {name: cause for cause, name in CAUSE_NAMES.items()}
 
 EVENT_COLUMNS: Final = """
     event_type, cause, actor, reason, participant_id::text, group_id::text, time_elapsed_ms, time_remaining_ms,
-    round(extract(epoch FROM fired_at) * 1000)::bigint, state_snapshot::text, request_id, peer, changed_fields
+    round(extract(epoch FROM fired_at) * 1000)::bigint, state_snapshot::text, request_id, peer, changed_fields,
+    call_id
 """
 """Columns of sync_events that `record_of` takes, in its order."""
 
@@ -176,7 +177,7 @@ def columns(rows: Iterable[Row], width: int) -> Columns:
 
 
 def _event_row(record: AuditRecord, session: Session, snapshot: str) -> Row:
-    event, request_id, peer, changed = record
+    event, request_id, peer, changed, call_id = record
     participant_id, group_id, elapsed_ms, remaining_ms = event.subject
     return (
         session.change_id,
@@ -198,18 +199,19 @@ def _event_row(record: AuditRecord, session: Session, snapshot: str) -> Row:
         event.fired_at,
         ",".join(changed),
         snapshot,
+        call_id,
     )
 
 
-EVENT_WIDTH: Final = 19
+EVENT_WIDTH: Final = 20
 
 
 def record_of(columns: Sequence[Any]) -> AuditRecord:
     """Return the record of EVENT_COLUMNS; raises UnreadableSnapshotError or KeyError for a newer version's."""
-    type_, cause, actor, reason, *subject, fired_at, snapshot, request_id, peer, changed = columns
+    type_, cause, actor, reason, *subject, fired_at, snapshot, request_id, peer, changed, call_id = columns
     author, session = Author(actor, reason), decode_session(snapshot)
     event = Event(TYPES[type_], CAUSES[cause], author, Subject(*subject), fired_at, session)
-    return AuditRecord(event, request_id, peer, tuple(changed))
+    return AuditRecord(event, request_id, peer, tuple(changed), call_id)
 
 
 def _see_participants(seen: dict[tuple[str, str], Facts], record: AuditRecord) -> None:

@@ -88,7 +88,7 @@ ADD_EVENTS: Final = Statement(
     INSERT INTO sync_events (
         id, session_id, epoch, version, event_type, cause, actor, reason, request_id, peer,
         participant_id, group_id, time_remaining_ms, time_elapsed_ms, cycle_number,
-        "timestamp", due_at, fired_at, lateness_ms, changed_fields, state_snapshot
+        "timestamp", due_at, fired_at, lateness_ms, changed_fields, state_snapshot, call_id
     )
     SELECT
         b.id, b.session_id, b.epoch, b.version, b.event_type, b.cause, b.actor, b.reason, b.request_id, b.peer,
@@ -96,15 +96,15 @@ ADD_EVENTS: Final = Statement(
         to_timestamp(b.at_ms / 1000.0::float8),
         CASE WHEN b.fired_ms IS NOT NULL THEN to_timestamp(b.at_ms / 1000.0::float8) END,
         to_timestamp(b.fired_ms / 1000.0::float8), b.fired_ms - b.at_ms,
-        string_to_array(b.changed, ','), b.state_snapshot::jsonb
+        string_to_array(b.changed, ','), b.state_snapshot::jsonb, b.call_id
     FROM unnest(
         $1::uuid[], $2::uuid[], $3::bigint[], $4::bigint[], $5::text[], $6::text[], $7::text[], $8::text[],
         $9::text[], $10::text[], $11::uuid[], $12::uuid[], $13::bigint[], $14::bigint[], $15::bigint[],
-        $16::bigint[], $17::bigint[], $18::text[], $19::text[]
+        $16::bigint[], $17::bigint[], $18::text[], $19::text[], $20::text[]
     ) AS b (
         id, session_id, epoch, version, event_type, cause, actor, reason,
         request_id, peer, participant_id, group_id, time_remaining_ms, time_elapsed_ms, cycle_number,
-        at_ms, fired_ms, changed, state_snapshot
+        at_ms, fired_ms, changed, state_snapshot, call_id
     )
     ON CONFLICT DO NOTHING
     RETURNING session_id, epoch, version

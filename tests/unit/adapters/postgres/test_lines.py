@@ -40,7 +40,7 @@ def records(draw: DrawFn) -> AuditRecord:
     )
     event = event._replace(author=Author(draw(TEXTS), draw(TEXTS)), session=session)
     changed = st.lists(st.sampled_from(Session._fields), max_size=4).map(tuple)
-    return AuditRecord(event, draw(TEXTS), draw(TEXTS), draw(changed))
+    return AuditRecord(event, draw(TEXTS), draw(TEXTS), draw(changed), draw(TEXTS))
 
 
 @given(record=records())
@@ -64,6 +64,12 @@ def a_line(kind: str = "group") -> dict[str, Any]:
     """Return a good line."""
     line: dict[str, Any] = json.loads(audit_lines.encode_record(a_record(kind)))
     return line
+
+
+def test_a_line_without_the_id_of_a_call_is_as_it_always_was() -> None:
+    """Exports of versions that did not keep it are read, and theirs read what needs nothing new."""
+    assert "call_id" not in a_line()
+    assert audit_lines.decode_record(json.dumps(a_line()).encode()).call_id == ""
 
 
 def test_what_the_trail_made_of_it_is_written_and_ignored_on_the_way_back() -> None:

@@ -71,16 +71,16 @@ def test_exactly_the_differing_fields_are_named(differing: set[str]) -> None:
     assert set(names_of(changes(differing_in(differing, after), after))) == differing - NOT_TOLD
 
 
-@given(st.sets(st.sampled_from(FIELDS)), st.text(), st.text())
-def test_an_entry_brings_back_the_record(differing: set[str], request_id: str, peer: str) -> None:
-    """Event, request id, peer and the names of the changed fields survive the stream."""
+@given(st.sets(st.sampled_from(FIELDS)), st.text(), st.text(), st.text())
+def test_an_entry_brings_back_the_record(differing: set[str], request_id: str, peer: str, call_id: str) -> None:
+    """Event, request id, peer, the call's id and the names of the changed fields survive the stream."""
     event = Game(per_participant()).events[0]
-    fields = fields_of(event, differing_in(differing, event.session), Request(request_id, b"", peer))
+    fields = fields_of(event, differing_in(differing, event.session), Request(request_id, b"", peer, call_id))
 
     entry = read_entry(7, (b"5-1", [part for pair in fields for part in pair]))
 
     changed = tuple(name for name in FIELDS if name in differing)
-    assert entry.record == AuditRecord(event, request_id, peer, changed)
+    assert entry.record == AuditRecord(event, request_id, peer, changed, call_id)
     assert (entry.partition, entry.entry_id, entry.problem) == (7, "5-1", "")
 
 
