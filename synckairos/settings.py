@@ -80,6 +80,9 @@ class Settings(BaseSettings):
     worker_threads: Annotated[int, Field(ge=1, le=64)] = Field(
         4, description="Messages that a process works on at once."
     )
+    worker_metrics_listen: str = Field(
+        "", description="host:port for a worker's Prometheus metrics; its further processes take the next ports."
+    )
     audit_batch: Annotated[int, Field(ge=1, le=10_000)] = Field(500, description="Events in one database transaction.")
     sentry_dsn: SecretStr | None = Field(
         None, description="Sentry project that gets alerts besides the log; needs the extra `sentry`."
@@ -160,7 +163,7 @@ class Settings(BaseSettings):
             raise ValueError("its parts are set without SYNCKAIROS_DATABASE_HOST")
         return value
 
-    @field_validator("listen", "metrics_listen")
+    @field_validator("listen", "metrics_listen", "worker_metrics_listen")
     @classmethod
     def _is_address(cls, value: str) -> str:
         if value:

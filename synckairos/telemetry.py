@@ -2,12 +2,28 @@
 
 import logging
 import sys
-from typing import Any
+from collections.abc import Iterable
+from typing import Any, Final
 
 import structlog
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
+from prometheus_client.core import CounterMetricFamily, Metric
+from prometheus_client.registry import Collector
+
+from synckairos.application.pipeline_status import DrainTotals, QueueDepth
 
 LATENCY_BUCKETS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 10.0)
+TOTALS: Final = {
+    "written": "Events written to the trail by all workers; its rate is that of the drain.",
+    "known": "Events that were brought to the trail once more.",
+    "forks": "Forks among the events written.",
+    "batches": "Transactions that wrote events.",
+    "buried": "Entries that were set aside.",
+    "completed": "Messages worked on to the end.",
+    "failed": "Attempts at a message that failed.",
+    "exhausted": "Messages given up after their last attempt.",
+}
+"""Of DrainTotals. Every process shows those of the deployment: take their maximum, not their sum."""
 LATENESS_BUCKETS = (0.001, 0.002, 0.003, 0.005, 0.01, 0.015, 0.03, 0.05, 0.1, 0.25, 1.0, 10.0, 60.0)
 
 
@@ -35,6 +51,18 @@ def configure_logging(level: str, log_format: str) -> None:
     logging.basicConfig(level=max(number, logging.WARNING), handlers=[handler], force=True)
 
 
+class _Totals(Collector):
+    """The counts of all drains of the deployment, as every process reads them; nothing before the first reading."""
+
+    def __init__(self) -> None:
+        self.totals: DrainTotals | None = None
+
+    def collect(self) -> Iterable[Metric]:
+        """Yield one counter for each count."""
+        for name, text in TOTALS.items() if self.totals is not None else ():
+            yield CounterMetricFamily(f"synckairos_audit_{name}", text, value=getattr(self.totals, name))
+
+
 class Metrics:
     """Prometheus metrics of one process; the observer of calls, store, sweep and streams."""
 
@@ -60,6 +88,14 @@ class Metrics:
         self._oldest = self._gauge("audit_oldest_seconds", "For how long the oldest of them has waited.")
         self._dead = self._gauge("audit_dead_entries", "Events that could not be written: an alarm.")
         self._broker = self._gauge("audit_broker_up", "Whether the latest attempt reached the broker.")
+        self._messages = Gauge(
+            "synckairos_audit_messages", "Messages to the workers, by state.", ("state",), registry=self.registry
+        )
+        self._totals = _Totals()
+        self.registry.register(self._totals)
+        self._sessions = self._gauge(
+            "sessions", "Sessions in the store, those that ended and can still be read included."
+        )
         self._memory = self._gauge("store_memory_share", "Share of its maxmemory that the store uses.")
         self._ended = Counter(
             "synckairos_tasks_ended", "Background work that ended unasked: an alarm.", ("task",), registry=self.registry
@@ -128,6 +164,14 @@ class Metrics:
         self._outbox.set(length)
         self._oldest.set(oldest_age_ms / 1_000)
         self._dead.set(dead)
+
+    def pipeline(self, queue: QueueDepth | None, totals: DrainTotals, sessions: int) -> None:
+        """Show the messages, the counts of all drains, and the sessions in the store."""
+        self._messages.clear()
+        for state, depth in queue._asdict().items() if queue is not None else ():
+            self._messages.labels(state).set(depth)
+        self._totals.totals = totals
+        self._sessions.set(sessions)
 
     def broker(self, *, is_up: bool) -> None:
         """Show whether the broker can be reached."""

@@ -2,6 +2,8 @@
 
 from typing import Protocol
 
+from synckairos.application.pipeline_status import DrainTotals, QueueDepth
+
 
 class StoreObserver(Protocol):
     """Hears of transactions."""
@@ -50,6 +52,9 @@ class PipelineObserver(Protocol):
 
     def broker(self, *, is_up: bool) -> None:
         """The broker of the doorbell messages can be reached, or not any more."""
+
+    def pipeline(self, queue: QueueDepth | None, totals: DrainTotals, sessions: int) -> None:
+        """The messages (None: the broker cannot be reached), the counts of all drains, the sessions in the store."""
 
     def store_memory(self, share: float) -> None:
         """The store uses this share (0 to 1) of the memory it may use."""

@@ -16,7 +16,7 @@ from synckairos.application.errors import TransientError
 from synckairos.cli.dev_stack import settings_of_running
 from synckairos.cli.inspection import InspectionError
 from synckairos.cli.plain_text import visible_lines
-from synckairos.composition.server import AddressInUseError
+from synckairos.composition.listening import AddressInUseError
 from synckairos.devstack import DevstackError
 from synckairos.settings import Settings, SettingsError, load_settings
 from synckairos.telemetry import configure_logging

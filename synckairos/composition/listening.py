@@ -9,6 +9,10 @@ from synckairos.settings import split_address
 PATIENCE_S: Final = 0.5
 
 
+class AddressInUseError(Exception):
+    """The address to listen on is taken."""
+
+
 def problem_of(address: str) -> str:
     """Return why `host:port` cannot be listened on, for people."""
     host, port = split_address(address)

@@ -12,6 +12,7 @@ from synckairos.adapters.postgres.trail.absent import AbsentAuditTrail
 from synckairos.adapters.postgres.trail.reader import PostgresAuditReader
 from synckairos.adapters.redis.connections import RedisConnections
 from synckairos.adapters.redis.counters import RedisDrainCounters
+from synckairos.adapters.redis.indexes import RedisSessionIndex
 from synckairos.adapters.redis.keys import Keys, partition_of
 from synckairos.adapters.redis.outbox import RedisOutbox
 from synckairos.adapters.redis.unwritten import RedisUnwritten
@@ -20,8 +21,10 @@ from synckairos.application.doorbell import Doorbell
 from synckairos.application.errors import AuditUnavailable
 from synckairos.application.observers import PipelineObserver
 from synckairos.application.pipeline_status import PipelineReport
+from synckairos.application.pipeline_watch import PipelineWatch
 from synckairos.application.ports import AuthorityClock, SessionStore
 from synckairos.application.recovery import Recovery
+from synckairos.composition.redis import Redis
 from synckairos.rpc.audit_servicer import AuditServicer
 from synckairos.rpc.server import Health
 from synckairos.settings import Settings
@@ -66,6 +69,12 @@ def pipeline_report(parts: PipelineParts, database: Database | None) -> Pipeline
             raise AuditUnavailable(f"the database cannot be used: {health.problem}")
 
     return PipelineReport(parts.outbox, parts.counters, parts.bell, check)
+
+
+def pipeline_watch(settings: Settings, parts: PipelineParts, redis: Redis, observer: PipelineObserver) -> PipelineWatch:
+    """Return what feeds the metrics of a process; a server without a database looks at no messages."""
+    queue = None if settings.database_url is None else parts.bell
+    return PipelineWatch(parts.counters, queue, RedisSessionIndex(*redis).count, observer)
 
 
 LOOK_S: Final = 2.0

@@ -9,7 +9,6 @@ from collections.abc import Callable, Sequence
 from typing import Any, Final
 
 import structlog
-from prometheus_client import start_http_server
 
 from synckairos.adapters.ids import new_change_id, new_session_id
 from synckairos.adapters.redis.clock import EstimatedClock
@@ -29,8 +28,9 @@ from synckairos.application.sessions import Sessions
 from synckairos.application.slow_disk import DiskWatch
 from synckairos.application.watching import Watching
 from synckairos.composition.ending import end_within
-from synckairos.composition.listening import problem_of
-from synckairos.composition.parts import PipelineParts, audit_parts, pipeline_parts, tell_health
+from synckairos.composition.listening import AddressInUseError, problem_of
+from synckairos.composition.metrics import metrics_served
+from synckairos.composition.parts import PipelineParts, audit_parts, pipeline_parts, pipeline_watch, tell_health
 from synckairos.composition.redis import opened_redis, session_store
 from synckairos.rpc.command_servicer import CommandServicer
 from synckairos.rpc.interceptor import CallInterceptor, CallJournal
@@ -50,10 +50,6 @@ CLOSE_S: Final = 15.0
 """For closing everything once the calls are over: the timeouts of the stores lie below it."""
 
 _log = structlog.get_logger(__name__)
-
-
-class AddressInUseError(Exception):
-    """The address to listen on is taken."""
 
 
 class Server:
@@ -122,6 +118,8 @@ class Server:
         self._background.run("poll", watching.poll)
         self._background.run("sweep", sweep.run)
         self._run_doorbell(pipeline, store)
+        if settings.metrics_listen:
+            self._background.run("pipeline watch", pipeline_watch(settings, pipeline, redis, metrics).run)
 
         commands = SessionCommands(sessions)
         watch_servicer = WatchServicer(watching, settings.stream_stall_s)
@@ -188,14 +186,7 @@ class Server:
             await asyncio.sleep(settings.drain_delay_s)
 
         self._exit.push_async_callback(drain)
-        if settings.metrics_listen:
-            host, port = split_address(settings.metrics_listen)
-            try:
-                http, thread = start_http_server(port, host, self._metrics.registry)
-            except OSError as error:
-                raise AddressInUseError(f"{settings.metrics_listen} cannot be listened on: {error.strerror}") from error
-            self._exit.callback(thread.join)
-            self._exit.callback(http.shutdown)
+        self._exit.enter_context(metrics_served(self._metrics, settings.metrics_listen))
         _log.info("serving", address=self.address, ready=guard.is_ready)
 
 

@@ -25,7 +25,8 @@ from synckairos.application.background import Background
 from synckairos.application.drain_work import BUDGET_S, DrainWork
 from synckairos.application.draining import Drain
 from synckairos.composition.ending import bound_end_after
-from synckairos.composition.parts import BROKER_TIMEOUT_S, pipeline_parts
+from synckairos.composition.metrics import metrics_served
+from synckairos.composition.parts import BROKER_TIMEOUT_S, pipeline_parts, pipeline_watch
 from synckairos.composition.redis import opened_redis
 from synckairos.settings import Settings, load_settings
 from synckairos.telemetry import Metrics, configure_logging
@@ -65,10 +66,14 @@ def set_up() -> None:
 async def open_work(settings: Settings) -> AsyncIterator[DrainWork]:
     """Open the connections of a worker on its own event loop; Redis and PostgreSQL may still be away."""
     async with AsyncExitStack() as stack:
-        connections, keys = await stack.enter_async_context(opened_redis(settings, "synckairos-worker"))
+        redis = await stack.enter_async_context(opened_redis(settings, "synckairos-worker"))
+        connections, keys = redis
         database = Database(database_options(settings, "synckairos-worker"))
         stack.push_async_callback(database.close)
         metrics = Metrics()
+        port = stack.enter_context(
+            metrics_served(metrics, settings.worker_metrics_listen, ports=settings.worker_processes)
+        )
         parts = pipeline_parts(settings, connections, keys, metrics)
         stack.push_async_callback(parts.bell.close)
         drain = Drain(parts.outbox, PostgresAuditTrail(database), parts.counters, batch=settings.audit_batch)
@@ -79,10 +84,12 @@ async def open_work(settings: Settings) -> AsyncIterator[DrainWork]:
         # Servers ring; once they are all gone, the worker rings for what they left behind, or drains it by itself.
         background.run("outboxes", lambda: parts.doorbell.look(work.run))
         background.run("partitions", lambda: keep_partitions_ahead(database_options(settings)))
+        if port is not None:
+            background.run("pipeline watch", pipeline_watch(settings, parts, redis, metrics).run)
         supervisor = multiprocessing.parent_process()
         if supervisor is not None:
             background.run("supervisor", partial(_end_without, supervisor.pid))
-        _log.info("worker_ready", pid=os.getpid(), threads=settings.worker_threads)
+        _log.info("worker_ready", pid=os.getpid(), threads=settings.worker_threads, metrics_port=port)
         yield work
         _log.info("worker_stopping", pid=os.getpid())
 

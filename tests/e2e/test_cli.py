@@ -105,6 +105,7 @@ async def test_metrics_are_served_and_count_calls(redis_server: RedisServer, sta
 
     assert re.search(r'synckairos_call_seconds_count\{code="OK",method="[^"]*StartSession",reason=""\} 1.0', text)
     assert "synckairos_watchers 0.0" in text
+    assert "synckairos_sessions" in text
 
 
 def _fetch(url: str) -> str:

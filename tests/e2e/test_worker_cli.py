@@ -3,6 +3,7 @@
 import asyncio
 import json
 import time
+import urllib.request
 from collections.abc import AsyncIterator, Awaitable, Callable
 from pathlib import Path
 
@@ -19,6 +20,7 @@ from testing.harness.builders import Game, per_participant
 from testing.harness.fakes.outbox_fields import fields_of
 from testing.harness.processes.commands import Finished, synckairos
 from testing.harness.processes.databases import ask, own_database
+from testing.harness.processes.server_process import free_port
 from testing.harness.processes.worker_process import WorkerProcess
 
 OUTBOX, DEAD = (Keys().partitioned(7, name) for name in ("outbox", "dead"))
@@ -152,6 +154,36 @@ async def test_messages_that_nobody_can_read_stop_no_drain(
                 return await count(database) == 3
 
             await until(is_written, worker)
+
+
+async def test_the_metrics_of_a_worker_show_the_whole_pipeline(
+    own_redis: RedisServer, database: str, tmp_path: Path
+) -> None:
+    """Each of its processes has a port of its own, and every count is that of the deployment."""
+    port = free_port()
+    worker = WorkerProcess(
+        own_redis.url, tmp_path / "worker.log", database_url=database,
+        worker_processes="2", worker_metrics_listen=f"127.0.0.1:{port}",
+    )  # fmt: skip
+
+    async def shows(port: int, line: str) -> bool:
+        try:
+            return line in (await asyncio.to_thread(fetch, f"http://127.0.0.1:{port}/metrics"))
+        except OSError:
+            return False
+
+    with worker:
+        await put(own_redis, *map(fields, played()))
+        for one in (port, port + 1):
+            await until(lambda: shows(one, "synckairos_audit_written_total 3.0"), worker)  # noqa: B023 - done at once
+            assert await shows(one, 'synckairos_audit_messages{state="waiting"} 0.0')
+            assert await shows(one, "synckairos_audit_broker_up")
+
+
+def fetch(url: str) -> str:
+    """Return what a URL answers."""
+    with urllib.request.urlopen(url, timeout=5) as reply:
+        return str(reply.read().decode())
 
 
 async def dead(*arguments: str, redis: RedisServer, cwd: Path) -> Finished:

@@ -74,6 +74,11 @@ class RedisSessionIndex:
         )
         return [_position(member) for member in islice(merge(*found, reverse=True), count)]
 
+    async def count(self) -> int:
+        """Return how many sessions there are; raises StoreUnavailable."""
+        looks: list[RedisCommand] = [("ZCARD", self._keys.partitioned(one, "live")) for one in range(PARTITIONS)]
+        return sum(await self._connections.run(looks))
+
 
 class RedisDeadlineIndex:
     """Sessions by their next boundary."""

@@ -5,8 +5,8 @@ from collections.abc import Iterator
 
 import pytest
 
-from synckairos.composition.listening import problem_of
-from synckairos.composition.server import AddressInUseError, Server
+from synckairos.composition.listening import AddressInUseError, problem_of
+from synckairos.composition.server import Server
 from synckairos.devstack import RedisServer
 from synckairos.settings import load_settings
 

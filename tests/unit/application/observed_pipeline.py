@@ -2,6 +2,8 @@
 
 from dataclasses import dataclass, field
 
+from synckairos.application.pipeline_status import DrainTotals, QueueDepth
+
 
 @dataclass
 class ObservedPipeline:
@@ -9,6 +11,7 @@ class ObservedPipeline:
 
     outboxes: list[tuple[int, int, int]] = field(default_factory=list)
     brokers: list[bool] = field(default_factory=list)
+    pipelines: list[tuple[QueueDepth | None, DrainTotals, int]] = field(default_factory=list)
     shares: list[float] = field(default_factory=list)
 
     def outbox(self, length: int, oldest_age_ms: int, dead: int) -> None:
@@ -18,6 +21,10 @@ class ObservedPipeline:
     def broker(self, *, is_up: bool) -> None:
         """Keep it."""
         self.brokers.append(is_up)
+
+    def pipeline(self, queue: QueueDepth | None, totals: DrainTotals, sessions: int) -> None:
+        """Keep it."""
+        self.pipelines.append((queue, totals, sessions))
 
     def store_memory(self, share: float) -> None:
         """Keep it."""
