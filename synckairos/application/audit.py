@@ -7,6 +7,7 @@ version with another change id is a fork, left behind by a store that came back 
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple, Protocol
 
+from synckairos.application.audit_changes import FieldChange, changes_between
 from synckairos.domain.events import Event, EventType
 from synckairos.domain.model import Mode, Session, Status
 
@@ -121,11 +122,17 @@ class AuditTrail(Protocol):
 
 
 class AuditedEvent(NamedTuple):
-    """A record as the trail holds it."""
+    """A record as the trail holds it; `before` is the session of the version before, if asked for and there."""
 
     record: AuditRecord
     is_fork: bool
     recorded_at: int
+    before: Session | None = None
+
+    @property
+    def changes(self) -> list[FieldChange]:
+        """What it changed, from what to what; nothing without the version before."""
+        return [] if self.before is None else changes_between(self.before, self.record.event.session)
 
 
 class EventKey(NamedTuple):
@@ -137,7 +144,10 @@ class EventKey(NamedTuple):
 
 
 class EventQuery(NamedTuple):
-    """Which events of a session, oldest first; `start` and `end` bound occurred_at: start <= occurred_at < end."""
+    """Which events of a session, oldest first; `start` and `end` bound occurred_at: start <= occurred_at < end.
+
+    `with_before` asks for the session of the version before each event.
+    """
 
     session_id: str
     after: EventKey | None
@@ -146,6 +156,7 @@ class EventQuery(NamedTuple):
     participant_id: str | None = None
     start: int | None = None
     end: int | None = None
+    with_before: bool = False
 
 
 class SessionKey(NamedTuple):

@@ -47,6 +47,7 @@ def events(
     limit: Annotated[
         int | None, typer.Option(min=1, help="The most events to show; on a terminal 1000 by default.")
     ] = None,
+    changes: Annotated[bool, typer.Option("--changes", help="What each changed, from what to what.")] = False,
     as_json: AsJson = False,
 ) -> None:
     """Show a session's events, oldest first."""
@@ -58,6 +59,7 @@ def events(
         participant_id=str(participant) if participant else None,
         start=since,
         end=until,
+        with_before=changes,
     )
     run(_events(settings_or_fail(of_dev=True), query, limit, as_json=_for_scripts(asked=as_json)))
 
@@ -101,7 +103,7 @@ async def _events(settings: Settings, query: EventQuery, limit: int | None, *, a
         most = limit or TERMINAL_ROWS
         async with aclosing(_walk(trail.reader, query, most + 1)) as found:
             rows = [event async for event in found]
-        Console().print(events_table(rows[:most]))
+        Console().print(events_table(rows[:most], changes=query.with_before))
         if len(rows) > most:
             typer.echo(f"the first {most} of more: narrow it down, raise --limit, or take --json", err=True)
 

@@ -5,6 +5,7 @@ from datetime import UTC, datetime
 from enum import IntEnum
 
 from synckairos.application.audit import AuditedEvent, AuditedParticipant, SessionAudit
+from synckairos.application.audit_changes import FieldChange
 from synckairos.application.pipeline_status import PipelineStatus
 from synckairos.cli.plain_text import PlainTable
 
@@ -40,9 +41,11 @@ def short(identifier: str | None) -> str:
     return identifier[:SHORT_ID] if identifier else "-"
 
 
-def events_table(events: Iterable[AuditedEvent]) -> PlainTable:
-    """Draw events, one a row; a line parts one life of the session from the next."""
+def events_table(events: Iterable[AuditedEvent], *, changes: bool = False) -> PlainTable:
+    """Draw events, one a row, with what they changed if asked; a line parts one life of the session from the next."""
     table = PlainTable("version", "at (UTC)", "event", "cause", "who", "participant", "elapsed", "left", "reason")
+    if changes:
+        table.add_column("changed", ratio=1)
     epoch = None
     for audited in events:
         event = audited.record.event
@@ -60,8 +63,14 @@ def events_table(events: Iterable[AuditedEvent]) -> PlainTable:
             duration(subject.elapsed_ms),
             duration(subject.remaining_ms),
             event.author.reason,
+            *(["; ".join(map(_change, audited.changes))] if changes else []),
         )
     return table
+
+
+def _change(change: FieldChange) -> str:
+    old, new = ("-" if value is None else str(value) for value in (change.old, change.new))
+    return f"{change.path}: {old} → {new}"
 
 
 def session_table(audit: SessionAudit) -> PlainTable:

@@ -2,7 +2,10 @@
 
 from typing import cast
 
+from google.protobuf.struct_pb2 import ListValue, Value
+
 from synckairos.application.audit import AuditedEvent, AuditedParticipant, AuditedSession, SessionAudit
+from synckairos.application.audit_changes import FieldChange, Plain
 from synckairos.application.pipeline_status import PipelineStatus
 from synckairos.rpc.mapping import optional_timestamp, session_message, timestamp
 from synckairos.v1 import audit_service_pb2 as pb
@@ -38,7 +41,25 @@ def audited_event(audited: AuditedEvent) -> pb.AuditEvent:
         recorded_at=timestamp(audited.recorded_at),
         lateness_ms=None if event.fired_at is None else event.fired_at - session.updated_at,
         call_id=call_id,
+        changes=map(_field_change, audited.changes),
     )
+
+
+def _field_change(change: FieldChange) -> pb.FieldChange:
+    return pb.FieldChange(path=change.path, old=_value(change.old), new=_value(change.new))
+
+
+def _value(plain: Plain) -> Value | None:
+    match plain:
+        case None:
+            return None
+        case bool():
+            return Value(bool_value=plain)
+        case int():
+            return Value(number_value=plain)
+        case str():
+            return Value(string_value=plain)
+    return Value(list_value=ListValue(values=[Value(number_value=number) for number in plain]))
 
 
 def audited_session(summary: AuditedSession) -> pb.AuditedSession:

@@ -21,6 +21,7 @@ def events(fields: Fields, request: pb.ListSessionEventsRequest) -> EventQuery:
         participant_id=fields.uuid("participant_id", request.participant_id, required=False) or None,
         start=start,
         end=end,
+        with_before=request.with_changes,
     )
     return query._replace(after=tokens.read_event(fields, request.page_token, query))
 

@@ -169,3 +169,46 @@ async def test_sessions_are_filtered(audit_backend: AuditBackend, query: dict[st
     found = await listed(audit_backend, SessionQuery(None, ALL)._replace(**query))
 
     assert found == newest_first([written[number] for number in chosen])
+
+
+async def test_the_session_before_each_event_is_its_neighbour(audit_backend: AuditBackend) -> None:
+    """In its life; of a recovered session's first event the last one lost; none for the first of all."""
+    game = played()
+    records = records_of(game)
+    last = records[-1].event
+    recovered = last._replace(
+        type=EventType.SESSION_RECOVERED,
+        session=last.session._replace(
+            epoch=last.session.epoch + 1, version=last.session.version + 1, change_id=str(uuid4()), recovered=True
+        ),
+    )
+    again = last._replace(
+        session=last.session._replace(epoch=last.session.epoch + 2, version=1, change_id=str(uuid4()))
+    )
+    await audit_backend.trail.write([*records, AuditRecord(recovered), AuditRecord(again)])
+
+    query = EventQuery(sid(records), None, ALL, with_before=True)
+    found = await audit_backend.reader.events(query)
+    part = await audit_backend.reader.events(query._replace(types=frozenset({EventType.CYCLE_SWITCHED}), limit=1))
+    without = await audit_backend.reader.events(query._replace(with_before=False))
+
+    sessions = [record.event.session for record in records]
+    assert [one.before for one in found] == [None, *sessions, None]
+    assert [one.before for one in part] == [sessions[1]]
+    assert {one.before for one in without} == {None}
+    assert ("status", "pending", "running") in found[1].changes
+
+
+async def test_of_a_forked_version_the_latest_before_the_event_counts(audit_backend: AuditBackend) -> None:
+    """Which of them it came from is not written; one from after it was none."""
+    records = records_of(played())
+    third = records[2].event.session
+    earlier = third._replace(change_id=str(uuid4()), updated_at=third.updated_at - 1)
+    later = third._replace(change_id=str(uuid4()), updated_at=records[3].event.session.updated_at + 1)
+    forks = [AuditRecord(records[2].event._replace(session=one)) for one in (earlier, later)]
+    await audit_backend.trail.write([*records, *forks])
+
+    found = await audit_backend.reader.events(EventQuery(sid(records), None, ALL, with_before=True))
+
+    (fourth,) = [one for one in found if one.record == records[3]]
+    assert fourth.before == third

@@ -273,6 +273,17 @@ async def _refuse_version(url: str, line: bytes) -> None:
     await ask(url, f"ALTER TABLE sync_events ADD CONSTRAINT told_to CHECK (id <> '{change_id}')")
 
 
+async def test_events_say_what_they_changed_if_asked(filled: str, tmp_path: Path) -> None:
+    """From what to what; the first event of a life changed nothing that was there."""
+    plain = await audit(filled, "events", session_id(1), cwd=tmp_path)
+    asked = await audit(filled, "events", session_id(1), "--changes", cwd=tmp_path)
+
+    told = [json.loads(line) for line in asked.stdout.splitlines()]
+    assert "changes" not in plain.stdout
+    assert "changes" not in told[0]
+    assert {"path": "status", "old": "pending", "new": "running"} in told[1]["changes"]
+
+
 async def test_an_export_is_its_owners_and_follows_no_link(filled: str, tmp_path: Path) -> None:
     """Whatever the umask says, and whatever lies under its name or the one it had while it was written."""
     folder = tmp_path / "out"

@@ -13,6 +13,7 @@ AUDIT_UNAVAILABLE: PostgreSQL cannot be reached, or this deployment has none; se
 from collections import abc as _abc
 from google.protobuf import descriptor as _descriptor
 from google.protobuf import message as _message
+from google.protobuf import struct_pb2 as _struct_pb2
 from google.protobuf import timestamp_pb2 as _timestamp_pb2
 from google.protobuf.internal import containers as _containers
 from google.protobuf.internal import enum_type_wrapper as _enum_type_wrapper
@@ -83,6 +84,7 @@ class AuditEvent(_message.Message):
     RECORDED_AT_FIELD_NUMBER: _builtins.int
     LATENESS_MS_FIELD_NUMBER: _builtins.int
     CALL_ID_FIELD_NUMBER: _builtins.int
+    CHANGES_FIELD_NUMBER: _builtins.int
     event_id: _builtins.str
     """UUID of the event; the same as change_id."""
     session_id: _builtins.str
@@ -145,6 +147,12 @@ class AuditEvent(_message.Message):
     def recorded_at(self) -> _timestamp_pb2.Timestamp:
         """When the trail took it."""
 
+    @_builtins.property
+    def changes(self) -> _containers.RepeatedCompositeFieldContainer[Global___FieldChange]:
+        """What it changed, from what to what; only if the request says with_changes. Empty for the first event of a life, and
+        where the trail does not hold the version before.
+        """
+
     def __init__(
         self,
         *,
@@ -172,10 +180,11 @@ class AuditEvent(_message.Message):
         recorded_at: _timestamp_pb2.Timestamp | None = ...,
         lateness_ms: _builtins.int | None = ...,
         call_id: _builtins.str = ...,
+        changes: _abc.Iterable[Global___FieldChange] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["_lateness_ms", b"_lateness_ms", "_time_remaining_ms", b"_time_remaining_ms", "fired_at", b"fired_at", "lateness_ms", b"lateness_ms", "occurred_at", b"occurred_at", "recorded_at", b"recorded_at", "session", b"session", "time_remaining_ms", b"time_remaining_ms"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_lateness_ms", b"_lateness_ms", "_time_remaining_ms", b"_time_remaining_ms", "actor", b"actor", "call_id", b"call_id", "cause", b"cause", "change_id", b"change_id", "changed_fields", b"changed_fields", "cycle_number", b"cycle_number", "epoch", b"epoch", "event_id", b"event_id", "fired_at", b"fired_at", "group_id", b"group_id", "is_fork", b"is_fork", "lateness_ms", b"lateness_ms", "occurred_at", b"occurred_at", "participant_id", b"participant_id", "peer", b"peer", "reason", b"reason", "recorded_at", b"recorded_at", "request_id", b"request_id", "session", b"session", "session_id", b"session_id", "time_elapsed_ms", b"time_elapsed_ms", "time_remaining_ms", b"time_remaining_ms", "type", b"type", "version", b"version"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_lateness_ms", b"_lateness_ms", "_time_remaining_ms", b"_time_remaining_ms", "actor", b"actor", "call_id", b"call_id", "cause", b"cause", "change_id", b"change_id", "changed_fields", b"changed_fields", "changes", b"changes", "cycle_number", b"cycle_number", "epoch", b"epoch", "event_id", b"event_id", "fired_at", b"fired_at", "group_id", b"group_id", "is_fork", b"is_fork", "lateness_ms", b"lateness_ms", "occurred_at", b"occurred_at", "participant_id", b"participant_id", "peer", b"peer", "reason", b"reason", "recorded_at", b"recorded_at", "request_id", b"request_id", "session", b"session", "session_id", b"session_id", "time_elapsed_ms", b"time_elapsed_ms", "time_remaining_ms", b"time_remaining_ms", "type", b"type", "version", b"version"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__lateness_ms: _TypeAlias = _typing.Literal["lateness_ms"]  # noqa: Y015
     _WhichOneofArgType__lateness_ms: _TypeAlias = _typing.Literal["_lateness_ms", b"_lateness_ms"]  # noqa: Y015
@@ -187,6 +196,42 @@ class AuditEvent(_message.Message):
     def WhichOneof(self, oneof_group: _WhichOneofArgType__time_remaining_ms) -> _WhichOneofReturnType__time_remaining_ms | None: ...
 
 Global___AuditEvent: _TypeAlias = AuditEvent  # noqa: Y015
+
+@_typing.final
+class FieldChange(_message.Message):
+    """FieldChange is a stored value of a session that an event changed."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    PATH_FIELD_NUMBER: _builtins.int
+    OLD_FIELD_NUMBER: _builtins.int
+    NEW_FIELD_NUMBER: _builtins.int
+    path: _builtins.str
+    """Which value, such as `status` or `participants[<participant_id>].clock.bank_ms`. Names are those of changed_fields
+    and of exports; durations and instants are in ms.
+    """
+    @_builtins.property
+    def old(self) -> _struct_pb2.Value:
+        """The value before; absent if there was none."""
+
+    @_builtins.property
+    def new(self) -> _struct_pb2.Value:
+        """The value after; absent if there is none."""
+
+    def __init__(
+        self,
+        *,
+        path: _builtins.str = ...,
+        old: _struct_pb2.Value | None = ...,
+        new: _struct_pb2.Value | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["new", b"new", "old", b"old"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["new", b"new", "old", b"old", "path", b"path"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___FieldChange: _TypeAlias = FieldChange  # noqa: Y015
 
 @_typing.final
 class AuditedSession(_message.Message):
@@ -428,6 +473,7 @@ class ListSessionEventsRequest(_message.Message):
     PARTICIPANT_ID_FIELD_NUMBER: _builtins.int
     AFTER_FIELD_NUMBER: _builtins.int
     BEFORE_FIELD_NUMBER: _builtins.int
+    WITH_CHANGES_FIELD_NUMBER: _builtins.int
     session_id: _builtins.str
     """UUID of the session; required."""
     page_size: _builtins.int
@@ -436,6 +482,10 @@ class ListSessionEventsRequest(_message.Message):
     """The next_page_token of the page before, with the same session and filters; empty: the first page."""
     participant_id: _builtins.str
     """Only events that concern this participant; empty: all."""
+    with_changes: _builtins.bool
+    """Says of every event what it changed, from what to what, by its session and that of the version before. Where that
+    version has forks, it is the latest one that is not later than the event.
+    """
     @_builtins.property
     def types(self) -> _containers.RepeatedScalarFieldContainer[_event_pb2.EventType.ValueType]:
         """Only events of one of these types, at most 100; empty: all."""
@@ -458,10 +508,11 @@ class ListSessionEventsRequest(_message.Message):
         participant_id: _builtins.str = ...,
         after: _timestamp_pb2.Timestamp | None = ...,
         before: _timestamp_pb2.Timestamp | None = ...,
+        with_changes: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["after", b"after", "before", b"before"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["after", b"after", "before", b"before", "page_size", b"page_size", "page_token", b"page_token", "participant_id", b"participant_id", "session_id", b"session_id", "types", b"types"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["after", b"after", "before", b"before", "page_size", b"page_size", "page_token", b"page_token", "participant_id", b"participant_id", "session_id", b"session_id", "types", b"types", "with_changes", b"with_changes"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -74,7 +74,8 @@ class FakeAuditTrail:
         """Return a session's events in order; raises AuditUnavailable."""
         self._reach()
         found = (self._audited(one) for one in self._of(query.session_id) if _matches(self.records[one], one, query))
-        return list(islice(found, query.limit))
+        page = list(islice(found, query.limit))
+        return [one._replace(before=self._before(one)) for one in page] if query.with_before else page
 
     async def session(self, session_id: str) -> SessionAudit | None:
         """Return what is known of a session; raises AuditUnavailable."""
@@ -115,6 +116,14 @@ class FakeAuditTrail:
 
     def _is_fork(self, identity: Identity) -> bool:
         return any(other != identity and other[:3] == identity[:3] for other in self.records)
+
+    def _before(self, audited: AuditedEvent) -> Session | None:
+        event = audited.record.event
+        after, is_recovery = event.session, event.type is EventType.SESSION_RECOVERED
+        sessions = [self.records[one].event.session for one in self._of(after.session_id)]
+        near = [one for one in sessions if one.version == after.version - 1 and one.epoch <= after.epoch]
+        same = [one for one in near if one.epoch == after.epoch and one.updated_at <= after.updated_at]
+        return max(same or (near if is_recovery else []), key=_moment, default=None)
 
     def _audited(self, identity: Identity) -> AuditedEvent:
         return AuditedEvent(self.records[identity], self._is_fork(identity), self.written_at[identity])
@@ -170,6 +179,10 @@ def _selects(query: SessionQuery, session: Session) -> bool:
 
 def _place(session: Session) -> tuple[int, int, int, str]:
     return session.epoch, session.version, session.updated_at, session.change_id
+
+
+def _moment(session: Session) -> tuple[int, int, str]:
+    return session.epoch, session.updated_at, session.change_id
 
 
 def _names(record: AuditRecord) -> Iterator[str]:

@@ -67,6 +67,19 @@ def test_a_life_is_its_events_in_order(server: TestServer, use_cases: UseCases) 
 
 
 @pytest.mark.usefixtures("life")
+def test_an_event_says_what_it_changed_if_asked(server: TestServer) -> None:
+    """From what to what, as JSON has it; a value that was not there is absent."""
+    told = [{one.path: one for one in event.changes} for event in listed(server, with_changes=True)]
+
+    assert told[0] == {}
+    assert (told[1]["status"].old.string_value, told[1]["status"].new.string_value) == ("pending", "running")
+    assert not told[1]["started_at"].HasField("old")
+    assert told[2]["cycle_number"].new.number_value == 2
+    assert told[2][f"participants[{ANN}].clock.bank_ms"].old.number_value == 60_000
+    assert not any(event.changes for event in listed(server))
+
+
+@pytest.mark.usefixtures("life")
 def test_an_audited_event_says_what_the_stream_said(server: TestServer, use_cases: UseCases) -> None:
     """The two agree in every field they share."""
     shared = set(event_pb2.Event.DESCRIPTOR.fields_by_name)

@@ -1,7 +1,7 @@
 """The audit trail as JSON Lines: one event a line, without loss, in a form that can be read back.
 
-Fields are named as in the contract; instants are ms since 1970. `is_fork` and `recorded_at` say what the trail made
-of the event: they are written for readers, and ignored on the way back.
+Fields are named as in the contract; instants are ms since 1970. `is_fork`, `recorded_at` and `changes` say what the
+trail made of the event: they are written for readers, and ignored on the way back.
 """
 
 from typing import Annotated, Any, Final
@@ -48,6 +48,7 @@ class _Line(msgspec.Struct, forbid_unknown_fields=True, gc=False):
     call_id: Text | UnsetType = UNSET
     is_fork: bool | UnsetType = UNSET
     recorded_at: Instant | UnsetType = UNSET
+    changes: list[dict[str, Any]] | UnsetType = UNSET
 
 
 _ENCODER: Final = msgspec.json.Encoder()
@@ -64,6 +65,8 @@ def encode_audited(audited: AuditedEvent) -> bytes:
     line = _line(audited.record)
     line.is_fork = audited.is_fork
     line.recorded_at = audited.recorded_at
+    if audited.before is not None:
+        line.changes = [one._asdict() for one in audited.changes]
     return _ENCODER.encode(line) + b"\n"
 
 

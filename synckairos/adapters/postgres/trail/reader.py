@@ -30,12 +30,33 @@ _R = TypeVar("_R")
 # `{}` takes the conditions that a query has, each with the number of its value: a query without a filter must not be
 # planned as if it might have one.
 _EVENTS: Final = f"""
-SELECT {EVENT_COLUMNS}, is_fork, round(extract(epoch FROM recorded_at) * 1000)::bigint
+SELECT {EVENT_COLUMNS}, is_fork, round(extract(epoch FROM recorded_at) * 1000)::bigint, NULL
 FROM sync_events
 WHERE {{}}
 ORDER BY epoch, version, id
 LIMIT $1
 """  # noqa: S608 - our own columns
+
+# The version before is in the same life, but for the first one of a recovered session.
+_BEFORE: Final = """
+    (
+        SELECT b.state_snapshot::text
+        FROM sync_events AS b
+        WHERE b.session_id = sync_events.session_id AND b.epoch = sync_events.epoch
+            AND b.version = sync_events.version - 1 AND b."timestamp" <= sync_events."timestamp"
+        ORDER BY b."timestamp" DESC, b.id DESC
+        LIMIT 1
+    ),
+    CASE WHEN event_type = 'session_recovered' THEN (
+        SELECT b.state_snapshot::text
+        FROM sync_events AS b
+        WHERE b.session_id = sync_events.session_id AND b.epoch < sync_events.epoch
+            AND b.version = sync_events.version - 1
+        ORDER BY b.epoch DESC, b."timestamp" DESC, b.id DESC
+        LIMIT 1
+    ) END
+"""
+_EVENTS_AND_BEFORE: Final = _EVENTS.replace("NULL", f"coalesce({_BEFORE})")
 
 _SUMMARY: Final = """
 SELECT
@@ -130,7 +151,8 @@ class PostgresAuditReader:
         # A history is read along its index: the planner cannot tell how many events come after a key, takes them for
         # few and would fetch them all to sort them. With a filter that finds few, that is just what is wanted.
         is_whole = not query.types and query.participant_id is None and query.start is None and query.end is None
-        return await self._page("audit: events", _EVENTS, asked, _event, along_index=is_whole)
+        sql = _EVENTS_AND_BEFORE if query.with_before else _EVENTS
+        return await self._page("audit: events", sql, asked, _event, along_index=is_whole)
 
     async def session(self, session_id: str) -> SessionAudit | None:
         """Return what is known of a session, None if nothing is; raises AuditUnavailable."""
@@ -195,8 +217,8 @@ def _choose(asked: _Conditions, column: str, type_: str, names: list[str]) -> No
 
 
 def _event(row: "Row") -> AuditedEvent:
-    *columns, is_fork, recorded_at = row
-    return AuditedEvent(record_of(columns), is_fork, recorded_at)
+    *columns, is_fork, recorded_at, before = row
+    return AuditedEvent(record_of(columns), is_fork, recorded_at, before and decode_session(before))
 
 
 def _session(row: "Row") -> AuditedSession:
