@@ -159,6 +159,24 @@ class EventQuery(NamedTuple):
     with_before: bool = False
 
 
+class ParticipantKey(NamedTuple):
+    """A place in the order of one participant's events, over all sessions."""
+
+    occurred_at: int
+    change_id: str
+
+
+class ParticipantQuery(NamedTuple):
+    """Which events about a participant in any session, oldest first; bounds as in EventQuery."""
+
+    participant_id: str
+    after: ParticipantKey | None
+    limit: int
+    types: frozenset[EventType] = frozenset()
+    start: int | None = None
+    end: int | None = None
+
+
 class SessionKey(NamedTuple):
     """A place in the order of audited sessions."""
 
@@ -223,6 +241,9 @@ class AuditReader(Protocol):
 
     async def events(self, query: EventQuery) -> list[AuditedEvent]:
         """Return a session's events in the order of (epoch, version, change id); none for an unknown session."""
+
+    async def participant_events(self, query: ParticipantQuery) -> list[AuditedEvent]:
+        """Return a participant's events in all sessions, in the order of (occurred_at, change id)."""
 
     async def session(self, session_id: str) -> SessionAudit | None:
         """Return all that the trail holds of a session except its events; None if it holds nothing."""

@@ -9,7 +9,7 @@ import typer
 from synckairos.cli import inspection
 from synckairos.cli.audit import audit_app
 from synckairos.cli.audit_dead import dead_app
-from synckairos.cli.audit_reading import events, session, status
+from synckairos.cli.audit_reading import events, participant, session, status
 from synckairos.cli.audit_transfer import export, import_
 from synckairos.cli.calling import call
 from synckairos.cli.dev import DevOptions, run_dev
@@ -33,6 +33,7 @@ app.add_typer(migrate_app, name="migrate")
 app.add_typer(audit_app, name="audit")
 audit_app.add_typer(dead_app, name="dead")
 audit_app.command()(events)
+audit_app.command()(participant)
 audit_app.command()(session)
 audit_app.command()(status)
 audit_app.command()(export)

@@ -1,10 +1,10 @@
-"""`synckairos audit events`, `session` and `status`: tables on a terminal, JSON for everything else.
+"""`synckairos audit events`, `participant`, `session` and `status`: tables on a terminal, JSON for everything else.
 
 They read the database directly, so they work while no server runs.
 """
 
 import sys
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import AsyncExitStack, aclosing
 from typing import Annotated, Any
 from uuid import UUID
@@ -17,20 +17,31 @@ from synckairos.adapters.postgres.database import Database
 from synckairos.adapters.postgres.options import database_options
 from synckairos.adapters.postgres.trail.lines import encode_audited
 from synckairos.adapters.postgres.trail.snapshot import encode_session
-from synckairos.application.audit import AuditedEvent, AuditReader, EventKey, EventQuery, SessionAudit
+from synckairos.application.audit import (
+    AuditedEvent,
+    EventKey,
+    EventQuery,
+    ParticipantKey,
+    ParticipantQuery,
+    SessionAudit,
+)
 from synckairos.application.pipeline_status import PipelineStatus
 from synckairos.cli.audit_access import APPLICATION, Since, Until, event_type, opened_trail
 from synckairos.cli.audit_tables import events_table, participants_table, session_table, status_table
 from synckairos.cli.inspection import InspectionError
-from synckairos.cli.plain_text import json_for
+from synckairos.cli.plain_text import PlainTable, json_for
 from synckairos.cli.running import run, settings_or_fail
 from synckairos.composition.parts import pipeline_parts, pipeline_report
 from synckairos.composition.redis import opened_redis
+from synckairos.domain.model import Session
 from synckairos.settings import Settings
 from synckairos.telemetry import Metrics
 
 PAGE = 200
 TERMINAL_ROWS = 1_000
+
+ReadPage = Callable[[Session | None, int], Awaitable[list[AuditedEvent]]]
+"""Reads so many events after the one that led to a session; None for the first page."""
 
 SessionId = Annotated[UUID, typer.Argument(help="The session's UUID.")]
 AsJson = Annotated[bool, typer.Option("--json", help="JSON, as always when the output is no terminal.")]
@@ -64,6 +75,20 @@ def events(
     run(_events(settings_or_fail(of_dev=True), query, limit, as_json=_for_scripts(asked=as_json)))
 
 
+def participant(
+    participant_id: Annotated[UUID, typer.Argument(help="The participant's UUID.")],
+    since: Since = None,
+    until: Until = None,
+    limit: Annotated[
+        int | None, typer.Option(min=1, help="The most events to show; on a terminal 1000 by default.")
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Show the events about a participant in all sessions, oldest first."""
+    query = ParticipantQuery(str(participant_id), None, PAGE, start=since, end=until)
+    run(_participant(settings_or_fail(), query, limit, as_json=_for_scripts(asked=as_json)))
+
+
 def session(session_id: SessionId, as_json: AsJson = False) -> None:
     """Show a session as the trail knows it, and the statistics of its participants."""
     audit: SessionAudit = run(_session(settings_or_fail(of_dev=True), str(session_id)))
@@ -95,31 +120,53 @@ async def _events(settings: Settings, query: EventQuery, limit: int | None, *, a
     async with opened_trail(settings) as trail:
         if (await trail.reader.latest([query.session_id]))[0] is None:
             raise InspectionError(f"the audit trail knows nothing of session {query.session_id}")
-        if as_json:
-            async with aclosing(_walk(trail.reader, query, limit)) as found:
-                async for event in found:
-                    sys.stdout.buffer.write(json_for(sys.stdout.buffer, encode_audited(event)))
-            return
-        most = limit or TERMINAL_ROWS
-        async with aclosing(_walk(trail.reader, query, most + 1)) as found:
-            rows = [event async for event in found]
-        Console().print(events_table(rows[:most], changes=query.with_before))
-        if len(rows) > most:
-            typer.echo(f"the first {most} of more: narrow it down, raise --limit, or take --json", err=True)
+
+        async def read(last: Session | None, count: int) -> list[AuditedEvent]:
+            after = None if last is None else EventKey(last.epoch, last.version, last.change_id)
+            return await trail.reader.events(query._replace(after=after, limit=count))
+
+        await _show(read, limit, lambda rows: events_table(rows, changes=query.with_before), as_json=as_json)
 
 
-async def _walk(reader: AuditReader, query: EventQuery, limit: int | None) -> AsyncGenerator[AuditedEvent, None]:
+async def _participant(settings: Settings, query: ParticipantQuery, limit: int | None, *, as_json: bool) -> None:
+    async with opened_trail(settings) as trail:
+
+        async def read(last: Session | None, count: int) -> list[AuditedEvent]:
+            after = None if last is None else ParticipantKey(last.updated_at, last.change_id)
+            return await trail.reader.participant_events(query._replace(after=after, limit=count))
+
+        await _show(read, limit, lambda rows: events_table(rows, sessions=True), as_json=as_json)
+
+
+async def _show(
+    read: ReadPage, limit: int | None, draw: Callable[[list[AuditedEvent]], PlainTable], *, as_json: bool
+) -> None:
+    """Print events page by page, as JSON Lines or as a table."""
+    if as_json:
+        async with aclosing(_walk(read, limit)) as found:
+            async for event in found:
+                sys.stdout.buffer.write(json_for(sys.stdout.buffer, encode_audited(event)))
+        return
+    most = limit or TERMINAL_ROWS
+    async with aclosing(_walk(read, most + 1)) as found:
+        rows = [event async for event in found]
+    Console().print(draw(rows[:most]))
+    if len(rows) > most:
+        typer.echo(f"the first {most} of more: narrow it down, raise --limit, or take --json", err=True)
+
+
+async def _walk(read: ReadPage, limit: int | None) -> AsyncGenerator[AuditedEvent, None]:
     """Yield events page by page, up to the limit."""
     left = limit
+    last: Session | None = None
     while left is None or left > 0:
         wanted = PAGE if left is None else min(PAGE, left)
-        rows = await reader.events(query._replace(limit=wanted))
+        rows = await read(last, wanted)
         for row in rows:
             yield row
         if len(rows) < wanted:
             return
         last = rows[-1].record.event.session
-        query = query._replace(after=EventKey(last.epoch, last.version, last.change_id))
         left = None if left is None else left - len(rows)
 
 

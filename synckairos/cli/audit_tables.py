@@ -41,9 +41,11 @@ def short(identifier: str | None) -> str:
     return identifier[:SHORT_ID] if identifier else "-"
 
 
-def events_table(events: Iterable[AuditedEvent], *, changes: bool = False) -> PlainTable:
-    """Draw events, one a row, with what they changed if asked; a line parts one life of the session from the next."""
+def events_table(events: Iterable[AuditedEvent], *, changes: bool = False, sessions: bool = False) -> PlainTable:
+    """Draw events, one a row, with what they changed or their session if asked; a line parts one life from the next."""
     table = PlainTable("version", "at (UTC)", "event", "cause", "who", "participant", "elapsed", "left", "reason")
+    if sessions:
+        table.add_column("session")
     if changes:
         table.add_column("changed", ratio=1)
     epoch = None
@@ -63,6 +65,7 @@ def events_table(events: Iterable[AuditedEvent], *, changes: bool = False) -> Pl
             duration(subject.elapsed_ms),
             duration(subject.remaining_ms),
             event.author.reason,
+            *([session.session_id] if sessions else []),
             *(["; ".join(map(_change, audited.changes))] if changes else []),
         )
     return table

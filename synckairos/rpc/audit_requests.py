@@ -1,6 +1,6 @@
 """From AuditService's requests to queries; each wrong field is noted with its path."""
 
-from synckairos.application.audit import EventQuery, SessionQuery
+from synckairos.application.audit import EventQuery, ParticipantQuery, SessionQuery
 from synckairos.domain.events import EventType
 from synckairos.domain.model import Mode, Status
 from synckairos.rpc import paging, tokens
@@ -24,6 +24,22 @@ def events(fields: Fields, request: pb.ListSessionEventsRequest) -> EventQuery:
         with_before=request.with_changes,
     )
     return query._replace(after=tokens.read_event(fields, request.page_token, query))
+
+
+def participant_events(fields: Fields, request: pb.ListParticipantEventsRequest) -> ParticipantQuery:
+    """Read a query for a participant's events; `limit` is the size of the page."""
+    start = fields.instant("after", request.after, present=request.HasField("after"))
+    end = fields.instant("before", request.before, present=request.HasField("before"))
+    _order(fields, ("after", start), ("before", end))
+    query = ParticipantQuery(
+        participant_id=fields.uuid("participant_id", request.participant_id),
+        after=None,
+        limit=paging.page_size(fields, request.page_size),
+        types=fields.enums("types", request.types, EventType),
+        start=start,
+        end=end,
+    )
+    return query._replace(after=tokens.read_participant(fields, request.page_token, query))
 
 
 def sessions(fields: Fields, request: pb.ListAuditedSessionsRequest) -> SessionQuery:

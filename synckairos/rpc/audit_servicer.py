@@ -5,7 +5,7 @@ import time
 from collections.abc import Awaitable, Callable
 from typing import Final, TypeVar
 
-from synckairos.application.audit import AuditedEvent, AuditedSession, AuditReader, EventKey, SessionKey
+from synckairos.application.audit import AuditedEvent, AuditedSession, AuditReader, EventKey, ParticipantKey, SessionKey
 from synckairos.application.errors import AuditUnavailable
 from synckairos.application.pipeline_status import Pipeline
 from synckairos.application.ports import Request
@@ -52,6 +52,23 @@ class AuditServicer:
             raise SessionNotFound(query.session_id)
         return pb.ListSessionEventsResponse(
             events=events, next_page_token=tokens.write_event(last, query) if last else ""
+        )
+
+    async def ListParticipantEvents(  # noqa: N802 - the contract's name
+        self, request: pb.ListParticipantEventsRequest, context: Context
+    ) -> pb.ListParticipantEventsResponse:
+        """Return a page of a participant's events in all sessions, oldest first."""
+        fields = Fields()
+        query = audit_requests.participant_events(fields, request)
+        fields.check()
+
+        async def read(after: ParticipantKey | None, count: int) -> list[AuditedEvent]:
+            return await self._reader.participant_events(query._replace(after=after, limit=count))
+
+        page = paging.fill(query.limit, query.after, read, _participant_key, audited_event)
+        events, last = await _in_time(context, page)
+        return pb.ListParticipantEventsResponse(
+            events=events, next_page_token=tokens.write_participant(last, query) if last else ""
         )
 
     async def GetSessionAudit(  # noqa: N802 - the contract's name
@@ -118,6 +135,11 @@ class AuditServicer:
 def _event_key(audited: AuditedEvent) -> EventKey:
     session = audited.record.event.session
     return EventKey(session.epoch, session.version, session.change_id)
+
+
+def _participant_key(audited: AuditedEvent) -> ParticipantKey:
+    session = audited.record.event.session
+    return ParticipantKey(session.updated_at, session.change_id)
 
 
 def _session_key(summary: AuditedSession) -> SessionKey:

@@ -9,7 +9,14 @@ import struct
 from typing import Final
 from uuid import UUID
 
-from synckairos.application.audit import EventKey, EventQuery, SessionKey, SessionQuery
+from synckairos.application.audit import (
+    EventKey,
+    EventQuery,
+    ParticipantKey,
+    ParticipantQuery,
+    SessionKey,
+    SessionQuery,
+)
 from synckairos.application.listing import Filter
 from synckairos.application.ports import Position
 from synckairos.domain.model import Head
@@ -20,6 +27,7 @@ RESUME_FORM: Final = 1
 _RESUME: Final = struct.Struct(">BQQ16s16s")
 _POSITION: Final = struct.Struct(">Q16s8s")
 _EVENT: Final = struct.Struct(">QQ16s")
+_PARTICIPANT: Final = struct.Struct(">Q16s")
 _SESSION: Final = struct.Struct(">Q16s")
 
 
@@ -80,6 +88,21 @@ def read_event(fields: Fields, token: str, query: EventQuery) -> EventKey | None
     return EventKey(epoch, version, str(UUID(bytes=change_id)))
 
 
+def write_participant(key: ParticipantKey, query: ParticipantQuery) -> str:
+    """Return the token of the page after a participant's event."""
+    return _sealed(_PARTICIPANT.pack(key.occurred_at, UUID(key.change_id).bytes), query)
+
+
+def read_participant(fields: Fields, token: str, query: ParticipantQuery) -> ParticipantKey | None:
+    """Return the place a token stands for, None for the first page."""
+    raw = _opened(fields, token, query, _PARTICIPANT.size)
+    if raw is None:
+        return None
+    occurred_at, change_id = _PARTICIPANT.unpack(raw)
+    fields.between("page_token", occurred_at, 0, MAX_INSTANT_MS)
+    return ParticipantKey(occurred_at, str(UUID(bytes=change_id)))
+
+
 def write_audited(key: SessionKey, query: SessionQuery) -> str:
     """Return the token of the page after a session."""
     return _sealed(_SESSION.pack(key.created_at, UUID(key.session_id).bytes), query)
@@ -95,11 +118,11 @@ def read_audited(fields: Fields, token: str, query: SessionQuery) -> SessionKey 
     return SessionKey(created_at, str(UUID(bytes=session_id)))
 
 
-def _sealed(raw: bytes, query: EventQuery | SessionQuery) -> str:
+def _sealed(raw: bytes, query: EventQuery | ParticipantQuery | SessionQuery) -> str:
     return _text(raw + _seal(raw, query))
 
 
-def _opened(fields: Fields, token: str, query: EventQuery | SessionQuery, size: int) -> bytes | None:
+def _opened(fields: Fields, token: str, query: EventQuery | ParticipantQuery | SessionQuery, size: int) -> bytes | None:
     if not token:
         return None
     try:
@@ -112,7 +135,7 @@ def _opened(fields: Fields, token: str, query: EventQuery | SessionQuery, size: 
     return raw[:size]
 
 
-def _seal(raw: bytes, query: EventQuery | SessionQuery) -> bytes:
+def _seal(raw: bytes, query: EventQuery | ParticipantQuery | SessionQuery) -> bytes:
     """Return a digest of the place and of the query's filters; its position and its limit do not count."""
     filters = [
         (name, sorted(value) if isinstance(value, frozenset) else value)

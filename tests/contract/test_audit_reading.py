@@ -6,7 +6,16 @@ from uuid import uuid4
 
 import pytest
 
-from synckairos.application.audit import AuditRecord, EventKey, EventQuery, SessionKey, SessionQuery
+from synckairos.application.audit import (
+    AuditedEvent,
+    AuditRecord,
+    EventKey,
+    EventQuery,
+    ParticipantKey,
+    ParticipantQuery,
+    SessionKey,
+    SessionQuery,
+)
 from synckairos.domain.commands import Complete, Delete, Start
 from synckairos.domain.events import EventType
 from synckairos.domain.model import Mode, Session, Status
@@ -212,3 +221,34 @@ async def test_of_a_forked_version_the_latest_before_the_event_counts(audit_back
 
     (fourth,) = [one for one in found if one.record == records[3]]
     assert fourth.before == third
+
+
+async def test_a_participants_events_are_found_in_all_sessions(audit_backend: AuditBackend) -> None:
+    """By when they took effect, page by page, filtered; those of others and those about nobody are left out."""
+    someone = str(uuid4())
+    written = [records_of(played()) for _ in range(3)]
+    renamed = [
+        AuditRecord(one.event._replace(subject=one.event.subject._replace(participant_id=someone)))
+        for records in written
+        for one in records
+        if one.event.type is EventType.CYCLE_SWITCHED
+    ]
+    others = [one for records in written for one in records if one.event.type is not EventType.CYCLE_SWITCHED]
+    await audit_backend.trail.write([*renamed, *others])
+
+    found: list[AuditedEvent] = []
+    query = ParticipantQuery(someone, None, 4)
+    while page := await audit_backend.reader.participant_events(query):
+        found += page
+        last = page[-1].record.event.session
+        query = query._replace(after=ParticipantKey(last.updated_at, last.change_id))
+    first_at = found[0].record.event.session.updated_at
+    some = await audit_backend.reader.participant_events(
+        ParticipantQuery(someone, None, ALL, frozenset({EventType.CYCLE_SWITCHED}), first_at + 1, None)
+    )
+    none = await audit_backend.reader.participant_events(ParticipantQuery(someone, None, ALL, end=first_at))
+
+    in_order = sorted(renamed, key=lambda one: (one.event.session.updated_at, one.event.session.change_id))
+    assert [one.record for one in found] == in_order
+    assert [one.record for one in some] == [one for one in in_order if one.event.session.updated_at > first_at]
+    assert none == []

@@ -284,6 +284,21 @@ async def test_events_say_what_they_changed_if_asked(filled: str, tmp_path: Path
     assert {"path": "status", "old": "pending", "new": "running"} in told[1]["changes"]
 
 
+async def test_a_participants_events_are_found_over_all_sessions(filled: str, tmp_path: Path) -> None:
+    """Those whose participant it is, up to a limit."""
+    about: dict[str, list[str]] = {}
+    for one in map(json.loads, LINES):
+        about.setdefault(one["participant_id"], []).append(one["change_id"])
+    about.pop(None, None)  # type: ignore[call-overload] # events about nobody
+    someone = max(about, key=lambda one: len(about[one]))
+
+    every = await audit(filled, "participant", someone, cwd=tmp_path)
+    first = await audit(filled, "participant", someone, "--limit", "1", cwd=tmp_path)
+
+    assert sorted(json.loads(line)["change_id"] for line in every.stdout.splitlines()) == sorted(about[someone])
+    assert first.stdout.splitlines() == every.stdout.splitlines()[:1]
+
+
 async def test_an_export_is_its_owners_and_follows_no_link(filled: str, tmp_path: Path) -> None:
     """Whatever the umask says, and whatever lies under its name or the one it had while it was written."""
     folder = tmp_path / "out"

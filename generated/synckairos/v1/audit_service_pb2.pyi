@@ -547,6 +547,82 @@ class ListSessionEventsResponse(_message.Message):
 Global___ListSessionEventsResponse: _TypeAlias = ListSessionEventsResponse  # noqa: Y015
 
 @_typing.final
+class ListParticipantEventsRequest(_message.Message):
+    """ListParticipantEventsRequest is the request of ListParticipantEvents."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    PARTICIPANT_ID_FIELD_NUMBER: _builtins.int
+    PAGE_SIZE_FIELD_NUMBER: _builtins.int
+    PAGE_TOKEN_FIELD_NUMBER: _builtins.int
+    TYPES_FIELD_NUMBER: _builtins.int
+    AFTER_FIELD_NUMBER: _builtins.int
+    BEFORE_FIELD_NUMBER: _builtins.int
+    participant_id: _builtins.str
+    """UUID of the participant; required."""
+    page_size: _builtins.int
+    """Events a page, at most 500; 0: 50. More is lowered to 500, and a page ends at about 2 MB of events."""
+    page_token: _builtins.str
+    """The next_page_token of the page before, with the same participant and filters; empty: the first page."""
+    @_builtins.property
+    def types(self) -> _containers.RepeatedScalarFieldContainer[_event_pb2.EventType.ValueType]:
+        """Only events of one of these types, at most 100; empty: all."""
+
+    @_builtins.property
+    def after(self) -> _timestamp_pb2.Timestamp:
+        """Only events with occurred_at at or after this instant, from 1970 to 9999; absent: from the first."""
+
+    @_builtins.property
+    def before(self) -> _timestamp_pb2.Timestamp:
+        """Only events with occurred_at before this instant, from 1970 to 9999 and later than `after`; absent: to the last."""
+
+    def __init__(
+        self,
+        *,
+        participant_id: _builtins.str = ...,
+        page_size: _builtins.int = ...,
+        page_token: _builtins.str = ...,
+        types: _abc.Iterable[_event_pb2.EventType.ValueType] | None = ...,
+        after: _timestamp_pb2.Timestamp | None = ...,
+        before: _timestamp_pb2.Timestamp | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["after", b"after", "before", b"before"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["after", b"after", "before", b"before", "page_size", b"page_size", "page_token", b"page_token", "participant_id", b"participant_id", "types", b"types"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ListParticipantEventsRequest: _TypeAlias = ListParticipantEventsRequest  # noqa: Y015
+
+@_typing.final
+class ListParticipantEventsResponse(_message.Message):
+    """ListParticipantEventsResponse is the reply of ListParticipantEvents."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    EVENTS_FIELD_NUMBER: _builtins.int
+    NEXT_PAGE_TOKEN_FIELD_NUMBER: _builtins.int
+    next_page_token: _builtins.str
+    """Where the next page begins; empty after the last."""
+    @_builtins.property
+    def events(self) -> _containers.RepeatedCompositeFieldContainer[Global___AuditEvent]:
+        """The page, oldest first by (occurred_at, event_id)."""
+
+    def __init__(
+        self,
+        *,
+        events: _abc.Iterable[Global___AuditEvent] | None = ...,
+        next_page_token: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["events", b"events", "next_page_token", b"next_page_token"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ListParticipantEventsResponse: _TypeAlias = ListParticipantEventsResponse  # noqa: Y015
+
+@_typing.final
 class GetSessionAuditRequest(_message.Message):
     """GetSessionAuditRequest is the request of GetSessionAudit."""
 

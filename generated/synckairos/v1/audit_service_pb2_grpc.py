@@ -40,6 +40,11 @@ class AuditServiceStub:
                 request_serializer=synckairos_dot_v1_dot_audit__service__pb2.ListSessionEventsRequest.SerializeToString,
                 response_deserializer=synckairos_dot_v1_dot_audit__service__pb2.ListSessionEventsResponse.FromString,
                 _registered_method=True)
+        self.ListParticipantEvents = channel.unary_unary(
+                '/synckairos.v1.AuditService/ListParticipantEvents',
+                request_serializer=synckairos_dot_v1_dot_audit__service__pb2.ListParticipantEventsRequest.SerializeToString,
+                response_deserializer=synckairos_dot_v1_dot_audit__service__pb2.ListParticipantEventsResponse.FromString,
+                _registered_method=True)
         self.GetSessionAudit = channel.unary_unary(
                 '/synckairos.v1.AuditService/GetSessionAudit',
                 request_serializer=synckairos_dot_v1_dot_audit__service__pb2.GetSessionAuditRequest.SerializeToString,
@@ -69,6 +74,14 @@ class AuditServiceServicer:
     def ListSessionEvents(self, request, context):
         """Returns a session's events, oldest first, those of earlier lives and of forks included. NOT_FOUND /
         SESSION_NOT_FOUND only if the trail knows nothing of the session; INVALID_ARGUMENT / INVALID_FIELD.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ListParticipantEvents(self, request, context):
+        """Returns the events about a participant in all sessions, oldest first: those whose participant_id it is. None for a
+        participant that the trail does not know; INVALID_ARGUMENT / INVALID_FIELD.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -117,6 +130,11 @@ def add_AuditServiceServicer_to_server(servicer, server):
                     servicer.ListSessionEvents,
                     request_deserializer=synckairos_dot_v1_dot_audit__service__pb2.ListSessionEventsRequest.FromString,
                     response_serializer=synckairos_dot_v1_dot_audit__service__pb2.ListSessionEventsResponse.SerializeToString,
+            ),
+            'ListParticipantEvents': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListParticipantEvents,
+                    request_deserializer=synckairos_dot_v1_dot_audit__service__pb2.ListParticipantEventsRequest.FromString,
+                    response_serializer=synckairos_dot_v1_dot_audit__service__pb2.ListParticipantEventsResponse.SerializeToString,
             ),
             'GetSessionAudit': grpc.unary_unary_rpc_method_handler(
                     servicer.GetSessionAudit,
@@ -167,6 +185,33 @@ class AuditService:
             '/synckairos.v1.AuditService/ListSessionEvents',
             synckairos_dot_v1_dot_audit__service__pb2.ListSessionEventsRequest.SerializeToString,
             synckairos_dot_v1_dot_audit__service__pb2.ListSessionEventsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListParticipantEvents(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/synckairos.v1.AuditService/ListParticipantEvents',
+            synckairos_dot_v1_dot_audit__service__pb2.ListParticipantEventsRequest.SerializeToString,
+            synckairos_dot_v1_dot_audit__service__pb2.ListParticipantEventsResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -44,6 +44,10 @@ class AuditServiceStub:
     """Returns a session's events, oldest first, those of earlier lives and of forks included. NOT_FOUND /
     SESSION_NOT_FOUND only if the trail knows nothing of the session; INVALID_ARGUMENT / INVALID_FIELD.
     """
+    ListParticipantEvents: _grpc.UnaryUnaryMultiCallable[_audit_service_pb2.ListParticipantEventsRequest, _audit_service_pb2.ListParticipantEventsResponse]
+    """Returns the events about a participant in all sessions, oldest first: those whose participant_id it is. None for a
+    participant that the trail does not know; INVALID_ARGUMENT / INVALID_FIELD.
+    """
     GetSessionAudit: _grpc.UnaryUnaryMultiCallable[_audit_service_pb2.GetSessionAuditRequest, _audit_service_pb2.GetSessionAuditResponse]
     """Returns the summary of a session and the statistics of its participants. NOT_FOUND / SESSION_NOT_FOUND."""
     ListAuditedSessions: _grpc.UnaryUnaryMultiCallable[_audit_service_pb2.ListAuditedSessionsRequest, _audit_service_pb2.ListAuditedSessionsResponse]
@@ -72,6 +76,10 @@ class AuditServiceAsyncStub(AuditServiceStub):
     ListSessionEvents: _aio.UnaryUnaryMultiCallable[_audit_service_pb2.ListSessionEventsRequest, _audit_service_pb2.ListSessionEventsResponse]  # type: ignore[assignment]
     """Returns a session's events, oldest first, those of earlier lives and of forks included. NOT_FOUND /
     SESSION_NOT_FOUND only if the trail knows nothing of the session; INVALID_ARGUMENT / INVALID_FIELD.
+    """
+    ListParticipantEvents: _aio.UnaryUnaryMultiCallable[_audit_service_pb2.ListParticipantEventsRequest, _audit_service_pb2.ListParticipantEventsResponse]  # type: ignore[assignment]
+    """Returns the events about a participant in all sessions, oldest first: those whose participant_id it is. None for a
+    participant that the trail does not know; INVALID_ARGUMENT / INVALID_FIELD.
     """
     GetSessionAudit: _aio.UnaryUnaryMultiCallable[_audit_service_pb2.GetSessionAuditRequest, _audit_service_pb2.GetSessionAuditResponse]  # type: ignore[assignment]
     """Returns the summary of a session and the statistics of its participants. NOT_FOUND / SESSION_NOT_FOUND."""
@@ -104,6 +112,16 @@ class AuditServiceServicer(metaclass=_abc_1.ABCMeta):
     ) -> _typing.Union[_audit_service_pb2.ListSessionEventsResponse, _abc.Awaitable[_audit_service_pb2.ListSessionEventsResponse]]:
         """Returns a session's events, oldest first, those of earlier lives and of forks included. NOT_FOUND /
         SESSION_NOT_FOUND only if the trail knows nothing of the session; INVALID_ARGUMENT / INVALID_FIELD.
+        """
+
+    @_abc_1.abstractmethod
+    def ListParticipantEvents(
+        self,
+        request: _audit_service_pb2.ListParticipantEventsRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_audit_service_pb2.ListParticipantEventsResponse, _abc.Awaitable[_audit_service_pb2.ListParticipantEventsResponse]]:
+        """Returns the events about a participant in all sessions, oldest first: those whose participant_id it is. None for a
+        participant that the trail does not know; INVALID_ARGUMENT / INVALID_FIELD.
         """
 
     @_abc_1.abstractmethod

@@ -14,6 +14,7 @@ from synckairos.application.audit import (
     AuditedSession,
     AuditRecord,
     EventQuery,
+    ParticipantQuery,
     SessionAudit,
     SessionQuery,
     Written,
@@ -76,6 +77,13 @@ class FakeAuditTrail:
         found = (self._audited(one) for one in self._of(query.session_id) if _matches(self.records[one], one, query))
         page = list(islice(found, query.limit))
         return [one._replace(before=self._before(one)) for one in page] if query.with_before else page
+
+    async def participant_events(self, query: ParticipantQuery) -> list[AuditedEvent]:
+        """Return a participant's events in all sessions, in order; raises AuditUnavailable."""
+        self._reach()
+        found = sorted(self.records, key=lambda one: (self.records[one].event.session.updated_at, one.change_id))
+        page = (self._audited(one) for one in found if _concerns(self.records[one], one, query))
+        return list(islice(page, query.limit))
 
     async def session(self, session_id: str) -> SessionAudit | None:
         """Return what is known of a session; raises AuditUnavailable."""
@@ -163,6 +171,18 @@ def _matches(record: AuditRecord, identity: Identity, query: EventQuery) -> bool
         and (query.participant_id is None or event.subject.participant_id == query.participant_id)
         and (query.start is None or query.start <= event.session.updated_at)
         and (query.end is None or event.session.updated_at < query.end)
+    )
+
+
+def _concerns(record: AuditRecord, identity: Identity, query: ParticipantQuery) -> bool:
+    event = record.event
+    at = event.session.updated_at
+    return (
+        event.subject.participant_id == query.participant_id
+        and (query.after is None or (at, identity.change_id) > tuple(query.after))
+        and (not query.types or event.type in query.types)
+        and (query.start is None or query.start <= at)
+        and (query.end is None or at < query.end)
     )
 
 

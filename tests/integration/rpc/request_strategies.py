@@ -156,6 +156,10 @@ GOOD: Final[dict[str, list[dict[str, Any]]]] = {
         {"session_id": LOST, "page_size": 1, "types": [1, 2], "participant_id": ANN},
         {"session_id": LOST, "after": Timestamp(seconds=1), "before": Timestamp(seconds=2**32)},
     ],
+    "ListParticipantEvents": [
+        {"participant_id": ANN},
+        {"participant_id": ANN, "page_size": 1, "types": [1, 2], "after": Timestamp(seconds=1)},
+    ],
     "ListAuditedSessions": [
         {},
         {"page_size": 1, "statuses": [1, 2], "modes": [1, 2]},

@@ -29,6 +29,7 @@ AUDIT = "synckairos.v1.AuditService"
 SERVING, NOT_SERVING = health_pb2.HealthCheckResponse.SERVING, health_pb2.HealthCheckResponse.NOT_SERVING
 READS: list[tuple[str, Any]] = [
     ("ListSessionEvents", pb.ListSessionEventsRequest(session_id=session_id(0))),
+    ("ListParticipantEvents", pb.ListParticipantEventsRequest(participant_id=session_id(0))),
     ("GetSessionAudit", pb.GetSessionAuditRequest(session_id=session_id(0))),
     ("ListAuditedSessions", pb.ListAuditedSessionsRequest()),
     ("RecoverSession", pb.RecoverSessionRequest(session_id=session_id(0))),

@@ -10,7 +10,7 @@ from synckairos.application.audit import AuditRecord
 from synckairos.domain.events import Cause
 from synckairos.rpc.mapping import event_message, session_message, timestamp
 from synckairos.v1 import audit_service_pb2 as pb
-from synckairos.v1 import event_pb2, session_pb2
+from synckairos.v1 import event_pb2, session_pb2, session_service_pb2
 from tests.unit.rpc.calls import ANN, BOB, RID, SID, created, good_request, mutation
 from tests.unit.rpc.grpc_testing_adapter import PEER, Loop, TestServer
 from tests.unit.rpc.use_cases import UseCases
@@ -18,6 +18,7 @@ from tests.unit.rpc.use_cases import UseCases
 OTHER = "10000000-0000-4000-8000-000000000002"
 READS = {
     "ListSessionEvents": pb.ListSessionEventsRequest(session_id=SID),
+    "ListParticipantEvents": pb.ListParticipantEventsRequest(participant_id=ANN),
     "GetSessionAudit": pb.GetSessionAuditRequest(session_id=SID),
     "ListAuditedSessions": pb.ListAuditedSessionsRequest(),
 }
@@ -178,6 +179,40 @@ def test_the_summary_is_the_session_as_the_trail_saw_it(
     assert told[ANN].first_active_at == life.started_at
 
 
+def test_a_participants_events_are_listed_over_all_sessions(
+    server: TestServer, use_cases: UseCases, loop: Loop
+) -> None:
+    """Oldest first and page by page, those of others left out; an unknown participant has none."""
+    banks = [session_pb2.ParticipantSpec(participant_id=one, total_time_ms=60_000) for one in (ANN, BOB)]
+    for place in range(3):
+        sid = f"10000000-0000-4000-8000-00000000002{place}"
+        request = session_service_pb2.CreateSessionRequest(
+            session_id=sid, mode=session_pb2.MODE_PER_PARTICIPANT, participants=banks
+        )
+        server.call("CreateSession", request)
+        server.call("StartSession", mutation("StartSession", session_id=sid))
+        use_cases.clock.advance(1_000)
+        server.call("SwitchCycle", mutation("SwitchCycle", session_id=sid))
+    loop.run(use_cases.drain())
+
+    found: list[pb.AuditEvent] = []
+    token = ""
+    while True:
+        request = pb.ListParticipantEventsRequest(participant_id=ANN, page_size=2, page_token=token)
+        reply = server.ok("ListParticipantEvents", request)
+        found += reply.events
+        token = reply.next_page_token
+        if not token:
+            break
+
+    assert {one.participant_id for one in found} == {ANN}
+    assert len({one.session_id for one in found}) == 3
+    assert [one.occurred_at.ToMilliseconds() for one in found] == sorted(
+        one.occurred_at.ToMilliseconds() for one in found
+    )
+    assert not server.ok("ListParticipantEvents", pb.ListParticipantEventsRequest(participant_id=OTHER)).events
+
+
 def test_sessions_are_listed_page_by_page(server: TestServer, use_cases: UseCases, loop: Loop) -> None:
     """Newest first, filters applied, a token leads on with another page size, and a deletion is dated."""
     made = [f"10000000-0000-4000-8000-00000000001{place}" for place in range(3)]
@@ -207,6 +242,7 @@ def test_sessions_are_listed_page_by_page(server: TestServer, use_cases: UseCase
         ("ListSessionEvents", pb.ListSessionEventsRequest(session_id="x", page_size=-1), {"session_id", "page_size"}),
         ("ListSessionEvents", pb.ListSessionEventsRequest(session_id=SID, page_token="x"), {"page_token"}),
         ("ListSessionEvents", pb.ListSessionEventsRequest(session_id=SID, after=Timestamp(nanos=-1)), {"after"}),
+        ("ListParticipantEvents", pb.ListParticipantEventsRequest(page_token="x"), {"participant_id", "page_token"}),
         ("GetSessionAudit", pb.GetSessionAuditRequest(session_id="x"), {"session_id"}),
         ("ListAuditedSessions", pb.ListAuditedSessionsRequest(page_token="x"), {"page_token"}),
         ("RecoverSession", pb.RecoverSessionRequest(reason="x" * 257), {"session_id", "reason"}),

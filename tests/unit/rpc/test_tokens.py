@@ -8,7 +8,14 @@ from uuid import UUID
 
 import pytest
 
-from synckairos.application.audit import EventKey, EventQuery, SessionKey, SessionQuery
+from synckairos.application.audit import (
+    EventKey,
+    EventQuery,
+    ParticipantKey,
+    ParticipantQuery,
+    SessionKey,
+    SessionQuery,
+)
 from synckairos.application.listing import Filter
 from synckairos.application.ports import Position
 from synckairos.domain.events import EventType
@@ -52,10 +59,15 @@ WANTED: Final = Filter(frozenset({Status.RUNNING, Status.PAUSED}), frozenset({Mo
 LISTED: Final = PageTokens(tokens.write_position, tokens.read_position, WANTED)
 EVENTS: Final = PageTokens(tokens.write_event, tokens.read_event, EventQuery(SID, None, 50))
 AUDITED: Final = PageTokens(tokens.write_audited, tokens.read_audited, SessionQuery(None, 50))
+OF_PARTICIPANT: Final = PageTokens(tokens.write_participant, tokens.read_participant, ParticipantQuery(SID, None, 50))
 POSITION: Final = Position(1_767_225_600_123, SID)
 EVENT: Final = EventKey(1_767_225_600_123_456, 42, CHANGE)
 SESSION: Final = SessionKey(1_767_225_600_123, SID)
-LISTS: Final = pytest.mark.parametrize("page_tokens", [LISTED, EVENTS, AUDITED], ids=["listed", "events", "audited"])
+LISTS: Final = pytest.mark.parametrize(
+    "page_tokens",
+    [LISTED, EVENTS, AUDITED, OF_PARTICIPANT],
+    ids=["listed", "events", "audited", "of a participant"],
+)
 
 
 def _decoded(token: str) -> bytes:
@@ -109,6 +121,7 @@ def test_every_byte_of_a_resume_token_counts() -> None:
         (LISTED, POSITION),
         (LISTED._replace(query=Filter()), POSITION),
         *((EVENTS, key) for key in (EVENT, EventKey(0, 1, NIL), EventKey(MAX_INT64, MAX_INT64, MAX_UUID))),
+        *((OF_PARTICIPANT, key) for key in (ParticipantKey(0, SID), ParticipantKey(MAX_INSTANT_MS, OTHER))),
         *((AUDITED, key) for key in (SESSION, SessionKey(0, SID), SessionKey(MAX_INSTANT_MS, OTHER))),
     ],
 )

@@ -3,7 +3,14 @@
 from collections.abc import Sequence
 from typing import NoReturn
 
-from synckairos.application.audit import AuditedEvent, AuditedSession, EventQuery, SessionAudit, SessionQuery
+from synckairos.application.audit import (
+    AuditedEvent,
+    AuditedSession,
+    EventQuery,
+    ParticipantQuery,
+    SessionAudit,
+    SessionQuery,
+)
 from synckairos.application.errors import AuditUnavailable
 from synckairos.domain.model import Session
 
@@ -12,6 +19,10 @@ class AbsentAuditTrail:
     """The port AuditReader without a database: every method raises AuditUnavailable."""
 
     async def events(self, _query: EventQuery) -> list[AuditedEvent]:
+        """Raise AuditUnavailable."""
+        _refuse()
+
+    async def participant_events(self, _query: ParticipantQuery) -> list[AuditedEvent]:
         """Raise AuditUnavailable."""
         _refuse()
 

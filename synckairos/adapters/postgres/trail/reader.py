@@ -17,6 +17,7 @@ from synckairos.application.audit import (
     AuditedParticipant,
     AuditedSession,
     EventQuery,
+    ParticipantQuery,
     SessionAudit,
     SessionQuery,
 )
@@ -36,6 +37,8 @@ WHERE {{}}
 ORDER BY epoch, version, id
 LIMIT $1
 """  # noqa: S608 - our own columns
+
+_PARTICIPANT_EVENTS: Final = _EVENTS.replace("ORDER BY epoch, version, id", 'ORDER BY "timestamp", id')
 
 # The version before is in the same life, but for the first one of a recovered session.
 _BEFORE: Final = """
@@ -153,6 +156,17 @@ class PostgresAuditReader:
         is_whole = not query.types and query.participant_id is None and query.start is None and query.end is None
         sql = _EVENTS_AND_BEFORE if query.with_before else _EVENTS
         return await self._page("audit: events", sql, asked, _event, along_index=is_whole)
+
+    async def participant_events(self, query: ParticipantQuery) -> list[AuditedEvent]:
+        """Return a participant's events in all sessions, by (occurred_at, change id); raises AuditUnavailable."""
+        asked = _Conditions(query.limit)
+        asked.add("participant_id = {}::uuid", query.participant_id)
+        if query.after is not None:
+            asked.add('("timestamp", id) > (to_timestamp({}::bigint / 1000.0::float8), {}::uuid)', *query.after)
+        if query.types:
+            asked.add("event_type = ANY({}::text[])", sorted(TYPE_NAMES[type_] for type_ in query.types))
+        _bound(asked, '"timestamp"', query.start, query.end)
+        return await self._page("audit: participant", _PARTICIPANT_EVENTS, asked, _event, along_index=False)
 
     async def session(self, session_id: str) -> SessionAudit | None:
         """Return what is known of a session, None if nothing is; raises AuditUnavailable."""
