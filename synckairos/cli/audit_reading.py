@@ -3,6 +3,7 @@
 They read the database directly, so they work while no server runs.
 """
 
+import contextlib
 import sys
 from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import AsyncExitStack, aclosing
@@ -17,6 +18,7 @@ from synckairos.adapters.postgres.database import Database
 from synckairos.adapters.postgres.options import database_options
 from synckairos.adapters.postgres.trail.lines import encode_audited
 from synckairos.adapters.postgres.trail.snapshot import encode_session
+from synckairos.adapters.postgres.trail.statistics import TableStatistics, table_statistics
 from synckairos.application.audit import (
     AuditedEvent,
     EventKey,
@@ -25,9 +27,16 @@ from synckairos.application.audit import (
     ParticipantQuery,
     SessionAudit,
 )
+from synckairos.application.errors import AuditUnavailable
 from synckairos.application.pipeline_status import PipelineStatus
 from synckairos.cli.audit_access import APPLICATION, Since, Until, event_type, opened_trail
-from synckairos.cli.audit_tables import events_table, participants_table, session_table, status_table
+from synckairos.cli.audit_tables import (
+    events_table,
+    participants_table,
+    session_table,
+    statistics_table,
+    status_table,
+)
 from synckairos.cli.inspection import InspectionError
 from synckairos.cli.plain_text import PlainTable, json_for
 from synckairos.cli.running import run, settings_or_fail
@@ -103,11 +112,17 @@ def session(session_id: SessionId, as_json: AsJson = False) -> None:
 
 def status(as_json: AsJson = False) -> None:
     """Show how far the trail is behind, and why; exits 0 only if all is well."""
-    found: PipelineStatus = run(_status(settings_or_fail(of_dev=True)))
+    found: PipelineStatus
+    tables: list[TableStatistics]
+    found, tables = run(_status(settings_or_fail(of_dev=True)))
     if _for_scripts(asked=as_json):
-        typer.echo(json_for(sys.stdout.buffer, msgspec.json.encode(_told(found))))
+        told = _told(found) | {"tables": [one._asdict() for one in tables]}
+        typer.echo(json_for(sys.stdout.buffer, msgspec.json.encode(told)))
     else:
-        Console().print(status_table(found))
+        console = Console()
+        console.print(status_table(found))
+        if tables:
+            console.print(statistics_table(tables))
     if found.degraded:
         raise typer.Exit(1)
 
@@ -190,7 +205,8 @@ def _plain(audit: SessionAudit) -> dict[str, Any]:
     }
 
 
-async def _status(settings: Settings) -> PipelineStatus:
+async def _status(settings: Settings) -> tuple[PipelineStatus, list[TableStatistics]]:
+    """Return the state of the pipeline, and the statistics of the tables; none if the database is away."""
     async with AsyncExitStack() as stack:
         redis = await stack.enter_async_context(opened_redis(settings, APPLICATION, limit=2))
         parts = pipeline_parts(settings, *redis, Metrics())
@@ -199,7 +215,12 @@ async def _status(settings: Settings) -> PipelineStatus:
         if settings.database_url is not None:
             database = Database(database_options(settings, APPLICATION)._replace(pool_min=0, pool_max=2))
             stack.push_async_callback(database.close)
-        return await pipeline_report(parts, database).status()
+        status = await pipeline_report(parts, database).status()
+        tables: list[TableStatistics] = []
+        if database is not None:
+            with contextlib.suppress(AuditUnavailable):
+                tables = await table_statistics(database)
+        return status, tables
 
 
 def _told(status: PipelineStatus) -> dict[str, Any]:

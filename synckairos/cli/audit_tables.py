@@ -4,6 +4,7 @@ from collections.abc import Iterable
 from datetime import UTC, datetime
 from enum import IntEnum
 
+from synckairos.adapters.postgres.trail.statistics import TableStatistics
 from synckairos.application.audit import AuditedEvent, AuditedParticipant, SessionAudit
 from synckairos.application.audit_changes import FieldChange
 from synckairos.application.pipeline_status import PipelineStatus
@@ -139,6 +140,22 @@ def status_table(status: PipelineStatus) -> PlainTable:
             ("last problem", f"{instant(totals.last_error_at)} {totals.last_error}".strip()),
         ]
     )
+
+
+def statistics_table(tables: Iterable[TableStatistics]) -> PlainTable:
+    """Draw the tables of the database, one a row."""
+    table = PlainTable("table", "rows (about)", "dead rows", "MB", "partitions", "vacuumed (UTC)", "analyzed (UTC)")
+    for one in tables:
+        table.add_row(
+            one.table,
+            str(one.rows),
+            str(one.dead_rows),
+            f"{one.bytes / 1_000_000:.1f}",
+            str(one.partitions),
+            instant(one.vacuumed_at),
+            instant(one.analyzed_at),
+        )
+    return table
 
 
 def _facts(facts: Iterable[tuple[str, str]]) -> PlainTable:

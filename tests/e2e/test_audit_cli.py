@@ -336,6 +336,7 @@ async def test_an_export_that_fails_leaves_no_file(postgres_server: PostgresServ
 async def test_status_says_what_is_wrong(redis_server: RedisServer, filled: str, tmp_path: Path) -> None:
     """It exits 0 while all is well, 1 with a reason when it is not."""
     environment = {"SYNCKAIROS_REDIS_PREFIX": "auditstatus"}
+    await ask(filled, "ANALYZE sync_sessions")
     fine = await synckairos(
         "audit", "status", redis_url=redis_server.url, cwd=tmp_path, SYNCKAIROS_DATABASE_URL=filled, **environment
     )
@@ -347,5 +348,12 @@ async def test_status_says_what_is_wrong(redis_server: RedisServer, filled: str,
     assert fine.returncode == 0, fine.stderr
     told = json.loads(fine.stdout)
     assert (told["degraded"], told["outbox_length"], told["oldest_age_ms"]) == (False, 0, None)
+    tables = {one["table"]: one for one in told["tables"]}
+    assert set(tables) == {"sync_events", "sync_operator_actions", "sync_participants", "sync_sessions"}
+    assert tables["sync_events"]["partitions"] >= 1
+    assert all(one["bytes"] > 0 for one in told["tables"])
+    assert tables["sync_sessions"]["analyzed_at"]
+    assert tables["sync_sessions"]["rows"] == len({json.loads(line)["session_id"] for line in LINES})
     assert away.returncode == 1
     assert json.loads(away.stdout)["degraded_reasons"]
+    assert json.loads(away.stdout)["tables"] == []
