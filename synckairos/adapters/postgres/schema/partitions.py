@@ -104,11 +104,12 @@ async def ensure_partitions(
     move. Any number of processes may call it at once. Raises MigrationError without the table sync_events, and
     asyncpg.LockNotAvailableError if readers hold it too long.
     """
-    first = await _month_of(connection, today)
+    first = await month_of(connection, today)
     return await _make(connection, await _parent(connection), [first.plus(months) for months in range(ahead + 1)])
 
 
-async def _month_of(connection: "Connection", today: dt.date | None) -> Month:
+async def month_of(connection: "Connection", today: dt.date | None) -> Month:
+    """Return the month of a day, by default of today as the server has it."""
     day = today or await connection.fetchval("SELECT (now() AT TIME ZONE 'UTC')::date")
     return Month(day.year, day.month)
 
@@ -184,7 +185,7 @@ async def retain(
     rest. With `drop`, every detached month is dropped, those of earlier runs too. Raises as ensure_partitions does.
     """
     parent = await _parent(connection)
-    current = await _month_of(connection, today)
+    current = await month_of(connection, today)
     stray = await _stray_months(connection, parent, current)
     wanted = [*stray, *(current.plus(months) for months in range(MONTHS_AHEAD + 1))]
     lying = await _lying(connection, parent)
