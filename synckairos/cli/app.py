@@ -9,6 +9,7 @@ import typer
 from synckairos.cli import inspection
 from synckairos.cli.audit import audit_app
 from synckairos.cli.audit_dead import dead_app
+from synckairos.cli.audit_erase import erase_app
 from synckairos.cli.audit_reading import events, participant, session, status
 from synckairos.cli.audit_transfer import export, import_
 from synckairos.cli.calling import call
@@ -32,6 +33,7 @@ app.add_typer(store_app, name="store")
 app.add_typer(migrate_app, name="migrate")
 app.add_typer(audit_app, name="audit")
 audit_app.add_typer(dead_app, name="dead")
+audit_app.add_typer(erase_app, name="erase")
 audit_app.command()(events)
 audit_app.command()(participant)
 audit_app.command()(session)

@@ -25,6 +25,11 @@ class PostgresOperatorActions:
 
     async def record(self, action: OperatorAction) -> None:
         """Keep an action, once however often it is recorded; raises AuditUnavailable, AuditRefused."""
-        # The one character that JSONB cannot hold; an entry's bytes are in hexadecimal digits anyway.
-        details = encode_json(action.details).decode().replace("\\u0000", "\\ufffd")
-        await self._database.fetch(RECORD, action.action_id, action.name, action.operator, action.reason, details)
+        await self._database.fetch(RECORD, *values_of(action))
+
+
+def values_of(action: OperatorAction) -> tuple[str, str, str, str, str]:
+    """Return the values of RECORD."""
+    # The one character that JSONB cannot hold; an entry's bytes are in hexadecimal digits anyway.
+    details = encode_json(action.details).decode().replace("\\u0000", "\\ufffd")
+    return action.action_id, action.name, action.operator, action.reason, details
