@@ -55,6 +55,9 @@ class Settings(BaseSettings):
     database_url: SecretStr | None = Field(
         None, description="PostgreSQL, for the audit trail; without it there is none.", validate_default=True
     )
+    database_ssh: Annotated[str, Field(pattern=r"^(\w[\w.-]*@\w[\w.-]*(:\d{1,5})?)?$")] = Field(
+        "", description="user@host, or user@host:port, that reaches the database: the system's ssh opens a tunnel."
+    )
     database_tls: Literal["auto", "disable", "prefer", "require", "verify-ca", "verify-full"] = Field(
         "auto", description="As libpq's sslmode; auto: verify-full, but no TLS to this machine itself."
     )

@@ -47,6 +47,7 @@ def options_of(settings: Settings, lock_s: float = 10.0, statement_s: float = 0.
     return MigrationOptions(
         tls=database_options(settings).tls,
         schema=settings.database_schema,
+        ssh=settings.database_ssh,
         connect_s=settings.database_connect_timeout_s,
         lock_s=lock_s,
         statement_s=statement_s,

@@ -47,6 +47,10 @@ class NoAnswer(ConnectionFailed):
     """The database is silent: what it did with what it was asked is not known."""
 
 
+class TunnelFailed(OSError):
+    """The way to the database could not be opened; the text says why, and no secret."""
+
+
 class LoginRefused(DatabaseUnavailable):
     """The user, the password or the server's access rules do not fit."""
 
@@ -190,6 +194,8 @@ def named_error(error: BaseException, statement: str = "") -> DatabaseUnavailabl
             return TlsRefused(f"no TLS with the database: {_failed_check(error)}{where}")
         case asyncpg.DataError() | UnicodeError() | OverflowError():
             return DataInvalid(f"a value cannot be sent to the database{where}")
+        case TunnelFailed():
+            return ConnectionFailed(f"{error}{where}")
         case TimeoutError():
             return NoAnswer(f"the database did not answer in time{where}")
         case ConnectionError() if "SSL" in str(error):
@@ -261,6 +267,8 @@ def explain(error: BaseException, database_url: str) -> str:
 
 
 def _network(error: BaseException) -> str:
+    if isinstance(error, TunnelFailed):
+        return f"{error}: check SYNCKAIROS_DATABASE_SSH, and that `ssh` gets there without asking"
     if isinstance(error, ssl.SSLCertVerificationError):
         return (
             f"its certificate is not accepted ({error.verify_message}): name the authority that signed it in {TLS}_CA, "

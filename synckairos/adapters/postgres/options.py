@@ -3,7 +3,7 @@
 import ssl
 from ipaddress import ip_address
 from pathlib import Path
-from typing import Final, Literal, NamedTuple, TypeAlias
+from typing import Final, Literal, NamedTuple, TypeAlias, cast
 from urllib.parse import parse_qs, unquote, urlsplit
 
 from synckairos.settings import Settings
@@ -18,7 +18,7 @@ class DatabaseOptionsError(Exception):
 
 
 class DatabaseOptions(NamedTuple):
-    """Everything a pool needs; times in seconds, `slow_ms` 0 logs nothing."""
+    """Everything a pool needs; times in seconds, `slow_ms` 0 logs nothing, `ssh` is the `user@host` of a tunnel."""
 
     url: str
     tls: Tls = False
@@ -30,6 +30,7 @@ class DatabaseOptions(NamedTuple):
     idle_timeout_s: float = 30.0
     slow_ms: int = 500
     application_name: str = "synckairos"
+    ssh: str = ""
 
 
 def database_options(settings: Settings, application_name: str = "synckairos") -> DatabaseOptions:
@@ -39,7 +40,7 @@ def database_options(settings: Settings, application_name: str = "synckairos") -
     url = settings.database_url.get_secret_value()
     return DatabaseOptions(
         url=url,
-        tls=tls_of(url, settings.database_tls, settings.database_tls_ca),
+        tls=_tls(settings, url),
         schema=settings.database_schema,
         pool_min=min(settings.database_pool_min, settings.database_pool_max),
         pool_max=settings.database_pool_max,
@@ -48,7 +49,34 @@ def database_options(settings: Settings, application_name: str = "synckairos") -
         idle_timeout_s=settings.database_idle_timeout_s,
         slow_ms=settings.database_slow_query_ms,
         application_name=application_name,
+        ssh=settings.database_ssh,
     )
+
+
+class _NamedContext(ssl.SSLContext):
+    """Checks certificates for `name`, whatever address the connection was made to."""
+
+    name: str | None = None
+
+    def wrap_bio(
+        self,
+        incoming: ssl.MemoryBIO,
+        outgoing: ssl.MemoryBIO,
+        server_side: bool = False,
+        server_hostname: str | bytes | None = None,
+        session: ssl.SSLSession | None = None,
+    ) -> ssl.SSLObject:
+        """Wrap as the base class does."""
+        return super().wrap_bio(incoming, outgoing, server_side, self.name or server_hostname, session)
+
+
+def _tls(settings: Settings, url: str) -> Tls:
+    """Return what asyncpg takes as `ssl`; through a tunnel the certificate is still the database's own."""
+    tls = tls_of(url, settings.database_tls, settings.database_tls_ca)
+    if settings.database_ssh and isinstance(tls, ssl.SSLContext):
+        tls.__class__ = _NamedContext
+        cast("_NamedContext", tls).name = urlsplit(url).hostname
+    return tls
 
 
 def tls_of(url: str, mode: str, authorities: str) -> Tls:

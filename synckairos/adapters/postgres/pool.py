@@ -154,7 +154,9 @@ class PostgresPool:
             "jit": "off",  # compiling takes longer than any statement here runs
         }
         patience_s = options.statement_timeout_s + MARGIN_S
-        return await open_connection(options.url, options.tls, options.connect_timeout_s, settings, patience_s)
+        return await open_connection(
+            options.url, options.tls, options.connect_timeout_s, settings, patience_s, ssh=options.ssh
+        )
 
 
 async def _reset_nothing(_: object) -> None:

@@ -23,6 +23,7 @@ from synckairos.adapters.postgres.schema.history import Applied
 if TYPE_CHECKING:
     from asyncpg import Connection
 
+    from synckairos.adapters.postgres.connection import OwnConnection
     from synckairos.adapters.postgres.options import Tls
 
 LOCK_CLASS: Final = 0x5359_4E43
@@ -77,6 +78,7 @@ class MigrationOptions(NamedTuple):
     lock_s: float = 10.0
     statement_s: float = 0.0
     tell: Callable[[str], None] = _silent
+    ssh: str = ""
 
 
 @asynccontextmanager
@@ -84,7 +86,7 @@ async def connected(database_url: str, options: MigrationOptions) -> "AsyncItera
     """Give a connection whose search path is the schema; raises MigrationError where PostgreSQL refuses anything."""
     connection = None
     try:
-        connection = await open_connection(database_url, options.tls, options.connect_s, _settings(options))
+        connection = await _open(database_url, options)
         yield connection
         await connection.close(timeout=options.connect_s)
     except DATABASE_ERRORS as error:
@@ -104,7 +106,7 @@ async def await_database(database_url: str, options: MigrationOptions, patience_
     is_waiting = False
     while True:
         try:
-            connection = await open_connection(database_url, options.tls, options.connect_s, _settings(options))
+            connection = await _open(database_url, options)
         except DATABASE_ERRORS as error:
             passes = isinstance(named_error(error), ConnectionFailed | OutOfResources)
             if not passes or time.monotonic() >= until:
@@ -116,6 +118,10 @@ async def await_database(database_url: str, options: MigrationOptions, patience_
             await connection.close(timeout=options.connect_s)
             return
         await asyncio.sleep(CONNECT_POLL_S)
+
+
+async def _open(database_url: str, options: MigrationOptions) -> "OwnConnection":
+    return await open_connection(database_url, options.tls, options.connect_s, _settings(options), ssh=options.ssh)
 
 
 def _settings(options: MigrationOptions) -> dict[str, str]:

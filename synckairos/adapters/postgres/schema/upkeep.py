@@ -24,7 +24,9 @@ async def keep_partitions_ahead(options: DatabaseOptions, every_s: float = EVERY
     number of processes may run this. A month without a partition costs nothing but space in the DEFAULT one, so that
     a failure is a warning, told once.
     """
-    terms = MigrationOptions(schema=options.schema, tls=options.tls, connect_s=options.connect_timeout_s)
+    terms = MigrationOptions(
+        schema=options.schema, tls=options.tls, connect_s=options.connect_timeout_s, ssh=options.ssh
+    )
     told = ""
     while True:
         pause = every_s

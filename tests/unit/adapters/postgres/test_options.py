@@ -118,11 +118,12 @@ def test_options_are_the_settings() -> None:
         database_statement_timeout_s=2,
         database_idle_timeout_s=3,
         database_slow_query_ms=4,
+        database_ssh="me@bastion",
     )
 
     options = database_options(settings, "worker")
 
-    assert options[2:] == ("trail", 3, 3, 1.0, 2.0, 3.0, 4, "worker")
+    assert options[2:] == ("trail", 3, 3, 1.0, 2.0, 3.0, 4, "worker", "me@bastion")
     assert (options.url, options.tls) == (NEAR, False)
 
 
