@@ -11,6 +11,7 @@ from synckairos.cli.audit import audit_app
 from synckairos.cli.audit_dead import dead_app
 from synckairos.cli.audit_erase import erase_app
 from synckairos.cli.audit_reading import events, participant, session, status
+from synckairos.cli.audit_sample import sample
 from synckairos.cli.audit_transfer import export, import_
 from synckairos.cli.calling import call
 from synckairos.cli.dev import DevOptions, run_dev
@@ -41,6 +42,7 @@ audit_app.command()(status)
 audit_app.command()(export)
 audit_app.command("import")(import_)
 audit_app.command()(retention)
+audit_app.command()(sample)
 app.command()(recover)
 app.command()(call)
 

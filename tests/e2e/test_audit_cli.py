@@ -299,6 +299,20 @@ async def test_a_participants_events_are_found_over_all_sessions(filled: str, tm
     assert first.stdout.splitlines() == every.stdout.splitlines()[:1]
 
 
+async def test_sample_data_fill_an_empty_trail(empty: str, tmp_path: Path) -> None:
+    """A trail that holds sessions gets them only if that is said."""
+    done = await audit(empty, "sample", "--sessions", "12", cwd=tmp_path)
+    refused = await audit(empty, "sample", cwd=tmp_path)
+    beside = await audit(empty, "sample", "--sessions", "3", "--seed", "1", "--beside", cwd=tmp_path)
+
+    assert done.returncode == 0, done.stderr
+    assert "of 12 sessions" in done.stdout
+    assert (refused.returncode, beside.returncode) == (1, 0)
+    assert "--beside" in refused.stderr
+    found = await ask(empty, "SELECT count(*), count(*) FILTER (WHERE completed_at IS NULL) FROM sync_sessions")
+    assert found == [(15, 0)]
+
+
 async def test_an_export_is_its_owners_and_follows_no_link(filled: str, tmp_path: Path) -> None:
     """Whatever the umask says, and whatever lies under its name or the one it had while it was written."""
     folder = tmp_path / "out"

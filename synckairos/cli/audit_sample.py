@@ -1,0 +1,34 @@
+"""`synckairos audit sample`: a trail with something in it, for trying out queries and dashboards."""
+
+import time
+from typing import Annotated
+
+import typer
+
+from synckairos.application.audit import SessionQuery, Written
+from synckairos.application.sample import sample_sessions
+from synckairos.cli.audit_access import opened_trail
+from synckairos.cli.inspection import InspectionError
+from synckairos.cli.running import run, settings_or_fail
+from synckairos.settings import Settings
+
+
+def sample(
+    sessions: Annotated[int, typer.Option(min=1, max=100_000, help="How many sessions.")] = 100,
+    seed: Annotated[int, typer.Option(help="Another number gives other sessions.")] = 0,
+    beside: Annotated[bool, typer.Option("--beside", help="Also where the trail holds sessions already.")] = False,
+) -> None:
+    """Write sessions that were never played into an empty trail; all have ended, and the label `sample`."""
+    written: Written = run(_sample(settings_or_fail(), sessions, seed, beside=beside))
+    typer.echo(f"wrote {written.new} events of {sessions} sessions")
+
+
+async def _sample(settings: Settings, count: int, seed: int, *, beside: bool) -> Written:
+    total = Written(0, 0, 0)
+    async with opened_trail(settings) as trail:
+        if not beside and await trail.reader.sessions(SessionQuery(None, 1)):
+            raise InspectionError("the audit trail holds sessions: sample data beside them need --beside")
+        for records in sample_sessions(count, seed, time.time_ns() // 1_000_000, settings.lifetimes):
+            one = await trail.writer.write(records)
+            total = Written(total.new + one.new, total.known + one.known, total.forks + one.forks)
+    return total
