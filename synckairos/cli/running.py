@@ -32,7 +32,7 @@ KNOWN_FAILURES: Final = (
 )
 
 
-PLACES: Final = frozenset({"redis_url", "broker_url", "database_url", "listen"})
+PLACES: Final = frozenset({"redis_url", "broker_url", "database_url", "database_host", "listen"})
 
 
 def fail(message: str) -> NoReturn:
