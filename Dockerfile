@@ -1,5 +1,6 @@
 # One image for everything: `serve` (the default), `worker`, `migrate up`, and every other command.
-# Any tag of the official image will do that has Python 3.11 or newer and glibc.
+# Any tag of the official image will do that has Python 3.11 or newer and glibc. Builds that must be repeatable name it by
+# its digest (docs/operations.md).
 ARG PYTHON_IMAGE=docker.io/library/python:3.11-slim-bookworm
 
 FROM ${PYTHON_IMAGE} AS build
@@ -10,11 +11,10 @@ RUN python -m venv --without-pip /opt/synckairos
 ARG COMPILED=false
 RUN if [ "$COMPILED" = true ]; then \
         apt-get update && apt-get install --yes --no-install-recommends gcc libc6-dev && rm -rf /var/lib/apt/lists/*; fi
-# What it depends on changes rarely: a layer of its own, made from the two files that say what it is.
+# What it depends on changes rarely: a layer of its own, and not a byte that requirements.txt does not know.
+COPY requirements.txt ./
+RUN python -m pip --python /opt/synckairos/bin/python install --require-hashes -r requirements.txt
 COPY pyproject.toml constraints.txt ./
-RUN python -c "import tomllib; print(*tomllib.load(open('pyproject.toml', 'rb'))['project']['dependencies'], sep='\n')" \
-        > /tmp/requirements.txt \
-    && python -m pip --python /opt/synckairos/bin/python install -r /tmp/requirements.txt -c constraints.txt
 COPY LICENSE hatch_build.py ./
 COPY docs/package.md docs/
 COPY generated generated

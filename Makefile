@@ -104,6 +104,14 @@ bench-check: $(SETUP) $(WANTED) ## hold what a few minutes can tell to its thres
 robustness: $(SETUP) $(WANTED) ## break everything by a seeded schedule for SECONDS (600) and judge it; SEED= repeats one
 	$(WITH) -m testing.robustness --seconds $(or $(SECONDS),600) --seed $(or $(SEED),0)
 
+# uv by itself, in a place of its own: nothing else needs it.
+.PHONY: lock
+lock: ## write requirements.txt anew: what the image installs, each file by its hash
+	$(PYTHON) -m venv --clear build/lock
+	build/lock/bin/python -m pip install --quiet --disable-pip-version-check uv==0.13.9
+	build/lock/bin/uv pip compile pyproject.toml --universal --python-version 3.11 --constraints constraints.txt \
+		--generate-hashes --no-annotate --no-header --quiet -o requirements.txt
+
 .PHONY: proto
 proto: $(SETUP) ## write generated/ anew from protos/
 	rm -rf generated

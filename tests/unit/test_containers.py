@@ -47,6 +47,26 @@ def test_the_image_has_a_python_that_the_project_supports() -> None:
     assert [line.split()[0] for line in instructions("FROM")] == ["${PYTHON_IMAGE}"] * 2
 
 
+def test_the_image_installs_nothing_whose_hash_it_does_not_know() -> None:
+    """requirements.txt has all that the project depends on, at the versions of constraints.txt, each with hashes."""
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    entries = re.split(r"\n(?=\S)", (ROOT / "requirements.txt").read_text().strip())
+    pinned = {_normal(line) for line in (ROOT / "constraints.txt").read_text().split()}
+
+    locked = {_normal(entry.split()[0]) for entry in entries}
+    needed = {_normal(re.split(r"[^\w.-]", one)[0]) for one in project["dependencies"]}
+
+    assert all("--hash=sha256:" in entry for entry in entries)
+    assert needed <= {one.split("==")[0] for one in locked}
+    # Those that only another system, or an older Python, needs are not among the pins of this one.
+    assert {_normal(entry.split()[0]) for entry in entries if " ; " not in entry.split("\n")[0]} <= pinned
+    assert any("--require-hashes -r requirements.txt" in line for line in instructions("RUN"))
+
+
+def _normal(name: str) -> str:
+    return name.lower().replace("_", "-")
+
+
 def test_the_image_runs_a_known_command_as_nobody_in_particular() -> None:
     """Exec form throughout: a shell in between would swallow the signal to stop."""
     entrypoint, default = json.loads(instructions("ENTRYPOINT")[0]), json.loads(instructions("CMD")[-1])
