@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator, Callable
 
 import pytest
 
-from synckairos.application.ports import Hint, SessionStore
+from synckairos.application.ports import Hint, SessionStore, Since
 from synckairos.domain.commands import Complete, Pause
 from synckairos.domain.events import EventType
 from synckairos.domain.model import Head
@@ -167,7 +167,7 @@ async def test_what_is_not_there_has_no_events(backend: Backend, store: SessionS
     tombstone = await deleted(store, dead.session_id)
 
     for session_id in (new_id(), gone.session_id):
-        assert await feed.since(session_id, 0) == ([], None)
+        assert await feed.since(session_id, 0) == Since([], None)
     since = await feed.since(dead.session_id, 2)
     assert [event.type for event in since.events] == [EventType.SESSION_STARTED, EventType.SESSION_DELETED]
     assert since.session == tombstone

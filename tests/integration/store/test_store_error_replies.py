@@ -5,9 +5,8 @@ from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
 import pytest
-from redis.exceptions import ResponseError
 
-from synckairos.application.errors import CommitBroken, StoreUnavailable
+from synckairos.application.errors import CommitBroken, SessionUnreadable, StoreUnavailable
 from synckairos.application.ports import Request
 from synckairos.devstack import RedisServer
 from synckairos.domain.commands import Pause, Switch
@@ -186,13 +185,13 @@ async def test_one_failed_command_within_a_transaction_is_an_alarm(line: Line, p
 
 
 async def test_a_session_key_of_the_wrong_type_stops_nobody_else(line: Line) -> None:
-    """The error is raised as it is, the connection is not kept, and other sessions go on."""
+    """It is unreadable, the connection is not kept, and other sessions go on."""
     session, session_id = await running(line.process.store), new_id()
     line.redis.lpush(line.process.keys.of(session_id).session, "no session")
 
-    with pytest.raises(ResponseError, match="WRONGTYPE"):
-        await line.process.store.read([session_id])
-    with pytest.raises(ResponseError, match="WRONGTYPE"):
+    (reading,) = await line.process.store.read([session_id])
+    assert isinstance(reading.problem, SessionUnreadable)
+    with pytest.raises(SessionUnreadable, match="WRONGTYPE"):
         await ask(line.process.store, session_id, Pause(), Request(new_id(), bytes(16)))
 
     await assert_unharmed(line, session)

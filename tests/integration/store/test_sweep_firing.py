@@ -270,7 +270,7 @@ async def test_stopping_leaves_nothing_armed(backend: RedisBackend) -> None:
     session = await running(process.store, turns_of(1_000))
     backend.clock.advance(1_000)
     await process.store.now_us()
-    sweep._fire(session.session_id)
+    sweep._fire(session.session_id, backend.clock.ms)
     sweep.note_commit(new_id(), backend.clock.ms + 500)
 
     await sweep.stop()
