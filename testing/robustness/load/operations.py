@@ -7,7 +7,6 @@ from typing import Any, Final, NamedTuple
 from synckairos.domain.commands import (
     Cancel,
     Command,
-    Complete,
     Create,
     Delete,
     Pause,
@@ -23,12 +22,12 @@ _PLAIN: Final[dict[str, Command]] = {
     "StartSession": Start(),
     "PauseSession": Pause(),
     "ResumeSession": Resume(),
-    "CompleteSession": Complete(),
     "CancelSession": Cancel(),
     "DeleteSession": Delete(),
 }
 _READ: Final[dict[str, Any]] = {
     "SwitchCycle": requests.switch,
+    "CompleteSession": requests.complete,
     "AddParticipant": requests.add_participant,
     "RemoveParticipant": requests.remove_participant,
     "AdjustTime": requests.adjust_time,
