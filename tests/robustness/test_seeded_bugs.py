@@ -48,11 +48,16 @@ LEFT_ALONE: Final = EXPIRING._replace(
 )
 """Many sessions among few callers and one watcher: many run out long before they are asked about again."""
 NEWCOMERS: Final = BUSY._replace(
-    workload=BUSY.workload._replace(sessions=30), watchers=[WatchSettings(stays_s=(0.5, 1.0), progress_ms=200)] * 6
+    seconds=12.0,
+    workload=BUSY.workload._replace(sessions=60),
+    watchers=[WatchSettings(stays_s=(0.5, 1.0), progress_ms=200)] * 5,
 )
 """Few watchers among many sessions: nobody else watches what a new one asks for."""
 FORKING: Final = BUSY._replace(faults=[PlannedFault(1.0, FaultKind.POWER_LOST, 0, 0.5, 0)])
 """There is a fork, which concerns some of the watchers."""
+
+PLAYS: Final = 4
+"""The most plays in which a seeded bug has to show."""
 
 
 class Bug(NamedTuple):
@@ -99,14 +104,22 @@ async def _recorded(deployment: BreakableDeployment, plan: Plan) -> History:
 async def test_a_bug_is_caught(
     bug: Bug, postgres_server: PostgresServer, server_directory: Path, measured: Callable[[str], None]
 ) -> None:
-    """The servers have the bug, and the verdict names the promise it breaks."""
-    async with _servers(postgres_server, server_directory, "testing.robustness.mutant", bug.name) as deployment:
-        history = await _recorded(deployment, bug.plan._replace(bug=bug.name))
+    """The servers have the bug, and the verdict names the promise it breaks: at the latest in the fourth play.
 
-    violations = judge(history)
-    broken = {one.promise for one in violations}
-    measured(f"{bug.name}: {', '.join(sorted(broken))}")
-    assert bug.promise in broken, violations[:5]
+    Whether a race shows in one play is a matter of chance; what the verdict says of a play is not.
+    """
+    broken: set[Promise] = set()
+    for play in range(PLAYS):
+        plan = bug.plan._replace(bug=bug.name, seed=bug.plan.seed + play)
+        folder = server_directory / str(play)
+        folder.mkdir()
+        async with _servers(postgres_server, folder, "testing.robustness.mutant", bug.name) as deployment:
+            broken = {one.promise for one in judge(await _recorded(deployment, plan))}
+        measured(f"{bug.name}, play {play + 1}: {', '.join(sorted(broken))}")
+        if bug.promise in broken:
+            break
+
+    assert bug.promise in broken
 
 
 @pytest.mark.parametrize("plan", [BUSY, EXPIRING], ids=["busy", "expiring"])
