@@ -21,8 +21,7 @@ PATIENCE_S = 5.0
 def patient(monkeypatch: pytest.MonkeyPatch) -> None:
     """Let batches wait long for the calls expected, however slowly these come."""
     monkeypatch.setattr(redis_gate, "BUSY", 0.0)
-    for name in ("LULL_S", "GATHERING_S"):
-        monkeypatch.setattr(redis_gate, name, GATHERING_S)
+    monkeypatch.setattr(redis_gate, "GATHERING_S", GATHERING_S)
 
 
 async def switch(line: Line, session: Session) -> None:

@@ -16,8 +16,6 @@ MOST: Final = 32
 """The most that a batch holds: changes of sessions, or sessions to read."""
 GATHERING_S: Final = 0.002
 """How long a batch stays open at most."""
-LULL_S: Final = 0.001
-"""It closes earlier when no call arrives for this time."""
 BUSY: Final = 1.0
 """Calls wait for a batch to fill only while at least this many arrive in the time that an exchange takes."""
 LONGEST_GAP_S: Final = 0.01
@@ -32,8 +30,7 @@ class _Line(Generic[ItemT]):
     """The items that wait in one group, and how fast they came so far."""
 
     __slots__ = (
-        "busy", "callers", "exchange_s", "expected", "gap_s", "latest", "offered_at", "timer", "until", "waiting",
-        "weight",
+        "busy", "callers", "exchange_s", "expected", "gap_s", "latest", "offered_at", "timer", "waiting", "weight",
     )  # fmt: skip
 
     def __init__(self) -> None:
@@ -49,8 +46,8 @@ class _Line(Generic[ItemT]):
         """The items of the latest batch, with their callers."""
         self.expected = 0
         """Callers likely to arrive before the next batch closes, including those already here."""
-        self.offered_at = self.until = 0.0
-        """When the last call came, and when the open batch closes at the latest (monotonic seconds)."""
+        self.offered_at = 0.0
+        """When the last call came (monotonic seconds)."""
         self.timer: asyncio.TimerHandle | None = None
         """Closes the batch that is open."""
         self.busy: asyncio.Task[None] | asyncio.TimerHandle | None = None
@@ -130,20 +127,7 @@ class Gate(Generic[ItemT]):
         if line.is_complete or line.exchange_s < BUSY * line.gap_s:
             self._close(line)
         else:
-            now = time.monotonic()
-            line.until = now + GATHERING_S
-            self._wait(line, now)
-
-    def _wait(self, line: _Line[ItemT], now: float) -> None:
-        delay = min(LULL_S, line.until - now)
-        line.timer = line.busy = asyncio.get_running_loop().call_later(delay, self._after_lull, line, line.offered_at)
-
-    def _after_lull(self, line: _Line[ItemT], offered_at: float) -> None:
-        now = time.monotonic()
-        if line.offered_at == offered_at or now >= line.until:
-            self._close(line)
-        else:
-            self._wait(line, now)
+            line.timer = line.busy = asyncio.get_running_loop().call_later(GATHERING_S, self._close, line)
 
     def _close_if_complete(self, line: _Line[ItemT]) -> None:
         if line.timer is not None and line.is_complete:

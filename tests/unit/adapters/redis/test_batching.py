@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from synckairos.adapters.redis.store import batching as redis_gate
-from synckairos.adapters.redis.store.batching import GATHERING_S, LULL_S, MOST, Gate
+from synckairos.adapters.redis.store.batching import GATHERING_S, MOST, Gate
 
 
 class Runs:
@@ -165,10 +165,9 @@ async def test_a_batch_waits_for_those_of_the_last_one(monkeypatch: pytest.Monke
 
     for item in range(4):
         gate.offer(item)
-        await clock.move(LULL_S / 5)
+        await clock.move(GATHERING_S / 5)
     assert runs.batches == []
-    for _ in range(2):
-        await clock.move(LULL_S)
+    await clock.move(GATHERING_S / 5)
 
     assert runs.batches == [[0, 1, 2, 3]]
 
@@ -223,7 +222,7 @@ async def test_what_is_withdrawn_from_an_open_batch_lets_it_close_empty(monkeypa
     gate.offer(0)
 
     gate.withdraw(0)
-    await clock.move(LULL_S)
+    await clock.move(GATHERING_S)
     assert runs.batches == []
     gate.offer(1)
     await clock.move(GATHERING_S)
@@ -299,14 +298,14 @@ async def test_an_item_whose_callers_come_one_by_one_waits_for_them(monkeypatch:
 
 
 async def test_an_item_goes_when_no_more_callers_come(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Every caller renews the lull; when it has passed, those that are missing are not waited for."""
+    """Those that are missing in the end are not waited for, and callers who came do not prolong it."""
     shared = Shared()
 
     await shared.begin(monkeypatch, 1)
     for callers in (2, 3):
-        await shared.grow(callers, LULL_S * 0.6)
+        await shared.grow(callers, GATHERING_S * 0.4)
     assert shared.runs.batches == []
-    await shared.clock.move(LULL_S)
+    await shared.clock.move(GATHERING_S * 0.2)
 
     assert shared.runs.batches == [[shared.ITEM]]
 
@@ -336,14 +335,3 @@ async def test_an_item_that_is_full_does_not_wait_for_more(monkeypatch: pytest.M
     await clock.move(0)
 
     assert runs.batches == [[Shared.ITEM], [Shared.ITEM]]
-
-
-async def test_a_caller_that_adds_nothing_does_not_renew_the_lull(monkeypatch: pytest.MonkeyPatch) -> None:
-    """One that finds no room, or one that goes, keeps nobody waiting longer."""
-    shared = Shared()
-
-    await shared.begin(monkeypatch, 4)
-    for callers in (4, 3, 3, 3):
-        await shared.grow(callers, LULL_S * 0.3)
-
-    assert shared.runs.batches == [[shared.ITEM]]
