@@ -300,7 +300,9 @@ async def test_up_waits_for_a_database_that_is_not_there_yet(server_directory: P
         await asyncio.to_thread(postgres.start)
         done = await up
         found = await tables(postgres.url)
-        wrong = await migrate(f"{postgres.url}_not", "up", "--wait", "120", cwd=tmp_path)
+        stranger = f"postgresql://stranger@127.0.0.1:{port}/synckairos"
+        wrong = await migrate(stranger, "up", "--wait", "120", cwd=tmp_path)
+        missing = await migrate(f"{postgres.url}_not", "up", "--wait", "0.1", cwd=tmp_path)
     finally:
         postgres.stop()
         postgres.wipe()
@@ -309,8 +311,9 @@ async def test_up_waits_for_a_database_that_is_not_there_yet(server_directory: P
     assert done.returncode == 0, done.stderr
     assert done.stdout.count("waiting for it") == 1
     assert "sync_events" in found
-    assert (wrong.returncode, gone.returncode) == (1, 1)
-    assert "there is no such database" in wrong.stderr
+    assert (wrong.returncode, missing.returncode, gone.returncode) == (1, 1, 1)
+    assert "does not let this user in" in wrong.stderr
+    assert "there is no such database" in missing.stderr
     assert "nothing listens there" in gone.stderr
 
 
@@ -325,11 +328,12 @@ async def test_a_server_can_migrate_before_it_serves(database: str, redis_server
     with MigratingServer(redis_server.url, tmp_path / "server.log", database_url=database):
         found = await tables(database)
     without = await synckairos("serve", "--migrate", redis_url=redis_server.url, cwd=tmp_path)
+    stranger = f"postgresql://stranger@{database.partition('@')[2]}"
     wrong = await synckairos(
-        "serve", "--migrate", redis_url=redis_server.url, cwd=tmp_path, SYNCKAIROS_DATABASE_URL=f"{database}_not"
+        "serve", "--migrate", redis_url=redis_server.url, cwd=tmp_path, SYNCKAIROS_DATABASE_URL=stranger
     )
 
     assert "sync_events" in found
     assert (without.returncode, wrong.returncode) == (1, 1)
     assert "SYNCKAIROS_DATABASE_URL" in without.stderr
-    assert "there is no such database" in wrong.stderr
+    assert "does not let this user in" in wrong.stderr

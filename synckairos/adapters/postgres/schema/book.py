@@ -13,6 +13,7 @@ from synckairos.adapters.postgres.connection import open_connection
 from synckairos.adapters.postgres.errors import (
     DATABASE_ERRORS,
     ConnectionFailed,
+    DatabaseMissing,
     OutOfResources,
     explain,
     named_error,
@@ -100,7 +101,8 @@ async def connected(database_url: str, options: MigrationOptions) -> "AsyncItera
 async def await_database(database_url: str, options: MigrationOptions, patience_s: float) -> None:
     """Wait until the database takes connections, for `patience_s` at most; raises MigrationError.
 
-    Waits only for what passes by itself: nothing listens yet, the server is starting, its connections are taken.
+    Waits only for what passes by itself: nothing listens yet, the server is starting, its connections are taken, the
+    database is yet to be made.
     """
     until = time.monotonic() + patience_s
     is_waiting = False
@@ -108,7 +110,7 @@ async def await_database(database_url: str, options: MigrationOptions, patience_
         try:
             connection = await _open(database_url, options)
         except DATABASE_ERRORS as error:
-            passes = isinstance(named_error(error), ConnectionFailed | OutOfResources)
+            passes = isinstance(named_error(error), ConnectionFailed | DatabaseMissing | OutOfResources)
             if not passes or time.monotonic() >= until:
                 raise MigrationError(explain(error, database_url)) from error
             if not is_waiting:
