@@ -1,5 +1,6 @@
 """The validator can fail: each seeded bug breaks a promise that it names, and without a bug nothing is broken."""
 
+import os
 from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
@@ -9,6 +10,7 @@ import pytest
 
 from synckairos.devstack import PostgresServer
 from synckairos.v1 import session_pb2
+from testing.harness.documents import ROOT
 from testing.harness.draining import drain
 from testing.harness.processes.databases import own_database
 from testing.harness.processes.in_process import settings_for
@@ -79,6 +81,12 @@ BUGS: Final = (
     Bug("late-subscribe", Promise.PROMPT, NEWCOMERS, plays=4),
     Bug("forgotten-request-id", Promise.IDEMPOTENT),
 )
+
+
+@pytest.fixture(autouse=True)
+def from_the_sources(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Bugs are put into Python code: compiled modules would call past them."""
+    monkeypatch.setenv("PYTHONPATH", os.pathsep.join([str(ROOT), str(ROOT / "generated")]))
 
 
 @asynccontextmanager
