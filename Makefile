@@ -69,8 +69,9 @@ test: $(SETUP) ## run all tests with coverage, against a real Redis and a real P
 	$(BIN)/python -m pytest --cov $(SIDE_BY_SIDE)
 
 .PHONY: test-stores
-test-stores: $(SETUP) ## run all tests but the random plays of the rules and those of whole processes
-	$(BIN)/python -m pytest --quiet -m 'not random_play' $(SIDE_BY_SIDE) tests/unit tests/contract tests/integration tests/robustness
+test-stores: $(SETUP) $(WANTED) ## run all tests but the random plays of the rules and those of whole processes
+	$(if $(COMPILED),SYNCKAIROS_COMPILED=1 )$(WITH) -m pytest --quiet -m 'not random_play' $(SIDE_BY_SIDE) \
+		$(if $(COMPILED),--override-ini pythonpath=) tests/unit tests/contract tests/integration tests/robustness
 
 .PHONY: test-unit
 test-unit: $(SETUP) ## run the unit tests but for the random plays, in seconds
@@ -83,14 +84,7 @@ format: $(SETUP) ## format everything, and mend what the linter can mend
 	$(BIN)/buf format -w
 
 .PHONY: compiled
-compiled: $(COMPILED_DONE) ## compile the hottest modules (C compiler needed); bench, bench-check and robustness take COMPILED=1
-
-.PHONY: test-compiled
-test-compiled: $(COMPILED_DONE) ## run the tests of rules, calls and the store with the compiled modules
-	$(AS_COMPILED) SYNCKAIROS_COMPILED=1 $(BIN)/python -m pytest --quiet --override-ini pythonpath= \
-		$(SIDE_BY_SIDE) \
-		tests/unit/test_compiled_modules.py tests/unit/domain tests/unit/rpc tests/contract \
-		tests/integration/store/test_store_machine.py tests/integration/rpc/test_rpc_*.py
+compiled: $(COMPILED_DONE) ## compile the hottest modules (C compiler needed); test-stores, bench and robustness take COMPILED=1
 
 .PHONY: bench
 bench: $(SETUP) $(WANTED) ## measure everything beside its baselines (20 minutes alone on the machine); results in build/bench

@@ -16,7 +16,7 @@ IS_COMPILED = "SYNCKAIROS_COMPILED" in os.environ
 
 @pytest.mark.parametrize("path", MODULES)
 def test_the_tests_run_what_they_were_asked_to_run(path: str) -> None:
-    """`make test` runs the sources, and `make test-compiled` an extension module for every one in the list."""
+    """`make test` runs the sources, and `make test-stores COMPILED=1` an extension module for every one in the list."""
     module = import_module(path.removesuffix(".py").replace("/", "."))
 
     assert module.__file__ is not None
