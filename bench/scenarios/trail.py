@@ -21,7 +21,7 @@ from synckairos.adapters.postgres.options import database_options
 from synckairos.adapters.postgres.trail.writer import PostgresAuditTrail
 from synckairos.adapters.redis.keys import Keys
 from synckairos.adapters.redis.wire import RedisCommand
-from synckairos.application.audit import AuditRecord
+from synckairos.application.trail.audit import AuditRecord
 from synckairos.settings import load_settings
 from synckairos.v1 import audit_service_pb2, session_pb2
 from synckairos.v1 import session_service_pb2 as pb

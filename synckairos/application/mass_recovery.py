@@ -13,11 +13,11 @@ from typing import Final, NamedTuple
 
 import structlog
 
-from synckairos.application.audit import AuditReader
 from synckairos.application.concurrency import all_of
 from synckairos.application.errors import OutcomeUnknown, StoreUnavailable
 from synckairos.application.ports import Request
 from synckairos.application.recovery import WAITING, Recovery, RecoveryOver, Unwritten, soon
+from synckairos.application.trail.audit import AuditReader
 from synckairos.domain.errors import Refusal, SessionAlreadyExists
 from synckairos.domain.events import Author
 from synckairos.domain.model import Session

@@ -2,7 +2,7 @@
 
 from typing import Protocol
 
-from synckairos.application.pipeline_status import DrainTotals, QueueDepth
+from synckairos.application.pipeline.status import DrainTotals, QueueDepth
 
 
 class StoreObserver(Protocol):

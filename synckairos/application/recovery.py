@@ -9,11 +9,11 @@ import time
 from collections.abc import Sequence
 from typing import Final, Protocol
 
-from synckairos.application.audit import AuditReader
 from synckairos.application.changes import MAX_BEHIND
 from synckairos.application.errors import AuditUnavailable, StoreUnavailable
 from synckairos.application.ports import Decision, NewId, Reading, Request, SessionStore
 from synckairos.application.sessions import Settlements, View
+from synckairos.application.trail.audit import AuditReader
 from synckairos.domain import recovery
 from synckairos.domain.errors import SessionAlreadyExists, SessionNotFound
 from synckairos.domain.events import Author

@@ -16,7 +16,7 @@ from rich.console import Console
 
 from synckairos.adapters.redis.keys import PARTITIONS
 from synckairos.adapters.redis.outbox import RedisDeadEntries
-from synckairos.application.audit import DeadEntry, OperatorAction
+from synckairos.application.trail.audit import DeadEntry, OperatorAction
 from synckairos.cli.audit_access import Reason, opened_trail, operator
 from synckairos.cli.audit_tables import instant
 from synckairos.cli.inspection import plain

@@ -19,7 +19,9 @@ from synckairos.adapters.postgres.options import database_options
 from synckairos.adapters.postgres.trail.lines import encode_audited
 from synckairos.adapters.postgres.trail.snapshot import encode_session
 from synckairos.adapters.postgres.trail.statistics import TableStatistics, table_statistics
-from synckairos.application.audit import (
+from synckairos.application.errors import AuditUnavailable
+from synckairos.application.pipeline.status import PipelineStatus
+from synckairos.application.trail.audit import (
     AuditedEvent,
     EventKey,
     EventQuery,
@@ -27,8 +29,6 @@ from synckairos.application.audit import (
     ParticipantQuery,
     SessionAudit,
 )
-from synckairos.application.errors import AuditUnavailable
-from synckairos.application.pipeline_status import PipelineStatus
 from synckairos.cli.audit_access import APPLICATION, Since, Until, event_type, opened_trail
 from synckairos.cli.audit_tables import (
     events_table,

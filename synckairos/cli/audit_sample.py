@@ -5,8 +5,8 @@ from typing import Annotated
 
 import typer
 
-from synckairos.application.audit import SessionQuery, Written
-from synckairos.application.sample import sample_sessions
+from synckairos.application.trail.audit import SessionQuery, Written
+from synckairos.application.trail.sample import sample_sessions
 from synckairos.cli.audit_access import opened_trail
 from synckairos.cli.inspection import InspectionError
 from synckairos.cli.running import run, settings_or_fail

@@ -5,9 +5,9 @@ from datetime import UTC, datetime
 from enum import IntEnum
 
 from synckairos.adapters.postgres.trail.statistics import TableStatistics
-from synckairos.application.audit import AuditedEvent, AuditedParticipant, SessionAudit
-from synckairos.application.audit_changes import FieldChange
-from synckairos.application.pipeline_status import PipelineStatus
+from synckairos.application.pipeline.status import PipelineStatus
+from synckairos.application.trail.audit import AuditedEvent, AuditedParticipant, SessionAudit
+from synckairos.application.trail.field_changes import FieldChange
 from synckairos.cli.plain_text import PlainTable
 
 SHORT_ID = 8

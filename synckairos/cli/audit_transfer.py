@@ -15,8 +15,8 @@ from rich.progress import BarColumn, DownloadColumn, MofNCompleteColumn, Progres
 
 from synckairos.adapters.postgres.trail.lines import decode_record, encode_record
 from synckairos.adapters.postgres.trail.snapshot import FieldError
-from synckairos.application.audit import AuditRecord, AuditTrail, ExportQuery, Written
 from synckairos.application.errors import AuditRefused
+from synckairos.application.trail.audit import AuditRecord, AuditTrail, ExportQuery, Written
 from synckairos.cli.audit_access import Since, Until, opened_trail
 from synckairos.cli.inspection import InspectionError
 from synckairos.cli.plain_text import json_for

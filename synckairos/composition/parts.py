@@ -16,14 +16,14 @@ from synckairos.adapters.redis.indexes import RedisSessionIndex
 from synckairos.adapters.redis.keys import Keys, partition_of
 from synckairos.adapters.redis.outbox import RedisOutbox
 from synckairos.adapters.redis.unwritten import RedisUnwritten
-from synckairos.application.audit import AuditReader
-from synckairos.application.doorbell import Doorbell
 from synckairos.application.errors import AuditUnavailable
 from synckairos.application.observers import PipelineObserver
-from synckairos.application.pipeline_status import PipelineReport
-from synckairos.application.pipeline_watch import PipelineWatch
+from synckairos.application.pipeline.doorbell import Doorbell
+from synckairos.application.pipeline.status import PipelineReport
+from synckairos.application.pipeline.watch import PipelineWatch
 from synckairos.application.ports import AuthorityClock, SessionStore
 from synckairos.application.recovery import Recovery
+from synckairos.application.trail.audit import AuditReader
 from synckairos.composition.redis import Redis
 from synckairos.rpc.audit_servicer import AuditServicer
 from synckairos.rpc.server import Health

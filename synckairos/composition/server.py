@@ -18,15 +18,15 @@ from synckairos.adapters.redis.identity import StoreIdentityGuard
 from synckairos.adapters.redis.indexes import RedisDeadlineIndex, RedisSessionIndex
 from synckairos.adapters.redis.memory import RedisMemory
 from synckairos.adapters.redis.store import RedisSessionStore
-from synckairos.application.audit import AuditReader
 from synckairos.application.background import Background
-from synckairos.application.backlog import BacklogLimit
 from synckairos.application.errors import StoreUnavailable
 from synckairos.application.expiry import Sweep
 from synckairos.application.listing import Listing
+from synckairos.application.pipeline.backlog import BacklogLimit
 from synckairos.application.sessions import Sessions
 from synckairos.application.slow_disk import DiskWatch
-from synckairos.application.watching import Watching
+from synckairos.application.streams.watching import Watching
+from synckairos.application.trail.audit import AuditReader
 from synckairos.composition.ending import end_within
 from synckairos.composition.listening import AddressInUseError, problem_of
 from synckairos.composition.metrics import metrics_served

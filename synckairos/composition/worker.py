@@ -22,8 +22,8 @@ from synckairos.adapters.postgres.options import database_options
 from synckairos.adapters.postgres.schema.upkeep import keep_partitions_ahead
 from synckairos.adapters.postgres.trail.writer import PostgresAuditTrail
 from synckairos.application.background import Background
-from synckairos.application.drain_work import BUDGET_S, DrainWork
-from synckairos.application.draining import Drain
+from synckairos.application.pipeline.drain_work import BUDGET_S, DrainWork
+from synckairos.application.pipeline.draining import Drain
 from synckairos.composition.ending import bound_end_after
 from synckairos.composition.metrics import metrics_served
 from synckairos.composition.parts import BROKER_TIMEOUT_S, pipeline_parts, pipeline_watch

@@ -4,9 +4,9 @@ from typing import cast
 
 from google.protobuf.struct_pb2 import ListValue, Value
 
-from synckairos.application.audit import AuditedEvent, AuditedParticipant, AuditedSession, SessionAudit
-from synckairos.application.audit_changes import FieldChange, Plain
-from synckairos.application.pipeline_status import PipelineStatus
+from synckairos.application.pipeline.status import PipelineStatus
+from synckairos.application.trail.audit import AuditedEvent, AuditedParticipant, AuditedSession, SessionAudit
+from synckairos.application.trail.field_changes import FieldChange, Plain
 from synckairos.rpc.mapping import optional_timestamp, session_message, timestamp
 from synckairos.v1 import audit_service_pb2 as pb
 from synckairos.v1 import event_pb2

@@ -1,6 +1,6 @@
 """From AuditService's requests to queries; each wrong field is noted with its path."""
 
-from synckairos.application.audit import EventQuery, ParticipantQuery, SessionQuery
+from synckairos.application.trail.audit import EventQuery, ParticipantQuery, SessionQuery
 from synckairos.domain.events import EventType
 from synckairos.domain.model import Mode, Status
 from synckairos.rpc import paging, tokens

@@ -5,11 +5,18 @@ import time
 from collections.abc import Awaitable, Callable
 from typing import Final, TypeVar
 
-from synckairos.application.audit import AuditedEvent, AuditedSession, AuditReader, EventKey, ParticipantKey, SessionKey
 from synckairos.application.errors import AuditUnavailable
-from synckairos.application.pipeline_status import Pipeline
+from synckairos.application.pipeline.status import Pipeline
 from synckairos.application.ports import Request
 from synckairos.application.recovery import Recovery
+from synckairos.application.trail.audit import (
+    AuditedEvent,
+    AuditedSession,
+    AuditReader,
+    EventKey,
+    ParticipantKey,
+    SessionKey,
+)
 from synckairos.domain.errors import SessionNotFound
 from synckairos.domain.events import Author
 from synckairos.domain.recovery import RecoveryPolicy

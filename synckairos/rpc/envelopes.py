@@ -3,7 +3,7 @@
 WatchSessionsResponse has the same fields under the same numbers, so the same bytes serve both streams.
 """
 
-from synckairos.application.frames import Frame, FrameKind
+from synckairos.application.streams.frames import Frame, FrameKind
 from synckairos.domain import clocks, timing
 from synckairos.rpc import tokens
 from synckairos.rpc.mapping import event_message, session_message, tick_message, timestamp

@@ -9,7 +9,9 @@ import struct
 from typing import Final
 from uuid import UUID
 
-from synckairos.application.audit import (
+from synckairos.application.listing import Filter
+from synckairos.application.ports import Position
+from synckairos.application.trail.audit import (
     EventKey,
     EventQuery,
     ParticipantKey,
@@ -17,8 +19,6 @@ from synckairos.application.audit import (
     SessionKey,
     SessionQuery,
 )
-from synckairos.application.listing import Filter
-from synckairos.application.ports import Position
 from synckairos.domain.model import Head
 from synckairos.rpc.fields import MAX_INSTANT_MS, MAX_INT64, Fields
 

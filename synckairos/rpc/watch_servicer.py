@@ -6,9 +6,9 @@ from typing import Final
 
 from synckairos.application.concurrency import all_of
 from synckairos.application.errors import Draining
-from synckairos.application.frames import FrameKind
-from synckairos.application.subscriptions import Subscription, WaitingBytes
-from synckairos.application.watching import Watching
+from synckairos.application.streams.frames import FrameKind
+from synckairos.application.streams.subscriptions import Subscription, WaitingBytes
+from synckairos.application.streams.watching import Watching
 from synckairos.domain.model import Head
 from synckairos.rpc import requests, tokens
 from synckairos.rpc.envelopes import encoded

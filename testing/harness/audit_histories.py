@@ -7,7 +7,7 @@ from uuid import UUID, uuid5
 from hypothesis import strategies as st
 from hypothesis.strategies import DrawFn
 
-from synckairos.application.audit import AuditRecord
+from synckairos.application.trail.audit import AuditRecord
 from synckairos.domain.commands import Caller
 from synckairos.domain.creation import create
 from synckairos.domain.events import Author, Event

@@ -5,7 +5,7 @@ from uuid import UUID, uuid5
 
 from google.protobuf.struct_pb2 import Struct
 
-from synckairos.application.audit import AuditRecord
+from synckairos.application.trail.audit import AuditRecord
 from synckairos.domain.commands import Complete, Pause, Resume, Start, Switch
 from synckairos.domain.model import Session
 from testing.harness.plays import KINDS, Play

@@ -8,7 +8,7 @@ from synckairos.adapters.postgres.trail.writer import PostgresAuditTrail
 from synckairos.adapters.redis.connections import RedisConnections
 from synckairos.adapters.redis.keys import PARTITIONS, Keys
 from synckairos.adapters.redis.outbox import RedisOutbox
-from synckairos.application.audit import AuditRecord
+from synckairos.application.trail.audit import AuditRecord
 from synckairos.settings import Settings
 
 COUNT = 1_000

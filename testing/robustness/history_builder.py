@@ -5,8 +5,8 @@ from typing import Any, Self
 from uuid import UUID
 
 from synckairos.adapters.postgres.trail.snapshot import encode_session
-from synckairos.application import frames
-from synckairos.application.frames import EndReason, Frame, FrameKind, GapReason
+from synckairos.application.streams import frames
+from synckairos.application.streams.frames import EndReason, Frame, FrameKind, GapReason
 from synckairos.domain import transitions
 from synckairos.domain.commands import Caller, Create
 from synckairos.domain.creation import create

@@ -7,8 +7,10 @@ from typing import Any, Final
 
 from synckairos.adapters.redis import feed as redis_feed
 from synckairos.adapters.redis.store import transaction, writes
-from synckairos.application import draining, expiry, frames, topics, watching
+from synckairos.application import expiry
 from synckairos.application.errors import StoreUnavailable
+from synckairos.application.pipeline import draining
+from synckairos.application.streams import frames, topics, watching
 from synckairos.domain import settlement
 from synckairos.domain.model import OnExpire
 

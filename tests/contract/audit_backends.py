@@ -7,7 +7,7 @@ from uuid import uuid4
 from synckairos.adapters.postgres.database import Database
 from synckairos.adapters.postgres.trail.reader import PostgresAuditReader
 from synckairos.adapters.postgres.trail.writer import PostgresAuditTrail
-from synckairos.application.audit import AuditReader, AuditRecord, AuditTrail, EventQuery, SessionAudit
+from synckairos.application.trail.audit import AuditReader, AuditRecord, AuditTrail, EventQuery, SessionAudit
 from synckairos.domain.commands import Pause, Start, Switch
 from testing.harness.audit_histories import recorded
 from testing.harness.builders import Game, per_participant

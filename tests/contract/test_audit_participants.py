@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 import pytest
 
-from synckairos.application.audit import AuditedParticipant, AuditRecord
+from synckairos.application.trail.audit import AuditedParticipant, AuditRecord
 from synckairos.domain.commands import AddParticipant, Complete, RemoveParticipant, Start, Switch
 from synckairos.domain.specification import ParticipantSpec
 from testing.harness.builders import ANN, BOB, Game, at, per_participant

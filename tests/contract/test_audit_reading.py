@@ -6,7 +6,7 @@ from uuid import uuid4
 
 import pytest
 
-from synckairos.application.audit import (
+from synckairos.application.trail.audit import (
     AuditedEvent,
     AuditRecord,
     EventKey,

@@ -5,8 +5,8 @@ from uuid import uuid4
 
 import pytest
 
-from synckairos.application.audit import AuditRecord, EventQuery, SessionAudit, Written
 from synckairos.application.errors import AuditRefused
+from synckairos.application.trail.audit import AuditRecord, EventQuery, SessionAudit, Written
 from synckairos.domain.commands import AddParticipant, Delete, RemoveParticipant, Start, Switch
 from synckairos.domain.events import Author, EventType
 from synckairos.domain.specification import ParticipantSpec

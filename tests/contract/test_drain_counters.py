@@ -7,8 +7,8 @@ import pytest
 from synckairos.adapters.redis.connections import RedisConnections
 from synckairos.adapters.redis.counters import RedisDrainCounters
 from synckairos.adapters.redis.keys import Keys
-from synckairos.application.audit import Written
-from synckairos.application.pipeline_status import DrainCounters, DrainTotals
+from synckairos.application.pipeline.status import DrainCounters, DrainTotals
+from synckairos.application.trail.audit import Written
 from testing.harness.fakes.fake_outbox import FakeDrainCounters
 from tests.contract.decisions import new_id
 

@@ -9,8 +9,8 @@ from redis.asyncio import Redis
 from synckairos.adapters.redis.connections import RedisConnections
 from synckairos.adapters.redis.keys import PARTITIONS, Keys
 from synckairos.adapters.redis.outbox import MAX_BYTES, RedisDeadEntries, RedisOutbox
-from synckairos.application.audit import OutboxEntry
 from synckairos.application.ports import Request
+from synckairos.application.trail.audit import OutboxEntry
 from synckairos.devstack import RedisServer
 from testing.harness.fakes.fake_outbox import FakeOutbox
 from testing.harness.fakes.outbox_fields import fields_of, played

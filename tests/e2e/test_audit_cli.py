@@ -17,7 +17,7 @@ from synckairos.adapters.postgres.options import DatabaseOptions
 from synckairos.adapters.postgres.schema.migrate import apply_migrations
 from synckairos.adapters.postgres.trail.lines import decode_record, encode_record
 from synckairos.adapters.postgres.trail.writer import PostgresAuditTrail
-from synckairos.application.audit import AuditRecord
+from synckairos.application.trail.audit import AuditRecord
 from synckairos.cli.migration import migrations_folder
 from synckairos.devstack import PostgresServer, RedisServer
 from testing.harness.audit_lives import life, session_id

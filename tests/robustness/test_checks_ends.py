@@ -2,7 +2,7 @@
 
 import pytest
 
-from synckairos.application.frames import EndReason, FrameKind
+from synckairos.application.streams.frames import EndReason, FrameKind
 from synckairos.v1 import session_service_pb2 as pb
 from testing.robustness.history import Call, Fault
 from testing.robustness.history_builder import SESSION, HistoryBuilder

@@ -2,8 +2,8 @@
 
 import pytest
 
-from synckairos.application import frames
-from synckairos.application.frames import EndReason
+from synckairos.application.streams import frames
+from synckairos.application.streams.frames import EndReason
 from synckairos.v1 import session_service_pb2 as pb
 from testing.robustness.history import Fault
 from testing.robustness.history_builder import BORN_MS, SESSION, HistoryBuilder

@@ -6,8 +6,8 @@ from typing import Any, NamedTuple
 
 import pytest
 
-from synckairos.application import frames
-from synckairos.application.frames import Frame, FrameKind, GapReason
+from synckairos.application.streams import frames
+from synckairos.application.streams.frames import Frame, FrameKind, GapReason
 from synckairos.v1 import session_service_pb2 as pb
 from testing.robustness.checks.streams import SLOW_CONSUMER
 from testing.robustness.history_builder import ANN, BANK_MS, GONE_S, SESSION, HistoryBuilder

@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 from rich.console import Console
 from rich.table import Table
 
-from synckairos.application.audit import AuditedEvent, AuditedSession, AuditRecord, SessionAudit
-from synckairos.application.pipeline_status import DrainTotals, PipelineStatus
+from synckairos.application.pipeline.status import DrainTotals, PipelineStatus
+from synckairos.application.trail.audit import AuditedEvent, AuditedSession, AuditRecord, SessionAudit
 from synckairos.cli import audit_tables
 from synckairos.cli.plain_text import PlainTable, visible, visible_json, visible_lines
 from synckairos.domain.events import Author

@@ -20,8 +20,8 @@ from dramatiq.middleware import AsyncIO, MiddlewareError, Retries
 
 from synckairos.adapters.dramatiq.bell import Marks
 from synckairos.adapters.dramatiq.broker import ACTOR, ATTEMPTS, MAX_BACKOFF_MS, MIN_BACKOFF_MS, queue_of
-from synckairos.application.drain_work import DrainWork
 from synckairos.application.errors import TransientError
+from synckairos.application.pipeline.drain_work import DrainWork
 
 LOOP_START_S: Final = 5.0
 

@@ -16,7 +16,7 @@ from dramatiq.brokers.redis import RedisBroker
 from dramatiq.errors import DramatiqError
 
 from synckairos.adapters.dramatiq.broker import HEARTBEAT_TIMEOUT_MS, DoorbellQueue
-from synckairos.application.pipeline_status import BrokerUnavailable, QueueDepth
+from synckairos.application.pipeline.status import BrokerUnavailable, QueueDepth
 
 PER_MESSAGE: Final = 16
 MAX_WAITING: Final = 64

@@ -16,7 +16,7 @@ from redis.backoff import NoBackoff
 from redis.maint_notifications import MaintNotificationsConfig
 from redis.retry import Retry
 
-from synckairos.application.pipeline_status import QueueDepth
+from synckairos.application.pipeline.status import QueueDepth
 
 NAMESPACE: Final = "dramatiq"
 ACTOR: Final = "drain_outbox"

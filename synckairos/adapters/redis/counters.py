@@ -13,8 +13,8 @@ from redis.exceptions import ResponseError
 from synckairos.adapters.redis.connections import RedisConnections
 from synckairos.adapters.redis.keys import Keys
 from synckairos.adapters.redis.wire import RedisCommand
-from synckairos.application.audit import Written
-from synckairos.application.pipeline_status import DrainTotals
+from synckairos.application.pipeline.status import DrainTotals
+from synckairos.application.trail.audit import Written
 
 MAX_PROBLEM: Final = 500
 MAX_DIGITS: Final = 18

@@ -12,8 +12,8 @@ from synckairos.adapters.redis.connections import RedisConnections, checked
 from synckairos.adapters.redis.keys import PARTITIONS, Keys
 from synckairos.adapters.redis.outbox_entry import read_entry
 from synckairos.adapters.redis.wire import RedisCommand, Reply
-from synckairos.application.audit import Backlog, DeadEntry, OutboxBatch, OutboxEntry
 from synckairos.application.errors import StoreUnavailable
+from synckairos.application.trail.audit import Backlog, DeadEntry, OutboxBatch, OutboxEntry
 
 MAX_REASON: Final = 1_000
 PROBE: Final = 2

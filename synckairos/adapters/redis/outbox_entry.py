@@ -14,8 +14,8 @@ from typing import Final
 
 from synckairos.adapters.redis import codec
 from synckairos.adapters.redis.wire import RedisCommand, Reply
-from synckairos.application.audit import AuditRecord, OutboxEntry
 from synckairos.application.ports import Request
+from synckairos.application.trail.audit import AuditRecord, OutboxEntry
 from synckairos.domain.model import Session
 
 FIELDS: Final = (

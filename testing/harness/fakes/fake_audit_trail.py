@@ -8,7 +8,8 @@ from collections.abc import Callable, Iterator, Sequence
 from itertools import islice
 from typing import NamedTuple
 
-from synckairos.application.audit import (
+from synckairos.application.errors import AuditRefused, AuditUnavailable
+from synckairos.application.trail.audit import (
     AuditedEvent,
     AuditedParticipant,
     AuditedSession,
@@ -19,7 +20,6 @@ from synckairos.application.audit import (
     SessionQuery,
     Written,
 )
-from synckairos.application.errors import AuditRefused, AuditUnavailable
 from synckairos.domain.events import EventType
 from synckairos.domain.model import TERMINAL, Participant, Session
 from testing.harness.fakes.fake_clock import FakeClock

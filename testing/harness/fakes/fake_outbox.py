@@ -4,9 +4,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from synckairos.adapters.redis.outbox_entry import read_entry
-from synckairos.application.audit import Backlog, OutboxBatch, OutboxEntry, Written
 from synckairos.application.errors import StoreUnavailable
-from synckairos.application.pipeline_status import DrainTotals
+from synckairos.application.pipeline.status import DrainTotals
+from synckairos.application.trail.audit import Backlog, OutboxBatch, OutboxEntry, Written
 from testing.harness.fakes.fake_clock import FakeClock
 
 Fields = Sequence[tuple[bytes, bytes]]

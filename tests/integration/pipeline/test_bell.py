@@ -11,7 +11,7 @@ from redis import Redis
 
 from synckairos.adapters.dramatiq.bell import CLAIM_MS, MAX_WAITING, PER_MESSAGE, RUNG_MS, DramatiqBell, Marks
 from synckairos.adapters.dramatiq.broker import HEARTBEAT_TIMEOUT_MS, open_broker, queue_of
-from synckairos.application.pipeline_status import BrokerUnavailable, QueueDepth
+from synckairos.application.pipeline.status import BrokerUnavailable, QueueDepth
 from synckairos.devstack import RedisServer
 from tests.contract.decisions import new_id
 

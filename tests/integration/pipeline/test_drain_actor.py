@@ -10,9 +10,9 @@ from dramatiq.middleware import MiddlewareError
 
 from synckairos.adapters.dramatiq import actor as dramatiq_actor
 from synckairos.adapters.dramatiq.bell import RUNG_MS
-from synckairos.application import drain_work
-from synckairos.application.draining import Drain
-from synckairos.application.pipeline_status import QueueDepth
+from synckairos.application.pipeline import drain_work
+from synckairos.application.pipeline.draining import Drain
+from synckairos.application.pipeline.status import QueueDepth
 from synckairos.devstack import RedisServer
 from testing.harness.fakes.outbox_fields import played
 from tests.integration.pipeline.worker_deployment import PARTITION, WorkerDeployment, until

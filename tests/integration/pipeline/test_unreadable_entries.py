@@ -17,8 +17,8 @@ from synckairos.adapters.redis.connections import RedisConnections
 from synckairos.adapters.redis.counters import RedisDrainCounters
 from synckairos.adapters.redis.keys import Keys
 from synckairos.adapters.redis.outbox import RedisDeadEntries, RedisOutbox
-from synckairos.application.audit import EventQuery
-from synckairos.application.draining import Drain
+from synckairos.application.pipeline.draining import Drain
+from synckairos.application.trail.audit import EventQuery
 from synckairos.devstack import PostgresServer, RedisServer
 from synckairos.rpc.audit_mapping import audited_event
 from testing.harness.audit_histories import recorded

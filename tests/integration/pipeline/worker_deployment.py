@@ -14,9 +14,9 @@ from synckairos.adapters.redis.connections import RedisConnections
 from synckairos.adapters.redis.counters import RedisDrainCounters
 from synckairos.adapters.redis.keys import Keys
 from synckairos.adapters.redis.outbox import RedisOutbox
-from synckairos.application.audit import AuditRecord, Written
-from synckairos.application.drain_work import DrainWork
-from synckairos.application.draining import Drain
+from synckairos.application.pipeline.drain_work import DrainWork
+from synckairos.application.pipeline.draining import Drain
+from synckairos.application.trail.audit import AuditRecord, Written
 from synckairos.devstack import RedisServer
 from synckairos.domain.events import Event
 from testing.harness.fakes.fake_audit_trail import FakeAuditTrail

@@ -14,7 +14,7 @@ from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 
 from synckairos.adapters.postgres.schema.migrate import apply_migrations
-from synckairos.application.audit import AuditRecord
+from synckairos.application.trail.audit import AuditRecord
 from synckairos.cli.migration import migrations_folder
 from synckairos.devstack import PostgresServer, RedisServer
 from synckairos.domain.commands import Start

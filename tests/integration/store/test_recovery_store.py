@@ -9,9 +9,9 @@ from synckairos.adapters.redis.identity import MARK, Origin
 from synckairos.adapters.redis.keys import PARTITIONS
 from synckairos.adapters.redis.outbox import RedisOutbox
 from synckairos.application import mass_recovery
-from synckairos.application.audit import AuditRecord
 from synckairos.application.errors import StoreUnavailable
 from synckairos.application.recovery import RecoveryOver
+from synckairos.application.trail.audit import AuditRecord
 from synckairos.devstack import RedisServer
 from synckairos.domain import creation, transitions
 from synckairos.domain.commands import Start

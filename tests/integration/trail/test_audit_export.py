@@ -13,8 +13,8 @@ from synckairos.adapters.postgres.schema.migrate import apply_migrations
 from synckairos.adapters.postgres.trail import export as postgres_audit_export
 from synckairos.adapters.postgres.trail.export import PostgresAuditExport
 from synckairos.adapters.postgres.trail.writer import PostgresAuditTrail
-from synckairos.application.audit import AuditRecord, ExportQuery
 from synckairos.application.errors import AuditUnavailable
+from synckairos.application.trail.audit import AuditRecord, ExportQuery
 from synckairos.cli.migration import migrations_folder
 from synckairos.devstack import PostgresServer
 from testing.harness.audit_lives import life, session_id

@@ -14,7 +14,7 @@ from synckairos.adapters.postgres.options import DatabaseOptions
 from synckairos.adapters.postgres.trail.reader import PostgresAuditReader
 from synckairos.adapters.postgres.trail.snapshot import encode_session
 from synckairos.adapters.postgres.trail.writer import PostgresAuditTrail
-from synckairos.application.audit import EventKey, EventQuery, SessionKey, SessionQuery
+from synckairos.application.trail.audit import EventKey, EventQuery, SessionKey, SessionQuery
 from synckairos.devstack import PostgresServer
 from synckairos.domain.model import Status
 from testing.harness.audit_histories import recorded

@@ -17,7 +17,7 @@ from synckairos.adapters.postgres.options import DatabaseOptions
 from synckairos.adapters.postgres.trail.reader import PostgresAuditReader
 from synckairos.adapters.postgres.trail.rows import arrange
 from synckairos.adapters.postgres.trail.writer import PostgresAuditTrail, _write
-from synckairos.application.audit import AuditedEvent, AuditRecord, EventQuery, SessionAudit, Written
+from synckairos.application.trail.audit import AuditedEvent, AuditRecord, EventQuery, SessionAudit, Written
 from synckairos.devstack import PostgresServer
 from synckairos.domain.commands import Start, Switch
 from synckairos.domain.model import Mode

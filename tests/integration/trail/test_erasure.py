@@ -12,7 +12,7 @@ from google.protobuf.struct_pb2 import Struct
 from synckairos.adapters.postgres.database import Database
 from synckairos.adapters.postgres.trail.reader import PostgresAuditReader
 from synckairos.adapters.postgres.trail.writer import PostgresAuditTrail
-from synckairos.application.audit import AuditedEvent, AuditRecord, EventQuery
+from synckairos.application.trail.audit import AuditedEvent, AuditRecord, EventQuery
 from synckairos.devstack import PostgresServer
 from synckairos.domain.commands import Complete, Start, Switch
 from synckairos.domain.events import Author

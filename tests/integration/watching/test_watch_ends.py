@@ -9,7 +9,7 @@ import pytest
 from google.protobuf.struct_pb2 import Struct
 from structlog.testing import capture_logs
 
-from synckairos.application.watching import Watching
+from synckairos.application.streams.watching import Watching
 from synckairos.composition import server as bootstrap
 from synckairos.composition.server import Server
 from synckairos.devstack import RedisServer

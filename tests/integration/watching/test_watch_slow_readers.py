@@ -14,9 +14,9 @@ import grpc
 import pytest
 from google.protobuf.struct_pb2 import Struct
 
-from synckairos.application.frames import Frame
-from synckairos.application.subscriptions import QUEUE_LIMIT, Subscription
-from synckairos.application.watching import Watching
+from synckairos.application.streams.frames import Frame
+from synckairos.application.streams.subscriptions import QUEUE_LIMIT, Subscription
+from synckairos.application.streams.watching import Watching
 from synckairos.composition import server as bootstrap
 from synckairos.devstack import RedisServer
 from synckairos.v1 import event_pb2

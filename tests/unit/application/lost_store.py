@@ -3,12 +3,12 @@
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
-from synckairos.application.audit import AuditRecord
 from synckairos.application.errors import OutcomeUnknown
 from synckairos.application.mass_recovery import MassRecovery, Tally
 from synckairos.application.ports import Decide, Request, ResultT
 from synckairos.application.recovery import Recovery
 from synckairos.application.sessions import View
+from synckairos.application.trail.audit import AuditRecord
 from synckairos.domain.events import Author
 from synckairos.domain.model import Session
 from synckairos.domain.recovery import RecoveryPolicy

@@ -5,7 +5,7 @@ import pytest
 from google.protobuf.timestamp_pb2 import Timestamp
 
 from synckairos.application.errors import StoreUnavailable
-from synckairos.application.pipeline_status import DrainTotals, PipelineStatus, QueueDepth
+from synckairos.application.pipeline.status import DrainTotals, PipelineStatus, QueueDepth
 from synckairos.domain.events import Cause, EventType
 from synckairos.domain.model import Status
 from synckairos.rpc.mapping import timestamp

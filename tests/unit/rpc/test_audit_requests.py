@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 from google.protobuf.timestamp_pb2 import Timestamp
 
-from synckairos.application.audit import EventKey, EventQuery, SessionQuery
+from synckairos.application.trail.audit import EventKey, EventQuery, SessionQuery
 from synckairos.domain.events import EventType
 from synckairos.domain.model import Mode, Status
 from synckairos.rpc import audit_requests, tokens

@@ -6,7 +6,7 @@ import grpc
 import pytest
 from google.protobuf.timestamp_pb2 import Timestamp
 
-from synckairos.application.audit import AuditRecord
+from synckairos.application.trail.audit import AuditRecord
 from synckairos.domain.events import Cause
 from synckairos.rpc.mapping import event_message, session_message, timestamp
 from synckairos.v1 import audit_service_pb2 as pb

@@ -4,8 +4,8 @@ from typing import Any
 
 import pytest
 
-from synckairos.application import frames
-from synckairos.application.frames import EndReason, Frame, FrameKind, GapReason
+from synckairos.application.streams import frames
+from synckairos.application.streams.frames import EndReason, Frame, FrameKind, GapReason
 from synckairos.domain.commands import Start
 from synckairos.domain.model import Head
 from synckairos.rpc import tokens

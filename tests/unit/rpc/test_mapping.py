@@ -6,7 +6,7 @@ import pytest
 from google.protobuf.message import Message
 from google.protobuf.struct_pb2 import Struct
 
-from synckairos.application.frames import EndReason, GapReason
+from synckairos.application.streams.frames import EndReason, GapReason
 from synckairos.domain.commands import Pause, Resume, Start, Switch
 from synckairos.domain.events import Cause, EventType
 from synckairos.domain.model import Mode, OnExpire, Status

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from google.protobuf.struct_pb2 import ListValue, Struct, Value
 
-from synckairos.application import frames
+from synckairos.application.streams import frames
 from synckairos.domain.errors import InvalidField
 from synckairos.domain.model import Mode
 from synckairos.domain.specification import ParticipantSpec, SessionSpec

@@ -8,7 +8,9 @@ from uuid import UUID
 
 import pytest
 
-from synckairos.application.audit import (
+from synckairos.application.listing import Filter
+from synckairos.application.ports import Position
+from synckairos.application.trail.audit import (
     EventKey,
     EventQuery,
     ParticipantKey,
@@ -16,8 +18,6 @@ from synckairos.application.audit import (
     SessionKey,
     SessionQuery,
 )
-from synckairos.application.listing import Filter
-from synckairos.application.ports import Position
 from synckairos.domain.events import EventType
 from synckairos.domain.model import Head, Mode, Status
 from synckairos.rpc import tokens

@@ -7,13 +7,13 @@ from itertools import count
 from typing import Any
 from uuid import UUID
 
-from synckairos.application.audit import AuditRecord
 from synckairos.application.listing import Listing
-from synckairos.application.pipeline_status import DrainTotals, PipelineStatus
+from synckairos.application.pipeline.status import DrainTotals, PipelineStatus
 from synckairos.application.ports import Decision, Request
 from synckairos.application.recovery import Recovery
 from synckairos.application.sessions import Sessions
-from synckairos.application.watching import Watching
+from synckairos.application.streams.watching import Watching
+from synckairos.application.trail.audit import AuditRecord
 from synckairos.domain.events import Event
 from synckairos.domain.model import Session
 from testing.harness.fakes.fake_audit_trail import FakeAuditTrail

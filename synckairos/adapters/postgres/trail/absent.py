@@ -3,7 +3,8 @@
 from collections.abc import Sequence
 from typing import NoReturn
 
-from synckairos.application.audit import (
+from synckairos.application.errors import AuditUnavailable
+from synckairos.application.trail.audit import (
     AuditedEvent,
     AuditedSession,
     EventQuery,
@@ -11,7 +12,6 @@ from synckairos.application.audit import (
     SessionAudit,
     SessionQuery,
 )
-from synckairos.application.errors import AuditUnavailable
 from synckairos.domain.model import Session
 
 

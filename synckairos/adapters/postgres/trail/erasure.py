@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from synckairos.adapters.postgres.trail.operator_actions import RECORD, values_of
-from synckairos.application.audit import OperatorAction
+from synckairos.application.trail.audit import OperatorAction
 
 if TYPE_CHECKING:
     from asyncpg import Connection

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Final
 from synckairos.adapters.postgres.database import Database, Statement
 from synckairos.adapters.postgres.trail.reader import reading
 from synckairos.adapters.postgres.trail.rows import EVENT_COLUMNS, record_of
-from synckairos.application.audit import AuditRecord, ExportQuery
+from synckairos.application.trail.audit import AuditRecord, ExportQuery
 
 if TYPE_CHECKING:
     from asyncpg import Record as Row

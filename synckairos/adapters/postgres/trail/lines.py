@@ -21,7 +21,7 @@ from synckairos.adapters.postgres.trail.snapshot import (
     checked_session,
     encode_session,
 )
-from synckairos.application.audit import AuditedEvent, AuditRecord
+from synckairos.application.trail.audit import AuditedEvent, AuditRecord
 from synckairos.domain.events import Author, Event, Subject
 
 

@@ -5,7 +5,7 @@ from typing import Final
 from msgspec.json import encode as encode_json
 
 from synckairos.adapters.postgres.database import Database, Statement
-from synckairos.application.audit import OperatorAction
+from synckairos.application.trail.audit import OperatorAction
 
 RECORD: Final = Statement(
     "audit: record action",

@@ -12,7 +12,7 @@ from synckairos.adapters.postgres.trail.snapshot import (
     UnreadableSnapshotError,
     decode_session,
 )
-from synckairos.application.audit import (
+from synckairos.application.trail.audit import (
     AuditedEvent,
     AuditedParticipant,
     AuditedSession,

@@ -28,7 +28,7 @@ from synckairos.adapters.postgres.trail.snapshot import (
     decode_session,
     encode_session,
 )
-from synckairos.application.audit import AuditRecord
+from synckairos.application.trail.audit import AuditRecord
 from synckairos.domain.events import Author, Cause, Event, EventType, Subject
 from synckairos.domain.model import Participant, Session
 

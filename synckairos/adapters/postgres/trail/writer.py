@@ -28,7 +28,7 @@ from synckairos.adapters.postgres.trail.sql import (
     PUT_PARTICIPANTS,
     UPDATE_SESSIONS,
 )
-from synckairos.application.audit import AuditRecord, Written
+from synckairos.application.trail.audit import AuditRecord, Written
 
 if TYPE_CHECKING:
     from asyncpg import Record as Row

@@ -11,7 +11,7 @@ from hypothesis.strategies import DrawFn
 
 from synckairos.adapters.postgres.trail import lines as audit_lines
 from synckairos.adapters.postgres.trail.snapshot import MAX_INSTANT_MS, FieldError
-from synckairos.application.audit import AuditedEvent, AuditRecord
+from synckairos.application.trail.audit import AuditedEvent, AuditRecord
 from synckairos.domain.events import Author, Event
 from synckairos.domain.model import Mode, Session
 from testing.harness.plays import ANN, KINDS, Play

@@ -7,8 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from synckairos.adapters.redis.outbox_entry import FIELDS, NOT_TOLD, changes, names_of, read_entry
-from synckairos.application.audit import AuditRecord
 from synckairos.application.ports import Request
+from synckairos.application.trail.audit import AuditRecord
 from synckairos.domain.commands import AddParticipant, AdjustTime, Command, Delete, Pause, Resume, Start, Switch, Update
 from synckairos.domain.model import Session
 from synckairos.domain.specification import ParticipantSpec

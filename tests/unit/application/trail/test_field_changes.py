@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.strategies import DataObject
 
-from synckairos.application.audit_changes import NOT_TOLD, FieldChange, changes_between
+from synckairos.application.trail.field_changes import NOT_TOLD, FieldChange, changes_between
 from synckairos.domain.commands import AddParticipant, Pause, Start, Switch, Update
 from synckairos.domain.model import Mode
 from synckairos.domain.specification import ParticipantSpec

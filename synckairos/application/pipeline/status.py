@@ -3,8 +3,8 @@
 from collections.abc import Awaitable, Callable
 from typing import Final, NamedTuple, Protocol
 
-from synckairos.application.audit import Outbox, Written
 from synckairos.application.errors import AuditUnavailable
+from synckairos.application.trail.audit import Outbox, Written
 
 LATE_MS: Final = 10_000
 """An entry that waits longer is a problem."""

@@ -5,15 +5,15 @@ from typing import Any
 
 import pytest
 
-from synckairos.application import beats
 from synckairos.application.errors import StoreUnavailable
-from synckairos.application.frames import Frame, FrameKind
 from synckairos.application.ports import Hint
-from synckairos.application.subscriptions import Subscription
+from synckairos.application.streams import beats
+from synckairos.application.streams.frames import Frame, FrameKind
+from synckairos.application.streams.subscriptions import Subscription
 from synckairos.domain.commands import Cancel, Delete, Start, Switch
 from synckairos.domain.errors import SessionNotFound
 from testing.harness.plays import SID
-from tests.unit.application.watched import create, do, during, follow, head_of, told, turns
+from tests.unit.application.streams.watched import create, do, during, follow, head_of, told, turns
 from tests.unit.rpc.use_cases import UseCases
 
 
@@ -221,7 +221,7 @@ async def test_every_multiple_of_the_interval_ticks_once(
     cases.watching._beats.stop()
     await asyncio.sleep(0)
     sleeps = Sleeps(cases, early_us)
-    monkeypatch.setattr("synckairos.application.beats.asyncio.sleep", sleeps.sleep)
+    monkeypatch.setattr("synckairos.application.streams.beats.asyncio.sleep", sleeps.sleep)
 
     with pytest.raises(asyncio.CancelledError):
         await cases.watching._beats._beat(250)

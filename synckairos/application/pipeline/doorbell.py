@@ -11,10 +11,10 @@ from typing import Final, Protocol
 
 import structlog
 
-from synckairos.application.audit import Outbox
 from synckairos.application.errors import TransientError
 from synckairos.application.observers import PipelineObserver
-from synckairos.application.pipeline_status import BrokerUnavailable
+from synckairos.application.pipeline.status import BrokerUnavailable
+from synckairos.application.trail.audit import Outbox
 
 RING_S: Final = 0.25
 """Pause between two rings."""

@@ -6,8 +6,8 @@ from typing import Any
 import pytest
 
 from synckairos.application.ports import Since
-from synckairos.application.subscriptions import Subscription
-from synckairos.application.topics import Topic
+from synckairos.application.streams.subscriptions import Subscription
+from synckairos.application.streams.topics import Topic
 from synckairos.domain.commands import AdjustTime, Cancel, Pause, Resume, Start, Switch, Update
 from synckairos.domain.model import OnExpire
 from testing.harness.fakes.fake_clock import FakeClock

@@ -10,9 +10,9 @@ from collections.abc import Sequence
 
 import structlog
 
-from synckairos.application.audit import AuditRecord, AuditTrail, Outbox, OutboxEntry
 from synckairos.application.errors import AuditRefused
-from synckairos.application.pipeline_status import DrainCounters
+from synckairos.application.pipeline.status import DrainCounters
+from synckairos.application.trail.audit import AuditRecord, AuditTrail, Outbox, OutboxEntry
 
 _log = structlog.get_logger(__name__)
 

@@ -9,7 +9,7 @@ from random import Random
 from typing import Final
 from uuid import UUID
 
-from synckairos.application.audit import AuditRecord
+from synckairos.application.trail.audit import AuditRecord
 from synckairos.domain.commands import Caller, Cancel, Command, Complete, Pause, Resume, Start, Switch
 from synckairos.domain.creation import create
 from synckairos.domain.events import Author, Event

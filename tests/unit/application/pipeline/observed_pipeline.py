@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass, field
 
-from synckairos.application.pipeline_status import DrainTotals, QueueDepth
+from synckairos.application.pipeline.status import DrainTotals, QueueDepth
 
 
 @dataclass

@@ -3,9 +3,9 @@
 import pytest
 import structlog
 
-from synckairos.application.backlog import BacklogLimit
 from synckairos.application.errors import AuditBacklog
-from tests.unit.application.observed_pipeline import ObservedPipeline
+from synckairos.application.pipeline.backlog import BacklogLimit
+from tests.unit.application.pipeline.observed_pipeline import ObservedPipeline
 
 
 def is_refusing(limit: BacklogLimit) -> bool:

@@ -6,7 +6,7 @@ from contextlib import contextmanager
 from typing import Any, Final
 
 from synckairos.application.ports import Request
-from synckairos.application.subscriptions import Subscription
+from synckairos.application.streams.subscriptions import Subscription
 from synckairos.domain.commands import Caller, Command, Create, Start
 from synckairos.domain.events import Author
 from synckairos.domain.model import Head, Session

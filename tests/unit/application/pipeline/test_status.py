@@ -5,7 +5,7 @@ from collections.abc import Awaitable, Callable
 import pytest
 
 from synckairos.application.errors import AuditUnavailable, StoreUnavailable
-from synckairos.application.pipeline_status import LATE_MS, BrokerUnavailable, DrainTotals, PipelineReport, QueueDepth
+from synckairos.application.pipeline.status import LATE_MS, BrokerUnavailable, DrainTotals, PipelineReport, QueueDepth
 from testing.harness.fakes.fake_outbox import FakeDrainCounters, FakeOutbox
 
 ENTRY = [(b"a", b"b")]

@@ -7,9 +7,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from synckairos.application.audit import AuditRecord, Written
-from synckairos.application.draining import Drain
 from synckairos.application.errors import AuditRefused, AuditUnavailable
+from synckairos.application.pipeline.draining import Drain
+from synckairos.application.trail.audit import AuditRecord, Written
 from synckairos.domain.events import Event
 from testing.harness.fakes.fake_audit_trail import FakeAuditTrail
 from testing.harness.fakes.fake_outbox import FakeDrainCounters, FakeOutbox

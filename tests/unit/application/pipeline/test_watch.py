@@ -7,10 +7,10 @@ from collections.abc import AsyncIterator
 import pytest
 from prometheus_client import generate_latest
 
-from synckairos.application import pipeline_watch
 from synckairos.application.errors import StoreUnavailable
-from synckairos.application.pipeline_status import BrokerUnavailable, DrainTotals, QueueDepth
-from synckairos.application.pipeline_watch import PipelineWatch
+from synckairos.application.pipeline import watch
+from synckairos.application.pipeline.status import BrokerUnavailable, DrainTotals, QueueDepth
+from synckairos.application.pipeline.watch import PipelineWatch
 from synckairos.telemetry import TOTALS, Metrics
 from testing.harness.fakes.fake_outbox import FakeDrainCounters
 
@@ -69,7 +69,7 @@ def fakes(monkeypatch: pytest.MonkeyPatch) -> Fakes:
     async def pause(_: float) -> None:
         await REAL_SLEEP(0)
 
-    monkeypatch.setattr(pipeline_watch.asyncio, "sleep", pause)
+    monkeypatch.setattr(watch.asyncio, "sleep", pause)
     return Fakes()
 
 

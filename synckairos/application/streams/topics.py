@@ -7,10 +7,10 @@ import asyncio
 from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
-from synckairos.application import frames
-from synckairos.application.frames import EndReason, Frame, FrameKind, GapReason
 from synckairos.application.ports import AuthorityClock, Since
-from synckairos.application.subscriptions import Subscription
+from synckairos.application.streams import frames
+from synckairos.application.streams.frames import EndReason, Frame, FrameKind, GapReason
+from synckairos.application.streams.subscriptions import Subscription
 from synckairos.domain import timing
 from synckairos.domain.events import Event
 from synckairos.domain.model import Head, Session

@@ -8,15 +8,15 @@ from typing import Any
 import pytest
 
 from synckairos.application.errors import StoreUnavailable
-from synckairos.application.frames import FrameKind, GapReason
 from synckairos.application.ports import Hint, Request, Since
-from synckairos.application.subscriptions import QUEUE_LIMIT
+from synckairos.application.streams.frames import FrameKind, GapReason
+from synckairos.application.streams.subscriptions import QUEUE_LIMIT
 from synckairos.domain.commands import Pause, Resume, Start, Switch
 from synckairos.domain.errors import SessionNotFound
 from synckairos.domain.model import Session
 from synckairos.domain.recovery import RecoveryPolicy
 from testing.harness.plays import SID
-from tests.unit.application.watched import (
+from tests.unit.application.streams.watched import (
     CALLER,
     FAR,
     create,

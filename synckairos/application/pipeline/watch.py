@@ -9,7 +9,7 @@ import structlog
 
 from synckairos.application.errors import StoreUnavailable
 from synckairos.application.observers import PipelineObserver
-from synckairos.application.pipeline_status import BrokerUnavailable, DrainCounters, MessageQueue
+from synckairos.application.pipeline.status import BrokerUnavailable, DrainCounters, MessageQueue
 
 EVERY_S: Final = 5.0
 """Pause between two readings."""

@@ -4,10 +4,10 @@ from typing import Any
 
 import pytest
 
-from synckairos.application.frames import FrameKind, GapReason
 from synckairos.application.ports import Since
-from synckairos.application.subscriptions import Subscription
-from synckairos.application.topics import Replay, replay_from
+from synckairos.application.streams.frames import FrameKind, GapReason
+from synckairos.application.streams.subscriptions import Subscription
+from synckairos.application.streams.topics import Replay, replay_from
 from synckairos.domain.commands import Cancel, Delete, Start, Switch
 from synckairos.domain.events import Event
 from synckairos.domain.model import Head

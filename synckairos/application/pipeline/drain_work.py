@@ -9,10 +9,10 @@ from typing import Final, Protocol
 
 import structlog
 
-from synckairos.application.doorbell import Bell
-from synckairos.application.draining import Drain
 from synckairos.application.errors import StoreUnavailable
-from synckairos.application.pipeline_status import BrokerUnavailable, DrainCounters
+from synckairos.application.pipeline.doorbell import Bell
+from synckairos.application.pipeline.draining import Drain
+from synckairos.application.pipeline.status import BrokerUnavailable, DrainCounters
 
 BUDGET_S: Final = 20.0
 """How long one message is worked on before it makes room for others."""

@@ -6,8 +6,8 @@ from collections.abc import Iterable
 from dataclasses import replace
 from typing import Final
 
-from synckairos.application import frames
-from synckairos.application.frames import Frame, FrameKind, GapReason
+from synckairos.application.streams import frames
+from synckairos.application.streams.frames import Frame, FrameKind, GapReason
 
 QUEUE_LIMIT: Final = 256
 """The most frames of one session that wait; beyond that the reader gets a gap and a snapshot instead."""

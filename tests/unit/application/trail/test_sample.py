@@ -2,7 +2,7 @@
 
 from itertools import pairwise
 
-from synckairos.application.sample import LABELS, SPAN_MS, sample_sessions
+from synckairos.application.trail.sample import LABELS, SPAN_MS, sample_sessions
 from synckairos.domain.events import EventType
 from synckairos.domain.model import TERMINAL
 from synckairos.domain.timing import Lifetimes

@@ -5,15 +5,15 @@ from typing import TYPE_CHECKING, Any, Final
 import pytest
 
 from synckairos.application.errors import CatchingUp, Contention, SessionUnreadable, StoreUnavailable
-from synckairos.application.frames import Frame
 from synckairos.application.ports import Hint
-from synckairos.application.subscriptions import Subscription
-from synckairos.application.watching import Watching
+from synckairos.application.streams.frames import Frame
+from synckairos.application.streams.subscriptions import Subscription
+from synckairos.application.streams.watching import Watching
 from synckairos.domain.commands import Cancel, Delete, Start, Switch
 from synckairos.domain.errors import SessionNotFound
 from testing.harness.client import new_id
 from testing.harness.plays import SID
-from tests.unit.application.watched import create, do, during, follow, head_of, told, turns
+from tests.unit.application.streams.watched import create, do, during, follow, head_of, told, turns
 from tests.unit.rpc.use_cases import UseCases
 
 if TYPE_CHECKING:

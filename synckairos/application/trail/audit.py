@@ -7,7 +7,7 @@ version with another change id is a fork, left behind by a store that came back 
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple, Protocol
 
-from synckairos.application.audit_changes import FieldChange, changes_between
+from synckairos.application.trail.field_changes import FieldChange, changes_between
 from synckairos.domain.events import Event, EventType
 from synckairos.domain.model import Mode, Session, Status
 

@@ -5,9 +5,9 @@ from collections.abc import Iterable
 
 import pytest
 
-from synckairos.application import frames
-from synckairos.application.frames import EndReason, Frame, FrameKind, GapReason
-from synckairos.application.subscriptions import BATCH_BYTES, STREAM_BYTES, Subscription, WaitingBytes
+from synckairos.application.streams import frames
+from synckairos.application.streams.frames import EndReason, Frame, FrameKind, GapReason
+from synckairos.application.streams.subscriptions import BATCH_BYTES, STREAM_BYTES, Subscription, WaitingBytes
 from synckairos.domain.commands import Start, Switch
 from synckairos.domain.events import Event
 from testing.harness.plays import BORN, KINDS, SID, Play

@@ -9,16 +9,16 @@ from typing import Final
 
 import structlog
 
-from synckairos.application import frames
 from synckairos.application.background import Background
-from synckairos.application.beats import Beats
 from synckairos.application.errors import CatchingUp, OfOneSession, TransientError
-from synckairos.application.frames import EndReason, Frame, FrameKind, GapReason
 from synckairos.application.observers import WatchObserver
 from synckairos.application.ports import AuthorityClock, Hint, SessionFeed, Since
 from synckairos.application.sessions import Sessions, View
-from synckairos.application.subscriptions import Subscription
-from synckairos.application.topics import Topic, replay_from
+from synckairos.application.streams import frames
+from synckairos.application.streams.beats import Beats
+from synckairos.application.streams.frames import EndReason, Frame, FrameKind, GapReason
+from synckairos.application.streams.subscriptions import Subscription
+from synckairos.application.streams.topics import Topic, replay_from
 from synckairos.domain.errors import SessionNotFound
 from synckairos.domain.model import Head, Session
 

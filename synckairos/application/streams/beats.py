@@ -7,8 +7,8 @@ from typing import Final
 
 from synckairos.application.background import Background
 from synckairos.application.ports import AuthorityClock
-from synckairos.application.subscriptions import Subscription
-from synckairos.application.topics import Topic
+from synckairos.application.streams.subscriptions import Subscription
+from synckairos.application.streams.topics import Topic
 
 TOPICS_A_TURN: Final = 100
 """Topics ticked before other work gets a turn on the event loop."""

@@ -8,13 +8,13 @@ from typing import Any
 import pytest
 import structlog
 
-from synckairos.application import doorbell
-from synckairos.application.audit import Backlog
-from synckairos.application.doorbell import Doorbell
-from synckairos.application.pipeline_status import BrokerUnavailable
+from synckairos.application.pipeline import doorbell
+from synckairos.application.pipeline.doorbell import Doorbell
+from synckairos.application.pipeline.status import BrokerUnavailable
+from synckairos.application.trail.audit import Backlog
 from testing.harness.fakes.fake_clock import FakeClock
 from testing.harness.fakes.fake_outbox import FakeOutbox
-from tests.unit.application.observed_pipeline import ObservedPipeline
+from tests.unit.application.pipeline.observed_pipeline import ObservedPipeline
 
 PARTITIONS = {"a": 1, "b": 2, "c": 3}
 

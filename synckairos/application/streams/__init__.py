@@ -1,0 +1,1 @@
+"""Watching sessions: topics, subscriptions and the frames between them; no transport is named here."""
