@@ -1,4 +1,4 @@
-"""The rows that a batch of audit records becomes: columns for `unnest`, and the summaries of sessions and participants.
+"""The rows that a batch of audit records becomes: columns for `unnest`.
 
 Instants stay integers of milliseconds here; the statements make timestamps of them.
 """
@@ -16,6 +16,7 @@ from google.protobuf.struct_pb2 import Struct
 from msgspec.json import encode as encode_json
 
 from synckairos.adapters.postgres.errors import DataInvalid
+from synckairos.adapters.postgres.trail.facts import Facts, Place, place_of, see_participants
 from synckairos.adapters.postgres.trail.snapshot import (
     MODE_NAMES,
     STATUS_NAMES,
@@ -30,12 +31,10 @@ from synckairos.adapters.postgres.trail.snapshot import (
 )
 from synckairos.application.trail.audit import AuditRecord
 from synckairos.domain.events import Author, Cause, Event, EventType, Subject
-from synckairos.domain.model import Participant, Session
+from synckairos.domain.model import Session
 
 Row: TypeAlias = tuple[Any, ...]
 Columns: TypeAlias = list[list[Any]]
-Place: TypeAlias = tuple[int, int, int, str]
-"""Where a version stands: epoch, version, instant, change id. The last two decide between forks."""
 
 TYPE_NAMES: Final = {type_: type_.name.lower() for type_ in EventType}
 CAUSE_NAMES: Final = {cause: cause.name.lower() for cause in Cause}
@@ -48,19 +47,6 @@ EVENT_COLUMNS: Final = """
     call_id
 """
 """Columns of sync_events that `record_of` takes, in its order."""
-
-_ENDS_A_TURN: Final = frozenset(
-    {
-        EventType.CYCLE_SWITCHED,
-        EventType.SESSION_COMPLETED,
-        EventType.SESSION_CANCELLED,
-        EventType.SESSION_EXPIRED,
-        EventType.PARTICIPANT_EXPIRED,
-    }
-)
-"""Events whose subject had the turn up to their instant, and has it no more after it."""
-NOWHERE: Final[Place] = (0, 0, 0, "")
-_NEVER: Final = (0, 0, 0)
 
 
 class _Told(msgspec.Struct, array_like=True, gc=False):
@@ -88,27 +74,6 @@ class Latest(NamedTuple):
 
 
 @dataclass(slots=True)
-class Facts:
-    """Facts of a batch about one participant: its latest state, its latest removal, its instants."""
-
-    state: Participant
-    added_at: int
-    place: Place = NOWHERE
-    removed: tuple[int, int, int] = _NEVER
-    first_active_at: int | None = None
-    last_active_at: int | None = None
-
-    def see_turn(self, first: int, last: int) -> None:
-        """Note that it had the turn at both instants."""
-        self.first_active_at = first if self.first_active_at is None else min(self.first_active_at, first)
-        self.see_end(last)
-
-    def see_end(self, at: int) -> None:
-        """Note that it had the turn up to this instant."""
-        self.last_active_at = at if self.last_active_at is None else max(self.last_active_at, at)
-
-
-@dataclass(slots=True)
 class Batch:
     """Records, arranged by table."""
 
@@ -117,11 +82,6 @@ class Batch:
     facts: dict[tuple[str, str], Facts] = field(default_factory=dict)
     sessions: dict[str, Row] = field(default_factory=dict)
     participants: list[Row] = field(default_factory=list)
-
-
-def place_of(session: Session) -> Place:
-    """Return where a session's version stands."""
-    return session.epoch, session.version, session.updated_at, session.change_id
 
 
 def arrange(records: Sequence[AuditRecord]) -> Batch:
@@ -149,7 +109,7 @@ def _arrange(records: Sequence[AuditRecord]) -> Batch:
             _refuse_other_spelling(session.session_id)
         if known is None or place_of(session) > known.place:
             batch.latest[session.session_id] = Latest(session, snapshot)
-        _see_participants(batch.facts, record)
+        see_participants(batch.facts, record)
     batch.sessions = {session_id: _session_row(latest) for session_id, latest in batch.latest.items()}
     batch.participants = [_participant_row(session_id, facts) for (session_id, _), facts in batch.facts.items()]
     return batch
@@ -212,35 +172,6 @@ def record_of(columns: Sequence[Any]) -> AuditRecord:
     author, session = Author(actor, reason), decode_session(snapshot)
     event = Event(TYPES[type_], CAUSES[cause], author, Subject(*subject), fired_at, session)
     return AuditRecord(event, request_id, peer, tuple(changed), call_id)
-
-
-def _see_participants(seen: dict[tuple[str, str], Facts], record: AuditRecord) -> None:
-    event = record.event
-    session, subject = event.session, event.subject
-    session_id, at, place = session.session_id, session.updated_at, place_of(session)
-    for participant in session.participants:
-        facts = seen.get((session_id, participant.participant_id))
-        if facts is None:
-            facts = seen[session_id, participant.participant_id] = Facts(participant, at)
-        if place > facts.place:
-            facts.state, facts.place = participant, place
-        facts.added_at = min(facts.added_at, at)
-    active = session.active_participant
-    if active is not None:
-        began = at if session.cycle_started_at is None else session.cycle_started_at
-        seen[session_id, active.participant_id].see_turn(began, at)
-    if subject.participant_id is None:
-        return
-    key = session_id, subject.participant_id
-    if event.type is EventType.PARTICIPANT_REMOVED:
-        facts = seen.setdefault(key, Facts(Participant(subject.participant_id, 0), at))
-        facts.added_at = min(facts.added_at, at)
-        facts.removed = max(facts.removed, (session.epoch, session.version, at))
-        if subject.elapsed_ms:
-            # Only a participant that had the turn leaves with elapsed time.
-            facts.see_end(at)
-    elif event.type in _ENDS_A_TURN and key in seen:
-        seen[key].see_end(at)
 
 
 def _session_row(latest: Latest) -> Row:

@@ -10,13 +10,12 @@ from typing import TYPE_CHECKING, Final, TypeAlias
 
 from synckairos.adapters.postgres.database import Database, LentConnection
 from synckairos.adapters.postgres.errors import Conflicted
+from synckairos.adapters.postgres.trail.facts import NOWHERE, Place
 from synckairos.adapters.postgres.trail.rows import (
     EVENT_WIDTH,
-    NOWHERE,
     PARTICIPANT_WIDTH,
     SESSION_WIDTH,
     Batch,
-    Place,
     arrange,
     columns,
 )
