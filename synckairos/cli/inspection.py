@@ -10,6 +10,7 @@ from synckairos.adapters.ids import new_change_id
 from synckairos.adapters.redis import codec
 from synckairos.adapters.redis.identity import Origin, StoreIdentity, StoreIdentityGuard
 from synckairos.composition.redis import CLIENT_NAME, opened_redis
+from synckairos.domain.events import Event
 from synckairos.settings import Settings
 
 
@@ -52,21 +53,23 @@ async def inspect(settings: Settings, session_id: str) -> str:
         "expires_in_ms": ttl,
         "next_boundary": None if score is None else int(float(score)),
         "session": plain(session),
-        "events": [
-            {
-                "version": event.session.version,
-                "type": event.type.name,
-                "cause": event.cause.name,
-                "actor": event.author.actor,
-                "reason": event.author.reason,
-                "change_id": event.session.change_id,
-                "occurred_at": event.session.updated_at,
-                "fired_at": event.fired_at,
-            }
-            for event in events
-        ],
+        "events": [_plain_event(event) for event in events],
     }
     return json.dumps(found, indent=2)
+
+
+def _plain_event(event: Event) -> dict[str, str | int | None]:
+    session = event.session
+    return {
+        "version": session.version,
+        "type": event.type.name,
+        "cause": event.cause.name,
+        "actor": event.author.actor,
+        "reason": event.author.reason,
+        "change_id": session.change_id,
+        "occurred_at": session.updated_at,
+        "fired_at": event.fired_at,
+    }
 
 
 def plain(value: Any) -> Any:  # noqa: ANN401 - any part of a session
