@@ -1,5 +1,7 @@
 """From AuditService's requests to queries; each wrong field is noted with its path."""
 
+from google.protobuf.message import Message
+
 from synckairos.application.trail.audit import EventQuery, ParticipantQuery, SessionQuery
 from synckairos.domain.events import EventType
 from synckairos.domain.model import Mode, Status
@@ -10,9 +12,7 @@ from synckairos.v1 import audit_service_pb2 as pb
 
 def events(fields: Fields, request: pb.ListSessionEventsRequest) -> EventQuery:
     """Read a query for events; `limit` is the size of the page."""
-    start = fields.instant("after", request.after, present=request.HasField("after"))
-    end = fields.instant("before", request.before, present=request.HasField("before"))
-    _order(fields, ("after", start), ("before", end))
+    start, end = _period(fields, request, "after", "before")
     query = EventQuery(
         session_id=fields.uuid("session_id", request.session_id),
         after=None,
@@ -28,9 +28,7 @@ def events(fields: Fields, request: pb.ListSessionEventsRequest) -> EventQuery:
 
 def participant_events(fields: Fields, request: pb.ListParticipantEventsRequest) -> ParticipantQuery:
     """Read a query for a participant's events; `limit` is the size of the page."""
-    start = fields.instant("after", request.after, present=request.HasField("after"))
-    end = fields.instant("before", request.before, present=request.HasField("before"))
-    _order(fields, ("after", start), ("before", end))
+    start, end = _period(fields, request, "after", "before")
     query = ParticipantQuery(
         participant_id=fields.uuid("participant_id", request.participant_id),
         after=None,
@@ -44,9 +42,7 @@ def participant_events(fields: Fields, request: pb.ListParticipantEventsRequest)
 
 def sessions(fields: Fields, request: pb.ListAuditedSessionsRequest) -> SessionQuery:
     """Read a query for sessions; `limit` is the size of the page."""
-    start = fields.instant("created_after", request.created_after, present=request.HasField("created_after"))
-    end = fields.instant("created_before", request.created_before, present=request.HasField("created_before"))
-    _order(fields, ("created_after", start), ("created_before", end))
+    start, end = _period(fields, request, "created_after", "created_before")
     query = SessionQuery(
         after=None,
         limit=paging.page_size(fields, request.page_size),
@@ -59,7 +55,11 @@ def sessions(fields: Fields, request: pb.ListAuditedSessionsRequest) -> SessionQ
     return query._replace(after=tokens.read_audited(fields, request.page_token, query))
 
 
-def _order(fields: Fields, low: tuple[str, int | None], high: tuple[str, int | None]) -> None:
-    (low_path, start), (high_path, end) = low, high
+def _period(fields: Fields, request: Message, after: str, before: str) -> tuple[int | None, int | None]:
+    """Read the start and the end of a period from the fields of these names."""
+    start, end = (
+        fields.instant(path, getattr(request, path), present=request.HasField(path)) for path in (after, before)
+    )
     if start is not None and end is not None and end <= start:
-        fields.refuse(high_path, f"must be later than {low_path}")
+        fields.refuse(before, f"must be later than {after}")
+    return start, end

@@ -27,8 +27,7 @@ RESUME_FORM: Final = 1
 _RESUME: Final = struct.Struct(">BQQ16s16s")
 _POSITION: Final = struct.Struct(">Q16s8s")
 _EVENT: Final = struct.Struct(">QQ16s")
-_PARTICIPANT: Final = struct.Struct(">Q16s")
-_SESSION: Final = struct.Struct(">Q16s")
+_MOMENT: Final = struct.Struct(">Q16s")
 
 
 class InvalidToken(ValueError):
@@ -90,32 +89,34 @@ def read_event(fields: Fields, token: str, query: EventQuery) -> EventKey | None
 
 def write_participant(key: ParticipantKey, query: ParticipantQuery) -> str:
     """Return the token of the page after a participant's event."""
-    return _sealed(_PARTICIPANT.pack(key.occurred_at, UUID(key.change_id).bytes), query)
+    return _sealed(_MOMENT.pack(key.occurred_at, UUID(key.change_id).bytes), query)
 
 
 def read_participant(fields: Fields, token: str, query: ParticipantQuery) -> ParticipantKey | None:
     """Return the place a token stands for, None for the first page."""
-    raw = _opened(fields, token, query, _PARTICIPANT.size)
-    if raw is None:
-        return None
-    occurred_at, change_id = _PARTICIPANT.unpack(raw)
-    fields.between("page_token", occurred_at, 0, MAX_INSTANT_MS)
-    return ParticipantKey(occurred_at, str(UUID(bytes=change_id)))
+    moment = _moment(fields, token, query)
+    return None if moment is None else ParticipantKey(*moment)
 
 
 def write_audited(key: SessionKey, query: SessionQuery) -> str:
     """Return the token of the page after a session."""
-    return _sealed(_SESSION.pack(key.created_at, UUID(key.session_id).bytes), query)
+    return _sealed(_MOMENT.pack(key.created_at, UUID(key.session_id).bytes), query)
 
 
 def read_audited(fields: Fields, token: str, query: SessionQuery) -> SessionKey | None:
     """Return the place a token stands for, None for the first page."""
-    raw = _opened(fields, token, query, _SESSION.size)
+    moment = _moment(fields, token, query)
+    return None if moment is None else SessionKey(*moment)
+
+
+def _moment(fields: Fields, token: str, query: ParticipantQuery | SessionQuery) -> tuple[int, str] | None:
+    """Return the instant and the UUID a token stands for, None for the first page."""
+    raw = _opened(fields, token, query, _MOMENT.size)
     if raw is None:
         return None
-    created_at, session_id = _SESSION.unpack(raw)
-    fields.between("page_token", created_at, 0, MAX_INSTANT_MS)
-    return SessionKey(created_at, str(UUID(bytes=session_id)))
+    at, owner = _MOMENT.unpack(raw)
+    fields.between("page_token", at, 0, MAX_INSTANT_MS)
+    return at, str(UUID(bytes=owner))
 
 
 def _sealed(raw: bytes, query: EventQuery | ParticipantQuery | SessionQuery) -> str:
