@@ -30,14 +30,13 @@ from synckairos.domain.errors import (
     InvalidField,
     InvalidStateTransition,
     ParticipantExpired,
-    ParticipantNotFound,
     Refusal,
     SessionExpired,
     TurnAdvanced,
     VersionConflict,
 )
 from synckairos.domain.events import Cause, Event, EventType, Ledger, running_subject, winner_of
-from synckairos.domain.model import BANK_MODES, Mode, Session, Status, position_of
+from synckairos.domain.model import BANK_MODES, Mode, Session, Status
 from synckairos.domain.timing import Lifetimes
 
 _PENDING, _RUNNING, _PAUSED = Status.PENDING, Status.RUNNING, Status.PAUSED
@@ -198,16 +197,8 @@ def _start(ledger: Ledger, caller: Caller) -> None:
 
 
 def _switch(ledger: Ledger, command: Switch, caller: Caller) -> None:
-    session = ledger.session
-    if command.next_participant_id:
-        following = position_of(session, command.next_participant_id)
-        if following is None:
-            raise ParticipantNotFound(command.next_participant_id)
-        participant = session.participants[following]
-        if turns.is_out(session, participant):
-            raise ParticipantExpired(participant.participant_id, participant.group_id)
-    else:
-        following = turns.next_after_active(session)
+    session, named = ledger.session, command.next_participant_id
+    following = turns.participant_in_play(session, named) if named else turns.next_after_active(session)
     settlement.leave_cycle(ledger, following, ledger.now, Cause.CALL, caller.author)
 
 
@@ -226,12 +217,7 @@ def _resume(ledger: Ledger, caller: Caller) -> None:
 def _with_winner(session: Session, command: Complete) -> Session:
     """Return the session with the winner that the caller names, if any."""
     if command.winner_participant_id:
-        position = position_of(session, command.winner_participant_id)
-        if position is None:
-            raise ParticipantNotFound(command.winner_participant_id)
-        winner = session.participants[position]
-        if turns.is_out(session, winner):
-            raise ParticipantExpired(winner.participant_id, winner.group_id)
+        winner = session.participants[turns.participant_in_play(session, command.winner_participant_id)]
         return session._replace(winner_participant_id=winner.participant_id)
     if command.winner_group_id:
         if session.rules.mode is not Mode.PER_GROUP:

@@ -3,7 +3,7 @@
 from typing import Any
 
 from synckairos.domain import clocks, timing
-from synckairos.domain.errors import GroupNotFound, ParticipantExpired
+from synckairos.domain.errors import GroupNotFound, ParticipantExpired, ParticipantNotFound
 from synckairos.domain.model import (
     BANK_MODES,
     CONTINUOUS_MODES,
@@ -15,6 +15,7 @@ from synckairos.domain.model import (
     Status,
     full,
     group_position,
+    position_of,
     replaced,
 )
 
@@ -25,6 +26,17 @@ def is_out(session: Session, participant: Participant) -> bool:
         return True
     position = group_position(session, participant.group_id)
     return position is not None and session.groups[position].clock.is_expired
+
+
+def participant_in_play(session: Session, participant_id: str) -> int:
+    """Return the position of a participant; raises ParticipantNotFound, and ParticipantExpired for one that is out."""
+    position = position_of(session, participant_id)
+    if position is None:
+        raise ParticipantNotFound(participant_id)
+    participant = session.participants[position]
+    if is_out(session, participant):
+        raise ParticipantExpired(participant.participant_id, participant.group_id)
+    return position
 
 
 def group_in_play(session: Session, group_id: str) -> int:
