@@ -81,6 +81,14 @@ def server_directory() -> Iterator[Path]:
     shutil.rmtree(directory)
 
 
+@pytest.fixture
+def own_redis(server_directory: Path) -> Iterator[RedisServer]:
+    """A Redis that only this test uses, so that it may be stopped, frozen and flushed."""
+    with RedisServer(server_directory / "redis") as redis:
+        yield redis
+        redis.resume()
+
+
 @pytest.fixture(scope="session")
 def redis_server(session_directory: Path) -> Iterator[RedisServer]:
     """A Redis for the tests of this process: each keeps to keys or databases of its own and flushes nothing else."""

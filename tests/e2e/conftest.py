@@ -6,18 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from synckairos.devstack import RedisServer
 from testing.harness.processes.server_process import ServerProcess
 
 StartServers = Callable[..., list[ServerProcess]]
-
-
-@pytest.fixture
-def own_redis(server_directory: Path) -> Iterator[RedisServer]:
-    """A Redis that only this test uses, so that it may be stopped, frozen and flushed."""
-    with RedisServer(server_directory / "redis") as redis:
-        yield redis
-        redis.resume()
 
 
 @pytest.fixture

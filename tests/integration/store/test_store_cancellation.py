@@ -2,26 +2,17 @@
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator
 
 import pytest
 
 from synckairos.application.errors import Contention
 from synckairos.application.ports import Decide, Decision, Reading, Request
-from synckairos.devstack import RedisServer
 from synckairos.domain.commands import Switch
 from synckairos.domain.model import Session
 from tests.contract.decisions import CALLER, asking, running, until
-from tests.contract.lines import Line, broken_line, eventually, is_commit
+from tests.contract.lines import Line, eventually, is_commit
 
 NOBODY = Request()
-
-
-@pytest.fixture
-async def line(redis_server: RedisServer) -> AsyncIterator[Line]:
-    """A process with a line that can be held up."""
-    async with broken_line(redis_server) as line:
-        yield line
 
 
 def switching(line: Line, session: Session, seconds: float = 10.0) -> asyncio.Task[object]:

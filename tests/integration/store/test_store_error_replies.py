@@ -1,8 +1,6 @@
 """Redis answers with errors: its own troubles are UNAVAILABLE with nothing stored, a broken commit is an alarm."""
 
 import re
-from collections.abc import AsyncIterator, Iterator
-from pathlib import Path
 
 import pytest
 
@@ -15,20 +13,6 @@ from tests.contract.decisions import ask, create, new_id, running, stored
 from tests.contract.lines import Line, broken_line, is_commit
 
 COMMAND = re.compile(rb"\*\d+\r\n\$")
-
-
-@pytest.fixture
-def own_redis(server_directory: Path) -> Iterator[RedisServer]:
-    """A Redis that only this test uses."""
-    with RedisServer(server_directory / "redis") as redis:
-        yield redis
-
-
-@pytest.fixture
-async def line(redis_server: RedisServer) -> AsyncIterator[Line]:
-    """A process whose replies can be replaced."""
-    async with broken_line(redis_server) as line:
-        yield line
 
 
 def answer_with(line: Line, word: bytes, *errors: bytes) -> None:

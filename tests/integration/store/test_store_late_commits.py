@@ -3,7 +3,6 @@
 import os
 import socket
 from collections.abc import AsyncIterator, Sequence
-from contextlib import AsyncExitStack
 from typing import Any
 from unittest.mock import Mock
 
@@ -14,7 +13,6 @@ from synckairos.adapters.redis.store import RedisSessionStore
 from synckairos.adapters.redis.wire import RedisCommand, Reply, Wire, packed
 from synckairos.application.errors import OutcomeUnknown
 from synckairos.application.ports import Decision, Reading, Request
-from synckairos.devstack import RedisServer
 from synckairos.domain.commands import Switch
 from synckairos.domain.model import Session
 from tests.contract.backends import RedisBackend
@@ -57,13 +55,6 @@ class LateCommits:
         """Close the connections held."""
         for wire, _ in self._held:
             wire.close()
-
-
-@pytest.fixture
-async def backend(redis_server: RedisServer) -> AsyncIterator[RedisBackend]:
-    """A key prefix of Redis, and its time driven."""
-    async with AsyncExitStack() as stack:
-        yield RedisBackend(redis_server.url, stack)
 
 
 @pytest.fixture

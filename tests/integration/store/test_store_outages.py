@@ -3,8 +3,7 @@
 import asyncio
 import time
 from collections import Counter
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
-from pathlib import Path
+from collections.abc import Awaitable, Callable
 
 import pytest
 
@@ -22,21 +21,6 @@ TIME_S = 2.0
 """How long a call may take to be told that Redis does not answer."""
 
 Fault = Callable[[Line], None]
-
-
-@pytest.fixture
-def own_redis(server_directory: Path) -> Iterator[RedisServer]:
-    """A Redis that only this test uses."""
-    with RedisServer(server_directory / "redis") as redis:
-        yield redis
-        redis.resume()
-
-
-@pytest.fixture
-async def line(redis_server: RedisServer) -> AsyncIterator[Line]:
-    """A process with a line that can be broken."""
-    async with broken_line(redis_server) as line:
-        yield line
 
 
 async def outcomes_of(*calls: Awaitable[object]) -> tuple[set[type], float]:

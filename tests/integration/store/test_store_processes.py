@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import asynccontextmanager
 from typing import Any
 
 import pytest
@@ -33,13 +33,6 @@ from tests.contract.decisions import (
 from tests.contract.store_process import StoreProcess
 
 NOBODY = Request()
-
-
-@pytest.fixture
-async def backend(redis_server: RedisServer) -> AsyncIterator[RedisBackend]:
-    """A key prefix of Redis, and its time driven."""
-    async with AsyncExitStack() as stack:
-        yield RedisBackend(redis_server.url, stack)
 
 
 @pytest.fixture

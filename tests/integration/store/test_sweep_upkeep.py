@@ -1,7 +1,5 @@
 """The sweep ends and removes sessions in time, repairs the indexes, and survives outages of Redis."""
 
-from collections.abc import AsyncIterator
-from contextlib import AsyncExitStack
 from itertools import islice
 from typing import Any
 
@@ -30,13 +28,6 @@ from tests.contract.lines import Line, broken_line, eventually, probing
 from tests.contract.store_process import StoreProcess, sweeping
 
 NOBODY = Request()
-
-
-@pytest.fixture
-async def backend(redis_server: RedisServer) -> AsyncIterator[RedisBackend]:
-    """A key prefix of Redis, and its time driven."""
-    async with AsyncExitStack() as stack:
-        yield RedisBackend(redis_server.url, stack)
 
 
 @pytest.fixture

@@ -12,7 +12,7 @@ from synckairos.application.errors import AuditUnavailable
 from synckairos.devstack import RedisServer
 from synckairos.domain.commands import Complete
 from tests.contract.decisions import ask, removed, running, switched
-from tests.integration.store.recovered_store import LostStore, own_lost_store
+from tests.integration.recovery.recovered_store import LostStore, own_lost_store
 
 
 @pytest.fixture

@@ -17,7 +17,7 @@ from synckairos.domain import creation, transitions
 from synckairos.domain.commands import Start
 from tests.contract.decisions import CALLER, LIFETIMES, new_id, running, stored, switched, turns_of
 from tests.contract.store_process import sweeping
-from tests.integration.store.recovered_store import LostStore, Recoverer, lost, own_lost_store, starting
+from tests.integration.recovery.recovered_store import LostStore, Recoverer, lost, own_lost_store, starting
 
 
 @pytest.fixture
