@@ -12,6 +12,7 @@ from synckairos.application.errors import StoreUnavailable
 from synckairos.application.pipeline import draining
 from synckairos.application.streams import frames, topics, watching
 from synckairos.domain import settlement
+from synckairos.domain.events import SYSTEM, Cause, Event, EventType, running_subject
 from synckairos.domain.model import OnExpire
 
 LATE_S: Final = 1.0
@@ -67,8 +68,6 @@ def tick_as_event() -> None:
 
 
 def _invented(session: Any) -> Any:
-    from synckairos.domain.events import SYSTEM, Cause, Event, EventType, running_subject  # noqa: PLC0415
-
     newer = session._replace(version=session.version + 1)
     subject = running_subject(newer, session.updated_at)
     return Event(EventType.SESSION_UPDATED, Cause.CALL, SYSTEM, subject, None, newer)

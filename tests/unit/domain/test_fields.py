@@ -99,7 +99,7 @@ def _with(spec: SessionSpec, field: str, value: int) -> SessionSpec:
         first, second, *others = spec.participants
         changed = {"total_time_ms": value} if field.endswith("_ms") else {"group_id": BLUE if value else ""}
         return spec._replace(participants=(first, second._replace(**changed), *others))
-    return spec._replace(**{field: value})  # type: ignore[arg-type]
+    return spec._replace(**{field: value})  # type: ignore[arg-type] # any field
 
 
 def _paths(spec: SessionSpec) -> list[str]:
