@@ -14,11 +14,10 @@ from synckairos.devstack import RedisServer
 from synckairos.domain.events import Event
 from synckairos.domain.model import Session
 from testing.harness.processes.tcp_proxy import TcpProxy
+from testing.harness.waiting import eventually
 from tests.contract.decisions import new_id
 from tests.contract.held_watches import HeldWatches
 from tests.contract.store_process import StoreProcess
-
-PATIENCE_S = 10.0
 
 
 @dataclass
@@ -147,10 +146,3 @@ def lose_commit(line: Line, and_then: Callable[[], object] = lambda: None) -> No
         and_then()
 
     line.proxy.on_client_data = once(drop, is_commit)
-
-
-async def eventually(condition: Callable[[], object], seconds: float = PATIENCE_S) -> None:
-    """Wait until the condition holds."""
-    async with asyncio.timeout(seconds):
-        while not condition():  # noqa: ASYNC110 - a condition of the test's own, no code sets an event for it
-            await asyncio.sleep(0.005)

@@ -10,7 +10,7 @@ import pytest
 
 from synckairos.devstack import PostgresServer
 from testing.harness.processes.dev_stack import LOCKS, first_process, running_parts, said, start_dev, stop_dev
-from tests.contract.lines import eventually
+from testing.harness.waiting import eventually
 
 
 @pytest.fixture

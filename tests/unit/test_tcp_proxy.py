@@ -7,6 +7,7 @@ from time import monotonic
 import pytest
 
 from testing.harness.processes.tcp_proxy import TcpProxy
+from testing.harness.waiting import eventually
 
 Connection = tuple[asyncio.StreamReader, asyncio.StreamWriter]
 Connect = Callable[[], Awaitable[Connection]]
@@ -80,12 +81,6 @@ async def ask(connection: Connection, line: bytes) -> bytes:
         return await reader.readline()
 
 
-async def until(condition: Callable[[], bool]) -> None:
-    async with asyncio.timeout(LONG_SECONDS):
-        while not condition():  # noqa: ASYNC110 - a condition of the test's own, nobody sets an event for it
-            await asyncio.sleep(0)
-
-
 async def test_forwards_both_directions(proxy: TcpProxy, connect: Connect) -> None:
     first, second = await connect(), await connect()
     assert await ask(first, b"one\n") == b"ONE\n"
@@ -101,7 +96,7 @@ async def test_forwards_large_data_and_the_last_words_after_a_half_close(proxy: 
     async with asyncio.timeout(LONG_SECONDS):
         received = await reader.read()
     assert received == b"".join(lines).upper() + b"BYE\n"
-    await until(lambda: proxy.open_connections == 0)
+    await eventually(lambda: proxy.open_connections == 0, seconds=LONG_SECONDS)
 
 
 async def test_cut_resets_both_sides_and_lets_new_connections_in(
@@ -112,7 +107,7 @@ async def test_cut_resets_both_sides_and_lets_new_connections_in(
     proxy.cut()
     with pytest.raises(ConnectionResetError):
         await old[0].readline()
-    await until(lambda: echo.lines == [b"hello\n", b"reset"])
+    await eventually(lambda: echo.lines == [b"hello\n", b"reset"], seconds=LONG_SECONDS)
     assert await ask(await connect(), b"again\n") == b"AGAIN\n"
 
 
@@ -167,7 +162,7 @@ async def test_a_request_can_be_lost_before_the_server_sees_it(
     proxy.on_client_data = lambda data: None if b"exec" in data else data
     with pytest.raises(ConnectionResetError):
         await ask(await connect(), b"exec\n")
-    await until(lambda: echo.lines == [b"reset"])
+    await eventually(lambda: echo.lines == [b"reset"], seconds=LONG_SECONDS)
 
 
 async def test_a_hook_can_change_what_passes(proxy: TcpProxy, connect: Connect) -> None:

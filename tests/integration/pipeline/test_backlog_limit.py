@@ -1,8 +1,6 @@
 """A Redis with little memory, getting full: callers are refused with a reason, and it is over by itself."""
 
-import asyncio
-import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
 import pytest
@@ -18,6 +16,7 @@ from synckairos.telemetry import Metrics
 from synckairos.v1 import session_pb2
 from synckairos.v1 import session_service_pb2 as pb
 from testing.harness.client import Stub, connect, refused, running_session, two_players
+from testing.harness.waiting import eventually
 
 MEGABYTE = 1 << 20
 MEMORY = 40 * MEGABYTE
@@ -75,24 +74,16 @@ def shown(metrics: Metrics) -> float:
     return metrics.registry.get_sample_value("synckairos_store_memory_share") or 0.0
 
 
-async def until(condition: Callable[[], Awaitable[bool]], seconds: float = 15) -> None:
-    """Wait until the condition holds."""
-    ends = time.monotonic() + seconds
-    while not await condition():
-        assert time.monotonic() < ends, "not in time"
-        await asyncio.sleep(0.05)  # the wait on a condition with a deadline
-
-
 async def test_a_full_store_refuses_changes_until_it_is_emptier(stub: Stub, client: Redis, metrics: Metrics) -> None:
     """RESOURCE_EXHAUSTED with a pause for every change, while reads go on and due changes are settled."""
     session = await running_session(stub, two_players(bank_ms=8_000))
     of = {"session_id": session.session_id}
     await fill(client, 0.7)
-    await until(lambda: _is_shown(metrics, 0.6))
+    await eventually(lambda: _is_shown(metrics, 0.6), seconds=15, pause_s=0.05)
     half_full = await stub.SwitchCycle(pb.SwitchCycleRequest(**of))
 
     await fill(client, 0.93)
-    await until(lambda: _is_shown(metrics, 0.9))
+    await eventually(lambda: _is_shown(metrics, 0.9), seconds=15, pause_s=0.05)
     problems = [
         await refused(call)
         for call in (
@@ -107,10 +98,10 @@ async def test_a_full_store_refuses_changes_until_it_is_emptier(stub: Stub, clie
         found = await client.xlen(await _outbox(client))
         return int(found) >= 4
 
-    await until(has_expired)
+    await eventually(has_expired, seconds=15, pause_s=0.05)
     expired = await stub.GetSession(pb.GetSessionRequest(**of))
     await fill(client, 0.3)
-    await until(lambda: _is_answered(stub))
+    await eventually(lambda: _is_answered(stub), seconds=15, pause_s=0.05)
 
     assert half_full.session.version == 3
     assert {problem.code.name for problem in problems} == {"RESOURCE_EXHAUSTED"}

@@ -3,7 +3,7 @@
 import asyncio
 import itertools
 import threading
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from typing import Any
 
 import grpc
@@ -19,6 +19,7 @@ from synckairos.v1.session_service_pb2_grpc import SessionServiceStub
 from testing.harness.client import Problem, Stub, connect, new_id, problem_of, running_session
 from testing.harness.command_client import command, driving, refusal_of
 from testing.harness.processes.in_process import serving, settings_for
+from testing.harness.waiting import eventually
 from tests.integration.rpc.good_requests import create, member
 
 
@@ -39,15 +40,6 @@ def left() -> list[str]:
     """Return the tasks of command streams still running on this loop."""
     names = [getattr(task.get_coro(), "__qualname__", "") for task in asyncio.all_tasks()]
     return [name for name in names if name.startswith(("CommandStream.", "CommandServicer."))]
-
-
-async def until(condition: Callable[[], Any], seconds: float = 10.0) -> None:
-    """Wait until the condition holds."""
-    async with asyncio.timeout(seconds):
-        while True:
-            if condition():
-                return
-            await asyncio.sleep(0.005)  # the wait on a condition with a deadline
 
 
 async def version_of(stub: Stub, session_id: str) -> int:
@@ -95,7 +87,7 @@ async def test_a_client_that_goes_leaves_whole_changes_and_nothing_else(
                 call.cancel()
             elif how == "hang up":
                 await channel.close()
-            await until(lambda: not left())
+            await eventually(lambda: not left())
             await channel.close()
 
             for session_id in ids:
@@ -135,10 +127,10 @@ async def test_a_client_that_does_not_read_is_dropped_and_holds_up_nobody(server
         large = (await running_session(stub, request)).session_id
         small = (await running_session(stub)).session_id
         asking = asyncio.create_task(asyncio.to_thread(ask_without_reading, server.address, large, may_read))
-        await until(lambda: left().count("CommandStream._read") == 2)
+        await eventually(lambda: left().count("CommandStream._read") == 2)
         for place in range(50):
             await drive.ask(str(place), switch(small))
-        await until(lambda: left() == ["CommandStream._read"])
+        await eventually(lambda: left() == ["CommandStream._read"])
         may_read.set()
         problem = await asking
 
@@ -167,7 +159,7 @@ async def test_a_server_that_goes_tells_what_it_has_done(settings: Settings) -> 
     async with serving(settings) as first, serving(settings) as second, connect(second.address) as stub:
         ids = [(await running_session(stub)).session_id for _ in range(10)]
         flooding = asyncio.create_task(asyncio.to_thread(flood, first.address, ids, answers))
-        await until(lambda: len(answers) > 200)
+        await eventually(lambda: len(answers) > 200)
         await first.stop()
         problem = await flooding
         versions = [await version_of(stub, session_id) for session_id in ids]

@@ -22,7 +22,7 @@ from testing.harness.client import running_session
 from testing.harness.documents import blocks
 from testing.harness.processes.in_process import serving, settings_for
 from testing.harness.processes.server_process import ServerProcess
-from tests.contract.lines import eventually
+from testing.harness.waiting import eventually
 
 FASTER: Final = 20
 """The test runs the times of keepalive so many times faster than they are."""

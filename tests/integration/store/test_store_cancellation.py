@@ -9,8 +9,9 @@ from synckairos.application.errors import Contention
 from synckairos.application.ports import Decide, Decision, Reading, Request
 from synckairos.domain.commands import Switch
 from synckairos.domain.model import Session
+from testing.harness.waiting import eventually
 from tests.contract.decisions import CALLER, asking, running, until
-from tests.contract.lines import Line, eventually, is_commit
+from tests.contract.lines import Line, is_commit
 
 NOBODY = Request()
 

@@ -13,8 +13,9 @@ from synckairos.application.errors import StoreUnavailable
 from synckairos.application.ports import Hint
 from synckairos.devstack import RedisServer
 from synckairos.domain.model import Head, Session
+from testing.harness.waiting import eventually
 from tests.contract.decisions import new_id, running, switched
-from tests.contract.lines import Line, broken_line, eventually
+from tests.contract.lines import Line, broken_line
 
 PERHAPS_LOST = Hint("", None)
 

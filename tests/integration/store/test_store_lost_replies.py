@@ -12,8 +12,9 @@ from synckairos.application.sessions import Answer
 from synckairos.devstack import RedisServer
 from synckairos.domain.commands import Create, Switch
 from synckairos.domain.errors import SessionAlreadyExists
+from testing.harness.waiting import eventually
 from tests.contract.decisions import CALLER, new_id, running, two_players, until
-from tests.contract.lines import Line, broken_line, eventually, is_commit, lose_commit, lose_reply
+from tests.contract.lines import Line, broken_line, is_commit, lose_commit, lose_reply
 
 NOBODY = Request()
 

@@ -12,8 +12,9 @@ from synckairos.application.ports import Request
 from synckairos.devstack import RedisServer
 from synckairos.domain.commands import Switch
 from synckairos.domain.model import Session
+from testing.harness.waiting import eventually
 from tests.contract.decisions import CALLER, ask, create, new_id, running, until
-from tests.contract.lines import Line, broken_line, eventually, is_commit, once, probing
+from tests.contract.lines import Line, broken_line, is_commit, once, probing
 
 NOBODY = Request()
 CALLERS = 64

@@ -16,8 +16,8 @@ from synckairos.rpc.server import DISK
 from synckairos.v1 import session_service_pb2 as pb
 from testing.harness.client import Stub, connect, running_session
 from testing.harness.processes.in_process import serving, settings_for
+from testing.harness.waiting import eventually
 from testing.robustness.steppable_redis import SteppableRedis
-from tests.contract.lines import eventually
 
 HELD = 20_000
 """Bytes of several changes."""
@@ -42,14 +42,16 @@ class OnSlowDisk(NamedTuple):
 
     async def serves(self, service: str) -> None:
         """Wait until a service is healthy."""
-        async with asyncio.timeout(20):
-            while await self.health(service) != "SERVING":  # noqa: ASYNC110 - another process' state
-                await asyncio.sleep(0.05)
 
-    async def held_bytes(self) -> int:
-        """Return how much the log of Redis holds back."""
+        async def is_serving() -> bool:
+            return await self.health(service) == "SERVING"
+
+        await eventually(is_serving, seconds=20, pause_s=0.05)
+
+    async def holds_back(self) -> bool:
+        """Whether the log of Redis holds back enough."""
         async with Redis.from_url(self.redis.url) as client:
-            return int((await client.info("persistence"))["aof_buffer_length"])
+            return int((await client.info("persistence"))["aof_buffer_length"]) >= HELD
 
 
 @pytest.fixture
@@ -92,9 +94,7 @@ async def test_the_end_of_redis_takes_what_its_log_holds_back(on: OnSlowDisk) ->
     load = asyncio.ensure_future(switching(on, session.session_id, answered))
     await eventually(lambda: len(answered) > 50)
     on.redis.slow_disk(1_500)
-    async with asyncio.timeout(20):
-        while await on.held_bytes() < HELD:  # noqa: ASYNC110 - another process' state
-            await asyncio.sleep(0.01)
+    await eventually(on.holds_back, seconds=20)
     on.redis.kill()
     load.cancel()
     await asyncio.gather(load, return_exceptions=True)

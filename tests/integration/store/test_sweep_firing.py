@@ -14,9 +14,9 @@ from synckairos.domain.events import Cause, Event, EventType
 from synckairos.domain.model import Mode, OnExpire, Session, Status
 from synckairos.domain.specification import SessionSpec
 from synckairos.domain.timing import Lifetimes
+from testing.harness.waiting import eventually
 from tests.contract.backends import RedisBackend
 from tests.contract.decisions import ask, create, new_id, running, turns_of, two_players
-from tests.contract.lines import eventually
 from tests.contract.store_process import StoreProcess, sweeping
 
 PROMPT_MS = 200

@@ -13,6 +13,7 @@ from synckairos.devstack import RedisServer
 from synckairos.domain.commands import AdjustTime, Complete, Switch
 from synckairos.domain.model import DAY_MS, Session, Status
 from synckairos.domain.timing import Lifetimes
+from testing.harness.waiting import eventually
 from tests.contract.backends import RedisBackend
 from tests.contract.decisions import (
     ask,
@@ -24,7 +25,7 @@ from tests.contract.decisions import (
     stored,
     until,
 )
-from tests.contract.lines import Line, broken_line, eventually, probing
+from tests.contract.lines import Line, broken_line, probing
 from tests.contract.store_process import StoreProcess, sweeping
 
 NOBODY = Request()

@@ -24,6 +24,7 @@ from testing.harness.client import refused, two_players
 from testing.harness.processes.databases import own_database
 from testing.harness.processes.in_process import serving, settings_for
 from testing.harness.processes.tcp_proxy import TcpProxy
+from testing.harness.waiting import eventually
 
 AUDIT = "synckairos.v1.AuditService"
 SERVING, NOT_SERVING = health_pb2.HealthCheckResponse.SERVING, health_pb2.HealthCheckResponse.NOT_SERVING
@@ -44,9 +45,11 @@ async def health(channel: Any, service: str) -> Any:
 
 async def audit_says(channel: Any, status: Any) -> None:
     """Wait until AuditService's own health is this."""
-    async with asyncio.timeout(20):
-        while await health(channel, AUDIT) != status:  # noqa: ASYNC110 - it is asked over the wire, and pushes nothing
-            await asyncio.sleep(0.05)
+
+    async def is_said() -> bool:
+        return await health(channel, AUDIT) == status
+
+    await eventually(is_said, seconds=20, pause_s=0.05)
 
 
 async def test_the_service_is_healthy_and_reflected(redis_server: RedisServer, postgres_server: PostgresServer) -> None:

@@ -26,6 +26,7 @@ from testing.harness.builders import ANN, Game, at, per_participant
 from testing.harness.fakes.fake_audit_trail import FakeAuditTrail
 from testing.harness.processes.audit_databases import audit_database, emptied
 from testing.harness.processes.databases import ask, run_sql
+from testing.harness.waiting import eventually
 
 ALL = 10_000
 
@@ -141,9 +142,7 @@ async def test_a_session_that_is_just_being_added_is_waited_for(database: Databa
     async with database.transaction() as connection:
         await _write(connection, arrange(main))
         second = asyncio.create_task(PostgresAuditTrail(database).write(fork))
-        async with asyncio.timeout(10):
-            while not await waits_for_a_lock(url):  # noqa: ASYNC110 - the database sends no event
-                await asyncio.sleep(0.01)
+        await eventually(lambda: waits_for_a_lock(url), pause_s=0.01)
 
     assert await second == Written(len(fork), 0, len(fork))
     _, known = await picture(PostgresAuditReader(database), session_id)

@@ -17,6 +17,7 @@ from synckairos.adapters.postgres.schema.migrate import (
 )
 from synckairos.devstack import PostgresServer
 from testing.harness.processes.databases import ask, own_database, run_sql, tables, write_migration
+from testing.harness.waiting import eventually
 
 
 @pytest.fixture
@@ -99,9 +100,7 @@ async def test_a_lock_ends_with_its_runner(database: str, tmp_path: Path) -> Non
     write_migration(tmp_path, "001_slow.sql", "CREATE TABLE slow (id int); SELECT pg_sleep(30);")
     runner = asyncio.create_task(apply_migrations(database, tmp_path))
     at_work = "SELECT 1 FROM pg_stat_activity WHERE query LIKE '%pg_sleep(30)%' AND pid <> pg_backend_pid()"
-    async with asyncio.timeout(10):
-        while not await ask(database, at_work):  # noqa: ASYNC110 - only the server knows
-            await asyncio.sleep(0.02)
+    await eventually(lambda: ask(database, at_work), pause_s=0.02)
     runner.cancel()
     with pytest.raises(asyncio.CancelledError):
         await runner

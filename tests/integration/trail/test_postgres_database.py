@@ -1,7 +1,7 @@
 """The connection layer against a real PostgreSQL that goes, comes back, hangs and is slow."""
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -22,6 +22,7 @@ from synckairos.devstack import PostgresServer
 from synckairos.settings import load_settings
 from testing.harness.processes.databases import ask, run_sql
 from testing.harness.processes.tcp_proxy import TcpProxy
+from testing.harness.waiting import eventually
 
 ONE = Statement("one", "SELECT 1")
 PID = Statement("pid", "SELECT pg_backend_pid()")
@@ -46,13 +47,6 @@ async def database(postgres_server: PostgresServer) -> AsyncIterator[Database]:
 def by(proxy: TcpProxy, server: PostgresServer) -> str:
     """Return the server's URL by way of a proxy."""
     return server.url.replace(f":{server.port}", f":{proxy.port}")
-
-
-async def until(condition: Callable[[], Awaitable[bool]]) -> None:
-    """Wait until it holds."""
-    async with asyncio.timeout(30):
-        while not await condition():  # noqa: ASYNC110 - the database sends no event
-            await asyncio.sleep(0.02)
 
 
 async def is_up(database: Database) -> bool:
@@ -107,7 +101,7 @@ async def test_a_database_that_is_down_stops_nobody(server_directory: Path, pool
             await database.fetch(ONE)
 
         server.start()
-        await until(lambda: is_up(database))
+        await eventually(lambda: is_up(database), seconds=30)
         up = await database.health()
 
         assert not down.is_up
@@ -202,7 +196,7 @@ async def test_idle_connections_are_closed_but_for_the_least(postgres_server: Po
     async with database.transaction(), database.transaction(), database.transaction(), database.transaction():
         assert len(await connections(postgres_server, name)) == 4
 
-    await until(lambda: one_is_left(postgres_server, name))
+    await eventually(lambda: one_is_left(postgres_server, name), seconds=30)
     (kept,) = await connections(postgres_server, name)
     assert await pid_of(database) == kept
     await database.close()
@@ -214,7 +208,7 @@ async def test_the_least_is_restored_in_the_background(postgres_server: Postgres
     pid = await pid_of(database)
     await kill(postgres_server, pid)
 
-    await until(lambda: one_is_left(postgres_server, "restored"))
+    await eventually(lambda: one_is_left(postgres_server, "restored"), seconds=30)
 
     assert await pid_of(database) != pid
     await database.close()
@@ -234,7 +228,7 @@ async def test_a_database_that_hangs_is_given_up_again_and_again(postgres_server
         assert not any(health.is_up for health in found)
 
         proxy.blackhole = False
-        await until(lambda: is_up(database))
+        await eventually(lambda: is_up(database), seconds=30)
         await database.close()
 
 

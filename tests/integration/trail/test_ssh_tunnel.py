@@ -23,6 +23,7 @@ from testing.harness.processes.commands import synckairos
 from testing.harness.processes.databases import own_database, tables
 from testing.harness.processes.server_process import ServerProcess
 from testing.harness.processes.tls_front import tls_front
+from testing.harness.waiting import eventually
 
 ONE = Statement("one", "SELECT 1")
 SSH = """#!{python}
@@ -95,9 +96,13 @@ def elsewhere(url: str) -> str:
 
 async def until_gone(pid: int) -> None:
     """Wait until there is no such process."""
-    async with asyncio.timeout(20):
-        while Path(f"/proc/{pid}/cmdline").exists() and Path(f"/proc/{pid}/cmdline").read_bytes():  # noqa: ASYNC240, ASYNC110 - another process, which tells nobody
-            await asyncio.sleep(0.02)
+    command = Path(f"/proc/{pid}/cmdline")
+    await eventually(lambda: not (command.exists() and command.read_bytes()), seconds=20)
+
+
+async def is_up(database: Database) -> bool:
+    """Whether the database answers."""
+    return (await database.health()).is_up
 
 
 async def test_one_tunnel_serves_a_process_and_is_opened_again(
@@ -111,9 +116,7 @@ async def test_one_tunnel_serves_a_process_and_is_opened_again(
     os.kill(pid, signal.SIGKILL)
     await until_gone(pid)
 
-    async with asyncio.timeout(20):
-        while not (await database.health()).is_up:  # noqa: ASYNC110 - the database sends no event
-            await asyncio.sleep(0.02)
+    await eventually(lambda: is_up(database), seconds=20)
 
     assert len(first) == 1
     assert first[0].endswith(f":localhost:{postgres_server.port} -- ssh://me@bastion:2222")
@@ -161,10 +164,9 @@ async def test_a_server_that_is_killed_leaves_no_ssh_behind(
         database_url=elsewhere(postgres_server.url), database_ssh="me@bastion", redis_prefix="tunnelled",
     )  # fmt: skip
     with server:
-        async with asyncio.timeout(20):
-            while not (ssh / "pid").exists():  # noqa: ASYNC110 - another process, which tells nobody
-                await asyncio.sleep(0.02)
-        pid = int((ssh / "pid").read_text())
+        pid_file = ssh / "pid"
+        await eventually(lambda: pid_file.exists() and pid_file.read_text(), seconds=20)
+        pid = int(pid_file.read_text())
         server.kill()
         await until_gone(pid)
 

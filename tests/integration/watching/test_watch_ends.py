@@ -1,7 +1,7 @@
 """How streams end: the server goes, the client goes, or it stops reading; nothing is left behind."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Sequence
 from typing import Any
 
 import grpc
@@ -20,6 +20,7 @@ from synckairos.v1 import session_service_pb2 as pb
 from synckairos.v1.session_service_pb2_grpc import SessionServiceStub
 from testing.harness.client import Stub, connect, new_id, refused, running_session, watching
 from testing.harness.processes.in_process import serving, settings_for
+from testing.harness.waiting import eventually
 from tests.integration.rpc.good_requests import create, member
 from tests.integration.store.key_space import KeySpace
 
@@ -115,15 +116,6 @@ def beating() -> list[str]:
     return [name for name in names if name.startswith(("Watching._", "Beats._", "WatchServicer."))]
 
 
-async def until(condition: Callable[[], Any], seconds: float = 5.0) -> None:
-    """Wait until the condition holds."""
-    async with asyncio.timeout(seconds):
-        while True:
-            if condition():
-                return
-            await asyncio.sleep(0.005)  # the wait on a condition with a deadline
-
-
 @pytest.mark.parametrize("how", ["cancel", "deadline", "hang up"])
 async def test_readers_who_leave_leave_nothing(
     server: Server, settings: Settings, made: list[Watching], redis_server: RedisServer, how: str
@@ -157,7 +149,7 @@ async def test_readers_who_leave_leave_nothing(
                 call.cancel()
         elif how == "hang up":
             await channel.close()
-        await until(lambda: not inside._open and not beating())
+        await eventually(lambda: not inside._open and not beating(), seconds=5)
 
         assert not inside._topics
         assert not inside._beats._metronomes
@@ -184,7 +176,7 @@ async def test_hanging_up_amid_a_flood_is_no_error(
                 await calls[0].read()
                 await channel.close()
                 await asyncio.gather(*switching)
-            await until(lambda: not made[0]._open and not beating())
+            await eventually(lambda: not made[0]._open and not beating(), seconds=5)
 
     assert not [line for line in logs if line["log_level"] not in ("debug", "info")]
     assert not caplog.records
@@ -202,7 +194,7 @@ async def test_streams_that_end_leave_nothing(server: Server, made: list[Watchin
                 await getattr(stub, name)(getattr(pb, f"{name}Request")(session_id=sid))
                 await recording.until_end()
         await refused(stub.WatchSession(pb.WatchSessionRequest(session_id=new_id())).read())
-        await until(lambda: not made[0]._open and not beating())
+        await eventually(lambda: not made[0]._open and not beating(), seconds=5)
 
     assert not made[0]._topics
 
@@ -221,8 +213,8 @@ async def test_a_reader_who_takes_not_even_the_first_message_is_dropped(server: 
         sid = (await running_session(stub, request)).session_id
         slow = slow_stub.WatchSession(pb.WatchSessionRequest(session_id=sid))
         await slow.wait_for_connection()
-        await until(lambda: made[0]._open == 1)
-        await until(lambda: made[0]._open == 0)
+        await eventually(lambda: made[0]._open == 1, seconds=5)
+        await eventually(lambda: made[0]._open == 0, seconds=5)
         problem = await refused(_drained(slow))
 
     assert (problem.code, problem.reason) == (grpc.StatusCode.RESOURCE_EXHAUSTED, "SLOW_CONSUMER")

@@ -18,7 +18,7 @@ from synckairos.v1 import session_service_pb2 as pb
 from testing.harness.client import Recording, Stub, connect, new_id, refused, running_session, two_players, watching
 from testing.harness.processes.hint_proxy import Harm, HintProxy
 from testing.harness.processes.in_process import serving, settings_for
-from tests.contract.lines import eventually
+from testing.harness.waiting import eventually
 
 SWITCHES: Final = 25
 SESSIONS: Final = 4

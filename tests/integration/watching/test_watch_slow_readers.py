@@ -23,7 +23,7 @@ from synckairos.v1 import event_pb2
 from synckairos.v1 import session_service_pb2 as pb
 from testing.harness.client import Recording, Stub, connect, refused, running_session, two_players, watching
 from testing.harness.processes.in_process import serving, settings_for
-from tests.contract.lines import eventually
+from testing.harness.waiting import eventually
 
 NARROW: Final = (("grpc.http2.lookahead_bytes", 65_535), ("grpc.http2.bdp_probe", 0))
 READERS: Final = 20

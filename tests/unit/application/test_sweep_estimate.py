@@ -6,8 +6,8 @@ from synckairos.application.expiry import Sweep
 from synckairos.domain.timing import Lifetimes
 from testing.harness.fakes.fake_clock import FakeClock
 from testing.harness.fakes.fake_store import FakeData, FakeDeadlineIndex, FakeSessionStore
+from testing.harness.waiting import eventually
 from tests.contract.decisions import new_id, running, two_players
-from tests.contract.lines import eventually
 from tests.contract.store_process import Observed
 
 BANK_MS = 1_000
