@@ -8,11 +8,11 @@ import typer
 
 from synckairos.cli import inspection
 from synckairos.cli.audit import audit_app
-from synckairos.cli.audit_dead import dead_app
-from synckairos.cli.audit_erase import erase_app
-from synckairos.cli.audit_reading import events, participant, session, status
-from synckairos.cli.audit_sample import sample
-from synckairos.cli.audit_transfer import export, import_
+from synckairos.cli.audit.dead import dead_app
+from synckairos.cli.audit.erase import erase_app
+from synckairos.cli.audit.reading import events, participant, session, status
+from synckairos.cli.audit.sample import sample
+from synckairos.cli.audit.transfer import export, import_
 from synckairos.cli.calling import call
 from synckairos.cli.dev import DevOptions, run_dev
 from synckairos.cli.dev_stack import DATA_DIR

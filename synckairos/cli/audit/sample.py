@@ -7,7 +7,7 @@ import typer
 
 from synckairos.application.trail.audit import SessionQuery, Written
 from synckairos.application.trail.sample import sample_sessions
-from synckairos.cli.audit_access import opened_trail
+from synckairos.cli.audit.access import opened_trail
 from synckairos.cli.inspection import InspectionError
 from synckairos.cli.running import run, settings_or_fail
 from synckairos.settings import Settings

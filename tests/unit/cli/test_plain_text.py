@@ -13,13 +13,14 @@ from rich.table import Table
 
 from synckairos.application.pipeline.status import DrainTotals, PipelineStatus
 from synckairos.application.trail.audit import AuditedEvent, AuditedSession, AuditRecord, SessionAudit
-from synckairos.cli import audit_tables
+from synckairos.cli import plain_text
+from synckairos.cli.audit import tables as audit_tables
 from synckairos.cli.plain_text import PlainTable, visible, visible_json, visible_lines
 from synckairos.domain.events import Author
 from testing.harness.builders import Game, per_participant
 
 NASTY = "\x1b[2J\x1b]0;owned\x07 [red]not red[/red] [/] \x9b31m \u202egnp.exe \r\n\x00"
-CLI = Path(audit_tables.__file__).parent
+CLI = Path(plain_text.__file__).parent
 
 
 def rendered(table: Table) -> str:
@@ -57,7 +58,7 @@ def test_no_table_lets_a_control_character_through(name: str) -> None:
 
 def test_every_table_of_the_commands_is_a_plain_one() -> None:
     """A table of rich's own takes cells as markup."""
-    own = [file.name for file in CLI.glob("*.py") if "rich.table" in file.read_text()]
+    own = [file.name for file in CLI.rglob("*.py") if "rich.table" in file.read_text()]
 
     assert own == ["plain_text.py"]
 

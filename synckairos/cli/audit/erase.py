@@ -9,7 +9,7 @@ import typer
 from synckairos.adapters.postgres.schema.book import connected
 from synckairos.adapters.postgres.trail.erasure import Erasure, erase_participant
 from synckairos.application.trail.audit import OperatorAction
-from synckairos.cli.audit_access import Reason, operator
+from synckairos.cli.audit.access import Reason, operator
 from synckairos.cli.migration import options_of, target
 from synckairos.cli.running import fail, run
 from synckairos.settings import Settings

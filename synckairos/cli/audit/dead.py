@@ -17,8 +17,8 @@ from rich.console import Console
 from synckairos.adapters.redis.keys import PARTITIONS
 from synckairos.adapters.redis.outbox import RedisDeadEntries
 from synckairos.application.trail.audit import DeadEntry, OperatorAction
-from synckairos.cli.audit_access import Reason, opened_trail, operator
-from synckairos.cli.audit_tables import instant
+from synckairos.cli.audit.access import Reason, opened_trail, operator
+from synckairos.cli.audit.tables import instant
 from synckairos.cli.inspection import plain
 from synckairos.cli.plain_text import PlainTable
 from synckairos.cli.running import fail, run, settings_or_fail

@@ -3,8 +3,8 @@
 import pytest
 import typer
 
-from synckairos.cli.audit_access import event_type, instant_ms
-from synckairos.cli.audit_tables import duration, instant
+from synckairos.cli.audit.access import event_type, instant_ms
+from synckairos.cli.audit.tables import duration, instant
 from synckairos.domain.events import EventType
 
 NOON_MS = 1_795_262_400_000

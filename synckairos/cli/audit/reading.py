@@ -29,8 +29,8 @@ from synckairos.application.trail.audit import (
     ParticipantQuery,
     SessionAudit,
 )
-from synckairos.cli.audit_access import APPLICATION, Since, Until, event_type, opened_trail
-from synckairos.cli.audit_tables import (
+from synckairos.cli.audit.access import APPLICATION, Since, Until, event_type, opened_trail
+from synckairos.cli.audit.tables import (
     events_table,
     participants_table,
     session_table,

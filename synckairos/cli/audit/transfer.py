@@ -17,7 +17,7 @@ from synckairos.adapters.postgres.trail.lines import decode_record, encode_recor
 from synckairos.adapters.postgres.trail.snapshot import FieldError
 from synckairos.application.errors import AuditRefused
 from synckairos.application.trail.audit import AuditRecord, AuditTrail, ExportQuery, Written
-from synckairos.cli.audit_access import Since, Until, opened_trail
+from synckairos.cli.audit.access import Since, Until, opened_trail
 from synckairos.cli.inspection import InspectionError
 from synckairos.cli.plain_text import json_for
 from synckairos.cli.running import fail, run, settings_or_fail
