@@ -11,7 +11,7 @@ from grpc_health.v1 import health_pb2, health_pb2_grpc
 
 from testing.harness.processes.child_process import HEALTHY, ChildProcess
 
-START_S = 20.0
+START_S = 60.0
 
 
 class ServerProcess(ChildProcess):

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 
 from testing.harness.processes.child_process import ChildProcess
 
-START_S = 20.0
+START_S = 60.0
 
 
 class WorkerProcess(ChildProcess):
