@@ -18,7 +18,7 @@ from bench.testbed import SERVICE, Testbed
 from synckairos.adapters.redis.keys import PARTITIONS
 from synckairos.v1 import session_service_pb2 as pb
 from testing.harness.client import two_players
-from testing.harness.processes.deployment import Deployment, eventually
+from testing.harness.processes.deployment import Deployment, seconds_until
 from testing.harness.processes.server_process import ServerProcess
 
 SWITCH: Final = SERVICE + "SwitchCycle"
@@ -160,12 +160,12 @@ class Drained(Switches):
         deployment = testbed.deployment
         worker = deployment.start_worker(log_level="info")
         try:
-            await eventually(deployment.is_drained, DRAIN_S, "the outbox is empty before the measurement")
+            await seconds_until(deployment.is_drained, DRAIN_S, "the outbox is empty before the measurement")
             rows_before = await testbed.stored_events()
             async with _longest_outbox(deployment) as longest:
                 measured = await super().measure(testbed)
             left, ended = await deployment.outbox_length(), time.monotonic()
-            await eventually(deployment.is_drained, DRAIN_S, "the outbox is empty after the measurement")
+            await seconds_until(deployment.is_drained, DRAIN_S, "the outbox is empty after the measurement")
             measured.extra = {
                 "outbox_longest": max(*longest, left),
                 "outbox_left": left,
@@ -207,14 +207,14 @@ class Outage(Switches):
         deployment, server = testbed.deployment, testbed.server()
         worker = deployment.start_worker(log_level="info")
         try:
-            await eventually(deployment.is_drained, DRAIN_S, "the outbox is empty before the measurement")
+            await seconds_until(deployment.is_drained, DRAIN_S, "the outbox is empty before the measurement")
             await asyncio.to_thread(deployment.postgres.stop)
             try:
                 measured = await super().measure(testbed)
                 health, queued = await asyncio.to_thread(server.health), await _queued(deployment)
             finally:
                 await asyncio.to_thread(deployment.postgres.start)
-            drained_s = await eventually(deployment.is_drained, 3 * DRAIN_S, "the outbox is empty after the outage")
+            drained_s = await seconds_until(deployment.is_drained, 3 * DRAIN_S, "the outbox is empty after the outage")
         finally:
             worker.kill()
         measured.errors["health is not SERVING"] += health != "SERVING"

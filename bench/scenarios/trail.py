@@ -28,7 +28,7 @@ from synckairos.v1 import session_service_pb2 as pb
 from synckairos.v1.audit_service_pb2_grpc import AuditServiceStub
 from testing.harness.client import Stub, connect, running_session
 from testing.harness.processes.commands import synckairos
-from testing.harness.processes.deployment import Deployment, eventually, fresh_deployment
+from testing.harness.processes.deployment import Deployment, fresh_deployment, seconds_until
 
 BATCH: Final = 500
 LIFE: Final = 20
@@ -202,7 +202,7 @@ class Recovery(Scenario):
             deployment.start_worker()
             async with connect(server.address) as stub:
                 await _create_running(stub, testbed.sizes.recovered)
-                await eventually(deployment.is_drained, PATIENCE_S, "the outbox is empty")
+                await seconds_until(deployment.is_drained, PATIENCE_S, "the outbox is empty")
                 before = await _everything(stub)
                 async with Redis.from_url(deployment.redis.url) as redis:
                     await redis.flushall()

@@ -10,7 +10,7 @@ from typing import Final
 
 from redis.asyncio import Redis
 
-from testing.harness.processes.deployment import eventually
+from testing.harness.processes.deployment import seconds_until
 from testing.robustness.deployment import SERVING_S, BreakableDeployment
 from testing.robustness.history import Fault
 from testing.robustness.schedule import FaultKind, PlannedFault
@@ -109,7 +109,7 @@ class Injector:
 
     async def _kill_redis(self, _: PlannedFault) -> None:
         # Only while the disk keeps up does the end of the process lose nothing.
-        await eventually(self._has_written, STOP_S, "Redis has written its log")
+        await seconds_until(self._has_written, STOP_S, "Redis has written its log")
         await asyncio.to_thread(self._parts.redis.kill)
         await asyncio.to_thread(self._parts.redis.start)
 
@@ -120,7 +120,7 @@ class Injector:
 
     async def _lose_power(self, planned: PlannedFault) -> None:
         file, cut_at = self._parts.redis.append_only_file, time.monotonic()
-        await eventually(self._has_written, STOP_S, "Redis has written its log")
+        await seconds_until(self._has_written, STOP_S, "Redis has written its log")
         kept = file.stat().st_size
         await asyncio.sleep(planned.for_s)
         await asyncio.to_thread(self._parts.redis.kill)
@@ -134,12 +134,12 @@ class Injector:
         self._parts.redis.slow_disk(planned.amount_ms)
         await asyncio.sleep(planned.for_s)
         self._parts.redis.slow_disk(0)
-        await eventually(self._has_written, STOP_S, "Redis has written its log")
+        await seconds_until(self._has_written, STOP_S, "Redis has written its log")
 
     async def _kill_on_slow_disk(self, planned: PlannedFault) -> None:
         """Two faults at once: what the log has held back since it last held everything is lost."""
         cut_at = time.monotonic()
-        await eventually(self._has_written, STOP_S, "Redis has written its log")
+        await seconds_until(self._has_written, STOP_S, "Redis has written its log")
         self._parts.redis.slow_disk(planned.amount_ms)
         await asyncio.sleep(planned.for_s)
         await asyncio.to_thread(self._parts.redis.kill)

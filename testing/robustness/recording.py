@@ -9,7 +9,7 @@ from itertools import groupby
 from typing import Final, NamedTuple
 
 from testing.harness.client import Stub, connect
-from testing.harness.processes.deployment import eventually
+from testing.harness.processes.deployment import seconds_until
 from testing.robustness.deployment import BreakableDeployment
 from testing.robustness.faults import Injector
 from testing.robustness.final_state import read_rows, read_stored
@@ -164,7 +164,7 @@ class Recorder:
             return not history.run.outbox
 
         with contextlib.suppress(AssertionError):  # the judge has to see the rest
-            await eventually(is_drained, DRAIN_S, "the outbox is empty")
+            await seconds_until(is_drained, DRAIN_S, "the outbox is empty")
         history.run.settled = time.monotonic()
         history.rows = await read_rows(deployment.database_url)
         history.stored = await read_stored(deployment.redis.url, dict.fromkeys(self._known.created))

@@ -15,7 +15,7 @@ from redis.asyncio import Redis
 from synckairos.adapters.redis.keys import PARTITIONS
 from synckairos.v1 import session_service_pb2 as pb
 from testing.harness.client import Stub, connect, new_id, two_players
-from testing.harness.processes.deployment import Deployment, eventually, fresh_deployment
+from testing.harness.processes.deployment import Deployment, fresh_deployment, seconds_until
 
 CALLERS = 4
 CHANGES = 200
@@ -96,7 +96,7 @@ async def assert_arrived(deployment: Deployment, changes: Changes) -> None:
 async def drained(deployment: Deployment) -> None:
     """Wait until every event is in PostgreSQL."""
     try:
-        await eventually(deployment.is_drained, DRAIN_S, "the outbox is empty")
+        await seconds_until(deployment.is_drained, DRAIN_S, "the outbox is empty")
     except AssertionError as error:
         raise AssertionError(deployment.workers[0].tail()) from error
 
@@ -167,7 +167,7 @@ async def test_a_clock_that_ran_out_has_zero_left(deployment: Deployment, stub: 
     async def has_expired() -> bool:
         return bool(await expiries())
 
-    await eventually(has_expired, 30, "an expiry is in the trail")
+    await seconds_until(has_expired, 30, "an expiry is in the trail")
 
     (row,) = await expiries()
     assert row["time_remaining_ms"] == 0

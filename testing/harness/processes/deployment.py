@@ -145,7 +145,7 @@ async def fresh_deployment() -> AsyncIterator[Deployment]:
             await deployment.stop()
 
 
-async def eventually(condition: Callable[[], Awaitable[bool]], seconds: float, description: str) -> float:
+async def seconds_until(condition: Callable[[], Awaitable[bool]], seconds: float, description: str) -> float:
     """Wait until the condition holds; return how many seconds that took, or fail with the description."""
     started = time.monotonic()
     while not await condition():
