@@ -37,7 +37,7 @@ def call(
     """Make a call of the contract, and print each reply as JSON."""
     found = _method(method)
     requests = _requests(found, sys.stdin.read() if request == "-" else request)
-    target = address or settings_or_fail().listen
+    target = address or settings_or_fail(of_dev=True).listen
     metadata = [("x-actor", actor)] if actor else []
     with grpc.insecure_channel(target) as channel:
         try:

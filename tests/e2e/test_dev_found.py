@@ -32,7 +32,16 @@ async def test_commands_find_the_dev_that_runs_here(folder: Path) -> None:
     process, address = await start_dev(folder, "--data-dir", ".synckairos")
     file = folder / ".synckairos" / "stack.json"
     places, mode = json.loads(file.read_text()), stat.S_IMODE(file.stat().st_mode)
-    commands = [("health",), ("store", "show"), ("audit", "status"), ("migrate", "status")]
+    commands = [
+        ("health",),
+        ("call", "SyncTime"),
+        ("store", "show"),
+        ("migrate", "status"),
+        ("audit", "status"),
+        ("audit", "sample", "--sessions", "1"),
+        ("audit", "participant", "20000000-0000-4000-8000-00000000000a"),
+        ("audit", "dead", "discard", "--all", "--reason", "nobody needs them"),
+    ]
     done = {command: await synckairos(*command, cwd=folder) for command in commands}
     elsewhere = await synckairos("health", cwd=folder, SYNCKAIROS_LISTEN="127.0.0.1:1")
     await stop_dev(process)

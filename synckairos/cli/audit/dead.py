@@ -96,7 +96,7 @@ def discard(
     """Give a dead entry up for good; all it was is kept in sync_operator_actions, with who did it and why."""
     if (place is None) is not every:
         raise typer.BadParameter("name one entry, or say --all")
-    count: int = run(_discard(settings_or_fail(), place, reason))
+    count: int = run(_discard(settings_or_fail(of_dev=True), place, reason))
     if place is not None and not count:
         fail(f"there is no dead entry {place[0]}/{place[1]}")
     typer.echo(f"{count} discarded")

@@ -95,7 +95,7 @@ def participant(
 ) -> None:
     """Show the events about a participant in all sessions, oldest first."""
     query = ParticipantQuery(str(participant_id), None, PAGE, start=since, end=until)
-    run(_participant(settings_or_fail(), query, limit, as_json=_for_scripts(asked=as_json)))
+    run(_participant(settings_or_fail(of_dev=True), query, limit, as_json=_for_scripts(asked=as_json)))
 
 
 def session(session_id: SessionId, as_json: AsJson = False) -> None:

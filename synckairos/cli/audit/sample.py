@@ -19,7 +19,7 @@ def sample(
     beside: Annotated[bool, typer.Option("--beside", help="Also where the trail holds sessions already.")] = False,
 ) -> None:
     """Write sessions that were never played into an empty trail; all have ended, and the label `sample`."""
-    written: Written = run(_sample(settings_or_fail(), sessions, seed, beside=beside))
+    written: Written = run(_sample(settings_or_fail(of_dev=True), sessions, seed, beside=beside))
     typer.echo(f"wrote {written.new} events of {sessions} sessions")
 
 
