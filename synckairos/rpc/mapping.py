@@ -1,9 +1,7 @@
 """From sessions and events to messages, as they look at one instant."""
 
-from functools import lru_cache
 from typing import Final, cast
 
-from google.protobuf.struct_pb2 import Struct
 from google.protobuf.timestamp_pb2 import Timestamp
 
 from synckairos.domain import timing
@@ -14,7 +12,8 @@ from synckairos.v1 import event_pb2, session_pb2
 MOST_KEPT: Final = 4_096
 """Messages of versions that are kept for their next reader."""
 MOST_KEPT_PARTICIPANTS: Final = 16
-"""Those of more participants are written anew, for they would take too much memory."""
+MOST_KEPT_BYTES: Final = 512
+"""Of metadata and labels, which take some fifteen times as much as a message. What has more is written anew."""
 _kept: Final[dict[str, tuple[Session, session_pb2.Session]]] = {}
 
 
@@ -42,11 +41,6 @@ def optional_timestamp(instant_ms: int | None) -> Timestamp | None:
     return None if instant_ms is None else timestamp(instant_ms)
 
 
-@lru_cache(maxsize=4_096)
-def _struct(encoded: bytes) -> Struct:
-    return Struct.FromString(encoded)
-
-
 def session_message(session: Session, now: int) -> session_pb2.Session:
     """Return the session as it looks at an instant (ms)."""
     message = session_pb2.Session()
@@ -60,8 +54,9 @@ def fill_session(message: session_pb2.Session, session: Session, now: int) -> No
     Callers pass the message that is sent, because putting one message into another copies it. Only running clocks
     depend on the instant: whoever reads a session after its last change gets a copy of the rest.
     """
-    if now > session.updated_at and len(session.participants) <= MOST_KEPT_PARTICIPANTS:
-        message.CopyFrom(_facts(session))
+    facts = _facts(session) if now > session.updated_at else None
+    if facts is not None:
+        message.CopyFrom(facts)
     else:
         _fill_facts(message, session)
     message.elapsed_ms = timing.elapsed(session, now)
@@ -69,17 +64,28 @@ def fill_session(message: session_pb2.Session, session: Session, now: int) -> No
         _fill_running_clocks(message, timing.charge(session, now))
 
 
-def _facts(session: Session) -> session_pb2.Session:
-    """Return the message of a version without what depends on the instant; it must not be changed."""
+def _facts(session: Session) -> session_pb2.Session | None:
+    """Return the message of a version without what depends on the instant, not to be changed; None for a large one."""
     kept = _kept.get(session.change_id)
     if kept is not None and kept[0] is session:
         return kept[1]
+    if not _is_small(session):
+        return None
     if len(_kept) >= MOST_KEPT:
         _kept.clear()
     facts = session_pb2.Session()
     _fill_facts(facts, session)
     _kept[session.change_id] = (session, facts)
     return facts
+
+
+def _is_small(session: Session) -> bool:
+    """Whether thousands of such messages can be kept."""
+    if len(session.participants) > MOST_KEPT_PARTICIPANTS:
+        return False
+    metadata = [session.metadata, *[participant.metadata for participant in session.participants]]
+    labels = [text for label in session.labels for text in label]
+    return sum([len(text) for text in (*metadata, *labels) if text]) <= MOST_KEPT_BYTES
 
 
 def _fill_facts(message: session_pb2.Session, session: Session) -> None:
@@ -105,7 +111,7 @@ def _fill_facts(message: session_pb2.Session, session: Session) -> None:
     _fill_session_clock(message, session)
     _fill_instants(message, session)
     if session.metadata is not None:
-        message.metadata.MergeFrom(_struct(session.metadata))
+        message.metadata.MergeFromString(session.metadata)
     if session.labels:
         message.labels.update(session.labels)
     message.recovered = session.recovered
@@ -154,7 +160,7 @@ def _fill_participants(message: session_pb2.Session, session: Session, active: P
         if _has_run_out(clock) or participant.group_id in out or participant.participant_id == flagged:
             row.has_expired = True
         if participant.metadata is not None:
-            row.metadata.MergeFrom(_struct(participant.metadata))
+            row.metadata.MergeFromString(participant.metadata)
     for group in session.groups:
         message.groups.append(_group(group, active is not None and group.group_id == active.group_id))
 

@@ -1,6 +1,11 @@
 """A session looks the same at an instant, whether its message is written anew or taken from an earlier reader's."""
 
+from collections.abc import Callable
+from typing import Any
+from uuid import uuid4
+
 import pytest
+from google.protobuf.struct_pb2 import Struct, Value
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.strategies import DataObject
@@ -74,7 +79,7 @@ def test_versions_with_one_change_id_are_told_apart() -> None:
 
 
 def test_few_messages_are_kept() -> None:
-    """However many sessions are read, and none of those with many participants."""
+    """However many sessions are read."""
     session = played("participant", "RUNNING")
     now = session.updated_at + 1_000
 
@@ -82,3 +87,25 @@ def test_few_messages_are_kept() -> None:
         session_message(session._replace(change_id=str(number)), now)
 
     assert len(mapping._kept) <= mapping.MOST_KEPT
+
+
+NOTE = Struct(fields={"note": Value(string_value="x" * 500)}).SerializeToString()
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        lambda session: {"participants": session.participants * 9},
+        lambda _: {"metadata": NOTE},
+        lambda session: {"participants": tuple(one._replace(metadata=NOTE) for one in session.participants)},
+        lambda _: {"labels": tuple((f"label {number}", "x" * 100) for number in range(5))},
+    ],
+    ids=["participants", "metadata", "metadata of participants", "labels"],
+)
+def test_no_large_message_is_kept(changes: Callable[[Session], dict[str, Any]]) -> None:
+    """Thousands of them would take a gigabyte: metadata of 8 KB take 120 KB as a message."""
+    session = played("participant", "RUNNING")
+    large = session._replace(change_id=str(uuid4()), **changes(session))
+    session_message(large, large.updated_at + 1_000)
+
+    assert large.change_id not in mapping._kept
