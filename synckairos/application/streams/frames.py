@@ -8,8 +8,8 @@ from synckairos.domain.events import Event
 from synckairos.domain.model import Session
 
 SMALL_BYTES: Final = 1_000
-PARTICIPANT_BYTES: Final = 600
-"""Measured: what a participant takes, decoded and encoded, without its metadata."""
+HOLDER_BYTES: Final = 600
+"""Measured: what a participant or a group takes, decoded and encoded, without its metadata."""
 
 
 class FrameKind(Enum):
@@ -74,8 +74,10 @@ class Frame:
 
 
 def _size_of(session: Session) -> int:
+    holders = len(session.participants) + len(session.groups)
     metadata = sum([len(one.metadata) for one in session.participants if one.metadata], len(session.metadata or b""))
-    return SMALL_BYTES + PARTICIPANT_BYTES * len(session.participants) + 2 * metadata
+    labels = sum([len(key) + len(value) for key, value in session.labels])
+    return SMALL_BYTES + HOLDER_BYTES * holders + 2 * (metadata + labels)
 
 
 def snapshot(session: Session, at: int) -> Frame:

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Iterable
+from typing import Any
 
 import pytest
 
@@ -10,6 +11,7 @@ from synckairos.application.streams.frames import EndReason, Frame, FrameKind, G
 from synckairos.application.streams.subscriptions import BATCH_BYTES, STREAM_BYTES, Subscription, WaitingBytes
 from synckairos.domain.commands import Start, Switch
 from synckairos.domain.events import Event
+from synckairos.domain.model import Group, Participant, full
 from testing.harness.plays import BORN, KINDS, SID, Play
 
 OTHER = "10000000-0000-4000-8000-000000000002"
@@ -268,6 +270,24 @@ async def test_large_frames_are_bounded_by_their_bytes() -> None:
     assert told(waiting)[1][0] == "SNAPSHOT"
     assert sum(frame.size for frame in waiting) < STREAM_BYTES + 2 * waiting[1].size
     assert [version for _, version in told(waiting)[1:]] == list(range(told(waiting)[1][1], 201))
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"metadata": b"x" * 8_192},
+        {"labels": tuple((f"{number:064}", "x" * 64) for number in range(64))},
+        {"groups": tuple(Group(f"{number:036}", full(1_000)) for number in range(32))},
+        {"participants": tuple(Participant(f"{number:036}", number, None, full(1_000)) for number in range(32))},
+    ],
+    ids=lambda changes: next(iter(changes)),
+)
+async def test_whatever_makes_a_session_large_counts(changes: dict[str, Any]) -> None:
+    """What a caller may fill is weighed, encoded and decoded, wherever it is."""
+    event = EVENTS[0]
+    frame = frames.of_event(event._replace(session=event.session._replace(**changes)))
+
+    assert frame.size - frames.of_event(event).size > 8_192
 
 
 async def test_the_streams_of_a_process_are_bounded_together() -> None:
