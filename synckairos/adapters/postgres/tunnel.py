@@ -30,9 +30,14 @@ exec 3<&0
 "$@" </dev/null &
 ssh=$!
 { read -r _; kill "$ssh" 2>/dev/null; } <&3 >/dev/null 2>&1 &
+reader=$!
 wait "$ssh"
+exec 2>/dev/null
+kill "$reader"
+wait "$reader"
 """
-"""Runs a program until it ends, or until standard input does: a pipe from the process that wants it."""
+"""Runs a program until it ends, or until standard input does: a pipe from the process that wants it. Who reads the pipe
+ends with the program, whose id may then be given to another."""
 
 
 class Address(NamedTuple):

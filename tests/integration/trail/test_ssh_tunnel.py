@@ -4,6 +4,7 @@ The program `ssh` is a double that takes the same options, logs in nobody and fo
 """
 
 import asyncio
+import contextlib
 import os
 import signal
 import sys
@@ -122,6 +123,25 @@ async def test_one_tunnel_serves_a_process_and_is_opened_again(
     assert first[0].endswith(f":localhost:{postgres_server.port} -- ssh://me@bastion:2222")
     assert "BatchMode=yes" in first[0]
     assert len((ssh / "calls").read_text().splitlines()) == 2
+
+
+async def test_an_ended_tunnel_leaves_nobody_to_kill_its_process_id(
+    postgres_server: PostgresServer, opened: Callable[..., Database], ssh: Path
+) -> None:
+    """Who waits for the end of our process ends with ssh: later the id may be that of another program."""
+    await opened(elsewhere(postgres_server.url)).fetch(ONE)
+    pid = int((ssh / "pid").read_text())
+    group = os.getpgid(pid)
+    os.kill(pid, signal.SIGKILL)
+    (opened_tunnel,) = tunnel._tunnels.values()
+    assert opened_tunnel._process is not None
+    await asyncio.to_thread(opened_tunnel._process.wait, 20)
+
+    async with asyncio.timeout(5):
+        with contextlib.suppress(ProcessLookupError):
+            while True:  # until nobody is left in the group
+                os.killpg(group, 0)
+                await asyncio.sleep(0.02)
 
 
 async def test_why_there_is_no_tunnel_is_said_in_sshs_own_words(
