@@ -8,8 +8,8 @@ from types import FrameType
 from typing import Final
 
 SAME_S: Final = 1.0
-"""Signals that follow within this time are one request: a service manager signals every process of a group, and
-Dramatiq's supervisor passes on what it gets."""
+"""Signals that follow within this time are one request: a service manager signals every process of a group, Dramatiq's
+supervisor passes on what it gets, and a terminal that closes hangs up once itself and once through its shell."""
 
 
 def end_within(seconds: float) -> None:

@@ -27,7 +27,7 @@ from synckairos.application.sessions import Sessions
 from synckairos.application.slow_disk import DiskWatch
 from synckairos.application.streams.watching import Watching
 from synckairos.application.trail.audit import AuditReader
-from synckairos.composition.ending import end_within
+from synckairos.composition.ending import SAME_S, end_within
 from synckairos.composition.listening import AddressInUseError, problem_of
 from synckairos.composition.metrics import metrics_served
 from synckairos.composition.parts import PipelineParts, audit_parts, pipeline_parts, pipeline_watch, tell_health
@@ -242,19 +242,23 @@ class _Readiness:
 
 
 def stop_requested(bound_s: float) -> asyncio.Event:
-    """Return an event that the first SIGINT, SIGTERM or SIGHUP sets; a second one ends the process at once.
+    """Return an event that the first SIGINT, SIGTERM or SIGHUP sets; one after SAME_S more ends the process at once.
 
     The process ends within `bound_s` of the first one, unless `ended_in_time` is called.
     """
     event = asyncio.Event()
     loop = asyncio.get_running_loop()
+    first = 0.0
 
     def on_signal(number: int) -> None:
-        if event.is_set():
+        nonlocal first
+        if not event.is_set():
+            first = loop.time()
+            end_within(bound_s)
+            event.set()
+        elif loop.time() - first >= SAME_S:
             signal.signal(number, signal.SIG_DFL)
             signal.raise_signal(number)
-        end_within(bound_s)
-        event.set()
 
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         if signal.getsignal(number) is not signal.SIG_IGN:  # as nohup has SIGHUP

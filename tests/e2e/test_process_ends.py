@@ -150,6 +150,15 @@ async def test_a_server_ends_without_its_stores(
         postgres.wipe()
 
 
+async def test_a_server_takes_signals_of_one_moment_for_one(own_redis: RedisServer, tmp_path: Path) -> None:
+    """A terminal that closes hangs up twice, and a service manager may signal both us and our parent."""
+    with ServerProcess(own_redis.url, tmp_path / "server.log") as server:
+        server.await_answer("SERVING")
+        os.kill(server.pid, signal.SIGHUP)
+
+        assert await asyncio.to_thread(server.stop, CLOSE_S) == 0, server.tail()
+
+
 async def test_a_worker_ends_in_the_middle_of_a_batch(
     own_redis: RedisServer, server_directory: Path, tmp_path: Path
 ) -> None:
