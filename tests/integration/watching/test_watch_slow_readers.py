@@ -15,7 +15,7 @@ import pytest
 from google.protobuf.struct_pb2 import Struct
 
 from synckairos.application.streams.frames import Frame
-from synckairos.application.streams.subscriptions import QUEUE_LIMIT, Subscription
+from synckairos.application.streams.subscriptions import QUEUE_LIMIT, Subscription, WaitingBytes
 from synckairos.application.streams.watching import Watching
 from synckairos.composition import server as bootstrap
 from synckairos.devstack import RedisServer
@@ -36,6 +36,8 @@ class OpenSubscriptions:
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
         self.made: list[Watching] = []
         self.most = 0
+        self.waiting = WaitingBytes()
+        """What waits for all of them."""
         subscriptions, put = self, Subscription.put
 
         def make(*arguments: Any) -> Watching:
@@ -44,6 +46,7 @@ class OpenSubscriptions:
 
         def watched_put(subscription: Subscription, frame: Frame) -> None:
             put(subscription, frame)
+            subscriptions.waiting = subscription._everywhere
             subscriptions.most = max(subscriptions.most, len(subscription._queue) + len(subscription._ticks))
 
         monkeypatch.setattr(bootstrap, "Watching", make)
@@ -158,3 +161,18 @@ async def _read_into(call: Any, messages: list[pb.WatchSessionResponse]) -> None
     """Read until the stream's status."""
     while True:
         messages.append(await call.read())
+
+
+async def test_what_waits_for_a_reader_who_leaves_counts_no_more(
+    stubs: tuple[Stub, Stub], subscriptions: OpenSubscriptions
+) -> None:
+    """Or the bytes of readers long gone would take the place of those that are there."""
+    stub, narrow = stubs
+    session_id = (await running_session(stub, of_a_kilobyte())).session_id
+    slow = narrow.WatchSession(pb.WatchSessionRequest(session_id=session_id))
+    await slow.read()
+    await switch(stub, session_id, BURST)
+    assert subscriptions.waiting.bytes > 0
+    slow.cancel()
+
+    await eventually(lambda: subscriptions.waiting.bytes == 0)

@@ -171,6 +171,22 @@ def test_a_session_may_have_an_idle_time_of_its_own(commands: tuple[Command, ...
     assert session.completed_at == at(called + 90_000)
 
 
+@pytest.mark.parametrize(
+    "spec",
+    [
+        pytest.param(per_cycle(DAY, max_cycles=9), id="chain with a last cycle"),
+        pytest.param(per_participant(DAY, 3 * DAY, 3 * DAY, on_expire=OnExpire.ELIMINATE), id="elimination"),
+    ],
+)
+def test_no_call_is_kept_where_a_clock_brings_the_end(spec: SessionSpec) -> None:
+    """Such sessions need no fact that a server of the version before cannot read, and stay as it writes them."""
+    game = started(spec)
+    session = game.ok(DAY + 5)
+
+    assert (session.updated_at, session.status) == (at(DAY), Status.RUNNING)
+    assert session.called_at is None
+
+
 def test_lifetimes_are_settings() -> None:
     """Idle times and retention follow the deployment's settings."""
     lifetimes = Lifetimes(idle_ms=1_000, running_idle_ms=5_000, terminal_ms=100)

@@ -131,6 +131,18 @@ def test_the_idle_time_of_a_clock_that_goes_on_does_not_begin_anew() -> None:
     assert game.events[-1].cause is Cause.IDLE
 
 
+def test_what_the_clock_did_before_a_recovery_was_no_call() -> None:
+    """A chain that advanced for 20 days, and was away for a week, is cancelled 28 days after its start all the same."""
+    game = started(per_cycle(DAY))
+    game.ok(20 * DAY)
+
+    brought_back(game, 27 * DAY)
+
+    assert game.ok(28 * DAY - 1).status is Status.RUNNING
+    assert game.ok(40 * DAY).completed_at == at(28 * DAY)
+    assert game.events[-1].cause is Cause.IDLE
+
+
 def test_a_long_chain_takes_several_transactions() -> None:
     """A hundred boundaries in the first one; the next goes on where it ended, and nothing drifts."""
     game = started(per_cycle(1_000))
