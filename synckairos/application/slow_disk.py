@@ -19,16 +19,16 @@ class DiskWatch:
         self._observer = observer
         self._delayed: int | None = None
         self._looks = 0
-        """In a row: with a sync under way (positive), or without (negative)."""
+        """In a row: with a sync under way or another sign (positive), or without any (negative)."""
         self.is_slow = False
 
     def note(self, held_bytes: int, pending_fsyncs: int, delayed_fsyncs: int, *, is_written: bool) -> None:
         """Take note of a look at the store's log; `is_written` says whether its latest write went well."""
         self._observer.store_log(held_bytes, pending_fsyncs, delayed_fsyncs)
-        was_delayed = self._delayed is not None and delayed_fsyncs > self._delayed
+        is_behind = not is_written or (self._delayed is not None and delayed_fsyncs > self._delayed)
         self._delayed = delayed_fsyncs
-        self._looks = max(0, self._looks) + 1 if pending_fsyncs else min(0, self._looks) - 1
-        if was_delayed or not is_written or self._looks >= LOOKS:
+        self._looks = max(0, self._looks) + 1 if pending_fsyncs or is_behind else min(0, self._looks) - 1
+        if is_behind or self._looks >= LOOKS:
             self._turn(is_slow=True, delayed_fsyncs=delayed_fsyncs)
         elif self._looks <= -LOOKS:
             self._turn(is_slow=False, delayed_fsyncs=delayed_fsyncs)

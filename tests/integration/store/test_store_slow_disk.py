@@ -42,11 +42,15 @@ class OnSlowDisk(NamedTuple):
 
     async def serves(self, service: str) -> None:
         """Wait until a service is healthy."""
+        await self.has_health(service, "SERVING")
 
-        async def is_serving() -> bool:
-            return await self.health(service) == "SERVING"
+    async def has_health(self, service: str, wanted: str) -> None:
+        """Wait until a service has this health."""
 
-        await eventually(is_serving, seconds=20, pause_s=0.05)
+        async def is_as_wanted() -> bool:
+            return await self.health(service) == wanted
+
+        await eventually(is_as_wanted, seconds=20, pause_s=0.05)
 
     async def holds_back(self) -> bool:
         """Whether the log of Redis holds back enough."""
@@ -85,6 +89,17 @@ async def test_a_slow_disk_is_told_and_its_end_too(on: OnSlowDisk) -> None:
 
     assert before == "SERVING"
     assert slow == ["NOT_SERVING", "SERVING"]
+
+
+async def test_a_redis_without_a_log_has_no_healthy_disk(on: OnSlowDisk) -> None:
+    """Its end loses everything since the last snapshot, however fast the disk is."""
+    await eventually(lambda: on.server._metrics.registry.get_sample_value("synckairos_store_log_pending_fsyncs") == 0)
+    await on.serves(DISK)
+    async with Redis.from_url(on.redis.url) as client:
+        await client.config_set("appendonly", "no")
+
+    await on.has_health(DISK, "NOT_SERVING")
+    assert await on.health("") == "SERVING"
 
 
 async def test_the_end_of_redis_takes_what_its_log_holds_back(on: OnSlowDisk) -> None:
