@@ -1,8 +1,9 @@
 """Many sessions as of one instant, and pages of them."""
 
 import pytest
+from structlog.testing import capture_logs
 
-from synckairos.application.errors import CatchingUp
+from synckairos.application.errors import CatchingUp, StoreUnavailable
 from synckairos.application.listing import Filter
 from synckairos.application.ports import Position, Request
 from synckairos.application.sessions import View
@@ -118,6 +119,39 @@ async def test_a_session_too_far_behind_is_not_waited_for() -> None:
     assert isinstance(found[0], CatchingUp)
     assert isinstance(found[1], View)
     assert [view.session.session_id for view in page.views] == [sid]
+
+
+async def test_a_store_that_goes_away_is_nobodys_session(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where settling what is due finds the store away, the call fails, and the session does not count as unreadable."""
+    cases = UseCases()
+    ids = [await running(cases, budget) for budget in (5_000, 60_000)]
+    cases.clock.advance(6_000)
+
+    def away(*_: object) -> None:
+        raise StoreUnavailable("the store is away")
+
+    monkeypatch.setattr(cases.data, "apply", away)
+
+    with pytest.raises(StoreUnavailable):
+        await cases.listing.at_once(ids)
+
+
+async def test_what_goes_wrong_with_a_session_concerns_it_alone_and_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A bug that one session meets leaves the others readable, and a line in the log."""
+    cases = UseCases()
+    overdue, sid = [await running(cases, budget) for budget in (5_000, 60_000)]
+    cases.clock.advance(6_000)
+
+    def broken(*_: object) -> None:
+        raise ZeroDivisionError
+
+    monkeypatch.setattr(cases.data, "apply", broken)
+
+    with capture_logs() as logs:
+        found, _ = await cases.listing.at_once([overdue, sid])
+
+    assert [type(one) for one in found] == [ZeroDivisionError, View]
+    assert [(line["event"], line["session_id"]) for line in logs] == [("session_not_seen", overdue)]
 
 
 @pytest.mark.parametrize(
