@@ -113,8 +113,7 @@ class DramatiqBell:
                 await self._call(lambda: self._marks.clear(mine))
         finally:
             extending.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await extending
+            await asyncio.gather(extending, return_exceptions=True)
             with contextlib.suppress(BrokerUnavailable):
                 await self._call(lambda: self._marks.release(mine))
 
