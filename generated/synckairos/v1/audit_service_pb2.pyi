@@ -208,7 +208,7 @@ class FieldChange(_message.Message):
     NEW_FIELD_NUMBER: _builtins.int
     path: _builtins.str
     """Which value, such as `status` or `participants[<participant_id>].clock.bank_ms`. Names are those of changed_fields
-    and of exports; durations and instants are in ms.
+    and of exports; durations and instants are in ms, metadata are their google.protobuf.Struct in base64.
     """
     @_builtins.property
     def old(self) -> _struct_pb2.Value:
