@@ -103,6 +103,7 @@ class Metrics:
         self._held = self._gauge("store_log_held_bytes", "Bytes answered that the store's log has not written.")
         self._syncs = self._gauge("store_log_pending_fsyncs", "Syncs of the store's log under way.")
         self._delays = self._gauge("store_log_delayed_fsyncs", "Writes held back for a sync that took over 2 s, ever.")
+        self._lean = self._gauge("grpc_lean", "Whether unary calls take the lean way, past grpc.aio's own loop.")
         self._gaps = Counter("synckairos_gaps", "Gaps sent to subscribers.", ("reason",), registry=self.registry)
 
     def _counter(self, name: str, text: str) -> Counter:
@@ -150,6 +151,10 @@ class Metrics:
     def watchers(self, count: int) -> None:
         """Show how many subscriptions are open."""
         self._watchers.set(count)
+
+    def grpc_lean(self, *, is_lean: bool) -> None:
+        """Show whether unary calls take the lean way."""
+        self._lean.set(is_lean)
 
     def task_ended(self, task: str) -> None:
         """Count a background task that ended unasked."""

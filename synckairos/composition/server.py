@@ -34,6 +34,7 @@ from synckairos.composition.parts import PipelineParts, audit_parts, pipeline_pa
 from synckairos.composition.redis import opened_redis, session_store
 from synckairos.rpc.command_servicer import CommandServicer
 from synckairos.rpc.interceptor import CallInterceptor, CallJournal
+from synckairos.rpc.lean import LeanServer
 from synckairos.rpc.server import AUDIT_SERVICE, SESSION_SERVICE, TIME_SERVICE, Health, build_server, stop_server
 from synckairos.rpc.session_commands import SessionCommands
 from synckairos.rpc.session_servicer import SessionServicer
@@ -162,7 +163,8 @@ class Server:
         settings = self._settings
         health = self._health
         calls = CallInterceptor(self._metrics, new_change_id)
-        server = build_server(servicers, [calls], health, reuse_port=self._reuse_port)
+        server = build_server(servicers, calls, health, reuse_port=self._reuse_port, may_be_lean=settings.grpc_lean)
+        self._metrics.grpc_lean(is_lean=isinstance(server, LeanServer))
         try:
             self.port = server.add_insecure_port(settings.listen)
         except RuntimeError as error:

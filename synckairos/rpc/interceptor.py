@@ -112,10 +112,11 @@ class CallInterceptor(grpc.aio.ServerInterceptor):
         key = (handler_call_details.method, handler.unary_unary or handler.unary_stream or handler.stream_stream)
         wrapped = self._wrapped.get(key)
         if wrapped is None:
-            wrapped = self._wrapped[key] = self._wrap(handler_call_details.method, handler)
+            wrapped = self._wrapped[key] = self.wrap(handler_call_details.method, handler)
         return wrapped
 
-    def _wrap(self, method: str, handler: Any) -> Handler:  # noqa: ANN401 - grpcio's handlers are untyped tuples
+    def wrap(self, method: str, handler: Any) -> Handler:  # noqa: ANN401 - grpcio's handlers are untyped tuples
+        """Return the handler of a method (full name) with all of this around it."""
         if handler.unary_unary is not None:
             make, inner, is_stream = grpc.unary_unary_rpc_method_handler, handler.unary_unary, False
         elif handler.unary_stream is not None and not inspect.isasyncgenfunction(handler.unary_stream):

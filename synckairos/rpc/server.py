@@ -10,7 +10,8 @@ from google.protobuf.message_factory import GetMessageClass
 from grpc_health.v1 import health, health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection
 
-from synckairos.rpc.interceptor import reader
+from synckairos.rpc.interceptor import CallInterceptor, reader
+from synckairos.rpc.lean import lean_server
 from synckairos.v1 import audit_service_pb2, session_service_pb2, time_service_pb2
 
 MAX_RECEIVE_BYTES: Final = 1 << 20
@@ -116,16 +117,29 @@ def _status(*, is_ready: bool) -> health_pb2.HealthCheckResponse.ServingStatus:
 
 def build_server(
     services: Mapping[ServiceDescriptor, Sequence[object]],
-    interceptors: Sequence[grpc.aio.ServerInterceptor],
+    calls: CallInterceptor,
     health_service: Health,
     *,
     reuse_port: bool = False,
+    may_be_lean: bool = True,
 ) -> grpc.aio.Server:
-    """Return a server with these services, health and reflection; it is not started."""
-    server = grpc.aio.server(interceptors=list(interceptors), options=server_options(reuse_port=reuse_port))
-    for service, servicers in services.items():
-        handler = grpc.method_handlers_generic_handler(service.full_name, method_handlers(service, servicers))
-        server.add_generic_rpc_handlers((handler,))
+    """Return a server with these services, health and reflection; it is not started.
+
+    It is a LeanServer if it may be and this grpcio allows it.
+    """
+    options = server_options(reuse_port=reuse_port)
+    handlers = {service.full_name: method_handlers(service, servicers) for service, servicers in services.items()}
+    unary = {
+        (name := f"/{service}/{method}"): calls.wrap(name, handler)
+        for service, methods in handlers.items()
+        for method, handler in methods.items()
+        if handler.unary_unary is not None
+    }
+    server = lean_server(unary, [calls], options) if may_be_lean else None
+    if server is None:
+        server = grpc.aio.server(interceptors=[calls], options=options)
+    for name, methods in handlers.items():
+        server.add_generic_rpc_handlers((grpc.method_handlers_generic_handler(name, methods),))
     health_service.add_to(server)
     names = [service.full_name for service in services]
     reflection.enable_server_reflection([*names, health.SERVICE_NAME, reflection.SERVICE_NAME], server)
