@@ -93,7 +93,7 @@ class Settings(BaseSettings):
     listen: str = Field("127.0.0.1:50051", description="host:port that the server listens on; port 0 takes a free one.")
     metrics_listen: str = Field("", description="host:port for Prometheus metrics over HTTP; empty for none.")
     grpc_lean: bool = Field(
-        False, description="Whether unary calls may take the lean way past grpc.aio's own loop, if grpcio allows it."
+        True, description="Whether unary calls may take the lean way past grpc.aio's own loop, if grpcio allows it."
     )
     store_init: Literal["auto", "never"] = Field(
         "auto",

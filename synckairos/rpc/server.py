@@ -121,7 +121,7 @@ def build_server(
     health_service: Health,
     *,
     reuse_port: bool = False,
-    may_be_lean: bool = False,
+    may_be_lean: bool = True,
 ) -> grpc.aio.Server:
     """Return a server with these services, health and reflection; it is not started.
 

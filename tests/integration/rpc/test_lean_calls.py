@@ -272,12 +272,12 @@ def accepting(server: grpc.aio.Server) -> object:
 
 @pytest.mark.parametrize(
     ("missing", "may_be", "is_lean"), [(False, True, 1), (False, False, 0), (True, True, 0)],
-    ids=["switched on", "as a rule", "another grpcio"],
+    ids=["as a rule", "switched off", "another grpcio"],
 )  # fmt: skip
 async def test_a_server_says_which_way_its_calls_go(
     monkeypatch: pytest.MonkeyPatch, redis_server: RedisServer, missing: bool, may_be: bool, is_lean: int
 ) -> None:
-    """Where grpcio lacks a name, or it is not switched on, grpc.aio serves; the log and a metric say so."""
+    """Where grpcio lacks a name, or where it is switched off, grpc.aio serves; the log and a metric say so."""
     if missing:
         monkeypatch.setitem(lean.NEEDED, "grpc._cython.cygrpc:AioServer.not_there", None)
 
