@@ -127,7 +127,7 @@ class Server:
         command_servicer = CommandServicer(commands, CallJournal(metrics), new_change_id, settings.stream_stall_s)
         servicers = {
             SESSION_SERVICE: (
-                SessionServicer(commands, Listing(sessions, RedisSessionIndex(connections, keys))),
+                SessionServicer(commands, Listing(sessions, RedisSessionIndex(connections, keys, guard.confirm))),
                 watch_servicer,
                 command_servicer,
             ),

@@ -3,6 +3,7 @@
 Both are written by the transaction of every change; both can be rebuilt from the sessions.
 """
 
+from collections.abc import Awaitable, Callable
 from heapq import merge
 from itertools import islice
 from math import isfinite
@@ -57,9 +58,13 @@ class _Entry(NamedTuple):
 class RedisSessionIndex:
     """Sessions by (creation, id), newest first, merged over the partitions."""
 
-    def __init__(self, connections: RedisConnections, keys: Keys) -> None:
+    def __init__(
+        self, connections: RedisConnections, keys: Keys, confirm: Callable[[], Awaitable[None]] | None = None
+    ) -> None:
+        """`confirm` raises StoreUnavailable where the store has lost its data; without it an empty page is believed."""
         self._connections = connections
         self._keys = keys
+        self._confirm = confirm
 
     async def page(self, after: Position | None, count: int) -> list[Position]:
         """Return up to `count` positions older than `after`; raises StoreUnavailable."""
@@ -72,7 +77,10 @@ class RedisSessionIndex:
                 for partition in range(PARTITIONS)
             ]
         )
-        return [_position(member) for member in islice(merge(*found, reverse=True), count)]
+        positions = [_position(member) for member in islice(merge(*found, reverse=True), count)]
+        if not positions and self._confirm is not None:
+            await self._confirm()
+        return positions
 
     async def count(self) -> int:
         """Return how many sessions there are; raises StoreUnavailable."""
