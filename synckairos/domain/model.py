@@ -7,6 +7,8 @@ for a session of 1 000 participants. Durations are milliseconds, instants millis
 from enum import IntEnum
 from typing import Final, NamedTuple, TypeVar
 
+from synckairos.domain.time_control import Progress
+
 SECOND_MS: Final = 1_000
 HOUR_MS: Final = 3_600 * SECOND_MS
 DAY_MS: Final = 24 * HOUR_MS
@@ -55,7 +57,8 @@ CONTINUOUS_MODES: Final = frozenset({Mode.GLOBAL, Mode.COUNT_UP})
 class Clock(NamedTuple):
     """A budget, and how much of it was used up to the last charge.
 
-    `bank_ms is None` marks an untimed clock: it has no budget and only counts the time used.
+    `bank_ms is None` marks an untimed clock: it has no budget and only counts the time used. A clock with a time
+    control has `progress`, and `allotted_ms` is the base time of its first stage.
     """
 
     allotted_ms: int | None
@@ -64,6 +67,7 @@ class Clock(NamedTuple):
     overtime_ms: int = 0
     is_expired: bool = False
     in_overtime: bool = False
+    progress: Progress | None = None
 
 
 UNTIMED: Final = Clock(allotted_ms=None, bank_ms=None)
@@ -96,6 +100,22 @@ class Group(NamedTuple):
 MemberT = TypeVar("MemberT", bound=Participant | Group)
 
 
+class SoftClosePolicy(IntEnum):
+    """How a late bid moves the end; the numbers are the contract's."""
+
+    RESET = 1
+    ADD = 2
+
+
+class SoftClose(NamedTuple):
+    """A switch in the last `window_ms` moves the end, in ms of running time; `hard_limit_ms` 0: as far as bids go."""
+
+    window_ms: int
+    extend_ms: int
+    policy: SoftClosePolicy
+    hard_limit_ms: int = 0
+
+
 class Rules(NamedTuple):
     """The agreement made when the session was created; it never changes."""
 
@@ -107,6 +127,9 @@ class Rules(NamedTuple):
     max_time_ms: int | None = None
     max_cycles: int | None = None
     warning_thresholds_ms: tuple[int, ...] = ()
+    session_limit_ms: int | None = None
+    close_at: int | None = None
+    soft_close: SoftClose | None = None
 
 
 class Head(NamedTuple):
@@ -123,7 +146,9 @@ class Session(NamedTuple):
     `participants` are in rotation order and `active` is a position in them. `carried_ms` is the part of the cycle
     (GLOBAL, COUNT_UP: of the session) that ran before `resumed_at`; `charged_ms` is the part of it that the clocks
     have been charged for already. `epoch` is in microseconds since 1970. `idle_ttl_ms` 0 stands for the lifetime that
-    the settings give. `called_at` is the latest call, None for the instant of this version; `ended_at` is when the end
+    the settings give. `ran_ms` is the running time before this cycle, kept where the session has a limit of it;
+    `limit_passed` says that this turn has passed its limit. `manual_at` is the time of a session that has its own clock,
+    `real_at` then the real instant of its last version. `called_at` is the latest call, None for the instant of this version; `ended_at` is when the end
     was stored, None for the instant it was due.
     """
 
@@ -159,6 +184,10 @@ class Session(NamedTuple):
     idle_ttl_ms: int = 0
     called_at: int | None = None
     ended_at: int | None = None
+    ran_ms: int = 0
+    limit_passed: bool = False
+    manual_at: int | None = None
+    real_at: int | None = None
 
     @property
     def head(self) -> Head:

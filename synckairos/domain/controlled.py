@@ -1,0 +1,255 @@
+"""The arithmetic of a clock with a time control: stages, free turns and lag around the families.
+
+`spent` is the time run since the clock was last charged, in ms. Until a turn is completed its parts stand as at its
+beginning, and `open_ms` says what has been charged: a delay or a period in the middle needs no state of its own.
+"""
+
+from collections.abc import Iterator
+
+from synckairos.domain.families import ByoYomi, Fischer
+from synckairos.domain.families.parts import Family, GainKind, Parts, Phase, PhaseKind, Standing
+from synckairos.domain.model import Clock
+from synckairos.domain.time_control import Progress, Settled, Stage, TimeControl
+
+
+def begin(control: TimeControl) -> Clock:
+    """Return an unused clock with this control."""
+    first = control.stages[0]
+    lag = control.lag_compensation
+    progress = Progress(control, lag_quota_ms=lag.start_ms if lag else 0)
+    parts = _granted_before(first, first.family.begin(first.base_ms))
+    return _with_parts(Clock(first.base_ms, first.base_ms, progress=progress), progress, parts)
+
+
+def stage_of(progress: Progress) -> Stage:
+    """Return the stage that the holder's turn belongs to."""
+    return progress.control.stages[progress.stage]
+
+
+def parts_of(clock: Clock, progress: Progress) -> Parts:
+    """Return the parts at the beginning of the turn."""
+    return Parts(
+        clock.bank_ms or 0, progress.periods, progress.extra_ms, progress.block_ms, progress.block_turns
+    )
+
+
+def is_free(progress: Progress) -> bool:
+    """Whether the turn charges nothing."""
+    return progress.turns_made < progress.control.free_turns
+
+
+def remaining(clock: Clock, progress: Progress, spent: int) -> int | None:
+    """Return the time left before the flag, of all parts together; None if there is no flag."""
+    if clock.in_overtime:
+        return 0
+    budget = stage_of(progress).family.budget(parts_of(clock, progress))
+    if budget is None or is_free(progress):
+        return budget
+    return max(0, budget - progress.open_ms - spent)
+
+
+def budget(clock: Clock, progress: Progress) -> int | None:
+    """Return what can still be spent before the flag; None if this turn has none."""
+    return None if is_free(progress) else remaining(clock, progress, 0)
+
+
+def charge(clock: Clock, progress: Progress, spent: int) -> Clock:
+    """Count `spent` ms of a turn that is not completed."""
+    if clock.in_overtime:
+        return clock._replace(overtime_ms=clock.overtime_ms + spent)
+    later = progress._replace(open_ms=progress.open_ms + spent)
+    if is_free(progress):
+        return clock._replace(progress=later)
+    left = remaining(clock, progress, 0)
+    taken = spent if left is None else min(spent, left)
+    return clock._replace(
+        used_ms=clock.used_ms + taken, overtime_ms=clock.overtime_ms + spent - taken, progress=later
+    )
+
+
+def settle(clock: Clock, progress: Progress, spent: int, *, lag_ms: int = 0, grants: bool = True) -> tuple[Clock, Settled]:
+    """Close a completed turn: settle it with the stage it was made in, count it, then begin the next stage if due."""
+    stage, parts, total = stage_of(progress), parts_of(clock, progress), progress.open_ms + spent
+    credit = _credit(clock, progress, total, lag_ms)
+    if clock.in_overtime or is_free(progress):
+        after = parts
+    else:
+        after = stage.family.settle(parts, total - credit, grants=grants)
+    burnt = progress.burnt + parts.periods - after.periods
+    counted = _counted(progress, clock.in_overtime, credit)
+    if not clock.in_overtime:
+        counted, after = _promoted(counted, after)
+        if grants:
+            after = _granted_before(stage_of(counted), after)
+    closed = _with_parts(charge(clock, progress, spent), counted, after)
+    if stage.family.has_time_again:
+        closed = closed._replace(in_overtime=False)
+    charged = 0 if clock.in_overtime or is_free(progress) else total - credit
+    gained = _worth(stage_of(counted).family, after) - _worth(stage.family, parts) + charged
+    return closed, Settled(total, gained, credit, burnt, progress.stage)
+
+
+def _credit(clock: Clock, progress: Progress, total: int, lag_ms: int) -> int:
+    """Return the lag that is given back: min(lag, spent, quota, limit a turn)."""
+    lag = progress.control.lag_compensation
+    if lag is None or clock.in_overtime or is_free(progress):
+        return 0
+    return min(lag_ms, total, progress.lag_quota_ms, lag.max_per_turn_ms or lag_ms)
+
+
+def _counted(progress: Progress, in_overtime: bool, credit: int) -> Progress:
+    lag = progress.control.lag_compensation
+    quota = progress.lag_quota_ms
+    if lag is not None and not in_overtime and not is_free(progress):
+        quota = min(quota - credit + lag.gain_ms, lag.max_ms)
+    return progress._replace(
+        stage_turns=progress.stage_turns + (not in_overtime),
+        turns_made=progress.turns_made + 1,
+        lag_quota_ms=quota,
+        open_ms=0,
+        burnt=0,
+    )
+
+
+def _promoted(progress: Progress, parts: Parts) -> tuple[Progress, Parts]:
+    """Begin the next stage after the last turn of one; the last stage repeats. Only the bank is taken along."""
+    stage = stage_of(progress)
+    if not stage.turns or progress.stage_turns < stage.turns:
+        return progress, parts
+    place = min(progress.stage + 1, len(progress.control.stages) - 1)
+    following = progress.control.stages[place]
+    return (
+        progress._replace(stage=place, stage_turns=0),
+        following.family.begin(parts.bank_ms + following.base_ms),
+    )
+
+
+def _granted_before(stage: Stage, parts: Parts) -> Parts:
+    """Grant the increment of a turn to come, where it is granted before the turn."""
+    family = stage.family
+    return family.granted(parts) if isinstance(family, Fischer) and family.before_turn else parts
+
+
+def gain_kind(clock: Clock, progress: Progress, total: int) -> GainKind:
+    """Return why a completed turn of `total` ms gained time."""
+    return stage_of(progress).family.gain(parts_of(clock, progress), total)
+
+
+def _worth(family: Family, parts: Parts) -> int:
+    """Return the balance of the parts: the budget, or the bank where there is no flag."""
+    budget = family.budget(parts)
+    return parts.bank_ms if budget is None else budget
+
+
+def balance(clock: Clock, progress: Progress) -> int:
+    """Return what a ledger of the clock sums to: the time left, or the bank where there is no flag."""
+    left = remaining(clock, progress, 0)
+    if left is not None:
+        return left
+    return (clock.bank_ms or 0) - (0 if is_free(progress) else progress.open_ms)
+
+
+def start_overtime(clock: Clock, progress: Progress) -> Clock:
+    """Mark a clock that ran out, charged to its end, as running on in overtime."""
+    after = stage_of(progress).family.flagged(parts_of(clock, progress))
+    burnt = progress.burnt + progress.periods
+    over = _with_parts(clock, progress._replace(open_ms=0, burnt=burnt), after)
+    return over._replace(in_overtime=True)
+
+
+def standing(clock: Clock, progress: Progress, spent: int) -> Standing:
+    """Return how the parts stand after `spent` more ms of the turn."""
+    if clock.in_overtime:
+        return Standing(clock.bank_ms or 0)
+    total = 0 if is_free(progress) else progress.open_ms + spent
+    return stage_of(progress).family.charge(parts_of(clock, progress), total)
+
+
+def phases(clock: Clock, progress: Progress, spent: int) -> Iterator[Phase]:
+    """Yield what the running clock shows from here on; the instants are in ms since it was last charged.
+
+    A free turn is not drawn here: it runs down the turn's limit.
+    """
+    if clock.in_overtime:
+        yield Phase(spent, PhaseKind.OVERTIME, clock.overtime_ms + spent, 1)
+        return
+    running: Phase | None = None
+    for one in stage_of(progress).family.phases(parts_of(clock, progress)):
+        phase = one._replace(spent_ms=one.spent_ms - progress.open_ms)
+        if phase.spent_ms <= spent:
+            running = phase
+            continue
+        if running is not None:
+            yield _from_here(running, spent)
+            running = None
+        yield phase
+    if running is not None:
+        yield _from_here(running, spent)
+
+
+def _from_here(phase: Phase, spent: int) -> Phase:
+    shown = phase.display_ms + phase.rate * (spent - phase.spent_ms)
+    return phase._replace(spent_ms=spent, display_ms=shown)
+
+
+def adjustable(clock: Clock, progress: Progress) -> tuple[int, int]:
+    """Return what the part that an adjustment changes has left, in ms, and the least it may have."""
+    if clock.in_overtime:
+        return 0, 0
+    total = 0 if is_free(progress) else progress.open_ms
+    parts, family = parts_of(clock, progress), stage_of(progress).family
+    in_period = isinstance(family, ByoYomi) and total >= parts.bank_ms and parts.periods > 0
+    return family.left(parts, total), int(in_period)
+
+
+def adjust(clock: Clock, progress: Progress, target: int) -> Clock:
+    """Change a clock, charged so far, so that the part that an adjustment changes has `target` ms left.
+
+    A clock in overtime gets its family back, without periods.
+    """
+    family = stage_of(progress).family
+    if clock.in_overtime:
+        if target == 0:
+            return clock
+        back = family.begin(target)._replace(periods=0)
+        return _with_parts(clock, progress, back)._replace(in_overtime=False)
+    settled = _with_burnt_periods_gone(clock, progress)
+    total = 0 if is_free(progress) else settled.open_ms
+    parts = parts_of(clock, settled) if settled is progress else parts_of(clock._replace(bank_ms=0), settled)
+    return _with_parts(clock, settled, family.adjust(parts, total, target))
+
+
+def set_periods(clock: Clock, progress: Progress, periods: int) -> Clock:
+    """Give a byo-yomi clock so many periods, with the one that runs."""
+    settled = _with_burnt_periods_gone(clock, progress)
+    bank_ms = clock.bank_ms if settled is progress else 0
+    return clock._replace(bank_ms=bank_ms, progress=settled._replace(periods=periods), in_overtime=False)
+
+
+def _with_burnt_periods_gone(clock: Clock, progress: Progress) -> Progress:
+    """Make the periods that the turn has burnt final, so that the one that runs is the first."""
+    family, total = stage_of(progress).family, progress.open_ms
+    if not isinstance(family, ByoYomi) or clock.in_overtime or is_free(progress) or total < (clock.bank_ms or 0):
+        return progress
+    parts = parts_of(clock, progress)
+    if not total or not parts.periods:
+        return progress
+    burnt = family.burnt(parts, total)
+    return progress._replace(
+        periods=parts.periods - burnt,
+        extra_ms=family.left(parts, total) - family.period_ms,
+        open_ms=0,
+        burnt=progress.burnt + burnt,
+    )
+
+
+def _with_parts(clock: Clock, progress: Progress, parts: Parts) -> Clock:
+    return clock._replace(
+        bank_ms=parts.bank_ms,
+        progress=progress._replace(
+            periods=parts.periods,
+            extra_ms=parts.extra_ms,
+            block_ms=parts.block_ms,
+            block_turns=parts.block_turns,
+        ),
+    )

@@ -1,0 +1,28 @@
+"""The clock families; a new one is a module beside these and a line here."""
+
+from typing import Final
+
+from synckairos.domain.families.byo_yomi import ByoYomi
+from synckairos.domain.families.canadian import Canadian
+from synckairos.domain.families.delays import Bronstein, SimpleDelay
+from synckairos.domain.families.fischer import Fischer
+from synckairos.domain.families.hourglass import Hourglass
+from synckairos.domain.families.parts import Family
+from synckairos.domain.families.penalty import Penalty
+from synckairos.domain.families.per_turn import PerTurn
+
+ABSOLUTE: Final = Family()
+"""The family of a stage that names none: only its bank."""
+
+FAMILIES: Final[tuple[type[Family], ...]] = (
+    Family,
+    Fischer,
+    SimpleDelay,
+    Bronstein,
+    ByoYomi,
+    Canadian,
+    PerTurn,
+    Hourglass,
+    Penalty,
+)
+"""Where a family stands here is its number in what is stored: add at the end."""

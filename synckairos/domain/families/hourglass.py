@@ -1,0 +1,19 @@
+"""An hourglass: what a turn spends flows to the other holders, so that the sum never changes."""
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+from synckairos.domain.families.parts import Family
+
+
+@dataclass(frozen=True, slots=True)
+class Hourglass(Family):
+    """The bank of an hourglass; the session passes on what a turn spends."""
+
+    name: ClassVar[str] = "hourglass"
+
+
+def shares(charge: int, receivers: int) -> list[int]:
+    """Divide what a turn spent among its receivers in rotation order: the first get the odd milliseconds."""
+    each, odd = divmod(charge, receivers) if receivers else (0, 0)
+    return [each + (place < odd) for place in range(receivers)]

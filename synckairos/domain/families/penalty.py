@@ -1,0 +1,46 @@
+"""A clock that runs on below zero and costs points there; at a limit it flags."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import ClassVar
+
+from synckairos.domain.families.parts import Family, Parts, Phase, PhaseKind, Standing
+
+
+@dataclass(frozen=True, slots=True)
+class Penalty(Family):
+    """`points` for each begun `unit_ms` below zero, down to -`limit_ms` (0: no limit); `increment_ms` for a turn."""
+
+    name: ClassVar[str] = "penalty"
+    limit_ms: int
+    unit_ms: int
+    points: int
+    increment_ms: int = 0
+
+    def budget(self, parts: Parts) -> int | None:
+        """Return the time down to the limit; None without one."""
+        return parts.bank_ms + self.limit_ms if self.limit_ms else None
+
+    def settle(self, parts: Parts, spent: int, *, grants: bool = True) -> Parts:
+        """Charge the turn, then grant the increment."""
+        return parts._replace(bank_ms=parts.bank_ms - spent + (self.increment_ms if grants else 0))
+
+    def charge(self, parts: Parts, spent: int) -> Standing:
+        """Return the bank, which may be negative, and the points it costs: points * ceil(max(0, -B) / U)."""
+        bank_ms = parts.bank_ms - spent
+        return Standing(bank_ms, penalty_points=self.points * -(min(0, bank_ms) // self.unit_ms))
+
+    def phases(self, parts: Parts) -> Iterator[Phase]:
+        """Yield the bank, the time below zero, and the flag if there is a limit."""
+        if parts.bank_ms > 0:
+            yield Phase(0, PhaseKind.MAIN, parts.bank_ms, -1)
+        below = max(0, parts.bank_ms)
+        budget = self.budget(parts)
+        if budget is None or budget > below:
+            yield Phase(below, PhaseKind.PENALTY, min(0, parts.bank_ms), -1)
+        if budget is not None:
+            yield Phase(budget, PhaseKind.FLAG, -self.limit_ms, 0)
+
+    def flagged(self, parts: Parts) -> Parts:  # noqa: ARG002 - always the same
+        """Return the bank at its limit, where it stays."""
+        return Parts(-self.limit_ms)

@@ -1,0 +1,47 @@
+"""A time for every turn, and a reserve (time bank) for those that need more."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import ClassVar
+
+from synckairos.domain.families.parts import Family, GainKind, Parts, Phase, PhaseKind, Standing
+
+
+@dataclass(frozen=True, slots=True)
+class PerTurn(Family):
+    """`turn_ms` for every turn; the bank is the reserve."""
+
+    name: ClassVar[str] = "per_turn"
+    has_time_again: ClassVar[bool] = True
+    turn_ms: int
+
+    def budget(self, parts: Parts) -> int:
+        """Return the turn's time and the reserve."""
+        return self.turn_ms + parts.bank_ms
+
+    def settle(self, parts: Parts, spent: int, *, grants: bool = True) -> Parts:  # noqa: ARG002 - it only refills
+        """Take from the reserve what the turn spent beyond its time."""
+        return parts._replace(bank_ms=self.left(parts, spent))
+
+    def charge(self, parts: Parts, spent: int) -> Standing:
+        """Return the reserve, and what is left of the turn's time."""
+        return Standing(self.left(parts, spent), period_remaining_ms=max(0, self.turn_ms - spent))
+
+    def phases(self, parts: Parts) -> Iterator[Phase]:
+        """Yield the turn's time, the reserve, the flag."""
+        yield Phase(0, PhaseKind.PERIOD, self.turn_ms, -1)
+        if parts.bank_ms > 0:
+            yield Phase(self.turn_ms, PhaseKind.RESERVE, parts.bank_ms, -1)
+        yield Phase(self.budget(parts), PhaseKind.FLAG, 0, 0)
+
+    def gain(self, parts: Parts, spent: int) -> GainKind:  # noqa: ARG002 - always the same
+        """Return that the next turn has its whole time again."""
+        return GainKind.REFILLED
+
+    def left(self, parts: Parts, spent: int) -> int:
+        """Return what the reserve has left."""
+        return parts.bank_ms - max(0, spent - self.turn_ms)
+
+    def adjust(self, parts: Parts, spent: int, target: int) -> Parts:
+        """Return the parts whose reserve has `target` ms left."""
+        return parts._replace(bank_ms=target + max(0, spent - self.turn_ms))
