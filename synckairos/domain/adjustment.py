@@ -2,7 +2,7 @@
 
 from typing import Final
 
-from synckairos.domain import clocks, timing, turns
+from synckairos.domain import clocks, controlled, timing, turns
 from synckairos.domain.commands import AdjustTime, Caller
 from synckairos.domain.errors import (
     FieldViolation,
@@ -11,6 +11,7 @@ from synckairos.domain.errors import (
     ParticipantNotFound,
 )
 from synckairos.domain.events import EventType, Ledger, Subject
+from synckairos.domain.families.byo_yomi import ByoYomi
 from synckairos.domain.model import (
     Clock,
     Mode,
@@ -22,7 +23,7 @@ from synckairos.domain.model import (
     with_participant,
 )
 
-AMOUNTS: Final = ("delta_ms", "set_ms", "at_least_ms")
+AMOUNTS: Final = ("delta_ms", "set_ms", "at_least_ms", "set_periods")
 
 
 def adjust_time(ledger: Ledger, command: AdjustTime, caller: Caller) -> None:
@@ -30,23 +31,40 @@ def adjust_time(ledger: Ledger, command: AdjustTime, caller: Caller) -> None:
     session, now = ledger.session, ledger.now
     _check_target(session, command)
     is_running_clock = _is_running_clock(session, command)
-    if is_running_clock and timing.running_clock(session).in_overtime:
-        session = timing.charge(session, now)
+    running = timing.running_clock(session)
+    if is_running_clock and (running.in_overtime or running.progress is not None):
+        session = timing.charge(session, now, is_last=False)
     clock = _clock(session, command)
     spent = timing.uncharged(session, now) if is_running_clock else 0
     is_running = is_running_clock and session.status is Status.RUNNING
-    before = clocks.remaining(clock, spent) or 0
+    changed = _changed(clock, command, spent, is_running=is_running)
+    elapsed = timing.elapsed(session, now) if is_running_clock else 0
+    left = clocks.remaining(changed, spent)
+    subject = Subject(command.participant_id or None, command.group_id or None, elapsed, left)
+    adjusted = _with_clock(session, command, changed)
+    ledger.record(EventType.TIME_ADJUSTED, adjusted, subject, author=caller.author)
+
+
+def _changed(clock: Clock, command: AdjustTime, spent: int, *, is_running: bool) -> Clock:
+    """Return the clock as the command wants it; one that does not run keeps at least 1 ms if it has any."""
+    if command.set_periods is not None:
+        return _with_periods(clock, command.set_periods)
+    before, least = clocks.adjustable(clock, spent)
     target = clocks.adjusted_remaining(
         before,
         delta_ms=command.delta_ms,
         set_ms=command.set_ms,
         at_least_ms=command.at_least_ms,
-        is_running=is_running,
+        least=least if is_running or least > 0 else least + (before > least),
     )
-    adjusted = _with_clock(session, command, clocks.adjust(clock, spent, target))
-    elapsed = timing.elapsed(session, now) if is_running_clock else 0
-    subject = Subject(command.participant_id or None, command.group_id or None, elapsed, target)
-    ledger.record(EventType.TIME_ADJUSTED, adjusted, subject, author=caller.author)
+    return clocks.adjust(clock, spent, target)
+
+
+def _with_periods(clock: Clock, periods: int) -> Clock:
+    progress = clock.progress
+    if progress is None or not isinstance(controlled.stage_of(progress).family, ByoYomi):
+        raise InvalidField([FieldViolation("set_periods", "the clock is not in a stage of byo-yomi")])
+    return controlled.set_periods(clock, progress, periods)
 
 
 def _check_target(session: Session, command: AdjustTime) -> None:

@@ -4,23 +4,31 @@
 a clock with exactly 0 ms left has expired, and a flagged turn earns no increment.
 """
 
+from synckairos.domain import controlled
+from synckairos.domain.families.fischer import Fischer
+from synckairos.domain.families.parts import Parts
 from synckairos.domain.model import MAX_BUDGET_MS, Clock, Rules
+from synckairos.domain.time_control import Settled
 
 
 def budget(clock: Clock) -> int | None:
-    """Return the time the clock can still spend, in ms; None if it has no budget."""
-    return clock.bank_ms
+    """Return the time the clock can still spend before it flags, in ms; None if nothing flags it."""
+    return clock.bank_ms if clock.progress is None else controlled.budget(clock, clock.progress)
 
 
 def remaining(clock: Clock, spent: int) -> int | None:
     """Return the time left after `spent` ms, at least 0; None if the clock has no budget."""
+    if clock.progress is not None:
+        return controlled.remaining(clock, clock.progress, spent)
     return None if clock.bank_ms is None else max(0, clock.bank_ms - spent)
 
 
 def charge(clock: Clock, spent: int) -> Clock:
-    """Take `spent` ms out of the bank; the excess is overtime."""
+    """Count `spent` ms of a turn that is not completed; what exceeds the budget is overtime."""
     if spent == 0:
         return clock
+    if clock.progress is not None:
+        return controlled.charge(clock, clock.progress, spent)
     if clock.bank_ms is None:
         return clock._replace(used_ms=clock.used_ms + spent)
     taken = min(spent, clock.bank_ms)
@@ -31,51 +39,66 @@ def charge(clock: Clock, spent: int) -> Clock:
     )
 
 
-def complete_turn(clock: Clock, spent: int, rules: Rules) -> Clock:
-    """Close a completed turn of `spent` ms: charge it, then grant the increment unless the clock was flagged.
+def complete_turn(
+    clock: Clock, spent: int, rules: Rules, *, lag_ms: int = 0, grants: bool = True
+) -> tuple[Clock, Settled | None]:
+    """Close a completed turn of `spent` ms, and say what it did to a clock with a time control.
 
-    With a cap: bank = r + min(increment, max(0, cap - r)), which never removes time (Fischer with a cap).
+    The old fields of a session are the short form of one Fischer stage.
     """
+    if clock.progress is not None:
+        return controlled.settle(clock, clock.progress, spent, lag_ms=lag_ms, grants=grants)
     flagged = clock.bank_ms is not None and spent >= clock.bank_ms
     charged = charge(clock, spent)
     if flagged or charged.bank_ms is None or not rules.increment_ms:
-        return charged
-    grant = rules.increment_ms
-    if rules.max_time_ms is not None:
-        grant = min(grant, max(0, rules.max_time_ms - charged.bank_ms))
-    return charged._replace(bank_ms=charged.bank_ms + grant)
+        return charged, None
+    short_form = Fischer(rules.increment_ms, rules.max_time_ms or 0)
+    return charged._replace(bank_ms=short_form.granted(Parts(charged.bank_ms)).bank_ms), None
 
 
 def expire(clock: Clock) -> Clock:
-    """Mark a clock at zero as out of the game."""
+    """Mark a clock as out of the game."""
     return clock._replace(is_expired=True, in_overtime=False)
 
 
 def start_overtime(clock: Clock) -> Clock:
-    """Mark a clock at zero as running on in overtime."""
+    """Mark a clock at zero as running on in overtime; one with a time control has been charged."""
+    if clock.progress is not None:
+        return controlled.start_overtime(clock, clock.progress)
     return clock._replace(in_overtime=True)
+
+
+def adjustable(clock: Clock, spent: int) -> tuple[int, int]:
+    """Return what an adjustment changes: the time left, and the least that may be left, in ms.
+
+    A clock with a time control must be charged first (`spent` is then 0).
+    """
+    if clock.progress is not None:
+        return controlled.adjustable(clock, clock.progress)
+    return remaining(clock, spent) or 0, 0
 
 
 def adjust(clock: Clock, spent: int, target: int) -> Clock:
     """Change a timed clock so that `target` ms are left after the `spent` ms not yet charged.
 
-    A clock in overtime must be charged first (`spent` is then 0), so that its overtime stays on record.
+    A clock in overtime, or with a time control, must be charged first (`spent` is then 0), so that what it has spent
+    stays on record.
     """
+    if clock.progress is not None:
+        return controlled.adjust(clock, clock.progress, target)
     return clock._replace(bank_ms=target + spent, in_overtime=clock.in_overtime and target == 0)
 
 
 def adjusted_remaining(
-    before: int, *, delta_ms: int | None, set_ms: int | None, at_least_ms: int | None, is_running: bool
+    before: int, *, delta_ms: int | None, set_ms: int | None, at_least_ms: int | None, least: int
 ) -> int:
     """Return the time left, in ms, after adjusting `before` by an amount, to a value, or up to a value.
 
-    A clock that is not running keeps at least 1 ms if it has any. No adjustment lifts a clock above 28 days, and an
-    addition never cuts a clock that grants have lifted above that.
+    No adjustment lifts a clock above 28 days, and an addition never cuts a clock that grants have lifted above that.
     """
     if delta_ms is not None:
         wanted = before + delta_ms
     else:
         wanted = max(before, at_least_ms) if at_least_ms is not None else (set_ms or 0)
-    least = 0 if is_running else min(1, before)
     most = MAX_BUDGET_MS if set_ms is not None else max(MAX_BUDGET_MS, before)
     return min(max(wanted, least), most)

@@ -35,6 +35,7 @@ class Switch:
     next_participant_id: str = ""
     expected_active_participant_id: str = ""
     expected_cycle_number: int = 0
+    lag_ms: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,7 +86,7 @@ class RemoveParticipant:
 
 @dataclass(frozen=True, slots=True)
 class AdjustTime:
-    """Change the time left on a clock; exactly one of `delta_ms`, `set_ms` and `at_least_ms` is given."""
+    """Change the time left on a clock, or its periods; exactly one of the last four is given."""
 
     verb: ClassVar[str] = "adjust_time"
     participant_id: str = ""
@@ -93,6 +94,15 @@ class AdjustTime:
     delta_ms: int | None = None
     set_ms: int | None = None
     at_least_ms: int | None = None
+    set_periods: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class AdvanceClock:
+    """Advance the session's manual clock."""
+
+    verb: ClassVar[str] = "advance_clock"
+    by_ms: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,6 +132,7 @@ Command = (
     | AddParticipant
     | RemoveParticipant
     | AdjustTime
+    | AdvanceClock
     | Update
     | Delete
 )

@@ -6,7 +6,8 @@ beginning, and `open_ms` says what has been charged: a delay or a period in the 
 
 from collections.abc import Iterator
 
-from synckairos.domain.families import ByoYomi, Fischer
+from synckairos.domain.families.byo_yomi import ByoYomi
+from synckairos.domain.families.fischer import Fischer
 from synckairos.domain.families.parts import Family, GainKind, Parts, Phase, PhaseKind, Standing
 from synckairos.domain.model import Clock
 from synckairos.domain.time_control import Progress, Settled, Stage, TimeControl
@@ -28,9 +29,7 @@ def stage_of(progress: Progress) -> Stage:
 
 def parts_of(clock: Clock, progress: Progress) -> Parts:
     """Return the parts at the beginning of the turn."""
-    return Parts(
-        clock.bank_ms or 0, progress.periods, progress.extra_ms, progress.block_ms, progress.block_turns
-    )
+    return Parts(clock.bank_ms or 0, progress.periods, progress.extra_ms, progress.block_ms, progress.block_turns)
 
 
 def is_free(progress: Progress) -> bool:
@@ -62,12 +61,12 @@ def charge(clock: Clock, progress: Progress, spent: int) -> Clock:
         return clock._replace(progress=later)
     left = remaining(clock, progress, 0)
     taken = spent if left is None else min(spent, left)
-    return clock._replace(
-        used_ms=clock.used_ms + taken, overtime_ms=clock.overtime_ms + spent - taken, progress=later
-    )
+    return clock._replace(used_ms=clock.used_ms + taken, overtime_ms=clock.overtime_ms + spent - taken, progress=later)
 
 
-def settle(clock: Clock, progress: Progress, spent: int, *, lag_ms: int = 0, grants: bool = True) -> tuple[Clock, Settled]:
+def settle(
+    clock: Clock, progress: Progress, spent: int, *, lag_ms: int = 0, grants: bool = True
+) -> tuple[Clock, Settled]:
     """Close a completed turn: settle it with the stage it was made in, count it, then begin the next stage if due."""
     stage, parts, total = stage_of(progress), parts_of(clock, progress), progress.open_ms + spent
     credit = _credit(clock, progress, total, lag_ms)
@@ -194,12 +193,11 @@ def _from_here(phase: Phase, spent: int) -> Phase:
 
 def adjustable(clock: Clock, progress: Progress) -> tuple[int, int]:
     """Return what the part that an adjustment changes has left, in ms, and the least it may have."""
+    family, parts = stage_of(progress).family, parts_of(clock, progress)
     if clock.in_overtime:
-        return 0, 0
+        return parts.bank_ms, parts.bank_ms
     total = 0 if is_free(progress) else progress.open_ms
-    parts, family = parts_of(clock, progress), stage_of(progress).family
-    in_period = isinstance(family, ByoYomi) and total >= parts.bank_ms and parts.periods > 0
-    return family.left(parts, total), int(in_period)
+    return family.left(parts, total), family.least(parts, total)
 
 
 def adjust(clock: Clock, progress: Progress, target: int) -> Clock:
@@ -209,7 +207,7 @@ def adjust(clock: Clock, progress: Progress, target: int) -> Clock:
     """
     family = stage_of(progress).family
     if clock.in_overtime:
-        if target == 0:
+        if target == clock.bank_ms:
             return clock
         back = family.begin(target)._replace(periods=0)
         return _with_parts(clock, progress, back)._replace(in_overtime=False)

@@ -2,13 +2,14 @@
 
 from collections.abc import Callable
 
-from synckairos.domain import clocks
+from synckairos.domain import clocks, controlled
 from synckairos.domain.commands import Caller
+from synckairos.domain.control_specification import control_and_limit_violations, is_controlled
 from synckairos.domain.errors import InvalidField
 from synckairos.domain.events import Cause, Event, EventType, Subject
 from synckairos.domain.membership import new_participant
 from synckairos.domain.model import Clock, Group, Mode, OnExpire, Participant, Rules, Session, Status, full
-from synckairos.domain.specification import ON_EXPIRE, SessionSpec, violations
+from synckairos.domain.specification import ON_EXPIRE, GroupSpec, SessionSpec, violations
 
 
 def create(session_id: str, spec: SessionSpec, caller: Caller, now_us: int, new_change_id: Callable[[], str]) -> Event:
@@ -16,10 +17,10 @@ def create(session_id: str, spec: SessionSpec, caller: Caller, now_us: int, new_
 
     Raises InvalidField, which names everything that is wrong with the description.
     """
-    wrong = violations(spec)
+    now = now_us // 1_000
+    wrong = [*violations(spec, is_controlled=is_controlled(spec)), *control_and_limit_violations(spec, now)]
     if wrong or spec.mode is None:
         raise InvalidField(wrong)
-    now = now_us // 1_000
     rules = _rules(spec, spec.mode)
     session = Session(
         session_id=session_id,
@@ -31,12 +32,14 @@ def create(session_id: str, spec: SessionSpec, caller: Caller, now_us: int, new_
         created_at=now,
         updated_at=now,
         participants=_participants(spec),
-        groups=tuple(Group(group.group_id, full(group.total_time_ms)) for group in spec.groups),
+        groups=tuple(Group(group.group_id, _group_clock(spec, group)) for group in spec.groups),
         clock=_session_clock(rules),
         first_participant_id=spec.first_participant_id or None,
         metadata=spec.metadata,
         labels=spec.labels,
         idle_ttl_ms=spec.idle_ttl_ms,
+        manual_at=now if spec.manual_clock else None,
+        real_at=now if spec.manual_clock else None,
     )
     subject = Subject(remaining_ms=clocks.remaining(session.clock, 0))
     return Event(EventType.SESSION_CREATED, Cause.CALL, caller.author, subject, None, session)
@@ -44,9 +47,13 @@ def create(session_id: str, spec: SessionSpec, caller: Caller, now_us: int, new_
 
 def _participants(spec: SessionSpec) -> tuple[Participant, ...]:
     """Return the participants in rotation order: by index, or as listed if they have none."""
+    default = spec.time_control if spec.mode is Mode.PER_PARTICIPANT else None
+    indexes = [
+        place if one.participant_index is None else one.participant_index for place, one in enumerate(spec.participants)
+    ]
     joined = [
-        new_participant(participant, place if participant.participant_index is None else participant.participant_index)
-        for place, participant in enumerate(spec.participants)
+        new_participant(participant, index, default)
+        for participant, index in zip(spec.participants, indexes, strict=True)
     ]
     return tuple(sorted(joined, key=lambda participant: participant.participant_index))
 
@@ -61,7 +68,16 @@ def _rules(spec: SessionSpec, mode: Mode) -> Rules:
         max_time_ms=spec.max_time_ms or None,
         max_cycles=spec.max_cycles or None,
         warning_thresholds_ms=spec.warning_thresholds_ms,
+        session_limit_ms=spec.session_limit_ms or None,
+        close_at=spec.close_at,
+        soft_close=spec.soft_close,
+        time_control=spec.time_control,
     )
+
+
+def _group_clock(spec: SessionSpec, group: GroupSpec) -> Clock:
+    control = group.time_control or spec.time_control
+    return full(group.total_time_ms) if control is None else controlled.begin(control)
 
 
 def _default_on_expire(spec: SessionSpec, mode: Mode) -> OnExpire | None:

@@ -34,8 +34,8 @@ class InvalidField(Refusal):
 
     reason = "INVALID_FIELD"
 
-    def __init__(self, violations: list[FieldViolation]) -> None:
-        super().__init__("; ".join(f"{path}: {description}" for path, description in violations))
+    def __init__(self, violations: list[FieldViolation], **details: object) -> None:
+        super().__init__("; ".join(f"{path}: {description}" for path, description in violations), **details)
         self.violations = violations
 
 

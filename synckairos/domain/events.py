@@ -7,6 +7,7 @@ from typing import Final, NamedTuple
 
 from synckairos.domain import clocks, timing
 from synckairos.domain.model import Mode, Session
+from synckairos.domain.time_control import Settled
 
 
 class EventType(IntEnum):
@@ -28,6 +29,7 @@ class EventType(IntEnum):
     SESSION_UPDATED = 14
     SESSION_DELETED = 15
     SESSION_RECOVERED = 16
+    CLOCK_ADVANCED = 17
 
 
 class Cause(IntEnum):
@@ -64,10 +66,26 @@ class Subject(NamedTuple):
     remaining_ms: int | None = None
 
 
+class Effect(NamedTuple):
+    """What a change did beside what the session after it shows.
+
+    `turn` is what a completed turn did to a clock with a time control, `extended_ms` by how much a bid moved the end,
+    `advanced_ms` by how much a manual clock was advanced.
+    """
+
+    turn: Settled | None = None
+    extended_ms: int = 0
+    advanced_ms: int = 0
+
+
+NO_EFFECT: Final = Effect()
+
+
 class Event(NamedTuple):
     """One committed version: the change, and the session right after it.
 
     The event occurred at `session.updated_at`; `fired_at` is when a server acted on a due boundary, None for a call.
+    The last three are its `Effect`.
     """
 
     type: EventType
@@ -76,6 +94,9 @@ class Event(NamedTuple):
     subject: Subject
     fired_at: int | None
     session: Session
+    turn: Settled | None = None
+    extended_ms: int = 0
+    advanced_ms: int = 0
 
 
 def running_subject(session: Session, at: int) -> Subject:
@@ -100,10 +121,14 @@ def winner_of(session: Session, position: int | None) -> Session:
 
 @dataclass(slots=True)
 class Ledger:
-    """The versions that one decision adds to a session, in order; nothing else counts versions."""
+    """The versions that one decision adds to a session, in order; nothing else counts versions.
+
+    `now` is the session's own time, `real_now` the authority's; they differ where the session has a manual clock.
+    """
 
     session: Session
     now: int
+    real_now: int
     new_change_id: Callable[[], str]
     events: list[Event] = field(default_factory=list)
 
@@ -116,17 +141,21 @@ class Ledger:
         author: Author,
         at: int | None = None,
         cause: Cause = Cause.CALL,
+        effect: Effect = NO_EFFECT,
     ) -> None:
         """Add the next version: `session` as of `at` (default: now)."""
         at = self.now if at is None else at
         # A recovery that lets a clock go on is stamped with the past, and is no call: nothing happened meanwhile.
         called_at = at if cause in CALLS and at == self.now else timing.latest_call(self.session)
+        is_manual = session.manual_at is not None
         self.session = session._replace(
             version=self.session.version + 1,
             change_id=self.new_change_id(),
             updated_at=at,
-            called_at=called_at if called_at != at and timing.can_be_idle(session) else None,
-            ended_at=self.now if at == session.completed_at != self.now else session.ended_at,
+            called_at=called_at if called_at != at and not is_manual and timing.can_be_idle(session) else None,
+            ended_at=self.now if at == session.completed_at != self.now and not is_manual else session.ended_at,
+            manual_at=self.now if is_manual else None,
+            real_at=self.real_now if is_manual else None,
         )
         fired_at = None if cause is Cause.CALL else self.now
-        self.events.append(Event(type_, cause, author, subject, fired_at, self.session))
+        self.events.append(Event(type_, cause, author, subject, fired_at, self.session, *effect))

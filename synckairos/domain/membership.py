@@ -1,7 +1,8 @@
 """Participants join and leave."""
 
-from synckairos.domain import clocks, settlement, timing, turns
+from synckairos.domain import clocks, controlled, settlement, timing, turns
 from synckairos.domain.commands import AddParticipant, Caller, RemoveParticipant
+from synckairos.domain.control_specification import is_controlled, joining_violations
 from synckairos.domain.errors import (
     FieldViolation,
     InvalidField,
@@ -12,11 +13,13 @@ from synckairos.domain.errors import (
 from synckairos.domain.events import Cause, EventType, Ledger, Subject, running_subject
 from synckairos.domain.model import BANK_MODES, Mode, Participant, Session, Status, full, group_position, position_of
 from synckairos.domain.specification import MAX_INDEX, MAX_PARTICIPANTS, ParticipantSpec, participant_violations
+from synckairos.domain.time_control import TimeControl
 
 
-def new_participant(spec: ParticipantSpec, index: int) -> Participant:
-    """Return a participant that has not had a turn yet."""
-    clock = full(spec.total_time_ms or None)
+def new_participant(spec: ParticipantSpec, index: int, control: TimeControl | None = None) -> Participant:
+    """Return a participant that has not had a turn yet; `control` is for one without its own."""
+    control = spec.time_control or control
+    clock = full(spec.total_time_ms or None) if control is None else controlled.begin(control)
     return Participant(spec.participant_id, index, spec.group_id or None, clock, metadata=spec.metadata)
 
 
@@ -24,7 +27,10 @@ def add(ledger: Ledger, command: AddParticipant, caller: Caller) -> None:
     """Add a participant, last in the rotation."""
     session, spec = ledger.session, command.participant
     index = session.participants[-1].participant_index + 1 if session.participants else 0
-    violations = list(participant_violations("participant", spec, session.rules.mode))
+    violations = [
+        *participant_violations("participant", spec, session.rules.mode, is_controlled(session)),
+        *joining_violations(session, spec),
+    ]
     if spec.participant_index is not None:
         violations.append(
             FieldViolation("participant.participant_index", "is not accepted: an added participant joins last")
@@ -41,8 +47,11 @@ def add(ledger: Ledger, command: AddParticipant, caller: Caller) -> None:
         raise ParticipantAlreadyExists(spec.participant_id)
     if session.rules.mode is Mode.PER_GROUP:
         turns.group_in_play(session, spec.group_id)
-    joined = session._replace(participants=(*session.participants, new_participant(spec, index)))
-    subject = Subject(spec.participant_id, spec.group_id or None, 0, spec.total_time_ms or None)
+    default = session.rules.time_control if session.rules.mode is Mode.PER_PARTICIPANT else None
+    joining = new_participant(spec, index, default)
+    joined = session._replace(participants=(*session.participants, joining))
+    left = clocks.remaining(joining.clock, 0)
+    subject = Subject(spec.participant_id, spec.group_id or None, 0, left)
     ledger.record(EventType.PARTICIPANT_ADDED, joined, subject, author=caller.author)
 
 
@@ -69,23 +78,30 @@ def remove(ledger: Ledger, command: RemoveParticipant, caller: Caller) -> None:
 def _remove_active(ledger: Ledger, position: int, caller: Caller) -> None:
     session, now = ledger.session, ledger.now
     leaving = session.participants[position]
-    charged = timing.charge(session, now)
+    heir = _heir(session, position)
+    charged = timing.charge(session, now, is_last=heir is None)
     rest = _without(charged, position)._replace(active=None)
     subject = running_subject(session, now)
     # When the last cycle is left as well, no cycle follows it.
-    moved = rest if timing.is_last_cycle(session) else _after_leaving(rest, leaving, position, now)
+    moved = rest if timing.is_last_cycle(session) else _after_leaving(rest, leaving, position, heir, now)
     ledger.record(EventType.PARTICIPANT_REMOVED, moved, subject, author=caller.author)
     if timing.is_last_cycle(session):
         ended = turns.end(ledger.session, Status.COMPLETED, now)
         ledger.record(EventType.SESSION_COMPLETED, ended, subject, author=caller.author)
 
 
-def _after_leaving(rest: Session, leaving: Participant, position: int, now: int) -> Session:
+def _heir(session: Session, position: int) -> int | None:
+    """Return the position of the team mate, once the participant has left, with whom its turn goes on, if any."""
+    rest = _without(session, position)
+    place = group_position(rest, session.participants[position].group_id)
+    return None if place is None else turns.next_member(rest, rest.groups[place])
+
+
+def _after_leaving(rest: Session, leaving: Participant, position: int, heir: int | None, now: int) -> Session:
     """Return the session without its active participant, with its successor active."""
-    place = group_position(rest, leaving.group_id)
-    heir = None if place is None else turns.next_member(rest, rest.groups[place])
     if heir is not None:
         return turns.hand_over(rest, heir)
+    place = group_position(rest, leaving.group_id)
     return turns.begin_turn(rest, turns.next_position(rest, position, place), now)
 
 

@@ -7,7 +7,7 @@ for a session of 1 000 participants. Durations are milliseconds, instants millis
 from enum import IntEnum
 from typing import Final, NamedTuple, TypeVar
 
-from synckairos.domain.time_control import Progress
+from synckairos.domain.time_control import Progress, TimeControl
 
 SECOND_MS: Final = 1_000
 HOUR_MS: Final = 3_600 * SECOND_MS
@@ -130,6 +130,8 @@ class Rules(NamedTuple):
     session_limit_ms: int | None = None
     close_at: int | None = None
     soft_close: SoftClose | None = None
+    time_control: TimeControl | None = None
+    """For every holder without one of its own, also for those who join."""
 
 
 class Head(NamedTuple):
@@ -146,10 +148,10 @@ class Session(NamedTuple):
     `participants` are in rotation order and `active` is a position in them. `carried_ms` is the part of the cycle
     (GLOBAL, COUNT_UP: of the session) that ran before `resumed_at`; `charged_ms` is the part of it that the clocks
     have been charged for already. `epoch` is in microseconds since 1970. `idle_ttl_ms` 0 stands for the lifetime that
-    the settings give. `ran_ms` is the running time before this cycle, kept where the session has a limit of it;
-    `limit_passed` says that this turn has passed its limit. `manual_at` is the time of a session that has its own clock,
-    `real_at` then the real instant of its last version. `called_at` is the latest call, None for the instant of this version; `ended_at` is when the end
-    was stored, None for the instant it was due.
+    the settings give. `called_at` is the latest call, None for the instant of this version; `ended_at` is when the end
+    was stored, None for the instant it was due. `ran_ms` is the running time before this cycle, kept where the session
+    has a limit of it; `limit_passed` says that this turn has passed its own. `manual_at` is the time of a session that
+    has its own clock, `real_at` then the real instant of its last version.
     """
 
     session_id: str

@@ -10,7 +10,7 @@ from collections.abc import Callable
 from enum import IntEnum
 from typing import Final
 
-from synckairos.domain import settlement, turns
+from synckairos.domain import settlement, timing, turns
 from synckairos.domain.errors import InvalidStateTransition, SessionNotFound
 from synckairos.domain.events import SYSTEM, Author, Cause, EventType, Ledger, running_subject
 from synckairos.domain.model import Session, Status
@@ -40,9 +40,9 @@ def recover(
     Raises SessionNotFound for a deleted session, InvalidStateTransition for one that has ended.
     """
     refuse_the_ended(last)
-    ledger = Ledger(last, max(now_us // 1_000, last.updated_at), new_change_id)
+    ledger = Ledger(last, timing.own_time(last, now_us // 1_000), now_us // 1_000, new_change_id)
     next_life = last._replace(epoch=max(now_us, last.epoch + 1), recovered=True)
-    stood_at = last.updated_at
+    stood_at = last.updated_at if last.manual_at is None else last.manual_at
     goes_on = last.status is Status.RUNNING and policy is RecoveryPolicy.CONTINUE
     if last.status is Status.RUNNING and not goes_on:
         next_life = turns.pause(next_life, stood_at)

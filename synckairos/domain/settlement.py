@@ -2,10 +2,10 @@
 
 from typing import Final
 
-from synckairos.domain import clocks, timing, turns
-from synckairos.domain.events import SYSTEM, Author, Cause, EventType, Ledger, running_subject, winner_of
+from synckairos.domain import clocks, soft_close, timing, turns
+from synckairos.domain.events import SYSTEM, Author, Cause, Effect, EventType, Ledger, running_subject, winner_of
 from synckairos.domain.model import CONTINUOUS_MODES, Mode, OnExpire, Session, Status
-from synckairos.domain.timing import BoundaryKind, Lifetimes
+from synckairos.domain.timing import Boundary, BoundaryKind, Lifetimes
 
 MAX_BOUNDARIES: Final = 100
 """Boundaries applied in one transaction."""
@@ -14,15 +14,37 @@ MAX_BOUNDARIES: Final = 100
 def settle(ledger: Ledger, lifetimes: Lifetimes) -> bool:
     """Apply everything due at `ledger.now`; True if more is due than one transaction may hold."""
     for _ in range(MAX_BOUNDARIES):
-        boundary = timing.next_boundary(ledger.session, lifetimes)
-        if boundary is None or boundary.at > ledger.now or boundary.kind is BoundaryKind.REMOVAL:
+        boundary = next_due(ledger, lifetimes)
+        if boundary is None:
             return False
-        if boundary.kind is BoundaryKind.EXPIRY:
-            _expire(ledger, boundary.at)
-        else:
-            _record_end(ledger, ledger.session, EventType.SESSION_CANCELLED, Status.CANCELLED, boundary.at, Cause.IDLE)
-    boundary = timing.next_boundary(ledger.session, lifetimes)
-    return boundary is not None and boundary.at <= ledger.now and boundary.kind is not BoundaryKind.REMOVAL
+        _apply(ledger, boundary)
+    return next_due(ledger, lifetimes) is not None
+
+
+def next_due(ledger: Ledger, lifetimes: Lifetimes) -> Boundary | None:
+    """Return the first boundary due that a settlement applies; None if none is."""
+    session = ledger.session
+    if session.manual_at is not None and not session.deleted:
+        own = timing.clock_boundary(session)
+        if own is not None and own.at <= ledger.now:
+            return own
+    boundary = timing.next_boundary(session, lifetimes)
+    if boundary is None or boundary.at > ledger.real_now or boundary.kind is BoundaryKind.REMOVAL:
+        return None
+    return boundary if session.manual_at is None else boundary._replace(at=ledger.now)
+
+
+def _apply(ledger: Ledger, boundary: Boundary) -> None:
+    session, at = ledger.session, boundary.at
+    match boundary.kind:
+        case BoundaryKind.EXPIRY:
+            _expire(ledger, at)
+        case BoundaryKind.TURN_LIMIT:
+            _pass_limit(ledger, at)
+        case BoundaryKind.SESSION_LIMIT:
+            _record_end(ledger, session, EventType.SESSION_EXPIRED, Status.EXPIRED, at, Cause.DEADLINE)
+        case _:
+            _record_end(ledger, session, EventType.SESSION_CANCELLED, Status.CANCELLED, at, Cause.IDLE)
 
 
 def is_removable(session: Session, now: int, lifetimes: Lifetimes) -> bool:
@@ -41,6 +63,17 @@ def _expire(ledger: Ledger, due: int) -> None:
             _notify(ledger, due)
         case _:
             _expire_session(ledger, due)
+
+
+def _pass_limit(ledger: Ledger, due: int) -> None:
+    """Apply at a turn's limit what happens at zero; under NOTIFY the clocks go on as before."""
+    session = ledger.session
+    if session.rules.on_expire is not OnExpire.NOTIFY:
+        _expire(ledger, due)
+        return
+    subject = running_subject(session, due)
+    passed = session._replace(limit_passed=True)
+    ledger.record(EventType.OVERTIME_STARTED, passed, subject, author=SYSTEM, at=due, cause=Cause.DEADLINE)
 
 
 def _record_end(
@@ -93,10 +126,11 @@ def complete_if_one_is_left(ledger: Ledger, at: int, cause: Cause, author: Autho
         _record_end(ledger, won, EventType.SESSION_COMPLETED, Status.COMPLETED, at, cause, author)
 
 
-def leave_cycle(ledger: Ledger, following: int | None, at: int, cause: Cause, author: Author) -> None:
+def leave_cycle(ledger: Ledger, following: int | None, at: int, cause: Cause, author: Author, lag_ms: int = 0) -> None:
     """Complete the running turn and start the next one, or end the session after its last cycle."""
     session = ledger.session
-    settled = turns.settle_turn(session, at)
+    settled, turn = turns.settle_turn(session, at, lag_ms)
+    settled, extended_ms = soft_close.extended(settled, at) if cause is Cause.CALL else (settled, 0)
     left = clocks.remaining(timing.running_clock(settled), 0)
     subject = running_subject(session, at)._replace(remaining_ms=left)
     if timing.is_last_cycle(session):
@@ -104,7 +138,15 @@ def leave_cycle(ledger: Ledger, following: int | None, at: int, cause: Cause, au
         ledger.record(EventType.SESSION_COMPLETED, ended, subject, author=author, at=at, cause=cause)
         return
     moved = turns.begin_turn(settled, following, at)
-    ledger.record(EventType.CYCLE_SWITCHED, moved, subject, author=author, at=at, cause=cause)
+    ledger.record(
+        EventType.CYCLE_SWITCHED,
+        moved,
+        subject,
+        author=author,
+        at=at,
+        cause=cause,
+        effect=Effect(turn, extended_ms),
+    )
 
 
 def _advance(ledger: Ledger, due: int) -> None:
@@ -113,6 +155,9 @@ def _advance(ledger: Ledger, due: int) -> None:
 
 def _notify(ledger: Ledger, due: int) -> None:
     session = ledger.session
+    subject = running_subject(session, due)
+    if timing.running_clock(session).progress is not None:
+        session = timing.charge(session, due)
     flagged = timing.replace_running_clock(session, clocks.start_overtime(timing.running_clock(session)))
-    subject, named = running_subject(session, due), _naming_holder(flagged)
+    named = _naming_holder(flagged)
     ledger.record(EventType.OVERTIME_STARTED, named, subject, author=SYSTEM, at=due, cause=Cause.DEADLINE)

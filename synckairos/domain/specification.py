@@ -5,7 +5,18 @@ from enum import Enum, auto
 from typing import Final, NamedTuple
 
 from synckairos.domain.errors import FieldViolation
-from synckairos.domain.model import HOUR_MS, MAX_BUDGET_MS, MAX_IDLE_MS, MIN_IDLE_MS, SECOND_MS, Mode, OnExpire
+from synckairos.domain.model import (
+    BANK_MODES,
+    HOUR_MS,
+    MAX_BUDGET_MS,
+    MAX_IDLE_MS,
+    MIN_IDLE_MS,
+    SECOND_MS,
+    Mode,
+    OnExpire,
+    SoftClose,
+)
+from synckairos.domain.time_control import TimeControl
 
 MAX_PARTICIPANTS: Final = 1_000
 MAX_INDEX: Final = 1_000_000
@@ -25,6 +36,7 @@ class ParticipantSpec(NamedTuple):
     total_time_ms: int = 0
     group_id: str = ""
     metadata: bytes | None = None
+    time_control: TimeControl | None = None
 
 
 class GroupSpec(NamedTuple):
@@ -32,6 +44,7 @@ class GroupSpec(NamedTuple):
 
     group_id: str
     total_time_ms: int = 0
+    time_control: TimeControl | None = None
 
 
 class SessionSpec(NamedTuple):
@@ -51,6 +64,11 @@ class SessionSpec(NamedTuple):
     metadata: bytes | None = None
     labels: tuple[tuple[str, str], ...] = ()
     idle_ttl_ms: int = 0
+    time_control: TimeControl | None = None
+    session_limit_ms: int = 0
+    close_at: int | None = None
+    soft_close: SoftClose | None = None
+    manual_clock: bool = False
 
 
 class Use(Enum):
@@ -78,6 +96,11 @@ FIELD_USE: Final[dict[str, tuple[Use, Use, Use, Use, Use]]] = {
     "warning_thresholds_ms":       (MAY,        MAY,   MAY,   MAY,    MAY),
     "first_participant_id":        (MAY,        MAY,   MAY,   MAY,    MAY),
     "idle_ttl_ms":                 (MAY,        MAY,   MAY,   MAY,    MAY),
+    "time_control":                (MAY,        NO,    MAY,   NO,     NO),
+    "participants.time_control":   (MAY,        NO,    NO,    NO,     NO),
+    "groups.time_control":         (NO,         NO,    MAY,   NO,     NO),
+    "session_limit_ms":            (MAY,        MAY,   MAY,   NO,     NO),
+    "soft_close":                  (NO,         NO,    NO,    MAY,    NO),
 }  # fmt: skip
 """Which mode uses which field; it is written down nowhere else."""
 
@@ -108,26 +131,32 @@ def use_of(field: str, mode: Mode) -> Use:
     return FIELD_USE[field][mode - 1]
 
 
-def violations(spec: SessionSpec) -> list[FieldViolation]:
-    """Return everything that is wrong with a session's description."""
+def violations(spec: SessionSpec, *, is_controlled: bool = False) -> list[FieldViolation]:
+    """Return everything that is wrong with a session's description, but for its time controls and limits.
+
+    With time controls (`is_controlled`) nobody needs a total time.
+    """
     if spec.mode is None:
         return [FieldViolation("mode", "is required")]
     return [
         *_numbers(spec, spec.mode),
         *_lists(spec, spec.mode),
-        *_expiry(spec, spec.mode),
+        *_expiry(spec, spec.mode, is_controlled),
         *_thresholds(spec),
-        *_participants(spec, spec.mode),
-        *_groups(spec, spec.mode),
+        *_participants(spec, spec.mode, is_controlled),
+        *_groups(spec, spec.mode, is_controlled),
         *_metadata("metadata", spec.metadata, MAX_METADATA_BYTES),
         *label_violations(spec.labels),
     ]
 
 
-def participant_violations(path: str, participant: ParticipantSpec, mode: Mode) -> Violations:
-    """Yield what is wrong with one participant for this mode."""
+def participant_violations(
+    path: str, participant: ParticipantSpec, mode: Mode, is_controlled: bool = False
+) -> Violations:
+    """Yield what is wrong with one participant for this mode; `is_controlled`: of a session with time controls."""
     time, group = f"{path}.total_time_ms", f"{path}.group_id"
-    yield from _used(time, participant.total_time_ms, use_of("participants.total_time_ms", mode), mode)
+    if not (is_controlled and mode is Mode.PER_PARTICIPANT):
+        yield from _used(time, participant.total_time_ms, use_of("participants.total_time_ms", mode), mode)
     if participant.total_time_ms and use_of("participants.total_time_ms", mode) is not NO:
         yield from in_range(time, participant.total_time_ms, RANGES["total_time_ms"])
     yield from _used(group, participant.group_id, use_of("participants.group_id", mode), mode)
@@ -189,8 +218,8 @@ def _lists(spec: SessionSpec, mode: Mode) -> Violations:
         yield FieldViolation("participants", f"has {count} entries, at most {MAX_PARTICIPANTS} are allowed")
 
 
-def _expiry(spec: SessionSpec, mode: Mode) -> Violations:
-    if spec.on_expire is None:
+def _expiry(spec: SessionSpec, mode: Mode, is_controlled: bool) -> Violations:
+    if spec.on_expire is None or (is_controlled and mode in BANK_MODES and spec.on_expire is OnExpire.ADVANCE):
         return
     if spec.on_expire not in ON_EXPIRE[mode]:
         allowed = ", ".join(action.name for action in ON_EXPIRE[mode])
@@ -215,10 +244,10 @@ def _thresholds(spec: SessionSpec) -> Violations:
             yield FieldViolation(path, f"{threshold} is given twice")
 
 
-def _participants(spec: SessionSpec, mode: Mode) -> Violations:
+def _participants(spec: SessionSpec, mode: Mode, is_controlled: bool) -> Violations:
     yield from _duplicates("participants", "participant_id", [p.participant_id for p in spec.participants])
     for place, participant in enumerate(spec.participants):
-        yield from participant_violations(f"participants[{place}]", participant, mode)
+        yield from participant_violations(f"participants[{place}]", participant, mode, is_controlled)
     indexed = [p.participant_index for p in spec.participants if p.participant_index is not None]
     if indexed and len(indexed) < len(spec.participants):
         missing = next(place for place, p in enumerate(spec.participants) if p.participant_index is None)
@@ -230,13 +259,14 @@ def _participants(spec: SessionSpec, mode: Mode) -> Violations:
         yield FieldViolation("first_participant_id", "is not one of the participants")
 
 
-def _groups(spec: SessionSpec, mode: Mode) -> Violations:
+def _groups(spec: SessionSpec, mode: Mode, is_controlled: bool) -> Violations:
     if mode is not Mode.PER_GROUP:
         return
     yield from _duplicates("groups", "group_id", [group.group_id for group in spec.groups])
     members = {participant.group_id for participant in spec.participants}
     for place, group in enumerate(spec.groups):
-        yield from in_range(f"groups[{place}].total_time_ms", group.total_time_ms, RANGES["total_time_ms"])
+        if not is_controlled:
+            yield from in_range(f"groups[{place}].total_time_ms", group.total_time_ms, RANGES["total_time_ms"])
         if group.group_id not in members:
             yield FieldViolation(f"groups[{place}].group_id", "has no participant")
     known = {group.group_id for group in spec.groups}

@@ -7,7 +7,8 @@ from collections.abc import Iterator
 from enum import Enum, auto
 from typing import Any, NamedTuple
 
-from synckairos.domain import clocks
+from synckairos.domain import clocks, transfers
+from synckairos.domain.families.parts import Parts
 from synckairos.domain.model import (
     BANK_MODES,
     DAY_MS,
@@ -36,6 +37,8 @@ class BoundaryKind(Enum):
     """The change that happens at a boundary."""
 
     EXPIRY = auto()
+    TURN_LIMIT = auto()
+    SESSION_LIMIT = auto()
     IDLE = auto()
     REMOVAL = auto()
 
@@ -92,10 +95,23 @@ def replace_running_clock(session: Session, clock: Clock) -> Session:
     return with_group(session, position, session.groups[position]._replace(clock=clock))
 
 
-def charge(session: Session, now: int) -> Session:
-    """Return the session with the time run until `now` charged to its clocks, which is also its view at `now`."""
+def own_time(session: Session, now: int) -> int:
+    """Return the session's own time: that of its manual clock, else the authority's, never before its last version."""
+    return max(now, session.updated_at) if session.manual_at is None else session.manual_at
+
+
+def charge(session: Session, now: int, *, is_last: bool = True) -> Session:
+    """Return the session with the time run until `now` charged to its clocks, which is also its view at `now`.
+
+    `is_last` False: the turn goes on, and what an hourglass passes on is divided when it ends.
+    """
     spent = uncharged(session, now)
-    return spend(session, clocks.charge(running_clock(session), spent), spent) if spent else session
+    clock = running_clock(session)
+    owed = transfers.owed(clock, spent) if is_last else 0
+    if not (spent or owed):
+        return session
+    charged = transfers.paid(clocks.charge(clock, spent), owed)
+    return transfers.pass_on(spend(session, charged, spent), owed)
 
 
 def spend(session: Session, clock: Clock, spent: int, completed: int = 0) -> Session:
@@ -120,7 +136,7 @@ def spend(session: Session, clock: Clock, spent: int, completed: int = 0) -> Ses
     return session._replace(**changed)
 
 
-def deadline_at(session: Session) -> int | None:
+def clock_deadline_at(session: Session) -> int | None:
     """Return when the running budget reaches zero: resumed_at + budget - carried; None if it never does."""
     if session.resumed_at is None:
         return None
@@ -129,6 +145,45 @@ def deadline_at(session: Session) -> int | None:
     if budget is None or clock.in_overtime:
         return None
     return session.resumed_at + session.charged_ms + budget - session.carried_ms
+
+
+def turn_limit_at(session: Session) -> int | None:
+    """Return when the running turn reaches its limit; None if it has none, or has passed it."""
+    progress = running_clock(session).progress
+    if session.resumed_at is None or session.limit_passed or progress is None:
+        return None
+    limit = progress.control.limit_of(progress.turns_made)
+    return None if limit is None else session.resumed_at + limit - session.carried_ms
+
+
+def session_end_at(session: Session) -> int | None:
+    """Return when the session ends whatever its clocks say: at its limit of running time, or at its fixed instant."""
+    close_at, limit = session.rules.close_at, session.rules.session_limit_ms
+    if session.is_terminal or limit is None or session.resumed_at is None:
+        return None if session.is_terminal else close_at
+    ran_out = session.resumed_at + limit - session.ran_ms - session.carried_ms
+    return ran_out if close_at is None else min(ran_out, close_at)
+
+
+def clock_boundary(session: Session) -> Boundary | None:
+    """Return the next change that the session's own time brings; of one instant: session, holder, turn."""
+    if session.rules.close_at is None and session.resumed_at is None:
+        return None
+    first: Boundary | None = None
+    for at, kind in (
+        (session_end_at(session), BoundaryKind.SESSION_LIMIT),
+        (clock_deadline_at(session), BoundaryKind.EXPIRY),
+        (turn_limit_at(session), BoundaryKind.TURN_LIMIT),
+    ):
+        if at is not None and (first is None or at < first.at):
+            first = Boundary(at, kind)
+    return first
+
+
+def deadline_at(session: Session) -> int | None:
+    """Return the earliest instant at which a clock or a limit changes the session; None if none does."""
+    boundary = clock_boundary(session)
+    return None if boundary is None else boundary.at
 
 
 def is_last_cycle(session: Session) -> bool:
@@ -145,32 +200,41 @@ def can_be_idle(session: Session) -> bool:
     """Whether only calls keep the session alive: no clock of its own brings it to an end."""
     if session.is_terminal or session.deleted:
         return False
-    return _is_endless(session) or deadline_at(session) is None
+    return _is_endless(session) or session.manual_at is not None or deadline_at(session) is None
 
 
 def _is_endless(session: Session) -> bool:
-    return session.rules.on_expire is OnExpire.ADVANCE and session.rules.max_cycles is None
+    rules = session.rules
+    if rules.on_expire is not OnExpire.ADVANCE or rules.max_cycles is not None:
+        return False
+    return rules.close_at is None and rules.session_limit_ms is None
 
 
 def next_boundary(session: Session, lifetimes: Lifetimes) -> Boundary | None:
-    """Return the next change the session makes by itself; None once it is deleted."""
+    """Return the next change the session makes by itself in the authority's time; None once it is deleted.
+
+    What a manual clock brings is not among them: only its calls move it.
+    """
     if session.deleted:
         return None
     if session.completed_at is not None:
         stored = session.completed_at if session.ended_at is None else session.ended_at
+        stored = stored if session.real_at is None else session.real_at
         return Boundary(stored + lifetimes.terminal_ms, BoundaryKind.REMOVAL)
-    deadline = deadline_at(session)
-    if deadline is not None and not _is_endless(session):
-        return Boundary(deadline, BoundaryKind.EXPIRY)
+    own = clock_boundary(session) if session.manual_at is None else None
+    if own is not None and not _is_endless(session):
+        return own
     idle_at = _idle_at(session, lifetimes)
-    if deadline is not None and deadline < idle_at:
-        return Boundary(deadline, BoundaryKind.EXPIRY)
+    if own is not None and own.at < idle_at:
+        return own
     return Boundary(idle_at, BoundaryKind.IDLE)
 
 
 def _idle_at(session: Session, lifetimes: Lifetimes) -> int:
     """Return when the session has not been called for its idle time."""
     idle_ms = lifetimes.running_idle_ms if session.status is Status.RUNNING else lifetimes.idle_ms
+    if session.real_at is not None:
+        return session.real_at + (session.idle_ttl_ms or idle_ms)
     # A clock may enter overtime, and so lose its deadline, after that; time must not run backwards then.
     return max(latest_call(session) + (session.idle_ttl_ms or idle_ms), session.updated_at)
 
@@ -180,7 +244,7 @@ def boundaries_behind(session: Session, now: int, lifetimes: Lifetimes) -> int:
     boundary = next_boundary(session, lifetimes)
     if boundary is None or boundary.at > now or boundary.kind is BoundaryKind.REMOVAL:
         return 0
-    if boundary.kind is not BoundaryKind.EXPIRY:
+    if boundary.kind in {BoundaryKind.IDLE, BoundaryKind.SESSION_LIMIT}:
         return 1
     match session.rules.on_expire:
         case OnExpire.ADVANCE:
@@ -188,21 +252,33 @@ def boundaries_behind(session: Session, now: int, lifetimes: Lifetimes) -> int:
         case OnExpire.ELIMINATE:
             return sum(not holder.clock.is_expired for holder in (session.groups or session.participants))
         case OnExpire.NOTIFY:
-            # The start of the overtime, and then the idle time, since no deadline is left.
-            return 2
+            # Beyond the turn's limit, the start of the overtime, and then an end or the idle time.
+            return 2 + (session.rules.mode in BANK_MODES)
         case _:
             return 1
 
 
 def _advances_behind(session: Session, first: int, now: int, lifetimes: Lifetimes) -> int:
     """Count a chain's boundaries from `first` to `now`, or to its end by its last cycle or its idle time."""
-    rules, period = session.rules, session.rules.time_per_cycle_ms
+    rules, period = session.rules, session.rules.time_per_cycle_ms or _shortest_turn(session)
     if period is None:
         return 1
     if rules.max_cycles is not None:
         return min(1 + (now - first) // period, rules.max_cycles - session.cycle_number + 1)
-    idle_at = _idle_at(session, lifetimes)
+    ends_at = session_end_at(session)
+    idle_at = _idle_at(session, lifetimes) if ends_at is None else ends_at
     return 1 + (min(now, idle_at - 1) - first) // period + (now >= idle_at)
+
+
+def _shortest_turn(session: Session) -> int | None:
+    """Return the shortest turn, in ms, that a chain of turns with time controls can have; None without a control."""
+    shortest: int | None = None
+    for holder in session.groups or session.participants:
+        if holder.clock.progress is not None:
+            control = holder.clock.progress.control
+            times = (control.stages[0].family.budget(Parts(0)), control.turn_limit_ms, control.free_turn_limit_ms)
+            shortest = min([time for time in (*times, shortest) if time])
+    return shortest
 
 
 def warnings_between(session: Session, after: int, until: int) -> Iterator[tuple[int, int]]:
@@ -210,7 +286,7 @@ def warnings_between(session: Session, after: int, until: int) -> Iterator[tuple
 
     A crossing at or before the instant of this version belongs to the version before it.
     """
-    deadline = deadline_at(session)
+    deadline = clock_deadline_at(session)
     if deadline is None:
         return
     after = max(after, session.updated_at)

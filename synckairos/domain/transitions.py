@@ -8,11 +8,12 @@ from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Final, NamedTuple, assert_never
 
-from synckairos.domain import membership, settlement, turns
+from synckairos.domain import manual_clock, membership, settlement, timing, turns
 from synckairos.domain.adjustment import adjust_time
 from synckairos.domain.commands import (
     AddParticipant,
     AdjustTime,
+    AdvanceClock,
     Caller,
     Cancel,
     Command,
@@ -36,7 +37,7 @@ from synckairos.domain.errors import (
     VersionConflict,
 )
 from synckairos.domain.events import Cause, Event, EventType, Ledger, running_subject, winner_of
-from synckairos.domain.model import BANK_MODES, Mode, Session, Status
+from synckairos.domain.model import Mode, Session, Status
 from synckairos.domain.timing import Lifetimes
 
 _PENDING, _RUNNING, _PAUSED = Status.PENDING, Status.RUNNING, Status.PAUSED
@@ -53,6 +54,7 @@ LEGAL: Final[Mapping[type[Command], frozenset[Status]]] = MappingProxyType(
         AddParticipant: _LIVE,
         RemoveParticipant: _LIVE,
         AdjustTime: _LIVE,
+        AdvanceClock: _LIVE,
         Update: _LIVE,
         Delete: frozenset(Status),
     }
@@ -97,7 +99,7 @@ def decide(
 
     A refusal leaves the session as the settlement left it.
     """
-    ledger = Ledger(session, max(now, session.updated_at), new_change_id)
+    ledger = Ledger(session, timing.own_time(session, now), now, new_change_id)
     unfinished = settlement.settle(ledger, lifetimes)
     before = _seen(ledger, before or Before(session.version), session)
     if unfinished:
@@ -106,7 +108,7 @@ def decide(
         return Outcome(ledger.session, ledger.now, ledger.events)
     try:
         _judge(ledger.session, command, caller, before)
-        _apply(ledger, command, caller)
+        _apply(ledger, command, caller, lifetimes)
     except Refusal as refusal:
         return Outcome(ledger.session, ledger.now, ledger.events, refusal=refusal)
     settlement.settle(ledger, lifetimes)
@@ -127,7 +129,7 @@ def _judge(session: Session, command: Command, caller: Caller, before: Before) -
     An expired session can still be deleted: nothing else removes it before its retention ends.
     """
     if session.status is Status.EXPIRED and not isinstance(command, Delete):
-        if session.rules.mode in BANK_MODES:
+        if session.expired_participant_id or session.expired_group_id:
             raise ParticipantExpired(session.expired_participant_id, session.expired_group_id)
         raise SessionExpired(session.session_id)
     if isinstance(command, Switch) and before.turn_moved:
@@ -157,7 +159,7 @@ def _turn_advanced(session: Session, command: Switch, *, expected: str = "", exp
     return TurnAdvanced(*cycles, expected=expected, expired=expired, active=_active_id(session))
 
 
-def _apply(ledger: Ledger, command: Command, caller: Caller) -> None:  # noqa: C901 - a flat dispatch, one line a verb
+def _apply(ledger: Ledger, command: Command, caller: Caller, lifetimes: Lifetimes) -> None:  # noqa: C901 - a flat dispatch, one line a verb
     match command:
         case Switch():
             _switch(ledger, command, caller)
@@ -178,6 +180,8 @@ def _apply(ledger: Ledger, command: Command, caller: Caller) -> None:  # noqa: C
             membership.remove(ledger, command, caller)
         case AdjustTime():
             adjust_time(ledger, command, caller)
+        case AdvanceClock():
+            manual_clock.advance(ledger, command, caller, lifetimes)
         case Update():
             _update(ledger, command, caller)
         case Delete():
@@ -199,7 +203,10 @@ def _start(ledger: Ledger, caller: Caller) -> None:
 def _switch(ledger: Ledger, command: Switch, caller: Caller) -> None:
     session, named = ledger.session, command.next_participant_id
     following = turns.participant_in_play(session, named) if named else turns.next_after_active(session)
-    settlement.leave_cycle(ledger, following, ledger.now, Cause.CALL, caller.author)
+    progress = timing.running_clock(session).progress
+    if command.lag_ms and (progress is None or progress.control.lag_compensation is None):
+        raise InvalidField([FieldViolation("lag_ms", "the clock that runs has no lag compensation")])
+    settlement.leave_cycle(ledger, following, ledger.now, Cause.CALL, caller.author, command.lag_ms)
 
 
 def _pause(ledger: Ledger, caller: Caller) -> None:

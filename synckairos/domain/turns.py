@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from synckairos.domain import clocks, timing
+from synckairos.domain import clocks, timing, transfers
 from synckairos.domain.errors import GroupNotFound, ParticipantExpired, ParticipantNotFound
 from synckairos.domain.model import (
     BANK_MODES,
@@ -18,6 +18,7 @@ from synckairos.domain.model import (
     position_of,
     replaced,
 )
+from synckairos.domain.time_control import Settled
 
 
 def is_out(session: Session, participant: Participant) -> bool:
@@ -105,11 +106,19 @@ def first_position(session: Session) -> int | None:
     return 0 if session.participants else None
 
 
-def settle_turn(session: Session, at: int) -> Session:
-    """Return the session with its running turn completed: charged, granted the increment, counted."""
-    spent = timing.uncharged(session, at)
-    clock = clocks.complete_turn(timing.running_clock(session), spent, session.rules)
-    return timing.spend(session, clock, spent, completed=1)
+def settle_turn(session: Session, at: int, lag_ms: int = 0) -> tuple[Session, Settled | None]:
+    """Return the session with its running turn completed, and what that did to a clock with a time control.
+
+    The turn is charged, less the lag that is credited, granted what it earns, and counted.
+    """
+    spent, clock = timing.uncharged(session, at), timing.running_clock(session)
+    owed = transfers.owed(clock, spent)
+    closed, settled = clocks.complete_turn(clock, spent, session.rules, lag_ms=lag_ms, grants=not session.limit_passed)
+    ended = timing.spend(session, closed, spent, completed=1)
+    if settled is None:
+        return ended, None
+    settled = settled._replace(spent_ms=timing.elapsed(session, at))
+    return transfers.pass_on(ended, max(0, owed - settled.credited_ms)), settled
 
 
 def begin_turn(session: Session, position: int | None, at: int) -> Session:
@@ -119,7 +128,10 @@ def begin_turn(session: Session, position: int | None, at: int) -> Session:
         "active": position,
         "cycle_number": session.cycle_number + 1,
         "cycle_started_at": at,
+        "limit_passed": False,
     }
+    if session.rules.session_limit_ms is not None:
+        changed["ran_ms"] = session.ran_ms + timing.elapsed(session, at)
     if mode not in CONTINUOUS_MODES:
         resumed_at = at if session.status is Status.RUNNING else None
         changed |= {"carried_ms": 0, "charged_ms": 0, "resumed_at": resumed_at}

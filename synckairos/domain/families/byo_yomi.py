@@ -73,6 +73,10 @@ class ByoYomi(Family):
         ends = burnt * self.period_ms + (parts.extra_ms if burnt else 0) + self._length(parts, burnt)
         return ends - over
 
+    def least(self, parts: Parts, spent: int) -> int:
+        """Return 0 of the main time, 1 of a period: only time burns it."""
+        return int(spent >= parts.bank_ms and parts.periods > 0)
+
     def adjust(self, parts: Parts, spent: int, target: int) -> Parts:
         """Return the parts, of which the main time, or else the first period, has `target` ms left.
 

@@ -104,6 +104,10 @@ class Family:
         """Return what the part that an adjustment changes has left after `spent` ms."""
         return parts.bank_ms - spent
 
+    def least(self, parts: Parts, spent: int) -> int:  # noqa: ARG002 - a family may look at both
+        """Return the least that part may be left with, in ms; the clock flags there, unless it is a period's 1 ms."""
+        return 0
+
     def adjust(self, parts: Parts, spent: int, target: int) -> Parts:
         """Return the parts, of which the one that an adjustment changes has `target` ms left after `spent` ms."""
         return parts._replace(bank_ms=target + spent)

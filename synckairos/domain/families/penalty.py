@@ -2,9 +2,11 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import ClassVar, Final
 
 from synckairos.domain.families.parts import Family, Parts, Phase, PhaseKind, Standing
+
+MAX_PENALTY_MS: Final = 28 * 24 * 3_600_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +42,10 @@ class Penalty(Family):
             yield Phase(below, PhaseKind.PENALTY, min(0, parts.bank_ms), -1)
         if budget is not None:
             yield Phase(budget, PhaseKind.FLAG, -self.limit_ms, 0)
+
+    def least(self, parts: Parts, spent: int) -> int:  # noqa: ARG002 - always the same
+        """Return the limit, or how far 28 days of penalty reach."""
+        return -(self.limit_ms or MAX_PENALTY_MS)
 
     def flagged(self, parts: Parts) -> Parts:  # noqa: ARG002 - always the same
         """Return the bank at its limit, where it stays."""
