@@ -54,6 +54,66 @@ RECOVERY_POLICY_PAUSED: RecoveryPolicy.ValueType  # 2
 """It stands as it did at the session's last event in the trail: the session comes back paused."""
 Global___RecoveryPolicy: _TypeAlias = RecoveryPolicy  # noqa: Y015
 
+class _ClockLineKind:
+    ValueType = _typing.NewType("ValueType", _builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _ClockLineKindEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ClockLineKind.ValueType], _builtins.type):
+    DESCRIPTOR: _descriptor.EnumDescriptor
+    CLOCK_LINE_KIND_UNSPECIFIED: _ClockLineKind.ValueType  # 0
+    """Never sent by the server."""
+    CLOCK_LINE_KIND_BASE: _ClockLineKind.ValueType  # 1
+    """The clock was given with the holder: all it has before its first turn."""
+    CLOCK_LINE_KIND_SPENT: _ClockLineKind.ValueType  # 2
+    """A turn, or a part of one, was spent."""
+    CLOCK_LINE_KIND_GRANT: _ClockLineKind.ValueType  # 3
+    """An increment."""
+    CLOCK_LINE_KIND_DELAY_SPARED: _ClockLineKind.ValueType  # 4
+    """A delay spared what was spent in it."""
+    CLOCK_LINE_KIND_REFILLED: _ClockLineKind.ValueType  # 5
+    """A period, a block or the time of a turn is whole again."""
+    CLOCK_LINE_KIND_STAGE: _ClockLineKind.ValueType  # 6
+    """The next stage began: its time, less what was dropped of the stage before."""
+    CLOCK_LINE_KIND_TRANSFER: _ClockLineKind.ValueType  # 7
+    """What others spent in an hourglass."""
+    CLOCK_LINE_KIND_LAG_CREDITED: _ClockLineKind.ValueType  # 8
+    """Lag was credited."""
+    CLOCK_LINE_KIND_EXTENDED: _ClockLineKind.ValueType  # 9
+    """A late bid moved the end."""
+    CLOCK_LINE_KIND_ADJUSTED: _ClockLineKind.ValueType  # 10
+    """AdjustTime."""
+    CLOCK_LINE_KIND_RECOVERED: _ClockLineKind.ValueType  # 11
+    """The session was recovered: what changed is not in the trail."""
+
+class ClockLineKind(_ClockLineKind, metaclass=_ClockLineKindEnumTypeWrapper):
+    """ClockLineKind says why a line of a clock's ledger is there."""
+
+CLOCK_LINE_KIND_UNSPECIFIED: ClockLineKind.ValueType  # 0
+"""Never sent by the server."""
+CLOCK_LINE_KIND_BASE: ClockLineKind.ValueType  # 1
+"""The clock was given with the holder: all it has before its first turn."""
+CLOCK_LINE_KIND_SPENT: ClockLineKind.ValueType  # 2
+"""A turn, or a part of one, was spent."""
+CLOCK_LINE_KIND_GRANT: ClockLineKind.ValueType  # 3
+"""An increment."""
+CLOCK_LINE_KIND_DELAY_SPARED: ClockLineKind.ValueType  # 4
+"""A delay spared what was spent in it."""
+CLOCK_LINE_KIND_REFILLED: ClockLineKind.ValueType  # 5
+"""A period, a block or the time of a turn is whole again."""
+CLOCK_LINE_KIND_STAGE: ClockLineKind.ValueType  # 6
+"""The next stage began: its time, less what was dropped of the stage before."""
+CLOCK_LINE_KIND_TRANSFER: ClockLineKind.ValueType  # 7
+"""What others spent in an hourglass."""
+CLOCK_LINE_KIND_LAG_CREDITED: ClockLineKind.ValueType  # 8
+"""Lag was credited."""
+CLOCK_LINE_KIND_EXTENDED: ClockLineKind.ValueType  # 9
+"""A late bid moved the end."""
+CLOCK_LINE_KIND_ADJUSTED: ClockLineKind.ValueType  # 10
+"""AdjustTime."""
+CLOCK_LINE_KIND_RECOVERED: ClockLineKind.ValueType  # 11
+"""The session was recovered: what changed is not in the trail."""
+Global___ClockLineKind: _TypeAlias = ClockLineKind  # noqa: Y015
+
 @_typing.final
 class AuditEvent(_message.Message):
     """AuditEvent is one committed version of a session as the trail holds it: its change, instant, actor and reason."""
@@ -85,6 +145,9 @@ class AuditEvent(_message.Message):
     LATENESS_MS_FIELD_NUMBER: _builtins.int
     CALL_ID_FIELD_NUMBER: _builtins.int
     CHANGES_FIELD_NUMBER: _builtins.int
+    TURN_FIELD_NUMBER: _builtins.int
+    EXTENDED_MS_FIELD_NUMBER: _builtins.int
+    ADVANCED_MS_FIELD_NUMBER: _builtins.int
     event_id: _builtins.str
     """UUID of the event; the same as change_id."""
     session_id: _builtins.str
@@ -125,6 +188,10 @@ class AuditEvent(_message.Message):
     """fired_at - occurred_at, in ms; absent for a call."""
     call_id: _builtins.str
     """The `x-request-id` metadata that the caller sent with the call, at most 64 bytes; empty without one."""
+    extended_ms: _builtins.int
+    """As Event.extended_ms."""
+    advanced_ms: _builtins.int
+    """As Event.advanced_ms."""
     @_builtins.property
     def occurred_at(self) -> _timestamp_pb2.Timestamp:
         """When it took effect. For an expiry the instant it was due, never the instant it was noticed."""
@@ -152,6 +219,10 @@ class AuditEvent(_message.Message):
         """What it changed, from what to what; only if the request says with_changes. Empty for the first event of a life, and
         where the trail does not hold the version before.
         """
+
+    @_builtins.property
+    def turn(self) -> _event_pb2.TurnSettlement:
+        """As Event.turn."""
 
     def __init__(
         self,
@@ -181,10 +252,13 @@ class AuditEvent(_message.Message):
         lateness_ms: _builtins.int | None = ...,
         call_id: _builtins.str = ...,
         changes: _abc.Iterable[Global___FieldChange] | None = ...,
+        turn: _event_pb2.TurnSettlement | None = ...,
+        extended_ms: _builtins.int = ...,
+        advanced_ms: _builtins.int = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["_lateness_ms", b"_lateness_ms", "_time_remaining_ms", b"_time_remaining_ms", "fired_at", b"fired_at", "lateness_ms", b"lateness_ms", "occurred_at", b"occurred_at", "recorded_at", b"recorded_at", "session", b"session", "time_remaining_ms", b"time_remaining_ms"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_lateness_ms", b"_lateness_ms", "_time_remaining_ms", b"_time_remaining_ms", "fired_at", b"fired_at", "lateness_ms", b"lateness_ms", "occurred_at", b"occurred_at", "recorded_at", b"recorded_at", "session", b"session", "time_remaining_ms", b"time_remaining_ms", "turn", b"turn"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_lateness_ms", b"_lateness_ms", "_time_remaining_ms", b"_time_remaining_ms", "actor", b"actor", "call_id", b"call_id", "cause", b"cause", "change_id", b"change_id", "changed_fields", b"changed_fields", "changes", b"changes", "cycle_number", b"cycle_number", "epoch", b"epoch", "event_id", b"event_id", "fired_at", b"fired_at", "group_id", b"group_id", "is_fork", b"is_fork", "lateness_ms", b"lateness_ms", "occurred_at", b"occurred_at", "participant_id", b"participant_id", "peer", b"peer", "reason", b"reason", "recorded_at", b"recorded_at", "request_id", b"request_id", "session", b"session", "session_id", b"session_id", "time_elapsed_ms", b"time_elapsed_ms", "time_remaining_ms", b"time_remaining_ms", "type", b"type", "version", b"version"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_lateness_ms", b"_lateness_ms", "_time_remaining_ms", b"_time_remaining_ms", "actor", b"actor", "advanced_ms", b"advanced_ms", "call_id", b"call_id", "cause", b"cause", "change_id", b"change_id", "changed_fields", b"changed_fields", "changes", b"changes", "cycle_number", b"cycle_number", "epoch", b"epoch", "event_id", b"event_id", "extended_ms", b"extended_ms", "fired_at", b"fired_at", "group_id", b"group_id", "is_fork", b"is_fork", "lateness_ms", b"lateness_ms", "occurred_at", b"occurred_at", "participant_id", b"participant_id", "peer", b"peer", "reason", b"reason", "recorded_at", b"recorded_at", "request_id", b"request_id", "session", b"session", "session_id", b"session_id", "time_elapsed_ms", b"time_elapsed_ms", "time_remaining_ms", b"time_remaining_ms", "turn", b"turn", "type", b"type", "version", b"version"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__lateness_ms: _TypeAlias = _typing.Literal["lateness_ms"]  # noqa: Y015
     _WhichOneofArgType__lateness_ms: _TypeAlias = _typing.Literal["_lateness_ms", b"_lateness_ms"]  # noqa: Y015
@@ -825,6 +899,132 @@ class RecoverSessionResponse(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___RecoverSessionResponse: _TypeAlias = RecoverSessionResponse  # noqa: Y015
+
+@_typing.final
+class ExplainClockRequest(_message.Message):
+    """ExplainClockRequest is the request of ExplainClock."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    SESSION_ID_FIELD_NUMBER: _builtins.int
+    PARTICIPANT_ID_FIELD_NUMBER: _builtins.int
+    GROUP_ID_FIELD_NUMBER: _builtins.int
+    VERSION_FIELD_NUMBER: _builtins.int
+    PAGE_SIZE_FIELD_NUMBER: _builtins.int
+    PAGE_TOKEN_FIELD_NUMBER: _builtins.int
+    session_id: _builtins.str
+    """UUID of the session; required."""
+    participant_id: _builtins.str
+    """The participant. MODE_PER_PARTICIPANT."""
+    group_id: _builtins.str
+    """The group. MODE_PER_GROUP."""
+    version: _builtins.int
+    """The version up to which it is explained; 0: the latest in the trail."""
+    page_size: _builtins.int
+    """Lines a page, at most 500; 0: 50. More is lowered to 500."""
+    page_token: _builtins.str
+    """The next_page_token of the page before, with the same session, holder and version; empty: the first page."""
+    def __init__(
+        self,
+        *,
+        session_id: _builtins.str = ...,
+        participant_id: _builtins.str = ...,
+        group_id: _builtins.str = ...,
+        version: _builtins.int = ...,
+        page_size: _builtins.int = ...,
+        page_token: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["group_id", b"group_id", "holder", b"holder", "participant_id", b"participant_id"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["group_id", b"group_id", "holder", b"holder", "page_size", b"page_size", "page_token", b"page_token", "participant_id", b"participant_id", "session_id", b"session_id", "version", b"version"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType_holder: _TypeAlias = _typing.Literal["participant_id", "group_id"]  # noqa: Y015
+    _WhichOneofArgType_holder: _TypeAlias = _typing.Literal["holder", b"holder"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType_holder) -> _WhichOneofReturnType_holder | None: ...
+
+Global___ExplainClockRequest: _TypeAlias = ExplainClockRequest  # noqa: Y015
+
+@_typing.final
+class ClockLine(_message.Message):
+    """ClockLine is a line of a clock's ledger."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    VERSION_FIELD_NUMBER: _builtins.int
+    OCCURRED_AT_FIELD_NUMBER: _builtins.int
+    KIND_FIELD_NUMBER: _builtins.int
+    AMOUNT_MS_FIELD_NUMBER: _builtins.int
+    BALANCE_MS_FIELD_NUMBER: _builtins.int
+    PERIODS_BURNT_FIELD_NUMBER: _builtins.int
+    NOTE_FIELD_NUMBER: _builtins.int
+    version: _builtins.int
+    """The version that it belongs to."""
+    kind: Global___ClockLineKind.ValueType
+    """Why it is there."""
+    amount_ms: _builtins.int
+    """What was added, in ms; negative: taken away."""
+    balance_ms: _builtins.int
+    """The sum of this line and all before it, in ms: the time_remaining_ms of the clock (Penalty without a limit: its
+    bank).
+    """
+    periods_burnt: _builtins.int
+    """The periods that the turn burnt. ByoYomi."""
+    note: _builtins.str
+    """More about it in English, for people; may be empty."""
+    @_builtins.property
+    def occurred_at(self) -> _timestamp_pb2.Timestamp:
+        """When that took effect."""
+
+    def __init__(
+        self,
+        *,
+        version: _builtins.int = ...,
+        occurred_at: _timestamp_pb2.Timestamp | None = ...,
+        kind: Global___ClockLineKind.ValueType = ...,
+        amount_ms: _builtins.int = ...,
+        balance_ms: _builtins.int = ...,
+        periods_burnt: _builtins.int = ...,
+        note: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["occurred_at", b"occurred_at"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["amount_ms", b"amount_ms", "balance_ms", b"balance_ms", "kind", b"kind", "note", b"note", "occurred_at", b"occurred_at", "periods_burnt", b"periods_burnt", "version", b"version"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ClockLine: _TypeAlias = ClockLine  # noqa: Y015
+
+@_typing.final
+class ExplainClockResponse(_message.Message):
+    """ExplainClockResponse is the reply of ExplainClock."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    LINES_FIELD_NUMBER: _builtins.int
+    BALANCE_MS_FIELD_NUMBER: _builtins.int
+    NEXT_PAGE_TOKEN_FIELD_NUMBER: _builtins.int
+    balance_ms: _builtins.int
+    """What all lines of all pages sum up to, in ms."""
+    next_page_token: _builtins.str
+    """Where the next page begins; empty after the last."""
+    @_builtins.property
+    def lines(self) -> _containers.RepeatedCompositeFieldContainer[Global___ClockLine]:
+        """The page, oldest first."""
+
+    def __init__(
+        self,
+        *,
+        lines: _abc.Iterable[Global___ClockLine] | None = ...,
+        balance_ms: _builtins.int = ...,
+        next_page_token: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["balance_ms", b"balance_ms", "lines", b"lines", "next_page_token", b"next_page_token"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ExplainClockResponse: _TypeAlias = ExplainClockResponse  # noqa: Y015
 
 @_typing.final
 class GetPipelineStatusRequest(_message.Message):

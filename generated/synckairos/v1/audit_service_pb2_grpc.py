@@ -60,6 +60,11 @@ class AuditServiceStub:
                 request_serializer=synckairos_dot_v1_dot_audit__service__pb2.RecoverSessionRequest.SerializeToString,
                 response_deserializer=synckairos_dot_v1_dot_audit__service__pb2.RecoverSessionResponse.FromString,
                 _registered_method=True)
+        self.ExplainClock = channel.unary_unary(
+                '/synckairos.v1.AuditService/ExplainClock',
+                request_serializer=synckairos_dot_v1_dot_audit__service__pb2.ExplainClockRequest.SerializeToString,
+                response_deserializer=synckairos_dot_v1_dot_audit__service__pb2.ExplainClockResponse.FromString,
+                _registered_method=True)
         self.GetPipelineStatus = channel.unary_unary(
                 '/synckairos.v1.AuditService/GetPipelineStatus',
                 request_serializer=synckairos_dot_v1_dot_audit__service__pb2.GetPipelineStatusRequest.SerializeToString,
@@ -115,6 +120,16 @@ class AuditServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def ExplainClock(self, request, context):
+        """Explains a clock: every amount that was added to it or taken from it, oldest first, from the session's history. The
+        amounts of all pages sum up to balance_ms, to the millisecond. Only for a holder with a bank or a time control
+        (MODE_PER_PARTICIPANT, MODE_PER_GROUP), removed ones included. NOT_FOUND / SESSION_NOT_FOUND, PARTICIPANT_NOT_FOUND
+        or GROUP_NOT_FOUND; INVALID_ARGUMENT / INVALID_FIELD.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def GetPipelineStatus(self, request, context):
         """Returns how far the trail is behind, and why. Answers while PostgreSQL is down, too; UNAVAILABLE /
         STORE_UNAVAILABLE while the store cannot be reached.
@@ -150,6 +165,11 @@ def add_AuditServiceServicer_to_server(servicer, server):
                     servicer.RecoverSession,
                     request_deserializer=synckairos_dot_v1_dot_audit__service__pb2.RecoverSessionRequest.FromString,
                     response_serializer=synckairos_dot_v1_dot_audit__service__pb2.RecoverSessionResponse.SerializeToString,
+            ),
+            'ExplainClock': grpc.unary_unary_rpc_method_handler(
+                    servicer.ExplainClock,
+                    request_deserializer=synckairos_dot_v1_dot_audit__service__pb2.ExplainClockRequest.FromString,
+                    response_serializer=synckairos_dot_v1_dot_audit__service__pb2.ExplainClockResponse.SerializeToString,
             ),
             'GetPipelineStatus': grpc.unary_unary_rpc_method_handler(
                     servicer.GetPipelineStatus,
@@ -293,6 +313,33 @@ class AuditService:
             '/synckairos.v1.AuditService/RecoverSession',
             synckairos_dot_v1_dot_audit__service__pb2.RecoverSessionRequest.SerializeToString,
             synckairos_dot_v1_dot_audit__service__pb2.RecoverSessionResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ExplainClock(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/synckairos.v1.AuditService/ExplainClock',
+            synckairos_dot_v1_dot_audit__service__pb2.ExplainClockRequest.SerializeToString,
+            synckairos_dot_v1_dot_audit__service__pb2.ExplainClockResponse.FromString,
             options,
             channel_credentials,
             insecure,

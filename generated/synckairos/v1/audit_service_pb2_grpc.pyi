@@ -63,6 +63,12 @@ class AuditServiceStub:
     AUDIT_UNAVAILABLE also while changes of it are still on their way to the trail; and what every mutation may fail
     with.
     """
+    ExplainClock: _grpc.UnaryUnaryMultiCallable[_audit_service_pb2.ExplainClockRequest, _audit_service_pb2.ExplainClockResponse]
+    """Explains a clock: every amount that was added to it or taken from it, oldest first, from the session's history. The
+    amounts of all pages sum up to balance_ms, to the millisecond. Only for a holder with a bank or a time control
+    (MODE_PER_PARTICIPANT, MODE_PER_GROUP), removed ones included. NOT_FOUND / SESSION_NOT_FOUND, PARTICIPANT_NOT_FOUND
+    or GROUP_NOT_FOUND; INVALID_ARGUMENT / INVALID_FIELD.
+    """
     GetPipelineStatus: _grpc.UnaryUnaryMultiCallable[_audit_service_pb2.GetPipelineStatusRequest, _audit_service_pb2.GetPipelineStatusResponse]
     """Returns how far the trail is behind, and why. Answers while PostgreSQL is down, too; UNAVAILABLE /
     STORE_UNAVAILABLE while the store cannot be reached.
@@ -95,6 +101,12 @@ class AuditServiceAsyncStub(AuditServiceStub):
     deleted; FAILED_PRECONDITION / INVALID_STATE_TRANSITION (verb `recover`) if it had ended; UNAVAILABLE /
     AUDIT_UNAVAILABLE also while changes of it are still on their way to the trail; and what every mutation may fail
     with.
+    """
+    ExplainClock: _aio.UnaryUnaryMultiCallable[_audit_service_pb2.ExplainClockRequest, _audit_service_pb2.ExplainClockResponse]  # type: ignore[assignment]
+    """Explains a clock: every amount that was added to it or taken from it, oldest first, from the session's history. The
+    amounts of all pages sum up to balance_ms, to the millisecond. Only for a holder with a bank or a time control
+    (MODE_PER_PARTICIPANT, MODE_PER_GROUP), removed ones included. NOT_FOUND / SESSION_NOT_FOUND, PARTICIPANT_NOT_FOUND
+    or GROUP_NOT_FOUND; INVALID_ARGUMENT / INVALID_FIELD.
     """
     GetPipelineStatus: _aio.UnaryUnaryMultiCallable[_audit_service_pb2.GetPipelineStatusRequest, _audit_service_pb2.GetPipelineStatusResponse]  # type: ignore[assignment]
     """Returns how far the trail is behind, and why. Answers while PostgreSQL is down, too; UNAVAILABLE /
@@ -155,6 +167,18 @@ class AuditServiceServicer(metaclass=_abc_1.ABCMeta):
         deleted; FAILED_PRECONDITION / INVALID_STATE_TRANSITION (verb `recover`) if it had ended; UNAVAILABLE /
         AUDIT_UNAVAILABLE also while changes of it are still on their way to the trail; and what every mutation may fail
         with.
+        """
+
+    @_abc_1.abstractmethod
+    def ExplainClock(
+        self,
+        request: _audit_service_pb2.ExplainClockRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_audit_service_pb2.ExplainClockResponse, _abc.Awaitable[_audit_service_pb2.ExplainClockResponse]]:
+        """Explains a clock: every amount that was added to it or taken from it, oldest first, from the session's history. The
+        amounts of all pages sum up to balance_ms, to the millisecond. Only for a holder with a bank or a time control
+        (MODE_PER_PARTICIPANT, MODE_PER_GROUP), removed ones included. NOT_FOUND / SESSION_NOT_FOUND, PARTICIPANT_NOT_FOUND
+        or GROUP_NOT_FOUND; INVALID_ARGUMENT / INVALID_FIELD.
         """
 
     @_abc_1.abstractmethod

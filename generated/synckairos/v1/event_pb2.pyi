@@ -64,6 +64,8 @@ class _EventTypeEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_EventType.V
     """The session is gone: its last version."""
     EVENT_TYPE_SESSION_RECOVERED: _EventType.ValueType  # 16
     """The session was brought back from the audit trail with a new epoch."""
+    EVENT_TYPE_CLOCK_ADVANCED: _EventType.ValueType  # 17
+    """A manual clock was advanced. What fell due on the way follows as events of its own."""
 
 class EventType(_EventType, metaclass=_EventTypeEnumTypeWrapper):
     """EventType names a change. Every committed version of a session is exactly one event."""
@@ -102,6 +104,8 @@ EVENT_TYPE_SESSION_DELETED: EventType.ValueType  # 15
 """The session is gone: its last version."""
 EVENT_TYPE_SESSION_RECOVERED: EventType.ValueType  # 16
 """The session was brought back from the audit trail with a new epoch."""
+EVENT_TYPE_CLOCK_ADVANCED: EventType.ValueType  # 17
+"""A manual clock was advanced. What fell due on the way follows as events of its own."""
 Global___EventType: _TypeAlias = EventType  # noqa: Y015
 
 class _Cause:
@@ -215,6 +219,46 @@ newer version of the server. Watch it again after retry_after_ms, with the last 
 Global___EndReason: _TypeAlias = EndReason  # noqa: Y015
 
 @_typing.final
+class TurnSettlement(_message.Message):
+    """TurnSettlement says what a completed turn did to the clock of its holder."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    SPENT_MS_FIELD_NUMBER: _builtins.int
+    GRANTED_MS_FIELD_NUMBER: _builtins.int
+    CREDITED_MS_FIELD_NUMBER: _builtins.int
+    PERIODS_BURNT_FIELD_NUMBER: _builtins.int
+    STAGE_FIELD_NUMBER: _builtins.int
+    spent_ms: _builtins.int
+    """How long the turn ran, in ms, pauses left out."""
+    granted_ms: _builtins.int
+    """What the clock gained for it, in ms: increments, what a delay spared, what was refilled, the time of the next stage
+    and the credited lag.
+    """
+    credited_ms: _builtins.int
+    """The lag credited, in ms."""
+    periods_burnt: _builtins.int
+    """The periods that the turn burnt. ByoYomi."""
+    stage: _builtins.int
+    """The stage it was made in, 0 for the first."""
+    def __init__(
+        self,
+        *,
+        spent_ms: _builtins.int = ...,
+        granted_ms: _builtins.int = ...,
+        credited_ms: _builtins.int = ...,
+        periods_burnt: _builtins.int = ...,
+        stage: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["credited_ms", b"credited_ms", "granted_ms", b"granted_ms", "periods_burnt", b"periods_burnt", "spent_ms", b"spent_ms", "stage", b"stage"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___TurnSettlement: _TypeAlias = TurnSettlement  # noqa: Y015
+
+@_typing.final
 class Event(_message.Message):
     """Event is one committed version of a session."""
 
@@ -232,6 +276,9 @@ class Event(_message.Message):
     TIME_ELAPSED_MS_FIELD_NUMBER: _builtins.int
     TIME_REMAINING_MS_FIELD_NUMBER: _builtins.int
     SESSION_FIELD_NUMBER: _builtins.int
+    TURN_FIELD_NUMBER: _builtins.int
+    EXTENDED_MS_FIELD_NUMBER: _builtins.int
+    ADVANCED_MS_FIELD_NUMBER: _builtins.int
     type: Global___EventType.ValueType
     """The kind of change."""
     cause: Global___Cause.ValueType
@@ -250,6 +297,10 @@ class Event(_message.Message):
     """The turn that ended, or the time run when this happened, in ms."""
     time_remaining_ms: _builtins.int
     """The time then left to the clock concerned, in ms; absent if it has no budget."""
+    extended_ms: _builtins.int
+    """By how much a late bid moved the end (SoftClose), in ms."""
+    advanced_ms: _builtins.int
+    """By how much a manual clock was advanced, in ms. Only in EVENT_TYPE_CLOCK_ADVANCED."""
     @_builtins.property
     def occurred_at(self) -> _timestamp_pb2.Timestamp:
         """When it took effect. For an expiry the instant it was due, never the instant it was noticed."""
@@ -261,6 +312,10 @@ class Event(_message.Message):
     @_builtins.property
     def session(self) -> _session_pb2.Session:
         """The session right after this event."""
+
+    @_builtins.property
+    def turn(self) -> Global___TurnSettlement:
+        """What the turn did that this event ended. Only for a completed turn of a holder with a time control."""
 
     def __init__(
         self,
@@ -277,10 +332,13 @@ class Event(_message.Message):
         time_elapsed_ms: _builtins.int = ...,
         time_remaining_ms: _builtins.int | None = ...,
         session: _session_pb2.Session | None = ...,
+        turn: Global___TurnSettlement | None = ...,
+        extended_ms: _builtins.int = ...,
+        advanced_ms: _builtins.int = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["_time_remaining_ms", b"_time_remaining_ms", "fired_at", b"fired_at", "occurred_at", b"occurred_at", "session", b"session", "time_remaining_ms", b"time_remaining_ms"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_time_remaining_ms", b"_time_remaining_ms", "fired_at", b"fired_at", "occurred_at", b"occurred_at", "session", b"session", "time_remaining_ms", b"time_remaining_ms", "turn", b"turn"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_time_remaining_ms", b"_time_remaining_ms", "actor", b"actor", "cause", b"cause", "change_id", b"change_id", "fired_at", b"fired_at", "group_id", b"group_id", "occurred_at", b"occurred_at", "participant_id", b"participant_id", "reason", b"reason", "session", b"session", "time_elapsed_ms", b"time_elapsed_ms", "time_remaining_ms", b"time_remaining_ms", "type", b"type"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_time_remaining_ms", b"_time_remaining_ms", "actor", b"actor", "advanced_ms", b"advanced_ms", "cause", b"cause", "change_id", b"change_id", "extended_ms", b"extended_ms", "fired_at", b"fired_at", "group_id", b"group_id", "occurred_at", b"occurred_at", "participant_id", b"participant_id", "reason", b"reason", "session", b"session", "time_elapsed_ms", b"time_elapsed_ms", "time_remaining_ms", b"time_remaining_ms", "turn", b"turn", "type", b"type"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__time_remaining_ms: _TypeAlias = _typing.Literal["time_remaining_ms"]  # noqa: Y015
     _WhichOneofArgType__time_remaining_ms: _TypeAlias = _typing.Literal["_time_remaining_ms", b"_time_remaining_ms"]  # noqa: Y015

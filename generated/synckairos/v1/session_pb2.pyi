@@ -17,6 +17,7 @@ from google.protobuf import struct_pb2 as _struct_pb2
 from google.protobuf import timestamp_pb2 as _timestamp_pb2
 from google.protobuf.internal import containers as _containers
 from google.protobuf.internal import enum_type_wrapper as _enum_type_wrapper
+from synckairos.v1 import time_control_pb2 as _time_control_pb2
 import builtins as _builtins
 import sys
 import typing as _typing
@@ -155,6 +156,8 @@ class ParticipantSpec(_message.Message):
     TOTAL_TIME_MS_FIELD_NUMBER: _builtins.int
     GROUP_ID_FIELD_NUMBER: _builtins.int
     METADATA_FIELD_NUMBER: _builtins.int
+    TIME_CONTROL_FIELD_NUMBER: _builtins.int
+    TIME_CONTROL_TEXT_FIELD_NUMBER: _builtins.int
     participant_id: _builtins.str
     """UUID; required and unique in the session."""
     participant_index: _builtins.int
@@ -163,15 +166,21 @@ class ParticipantSpec(_message.Message):
     """
     total_time_ms: _builtins.int
     """The participant's bank in ms, 1 000 to 2 419 200 000 (28 days). MODE_PER_PARTICIPANT: required (banks may
-    differ); refused in every other mode.
+    differ), unless the session has a time control, with which it is refused; refused in every other mode.
     """
     group_id: _builtins.str
     """The group the participant belongs to. MODE_PER_GROUP: required; refused in every other mode."""
+    time_control_text: _builtins.str
+    """Its text, such as `600|5x30`; at most 256 bytes of UTF-8."""
     @_builtins.property
     def metadata(self) -> _struct_pb2.Struct:
         """Opaque data returned unchanged; at most 1 024 bytes encoded and 20 levels deep,
         no U+0000, NaN or Infinity.
         """
+
+    @_builtins.property
+    def time_control(self) -> _time_control_pb2.TimeControl:
+        """The control itself."""
 
     def __init__(
         self,
@@ -181,14 +190,21 @@ class ParticipantSpec(_message.Message):
         total_time_ms: _builtins.int = ...,
         group_id: _builtins.str = ...,
         metadata: _struct_pb2.Struct | None = ...,
+        time_control: _time_control_pb2.TimeControl | None = ...,
+        time_control_text: _builtins.str = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["_participant_index", b"_participant_index", "metadata", b"metadata", "participant_index", b"participant_index"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_participant_index", b"_participant_index", "control", b"control", "metadata", b"metadata", "participant_index", b"participant_index", "time_control", b"time_control", "time_control_text", b"time_control_text"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_participant_index", b"_participant_index", "group_id", b"group_id", "metadata", b"metadata", "participant_id", b"participant_id", "participant_index", b"participant_index", "total_time_ms", b"total_time_ms"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_participant_index", b"_participant_index", "control", b"control", "group_id", b"group_id", "metadata", b"metadata", "participant_id", b"participant_id", "participant_index", b"participant_index", "time_control", b"time_control", "time_control_text", b"time_control_text", "total_time_ms", b"total_time_ms"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__participant_index: _TypeAlias = _typing.Literal["participant_index"]  # noqa: Y015
     _WhichOneofArgType__participant_index: _TypeAlias = _typing.Literal["_participant_index", b"_participant_index"]  # noqa: Y015
+    _WhichOneofReturnType_control: _TypeAlias = _typing.Literal["time_control", "time_control_text"]  # noqa: Y015
+    _WhichOneofArgType_control: _TypeAlias = _typing.Literal["control", b"control"]  # noqa: Y015
+    @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__participant_index) -> _WhichOneofReturnType__participant_index | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType_control) -> _WhichOneofReturnType_control | None: ...
 
 Global___ParticipantSpec: _TypeAlias = ParticipantSpec  # noqa: Y015
 
@@ -200,21 +216,35 @@ class GroupSpec(_message.Message):
 
     GROUP_ID_FIELD_NUMBER: _builtins.int
     TOTAL_TIME_MS_FIELD_NUMBER: _builtins.int
+    TIME_CONTROL_FIELD_NUMBER: _builtins.int
+    TIME_CONTROL_TEXT_FIELD_NUMBER: _builtins.int
     group_id: _builtins.str
     """UUID; required and unique in the session. At least one participant must belong to it."""
     total_time_ms: _builtins.int
-    """The group's bank in ms, 1 000 to 2 419 200 000 (28 days); required."""
+    """The group's bank in ms, 1 000 to 2 419 200 000 (28 days); required, unless the session has a time control, with
+    which it is refused.
+    """
+    time_control_text: _builtins.str
+    """Its text, such as `600|5x30`; at most 256 bytes of UTF-8."""
+    @_builtins.property
+    def time_control(self) -> _time_control_pb2.TimeControl:
+        """The control itself."""
+
     def __init__(
         self,
         *,
         group_id: _builtins.str = ...,
         total_time_ms: _builtins.int = ...,
+        time_control: _time_control_pb2.TimeControl | None = ...,
+        time_control_text: _builtins.str = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["control", b"control", "time_control", b"time_control", "time_control_text", b"time_control_text"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["group_id", b"group_id", "total_time_ms", b"total_time_ms"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["control", b"control", "group_id", b"group_id", "time_control", b"time_control", "time_control_text", b"time_control_text", "total_time_ms", b"total_time_ms"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    def WhichOneof(self, oneof_group: _Never) -> None: ...
+    _WhichOneofReturnType_control: _TypeAlias = _typing.Literal["time_control", "time_control_text"]  # noqa: Y015
+    _WhichOneofArgType_control: _TypeAlias = _typing.Literal["control", b"control"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType_control) -> _WhichOneofReturnType_control | None: ...
 
 Global___GroupSpec: _TypeAlias = GroupSpec  # noqa: Y015
 
@@ -235,16 +265,22 @@ class Participant(_message.Message):
     HAS_EXPIRED_FIELD_NUMBER: _builtins.int
     GROUP_ID_FIELD_NUMBER: _builtins.int
     METADATA_FIELD_NUMBER: _builtins.int
+    TIME_CONTROL_FIELD_NUMBER: _builtins.int
+    CLOCK_FIELD_NUMBER: _builtins.int
     participant_id: _builtins.str
     """UUID, lower case."""
     participant_index: _builtins.int
     """Place in the rotation; lower comes first."""
     total_time_ms: _builtins.int
-    """The bank given at creation, in ms. Only where the participant holds the bank (MODE_PER_PARTICIPANT)."""
+    """The bank given at creation, in ms; of a time control the base_ms of its first stage. Only where the participant
+    holds the bank (MODE_PER_PARTICIPANT).
+    """
     time_used_ms: _builtins.int
     """Time of this participant's turns so far, in ms, overtime left out where the participant holds the bank."""
     time_remaining_ms: _builtins.int
-    """The time left in the bank, in ms; 0 only when it has run out. Only in MODE_PER_PARTICIPANT."""
+    """The time left in the bank, of a time control that of all parts together before the flag (limits of turns left out),
+    in ms; 0 only when it has run out. Only in MODE_PER_PARTICIPANT; absent in Penalty without a limit.
+    """
     overtime_ms: _builtins.int
     """Time spent beyond the bank under ON_EXPIRE_NOTIFY, in ms. Only in MODE_PER_PARTICIPANT."""
     cycle_count: _builtins.int
@@ -258,6 +294,14 @@ class Participant(_message.Message):
     @_builtins.property
     def metadata(self) -> _struct_pb2.Struct:
         """The data given with the participant; absent if none was given."""
+
+    @_builtins.property
+    def time_control(self) -> _time_control_pb2.TimeControl:
+        """The participant's time control. Only in MODE_PER_PARTICIPANT, in a session created with a control."""
+
+    @_builtins.property
+    def clock(self) -> _time_control_pb2.ClockState:
+        """How the parts of its clock stand. Where time_control is."""
 
     def __init__(
         self,
@@ -273,10 +317,12 @@ class Participant(_message.Message):
         has_expired: _builtins.bool = ...,
         group_id: _builtins.str = ...,
         metadata: _struct_pb2.Struct | None = ...,
+        time_control: _time_control_pb2.TimeControl | None = ...,
+        clock: _time_control_pb2.ClockState | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["_overtime_ms", b"_overtime_ms", "_time_remaining_ms", b"_time_remaining_ms", "_time_used_ms", b"_time_used_ms", "_total_time_ms", b"_total_time_ms", "metadata", b"metadata", "overtime_ms", b"overtime_ms", "time_remaining_ms", b"time_remaining_ms", "time_used_ms", b"time_used_ms", "total_time_ms", b"total_time_ms"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_overtime_ms", b"_overtime_ms", "_time_remaining_ms", b"_time_remaining_ms", "_time_used_ms", b"_time_used_ms", "_total_time_ms", b"_total_time_ms", "clock", b"clock", "metadata", b"metadata", "overtime_ms", b"overtime_ms", "time_control", b"time_control", "time_remaining_ms", b"time_remaining_ms", "time_used_ms", b"time_used_ms", "total_time_ms", b"total_time_ms"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_overtime_ms", b"_overtime_ms", "_time_remaining_ms", b"_time_remaining_ms", "_time_used_ms", b"_time_used_ms", "_total_time_ms", b"_total_time_ms", "cycle_count", b"cycle_count", "group_id", b"group_id", "has_expired", b"has_expired", "is_active", b"is_active", "metadata", b"metadata", "overtime_ms", b"overtime_ms", "participant_id", b"participant_id", "participant_index", b"participant_index", "time_remaining_ms", b"time_remaining_ms", "time_used_ms", b"time_used_ms", "total_time_ms", b"total_time_ms"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_overtime_ms", b"_overtime_ms", "_time_remaining_ms", b"_time_remaining_ms", "_time_used_ms", b"_time_used_ms", "_total_time_ms", b"_total_time_ms", "clock", b"clock", "cycle_count", b"cycle_count", "group_id", b"group_id", "has_expired", b"has_expired", "is_active", b"is_active", "metadata", b"metadata", "overtime_ms", b"overtime_ms", "participant_id", b"participant_id", "participant_index", b"participant_index", "time_control", b"time_control", "time_remaining_ms", b"time_remaining_ms", "time_used_ms", b"time_used_ms", "total_time_ms", b"total_time_ms"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__overtime_ms: _TypeAlias = _typing.Literal["overtime_ms"]  # noqa: Y015
     _WhichOneofArgType__overtime_ms: _TypeAlias = _typing.Literal["_overtime_ms", b"_overtime_ms"]  # noqa: Y015
@@ -310,20 +356,32 @@ class Group(_message.Message):
     OVERTIME_MS_FIELD_NUMBER: _builtins.int
     IS_ACTIVE_FIELD_NUMBER: _builtins.int
     HAS_EXPIRED_FIELD_NUMBER: _builtins.int
+    TIME_CONTROL_FIELD_NUMBER: _builtins.int
+    CLOCK_FIELD_NUMBER: _builtins.int
     group_id: _builtins.str
     """UUID, lower case."""
     total_time_ms: _builtins.int
-    """The bank given at creation, in ms."""
+    """The bank given at creation, in ms; of a time control the base_ms of its first stage."""
     time_used_ms: _builtins.int
     """The time used of the bank, in ms."""
     time_remaining_ms: _builtins.int
-    """The time left in the bank, in ms; 0 only when it has run out."""
+    """The time left in the bank, of a time control that of all parts together before the flag (limits of turns left out),
+    in ms; 0 only when it has run out, and always in Penalty without a limit.
+    """
     overtime_ms: _builtins.int
     """Time spent beyond the bank under ON_EXPIRE_NOTIFY, in ms."""
     is_active: _builtins.bool
     """Whether a member of this group has its turn."""
     has_expired: _builtins.bool
     """Whether the bank has run out."""
+    @_builtins.property
+    def time_control(self) -> _time_control_pb2.TimeControl:
+        """The group's time control. Only in a session created with a control."""
+
+    @_builtins.property
+    def clock(self) -> _time_control_pb2.ClockState:
+        """How the parts of its clock stand. Where time_control is."""
+
     def __init__(
         self,
         *,
@@ -334,10 +392,12 @@ class Group(_message.Message):
         overtime_ms: _builtins.int = ...,
         is_active: _builtins.bool = ...,
         has_expired: _builtins.bool = ...,
+        time_control: _time_control_pb2.TimeControl | None = ...,
+        clock: _time_control_pb2.ClockState | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["clock", b"clock", "time_control", b"time_control"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["group_id", b"group_id", "has_expired", b"has_expired", "is_active", b"is_active", "overtime_ms", b"overtime_ms", "time_remaining_ms", b"time_remaining_ms", "time_used_ms", b"time_used_ms", "total_time_ms", b"total_time_ms"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["clock", b"clock", "group_id", b"group_id", "has_expired", b"has_expired", "is_active", b"is_active", "overtime_ms", b"overtime_ms", "time_control", b"time_control", "time_remaining_ms", b"time_remaining_ms", "time_used_ms", b"time_used_ms", "total_time_ms", b"total_time_ms"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -406,6 +466,12 @@ class Session(_message.Message):
     TOTAL_TIME_MS_FIELD_NUMBER: _builtins.int
     FIRST_PARTICIPANT_ID_FIELD_NUMBER: _builtins.int
     IDLE_TTL_MS_FIELD_NUMBER: _builtins.int
+    PHASES_FIELD_NUMBER: _builtins.int
+    PHASES_TRUNCATED_FIELD_NUMBER: _builtins.int
+    MANUAL_CLOCK_FIELD_NUMBER: _builtins.int
+    SESSION_LIMIT_MS_FIELD_NUMBER: _builtins.int
+    CLOSE_AT_FIELD_NUMBER: _builtins.int
+    SOFT_CLOSE_FIELD_NUMBER: _builtins.int
     session_id: _builtins.str
     """UUID, lower case."""
     mode: Global___Mode.ValueType
@@ -460,6 +526,14 @@ class Session(_message.Message):
     """The participant that starts; empty for the first in the rotation."""
     idle_ttl_ms: _builtins.int
     """How long the session lives without a call, in ms, as given at creation; 0: as the server is set."""
+    phases_truncated: _builtins.bool
+    """Whether more phases follow: read the session again when the last of them begins."""
+    manual_clock: _builtins.bool
+    """Whether the session has a clock of its own, which only AdvanceClock moves: every instant in it, in its events and
+    its streams is that clock's.
+    """
+    session_limit_ms: _builtins.int
+    """The running time after which the session ends, in ms, as given at creation; 0: none."""
     @_builtins.property
     def participants(self) -> _containers.RepeatedCompositeFieldContainer[Global___Participant]:
         """The participants in rotation order."""
@@ -486,7 +560,9 @@ class Session(_message.Message):
 
     @_builtins.property
     def deadline_at(self) -> _timestamp_pb2.Timestamp:
-        """When the running budget reaches zero; only while running, and not in overtime."""
+        """When the running budget reaches zero, or the earliest of all limits that the running turn and the session have;
+        only while running, and in overtime only for a limit. A close_at counts while pending and paused, too.
+        """
 
     @_builtins.property
     def paused_at(self) -> _timestamp_pb2.Timestamp:
@@ -507,6 +583,20 @@ class Session(_message.Message):
     @_builtins.property
     def labels(self) -> _containers.ScalarMap[_builtins.str, _builtins.str]:
         """The labels given with the session."""
+
+    @_builtins.property
+    def phases(self) -> _containers.RepeatedCompositeFieldContainer[_time_control_pb2.ClockPhase]:
+        """What the running clock shows from the reply's server_time to its flag, in order: the present phase first, at most
+        8. Only in a session created with a time control, while it runs.
+        """
+
+    @_builtins.property
+    def close_at(self) -> _timestamp_pb2.Timestamp:
+        """The instant at which the session ends, as given at creation; absent if none was."""
+
+    @_builtins.property
+    def soft_close(self) -> _time_control_pb2.SoftClose:
+        """How late bids move the end, as given at creation; absent if they do not."""
 
     def __init__(
         self,
@@ -548,10 +638,16 @@ class Session(_message.Message):
         total_time_ms: _builtins.int | None = ...,
         first_participant_id: _builtins.str = ...,
         idle_ttl_ms: _builtins.int = ...,
+        phases: _abc.Iterable[_time_control_pb2.ClockPhase] | None = ...,
+        phases_truncated: _builtins.bool = ...,
+        manual_clock: _builtins.bool = ...,
+        session_limit_ms: _builtins.int = ...,
+        close_at: _timestamp_pb2.Timestamp | None = ...,
+        soft_close: _time_control_pb2.SoftClose | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["_cycle_remaining_ms", b"_cycle_remaining_ms", "_increment_ms", b"_increment_ms", "_max_cycles", b"_max_cycles", "_max_time_ms", b"_max_time_ms", "_overtime_ms", b"_overtime_ms", "_remaining_ms", b"_remaining_ms", "_time_per_cycle_ms", b"_time_per_cycle_ms", "_total_time_ms", b"_total_time_ms", "completed_at", b"completed_at", "created_at", b"created_at", "cycle_remaining_ms", b"cycle_remaining_ms", "cycle_started_at", b"cycle_started_at", "deadline_at", b"deadline_at", "increment_ms", b"increment_ms", "max_cycles", b"max_cycles", "max_time_ms", b"max_time_ms", "metadata", b"metadata", "overtime_ms", b"overtime_ms", "paused_at", b"paused_at", "remaining_ms", b"remaining_ms", "started_at", b"started_at", "time_per_cycle_ms", b"time_per_cycle_ms", "total_time_ms", b"total_time_ms", "updated_at", b"updated_at"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_cycle_remaining_ms", b"_cycle_remaining_ms", "_increment_ms", b"_increment_ms", "_max_cycles", b"_max_cycles", "_max_time_ms", b"_max_time_ms", "_overtime_ms", b"_overtime_ms", "_remaining_ms", b"_remaining_ms", "_time_per_cycle_ms", b"_time_per_cycle_ms", "_total_time_ms", b"_total_time_ms", "close_at", b"close_at", "completed_at", b"completed_at", "created_at", b"created_at", "cycle_remaining_ms", b"cycle_remaining_ms", "cycle_started_at", b"cycle_started_at", "deadline_at", b"deadline_at", "increment_ms", b"increment_ms", "max_cycles", b"max_cycles", "max_time_ms", b"max_time_ms", "metadata", b"metadata", "overtime_ms", b"overtime_ms", "paused_at", b"paused_at", "remaining_ms", b"remaining_ms", "soft_close", b"soft_close", "started_at", b"started_at", "time_per_cycle_ms", b"time_per_cycle_ms", "total_time_ms", b"total_time_ms", "updated_at", b"updated_at"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_cycle_remaining_ms", b"_cycle_remaining_ms", "_increment_ms", b"_increment_ms", "_max_cycles", b"_max_cycles", "_max_time_ms", b"_max_time_ms", "_overtime_ms", b"_overtime_ms", "_remaining_ms", b"_remaining_ms", "_time_per_cycle_ms", b"_time_per_cycle_ms", "_total_time_ms", b"_total_time_ms", "active_group_id", b"active_group_id", "active_participant_id", b"active_participant_id", "completed_at", b"completed_at", "created_at", b"created_at", "cycle_number", b"cycle_number", "cycle_remaining_ms", b"cycle_remaining_ms", "cycle_started_at", b"cycle_started_at", "deadline_at", b"deadline_at", "elapsed_ms", b"elapsed_ms", "epoch", b"epoch", "expired_group_id", b"expired_group_id", "expired_participant_id", b"expired_participant_id", "first_participant_id", b"first_participant_id", "groups", b"groups", "idle_ttl_ms", b"idle_ttl_ms", "increment_ms", b"increment_ms", "labels", b"labels", "max_cycles", b"max_cycles", "max_time_ms", b"max_time_ms", "metadata", b"metadata", "mode", b"mode", "on_expire", b"on_expire", "overtime_ms", b"overtime_ms", "participants", b"participants", "paused_at", b"paused_at", "recovered", b"recovered", "remaining_ms", b"remaining_ms", "session_id", b"session_id", "started_at", b"started_at", "status", b"status", "time_per_cycle_ms", b"time_per_cycle_ms", "total_time_ms", b"total_time_ms", "updated_at", b"updated_at", "version", b"version", "warning_thresholds_ms", b"warning_thresholds_ms", "winner_group_id", b"winner_group_id", "winner_participant_id", b"winner_participant_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_cycle_remaining_ms", b"_cycle_remaining_ms", "_increment_ms", b"_increment_ms", "_max_cycles", b"_max_cycles", "_max_time_ms", b"_max_time_ms", "_overtime_ms", b"_overtime_ms", "_remaining_ms", b"_remaining_ms", "_time_per_cycle_ms", b"_time_per_cycle_ms", "_total_time_ms", b"_total_time_ms", "active_group_id", b"active_group_id", "active_participant_id", b"active_participant_id", "close_at", b"close_at", "completed_at", b"completed_at", "created_at", b"created_at", "cycle_number", b"cycle_number", "cycle_remaining_ms", b"cycle_remaining_ms", "cycle_started_at", b"cycle_started_at", "deadline_at", b"deadline_at", "elapsed_ms", b"elapsed_ms", "epoch", b"epoch", "expired_group_id", b"expired_group_id", "expired_participant_id", b"expired_participant_id", "first_participant_id", b"first_participant_id", "groups", b"groups", "idle_ttl_ms", b"idle_ttl_ms", "increment_ms", b"increment_ms", "labels", b"labels", "manual_clock", b"manual_clock", "max_cycles", b"max_cycles", "max_time_ms", b"max_time_ms", "metadata", b"metadata", "mode", b"mode", "on_expire", b"on_expire", "overtime_ms", b"overtime_ms", "participants", b"participants", "paused_at", b"paused_at", "phases", b"phases", "phases_truncated", b"phases_truncated", "recovered", b"recovered", "remaining_ms", b"remaining_ms", "session_id", b"session_id", "session_limit_ms", b"session_limit_ms", "soft_close", b"soft_close", "started_at", b"started_at", "status", b"status", "time_per_cycle_ms", b"time_per_cycle_ms", "total_time_ms", b"total_time_ms", "updated_at", b"updated_at", "version", b"version", "warning_thresholds_ms", b"warning_thresholds_ms", "winner_group_id", b"winner_group_id", "winner_participant_id", b"winner_participant_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__cycle_remaining_ms: _TypeAlias = _typing.Literal["cycle_remaining_ms"]  # noqa: Y015
     _WhichOneofArgType__cycle_remaining_ms: _TypeAlias = _typing.Literal["_cycle_remaining_ms", b"_cycle_remaining_ms"]  # noqa: Y015

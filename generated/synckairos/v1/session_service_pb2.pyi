@@ -23,6 +23,7 @@ from google.protobuf.internal import containers as _containers
 from google.rpc import status_pb2 as _status_pb2
 from synckairos.v1 import event_pb2 as _event_pb2
 from synckairos.v1 import session_pb2 as _session_pb2
+from synckairos.v1 import time_control_pb2 as _time_control_pb2
 import builtins as _builtins
 import sys
 import typing as _typing
@@ -77,6 +78,12 @@ class CreateSessionRequest(_message.Message):
     METADATA_FIELD_NUMBER: _builtins.int
     LABELS_FIELD_NUMBER: _builtins.int
     IDLE_TTL_MS_FIELD_NUMBER: _builtins.int
+    TIME_CONTROL_FIELD_NUMBER: _builtins.int
+    TIME_CONTROL_TEXT_FIELD_NUMBER: _builtins.int
+    SESSION_LIMIT_MS_FIELD_NUMBER: _builtins.int
+    CLOSE_AT_FIELD_NUMBER: _builtins.int
+    SOFT_CLOSE_FIELD_NUMBER: _builtins.int
+    MANUAL_CLOCK_FIELD_NUMBER: _builtins.int
     session_id: _builtins.str
     """UUID of the session. Empty: the server makes one (UUIDv7; with a request_id the UUIDv5 of it, so that a
     retry cannot make a second session).
@@ -110,6 +117,16 @@ class CreateSessionRequest(_message.Message):
     (1 min to 366 days); then it is cancelled (CAUSE_IDLE). 0: as the server is set, by default 7 days while pending
     or paused and 28 days while running. Reading and watching are no calls in this sense.
     """
+    time_control_text: _builtins.str
+    """Its text, such as `600|5x30`; at most 256 bytes of UTF-8. A wrong one is refused with the position of the error
+    and what was expected there.
+    """
+    session_limit_ms: _builtins.int
+    """The running time after which the session expires, nobody named and nobody winning, in ms, 0 (none) to 2 419 200 000
+    (28 days). MODE_PER_PARTICIPANT, MODE_PER_GROUP and MODE_PER_CYCLE. AdjustTime does not move it.
+    """
+    manual_clock: _builtins.bool
+    """Gives the session a clock of its own that stands until AdvanceClock moves it: for tests of integrators."""
     @_builtins.property
     def participants(self) -> _containers.RepeatedCompositeFieldContainer[_session_pb2.ParticipantSpec]:
         """At most 1 000. MODE_PER_PARTICIPANT and MODE_PER_GROUP: at least one. A session takes at most 262 144 bytes in
@@ -135,6 +152,20 @@ class CreateSessionRequest(_message.Message):
     def labels(self) -> _containers.ScalarMap[_builtins.str, _builtins.str]:
         """At most 32 labels to list by; keys and values at most 128 bytes, keys not empty."""
 
+    @_builtins.property
+    def time_control(self) -> _time_control_pb2.TimeControl:
+        """The control itself."""
+
+    @_builtins.property
+    def close_at(self) -> _timestamp_pb2.Timestamp:
+        """The instant at which the session expires, likewise, running or not: later than the creation, by 366 days at most.
+        No pause and no AdjustTime moves it, and a session that has it is never idle. Default: none.
+        """
+
+    @_builtins.property
+    def soft_close(self) -> _time_control_pb2.SoftClose:
+        """Lets late bids (SwitchCycle) move the end. MODE_GLOBAL with ON_EXPIRE_END_SESSION."""
+
     def __init__(
         self,
         *,
@@ -155,12 +186,20 @@ class CreateSessionRequest(_message.Message):
         metadata: _struct_pb2.Struct | None = ...,
         labels: _abc.Mapping[_builtins.str, _builtins.str] | None = ...,
         idle_ttl_ms: _builtins.int = ...,
+        time_control: _time_control_pb2.TimeControl | None = ...,
+        time_control_text: _builtins.str = ...,
+        session_limit_ms: _builtins.int = ...,
+        close_at: _timestamp_pb2.Timestamp | None = ...,
+        soft_close: _time_control_pb2.SoftClose | None = ...,
+        manual_clock: _builtins.bool = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["metadata", b"metadata"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["close_at", b"close_at", "control", b"control", "metadata", b"metadata", "soft_close", b"soft_close", "time_control", b"time_control", "time_control_text", b"time_control_text"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["first_participant_id", b"first_participant_id", "groups", b"groups", "idle_ttl_ms", b"idle_ttl_ms", "increment_ms", b"increment_ms", "labels", b"labels", "max_cycles", b"max_cycles", "max_time_ms", b"max_time_ms", "metadata", b"metadata", "mode", b"mode", "on_expire", b"on_expire", "participants", b"participants", "reason", b"reason", "request_id", b"request_id", "session_id", b"session_id", "time_per_cycle_ms", b"time_per_cycle_ms", "total_time_ms", b"total_time_ms", "warning_thresholds_ms", b"warning_thresholds_ms"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["close_at", b"close_at", "control", b"control", "first_participant_id", b"first_participant_id", "groups", b"groups", "idle_ttl_ms", b"idle_ttl_ms", "increment_ms", b"increment_ms", "labels", b"labels", "manual_clock", b"manual_clock", "max_cycles", b"max_cycles", "max_time_ms", b"max_time_ms", "metadata", b"metadata", "mode", b"mode", "on_expire", b"on_expire", "participants", b"participants", "reason", b"reason", "request_id", b"request_id", "session_id", b"session_id", "session_limit_ms", b"session_limit_ms", "soft_close", b"soft_close", "time_control", b"time_control", "time_control_text", b"time_control_text", "time_per_cycle_ms", b"time_per_cycle_ms", "total_time_ms", b"total_time_ms", "warning_thresholds_ms", b"warning_thresholds_ms"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    def WhichOneof(self, oneof_group: _Never) -> None: ...
+    _WhichOneofReturnType_control: _TypeAlias = _typing.Literal["time_control", "time_control_text"]  # noqa: Y015
+    _WhichOneofArgType_control: _TypeAlias = _typing.Literal["control", b"control"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType_control) -> _WhichOneofReturnType_control | None: ...
 
 Global___CreateSessionRequest: _TypeAlias = CreateSessionRequest  # noqa: Y015
 
@@ -505,6 +544,7 @@ class SwitchCycleRequest(_message.Message):
     NEXT_PARTICIPANT_ID_FIELD_NUMBER: _builtins.int
     EXPECTED_ACTIVE_PARTICIPANT_ID_FIELD_NUMBER: _builtins.int
     EXPECTED_CYCLE_NUMBER_FIELD_NUMBER: _builtins.int
+    LAG_MS_FIELD_NUMBER: _builtins.int
     session_id: _builtins.str
     """UUID of the session; required."""
     request_id: _builtins.str
@@ -528,6 +568,10 @@ class SwitchCycleRequest(_message.Message):
     running cycle; 0: not checked. Always send it in MODE_PER_CYCLE: a cycle may end by itself while the call is
     on its way, and the call would end the next one.
     """
+    lag_ms: _builtins.int
+    """The lag that the caller measured on the player's network in this turn, in ms, 0 to 60 000. It is credited as the
+    holder's lag_compensation says; INVALID_ARGUMENT / INVALID_FIELD without one. It saves no clock that has run out.
+    """
     def __init__(
         self,
         *,
@@ -538,10 +582,11 @@ class SwitchCycleRequest(_message.Message):
         next_participant_id: _builtins.str = ...,
         expected_active_participant_id: _builtins.str = ...,
         expected_cycle_number: _builtins.int = ...,
+        lag_ms: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["expected_active_participant_id", b"expected_active_participant_id", "expected_cycle_number", b"expected_cycle_number", "expected_version", b"expected_version", "next_participant_id", b"next_participant_id", "reason", b"reason", "request_id", b"request_id", "session_id", b"session_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["expected_active_participant_id", b"expected_active_participant_id", "expected_cycle_number", b"expected_cycle_number", "expected_version", b"expected_version", "lag_ms", b"lag_ms", "next_participant_id", b"next_participant_id", "reason", b"reason", "request_id", b"request_id", "session_id", b"session_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -1048,6 +1093,7 @@ class AdjustTimeRequest(_message.Message):
     DELTA_MS_FIELD_NUMBER: _builtins.int
     SET_MS_FIELD_NUMBER: _builtins.int
     AT_LEAST_MS_FIELD_NUMBER: _builtins.int
+    SET_PERIODS_FIELD_NUMBER: _builtins.int
     session_id: _builtins.str
     """UUID of the session; required."""
     request_id: _builtins.str
@@ -1070,6 +1116,8 @@ class AdjustTimeRequest(_message.Message):
     """The time to be left, in ms, 0 to 28 days."""
     at_least_ms: _builtins.int
     """The least time to be left, in ms, 1 to 28 days: a clock with less is set to it, one with more stays as it is."""
+    set_periods: _builtins.int
+    """The periods to be left, with the one that runs, 1 to 1 000. ByoYomi only."""
     def __init__(
         self,
         *,
@@ -1082,12 +1130,13 @@ class AdjustTimeRequest(_message.Message):
         delta_ms: _builtins.int = ...,
         set_ms: _builtins.int = ...,
         at_least_ms: _builtins.int = ...,
+        set_periods: _builtins.int = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["amount", b"amount", "at_least_ms", b"at_least_ms", "delta_ms", b"delta_ms", "group_id", b"group_id", "participant_id", b"participant_id", "set_ms", b"set_ms", "target", b"target"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["amount", b"amount", "at_least_ms", b"at_least_ms", "delta_ms", b"delta_ms", "group_id", b"group_id", "participant_id", b"participant_id", "set_ms", b"set_ms", "set_periods", b"set_periods", "target", b"target"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["amount", b"amount", "at_least_ms", b"at_least_ms", "delta_ms", b"delta_ms", "expected_version", b"expected_version", "group_id", b"group_id", "participant_id", b"participant_id", "reason", b"reason", "request_id", b"request_id", "session_id", b"session_id", "set_ms", b"set_ms", "target", b"target"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["amount", b"amount", "at_least_ms", b"at_least_ms", "delta_ms", b"delta_ms", "expected_version", b"expected_version", "group_id", b"group_id", "participant_id", b"participant_id", "reason", b"reason", "request_id", b"request_id", "session_id", b"session_id", "set_ms", b"set_ms", "set_periods", b"set_periods", "target", b"target"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    _WhichOneofReturnType_amount: _TypeAlias = _typing.Literal["delta_ms", "set_ms", "at_least_ms"]  # noqa: Y015
+    _WhichOneofReturnType_amount: _TypeAlias = _typing.Literal["delta_ms", "set_ms", "at_least_ms", "set_periods"]  # noqa: Y015
     _WhichOneofArgType_amount: _TypeAlias = _typing.Literal["amount", b"amount"]  # noqa: Y015
     _WhichOneofReturnType_target: _TypeAlias = _typing.Literal["participant_id", "group_id"]  # noqa: Y015
     _WhichOneofArgType_target: _TypeAlias = _typing.Literal["target", b"target"]  # noqa: Y015
@@ -1131,6 +1180,82 @@ class AdjustTimeResponse(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___AdjustTimeResponse: _TypeAlias = AdjustTimeResponse  # noqa: Y015
+
+@_typing.final
+class AdvanceClockRequest(_message.Message):
+    """AdvanceClockRequest is the request of AdvanceClock."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    SESSION_ID_FIELD_NUMBER: _builtins.int
+    REQUEST_ID_FIELD_NUMBER: _builtins.int
+    EXPECTED_VERSION_FIELD_NUMBER: _builtins.int
+    REASON_FIELD_NUMBER: _builtins.int
+    BY_MS_FIELD_NUMBER: _builtins.int
+    session_id: _builtins.str
+    """UUID of the session; required."""
+    request_id: _builtins.str
+    """UUID that makes the call safe to retry for an hour: the same id and content is applied once and answered
+    with replayed = true after that. Other content (ids in another case too): INVALID_ARGUMENT / REQUEST_ID_REUSED.
+    """
+    expected_version: _builtins.int
+    """The version the caller last saw; the call is refused with ABORTED / VERSION_CONFLICT if the session has
+    moved on. 0: unconditional.
+    """
+    reason: _builtins.str
+    """Why, for the audit trail; at most 256 bytes of UTF-8."""
+    by_ms: _builtins.int
+    """By how much, in ms, 1 to 2 419 200 000 (28 days); required."""
+    def __init__(
+        self,
+        *,
+        session_id: _builtins.str = ...,
+        request_id: _builtins.str = ...,
+        expected_version: _builtins.int = ...,
+        reason: _builtins.str = ...,
+        by_ms: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["by_ms", b"by_ms", "expected_version", b"expected_version", "reason", b"reason", "request_id", b"request_id", "session_id", b"session_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___AdvanceClockRequest: _TypeAlias = AdvanceClockRequest  # noqa: Y015
+
+@_typing.final
+class AdvanceClockResponse(_message.Message):
+    """AdvanceClockResponse is the reply of AdvanceClock."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    SESSION_FIELD_NUMBER: _builtins.int
+    SERVER_TIME_FIELD_NUMBER: _builtins.int
+    REPLAYED_FIELD_NUMBER: _builtins.int
+    replayed: _builtins.bool
+    """Whether this answers a retry of a request_id that had been applied before."""
+    @_builtins.property
+    def session(self) -> _session_pb2.Session:
+        """The session right after the change and all that fell due on the way, computed at server_time."""
+
+    @_builtins.property
+    def server_time(self) -> _timestamp_pb2.Timestamp:
+        """The instant that the session's clock shows now."""
+
+    def __init__(
+        self,
+        *,
+        session: _session_pb2.Session | None = ...,
+        server_time: _timestamp_pb2.Timestamp | None = ...,
+        replayed: _builtins.bool = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["server_time", b"server_time", "session", b"session"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["replayed", b"replayed", "server_time", b"server_time", "session", b"session"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___AdvanceClockResponse: _TypeAlias = AdvanceClockResponse  # noqa: Y015
 
 @_typing.final
 class UpdateSessionRequest(_message.Message):
@@ -1373,6 +1498,7 @@ class WatchSessionResponse(_message.Message):
     PROGRESS_FIELD_NUMBER: _builtins.int
     GAP_FIELD_NUMBER: _builtins.int
     END_FIELD_NUMBER: _builtins.int
+    PHASE_FIELD_NUMBER: _builtins.int
     session_id: _builtins.str
     """UUID of the session this is about."""
     epoch: _builtins.int
@@ -1413,6 +1539,10 @@ class WatchSessionResponse(_message.Message):
     def end(self) -> _event_pb2.End:
         """Nothing more follows about this session."""
 
+    @_builtins.property
+    def phase(self) -> _time_control_pb2.ClockPhaseStarted:
+        """The running clock has entered a phase. Only for sessions created with a time control."""
+
     def __init__(
         self,
         *,
@@ -1428,12 +1558,13 @@ class WatchSessionResponse(_message.Message):
         progress: _event_pb2.Progress | None = ...,
         gap: _event_pb2.Gap | None = ...,
         end: _event_pb2.End | None = ...,
+        phase: _time_control_pb2.ClockPhaseStarted | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["end", b"end", "event", b"event", "gap", b"gap", "payload", b"payload", "progress", b"progress", "server_time", b"server_time", "snapshot", b"snapshot", "tick", b"tick", "warning", b"warning"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["end", b"end", "event", b"event", "gap", b"gap", "payload", b"payload", "phase", b"phase", "progress", b"progress", "server_time", b"server_time", "snapshot", b"snapshot", "tick", b"tick", "warning", b"warning"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["end", b"end", "epoch", b"epoch", "event", b"event", "gap", b"gap", "payload", b"payload", "progress", b"progress", "resume_token", b"resume_token", "server_time", b"server_time", "session_id", b"session_id", "snapshot", b"snapshot", "tick", b"tick", "version", b"version", "warning", b"warning"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["end", b"end", "epoch", b"epoch", "event", b"event", "gap", b"gap", "payload", b"payload", "phase", b"phase", "progress", b"progress", "resume_token", b"resume_token", "server_time", b"server_time", "session_id", b"session_id", "snapshot", b"snapshot", "tick", b"tick", "version", b"version", "warning", b"warning"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    _WhichOneofReturnType_payload: _TypeAlias = _typing.Literal["snapshot", "event", "tick", "warning", "progress", "gap", "end"]  # noqa: Y015
+    _WhichOneofReturnType_payload: _TypeAlias = _typing.Literal["snapshot", "event", "tick", "warning", "progress", "gap", "end", "phase"]  # noqa: Y015
     _WhichOneofArgType_payload: _TypeAlias = _typing.Literal["payload", b"payload"]  # noqa: Y015
     def WhichOneof(self, oneof_group: _WhichOneofArgType_payload) -> _WhichOneofReturnType_payload | None: ...
 
@@ -1515,6 +1646,7 @@ class WatchSessionsResponse(_message.Message):
     PROGRESS_FIELD_NUMBER: _builtins.int
     GAP_FIELD_NUMBER: _builtins.int
     END_FIELD_NUMBER: _builtins.int
+    PHASE_FIELD_NUMBER: _builtins.int
     session_id: _builtins.str
     """UUID of the session this is about."""
     epoch: _builtins.int
@@ -1555,6 +1687,10 @@ class WatchSessionsResponse(_message.Message):
     def end(self) -> _event_pb2.End:
         """Nothing more follows about this session."""
 
+    @_builtins.property
+    def phase(self) -> _time_control_pb2.ClockPhaseStarted:
+        """The running clock has entered a phase. Only for sessions created with a time control."""
+
     def __init__(
         self,
         *,
@@ -1570,12 +1706,13 @@ class WatchSessionsResponse(_message.Message):
         progress: _event_pb2.Progress | None = ...,
         gap: _event_pb2.Gap | None = ...,
         end: _event_pb2.End | None = ...,
+        phase: _time_control_pb2.ClockPhaseStarted | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["end", b"end", "event", b"event", "gap", b"gap", "payload", b"payload", "progress", b"progress", "server_time", b"server_time", "snapshot", b"snapshot", "tick", b"tick", "warning", b"warning"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["end", b"end", "event", b"event", "gap", b"gap", "payload", b"payload", "phase", b"phase", "progress", b"progress", "server_time", b"server_time", "snapshot", b"snapshot", "tick", b"tick", "warning", b"warning"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["end", b"end", "epoch", b"epoch", "event", b"event", "gap", b"gap", "payload", b"payload", "progress", b"progress", "resume_token", b"resume_token", "server_time", b"server_time", "session_id", b"session_id", "snapshot", b"snapshot", "tick", b"tick", "version", b"version", "warning", b"warning"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["end", b"end", "epoch", b"epoch", "event", b"event", "gap", b"gap", "payload", b"payload", "phase", b"phase", "progress", b"progress", "resume_token", b"resume_token", "server_time", b"server_time", "session_id", b"session_id", "snapshot", b"snapshot", "tick", b"tick", "version", b"version", "warning", b"warning"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    _WhichOneofReturnType_payload: _TypeAlias = _typing.Literal["snapshot", "event", "tick", "warning", "progress", "gap", "end"]  # noqa: Y015
+    _WhichOneofReturnType_payload: _TypeAlias = _typing.Literal["snapshot", "event", "tick", "warning", "progress", "gap", "end", "phase"]  # noqa: Y015
     _WhichOneofArgType_payload: _TypeAlias = _typing.Literal["payload", b"payload"]  # noqa: Y015
     def WhichOneof(self, oneof_group: _WhichOneofArgType_payload) -> _WhichOneofReturnType_payload | None: ...
 
@@ -1601,6 +1738,7 @@ class ExecuteCommandsRequest(_message.Message):
     ADJUST_TIME_FIELD_NUMBER: _builtins.int
     UPDATE_SESSION_FIELD_NUMBER: _builtins.int
     DELETE_SESSION_FIELD_NUMBER: _builtins.int
+    ADVANCE_CLOCK_FIELD_NUMBER: _builtins.int
     command_id: _builtins.str
     """The client's name for this command, returned with its result; required, 1 to 64 bytes of UTF-8. It need not be
     unique, and protects from nothing: a retry is made safe by the `request_id` within the command.
@@ -1657,6 +1795,10 @@ class ExecuteCommandsRequest(_message.Message):
     def delete_session(self) -> Global___DeleteSessionRequest:
         """As DeleteSession."""
 
+    @_builtins.property
+    def advance_clock(self) -> Global___AdvanceClockRequest:
+        """As AdvanceClock."""
+
     def __init__(
         self,
         *,
@@ -1674,12 +1816,13 @@ class ExecuteCommandsRequest(_message.Message):
         adjust_time: Global___AdjustTimeRequest | None = ...,
         update_session: Global___UpdateSessionRequest | None = ...,
         delete_session: Global___DeleteSessionRequest | None = ...,
+        advance_clock: Global___AdvanceClockRequest | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["add_participant", b"add_participant", "adjust_time", b"adjust_time", "cancel_session", b"cancel_session", "command", b"command", "complete_session", b"complete_session", "create_session", b"create_session", "delete_session", b"delete_session", "get_session", b"get_session", "pause_session", b"pause_session", "remove_participant", b"remove_participant", "resume_session", b"resume_session", "start_session", b"start_session", "switch_cycle", b"switch_cycle", "update_session", b"update_session"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["add_participant", b"add_participant", "adjust_time", b"adjust_time", "advance_clock", b"advance_clock", "cancel_session", b"cancel_session", "command", b"command", "complete_session", b"complete_session", "create_session", b"create_session", "delete_session", b"delete_session", "get_session", b"get_session", "pause_session", b"pause_session", "remove_participant", b"remove_participant", "resume_session", b"resume_session", "start_session", b"start_session", "switch_cycle", b"switch_cycle", "update_session", b"update_session"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["add_participant", b"add_participant", "adjust_time", b"adjust_time", "cancel_session", b"cancel_session", "command", b"command", "command_id", b"command_id", "complete_session", b"complete_session", "create_session", b"create_session", "delete_session", b"delete_session", "get_session", b"get_session", "pause_session", b"pause_session", "remove_participant", b"remove_participant", "resume_session", b"resume_session", "start_session", b"start_session", "switch_cycle", b"switch_cycle", "update_session", b"update_session"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["add_participant", b"add_participant", "adjust_time", b"adjust_time", "advance_clock", b"advance_clock", "cancel_session", b"cancel_session", "command", b"command", "command_id", b"command_id", "complete_session", b"complete_session", "create_session", b"create_session", "delete_session", b"delete_session", "get_session", b"get_session", "pause_session", b"pause_session", "remove_participant", b"remove_participant", "resume_session", b"resume_session", "start_session", b"start_session", "switch_cycle", b"switch_cycle", "update_session", b"update_session"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    _WhichOneofReturnType_command: _TypeAlias = _typing.Literal["create_session", "get_session", "start_session", "switch_cycle", "pause_session", "resume_session", "complete_session", "cancel_session", "add_participant", "remove_participant", "adjust_time", "update_session", "delete_session"]  # noqa: Y015
+    _WhichOneofReturnType_command: _TypeAlias = _typing.Literal["create_session", "get_session", "start_session", "switch_cycle", "pause_session", "resume_session", "complete_session", "cancel_session", "add_participant", "remove_participant", "adjust_time", "update_session", "delete_session", "advance_clock"]  # noqa: Y015
     _WhichOneofArgType_command: _TypeAlias = _typing.Literal["command", b"command"]  # noqa: Y015
     def WhichOneof(self, oneof_group: _WhichOneofArgType_command) -> _WhichOneofReturnType_command | None: ...
 

@@ -100,6 +100,11 @@ class SessionServiceStub:
                 request_serializer=synckairos_dot_v1_dot_session__service__pb2.AdjustTimeRequest.SerializeToString,
                 response_deserializer=synckairos_dot_v1_dot_session__service__pb2.AdjustTimeResponse.FromString,
                 _registered_method=True)
+        self.AdvanceClock = channel.unary_unary(
+                '/synckairos.v1.SessionService/AdvanceClock',
+                request_serializer=synckairos_dot_v1_dot_session__service__pb2.AdvanceClockRequest.SerializeToString,
+                response_deserializer=synckairos_dot_v1_dot_session__service__pb2.AdvanceClockResponse.FromString,
+                _registered_method=True)
         self.UpdateSession = channel.unary_unary(
                 '/synckairos.v1.SessionService/UpdateSession',
                 request_serializer=synckairos_dot_v1_dot_session__service__pb2.UpdateSessionRequest.SerializeToString,
@@ -231,6 +236,16 @@ class SessionServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def AdvanceClock(self, request, context):
+        """Advances the clock of a session created with manual_clock, for tests: no other clock moves it. What falls due on
+        the way takes effect at its instant, as versions of its own right after this one. INVALID_ARGUMENT / INVALID_FIELD
+        for more than 100 boundaries on the way (metadata max_by_ms: the largest step there is), and for a session without
+        a manual clock; FAILED_PRECONDITION / SESSION_EXPIRED or INVALID_STATE_TRANSITION for one that has ended.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def UpdateSession(self, request, context):
         """Replaces metadata or labels.
         """
@@ -340,6 +355,11 @@ def add_SessionServiceServicer_to_server(servicer, server):
                     servicer.AdjustTime,
                     request_deserializer=synckairos_dot_v1_dot_session__service__pb2.AdjustTimeRequest.FromString,
                     response_serializer=synckairos_dot_v1_dot_session__service__pb2.AdjustTimeResponse.SerializeToString,
+            ),
+            'AdvanceClock': grpc.unary_unary_rpc_method_handler(
+                    servicer.AdvanceClock,
+                    request_deserializer=synckairos_dot_v1_dot_session__service__pb2.AdvanceClockRequest.FromString,
+                    response_serializer=synckairos_dot_v1_dot_session__service__pb2.AdvanceClockResponse.SerializeToString,
             ),
             'UpdateSession': grpc.unary_unary_rpc_method_handler(
                     servicer.UpdateSession,
@@ -719,6 +739,33 @@ class SessionService:
             '/synckairos.v1.SessionService/AdjustTime',
             synckairos_dot_v1_dot_session__service__pb2.AdjustTimeRequest.SerializeToString,
             synckairos_dot_v1_dot_session__service__pb2.AdjustTimeResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def AdvanceClock(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/synckairos.v1.SessionService/AdvanceClock',
+            synckairos_dot_v1_dot_session__service__pb2.AdvanceClockRequest.SerializeToString,
+            synckairos_dot_v1_dot_session__service__pb2.AdvanceClockResponse.FromString,
             options,
             channel_credentials,
             insecure,

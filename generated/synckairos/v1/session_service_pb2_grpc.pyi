@@ -84,6 +84,12 @@ class SessionServiceStub:
     """
     AdjustTime: _grpc.UnaryUnaryMultiCallable[_session_service_pb2.AdjustTimeRequest, _session_service_pb2.AdjustTimeResponse]
     """Changes the time left on a clock, by an amount, to a value or up to a value; the reason is required."""
+    AdvanceClock: _grpc.UnaryUnaryMultiCallable[_session_service_pb2.AdvanceClockRequest, _session_service_pb2.AdvanceClockResponse]
+    """Advances the clock of a session created with manual_clock, for tests: no other clock moves it. What falls due on
+    the way takes effect at its instant, as versions of its own right after this one. INVALID_ARGUMENT / INVALID_FIELD
+    for more than 100 boundaries on the way (metadata max_by_ms: the largest step there is), and for a session without
+    a manual clock; FAILED_PRECONDITION / SESSION_EXPIRED or INVALID_STATE_TRANSITION for one that has ended.
+    """
     UpdateSession: _grpc.UnaryUnaryMultiCallable[_session_service_pb2.UpdateSessionRequest, _session_service_pb2.UpdateSessionResponse]
     """Replaces metadata or labels."""
     DeleteSession: _grpc.UnaryUnaryMultiCallable[_session_service_pb2.DeleteSessionRequest, _session_service_pb2.DeleteSessionResponse]
@@ -151,6 +157,12 @@ class SessionServiceAsyncStub(SessionServiceStub):
     """
     AdjustTime: _aio.UnaryUnaryMultiCallable[_session_service_pb2.AdjustTimeRequest, _session_service_pb2.AdjustTimeResponse]  # type: ignore[assignment]
     """Changes the time left on a clock, by an amount, to a value or up to a value; the reason is required."""
+    AdvanceClock: _aio.UnaryUnaryMultiCallable[_session_service_pb2.AdvanceClockRequest, _session_service_pb2.AdvanceClockResponse]  # type: ignore[assignment]
+    """Advances the clock of a session created with manual_clock, for tests: no other clock moves it. What falls due on
+    the way takes effect at its instant, as versions of its own right after this one. INVALID_ARGUMENT / INVALID_FIELD
+    for more than 100 boundaries on the way (metadata max_by_ms: the largest step there is), and for a session without
+    a manual clock; FAILED_PRECONDITION / SESSION_EXPIRED or INVALID_STATE_TRANSITION for one that has ended.
+    """
     UpdateSession: _aio.UnaryUnaryMultiCallable[_session_service_pb2.UpdateSessionRequest, _session_service_pb2.UpdateSessionResponse]  # type: ignore[assignment]
     """Replaces metadata or labels."""
     DeleteSession: _aio.UnaryUnaryMultiCallable[_session_service_pb2.DeleteSessionRequest, _session_service_pb2.DeleteSessionResponse]  # type: ignore[assignment]
@@ -293,6 +305,18 @@ class SessionServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_session_service_pb2.AdjustTimeResponse, _abc.Awaitable[_session_service_pb2.AdjustTimeResponse]]:
         """Changes the time left on a clock, by an amount, to a value or up to a value; the reason is required."""
+
+    @_abc_1.abstractmethod
+    def AdvanceClock(
+        self,
+        request: _session_service_pb2.AdvanceClockRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_session_service_pb2.AdvanceClockResponse, _abc.Awaitable[_session_service_pb2.AdvanceClockResponse]]:
+        """Advances the clock of a session created with manual_clock, for tests: no other clock moves it. What falls due on
+        the way takes effect at its instant, as versions of its own right after this one. INVALID_ARGUMENT / INVALID_FIELD
+        for more than 100 boundaries on the way (metadata max_by_ms: the largest step there is), and for a session without
+        a manual clock; FAILED_PRECONDITION / SESSION_EXPIRED or INVALID_STATE_TRANSITION for one that has ended.
+        """
 
     @_abc_1.abstractmethod
     def UpdateSession(
