@@ -171,5 +171,5 @@ class Sweep:
 
     def _note_lateness(self, outcome: Outcome) -> None:
         for event in outcome.events:
-            if event.fired_at is not None:
+            if event.fired_at is not None and event.session.manual_at is None:
                 self._observer.fired(event.fired_at - event.session.updated_at)

@@ -9,6 +9,7 @@ from synckairos.application.errors import OfOneSession
 from synckairos.application.ports import Position, SessionIndex
 from synckairos.application.sessions import Sessions, View
 from synckairos.domain.model import Mode, Session, Status
+from synckairos.domain.timing import own_time
 
 _log = structlog.get_logger(__name__)
 
@@ -58,7 +59,7 @@ class Listing:
         after that, so no clock is ever shown running at 0 left. Raises StoreUnavailable.
         """
         found = await self._sessions.look(session_ids) if session_ids else []
-        instants = [view.now for view in found if isinstance(view, View)]
+        instants = [view.now for view in found if isinstance(view, View) and view.session.manual_at is None]
         for session_id, one in zip(session_ids, found, strict=True):
             if isinstance(one, Exception) and not isinstance(one, OfOneSession):
                 _log.error("session_not_seen", session_id=session_id, exc_info=one)
@@ -77,4 +78,4 @@ class Listing:
 
 
 def _seen_at(view: View, now: int) -> View:
-    return View(view.session, max(now, view.session.updated_at))
+    return View(view.session, own_time(view.session, now))

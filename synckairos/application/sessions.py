@@ -117,10 +117,10 @@ class Sessions:
         session = reading.session
         if session is None or session.deleted:
             return None
-        now = max(reading.now_us // 1_000, session.updated_at)
+        now = reading.now_us // 1_000
         boundary = timing.next_boundary(session, self._lifetimes)
         if boundary is None or boundary.at > now or boundary.kind is BoundaryKind.REMOVAL:
-            return View(session, now)
+            return View(session, timing.own_time(session, now))
         refuse_if_far_behind(session, now, self._lifetimes)
         outcome = await self._settlements.settle(session_id, time.monotonic() + READ_BUDGET_S)
         return None if outcome is None else View(outcome.session, outcome.now)
@@ -182,7 +182,7 @@ class Sessions:
         if event is not None and event.session.epoch == remembered.epoch:
             return Answer(event.session, event.session.updated_at, replayed=True)
         if session is not None and session.epoch == remembered.epoch:
-            return Answer(session, max(now, session.updated_at), replayed=True)
+            return Answer(session, timing.own_time(session, now), replayed=True)
         return Answer(None, now, replayed=True, gone=Gone(session_id, remembered.epoch, remembered.version))
 
 
@@ -217,7 +217,7 @@ class Settlements:
         session = reading.session
         if session is None or session.deleted:
             return Decision(None)
-        now = max(reading.now_us // 1_000, session.updated_at)
+        now = reading.now_us // 1_000
         if is_removable(session, now, self._lifetimes):
             return Decision(Outcome(session, now), remove=True)
         outcome = transitions.decide(session, None, Caller(SYSTEM), now, self._new_change_id, self._lifetimes)

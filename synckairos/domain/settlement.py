@@ -23,15 +23,16 @@ def settle(ledger: Ledger, lifetimes: Lifetimes) -> bool:
 
 def next_due(ledger: Ledger, lifetimes: Lifetimes) -> Boundary | None:
     """Return the first boundary due that a settlement applies; None if none is."""
-    session = ledger.session
-    if session.manual_at is not None and not session.deleted:
+    session, is_manual = ledger.session, ledger.session.manual_at is not None
+    if is_manual and not session.deleted and not session.is_terminal:
         own = timing.clock_boundary(session)
         if own is not None and own.at <= ledger.now:
             return own
     boundary = timing.next_boundary(session, lifetimes)
-    if boundary is None or boundary.at > ledger.real_now or boundary.kind is BoundaryKind.REMOVAL:
+    now = ledger.real_now if is_manual else ledger.now
+    if boundary is None or boundary.at > now or boundary.kind is BoundaryKind.REMOVAL:
         return None
-    return boundary if session.manual_at is None else boundary._replace(at=ledger.now)
+    return boundary._replace(at=ledger.now) if is_manual else boundary
 
 
 def _apply(ledger: Ledger, boundary: Boundary) -> None:

@@ -281,9 +281,10 @@ def _shortest_turn(session: Session) -> int | None:
     return shortest
 
 
-def warnings_between(session: Session, after: int, until: int) -> Iterator[tuple[int, int]]:
+def warnings_between(session: Session, after: int, until: int | None) -> Iterator[tuple[int, int]]:
     """Yield (instant, threshold) for each threshold this version's running clock crosses in (after, until], in order.
 
+    Without `until`, to the end of the budget.
     A crossing at or before the instant of this version belongs to the version before it.
     """
     deadline = clock_deadline_at(session)
@@ -292,5 +293,5 @@ def warnings_between(session: Session, after: int, until: int) -> Iterator[tuple
     after = max(after, session.updated_at)
     for threshold in sorted(session.rules.warning_thresholds_ms, reverse=True):
         crossing = deadline - threshold
-        if after < crossing <= until:
+        if after < crossing and (until is None or crossing <= until):
             yield crossing, threshold

@@ -5,7 +5,9 @@ from enum import Enum, auto
 from typing import Any, Final
 
 from synckairos.domain.events import Event
+from synckairos.domain.families.parts import Phase
 from synckairos.domain.model import Session
+from synckairos.domain.timing import own_time
 
 SMALL_BYTES: Final = 1_000
 HOLDER_BYTES: Final = 600
@@ -19,6 +21,7 @@ class FrameKind(Enum):
     EVENT = auto()
     TICK = auto()
     WARNING = auto()
+    PHASE = auto()
     PROGRESS = auto()
     GAP = auto()
     END = auto()
@@ -49,7 +52,7 @@ class Frame:
 
     `session` is the state it was made from (None only for an unknown session), `at` the instant in ms its values
     hold at, `value` the threshold of a warning, the oldest version after a gap, the pause in ms before coming back
-    after an end. The first writer of the frame fills in `encoded`.
+    after an end; `phase` is the one that starts. The first writer of the frame fills in `encoded`.
     """
 
     kind: FrameKind
@@ -59,6 +62,7 @@ class Frame:
     event: Event | None = None
     reason: GapReason | EndReason | None = None
     value: int = 0
+    phase: Phase | None = None
     encoded: Any = None
     waiting: int = 0
     """The streams it waits for."""
@@ -82,7 +86,7 @@ def _size_of(session: Session) -> int:
 
 def snapshot(session: Session, at: int) -> Frame:
     """Return the whole session as it looks at an instant."""
-    return Frame(FrameKind.SNAPSHOT, session.session_id, session, max(at, session.updated_at))
+    return Frame(FrameKind.SNAPSHOT, session.session_id, session, own_time(session, at))
 
 
 def of_event(event: Event) -> Frame:
@@ -91,18 +95,19 @@ def of_event(event: Event) -> Frame:
     return Frame(FrameKind.EVENT, session.session_id, session, session.updated_at, event=event)
 
 
-def warning(session: Session, crossing: int, threshold: int) -> Frame:
-    """Return the frame of a threshold (ms left) crossed at an instant."""
-    return Frame(FrameKind.WARNING, session.session_id, session, crossing, value=threshold)
+def moment(session: Session, at: int, passed: int | Phase) -> Frame:
+    """Return the frame of a threshold (ms left) crossed at an instant, or of a phase that starts there."""
+    if isinstance(passed, Phase):
+        return Frame(FrameKind.PHASE, session.session_id, session, at, phase=passed)
+    return Frame(FrameKind.WARNING, session.session_id, session, at, value=passed)
 
 
 def end(session_id: str, session: Session | None, at: int, reason: EndReason, retry_after_ms: int = 0) -> Frame:
     """Return the last frame about a session."""
+    at = at if session is None or session.manual_at is None else session.manual_at
     return Frame(FrameKind.END, session_id, session, at, reason=reason, value=retry_after_ms)
 
 
 def gap(session: Session, at: int, reason: GapReason, min_version: int) -> Frame:
     """Return the frame of a gap: events are missing."""
-    return Frame(
-        FrameKind.GAP, session.session_id, session, max(at, session.updated_at), reason=reason, value=min_version
-    )
+    return Frame(FrameKind.GAP, session.session_id, session, own_time(session, at), reason=reason, value=min_version)

@@ -14,6 +14,7 @@ from synckairos.application.streams.subscriptions import Subscription
 from synckairos.domain import timing
 from synckairos.domain.events import Event
 from synckairos.domain.model import Head, Session
+from synckairos.domain.phases import moments_between
 
 
 class Replay(NamedTuple):
@@ -111,8 +112,8 @@ class Topic:
         self._subscribers[subscription] = told_until
         if self._session is None:
             return
-        for crossing, threshold in timing.warnings_between(self._session, told_until, self._warned_until):
-            self._send(subscription, frames.warning(self._session, crossing, threshold))
+        for at, passed in moments_between(self._session, told_until, self._warned_until):
+            self._send(subscription, frames.moment(self._session, at, passed))
         self._end_if_over(self._session)
 
     def sends_to(self, subscription: Subscription) -> bool:
@@ -187,8 +188,11 @@ class Topic:
     def tick(self, at: int) -> Frame | None:
         """Return the tick of the running clock at an instant (ms); None if no clock runs or its budget is over."""
         session = self._session
-        if session is None or session.resumed_at is None or at <= session.updated_at:
+        if session is None or session.resumed_at is None or at <= session.updated_at or session.manual_at is not None:
             return None
+        return self._tick(session, at)
+
+    def _tick(self, session: Session, at: int) -> Frame | None:
         deadline = timing.deadline_at(session)
         if deadline is not None and at >= deadline:
             return None
@@ -198,7 +202,7 @@ class Topic:
         """Return the mark that everything up to an instant (ms) was sent; None before the first reading."""
         if self._session is None:
             return None
-        return Frame(FrameKind.PROGRESS, self.session_id, self._session, max(at, self._session.updated_at))
+        return Frame(FrameKind.PROGRESS, self.session_id, self._session, timing.own_time(self._session, at))
 
     def _send(self, subscription: Subscription, frame: Frame) -> None:
         if subscription.put(frame):
@@ -210,11 +214,24 @@ class Topic:
         for subscription in self._subscribers:
             self._send(subscription, frame)
         self._move_to(event.session)
+        if event.session.manual_at is not None:
+            self._pass_to(event.session, event.session.manual_at)
         self._end_if_over(event.session)
+
+    def _pass_to(self, session: Session, at: int) -> None:
+        """Send what a manual clock has passed on its way to an instant, and the last tick of it."""
+        self._warn(at)
+        if session.resumed_at is None or at <= session.updated_at:
+            return
+        for subscription in self._subscribers:
+            interval = subscription.tick_interval_ms
+            tick = self._tick(session, at // interval * interval) if interval else None
+            if tick is not None and tick.at > session.updated_at:
+                subscription.put_tick(tick)
 
     def _move_to(self, session: Session, now: int = 0) -> None:
         before, self._session = self._session, session
-        until = max(session.updated_at, now)
+        until = timing.own_time(session, now) if now else session.updated_at
         if before is not None and _have_one_deadline(before, session):
             # The crossings are the same, and some may have been told before this version arrived.
             self._warned_until = max(self._warned_until, until)
@@ -239,10 +256,10 @@ class Topic:
         session = self._session
         if session is None:
             return
-        for crossing, threshold in timing.warnings_between(session, self._warned_until, until):
-            frame = frames.warning(session, crossing, threshold)
+        for at, passed in moments_between(session, self._warned_until, until):
+            frame = frames.moment(session, at, passed)
             for subscription, told_until in self._subscribers.items():
-                if crossing > told_until:
+                if at > told_until:
                     self._send(subscription, frame)
         self._warned_until = max(self._warned_until, until)
 
@@ -251,10 +268,9 @@ class Topic:
             self._warning.cancel()
             self._warning = None
         session = self._session
-        deadline = timing.deadline_at(session) if session is not None else None
-        if session is None or deadline is None:
+        if session is None or session.resumed_at is None or session.manual_at is not None:
             return
-        upcoming = next(timing.warnings_between(session, self._warned_until, deadline), None)
+        upcoming = next(moments_between(session, self._warned_until, None), None)
         if upcoming is not None:
             delay = self._clock.until_s(upcoming[0] * 1_000)
             self._warning = asyncio.get_running_loop().call_later(delay, self._on_warning, upcoming[0])
@@ -266,5 +282,5 @@ class Topic:
 
 def _have_one_deadline(one: Session, other: Session) -> bool:
     """Whether two versions cross their thresholds at the same instants of the same turn."""
-    turns = [(session.epoch, session.cycle_number, timing.deadline_at(session)) for session in (one, other)]
+    turns = [(session.epoch, session.cycle_number, timing.clock_deadline_at(session)) for session in (one, other)]
     return turns[0] == turns[1]

@@ -21,6 +21,7 @@ from synckairos.application.streams.subscriptions import Subscription
 from synckairos.application.streams.topics import Topic, replay_from
 from synckairos.domain.errors import SessionNotFound
 from synckairos.domain.model import Head, Session
+from synckairos.domain.timing import own_time
 
 POLL_S: Final = 1.5
 POLL_BATCH: Final = 256
@@ -211,10 +212,11 @@ class Watching:
         session = topic.session
         if session is None:
             return now
+        now = own_time(session, now)
         if position is not None and since is not None:
             replay = replay_from(position, since, session)
             if replay.gap is None:
-                progress = Frame(FrameKind.PROGRESS, topic.session_id, session, max(now, session.updated_at))
+                progress = Frame(FrameKind.PROGRESS, topic.session_id, session, now)
                 subscription.begin([*map(frames.of_event, replay.events)] or [progress])
                 # A subscriber that missed the last version missed all warnings since; otherwise this is unknown.
                 return session.updated_at if replay.events else now

@@ -1,0 +1,87 @@
+"""What the running clock shows from an instant on, and what it passes on the way: both derived, neither stored."""
+
+from collections.abc import Iterator
+from typing import NamedTuple
+
+from synckairos.domain import controlled, timing
+from synckairos.domain.families.parts import Phase, PhaseKind
+from synckairos.domain.model import Clock, OnExpire, Session
+from synckairos.domain.time_control import Progress
+from synckairos.domain.timing import BoundaryKind
+
+
+class StartingPhase(NamedTuple):
+    """A phase, and the instant (ms) it starts at."""
+
+    at: int
+    phase: Phase
+
+
+def phases(session: Session, now: int) -> Iterator[StartingPhase]:
+    """Yield what a running clock with a time control shows from `now` to its flag; nothing of any other session."""
+    clock = timing.running_clock(session)
+    if clock.progress is None or session.resumed_at is None:
+        return
+    last = timing.clock_boundary(session)
+    ends = last is not None and _ends_turn(session, last.kind)
+    until = last.at if last is not None and ends else None
+    shown: StartingPhase | None = None
+    for one in _of_clock(session, clock, clock.progress, now):
+        if until is not None and one.at >= until:
+            break
+        shown = one
+        yield one
+    if until is not None:
+        left = 0 if shown is None else shown.phase.display_ms + shown.phase.rate * (until - shown.at)
+        yield StartingPhase(until, Phase(0, PhaseKind.FLAG, left, 0))
+
+
+def _ends_turn(session: Session, kind: BoundaryKind) -> bool:
+    return kind is BoundaryKind.SESSION_LIMIT or session.rules.on_expire is not OnExpire.NOTIFY
+
+
+def _of_clock(session: Session, clock: Clock, progress: Progress, now: int) -> Iterator[StartingPhase]:
+    resumed_at = session.resumed_at or 0
+    if controlled.is_free(progress) and not clock.in_overtime:
+        limit_at = timing.turn_limit_at(session)
+        if limit_at is not None:
+            yield StartingPhase(now, Phase(0, PhaseKind.FREE, limit_at - now, -1))
+        if limit_at is None or session.rules.on_expire is OnExpire.NOTIFY:
+            yield StartingPhase(limit_at or now, Phase(0, PhaseKind.FREE, clock.bank_ms or 0, 0))
+        return
+    uncharged_from = resumed_at + session.charged_ms - session.carried_ms
+    for one in controlled.phases(clock, progress, timing.uncharged(session, now)):
+        at = uncharged_from + one.spent_ms
+        if one.kind is PhaseKind.FLAG:
+            yield StartingPhase(at, Phase(one.spent_ms, PhaseKind.OVERTIME, clock.overtime_ms, 1))
+        else:
+            yield StartingPhase(at, one)
+
+
+def phase_of(clock: Clock, progress: Progress) -> PhaseKind:
+    """Return what a clock that stands is in, or would go on in."""
+    if clock.is_expired:
+        return PhaseKind.FLAG
+    if controlled.is_free(progress) and not clock.in_overtime:
+        return PhaseKind.FREE
+    return next(controlled.phases(clock, progress, 0)).kind
+
+
+def moments_between(session: Session, after: int, until: int | None) -> Iterator[tuple[int, int | Phase]]:
+    """Yield (instant, threshold or phase) for all that the running clock of this version passes in (after, until].
+
+    In order; what lies at or before the instant of this version belongs to the version before it, and what begins with
+    an event of its own (a flag, an overtime) is not told twice.
+    """
+    warnings = timing.warnings_between(session, after, until)
+    if timing.running_clock(session).progress is None:
+        yield from warnings
+        return
+    after = max(after, session.updated_at)
+    begun: list[tuple[int, int | Phase]] = []
+    for one in phases(session, session.updated_at):
+        if until is not None and one.at > until:
+            break
+        if one.at > after and one.phase.kind not in {PhaseKind.FLAG, PhaseKind.OVERTIME}:
+            begun.append((one.at, one.phase))
+    yield from sorted([*warnings, *begun], key=lambda moment: moment[0])
