@@ -37,7 +37,7 @@ from synckairos.domain.errors import (
     VersionConflict,
 )
 from synckairos.domain.events import Cause, Event, EventType, Ledger, running_subject, winner_of
-from synckairos.domain.model import Mode, Session, Status
+from synckairos.domain.model import BANK_MODES, Mode, Session, Status
 from synckairos.domain.timing import Lifetimes
 
 _PENDING, _RUNNING, _PAUSED = Status.PENDING, Status.RUNNING, Status.PAUSED
@@ -129,7 +129,8 @@ def _judge(session: Session, command: Command, caller: Caller, before: Before) -
     An expired session can still be deleted: nothing else removes it before its retention ends.
     """
     if session.status is Status.EXPIRED and not isinstance(command, Delete):
-        if session.expired_participant_id or session.expired_group_id:
+        is_named = session.expired_participant_id or session.expired_group_id
+        if is_named and session.rules.mode in BANK_MODES:
             raise ParticipantExpired(session.expired_participant_id, session.expired_group_id)
         raise SessionExpired(session.session_id)
     if isinstance(command, Switch) and before.turn_moved:

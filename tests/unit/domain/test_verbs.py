@@ -147,8 +147,8 @@ def test_a_forbidden_verb_changes_nothing(mode: Mode, status: Status, verb: str,
 
 
 def test_the_table_is_complete() -> None:
-    """Every command there is has a row, and every state a column."""
-    assert set(TABLE) == {command.verb for command in get_args(Command)}
+    """Every command there is has a row, and every state a column; only manual clocks know the one that is left out."""
+    assert {*TABLE, "advance_clock"} == {command.verb for command in get_args(Command)}
     assert {len(row) for row in TABLE.values()} == {len(Status)}
 
 
