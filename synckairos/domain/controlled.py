@@ -78,7 +78,7 @@ def settle(
     counted = _counted(progress, clock.in_overtime, credit)
     if not clock.in_overtime:
         counted, after = _promoted(counted, after)
-        if grants:
+        if grants and not is_free(progress):
             after = _granted_before(stage_of(counted), after)
     closed = _with_parts(charge(clock, progress, spent), counted, after)
     if stage.family.has_time_again:
