@@ -36,7 +36,9 @@ def adjust_time(ledger: Ledger, command: AdjustTime, caller: Caller) -> None:
         session = timing.charge(session, now, is_last=False)
     clock = _clock(session, command)
     spent = timing.uncharged(session, now) if is_running_clock else 0
-    is_running = is_running_clock and session.status is Status.RUNNING
+    # A clock that stands in a free turn, and nothing would happen to it at zero, is none that runs.
+    is_free = clock.progress is not None and controlled.is_free(clock.progress)
+    is_running = is_running_clock and session.status is Status.RUNNING and not is_free
     changed = _changed(clock, command, spent, is_running=is_running)
     elapsed = timing.elapsed(session, now) if is_running_clock else 0
     left = clocks.remaining(changed, spent)

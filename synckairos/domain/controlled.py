@@ -69,7 +69,7 @@ def settle(
 ) -> tuple[Clock, Settled]:
     """Close a completed turn: settle it with the stage it was made in, count it, then begin the next stage if due."""
     stage, parts, total = stage_of(progress), parts_of(clock, progress), progress.open_ms + spent
-    credit = _credit(clock, progress, total, lag_ms)
+    credit = _credit(clock, progress, total, lag_ms) if grants else 0
     if clock.in_overtime or is_free(progress):
         after = parts
     else:

@@ -197,10 +197,15 @@ def latest_call(session: Session) -> int:
 
 
 def can_be_idle(session: Session) -> bool:
-    """Whether only calls keep the session alive: no clock of its own brings it to an end."""
+    """Whether only calls keep the session alive: no clock of its own brings it to an end.
+
+    Beyond the flag of a clock with a time control there may be a turn's limit, or another clock, and then nothing.
+    """
     if session.is_terminal or session.deleted:
         return False
-    return _is_endless(session) or session.manual_at is not None or deadline_at(session) is None
+    if session.manual_at is not None or running_clock(session).progress is not None:
+        return True
+    return _is_endless(session) or deadline_at(session) is None
 
 
 def _is_endless(session: Session) -> bool:
