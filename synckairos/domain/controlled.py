@@ -8,7 +8,7 @@ from collections.abc import Iterator
 
 from synckairos.domain.families.byo_yomi import ByoYomi
 from synckairos.domain.families.fischer import Fischer
-from synckairos.domain.families.parts import Family, GainKind, Parts, Phase, PhaseKind, Standing
+from synckairos.domain.families.parts import GainKind, Parts, Phase, PhaseKind, Standing
 from synckairos.domain.model import Clock
 from synckairos.domain.time_control import Progress, Settled, Stage, TimeControl
 
@@ -54,9 +54,9 @@ def budget(clock: Clock, progress: Progress) -> int | None:
 
 def charge(clock: Clock, progress: Progress, spent: int) -> Clock:
     """Count `spent` ms of a turn that is not completed."""
-    if clock.in_overtime:
-        return clock._replace(overtime_ms=clock.overtime_ms + spent)
     later = progress._replace(open_ms=progress.open_ms + spent)
+    if clock.in_overtime:
+        return clock._replace(overtime_ms=clock.overtime_ms + spent, progress=later)
     if is_free(progress):
         return clock._replace(progress=later)
     left = remaining(clock, progress, 0)
@@ -84,7 +84,7 @@ def settle(
     if stage.family.has_time_again:
         closed = closed._replace(in_overtime=False)
     charged = 0 if clock.in_overtime or is_free(progress) else total - credit
-    gained = _worth(stage_of(counted).family, after) - _worth(stage.family, parts) + charged
+    gained = _worth(closed, counted) - _worth(clock, progress) + charged
     return closed, Settled(total, gained, credit, burnt, progress.stage)
 
 
@@ -134,9 +134,12 @@ def gain_kind(clock: Clock, progress: Progress, total: int) -> GainKind:
     return stage_of(progress).family.gain(parts_of(clock, progress), total)
 
 
-def _worth(family: Family, parts: Parts) -> int:
-    """Return the balance of the parts: the budget, or the bank where there is no flag."""
-    budget = family.budget(parts)
+def _worth(clock: Clock, progress: Progress) -> int:
+    """Return the balance of a clock at the beginning of a turn: the budget, or the bank where there is no flag."""
+    if clock.in_overtime:
+        return 0
+    parts = parts_of(clock, progress)
+    budget = stage_of(progress).family.budget(parts)
     return parts.bank_ms if budget is None else budget
 
 
@@ -152,8 +155,7 @@ def start_overtime(clock: Clock, progress: Progress) -> Clock:
     """Mark a clock that ran out, charged to its end, as running on in overtime."""
     after = stage_of(progress).family.flagged(parts_of(clock, progress))
     burnt = progress.burnt + progress.periods
-    over = _with_parts(clock, progress._replace(open_ms=0, burnt=burnt), after)
-    return over._replace(in_overtime=True)
+    return _with_parts(clock, progress._replace(burnt=burnt), after)._replace(in_overtime=True)
 
 
 def standing(clock: Clock, progress: Progress, spent: int) -> Standing:
@@ -203,14 +205,15 @@ def adjustable(clock: Clock, progress: Progress) -> tuple[int, int]:
 def adjust(clock: Clock, progress: Progress, target: int) -> Clock:
     """Change a clock, charged so far, so that the part that an adjustment changes has `target` ms left.
 
-    A clock in overtime gets its family back, without periods.
+    A clock in overtime gets its family back, without periods, and without what the turn has used of a delay.
     """
     family = stage_of(progress).family
     if clock.in_overtime:
         if target == clock.bank_ms:
             return clock
+        used = progress._replace(open_ms=min(progress.open_ms, family.before_bank_ms))
         back = family.begin(target)._replace(periods=0)
-        return _with_parts(clock, progress, back)._replace(in_overtime=False)
+        return _with_parts(clock, used, back)._replace(in_overtime=False)
     settled = _with_burnt_periods_gone(clock, progress)
     total = 0 if is_free(progress) else settled.open_ms
     parts = parts_of(clock, settled) if settled is progress else parts_of(clock._replace(bank_ms=0), settled)
@@ -219,6 +222,8 @@ def adjust(clock: Clock, progress: Progress, target: int) -> Clock:
 
 def set_periods(clock: Clock, progress: Progress, periods: int) -> Clock:
     """Give a byo-yomi clock so many periods, with the one that runs."""
+    if clock.in_overtime:
+        progress = progress._replace(open_ms=0)
     settled = _with_burnt_periods_gone(clock, progress)
     bank_ms = clock.bank_ms if settled is progress else 0
     return clock._replace(bank_ms=bank_ms, progress=settled._replace(periods=periods), in_overtime=False)

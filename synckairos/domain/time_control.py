@@ -41,7 +41,8 @@ class TimeControl(NamedTuple):
 class Progress(NamedTuple):
     """Where a holder stands in its control: the parts beside the bank, and what `Parts` does not say.
 
-    `open_ms` is what the turn that is not completed has been charged for, while the parts stand as at its beginning;
+    `open_ms` is what the turn that is not completed has been charged for, while the parts stand as at its beginning
+    (in overtime, how long it lasts);
     `burnt` are the periods of that turn which an adjustment has made final.
     """
 

@@ -14,6 +14,11 @@ class SimpleDelay(Family):
     name: ClassVar[str] = "simple_delay"
     delay_ms: int
 
+    @property
+    def before_bank_ms(self) -> int:
+        """The delay."""
+        return self.delay_ms
+
     def budget(self, parts: Parts) -> int:
         """Return the delay and the bank."""
         return parts.bank_ms + self.delay_ms

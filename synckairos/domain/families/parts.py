@@ -70,6 +70,11 @@ class Family:
     has_time_again: ClassVar[bool] = False
     """Whether a turn in overtime is followed by one with time of its own."""
 
+    @property
+    def before_bank_ms(self) -> int:
+        """How long a turn runs before it touches the bank."""
+        return 0
+
     def begin(self, bank_ms: int) -> Parts:
         """Return the parts with which a stage of this family begins."""
         return Parts(bank_ms)

@@ -15,6 +15,11 @@ class PerTurn(Family):
     has_time_again: ClassVar[bool] = True
     turn_ms: int
 
+    @property
+    def before_bank_ms(self) -> int:
+        """The turn's own time."""
+        return self.turn_ms
+
     def budget(self, parts: Parts) -> int:
         """Return the turn's time and the reserve."""
         return self.turn_ms + parts.bank_ms
