@@ -2,8 +2,9 @@
 
 A clock that goes on does so from the instant of the last version, and the recovery is stamped with that instant, as
 an expiry is stamped with the instant it was due. Boundaries that fell due since then follow in order, each at its own
-instant; `fired_at` says when they were applied. Where no clock goes on, nothing can have fallen due: the recovery is
-stamped with the present and, like any other change, restarts the idle time.
+instant; `fired_at` says when they were applied. So it is with a session that has closed since, whatever its state.
+Where no clock goes on, nothing else can have fallen due: the recovery is stamped with the present and, like any other
+change, restarts the idle time.
 """
 
 from collections.abc import Callable
@@ -43,6 +44,7 @@ def recover(
     ledger = Ledger(last, timing.own_time(last, now_us // 1_000), now_us // 1_000, new_change_id)
     next_life = last._replace(epoch=max(now_us, last.epoch + 1), recovered=True)
     stood_at = last.updated_at if last.manual_at is None else last.manual_at
+    has_closed = last.rules.close_at is not None and last.rules.close_at <= ledger.now
     goes_on = last.status is Status.RUNNING and policy is RecoveryPolicy.CONTINUE
     if last.status is Status.RUNNING and not goes_on:
         next_life = turns.pause(next_life, stood_at)
@@ -51,7 +53,7 @@ def recover(
         next_life,
         running_subject(last, stood_at),
         author=author,
-        at=stood_at if goes_on else None,
+        at=stood_at if goes_on or has_closed else None,
         cause=Cause.RECOVERY,
     )
     if turns.has_lost_holders(next_life):

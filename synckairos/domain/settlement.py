@@ -43,7 +43,9 @@ def _apply(ledger: Ledger, boundary: Boundary) -> None:
         case BoundaryKind.TURN_LIMIT:
             _pass_limit(ledger, at)
         case BoundaryKind.SESSION_LIMIT:
-            _record_end(ledger, session, EventType.SESSION_EXPIRED, Status.EXPIRED, at, Cause.DEADLINE)
+            # Who may have run out on the way did not end the session.
+            unnamed = session._replace(expired_participant_id=None, expired_group_id=None)
+            _record_end(ledger, unnamed, EventType.SESSION_EXPIRED, Status.EXPIRED, at, Cause.DEADLINE)
         case _:
             _record_end(ledger, session, EventType.SESSION_CANCELLED, Status.CANCELLED, at, Cause.IDLE)
 
