@@ -15,9 +15,27 @@ from typing import Any, Final, ParamSpec, TypeVar
 import msgspec.msgpack
 
 from synckairos.adapters.redis import shapes
+from synckairos.adapters.redis.clock_rows import (
+    Places,
+    clock_row,
+    decode_control,
+    full,
+    places_of,
+    read_clock,
+    read_rules,
+    row,
+    rules_row,
+)
 from synckairos.application.ports import Remembered
 from synckairos.domain.events import Author, Cause, Event, EventType, Subject
-from synckairos.domain.model import UNTIMED, Clock, Group, Head, Mode, OnExpire, Participant, Rules, Session, Status
+from synckairos.domain.model import (
+    Group,
+    Head,
+    Participant,
+    Session,
+    Status,
+)
+from synckairos.domain.time_control import Settled, TimeControl
 
 LAYOUTS: Final = (1, 2)
 
@@ -31,8 +49,6 @@ _REQUEST: Final = struct.Struct(">16sQQ")
 
 # Looked up rather than called: an enum takes five times as long to find its member.
 _STATUSES: Final = {status.value: status for status in Status}
-_MODES: Final = {mode.value: mode for mode in Mode}
-_ENDS: Final[dict[int | None, OnExpire | None]] = {None: None, **{end.value: end for end in OnExpire}}
 _TYPES: Final = {type_.value: type_ for type_ in EventType}
 _CAUSES: Final = {cause.value: cause for cause in Cause}
 
@@ -77,19 +93,6 @@ def unpack_id(raw: bytes) -> str:
     return f"{digits[:8]}-{digits[8:12]}-{digits[12:16]}-{digits[16:20]}-{digits[20:]}"
 
 
-def _row(values: tuple[Any, ...], born: tuple[Any, ...]) -> tuple[Any, ...]:
-    """Return the values without the defaults at their end."""
-    end = len(values)
-    while end and values[end - 1] == born[end - 1]:
-        end -= 1
-    return values[:end]
-
-
-def _full(row: Sequence[Any], born: tuple[Any, ...]) -> tuple[Any, ...]:
-    """Return a row with the defaults that were left out at its end."""
-    return (*row, *born[len(row) :])
-
-
 def _pack_optional(text: str | None) -> bytes | None:
     return pack_id(text) if text else None
 
@@ -101,15 +104,15 @@ def _unpack_optional(raw: bytes | None) -> str | None:
 def encode_session(session: Session) -> bytes:
     """Return the session's bytes."""
     flags = _DELETED * session.deleted | _RECOVERED * session.recovered
-    row = _row(_body(session), _BODY)
-    layout = 1 if len(row) <= _FIRST_LAYOUT else 2
+    body = row(_body(session), _BODY)
+    layout = 1 if len(body) <= _FIRST_LAYOUT else 2
     head = _HEAD.pack(layout, flags, session.epoch, session.version, pack_id(session.change_id))
-    return head + msgspec.msgpack.encode(row)
+    return head + msgspec.msgpack.encode(body)
 
 
 _FIRST_BODY: Final[tuple[Any, ...]] = (0, [], 0, [], 0, None, 0, 0, *[None] * 5, 0, [], *[None] * 5, None, [], 0)
 _FIRST_LAYOUT: Final = len(_FIRST_BODY)
-_BODY: Final[tuple[Any, ...]] = (*_FIRST_BODY, 0, None, None)
+_BODY: Final[tuple[Any, ...]] = (*_FIRST_BODY, 0, None, None, [], None, None, 0, False, *[None] * 4)
 
 
 def _body(session: Session) -> tuple[Any, ...]:
@@ -117,20 +120,25 @@ def _body(session: Session) -> tuple[Any, ...]:
     instants = (
         session.started_at, session.cycle_started_at, session.resumed_at, session.paused_at, session.completed_at
     )  # fmt: skip
+    rules = session.rules
     later = (session.called_at, session.ended_at)
+    latest = (rules.close_at, session.manual_at, session.real_at)
+    clocks = [one.clock for one in session.participants]
+    clocks += [one.clock for one in session.groups]
+    controls, places = places_of(rules.time_control, clocks)
     groups = {group.group_id: position for position, group in enumerate(session.groups)}
     return (
         session.status,
-        _rules(session.rules),
+        rules_row(rules),
         session.updated_at - born,
-        [_participant(participant, groups) for participant in session.participants],
+        [_participant(participant, groups, places) for participant in session.participants],
         session.cycle_number,
         session.active,
         session.carried_ms,
         session.charged_ms,
         *(None if at is None else at - born for at in instants),
-        _clock(session.clock),
-        [(pack_id(group.group_id), _clock(group.clock), group.last_index) for group in session.groups],
+        clock_row(session.clock, places),
+        [(pack_id(group.group_id), clock_row(group.clock, places), group.last_index) for group in session.groups],
         _pack_optional(session.first_participant_id),
         _pack_optional(session.expired_participant_id),
         _pack_optional(session.expired_group_id),
@@ -141,52 +149,29 @@ def _body(session: Session) -> tuple[Any, ...]:
         born - session.epoch // 1_000,
         session.idle_ttl_ms,
         *(None if at is None else at - born for at in later),
+        controls,
+        None if rules.time_control is None else places[id(rules.time_control)],
+        rules.session_limit_ms,
+        session.ran_ms,
+        session.limit_passed,
+        rules.soft_close,
+        *(None if at is None else at - born for at in latest),
     )
 
 
 _PARTICIPANT: Final = (b"", 0, 0, 0, None, None)
 
 
-def _participant(participant: Participant, groups: Mapping[str, int]) -> tuple[Any, ...]:
+def _participant(participant: Participant, groups: Mapping[str, int], places: Places) -> tuple[Any, ...]:
     id_, index, group_id, clock, cycle_count, metadata = participant
-    return _row((pack_id(id_), index, _clock(clock), cycle_count, groups.get(group_id or ""), metadata), _PARTICIPANT)
+    values = pack_id(id_), index, clock_row(clock, places), cycle_count, groups.get(group_id or ""), metadata
+    return row(values, _PARTICIPANT)
 
 
-def _read_participant(row: Sequence[Any], group_ids: Sequence[str]) -> Participant:
-    id_, index, clock, cycle_count, group, metadata = _full(row, _PARTICIPANT)
+def _read_participant(raw: Sequence[Any], group_ids: Sequence[str], controls: Sequence[TimeControl]) -> Participant:
+    id_, index, clock, cycle_count, group, metadata = full(raw, _PARTICIPANT)
     group_id = None if group is None else group_ids[group]
-    return Participant(unpack_id(id_), index, group_id, _read_clock(clock), cycle_count, metadata)
-
-
-_RULES: Final[tuple[Any, ...]] = (0, None, [], 0, None, None, None, None)
-
-
-def _rules(rules: Rules) -> tuple[Any, ...]:
-    mode, on_expire, total, per_cycle, increment, cap, cycles, thresholds = rules
-    return _row((mode, on_expire, list(thresholds), increment, total, per_cycle, cap, cycles), _RULES)
-
-
-def _read_rules(row: Sequence[Any]) -> Rules:
-    mode, on_expire, thresholds, increment, total, per_cycle, cap, cycles = _full(row, _RULES)
-    return Rules(_MODES[mode], _ENDS[on_expire], total, per_cycle, increment, cap, cycles, tuple(thresholds))
-
-
-_CLOCK: Final = (0, 0, 0, 0, 0)
-
-
-def _clock(clock: Clock) -> int | tuple[int, ...]:
-    """An untimed clock is written as its use alone; a bank as the part of the allotment that is gone."""
-    allotted, bank, used, overtime, is_expired, in_overtime = clock
-    if bank is None or allotted is None:
-        return used
-    return _row((allotted, allotted - bank, used, overtime, is_expired | in_overtime << 1), _CLOCK)
-
-
-def _read_clock(raw: Any) -> Clock:  # noqa: ANN401 - a decoded msgpack value
-    if isinstance(raw, int):
-        return UNTIMED if raw == 0 else Clock(None, None, raw)
-    allotted, gone, used, overtime, flags = _full(raw, _CLOCK)
-    return Clock(allotted, allotted - gone, used, overtime, bool(flags & 1), bool(flags & 2))
+    return Participant(unpack_id(id_), index, group_id, read_clock(clock, controls), cycle_count, metadata)
 
 
 @_refusing_foreign_bytes
@@ -209,23 +194,33 @@ def decode_session(session_id: str, encoded: bytes) -> Session:
     (
         status, rules, updated, participants, cycle_number, active, carried, charged, started, cycle_started, resumed,
         paused, completed, clock, groups, first, expired, expired_group, winner, winner_group, metadata, labels,
-        later, idle_ttl, called, ended,
-    ) = _full(msgspec.msgpack.decode(body), _BODY)  # fmt: skip
+        later, idle_ttl, called, ended, packed_controls, default, limit, ran, limit_passed, soft_close, close_at,
+        manual, real,
+    ) = full(msgspec.msgpack.decode(body), _BODY)  # fmt: skip
     born = epoch // 1_000 + later
     group_ids = [unpack_id(group[0]) for group in groups]
+    controls = [decode_control(control) for control in packed_controls]
     # By position: with 28 names the call would take twice as long.
     return Session(
         session_id,
         epoch,
         version,
         unpack_id(change_id),
-        _read_rules(rules),
+        read_rules(
+            rules,
+            limit,
+            None if close_at is None else born + close_at,
+            soft_close,
+            None if default is None else controls[default],
+        ),
         _STATUSES[status],
         born,
         born + updated,
-        tuple([_read_participant(row, group_ids) for row in participants]),
-        tuple([Group(id_, _read_clock(raw), last) for id_, (_, raw, last) in zip(group_ids, groups, strict=True)]),
-        _read_clock(clock),
+        tuple([_read_participant(one, group_ids, controls) for one in participants]),
+        tuple(
+            [Group(id_, read_clock(raw, controls), last) for id_, (_, raw, last) in zip(group_ids, groups, strict=True)]
+        ),
+        read_clock(clock, controls),
         active,
         _unpack_optional(first),
         _unpack_optional(expired),
@@ -247,16 +242,21 @@ def decode_session(session_id: str, encoded: bytes) -> Session:
         idle_ttl,
         None if called is None else born + called,
         None if ended is None else born + ended,
+        ran,
+        limit_passed,
+        None if manual is None else born + manual,
+        None if real is None else born + real,
     )
 
 
-_EVENT: Final = (0, 0, None, None, 0, None, "", "", None)
+_EVENT: Final = (0, 0, None, None, 0, None, "", "", None, None, 0, 0)
+_TURN: Final = tuple(Settled())
 
 
 def encode_event(event: Event, session: bytes) -> bytes:
     """Return the event's bytes around the already encoded session after it."""
     after, subject = event.session, event.subject
-    row = (
+    values = (
         event.type,
         event.cause,
         _place(subject.participant_id, [one.participant_id for one in after.participants]),
@@ -266,8 +266,11 @@ def encode_event(event: Event, session: bytes) -> bytes:
         event.author.actor,
         event.author.reason,
         _place(subject.group_id, [one.group_id for one in after.groups]),
+        None if event.turn is None else row(event.turn, _TURN),
+        event.extended_ms,
+        event.advanced_ms,
     )
-    head = msgspec.msgpack.encode(_row(row, _EVENT))
+    head = msgspec.msgpack.encode(row(values, _EVENT))
     return _EVENT_HEAD.pack(len(head)) + head + session
 
 
@@ -286,10 +289,10 @@ def decode_event(session_id: str, encoded: bytes) -> Event:
     (size,) = _EVENT_HEAD.unpack_from(encoded)
     start = _EVENT_HEAD.size
     session = decode_session(session_id, encoded[start + size :])
-    row = memoryview(encoded)[start : start + size]
-    shapes.require_event(row)
-    type_, cause, participant, remaining, elapsed, late, actor, reason, group = _full(
-        msgspec.msgpack.decode(row), _EVENT
+    raw = memoryview(encoded)[start : start + size]
+    shapes.require_event(raw)
+    type_, cause, participant, remaining, elapsed, late, actor, reason, group, turn, extended, advanced = full(
+        msgspec.msgpack.decode(raw), _EVENT
     )
     participant_id = _at_place(participant, [one.participant_id for one in session.participants])
     group_id = _at_place(group, [one.group_id for one in session.groups])
@@ -300,6 +303,9 @@ def decode_event(session_id: str, encoded: bytes) -> Event:
         Subject(participant_id, group_id, elapsed, remaining),
         None if late is None else session.updated_at + late,
         session,
+        None if turn is None else Settled(*turn),
+        extended,
+        advanced,
     )
 
 

@@ -22,10 +22,10 @@ FIELDS: Final = (
     "participants", "active", "cycle_number", "cycle_started_at", "resumed_at", "carried_ms", "charged_ms", "groups",
     "clock", "status", "paused_at", "started_at", "completed_at", "expired_participant_id", "expired_group_id",
     "winner_participant_id", "winner_group_id", "first_participant_id", "metadata", "labels", "deleted", "recovered",
-    "rules", "created_at", "epoch", "session_id", "idle_ttl_ms",
+    "rules", "created_at", "epoch", "session_id", "idle_ttl_ms", "ran_ms", "limit_passed", "manual_at",
 )  # fmt: skip
 """Bit 0 first. Never reorder or remove, only append. Fields that change often come first and make small numbers."""
-NOT_TOLD: Final = frozenset({"version", "change_id", "updated_at", "called_at", "ended_at"})
+NOT_TOLD: Final = frozenset({"version", "change_id", "updated_at", "called_at", "ended_at", "real_at"})
 """Every event changes these, or may: they say when something was done, not what."""
 
 _BITS: Final = tuple(0 if name in NOT_TOLD else 1 << FIELDS.index(name) for name in Session._fields)

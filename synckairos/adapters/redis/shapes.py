@@ -11,11 +11,20 @@ import msgspec
 from google.protobuf.struct_pb2 import Struct
 from msgspec import Meta
 
+from synckairos.domain.time_control import MAX_STAGES
+
 MOST: Final = 1 << 60
 """Sums of a few such numbers still fit the 64 bits of Redis and of the contract."""
+MOST_OF_CLOCK: Final = 1 << 40
+"""Parts of clocks are multiplied, by periods or points, before they are summed."""
+MOST_PERIODS: Final = 1_000
+MOST_CONTROL_BYTES: Final = 1_024
+"""Twice of what a control of all stages takes."""
 
 _Number: TypeAlias = Annotated[int, Meta(ge=-MOST, le=MOST)]
 _Index: TypeAlias = Annotated[int, Meta(ge=-1, le=(1 << 31) - 1)]
+_Amount: TypeAlias = Annotated[int, Meta(ge=0, le=MOST_OF_CLOCK)]
+_Ordinal: TypeAlias = Annotated[int, Meta(ge=0, lt=1 << 31)]
 _Position: TypeAlias = Annotated[int, Meta(ge=0)]
 _Id: TypeAlias = Annotated[bytes, Meta(min_length=16, max_length=16)]
 
@@ -30,6 +39,17 @@ class _Clock(_Row):
     used: _Number = 0
     overtime: _Number = 0
     flags: _Number = 0
+    control: _Position | None = None
+    stage: _Position = 0
+    stage_turns: _Amount = 0
+    turns_made: _Ordinal = 0
+    periods: Annotated[int, Meta(ge=0, le=MOST_PERIODS)] = 0
+    extra: Annotated[int, Meta(ge=-MOST_OF_CLOCK, le=MOST_OF_CLOCK)] = 0
+    block: _Amount = 0
+    block_turns: _Ordinal = 0
+    lag_quota: _Amount = 0
+    open: _Amount = 0
+    burnt: _Ordinal = 0
 
 
 class _Participant(_Row):
@@ -50,6 +70,21 @@ class _Rules(_Row):
     per_cycle: Annotated[int, Meta(ge=1, le=MOST)] | None = None
     cap: _Number | None = None
     cycles: _Number | None = None
+
+
+class _Stage(_Row):
+    base: _Amount = 0
+    turns: _Amount = 0
+    family: _Position = 0
+    parameters: list[_Amount | bool] = []
+
+
+class _Control(_Row):
+    stages: Annotated[list[_Stage], Meta(min_length=1, max_length=MAX_STAGES)] = []
+    turn_limit: _Amount = 0
+    free_turns: _Amount = 0
+    free_limit: _Amount = 0
+    lag: tuple[_Amount, _Amount, _Amount, _Amount] | None = None
 
 
 class _Body(_Row):
@@ -79,6 +114,23 @@ class _Body(_Row):
     idle_ttl: Annotated[int, Meta(ge=0, le=MOST)] = 0
     called: _Number | None = None
     ended: _Number | None = None
+    controls: list[Annotated[bytes, Meta(max_length=MOST_CONTROL_BYTES)]] = []
+    control: _Position | None = None
+    limit: _Amount | None = None
+    ran: _Amount = 0
+    limit_passed: bool = False
+    soft_close: tuple[_Amount, _Amount, int, _Amount] | None = None
+    close: _Number | None = None
+    manual: _Number | None = None
+    real: _Number | None = None
+
+
+class _Turn(_Row):
+    spent: _Number = 0
+    granted: _Number = 0
+    credited: _Number = 0
+    burnt: _Ordinal = 0
+    stage: _Ordinal = 0
 
 
 class _Event(_Row):
@@ -91,10 +143,14 @@ class _Event(_Row):
     actor: str = ""
     reason: str = ""
     group: _Id | _Position | None = None
+    turn: _Turn | None = None
+    extended: _Number = 0
+    advanced: _Number = 0
 
 
 _BODIES: Final = msgspec.msgpack.Decoder(_Body)
 _EVENTS: Final = msgspec.msgpack.Decoder(_Event)
+_CONTROLS: Final = msgspec.msgpack.Decoder(_Control)
 
 
 def require_session(version: int, body: memoryview) -> None:
@@ -118,3 +174,8 @@ def _require_struct(metadata: bytes) -> None:
 def require_event(row: memoryview) -> None:
     """Raise ValueError unless the msgpack row of an event can be used; its positions are looked up later."""
     _EVENTS.decode(row)
+
+
+def require_control(encoded: bytes) -> None:
+    """Raise ValueError unless the msgpack bytes of a time control are made of what one is made of."""
+    _CONTROLS.decode(encoded)

@@ -18,8 +18,12 @@ from synckairos.domain.model import (
     Participant,
     Rules,
     Session,
+    SoftClose,
+    SoftClosePolicy,
     Status,
 )
+from synckairos.domain.time_control import TimeControl
+from tests.unit.adapters import control_drawing
 
 ids: Final = st.integers(0, 2**128 - 1).map(lambda number: str(UUID(int=number)))
 durations: Final = st.one_of(st.integers(0, 2**17), st.integers(0, MAX_BUDGET_MS), st.integers(0, 2**40))
@@ -35,12 +39,17 @@ def maybe(strategy: SearchStrategy[int]) -> SearchStrategy[int | None]:
     return st.none() | strategy
 
 
-timed_clocks: Final = st.builds(Clock, durations, durations, durations, durations, st.booleans(), st.booleans())
+timed_clocks: Final = st.builds(
+    Clock, durations, durations, durations, durations, st.booleans(), st.booleans(), st.none()
+)
 clocks: Final = st.one_of(st.just(UNTIMED), durations.map(lambda used: Clock(None, None, used)), timed_clocks)
 
 
-def rules(mode: Mode) -> SearchStrategy[Rules]:
-    """Draw what was agreed."""
+soft_closes: Final = st.builds(SoftClose, durations, durations, st.sampled_from(SoftClosePolicy), durations)
+
+
+def rules(mode: Mode, controls: list[TimeControl]) -> SearchStrategy[Rules]:
+    """Draw what was agreed, with one of these controls for those who have none of their own."""
     return st.builds(
         Rules,
         st.just(mode),
@@ -51,11 +60,20 @@ def rules(mode: Mode) -> SearchStrategy[Rules]:
         maybe(durations),
         maybe(st.integers(1, 10**9)),
         st.lists(durations, max_size=10).map(tuple),
+        maybe(durations),
+        maybe(instants),
+        st.none() | soft_closes,
+        st.sampled_from([None, *controls]),
     )
 
 
+def clocks_among(plain: SearchStrategy[Clock], controls: list[TimeControl]) -> SearchStrategy[Clock]:
+    """Draw a clock, with one of these controls if there are any."""
+    return control_drawing.clocks_of(controls) if controls else plain
+
+
 @st.composite
-def _participants(draw: DrawFn, group_ids: list[str]) -> tuple[Participant, ...]:
+def _participants(draw: DrawFn, group_ids: list[str], controls: list[TimeControl]) -> tuple[Participant, ...]:
     names = draw(st.lists(ids, max_size=8, unique=True))
     groups = st.sampled_from([None, *group_ids])
     return tuple(
@@ -63,7 +81,7 @@ def _participants(draw: DrawFn, group_ids: list[str]) -> tuple[Participant, ...]
             name,
             draw(st.integers(0, 10**6)),
             draw(groups),
-            draw(clocks),
+            draw(clocks_among(clocks, controls)),
             draw(st.integers(0, 10**6)),
             draw(metadata),
         )
@@ -75,19 +93,22 @@ def _participants(draw: DrawFn, group_ids: list[str]) -> tuple[Participant, ...]
 def sessions(draw: DrawFn, mode: Mode) -> Session:
     """Draw a session of this mode."""
     group_ids = draw(st.lists(ids, max_size=4, unique=True)) if mode is Mode.PER_GROUP else []
-    participants = draw(_participants(group_ids))
+    controls = draw(st.lists(control_drawing.controls, max_size=2))
+    participants = draw(_participants(group_ids, controls))
     positions = st.integers(0, len(participants) - 1) if participants else st.nothing()
     return Session(
         session_id=draw(ids),
         epoch=draw(st.integers(0, 2**64 - 1)),
         version=draw(st.integers(1, 2**53)),
         change_id=draw(ids),
-        rules=draw(rules(mode)),
+        rules=draw(rules(mode, controls)),
         status=draw(st.sampled_from(Status)),
         created_at=draw(instants),
         updated_at=draw(instants),
         participants=participants,
-        groups=tuple(Group(one, draw(timed_clocks), draw(st.integers(-1, 10**6))) for one in group_ids),
+        groups=tuple(
+            Group(one, draw(clocks_among(timed_clocks, controls)), draw(st.integers(-1, 10**6))) for one in group_ids
+        ),
         clock=draw(clocks),
         active=draw(st.none() | positions),
         **{name: draw(st.none() | ids) for name in NAMED},  # type: ignore[arg-type] # mypy takes it for any field
@@ -102,6 +123,10 @@ def sessions(draw: DrawFn, mode: Mode) -> Session:
         idle_ttl_ms=draw(st.just(0) | st.integers(60_000, 366 * 86_400_000)),
         called_at=draw(maybe(instants)),
         ended_at=draw(maybe(instants)),
+        ran_ms=draw(durations),
+        limit_passed=draw(st.booleans()),
+        manual_at=draw(maybe(instants)),
+        real_at=draw(maybe(instants)),
     )
 
 
@@ -125,4 +150,7 @@ def events(draw: DrawFn, mode: Mode) -> Event:
         Subject(draw(st.none() | ids), draw(st.none() | ids), draw(durations), draw(maybe(durations))),
         draw(maybe(instants)),
         draw(sessions(mode)),
+        draw(st.none() | control_drawing.turns),
+        draw(durations),
+        draw(durations),
     )
