@@ -2,9 +2,11 @@
 
 import base64
 from collections.abc import Iterator
+from dataclasses import fields
 from enum import Enum
 from typing import Any, Final, NamedTuple, TypeAlias
 
+from synckairos.domain.families.parts import Family
 from synckairos.domain.model import Session
 
 Plain: TypeAlias = str | int | bool | list[int] | None
@@ -40,6 +42,11 @@ def _parts(name: str, value: Any) -> Any:  # noqa: ANN401 - any part of a sessio
         return {f"[{key}]": text for key, text in value}
     if hasattr(value, "_asdict"):
         return {f".{field}": _parts(field, part) for field, part in value._asdict().items()}
+    if isinstance(value, Family):
+        parameters = {f".{one.name}": getattr(value, one.name) for one in fields(value)}
+        return {".name": value.name, **parameters}
+    if isinstance(value, tuple) and value and hasattr(value[0], "_asdict"):
+        return {f"[{place}]": _parts("", one) for place, one in enumerate(value)}
     if isinstance(value, Enum):
         return value.name.lower()
     if isinstance(value, bytes):

@@ -9,18 +9,10 @@ from typing import Annotated, Any, Final
 import msgspec
 from msgspec import UNSET, Meta, UnsetType
 
+from synckairos.adapters.postgres.trail.control_json import Count, TurnJson, read_turn
 from synckairos.adapters.postgres.trail.rows import CAUSE_NAMES, CAUSES, TYPE_NAMES, TYPES
-from synckairos.adapters.postgres.trail.snapshot import (
-    Count,
-    FieldError,
-    Instant,
-    Ordinal,
-    Text,
-    Uuid,
-    checked,
-    checked_session,
-    encode_session,
-)
+from synckairos.adapters.postgres.trail.session_json import Instant, Ordinal, Text, Uuid
+from synckairos.adapters.postgres.trail.snapshot import FieldError, checked, checked_session, encode_session
 from synckairos.application.trail.audit import AuditedEvent, AuditRecord
 from synckairos.domain.events import Author, Event, Subject
 
@@ -49,6 +41,9 @@ class _Line(msgspec.Struct, forbid_unknown_fields=True, gc=False):
     is_fork: bool | UnsetType = UNSET
     recorded_at: Instant | UnsetType = UNSET
     changes: list[dict[str, Any]] | UnsetType = UNSET
+    turn: TurnJson | UnsetType = UNSET
+    extended_ms: Count | UnsetType = UNSET
+    advanced_ms: Count | UnsetType = UNSET
 
 
 _ENCODER: Final = msgspec.json.Encoder()
@@ -94,6 +89,9 @@ def _line(record: AuditRecord) -> _Line:
         changed_fields=list(changed),
         session=msgspec.Raw(encode_session(session).encode()),
         call_id=call_id or UNSET,
+        turn=UNSET if event.turn is None else TurnJson(*event.turn),
+        extended_ms=event.extended_ms or UNSET,
+        advanced_ms=event.advanced_ms or UNSET,
     )
 
 
@@ -120,6 +118,9 @@ def decode_record(text: bytes) -> AuditRecord:
             Subject(line.participant_id, line.group_id, line.time_elapsed_ms, line.time_remaining_ms),
             line.fired_at,
             session,
+            read_turn(line.turn or None),
+            line.extended_ms or 0,
+            line.advanced_ms or 0,
         ),
         line.request_id,
         line.peer,

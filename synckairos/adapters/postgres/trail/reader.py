@@ -6,12 +6,8 @@ from typing import TYPE_CHECKING, Any, Final, TypeVar
 from synckairos.adapters.postgres.database import Database, Statement
 from synckairos.adapters.postgres.errors import SchemaMismatch
 from synckairos.adapters.postgres.trail.rows import EVENT_COLUMNS, TYPE_NAMES, record_of
-from synckairos.adapters.postgres.trail.snapshot import (
-    MODE_NAMES,
-    STATUS_NAMES,
-    UnreadableSnapshotError,
-    decode_session,
-)
+from synckairos.adapters.postgres.trail.session_json import MODE_NAMES, STATUS_NAMES
+from synckairos.adapters.postgres.trail.snapshot import UnreadableSnapshotError, decode_session
 from synckairos.application.trail.audit import (
     AuditedEvent,
     AuditedParticipant,

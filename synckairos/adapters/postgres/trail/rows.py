@@ -16,21 +16,12 @@ from google.protobuf.struct_pb2 import Struct
 from msgspec.json import encode as encode_json
 
 from synckairos.adapters.postgres.errors import DataInvalid
+from synckairos.adapters.postgres.trail.control_json import Count, effect_of
 from synckairos.adapters.postgres.trail.facts import Facts, Place, place_of, see_participants
-from synckairos.adapters.postgres.trail.snapshot import (
-    MODE_NAMES,
-    STATUS_NAMES,
-    Count,
-    FieldError,
-    Instant,
-    Text,
-    Uuid,
-    check_snapshot,
-    decode_session,
-    encode_session,
-)
+from synckairos.adapters.postgres.trail.session_json import MODE_NAMES, STATUS_NAMES, Instant, Text, Uuid
+from synckairos.adapters.postgres.trail.snapshot import FieldError, check_snapshot, decode_event, encode_session
 from synckairos.application.trail.audit import AuditRecord
-from synckairos.domain.events import Author, Cause, Event, EventType, Subject
+from synckairos.domain.events import NO_EFFECT, Author, Cause, Event, EventType, Subject
 from synckairos.domain.model import Session
 
 Row: TypeAlias = tuple[Any, ...]
@@ -102,8 +93,10 @@ def _arrange(records: Sequence[AuditRecord]) -> Batch:
     for record in records:
         session = record.event.session
         snapshot = encode_session(session)
-        _check(record.event, snapshot)
-        batch.events.append(_event_row(record, session, snapshot))
+        effect = effect_of(record.event)
+        told = snapshot if effect == NO_EFFECT else encode_session(session, effect)
+        _check(record.event, told)
+        batch.events.append(_event_row(record, session, told))
         known = batch.latest.get(session.session_id)
         if known is None:
             _refuse_other_spelling(session.session_id)
@@ -169,8 +162,8 @@ EVENT_WIDTH: Final = 20
 def record_of(columns: Sequence[Any]) -> AuditRecord:
     """Return the record of EVENT_COLUMNS; raises UnreadableSnapshotError or KeyError for a newer version's."""
     type_, cause, actor, reason, *subject, fired_at, snapshot, request_id, peer, changed, call_id = columns
-    author, session = Author(actor, reason), decode_session(snapshot)
-    event = Event(TYPES[type_], CAUSES[cause], author, Subject(*subject), fired_at, session)
+    author, (session, effect) = Author(actor, reason), decode_event(snapshot)
+    event = Event(TYPES[type_], CAUSES[cause], author, Subject(*subject), fired_at, session, *effect)
     return AuditRecord(event, request_id, peer, tuple(changed), call_id)
 
 

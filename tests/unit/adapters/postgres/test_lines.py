@@ -10,10 +10,12 @@ from hypothesis import strategies as st
 from hypothesis.strategies import DrawFn
 
 from synckairos.adapters.postgres.trail import lines as audit_lines
-from synckairos.adapters.postgres.trail.snapshot import MAX_INSTANT_MS, FieldError
+from synckairos.adapters.postgres.trail.session_json import MAX_INSTANT_MS
+from synckairos.adapters.postgres.trail.snapshot import FieldError
 from synckairos.application.trail.audit import AuditedEvent, AuditRecord
 from synckairos.domain.events import Author, Event
 from synckairos.domain.model import Mode, Session
+from synckairos.domain.time_control import Settled
 from testing.harness.plays import ANN, KINDS, Play
 from tests.unit.adapters import drawing
 
@@ -70,6 +72,19 @@ def test_a_line_without_the_id_of_a_call_is_as_it_always_was() -> None:
     """Exports of versions that did not keep it are read, and theirs read what needs nothing new."""
     assert "call_id" not in a_line()
     assert audit_lines.decode_record(json.dumps(a_line()).encode()).call_id == ""
+
+
+def test_a_line_says_what_its_event_did() -> None:
+    """In fields of their own, absent where there is nothing to say."""
+    record = a_record()
+    told = record._replace(event=record.event._replace(turn=Settled(7, 5), extended_ms=3, advanced_ms=2))
+
+    line = json.loads(audit_lines.encode_record(told))
+
+    assert line["turn"] == {"spent_ms": 7, "granted_ms": 5}
+    assert (line["extended_ms"], line["advanced_ms"]) == (3, 2)
+    assert "effect" not in line["session"]
+    assert not {"turn", "extended_ms", "advanced_ms"} & a_line().keys()
 
 
 def test_what_the_trail_made_of_it_is_written_and_ignored_on_the_way_back() -> None:
@@ -144,7 +159,7 @@ def test_a_wrong_value_is_named(changed: dict[str, Any], path: str) -> None:
 @pytest.mark.parametrize(
     ("changed", "path"),
     [
-        ({"layout": 2}, "session.layout"),
+        ({"layout": 3}, "session.layout"),
         ({"status": "dead"}, "session.status"),
         ({"rules": {"mode": "chess"}}, "session.rules.mode"),
         ({"updated_at": "now"}, "session.updated_at"),

@@ -1,27 +1,62 @@
 """Sessions as JSON: nothing is lost, people can read it, and what another version wrote is not guessed at."""
 
 import json
+import re
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from synckairos.adapters.postgres.trail.snapshot import UnreadableSnapshotError, decode_session, encode_session
+from synckairos.adapters.postgres.trail.control_json import effect_of
+from synckairos.adapters.postgres.trail.snapshot import (
+    FieldError,
+    UnreadableSnapshotError,
+    check_snapshot,
+    checked_session,
+    decode_event,
+    decode_session,
+    encode_session,
+)
+from synckairos.domain.events import Effect, Event
+from synckairos.domain.families import ByoYomi, Fischer
 from synckairos.domain.model import Mode, Session
+from synckairos.domain.specification import SessionSpec
+from synckairos.domain.time_control import LagCompensation, Settled, Stage, TimeControl
 from testing.harness.builders import ANN, BOB, Game, per_participant, started
+from tests.unit.adapters import drawing
 from tests.unit.adapters.drawing import sessions
 
 STORED: dict[str, dict[str, str]] = json.loads(Path(__file__).with_name("snapshots.json").read_text("utf-8"))
 """What version 1 wrote: of each session the JSON, and the value that it stands for."""
-LATER_FIELDS = ", idle_ttl_ms=0, called_at=None, ended_at=None)"
+LATER_FIELDS = (
+    ", idle_ttl_ms=0, called_at=None, ended_at=None, ran_ms=0, limit_passed=False, manual_at=None, real_at=None)"
+)
+LATER_RULES = "session_limit_ms=None, close_at=None, soft_close=None, time_control=None"
 """The fields that version 1 did not have, as they are in what it wrote."""
 PLAIN = Game(per_participant(60_000, 30_000)).session
 
 
+CONTROL = TimeControl(
+    (Stage(600_000, 40, Fischer(5_000)), Stage(0, 0, ByoYomi(5, 30_000))),
+    turn_limit_ms=90_000,
+    lag_compensation=LagCompensation(200, 100, 500),
+)
+
+
+def controlled_spec() -> SessionSpec:
+    """Describe a session of two with a time control, which closes an hour after its creation."""
+    spec = per_participant()
+    holders = tuple(one._replace(total_time_ms=0) for one in spec.participants)
+    return spec._replace(participants=holders, time_control=CONTROL, close_at=1_767_229_200_123)
+
+
 def _meant(name: str) -> str:
     """Return the value of what version 1 wrote, with the fields that came later."""
-    return STORED[name]["session"].removesuffix(")") + LATER_FIELDS
+    meant = re.sub(r"(in_overtime=\w+)\)", r"\1, progress=None)", STORED[name]["session"])
+    meant = re.sub(r"(warning_thresholds_ms=\([^)]*\))\)", rf"\1, {LATER_RULES})", meant)
+    return meant.removesuffix(")") + LATER_FIELDS
 
 
 @given(st.sampled_from(Mode).flatmap(sessions))
@@ -89,7 +124,7 @@ def test_no_metadata_and_empty_metadata_stay_apart(metadata: bytes | None) -> No
         "[]",
         "{}",
         "null",
-        encode_session(PLAIN).replace('"layout":1', '"layout":2'),
+        encode_session(PLAIN).replace('"layout":1', '"layout":3'),
         encode_session(PLAIN).replace('"pending"', '"asleep"'),
         encode_session(PLAIN).replace('"version"', '"edition"'),
         encode_session(PLAIN._replace(metadata=b"abc")).replace('"YWJj"', '"YW"'),
@@ -100,3 +135,93 @@ def test_what_is_no_session_is_refused(text: str) -> None:
     """Broken, of another layout, or with words this version does not know."""
     with pytest.raises(UnreadableSnapshotError):
         decode_session(text)
+
+
+CONTROLLED = (
+    '{"layout":2,"session_id":"00000000-0000-4000-8000-0000000000ff","epoch":1767225600123000,"version":1,'
+    '"change_id":"11111111-0000-4000-8000-000000000001","status":"pending","rules":{"mode":"per_participant",'
+    '"on_expire":"end_session","close_at":1767229200123,"time_control":0},"created_at":1767225600123,'
+    '"updated_at":1767225600123,"participants":[{"participant_id":"00000000-0000-4000-8000-00000000000a",'
+    '"participant_index":0,"cycle_count":0,"clock":{"used_ms":0,"allotted_ms":600000,"bank_ms":600000,'
+    '"progress":{"control":0,"lag_quota_ms":200}}},{"participant_id":"00000000-0000-4000-8000-00000000000b",'
+    '"participant_index":1,"cycle_count":0,"clock":{"used_ms":0,"allotted_ms":600000,"bank_ms":600000,'
+    '"progress":{"control":0,"lag_quota_ms":200}}}],"controls":[{"stages":[{"base_ms":600000,"turns":40,'
+    '"family":"fischer","parameters":{"increment_ms":5000,"cap_ms":0,"before_turn":false}},{"base_ms":0,'
+    '"family":"byo_yomi","parameters":{"periods":5,"period_ms":30000,"increment_ms":0}}],"turn_limit_ms":90000,'
+    '"lag_compensation":{"start_ms":200,"gain_ms":100,"max_ms":500}}],'
+    '"effect":{"turn":{"spent_ms":7,"granted_ms":-3},"extended_ms":5}}'
+)
+"""A session with time controls, and what the event before it did: layout 2."""
+EFFECT = Effect(Settled(7, -3), 5)
+
+
+def test_time_controls_are_written_once_and_stay_as_they_are() -> None:
+    """Clocks refer to them by their places; the effect of the event stands beside the session."""
+    spec = controlled_spec()
+    session = Game(spec).session
+
+    assert encode_session(session, EFFECT) == CONTROLLED
+    assert decode_event(CONTROLLED) == (session, EFFECT)
+
+
+@given(st.sampled_from(Mode).flatmap(drawing.events))
+def test_the_effect_of_an_event_comes_back_as_it_was(event: Event) -> None:
+    """Beside the session, which is the same with and without it."""
+    effect = effect_of(event)
+
+    decoded = decode_event(encode_session(event.session, effect))
+
+    assert repr(decoded) == repr((event.session, effect))
+    assert decode_session(encode_session(event.session, effect)) == event.session
+
+
+def _changed(path: list[str | int], value: Any) -> str:
+    stored = json.loads(CONTROLLED)
+    part = stored
+    for step in path[:-1]:
+        part = part[step]
+    part[path[-1]] = value
+    return json.dumps(stored)
+
+
+@pytest.mark.parametrize(
+    ("path", "value", "named"),
+    [
+        (["controls"], [], "rules.time_control"),
+        (["controls", 0, "stages"], [], "controls[0].stages"),
+        (["controls", 0, "stages", 0, "family"], "hasty", "controls[0]"),
+        (["controls", 0, "stages", 0, "parameters"], {"increment_ms": True}, "controls[0]"),
+        (["controls", 0, "stages", 0, "parameters"], {"before_turn": 1}, "controls[0]"),
+        (["controls", 0, "stages", 0, "parameters"], {"colour": 1}, "controls[0]"),
+        (["controls", 0, "stages", 1, "parameters"], {}, "controls[0]"),
+        (["controls", 0, "stages", 0, "turns"], -1, "controls[0].stages[0].turns"),
+        (["rules", "time_control"], 1, "rules.time_control"),
+        (["participants", 1, "clock", "progress", "control"], 1, "participants[1].clock.progress"),
+        (["participants", 1, "clock", "progress", "stage"], 2, "participants[1].clock.progress"),
+        (["participants", 1, "clock", "progress", "periods"], -1, "participants[1].clock.progress.periods"),
+        (["effect", "turn", "spent_ms"], "long", "effect.turn.spent_ms"),
+    ],
+    ids=lambda one: ".".join(map(str, one)) if isinstance(one, list) else "",
+)
+def test_a_wrong_part_of_a_control_is_named_and_never_read(path: list[str | int], value: Any, named: str) -> None:
+    """An edited file says where it is wrong; what the trail holds is not guessed at."""
+    text = _changed(path, value)
+
+    with pytest.raises(FieldError) as refusal:
+        checked_session("session", text.encode())
+    assert refusal.value.path == f"session.{named}"
+    if value != -1:
+        with pytest.raises(UnreadableSnapshotError):
+            decode_session(text)
+
+
+def test_only_a_time_control_lets_a_bank_be_negative() -> None:
+    """As ever: a bank below zero is no value of a clock without one."""
+    plain = json.loads(encode_session(PLAIN))
+    plain["participants"][0]["clock"]["bank_ms"] = -1
+
+    for check in (lambda text: checked_session("", text), check_snapshot):
+        with pytest.raises(FieldError) as refusal:
+            check(json.dumps(plain).encode())
+        assert refusal.value.path.endswith("participants[0].clock.bank_ms")
+    assert checked_session("", _changed(["participants", 0, "clock", "bank_ms"], -1).encode())

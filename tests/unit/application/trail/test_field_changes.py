@@ -9,8 +9,10 @@ from hypothesis.strategies import DataObject
 
 from synckairos.application.trail.field_changes import NOT_TOLD, FieldChange, changes_between
 from synckairos.domain.commands import AddParticipant, Pause, Start, Switch, Update
+from synckairos.domain.families import ByoYomi
 from synckairos.domain.model import Mode
 from synckairos.domain.specification import ParticipantSpec
+from synckairos.domain.time_control import Stage, TimeControl
 from testing.harness.audit_histories import histories
 from testing.harness.builders import ANN, BOB, CLEO, Game, at, per_participant
 
@@ -77,3 +79,26 @@ def test_exactly_what_differs_is_told(mode: Mode, data: DataObject) -> None:
             for name, old, new in zip(before.session._fields, before.session, after.session, strict=True)
             if old != new
         }
+
+
+def test_time_controls_are_told_value_by_value() -> None:
+    """Of who joins with one its stages and families; of a turn where its clock stands."""
+    control = TimeControl((Stage(60_000, 0, ByoYomi(3, 5_000)),))
+    spec = per_participant()
+    holders = tuple(one._replace(total_time_ms=0) for one in spec.participants)
+    game = Game(spec._replace(participants=holders, time_control=control))
+    game.ok(1_000, Start())
+    game.ok(62_000, Switch())
+    switched = changed(game)
+    game.ok(63_000, AddParticipant(ParticipantSpec(CLEO)))
+    joined = changed(game)
+
+    standing = f"participants[{ANN}].clock.progress"
+    assert switched[f"{standing}.turns_made"] == (0, 1)
+    assert not [path for path in switched if "control" in path]
+    path = f"participants[{CLEO}].clock.progress.control.stages[0]"
+    assert joined[f"{path}.base_ms"] == (None, 60_000)
+    assert joined[f"{path}.family.name"] == (None, "byo_yomi")
+    assert joined[f"{path}.family.period_ms"] == (None, 5_000)
+    for one in changes_between(*(event.session for event in game.events[-2:])):
+        assert isinstance(one.new, str | int | bool | list | None)
