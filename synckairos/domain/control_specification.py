@@ -37,25 +37,36 @@ def control_and_limit_violations(spec: SessionSpec, now: int) -> list[FieldViola
     if mode is None:
         return []
     found = [*_unused(spec, mode), *_close(spec, now), *_soft_close(spec)]
-    if is_controlled(spec) and mode in BANK_MODES:
+    if mode in BANK_MODES and any(control is not None for _, control in _given(spec)):
         found += [*_contents(spec), *_old_fields(spec), *_together(spec, mode)]
     return found
 
 
 def joining_violations(session: Session, spec: ParticipantSpec) -> Violations:
     """Yield what keeps a participant with this control from joining the session."""
-    if session.rules.mode is not Mode.PER_PARTICIPANT:
+    mode, own, path = session.rules.mode, spec.time_control, "participant.time_control"
+    if own is not None and use_of("participants.time_control", mode) is NO:
+        yield FieldViolation(path, f"is not used in mode {mode.name}")
         return
-    control, path = spec.time_control or session.rules.time_control, "participant.time_control"
-    if not is_controlled(session):
-        if spec.time_control is not None:
+    if mode is not Mode.PER_PARTICIPANT or not is_controlled(session):
+        if own is not None:
             yield FieldViolation(path, "the session's clocks have no time control")
         return
+    if spec.total_time_ms:
+        yield FieldViolation("participant.total_time_ms", "is not used beside time controls")
+        if own is not None:
+            yield FieldViolation(path, "is not used beside participant.total_time_ms")
+    control = own or session.rules.time_control
     if control is None:
         yield FieldViolation(path, "is required: every holder of the session has a time control")
         return
-    if spec.time_control is not None:
-        yield from control_violations(path, control)
+    if own is not None:
+        yield from control_violations(path, own)
+    yield from _unfitting(session, control, path)
+
+
+def _unfitting(session: Session, control: TimeControl, path: str) -> Violations:
+    """Yield why a control is not one for a session whose holders have others."""
     held = next(p.clock.progress for p in session.participants if p.clock.progress is not None)
     if _is_hourglass(control) != _is_hourglass(held.control):
         yield FieldViolation(path, "hourglass is the family of every holder or of none")
