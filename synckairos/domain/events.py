@@ -155,7 +155,7 @@ class Ledger:
             called_at=called_at if called_at != at and not is_manual and timing.can_be_idle(session) else None,
             ended_at=self.now if at == session.completed_at != self.now and not is_manual else session.ended_at,
             manual_at=self.now if is_manual else None,
-            real_at=self.real_now if is_manual else None,
+            real_at=max(self.real_now, self.session.real_at or 0) if is_manual else None,
         )
         fired_at = None if cause is Cause.CALL else self.now
         self.events.append(Event(type_, cause, author, subject, fired_at, self.session, *effect))
