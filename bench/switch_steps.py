@@ -20,7 +20,8 @@ from synckairos.domain.commands import Switch
 from synckairos.domain.timing import Lifetimes
 from synckairos.rpc import requests
 from synckairos.rpc.fields import Fields
-from synckairos.rpc.mapping import fill_session, set_timestamp
+from synckairos.rpc.mapping import fill_session
+from synckairos.rpc.timestamps import set_timestamp
 from synckairos.v1 import session_service_pb2 as pb
 
 REPEATS: Final = 2_000

@@ -7,7 +7,9 @@ from google.protobuf.struct_pb2 import ListValue, Value
 from synckairos.application.pipeline.status import PipelineStatus
 from synckairos.application.trail.audit import AuditedEvent, AuditedParticipant, AuditedSession, SessionAudit
 from synckairos.application.trail.field_changes import FieldChange, Plain
-from synckairos.rpc.mapping import optional_timestamp, session_message, timestamp
+from synckairos.rpc.control_mapping import settlement
+from synckairos.rpc.mapping import session_message
+from synckairos.rpc.timestamps import optional_timestamp, timestamp
 from synckairos.v1 import audit_service_pb2 as pb
 from synckairos.v1 import event_pb2
 
@@ -42,6 +44,9 @@ def audited_event(audited: AuditedEvent) -> pb.AuditEvent:
         lateness_ms=None if event.fired_at is None else event.fired_at - session.updated_at,
         call_id=call_id,
         changes=map(_field_change, audited.changes),
+        turn=settlement(event.turn),
+        extended_ms=event.extended_ms,
+        advanced_ms=event.advanced_ms,
     )
 
 

@@ -24,7 +24,8 @@ from synckairos.rpc import audit_requests, paging, requests, tokens
 from synckairos.rpc.audit_mapping import audited_event, audited_session, pipeline_status, session_audit
 from synckairos.rpc.fields import MAX_REASON_BYTES, Fields
 from synckairos.rpc.interceptor import Context, deadline_of
-from synckairos.rpc.mapping import session_message, timestamp
+from synckairos.rpc.mapping import session_message
+from synckairos.rpc.timestamps import timestamp
 from synckairos.v1 import audit_service_pb2 as pb
 
 SHARE_OF_TIME: Final = 0.9

@@ -6,7 +6,9 @@ WatchSessionsResponse has the same fields under the same numbers, so the same by
 from synckairos.application.streams.frames import Frame, FrameKind
 from synckairos.domain import clocks, timing
 from synckairos.rpc import tokens
-from synckairos.rpc.mapping import event_message, session_message, tick_message, timestamp
+from synckairos.rpc.control_mapping import phase_started
+from synckairos.rpc.mapping import event_message, session_message, tick_message
+from synckairos.rpc.timestamps import timestamp
 from synckairos.v1 import event_pb2
 from synckairos.v1.session_service_pb2 import WatchSessionResponse
 
@@ -63,5 +65,7 @@ def _fill(message: WatchSessionResponse, frame: Frame) -> None:
                     cycle_number=session.cycle_number,
                 )
             )
+        case FrameKind.PHASE if session is not None and frame.phase is not None:
+            message.phase.CopyFrom(phase_started(session, frame.at, frame.phase))
         case _:
             raise AssertionError(f"a {frame.kind.name} frame without its session or event")

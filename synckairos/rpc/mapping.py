@@ -2,11 +2,11 @@
 
 from typing import Final, cast
 
-from google.protobuf.timestamp_pb2 import Timestamp
-
-from synckairos.domain import timing
+from synckairos.domain import clocks, timing
 from synckairos.domain.events import Event
 from synckairos.domain.model import BANK_MODES, Clock, Group, Mode, Participant, Session, group_position
+from synckairos.rpc.control_mapping import control_message, fill_limits, fill_parts, fill_phases, settlement
+from synckairos.rpc.timestamps import optional_timestamp, set_timestamp, timestamp
 from synckairos.v1 import event_pb2, session_pb2
 
 MOST_KEPT: Final = 4_096
@@ -15,30 +15,6 @@ MOST_KEPT_PARTICIPANTS: Final = 16
 MOST_KEPT_BYTES: Final = 512
 """Of metadata and labels, which take some fifteen times as much as a message. What has more is written anew."""
 _kept: Final[dict[str, tuple[Session, session_pb2.Session]]] = {}
-
-
-def timestamp(instant_ms: int) -> Timestamp:
-    """Return an instant (ms since 1970) as a Timestamp."""
-    seconds, ms = divmod(instant_ms, 1_000)
-    return Timestamp(seconds=seconds, nanos=ms * 1_000_000)
-
-
-def set_timestamp(message: Timestamp, instant_ms: int) -> None:
-    """Set a Timestamp, a part of another message, to an instant (ms since 1970)."""
-    message.seconds, ms = divmod(instant_ms, 1_000)
-    message.nanos = ms * 1_000_000
-    message.SetInParent()
-
-
-def timestamp_us(instant_us: int) -> Timestamp:
-    """Return an instant (microseconds since 1970) as a Timestamp."""
-    seconds, us = divmod(instant_us, 1_000_000)
-    return Timestamp(seconds=seconds, nanos=us * 1_000)
-
-
-def optional_timestamp(instant_ms: int | None) -> Timestamp | None:
-    """Return an instant (ms since 1970) as a Timestamp; None for None."""
-    return None if instant_ms is None else timestamp(instant_ms)
 
 
 def session_message(session: Session, now: int) -> session_pb2.Session:
@@ -60,8 +36,13 @@ def fill_session(message: session_pb2.Session, session: Session, now: int) -> No
     else:
         _fill_facts(message, session)
     message.elapsed_ms = timing.elapsed(session, now)
+    charged = session
     if timing.uncharged(session, now):
-        _fill_running_clocks(message, timing.charge(session, now))
+        charged = timing.charge(session, now)
+        _fill_running_clocks(message, charged)
+    if session.resumed_at is not None and timing.running_clock(session).progress is not None:
+        _fill_flows(message, session, charged)
+        fill_phases(message, session, now)
 
 
 def _facts(session: Session) -> session_pb2.Session | None:
@@ -129,6 +110,16 @@ def _fill_running_clocks(message: session_pb2.Session, charged: Session) -> None
         _fill_group_times(message.groups[place], charged.groups[place].clock)
 
 
+def _fill_flows(message: session_pb2.Session, session: Session, charged: Session) -> None:
+    """Write the clocks of those who receive what another one spends (an hourglass)."""
+    for place, (before, after) in enumerate(zip(session.participants, charged.participants, strict=True)):
+        if after is not before and place != charged.active:
+            _fill_times(message.participants[place], after.clock, session.rules.mode is Mode.PER_PARTICIPANT)
+    for place, (group, later) in enumerate(zip(session.groups, charged.groups, strict=True)):
+        if later is not group:
+            _fill_group_times(message.groups[place], later.clock)
+
+
 def _fill_session_clock(message: session_pb2.Session, session: Session) -> None:
     mode, clock = session.rules.mode, session.clock
     if mode in BANK_MODES or clock.bank_ms is None:
@@ -152,6 +143,8 @@ def _fill_participants(message: session_pb2.Session, session: Session, active: P
         row.cycle_count = participant.cycle_count
         if clock.allotted_ms is not None:
             row.total_time_ms = clock.allotted_ms
+        if clock.progress is not None:
+            row.time_control.CopyFrom(control_message(clock.progress.control))
         _fill_times(row, clock, holds_bank)
         if participant is active:
             row.is_active = True
@@ -167,7 +160,9 @@ def _fill_participants(message: session_pb2.Session, session: Session, active: P
 
 def _fill_times(row: session_pb2.Participant, clock: Clock, holds_bank: bool) -> None:
     row.time_used_ms = clock.used_ms
-    if clock.bank_ms is not None:
+    if clock.progress is not None:
+        fill_parts(row, clock, clock.progress)
+    elif clock.bank_ms is not None:
         row.time_remaining_ms = clock.bank_ms
     if holds_bank:
         row.overtime_ms = clock.overtime_ms
@@ -194,7 +189,7 @@ def _fill_rules(message: session_pb2.Session, session: Session) -> None:
     rules = session.rules
     if rules.time_per_cycle_ms is not None:
         message.time_per_cycle_ms = rules.time_per_cycle_ms
-    if rules.mode in BANK_MODES:
+    if rules.mode in BANK_MODES and not _has_controls(session):
         message.increment_ms = rules.increment_ms
     if rules.max_time_ms is not None:
         message.max_time_ms = rules.max_time_ms
@@ -210,6 +205,13 @@ def _fill_rules(message: session_pb2.Session, session: Session) -> None:
         message.first_participant_id = session.first_participant_id
     if session.idle_ttl_ms:
         message.idle_ttl_ms = session.idle_ttl_ms
+    fill_limits(message, session)
+
+
+def _has_controls(session: Session) -> bool:
+    """Whether the holders of the clocks have time controls: all of them, or none."""
+    holders = session.groups or session.participants
+    return bool(holders) and holders[0].clock.progress is not None
 
 
 def _fill_instants(message: session_pb2.Session, session: Session) -> None:
@@ -241,13 +243,18 @@ def _group(group: Group, is_active: bool) -> session_pb2.Group:
         is_active=is_active,
         has_expired=_has_run_out(clock),
     )
+    if clock.progress is not None:
+        row.time_control.CopyFrom(control_message(clock.progress.control))
     _fill_group_times(row, clock)
     return row
 
 
 def _fill_group_times(row: session_pb2.Group, clock: Clock) -> None:
     row.time_used_ms = clock.used_ms
-    row.time_remaining_ms = clock.bank_ms or 0
+    if clock.progress is not None:
+        fill_parts(row, clock, clock.progress)
+    else:
+        row.time_remaining_ms = clock.bank_ms or 0
     row.overtime_ms = clock.overtime_ms
 
 
@@ -266,6 +273,9 @@ def event_message(event: Event) -> event_pb2.Event:
         group_id=event.subject.group_id or "",
         time_elapsed_ms=event.subject.elapsed_ms,
         time_remaining_ms=event.subject.remaining_ms,
+        turn=settlement(event.turn),
+        extended_ms=event.extended_ms,
+        advanced_ms=event.advanced_ms,
     )
     fill_session(message.session, session, session.updated_at)
     return message
@@ -275,11 +285,12 @@ def tick_message(session: Session, at: int) -> event_pb2.Tick:
     """Return the state of the running clock at an instant (ms)."""
     clock = timing.running_clock(session)
     spent = timing.uncharged(session, at)
-    over = None if clock.bank_ms is None else spent - clock.bank_ms
+    left = clocks.remaining(clock, spent)
+    over = None if left is None else spent - (clocks.remaining(clock, 0) or 0)
     active = session.active_participant
     return event_pb2.Tick(
         elapsed_ms=timing.elapsed(session, at),
-        remaining_ms=-over if over is not None and over < 0 else None,
+        remaining_ms=left or None,
         overtime_ms=clock.overtime_ms + over if over is not None and clock.in_overtime else None,
         active_participant_id=active.participant_id if active else "",
         active_group_id=(active.group_id or "") if active else "",

@@ -4,7 +4,17 @@ from typing import Final, NamedTuple, Protocol
 
 from google.protobuf.message import Message
 
-from synckairos.domain.commands import AddParticipant, AdjustTime, Complete, Create, RemoveParticipant, Switch, Update
+from synckairos.domain.commands import (
+    AddParticipant,
+    AdjustTime,
+    AdvanceClock,
+    Complete,
+    Create,
+    RemoveParticipant,
+    Switch,
+    Update,
+)
+from synckairos.domain.control_specification import is_controlled
 from synckairos.domain.events import SYSTEM
 from synckairos.domain.model import MAX_BUDGET_MS, Mode, OnExpire
 from synckairos.domain.specification import (
@@ -17,6 +27,7 @@ from synckairos.domain.specification import (
     metadata_violations,
     violations,
 )
+from synckairos.rpc import control_requests
 from synckairos.rpc.fields import MAX_ACTOR_BYTES, MAX_INT64, MAX_REASON_BYTES, Fields
 from synckairos.rpc.interceptor import Context, given_request_id
 from synckairos.v1 import session_pb2
@@ -25,6 +36,8 @@ from synckairos.v1 import session_service_pb2 as pb
 ACTOR_HEADER: Final = "x-actor"
 UPDATABLE: Final = ("metadata", "labels")
 MAX_PATHS: Final = 100
+MAX_LAG_MS: Final = 60_000
+MAX_PERIODS: Final = 1_000
 
 
 class Mutation(Protocol):
@@ -90,7 +103,7 @@ def create(fields: Fields, request: pb.CreateSessionRequest) -> tuple[Target, Cr
         fields.text("reason", request.reason, MAX_REASON_BYTES),
     )
     spec = _session(fields, request)
-    fields.add(violations(spec))
+    fields.add(violations(spec, is_controlled=is_controlled(spec)))
     return where, Create(spec)
 
 
@@ -102,7 +115,7 @@ def _session(fields: Fields, request: pb.CreateSessionRequest) -> SessionSpec:
             for place, spec in enumerate(fields.bounded("participants", request.participants, MAX_PARTICIPANTS))
         ),
         groups=tuple(
-            GroupSpec(fields.uuid(f"groups[{place}].group_id", group.group_id), group.total_time_ms)
+            _group(fields, f"groups[{place}]", group)
             for place, group in enumerate(fields.bounded("groups", request.groups, MAX_PARTICIPANTS))
         ),
         total_time_ms=request.total_time_ms,
@@ -118,6 +131,11 @@ def _session(fields: Fields, request: pb.CreateSessionRequest) -> SessionSpec:
         metadata=fields.struct("metadata", request.metadata, present=request.HasField("metadata")),
         labels=fields.labels("labels", request.labels),
         idle_ttl_ms=request.idle_ttl_ms,
+        time_control=control_requests.control(fields, "", request),
+        session_limit_ms=request.session_limit_ms,
+        close_at=fields.instant("close_at", request.close_at, present=request.HasField("close_at")),
+        soft_close=control_requests.soft_close(fields, request),
+        manual_clock=request.manual_clock,
     )
 
 
@@ -128,6 +146,15 @@ def _participant(fields: Fields, path: str, spec: session_pb2.ParticipantSpec) -
         spec.total_time_ms,
         fields.uuid(f"{path}.group_id", spec.group_id, required=False),
         fields.struct(f"{path}.metadata", spec.metadata, present=spec.HasField("metadata")),
+        control_requests.control(fields, f"{path}.", spec),
+    )
+
+
+def _group(fields: Fields, path: str, spec: session_pb2.GroupSpec) -> GroupSpec:
+    return GroupSpec(
+        fields.uuid(f"{path}.group_id", spec.group_id),
+        spec.total_time_ms,
+        control_requests.control(fields, f"{path}.", spec),
     )
 
 
@@ -137,6 +164,7 @@ def switch(fields: Fields, request: pb.SwitchCycleRequest) -> Switch:
         fields.uuid("next_participant_id", request.next_participant_id, required=False),
         fields.uuid("expected_active_participant_id", request.expected_active_participant_id, required=False),
         fields.between("expected_cycle_number", request.expected_cycle_number, 0, MAX_INT64),
+        fields.between("lag_ms", request.lag_ms, 0, MAX_LAG_MS),
     )
 
 
@@ -160,7 +188,7 @@ def remove_participant(fields: Fields, request: pb.RemoveParticipantRequest) -> 
 
 def adjust_time(fields: Fields, request: pb.AdjustTimeRequest) -> AdjustTime:
     """Read the fields of an AdjustTimeRequest beyond the shared ones."""
-    delta_ms = set_ms = at_least_ms = None
+    delta_ms = set_ms = at_least_ms = set_periods = None
     match request.WhichOneof("amount"):
         case "delta_ms":
             delta_ms = fields.between("delta_ms", request.delta_ms, -MAX_BUDGET_MS, MAX_BUDGET_MS)
@@ -170,8 +198,10 @@ def adjust_time(fields: Fields, request: pb.AdjustTimeRequest) -> AdjustTime:
             set_ms = fields.between("set_ms", request.set_ms, 0, MAX_BUDGET_MS)
         case "at_least_ms":
             at_least_ms = fields.between("at_least_ms", request.at_least_ms, 1, MAX_BUDGET_MS)
+        case "set_periods":
+            set_periods = fields.between("set_periods", request.set_periods, 1, MAX_PERIODS)
         case None:
-            fields.refuse("delta_ms", "one of delta_ms, set_ms and at_least_ms is required")
+            fields.refuse("delta_ms", "one of delta_ms, set_ms, at_least_ms and set_periods is required")
     if not request.reason:
         fields.refuse("reason", "is required")
     return AdjustTime(
@@ -180,7 +210,13 @@ def adjust_time(fields: Fields, request: pb.AdjustTimeRequest) -> AdjustTime:
         delta_ms,
         set_ms,
         at_least_ms,
+        set_periods,
     )
+
+
+def advance_clock(fields: Fields, request: pb.AdvanceClockRequest) -> AdvanceClock:
+    """Read the fields of an AdvanceClockRequest beyond the shared ones."""
+    return AdvanceClock(fields.between("by_ms", request.by_ms, 1, MAX_BUDGET_MS))
 
 
 def update(fields: Fields, request: pb.UpdateSessionRequest) -> Update:

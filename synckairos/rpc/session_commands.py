@@ -10,11 +10,13 @@ from google.protobuf.timestamp_pb2 import Timestamp
 from synckairos.application.ports import Request
 from synckairos.application.sessions import Answer, Sessions
 from synckairos.domain.commands import Caller, Cancel, Command, Pause, Resume, Start
+from synckairos.domain.errors import InvalidField
 from synckairos.domain.events import Author
-from synckairos.rpc import requests
+from synckairos.rpc import control_requests, requests
 from synckairos.rpc.fields import Fields
-from synckairos.rpc.mapping import fill_session, set_timestamp
+from synckairos.rpc.mapping import fill_session
 from synckairos.rpc.requests import Sender, Target
+from synckairos.rpc.timestamps import set_timestamp
 from synckairos.v1 import session_pb2
 from synckairos.v1 import session_service_pb2 as pb
 
@@ -33,6 +35,7 @@ _CHANGES: Final[dict[type[Message], _Read]] = {
     pb.AddParticipantRequest: requests.add_participant,
     pb.RemoveParticipantRequest: requests.remove_participant,
     pb.AdjustTimeRequest: requests.adjust_time,
+    pb.AdvanceClockRequest: requests.advance_clock,
     pb.UpdateSessionRequest: requests.update,
 }
 """The reader of a request's command, by the request's type."""
@@ -55,9 +58,12 @@ class SessionCommands:
         Raises InvalidField, the Refusals of the domain, RequestIdReused, CatchingUp and the store's errors.
         """
         read = _CHANGES.get(type(request))
-        if read is not None:
-            return await self._change(read, request, sender, until)
-        return await self._judges[type(request)](request, sender, until)
+        try:
+            if read is not None:
+                return await self._change(read, request, sender, until)
+            return await self._judges[type(request)](request, sender, until)
+        except InvalidField as error:
+            raise control_requests.as_given(error, request) from error
 
     async def get(self, request: pb.GetSessionRequest) -> Answer:
         """Answer with a session as of now; raises InvalidField, SessionNotFound, CatchingUp, StoreUnavailable."""

@@ -12,8 +12,9 @@ from synckairos.domain.model import Mode, Status
 from synckairos.rpc import paging, requests, tokens
 from synckairos.rpc.fields import Fields
 from synckairos.rpc.interceptor import Context, deadline_of
-from synckairos.rpc.mapping import session_message, timestamp
+from synckairos.rpc.mapping import session_message
 from synckairos.rpc.session_commands import Reply, SessionCommands, fill_reply
+from synckairos.rpc.timestamps import timestamp
 from synckairos.v1 import session_pb2
 from synckairos.v1 import session_service_pb2 as pb
 
@@ -56,6 +57,7 @@ class SessionServicer:
     AddParticipant = _mutation(pb.AddParticipantResponse)
     RemoveParticipant = _mutation(pb.RemoveParticipantResponse)
     AdjustTime = _mutation(pb.AdjustTimeResponse)
+    AdvanceClock = _mutation(pb.AdvanceClockResponse)
     UpdateSession = _mutation(pb.UpdateSessionResponse)
     DeleteSession = _mutation(pb.DeleteSessionResponse)
 

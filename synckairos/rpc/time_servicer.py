@@ -3,7 +3,7 @@
 from synckairos.application.errors import StoreUnavailable
 from synckairos.application.ports import AuthorityClock
 from synckairos.rpc.interceptor import Context
-from synckairos.rpc.mapping import timestamp_us
+from synckairos.rpc.timestamps import timestamp_us
 from synckairos.v1 import time_service_pb2 as pb
 
 

@@ -21,6 +21,7 @@ MUTATIONS: Final[dict[str, tuple[Any, dict[str, Any]]]] = {
     "AddParticipant": (pb.AddParticipantRequest, {"participant": {"participant_id": CLEO, "total_time_ms": 9_000}}),
     "RemoveParticipant": (pb.RemoveParticipantRequest, {"participant_id": BOB}),
     "AdjustTime": (pb.AdjustTimeRequest, {"participant_id": ANN, "set_ms": 1_234}),
+    "AdvanceClock": (pb.AdvanceClockRequest, {"by_ms": 1_000}),
     "UpdateSession": (pb.UpdateSessionRequest, {"labels": {"a": "b"}}),
     "DeleteSession": (pb.DeleteSessionRequest, {}),
 }
@@ -29,11 +30,13 @@ READS: Final[dict[str, Any]] = {
     "BatchGetSessions": pb.BatchGetSessionsRequest(session_ids=[SID]),
     "ListSessions": pb.ListSessionsRequest(),
 }
+MANUAL: Final = "CreateSession with a manual clock"
 NEEDED: Final[dict[str, tuple[str, ...]]] = {
     "SwitchCycle": ("StartSession",),
     "PauseSession": ("StartSession",),
     "CompleteSession": ("StartSession",),
     "ResumeSession": ("StartSession", "PauseSession"),
+    "AdvanceClock": (MANUAL,),
 }
 """The calls a new session needs before this one is possible."""
 
@@ -52,8 +55,14 @@ def good_request(name: str) -> Any:
 def created(server: TestServer, *verbs: str) -> session_pb2.Session:
     """Create the session of ANN and BOB, and do some verbs to it."""
     banks = [session_pb2.ParticipantSpec(participant_id=one, total_time_ms=60_000) for one in (ANN, BOB)]
-    request = pb.CreateSessionRequest(session_id=SID, mode=session_pb2.MODE_PER_PARTICIPANT, participants=banks)
+    request = pb.CreateSessionRequest(
+        session_id=SID,
+        mode=session_pb2.MODE_PER_PARTICIPANT,
+        participants=banks,
+        manual_clock=MANUAL in verbs,
+    )
     session = server.call("CreateSession", request).response.session
     for verb in verbs:
-        session = server.call(verb, mutation(verb)).response.session
+        if verb != MANUAL:
+            session = server.call(verb, mutation(verb)).response.session
     return session

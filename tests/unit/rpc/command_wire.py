@@ -21,7 +21,7 @@ from synckairos.v1 import session_pb2
 from synckairos.v1 import session_service_pb2 as pb
 from testing.harness.command_client import command
 from testing.harness.fakes.fake_store import FakeData, FakeSessionStore
-from tests.unit.rpc.calls import ANN, BOB, SID, mutation
+from tests.unit.rpc.calls import ANN, BOB, MANUAL, SID, mutation
 from tests.unit.rpc.grpc_testing_adapter import PEER
 from tests.unit.rpc.use_cases import UseCases
 
@@ -157,8 +157,11 @@ class OpenStream:
         """Create the session of ANN and BOB, and do some verbs to it, past the stream."""
         banks = [session_pb2.ParticipantSpec(participant_id=one, total_time_ms=60_000) for one in (ANN, BOB)]
         kind = session_pb2.MODE_PER_PARTICIPANT
-        create = pb.CreateSessionRequest(session_id=session_id, mode=kind, participants=banks)
-        for request in (create, *(mutation(verb, session_id=session_id) for verb in verbs)):
+        create = pb.CreateSessionRequest(
+            session_id=session_id, mode=kind, participants=banks, manual_clock=MANUAL in verbs
+        )
+        mutations = [mutation(verb, session_id=session_id) for verb in verbs if verb != MANUAL]
+        for request in (create, *mutations):
             await self.commands.judge(request, Sender("", PEER), inf)
         self.store.asked.clear()
 

@@ -8,7 +8,7 @@ from synckairos.application.errors import StoreUnavailable
 from synckairos.application.pipeline.status import DrainTotals, PipelineStatus, QueueDepth
 from synckairos.domain.events import Cause, EventType
 from synckairos.domain.model import Status
-from synckairos.rpc.mapping import timestamp
+from synckairos.rpc.timestamps import timestamp
 from synckairos.v1 import audit_service_pb2 as pb
 from tests.unit.rpc.calls import SID, created
 from tests.unit.rpc.grpc_testing_adapter import PEER, Loop, TestServer

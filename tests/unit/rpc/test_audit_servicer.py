@@ -8,7 +8,8 @@ from google.protobuf.timestamp_pb2 import Timestamp
 
 from synckairos.application.trail.audit import AuditRecord
 from synckairos.domain.events import Cause
-from synckairos.rpc.mapping import event_message, session_message, timestamp
+from synckairos.rpc.mapping import event_message, session_message
+from synckairos.rpc.timestamps import timestamp
 from synckairos.v1 import audit_service_pb2 as pb
 from synckairos.v1 import event_pb2, session_pb2, session_service_pb2
 from tests.unit.rpc.calls import ANN, BOB, RID, SID, created, good_request, mutation

@@ -10,7 +10,8 @@ from synckairos.application.streams.frames import EndReason, GapReason
 from synckairos.domain.commands import Pause, Resume, Start, Switch
 from synckairos.domain.events import Cause, EventType
 from synckairos.domain.model import Mode, OnExpire, Status
-from synckairos.rpc.mapping import event_message, session_message, tick_message, timestamp, timestamp_us
+from synckairos.rpc.mapping import event_message, session_message, tick_message
+from synckairos.rpc.timestamps import timestamp, timestamp_us
 from synckairos.v1 import event_pb2, session_pb2
 from testing.harness.plays import ANN, BLUE, BOB, BORN, BUDGET, KINDS, RED, Play, played
 

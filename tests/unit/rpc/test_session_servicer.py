@@ -10,7 +10,7 @@ from google.protobuf.struct_pb2 import Struct
 
 from synckairos.application.sessions import SESSION_OF_REQUEST
 from synckairos.domain.events import EventType
-from synckairos.rpc.mapping import timestamp
+from synckairos.rpc.timestamps import timestamp
 from synckairos.v1 import session_pb2, time_service_pb2
 from synckairos.v1 import session_service_pb2 as pb
 from testing.harness.client import new_id

@@ -1,0 +1,127 @@
+"""From requests to time controls and limits: each wrong field is noted with its path in the request."""
+
+from dataclasses import fields as fields_of
+from typing import Any, Final, Protocol
+
+from google.protobuf.message import Message
+
+from synckairos.domain.control_limits import control_violations
+from synckairos.domain.errors import FieldViolation, InvalidField
+from synckairos.domain.families import ABSOLUTE, FAMILIES
+from synckairos.domain.families.parts import Family
+from synckairos.domain.model import SoftClose, SoftClosePolicy
+from synckairos.domain.notation import NotationError, parse
+from synckairos.domain.time_control import MAX_STAGES, LagCompensation, Stage, TimeControl
+from synckairos.rpc.fields import Fields
+from synckairos.v1 import session_service_pb2 as pb
+from synckairos.v1 import time_control_pb2
+
+MAX_TEXT_BYTES: Final = 256
+_FAMILIES: Final = {family.name: family for family in FAMILIES}
+_PARAMETERS: Final = {family.name: tuple(field.name for field in fields_of(family)) for family in FAMILIES}
+
+
+class Controlled(Protocol):
+    """A message that has a time control, as such or as a text."""
+
+    @property
+    def time_control(self) -> time_control_pb2.TimeControl:
+        """The control itself."""
+
+    @property
+    def time_control_text(self) -> str:
+        """Its text."""
+
+    def HasField(self, field_name: Any, /) -> bool:  # noqa: ANN401, N802 - protobuf's name, and a type for each message
+        """Whether a field is set."""
+
+
+def control(fields: Fields, path: str, message: Controlled) -> TimeControl | None:
+    """Read the time control of a message at `path` (`` for the request, else with a dot at its end); None without one.
+
+    A text is judged here to the end, so that what is wrong with it is said of the text.
+    """
+    if message.HasField("time_control"):
+        return read_control(fields, f"{path}time_control", message.time_control)
+    if message.HasField("time_control_text"):
+        return read_text(fields, f"{path}time_control_text", message.time_control_text)
+    return None
+
+
+def read_text(fields: Fields, path: str, text: str) -> TimeControl | None:
+    """Read a time control's text; None, and a violation that names the position, for a wrong one."""
+    if len(text.encode()) > MAX_TEXT_BYTES:
+        fields.refuse(path, f"is longer than {MAX_TEXT_BYTES} bytes")
+        return None
+    try:
+        read = parse(text)
+    except NotationError as error:
+        fields.refuse(path, f"at position {error.position}: expected {error.expected}")
+        return None
+    for wrong in control_violations("", read):
+        fields.refuse(path, f"{wrong.path.lstrip('.')} {wrong.description}")
+        return None
+    return read
+
+
+def read_control(fields: Fields, path: str, message: time_control_pb2.TimeControl) -> TimeControl:
+    """Read a time control, whose numbers the domain judges."""
+    stages = fields.bounded(f"{path}.stages", message.stages, MAX_STAGES)
+    lag = message.lag_compensation
+    return TimeControl(
+        tuple([Stage(stage.base_ms, stage.turns, _family(stage)) for stage in stages]),
+        message.turn_limit_ms,
+        message.free_turns,
+        message.free_turn_limit_ms,
+        LagCompensation(lag.start_ms, lag.gain_ms, lag.max_ms, lag.max_per_turn_ms)
+        if message.HasField("lag_compensation")
+        else None,
+    )
+
+
+def _family(stage: time_control_pb2.TimeStage) -> Family:
+    name = stage.WhichOneof("family")
+    if name is None:
+        return ABSOLUTE
+    part = getattr(stage, name)
+    return _FAMILIES[name](**{parameter: getattr(part, parameter) for parameter in _PARAMETERS[name]})
+
+
+def soft_close(fields: Fields, request: pb.CreateSessionRequest) -> SoftClose | None:
+    """Read how late bids move the end; None if they do not."""
+    if not request.HasField("soft_close"):
+        return None
+    close = request.soft_close
+    policy = fields.enum("soft_close.policy", close.policy, SoftClosePolicy)
+    if not close.policy:
+        fields.refuse("soft_close.policy", "is required")
+    return SoftClose(close.window_ms, close.extend_ms, policy or SoftClosePolicy.RESET, close.hard_limit_ms)
+
+
+def as_given(error: InvalidField, request: Message) -> InvalidField:
+    """Return the violations under the names of the request's fields: a time control may be given as a text."""
+    texts = {path for path, message in _holders(request) if message.HasField("time_control_text")}
+    if not texts:
+        return error
+    renamed = [
+        FieldViolation(f"{path}_text" if path in texts else path, _renamed(problem, texts))
+        for path, problem in error.violations
+    ]
+    return InvalidField(renamed, **error.details)
+
+
+def _renamed(problem: str, texts: set[str]) -> str:
+    start, space, last = problem.rpartition(" ")
+    return f"{start}{space}{last}_text" if last in texts else problem
+
+
+def _holders(request: Message) -> list[tuple[str, Controlled]]:
+    """Return the paths and messages of a request that can have a time control."""
+    if isinstance(request, pb.AddParticipantRequest):
+        return [("participant.time_control", request.participant)]
+    if not isinstance(request, pb.CreateSessionRequest):
+        return []
+    found: list[tuple[str, Controlled]] = [("time_control", request)]
+    found += [(f"participants[{place}].time_control", one) for place, one in enumerate(request.participants)]
+    found += [(f"groups[{place}].time_control", one) for place, one in enumerate(request.groups)]
+    return found
