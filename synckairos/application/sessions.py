@@ -180,7 +180,7 @@ class Sessions:
             return Answer(None, now, replayed=True)
         event = await self._store.event_at(session_id, remembered.version)
         if event is not None and event.session.epoch == remembered.epoch:
-            return Answer(event.session, event.session.updated_at, replayed=True)
+            return Answer(event.session, timing.own_time(event.session, 0), replayed=True)
         if session is not None and session.epoch == remembered.epoch:
             return Answer(session, timing.own_time(session, now), replayed=True)
         return Answer(None, now, replayed=True, gone=Gone(session_id, remembered.epoch, remembered.version))
