@@ -239,8 +239,8 @@ class SessionServiceServicer:
     def AdvanceClock(self, request, context):
         """Advances the clock of a session created with manual_clock, for tests: no other clock moves it. What falls due on
         the way takes effect at its instant, as versions of its own right after this one. INVALID_ARGUMENT / INVALID_FIELD
-        for more than 100 boundaries on the way (metadata max_by_ms: the largest step there is), and for a session without
-        a manual clock; FAILED_PRECONDITION / SESSION_EXPIRED or INVALID_STATE_TRANSITION for one that has ended.
+        for more than 100 boundaries on the way (metadata largest_step_ms: how far it can go), and for a session without a
+        manual clock; FAILED_PRECONDITION / SESSION_EXPIRED or INVALID_STATE_TRANSITION for one that has ended.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

@@ -87,8 +87,8 @@ class SessionServiceStub:
     AdvanceClock: _grpc.UnaryUnaryMultiCallable[_session_service_pb2.AdvanceClockRequest, _session_service_pb2.AdvanceClockResponse]
     """Advances the clock of a session created with manual_clock, for tests: no other clock moves it. What falls due on
     the way takes effect at its instant, as versions of its own right after this one. INVALID_ARGUMENT / INVALID_FIELD
-    for more than 100 boundaries on the way (metadata max_by_ms: the largest step there is), and for a session without
-    a manual clock; FAILED_PRECONDITION / SESSION_EXPIRED or INVALID_STATE_TRANSITION for one that has ended.
+    for more than 100 boundaries on the way (metadata largest_step_ms: how far it can go), and for a session without a
+    manual clock; FAILED_PRECONDITION / SESSION_EXPIRED or INVALID_STATE_TRANSITION for one that has ended.
     """
     UpdateSession: _grpc.UnaryUnaryMultiCallable[_session_service_pb2.UpdateSessionRequest, _session_service_pb2.UpdateSessionResponse]
     """Replaces metadata or labels."""
@@ -160,8 +160,8 @@ class SessionServiceAsyncStub(SessionServiceStub):
     AdvanceClock: _aio.UnaryUnaryMultiCallable[_session_service_pb2.AdvanceClockRequest, _session_service_pb2.AdvanceClockResponse]  # type: ignore[assignment]
     """Advances the clock of a session created with manual_clock, for tests: no other clock moves it. What falls due on
     the way takes effect at its instant, as versions of its own right after this one. INVALID_ARGUMENT / INVALID_FIELD
-    for more than 100 boundaries on the way (metadata max_by_ms: the largest step there is), and for a session without
-    a manual clock; FAILED_PRECONDITION / SESSION_EXPIRED or INVALID_STATE_TRANSITION for one that has ended.
+    for more than 100 boundaries on the way (metadata largest_step_ms: how far it can go), and for a session without a
+    manual clock; FAILED_PRECONDITION / SESSION_EXPIRED or INVALID_STATE_TRANSITION for one that has ended.
     """
     UpdateSession: _aio.UnaryUnaryMultiCallable[_session_service_pb2.UpdateSessionRequest, _session_service_pb2.UpdateSessionResponse]  # type: ignore[assignment]
     """Replaces metadata or labels."""
@@ -314,8 +314,8 @@ class SessionServiceServicer(metaclass=_abc_1.ABCMeta):
     ) -> _typing.Union[_session_service_pb2.AdvanceClockResponse, _abc.Awaitable[_session_service_pb2.AdvanceClockResponse]]:
         """Advances the clock of a session created with manual_clock, for tests: no other clock moves it. What falls due on
         the way takes effect at its instant, as versions of its own right after this one. INVALID_ARGUMENT / INVALID_FIELD
-        for more than 100 boundaries on the way (metadata max_by_ms: the largest step there is), and for a session without
-        a manual clock; FAILED_PRECONDITION / SESSION_EXPIRED or INVALID_STATE_TRANSITION for one that has ended.
+        for more than 100 boundaries on the way (metadata largest_step_ms: how far it can go), and for a session without a
+        manual clock; FAILED_PRECONDITION / SESSION_EXPIRED or INVALID_STATE_TRANSITION for one that has ended.
         """
 
     @_abc_1.abstractmethod

@@ -57,7 +57,7 @@ class _ClockPhaseKind:
 class _ClockPhaseKindEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ClockPhaseKind.ValueType], _builtins.type):
     DESCRIPTOR: _descriptor.EnumDescriptor
     CLOCK_PHASE_KIND_UNSPECIFIED: _ClockPhaseKind.ValueType  # 0
-    """The clock does not run, or has no phases."""
+    """Never sent by the server."""
     CLOCK_PHASE_KIND_FREE: _ClockPhaseKind.ValueType  # 1
     """A free turn: nothing is charged. It shows its limit running down, or stands if it has none."""
     CLOCK_PHASE_KIND_DELAY: _ClockPhaseKind.ValueType  # 2
@@ -79,7 +79,7 @@ class ClockPhaseKind(_ClockPhaseKind, metaclass=_ClockPhaseKindEnumTypeWrapper):
     """ClockPhaseKind says what a running clock does."""
 
 CLOCK_PHASE_KIND_UNSPECIFIED: ClockPhaseKind.ValueType  # 0
-"""The clock does not run, or has no phases."""
+"""Never sent by the server."""
 CLOCK_PHASE_KIND_FREE: ClockPhaseKind.ValueType  # 1
 """A free turn: nothing is charged. It shows its limit running down, or stands if it has none."""
 CLOCK_PHASE_KIND_DELAY: ClockPhaseKind.ValueType  # 2
@@ -545,7 +545,7 @@ class ClockState(_message.Message):
     lag_quota_ms: _builtins.int
     """The lag that can still be credited, in ms. Only with lag_compensation."""
     phase: Global___ClockPhaseKind.ValueType
-    """What the clock does; UNSPECIFIED unless it runs."""
+    """What the clock does, or, if it stands, would go on with."""
     def __init__(
         self,
         *,
