@@ -7,10 +7,14 @@ import pytest
 
 from synckairos.application.errors import AuditRefused
 from synckairos.application.trail.audit import AuditRecord, EventQuery, SessionAudit, Written
-from synckairos.domain.commands import AddParticipant, Delete, RemoveParticipant, Start, Switch
+from synckairos.domain.commands import AddParticipant, AdvanceClock, Command, Delete, RemoveParticipant, Start, Switch
 from synckairos.domain.events import Author, EventType
+from synckairos.domain.families.byo_yomi import ByoYomi
+from synckairos.domain.families.penalty import Penalty
+from synckairos.domain.model import SoftClose, SoftClosePolicy
 from synckairos.domain.specification import ParticipantSpec
-from testing.harness.builders import BOB, CLEO, Game, at, per_participant
+from synckairos.domain.time_control import LagCompensation, Stage, TimeControl
+from testing.harness.builders import ANN, BOB, CLEO, Game, at, countdown, per_participant
 from tests.contract.audit_backends import ALL, AuditBackend, audit, history, played, records_of, sid
 
 
@@ -22,6 +26,42 @@ async def test_a_life_is_read_as_it_was_lived(audit_backend: AuditBackend) -> No
 
     assert written == Written(len(records), 0, 0)
     assert await history(audit_backend, sid(records)) == records
+
+
+def _controlled() -> list[Game]:
+    """Return a game with odds, burnt periods and lag, an auction with a late bid, and a game on a manual clock."""
+    lag = LagCompensation(500, 100, 500)
+    control = TimeControl((Stage(10_000, 0, ByoYomi(5, 5_000)),), lag_compensation=lag)
+    odds = TimeControl((Stage(5_000, 0, Penalty(0, 1_000, 5)),))
+    holders = (ParticipantSpec(ANN), ParticipantSpec(BOB, time_control=odds))
+    spec = per_participant()._replace(participants=holders, time_control=control)
+    auction = countdown(60_000, ANN)._replace(soft_close=SoftClose(5_000, 10_000, SoftClosePolicy.ADD))
+    games = [Game(spec), Game(auction), Game(spec._replace(manual_clock=True))]
+    commands: list[list[tuple[int, Command]]] = [
+        [(0, Start()), (21_000, Switch(lag_ms=200)), (41_000, Switch())],
+        [(0, Start()), (58_000, Switch())],
+        [(0, Start()), (0, AdvanceClock(50_000))],
+    ]
+    for game, given in zip(games, commands, strict=True):
+        for ms, command in given:
+            game.ok(ms, command)
+    return games
+
+
+async def test_time_controls_and_what_changes_did_are_kept(audit_backend: AuditBackend) -> None:
+    """Every clock, every burnt period, extension and advance."""
+    kept = []
+    for game in _controlled():
+        records = records_of(game)
+        await audit_backend.trail.write(records)
+        kept += await history(audit_backend, sid(records))
+        assert kept[-len(records) :] == records
+
+    told = [one.event for one in kept]
+    assert {event.turn.periods_burnt for event in told if event.turn} == {0, 2}
+    assert [event.extended_ms for event in told if event.extended_ms] == [10_000]
+    assert [event.advanced_ms for event in told if event.advanced_ms] == [50_000]
+    assert any((one.clock.bank_ms or 0) < 0 for event in told for one in event.session.participants)
 
 
 async def test_where_a_change_came_from_is_kept(audit_backend: AuditBackend) -> None:
