@@ -16,6 +16,7 @@ from synckairos.adapters.redis import codec
 from synckairos.adapters.redis.wire import RedisCommand, Reply
 from synckairos.application.ports import Request
 from synckairos.application.trail.audit import AuditRecord, OutboxEntry
+from synckairos.application.trail.field_changes import UNNAMED
 from synckairos.domain.model import Session
 
 FIELDS: Final = (
@@ -25,10 +26,8 @@ FIELDS: Final = (
     "rules", "created_at", "epoch", "session_id", "idle_ttl_ms", "ran_ms", "limit_passed", "manual_at",
 )  # fmt: skip
 """Bit 0 first. Never reorder or remove, only append. Fields that change often come first and make small numbers."""
-NOT_TOLD: Final = frozenset({"version", "change_id", "updated_at", "called_at", "ended_at", "real_at"})
-"""Every event changes these, or may: they say when something was done, not what."""
 
-_BITS: Final = tuple(0 if name in NOT_TOLD else 1 << FIELDS.index(name) for name in Session._fields)
+_BITS: Final = tuple(0 if name in UNNAMED else 1 << FIELDS.index(name) for name in Session._fields)
 
 
 def changes(before: Session | None, after: Session) -> int:

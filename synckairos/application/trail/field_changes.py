@@ -13,6 +13,8 @@ Plain: TypeAlias = str | int | bool | list[int] | None
 
 NOT_TOLD: Final = frozenset({"version", "change_id", "updated_at"})
 """Every version changes these, and the event says them itself."""
+UNNAMED: Final = NOT_TOLD | {"called_at", "ended_at", "real_at"}
+"""Left out where only names are told: every version may change these."""
 KEYED: Final = {"participants": "participant_id", "groups": "group_id"}
 _ABSENT: Final = object()
 
@@ -23,6 +25,15 @@ class FieldChange(NamedTuple):
     path: str
     old: Plain
     new: Plain
+
+
+def changed_names(before: Session, after: Session) -> tuple[str, ...]:
+    """Return the names of the session's fields that differ, but for those that only say when."""
+    return tuple(
+        name
+        for name, old, new in zip(Session._fields, before, after, strict=True)
+        if name not in UNNAMED and old != new
+    )
 
 
 def changes_between(before: Session, after: Session) -> list[FieldChange]:

@@ -10,6 +10,7 @@ from typing import Final
 from uuid import UUID
 
 from synckairos.application.trail.audit import AuditRecord
+from synckairos.application.trail.field_changes import changed_names
 from synckairos.domain.commands import Caller, Cancel, Command, Complete, Pause, Resume, Start, Switch
 from synckairos.domain.creation import create
 from synckairos.domain.events import Author, Event
@@ -32,7 +33,12 @@ def sample_sessions(count: int, seed: int, now: int, lifetimes: Lifetimes) -> It
     people = [new_id() for _ in range(max(4, count // 3))]
     for _ in range(count):
         began = now - chance.randrange(MINUTE_MS * 60, SPAN_MS)
-        yield [AuditRecord(event, peer=PEER) for event in _played(chance, new_id, people, began, lifetimes)]
+        events = list(_played(chance, new_id, people, began, lifetimes))
+        before = [event.session for event in events[:1] + events]
+        yield [
+            AuditRecord(event, peer=PEER, changed=changed_names(former, event.session))
+            for former, event in zip(before, events, strict=False)
+        ]
 
 
 def _new_id(chance: Random) -> str:

@@ -22,7 +22,7 @@ INDEXES = {
     "idx_sync_events_session",
     "idx_sync_events_type",
     "idx_sync_events_timestamp",
-    "idx_sync_events_participant",
+    "idx_sync_events_participant_time",
     "idx_sync_participants_session",
     "idx_sync_participants_group",
     "idx_sync_operator_actions_done",

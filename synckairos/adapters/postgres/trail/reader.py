@@ -162,7 +162,7 @@ class PostgresAuditReader:
         if query.types:
             asked.add("event_type = ANY({}::text[])", sorted(TYPE_NAMES[type_] for type_ in query.types))
         _bound(asked, '"timestamp"', query.start, query.end)
-        return await self._page("audit: participant", _PARTICIPANT_EVENTS, asked, _event, along_index=False)
+        return await self._page("audit: participant", _PARTICIPANT_EVENTS, asked, _event, along_index=True)
 
     async def session(self, session_id: str) -> SessionAudit | None:
         """Return what is known of a session, None if nothing is; raises AuditUnavailable."""

@@ -6,9 +6,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from synckairos.adapters.redis.outbox_entry import FIELDS, NOT_TOLD, changes, names_of, read_entry
+from synckairos.adapters.redis.outbox_entry import FIELDS, changes, names_of, read_entry
 from synckairos.application.ports import Request
 from synckairos.application.trail.audit import AuditRecord
+from synckairos.application.trail.field_changes import UNNAMED
 from synckairos.domain.commands import AddParticipant, AdjustTime, Command, Delete, Pause, Resume, Start, Switch, Update
 from synckairos.domain.model import Session
 from synckairos.domain.specification import ParticipantSpec
@@ -18,8 +19,8 @@ from testing.harness.fakes.outbox_fields import fields_of
 
 def test_every_field_of_a_session_has_its_bit() -> None:
     """A new field needs a place at the end of the table, or must be known not to be told."""
-    assert set(FIELDS) | NOT_TOLD == set(Session._fields)
-    assert not set(FIELDS) & NOT_TOLD
+    assert set(FIELDS) | UNNAMED == set(Session._fields)
+    assert not set(FIELDS) & UNNAMED
 
 
 def test_bits_never_move() -> None:
@@ -68,7 +69,7 @@ def test_exactly_the_differing_fields_are_named(differing: set[str]) -> None:
     """Any of them, but for those that every event changes."""
     after = Game(per_participant()).session
 
-    assert set(names_of(changes(differing_in(differing, after), after))) == differing - NOT_TOLD
+    assert set(names_of(changes(differing_in(differing, after), after))) == differing - UNNAMED
 
 
 @given(st.sets(st.sampled_from(FIELDS)), st.text(), st.text(), st.text())

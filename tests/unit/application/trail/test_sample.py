@@ -24,6 +24,9 @@ def test_every_sample_session_is_a_whole_life_that_has_ended() -> None:
     assert len({life[0].session_id for life in sessions}) == 200
     assert len({life[0].rules.mode for life in sessions}) == 3
     assert len({life[-1].status for life in sessions}) == 3
+    first, second = lives[0][:2]
+    assert first.changed == ()
+    assert {"status", "started_at", "cycle_number"} <= set(second.changed)
     types = {record.event.type for records in lives for record in records}
     assert {EventType.CYCLE_SWITCHED, EventType.SESSION_PAUSED, EventType.SESSION_EXPIRED} <= types
 
