@@ -11,6 +11,20 @@ from synckairos.domain.families.parts import Family
 from synckairos.domain.families.penalty import Penalty
 from synckairos.domain.families.per_turn import PerTurn
 
+__all__ = [
+    "ABSOLUTE",
+    "FAMILIES",
+    "Bronstein",
+    "ByoYomi",
+    "Canadian",
+    "Family",
+    "Fischer",
+    "Hourglass",
+    "Penalty",
+    "PerTurn",
+    "SimpleDelay",
+]
+
 ABSOLUTE: Final = Family()
 """The family of a stage that names none: only its bank."""
 
