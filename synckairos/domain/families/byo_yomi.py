@@ -59,6 +59,10 @@ class ByoYomi(Family):
             at += length
         yield Phase(at, PhaseKind.FLAG, 0, 0)
 
+    def least_left(self, bank_ms: int) -> int:  # noqa: ARG002 - always the same
+        """Return that the bank may be gone."""
+        return 0
+
     def gain(self, parts: Parts, spent: int) -> GainKind:
         """Return the increment in main time, else that the period came back whole."""
         return GainKind.GRANT if spent < parts.bank_ms else GainKind.REFILLED

@@ -46,6 +46,10 @@ class Canadian(Family):
             yield Phase(parts.bank_ms, PhaseKind.PERIOD, parts.block_ms, -1)
         yield Phase(self.budget(parts), PhaseKind.FLAG, 0, 0)
 
+    def least_left(self, bank_ms: int) -> int:  # noqa: ARG002 - always the same
+        """Return that the bank may be gone."""
+        return 0
+
     def gain(self, parts: Parts, spent: int) -> GainKind:  # noqa: ARG002 - always the same
         """Return that the block was refilled."""
         return GainKind.REFILLED

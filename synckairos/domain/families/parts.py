@@ -97,6 +97,10 @@ class Family:
             yield Phase(0, PhaseKind.MAIN, parts.bank_ms, -1)
         yield Phase(parts.bank_ms, PhaseKind.FLAG, 0, 0)
 
+    def least_left(self, bank_ms: int) -> int | None:
+        """Return the least bank that completed turns leave, where they begin with at least `bank_ms`; None: any."""
+        return min(bank_ms, 1)
+
     def flagged(self, parts: Parts) -> Parts:  # noqa: ARG002 - a family may keep something
         """Return what a clock that ran out goes on with in overtime."""
         return Parts(0)

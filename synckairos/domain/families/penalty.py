@@ -43,6 +43,10 @@ class Penalty(Family):
         if budget is not None:
             yield Phase(budget, PhaseKind.FLAG, -self.limit_ms, 0)
 
+    def least_left(self, bank_ms: int) -> int | None:  # noqa: ARG002 - always the same
+        """Return the last millisecond before the limit."""
+        return 1 - self.limit_ms if self.limit_ms else None
+
     def least(self, parts: Parts, spent: int) -> int:  # noqa: ARG002 - always the same
         """Return the limit, or how far 28 days of penalty reach."""
         return -(self.limit_ms or MAX_PENALTY_MS)

@@ -39,6 +39,10 @@ class PerTurn(Family):
             yield Phase(self.turn_ms, PhaseKind.RESERVE, parts.bank_ms, -1)
         yield Phase(self.budget(parts), PhaseKind.FLAG, 0, 0)
 
+    def least_left(self, bank_ms: int) -> int:  # noqa: ARG002 - always the same
+        """Return that the bank may be gone."""
+        return 0
+
     def gain(self, parts: Parts, spent: int) -> GainKind:  # noqa: ARG002 - always the same
         """Return that the next turn has its whole time again."""
         return GainKind.REFILLED
