@@ -4,7 +4,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import ClassVar
 
-from synckairos.domain.families.parts import Family, GainKind, Parts, Phase, PhaseKind, Standing
+from synckairos.domain.families.parts import NO_BANK, Family, GainKind, Parts, Phase, PhaseKind, Standing
+from synckairos.domain.families.words import counted, in_words
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,6 +19,14 @@ class ByoYomi(Family):
     periods: int
     period_ms: int
     increment_ms: int = 0
+
+    def describe(self, bank: str) -> str:
+        """Return the main time and the periods."""
+        told = bank or NO_BANK
+        if self.increment_ms:
+            told += f", with {in_words(self.increment_ms)} more after every turn that ends in it"
+        periods = f"{counted(self.periods, 'period')} of {in_words(self.period_ms)}"
+        return f"{told}, then {periods}: a turn that ends within a period gets it back whole"
 
     def begin(self, bank_ms: int) -> Parts:
         """Return the main time with all periods."""

@@ -4,7 +4,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import ClassVar
 
-from synckairos.domain.families.parts import Family, GainKind, Parts, Phase, PhaseKind, Standing
+from synckairos.domain.families.parts import NO_BANK, Family, GainKind, Parts, Phase, PhaseKind, Standing
+from synckairos.domain.families.words import counted, in_words
 
 
 @dataclass(frozen=True, slots=True)
@@ -14,6 +15,11 @@ class Canadian(Family):
     name: ClassVar[str] = "canadian"
     turns: int
     period_ms: int
+
+    def describe(self, bank: str) -> str:
+        """Return the main time and the block."""
+        turns = counted(self.turns, "turn") if self.turns > 1 else "turn"
+        return f"{bank or NO_BANK}, then {in_words(self.period_ms)} for every {turns}"
 
     def begin(self, bank_ms: int) -> Parts:
         """Return the main time with a whole block."""

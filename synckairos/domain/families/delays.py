@@ -4,7 +4,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import ClassVar
 
-from synckairos.domain.families.parts import Family, GainKind, Parts, Phase, PhaseKind, Standing
+from synckairos.domain.families.parts import NO_BANK, Family, GainKind, Parts, Phase, PhaseKind, Standing
+from synckairos.domain.families.words import in_words
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,6 +19,10 @@ class SimpleDelay(Family):
     def before_bank_ms(self) -> int:
         """The delay."""
         return self.delay_ms
+
+    def describe(self, bank: str) -> str:
+        """Return the bank, and for how long it waits."""
+        return f"{bank or NO_BANK}; in every turn the clock waits {in_words(self.delay_ms)} before it runs"
 
     def budget(self, parts: Parts) -> int:
         """Return the delay and the bank."""
@@ -56,6 +61,10 @@ class Bronstein(Family):
 
     name: ClassVar[str] = "bronstein"
     delay_ms: int
+
+    def describe(self, bank: str) -> str:
+        """Return the bank, and what is given back."""
+        return f"{bank or NO_BANK}; every turn gets back what it took, up to {in_words(self.delay_ms)}"
 
     def settle(self, parts: Parts, spent: int, *, grants: bool = True) -> Parts:
         """Take what the turn spent, and give back at most the delay."""

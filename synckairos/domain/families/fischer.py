@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from synckairos.domain.families.parts import Family, Parts
+from synckairos.domain.families.words import in_words
 
 
 @dataclass(frozen=True, slots=True)
@@ -17,6 +18,14 @@ class Fischer(Family):
     increment_ms: int = 0
     cap_ms: int = 0
     before_turn: bool = False
+
+    def describe(self, bank: str) -> str:
+        """Return the bank and the increment."""
+        told = Family.describe(self, bank)
+        if self.increment_ms:
+            when = "before" if self.before_turn else "after"
+            told += f", and {in_words(self.increment_ms)} more {when} every turn"
+        return told + (f", up to {in_words(self.cap_ms)} on the clock" if self.increment_ms and self.cap_ms else "")
 
     def settle(self, parts: Parts, spent: int, *, grants: bool = True) -> Parts:
         """Charge the turn, then grant the increment; one that is granted before a turn is for `granted`."""

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import ClassVar
 
-from synckairos.domain.families.parts import Family
+from synckairos.domain.families.parts import NO_BANK, Family
 
 
 @dataclass(frozen=True, slots=True)
@@ -11,6 +11,10 @@ class Hourglass(Family):
     """The bank of an hourglass; the session passes on what a turn spends."""
 
     name: ClassVar[str] = "hourglass"
+
+    def describe(self, bank: str) -> str:
+        """Return the bank, and where it goes."""
+        return f"{bank or NO_BANK}; what a turn takes flows to the others"
 
 
 def shares(charge: int, receivers: int) -> list[int]:

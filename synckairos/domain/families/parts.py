@@ -7,7 +7,9 @@ of the running turn in ms. A turn that spends its whole budget is flagged and ga
 from collections.abc import Iterator
 from dataclasses import dataclass
 from enum import IntEnum
-from typing import ClassVar, NamedTuple
+from typing import ClassVar, Final, NamedTuple
+
+NO_BANK: Final = "no main time"
 
 
 class Parts(NamedTuple):
@@ -74,6 +76,10 @@ class Family:
     def before_bank_ms(self) -> int:
         """How long a turn runs before it touches the bank."""
         return 0
+
+    def describe(self, bank: str) -> str:
+        """Return in words how a stage is spent that begins with this bank; the empty string stands for none."""
+        return bank or NO_BANK
 
     def begin(self, bank_ms: int) -> Parts:
         """Return the parts with which a stage of this family begins."""

@@ -4,7 +4,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import ClassVar, Final
 
-from synckairos.domain.families.parts import Family, Parts, Phase, PhaseKind, Standing
+from synckairos.domain.families.parts import NO_BANK, Family, Parts, Phase, PhaseKind, Standing
+from synckairos.domain.families.words import counted, each, in_words
 
 MAX_PENALTY_MS: Final = 28 * 24 * 3_600_000
 
@@ -18,6 +19,14 @@ class Penalty(Family):
     unit_ms: int
     points: int
     increment_ms: int = 0
+
+    def describe(self, bank: str) -> str:
+        """Return the bank, and what it costs to overdraw it."""
+        told = bank or NO_BANK
+        if self.increment_ms:
+            told += f", and {in_words(self.increment_ms)} more after every turn"
+        told += f"; below zero, {counted(self.points, 'point')} for each begun {each(self.unit_ms)}"
+        return told + (f", and {in_words(self.limit_ms)} below zero the time is over" if self.limit_ms else "")
 
     def budget(self, parts: Parts) -> int | None:
         """Return the time down to the limit; None without one."""

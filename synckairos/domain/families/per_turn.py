@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from synckairos.domain.families.parts import Family, GainKind, Parts, Phase, PhaseKind, Standing
+from synckairos.domain.families.words import in_words
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,6 +20,11 @@ class PerTurn(Family):
     def before_bank_ms(self) -> int:
         """The turn's own time."""
         return self.turn_ms
+
+    def describe(self, bank: str) -> str:
+        """Return the turn's time and the reserve."""
+        told = f"{in_words(self.turn_ms)} for every turn"
+        return told + (f"; a longer turn takes from a reserve of {bank}" if bank else "")
 
     def budget(self, parts: Parts) -> int:
         """Return the turn's time and the reserve."""
