@@ -3,7 +3,17 @@
 from typing import Final
 
 from synckairos.domain import clocks, soft_close, timing, turns
-from synckairos.domain.events import SYSTEM, Author, Cause, Effect, EventType, Ledger, running_subject, winner_of
+from synckairos.domain.events import (
+    NO_EFFECT,
+    SYSTEM,
+    Author,
+    Cause,
+    Effect,
+    EventType,
+    Ledger,
+    running_subject,
+    winner_of,
+)
 from synckairos.domain.model import CONTINUOUS_MODES, Mode, OnExpire, Session, Status
 from synckairos.domain.timing import Boundary, BoundaryKind, Lifetimes
 
@@ -23,16 +33,24 @@ def settle(ledger: Ledger, lifetimes: Lifetimes) -> bool:
 
 def next_due(ledger: Ledger, lifetimes: Lifetimes) -> Boundary | None:
     """Return the first boundary due that a settlement applies; None if none is."""
-    session, is_manual = ledger.session, ledger.session.manual_at is not None
-    if is_manual and not session.deleted and not session.is_terminal:
-        own = timing.clock_boundary(session)
-        if own is not None and own.at <= ledger.now:
-            return own
-    boundary = timing.next_boundary(session, lifetimes)
-    now = ledger.real_now if is_manual else ledger.now
-    if boundary is None or boundary.at > now or boundary.kind is BoundaryKind.REMOVAL:
+    if ledger.session.manual_at is not None:
+        return _next_due_by_hand(ledger, lifetimes)
+    boundary = timing.next_boundary(ledger.session, lifetimes)
+    if boundary is None or boundary.at > ledger.now or boundary.kind is BoundaryKind.REMOVAL:
         return None
-    return boundary._replace(at=ledger.now) if is_manual else boundary
+    return boundary
+
+
+def _next_due_by_hand(ledger: Ledger, lifetimes: Lifetimes) -> Boundary | None:
+    """As `next_due`, for a session with a manual clock: its own time brings its deadlines, real time the rest."""
+    session = ledger.session
+    own = None if session.deleted else timing.clock_boundary(session)
+    if own is not None and own.at <= ledger.now:
+        return own
+    boundary = timing.next_boundary(session, lifetimes)
+    if boundary is None or boundary.at > ledger.real_now or boundary.kind is BoundaryKind.REMOVAL:
+        return None
+    return boundary._replace(at=ledger.now)
 
 
 def _apply(ledger: Ledger, boundary: Boundary) -> None:
@@ -133,7 +151,9 @@ def leave_cycle(ledger: Ledger, following: int | None, at: int, cause: Cause, au
     """Complete the running turn and start the next one, or end the session after its last cycle."""
     session = ledger.session
     settled, turn = turns.settle_turn(session, at, lag_ms)
-    settled, extended_ms = soft_close.extended(settled, at) if cause is Cause.CALL else (settled, 0)
+    extended_ms = 0
+    if session.rules.soft_close is not None and cause is Cause.CALL:
+        settled, extended_ms = soft_close.extended(settled, session.rules.soft_close, at)
     left = clocks.remaining(timing.running_clock(settled), 0)
     subject = running_subject(session, at)._replace(remaining_ms=left)
     if timing.is_last_cycle(session):
@@ -148,7 +168,7 @@ def leave_cycle(ledger: Ledger, following: int | None, at: int, cause: Cause, au
         author=author,
         at=at,
         cause=cause,
-        effect=Effect(turn, extended_ms),
+        effect=Effect(turn, extended_ms) if turn or extended_ms else NO_EFFECT,
     )
 
 

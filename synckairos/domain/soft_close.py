@@ -1,17 +1,17 @@
 """Soft close: a late bid moves the end of a session, so that nobody wins by bidding last."""
 
 from synckairos.domain import clocks, timing
-from synckairos.domain.model import Session, SoftClosePolicy
+from synckairos.domain.model import Session, SoftClose, SoftClosePolicy
 
 
-def extended(session: Session, at: int) -> tuple[Session, int]:
+def extended(session: Session, close: SoftClose, at: int) -> tuple[Session, int]:
     """Return a session, charged up to `at`, whose end an accepted bid has moved, and by how many ms.
 
     With t and end in running time: RESET end = max(end, t + X), ADD end = end + X; then min(end, hard limit), which
     never shortens what is left.
     """
-    close, left = session.rules.soft_close, clocks.remaining(session.clock, 0)
-    if close is None or left is None or left > close.window_ms:
+    left = clocks.remaining(session.clock, 0)
+    if left is None or left > close.window_ms:
         return session, 0
     moved = max(left, close.extend_ms) if close.policy is SoftClosePolicy.RESET else left + close.extend_ms
     if close.hard_limit_ms:

@@ -138,13 +138,14 @@ def spend(session: Session, clock: Clock, spent: int, completed: int = 0) -> Ses
 
 def clock_deadline_at(session: Session) -> int | None:
     """Return when the running budget reaches zero: resumed_at + budget - carried; None if it never does."""
-    if session.resumed_at is None:
-        return None
-    clock = running_clock(session)
+    return None if session.resumed_at is None else _flags_at(session, running_clock(session), session.resumed_at)
+
+
+def _flags_at(session: Session, clock: Clock, resumed_at: int) -> int | None:
     budget = clocks.budget(clock)
     if budget is None or clock.in_overtime:
         return None
-    return session.resumed_at + session.charged_ms + budget - session.carried_ms
+    return resumed_at + session.charged_ms + budget - session.carried_ms
 
 
 def turn_limit_at(session: Session) -> int | None:
@@ -167,16 +168,20 @@ def session_end_at(session: Session) -> int | None:
 
 def clock_boundary(session: Session) -> Boundary | None:
     """Return the next change that the session's own time brings; of one instant: session, holder, turn."""
-    if session.rules.close_at is None and session.resumed_at is None:
-        return None
-    first: Boundary | None = None
-    for at, kind in (
-        (session_end_at(session), BoundaryKind.SESSION_LIMIT),
-        (clock_deadline_at(session), BoundaryKind.EXPIRY),
-        (turn_limit_at(session), BoundaryKind.TURN_LIMIT),
-    ):
-        if at is not None and (first is None or at < first.at):
-            first = Boundary(at, kind)
+    rules, first = session.rules, None
+    if session.resumed_at is not None:
+        clock = running_clock(session)
+        flags_at = _flags_at(session, clock, session.resumed_at)
+        if flags_at is not None:
+            first = Boundary(flags_at, BoundaryKind.EXPIRY)
+        if clock.progress is not None:
+            limit_at = turn_limit_at(session)
+            if limit_at is not None and (first is None or limit_at < first.at):
+                first = Boundary(limit_at, BoundaryKind.TURN_LIMIT)
+    if rules.close_at is not None or rules.session_limit_ms is not None:
+        ends_at = session_end_at(session)
+        if ends_at is not None and (first is None or ends_at <= first.at):
+            first = Boundary(ends_at, BoundaryKind.SESSION_LIMIT)
     return first
 
 
