@@ -16,10 +16,12 @@ from google.rpc import error_details_pb2
 from grpc_status import rpc_status
 
 from synckairos.cli.running import fail, settings_or_fail
-from synckairos.rpc.server import AUDIT_SERVICE, SESSION_SERVICE, TIME_SERVICE
+from synckairos.rpc.server import AUDIT_SERVICE, SESSION_SERVICE, TIME_CONTROL_SERVICE, TIME_SERVICE
 
 METHODS: Final[dict[str, MethodDescriptor]] = {
-    method.name: method for service in (SESSION_SERVICE, AUDIT_SERVICE, TIME_SERVICE) for method in service.methods
+    method.name: method
+    for service in (SESSION_SERVICE, AUDIT_SERVICE, TIME_SERVICE, TIME_CONTROL_SERVICE)
+    for method in service.methods
 }
 
 

@@ -35,9 +35,18 @@ from synckairos.composition.redis import opened_redis, session_store
 from synckairos.rpc.command_servicer import CommandServicer
 from synckairos.rpc.interceptor import CallInterceptor, CallJournal
 from synckairos.rpc.lean import LeanServer
-from synckairos.rpc.server import AUDIT_SERVICE, SESSION_SERVICE, TIME_SERVICE, Health, build_server, stop_server
+from synckairos.rpc.server import (
+    AUDIT_SERVICE,
+    SESSION_SERVICE,
+    TIME_CONTROL_SERVICE,
+    TIME_SERVICE,
+    Health,
+    build_server,
+    stop_server,
+)
 from synckairos.rpc.session_commands import SessionCommands
 from synckairos.rpc.session_servicer import SessionServicer
+from synckairos.rpc.time_control_servicer import TimeControlServicer
 from synckairos.rpc.time_servicer import TimeServicer
 from synckairos.rpc.watch_servicer import WatchServicer
 from synckairos.settings import Settings, split_address
@@ -132,6 +141,7 @@ class Server:
                 command_servicer,
             ),
             TIME_SERVICE: (TimeServicer(clock),),
+            TIME_CONTROL_SERVICE: (TimeControlServicer(),),
             AUDIT_SERVICE: (audit.servicer,),
         }
         streaming = (watch_servicer, command_servicer)

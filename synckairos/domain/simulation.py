@@ -25,8 +25,10 @@ MAX_CLOCKS: Final = 20_000
 MAX_PAUSES: Final = 100
 """The most pauses of a turn."""
 MAX_ALL_PAUSES: Final = 20_000
+"""Of all turns together; so no instant lies beyond the year 9999, even if all of them last 28 days."""
 MAX_PHASES: Final = 100_000
 """The most phases that a reply shows."""
+PHASES_A_STEP: Final = 50
 MAX_LAG_MS: Final = 60_000
 
 _FOREVER: Final = 2**53
@@ -118,13 +120,13 @@ class _Game:
         self._passed, self._credited_ms = [], 0
         spent_ms = 0
         for pause in turn.pauses:
-            self._run(pause.start_ms - spent_ms)
+            yield from self._run(pause.start_ms - spent_ms)
             spent_ms = pause.start_ms
             if self._do(Pause()):
                 self._now += pause.duration_ms
                 self._do(Resume())
             yield None
-        self._run(turn.spent_ms - spent_ms)
+        yield from self._run(turn.spent_ms - spent_ms)
         has_switched = self._do(Switch(lag_ms=turn.lag_ms))
         ended_at = began_at if self.session.completed_at is None else self.session.completed_at
         yield PlayedTurn(
@@ -138,7 +140,7 @@ class _Game:
             tuple(self._passed),
         )
 
-    def _run(self, duration_ms: int) -> None:
+    def _run(self, duration_ms: int) -> Iterator[None]:
         """Let time pass, and note the phases that begin; one that went on after a pause is known already."""
         if self.session.is_terminal:
             return
@@ -148,6 +150,8 @@ class _Game:
                 break
             if not (phase.at == self._now and self._passed and _is_same(phase, self._passed[-1])):
                 self._passed.append(phase)
+                if len(self._passed) % PHASES_A_STEP == 0:
+                    yield None
         self._now = until
 
     def _do(self, command: Command) -> bool:

@@ -6,13 +6,14 @@ from typing import Any, Final
 
 import grpc
 from google.protobuf.descriptor import ServiceDescriptor
+from google.protobuf.message import Message
 from google.protobuf.message_factory import GetMessageClass
 from grpc_health.v1 import health, health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection
 
 from synckairos.rpc.interceptor import CallInterceptor, reader
 from synckairos.rpc.lean import lean_server
-from synckairos.v1 import audit_service_pb2, session_service_pb2, time_service_pb2
+from synckairos.v1 import audit_service_pb2, session_service_pb2, time_control_service_pb2, time_service_pb2
 
 MAX_RECEIVE_BYTES: Final = 1 << 20
 MAX_SEND_BYTES: Final = 16 << 20
@@ -28,6 +29,9 @@ that long to arrive."""
 
 SESSION_SERVICE: Final[ServiceDescriptor] = session_service_pb2.DESCRIPTOR.services_by_name["SessionService"]
 TIME_SERVICE: Final[ServiceDescriptor] = time_service_pb2.DESCRIPTOR.services_by_name["TimeService"]
+TIME_CONTROL_SERVICE: Final[ServiceDescriptor] = time_control_service_pb2.DESCRIPTOR.services_by_name[
+    "TimeControlService"
+]
 DISK: Final = "synckairos.store.disk"
 """The health entry of the disk that Redis' log is on."""
 AUDIT_SERVICE: Final[ServiceDescriptor] = audit_service_pb2.DESCRIPTOR.services_by_name["AuditService"]
@@ -61,7 +65,7 @@ def server_options(*, reuse_port: bool) -> Sequence[tuple[str, int]]:
 def method_handlers(service: ServiceDescriptor, servicers: Sequence[object]) -> dict[str, Any]:
     """Return the handlers of every method of a service, each found on one of the servicers.
 
-    Unreadable requests reach the interceptor; streams write bytes that are already encoded.
+    Unreadable requests reach the interceptor; streams, and calls with long replies, answer with encoded bytes.
     """
     handlers: dict[str, Any] = {}
     for method in service.methods:
@@ -75,9 +79,13 @@ def method_handlers(service: ServiceDescriptor, servicers: Sequence[object]) -> 
             handlers[method.name] = grpc.unary_unary_rpc_method_handler(
                 behaviour,
                 request_deserializer=deserialize,
-                response_serializer=GetMessageClass(method.output_type).SerializeToString,
+                response_serializer=_encoded,
             )
     return handlers
+
+
+def _encoded(reply: Message | bytes) -> bytes:
+    return reply if isinstance(reply, bytes) else reply.SerializeToString()
 
 
 class Health:
@@ -94,9 +102,10 @@ class Health:
         health_pb2_grpc.add_HealthServicer_to_server(self._servicer, server)
 
     async def set(self, *, is_ready: bool) -> None:
-        """Report whether sessions are served."""
+        """Report whether sessions are served; time controls always are."""
         for name in ("", SESSION_SERVICE.full_name, TIME_SERVICE.full_name):
             await self._servicer.set(name, _status(is_ready=is_ready))
+        await self._servicer.set(TIME_CONTROL_SERVICE.full_name, _status(is_ready=True))
 
     async def set_audit(self, *, is_ready: bool) -> None:
         """Report whether the audit trail can be read."""

@@ -8,7 +8,7 @@ from typing import Any, Final
 import pytest
 from google.protobuf.descriptor import MethodDescriptor, ServiceDescriptor
 
-from synckairos.rpc.server import AUDIT_SERVICE, SESSION_SERVICE, TIME_SERVICE
+from synckairos.rpc.server import AUDIT_SERVICE, SESSION_SERVICE, TIME_CONTROL_SERVICE, TIME_SERVICE
 
 FILE: Final = Path(__file__).parents[2] / "protos" / "synckairos" / "v1" / "service_config.json"
 CONFIG: Final[dict[str, Any]] = json.loads(FILE.read_text())
@@ -35,7 +35,7 @@ def config_of(method: MethodDescriptor) -> dict[str, Any]:
     )
 
 
-METHODS: Final = methods(SESSION_SERVICE, TIME_SERVICE, AUDIT_SERVICE)
+METHODS: Final = methods(SESSION_SERVICE, TIME_SERVICE, TIME_CONTROL_SERVICE, AUDIT_SERVICE)
 
 
 def test_every_method_is_named_once() -> None:

@@ -7,9 +7,10 @@ import pytest
 from synckairos.rpc.audit_servicer import AuditServicer
 from synckairos.rpc.command_servicer import CommandServicer
 from synckairos.rpc.interceptor import CallInterceptor, CallJournal
-from synckairos.rpc.server import AUDIT_SERVICE, SESSION_SERVICE, TIME_SERVICE
+from synckairos.rpc.server import AUDIT_SERVICE, SESSION_SERVICE, TIME_CONTROL_SERVICE, TIME_SERVICE
 from synckairos.rpc.session_commands import SessionCommands
 from synckairos.rpc.session_servicer import SessionServicer
+from synckairos.rpc.time_control_servicer import TimeControlServicer
 from synckairos.rpc.time_servicer import TimeServicer
 from synckairos.rpc.watch_servicer import WatchServicer
 from tests.unit.rpc.grpc_testing_adapter import Loop, TestServer
@@ -43,6 +44,7 @@ def server(loop: Loop, use_cases: UseCases) -> TestServer:
             CommandServicer(commands, CallJournal(use_cases.observed), lambda: MADE_REQUEST_ID, stall_s=5.0),
         ),
         TIME_SERVICE: (TimeServicer(use_cases.clock),),
+        TIME_CONTROL_SERVICE: (TimeControlServicer(),),
         AUDIT_SERVICE: (
             AuditServicer(use_cases.trail, use_cases.pipeline, use_cases.recovery, use_cases.clock.now_us),
         ),
