@@ -101,7 +101,7 @@ class TurnPlan(_message.Message):
     """As SwitchCycleRequest.lag_ms, 0 to 60 000; refused for a holder without lag_compensation."""
     @_builtins.property
     def pauses(self) -> _containers.RepeatedCompositeFieldContainer[Global___PausePlan]:
-        """Pauses within it, in order, at most 100."""
+        """Pauses within it, in order, at most 100; 20 000 in all turns of a request."""
 
     def __init__(
         self,
@@ -169,7 +169,9 @@ class SimulateTimeControlRequest(_message.Message):
 
     @_builtins.property
     def turns(self) -> _containers.RepeatedCompositeFieldContainer[Global___TurnPlan]:
-        """The turns, in order, the first one of the first holder; turns times holders at most 20 000."""
+        """The turns, in order, the first one of the first holder; turns times holders at most 20 000. Together they may pass
+        100 000 phases.
+        """
 
     def __init__(
         self,

@@ -25,6 +25,7 @@ from testing.harness.processes.in_process import serving, settings_for
 
 SESSIONS = "synckairos.v1.SessionService"
 TIMES = "synckairos.v1.TimeService"
+TIME_CONTROLS = "synckairos.v1.TimeControlService"
 AUDIT = "synckairos.v1.AuditService"
 OURS = pb.DESCRIPTOR.services_by_name["SessionService"].methods
 UNARY = [method.name for method in OURS if not method.server_streaming]
@@ -51,7 +52,7 @@ def stub(channel: Any) -> Stub:
     return SessionServiceStub(channel)
 
 
-@pytest.mark.parametrize("service", ["", SESSIONS, TIMES])
+@pytest.mark.parametrize("service", ["", SESSIONS, TIMES, TIME_CONTROLS])
 async def test_every_service_is_healthy(channel: Any, service: str) -> None:
     """The server as a whole and each service say SERVING while the store can be reached."""
     reply = await health_pb2_grpc.HealthStub(channel).Check(health_pb2.HealthCheckRequest(service=service))
@@ -95,7 +96,8 @@ async def test_reflection_lists_every_service(channel: Any) -> None:
     reply = await reflected(channel, list_services="")
 
     names = {service.name for service in reply.list_services_response.service}
-    assert names == {SESSIONS, TIMES, AUDIT, "grpc.health.v1.Health", "grpc.reflection.v1alpha.ServerReflection"}
+    ours = {SESSIONS, TIMES, TIME_CONTROLS, AUDIT}
+    assert names == {*ours, "grpc.health.v1.Health", "grpc.reflection.v1alpha.ServerReflection"}
 
 
 async def test_a_client_that_knows_only_reflection_can_call(channel: Any) -> None:
