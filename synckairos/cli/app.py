@@ -20,6 +20,7 @@ from synckairos.cli.migration import migrate_app, migrate_first
 from synckairos.cli.recovery import recover
 from synckairos.cli.retention import retention
 from synckairos.cli.running import fail, run, settings_or_fail, telling_failures
+from synckairos.cli.time_controls import tc_app
 from synckairos.cli.worker import become_worker
 from synckairos.composition.server import serve
 from synckairos.devstack import PostgresServer, RedisServer
@@ -33,6 +34,7 @@ store_app = typer.Typer(no_args_is_help=True, help="The identity of the store.")
 app.add_typer(store_app, name="store")
 app.add_typer(migrate_app, name="migrate")
 app.add_typer(audit_app, name="audit")
+app.add_typer(tc_app, name="tc")
 audit_app.add_typer(dead_app, name="dead")
 audit_app.add_typer(erase_app, name="erase")
 audit_app.command()(events)

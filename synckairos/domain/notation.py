@@ -69,6 +69,11 @@ def parse(text: str) -> TimeControl:
     return _Reader(text).control()
 
 
+def time_of(text: str) -> int:
+    """Return the duration, in ms, that a text describes, such as `1.5m`; raises NotationError."""
+    return _Reader(text).only_time()
+
+
 class _Reader:
     """A text, the position up to which it has been read, and the marks that could have stood there."""
 
@@ -98,6 +103,12 @@ class _Reader:
             else:
                 raise self._error("the end of the text")
         return control
+
+    def only_time(self) -> int:
+        duration_ms = self._time()
+        if self._at < len(self._text):
+            raise self._error("the end of the text")
+        return duration_ms
 
     def _stage(self) -> Stage:
         turns = 0

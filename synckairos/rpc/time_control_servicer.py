@@ -68,24 +68,29 @@ class TimeControlServicer:
     async def SimulateTimeControl(  # noqa: N802 - the contract's name
         self, request: pb.SimulateTimeControlRequest, _context: Context
     ) -> bytes:
-        """Play turns and return them: a SimulateTimeControlResponse, encoded turn by turn."""
-        fields, slices = Fields(), Slices()
-        controls = _controls(fields, request)
-        fields.check()
-        turns = await _turns(fields, request, controls, slices)
-        fields.check()
-        parts: list[bytes] = []
-        phases = 0
-        for played in simulation.play_in_steps(controls, turns):
-            if played is not None:
-                phases += len(played.phases)
-                if phases > simulation.MAX_PHASES:
-                    problem = f"passes, with those before it, more than {simulation.MAX_PHASES} phases"
-                    fields.refuse(f"turns[{len(parts)}]", problem)
-                    fields.check()
-                parts.append(await _encoded(played, slices))
-            await slices.end()
-        return b"".join(parts)
+        """Play turns and return them: a SimulateTimeControlResponse, encoded."""
+        return await simulate(request)
+
+
+async def simulate(request: pb.SimulateTimeControlRequest) -> bytes:
+    """Return the reply to a request, encoded turn by turn; raises InvalidField."""
+    fields, slices = Fields(), Slices()
+    controls = _controls(fields, request)
+    fields.check()
+    turns = await _turns(fields, request, controls, slices)
+    fields.check()
+    parts: list[bytes] = []
+    phases = 0
+    for played in simulation.play_in_steps(controls, turns):
+        if played is not None:
+            phases += len(played.phases)
+            if phases > simulation.MAX_PHASES:
+                problem = f"passes, with those before it, more than {simulation.MAX_PHASES} phases"
+                fields.refuse(f"turns[{len(parts)}]", problem)
+                fields.check()
+            parts.append(await _encoded(played, slices))
+        await slices.end()
+    return b"".join(parts)
 
 
 def _control(fields: Fields, path: str, message: time_control_pb2.TimeControl) -> TimeControl:

@@ -1,0 +1,34 @@
+"""Clocks as people read them: 9:53.2, or what is left of their parts."""
+
+from synckairos.domain import controlled
+from synckairos.domain.families.words import counted
+from synckairos.domain.model import Clock
+
+SECOND_MS, MINUTE_MS, HOUR_MS = 1_000, 60_000, 3_600_000
+
+
+def face(ms: int) -> str:
+    """Return a time as [-][h:]mm:ss[.mmm]."""
+    sign, ms = ("-", -ms) if ms < 0 else ("", ms)
+    hours, rest = divmod(ms, HOUR_MS)
+    minutes, rest = divmod(rest, MINUTE_MS)
+    seconds, rest = divmod(rest, SECOND_MS)
+    shown = f"{hours}:{minutes:02}:{seconds:02}" if hours else f"{minutes}:{seconds:02}"
+    return sign + shown + (f".{rest:03}".rstrip("0") if rest else "")
+
+
+def faces(clock: Clock) -> str:
+    """Return what is left of the parts of a clock with a time control, charged up to the instant."""
+    if clock.progress is None or clock.is_expired:
+        return "flag"
+    parts = controlled.standing(clock, clock.progress, 0)
+    shown = [face(parts.bank_ms)] if parts.bank_ms or parts.period_remaining_ms is None else []
+    if parts.periods_left is not None and parts.period_remaining_ms is not None:
+        shown.append(f"{parts.periods_left} x {face(parts.period_remaining_ms)}")
+    elif parts.period_turns_left is not None and parts.period_remaining_ms is not None:
+        shown.append(f"{counted(parts.period_turns_left, 'turn')} in {face(parts.period_remaining_ms)}")
+    elif parts.period_remaining_ms is not None:
+        shown.append(f"{face(parts.period_remaining_ms)} a turn")
+    if parts.penalty_points:
+        shown.append(counted(parts.penalty_points, "point"))
+    return " + ".join(shown)
