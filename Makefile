@@ -112,6 +112,10 @@ proto: $(SETUP) ## write generated/ anew from protos/
 	mkdir generated
 	$(call protoc,generated)
 
+.PHONY: pictures
+pictures: $(SETUP) ## draw the pictures of docs/time-controls.md anew
+	$(BIN)/python -m testing.pictures
+
 .PHONY: migrate
 migrate: $(RUNTIME) ## bring the database in SYNCKAIROS_DATABASE_URL up to date
 	$(BIN)/synckairos migrate up
