@@ -55,6 +55,7 @@ def time_controls(draw: st.DrawFn, max_stages: int = MAX_STAGES, longest_ms: int
         family = draw(any_family)
         can_be_zero = family.budget(family.begin(0)) != 0
         base_ms = draw(st.just(0) | base if can_be_zero else base)
-        turns = draw(st.integers(0 if place == count - 1 else 1, 10_000))
+        least = 0 if place == count - 1 else 1
+        turns = draw(st.integers(least, 3) | st.integers(least, 10_000))
         stages.append(Stage(base_ms, turns, family))
     return TimeControl(tuple(stages), *around)

@@ -3,7 +3,7 @@
 from typing import Final
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 
 from synckairos.domain.description import description
 from synckairos.domain.families.words import in_words
@@ -103,7 +103,6 @@ def test_durations(duration_ms: int, words: str) -> None:
 
 
 @given(time_controls())
-@settings(max_examples=100)
 def test_every_control_has_a_description(control: TimeControl) -> None:
     """In whole sentences, whatever it is made of."""
     told = description(control)

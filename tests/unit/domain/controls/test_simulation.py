@@ -3,7 +3,7 @@
 from itertools import accumulate
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from synckairos.domain import controlled
@@ -171,7 +171,6 @@ def games(draw: st.DrawFn) -> tuple[TimeControl, list[TurnPlan]]:
 
 
 @given(games(), st.data())
-@settings(max_examples=150)
 def test_pauses_change_nothing_but_instants(game: tuple[TimeControl, list[TurnPlan]], data: st.DataObject) -> None:
     """Clocks, flags and the order of phases are the same, however often the turns are paused."""
     control, turns = game
@@ -191,7 +190,6 @@ def test_pauses_change_nothing_but_instants(game: tuple[TimeControl, list[TurnPl
 
 
 @given(games())
-@settings(max_examples=150)
 def test_turns_follow_each_other_without_a_gap(game: tuple[TimeControl, list[TurnPlan]]) -> None:
     """Each begins where the one before ended, its first phase with it, and its phases in order."""
     control, plans = game
@@ -204,6 +202,15 @@ def test_turns_follow_each_other_without_a_gap(game: tuple[TimeControl, list[Tur
         assert instants == sorted(instants)
         assert instants[0] == turn.began_at
         assert instants[-1] <= turn.ended_at
+
+
+@given(games())
+def test_no_turn_begins_with_a_flag(game: tuple[TimeControl, list[TurnPlan]]) -> None:
+    """Whatever stages leave to each other: a clock within its limits always has a millisecond to spend."""
+    control, plans = game
+
+    for turn in play([control] * 2, [*plans, TurnPlan(0), TurnPlan(0)]):
+        assert turn.spent_ms > 0 or not turn.flagged
 
 
 @pytest.mark.parametrize(

@@ -4,7 +4,7 @@ from dataclasses import fields, replace
 from typing import Final
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 
 from synckairos.domain import controlled
 from synckairos.domain.control_limits import control_violations
@@ -188,7 +188,6 @@ def test_all_problems_are_told_together() -> None:
 
 
 @given(time_controls())
-@settings(max_examples=200)
 def test_an_accepted_control_begins_with_time_and_stays_below_two_to_the_53(control: TimeControl) -> None:
     """No sum of parts reaches the numbers that a double cannot tell apart, however long the control runs."""
     if paths(control):

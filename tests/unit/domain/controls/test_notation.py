@@ -184,7 +184,6 @@ def test_lag_compensation_has_no_text() -> None:
 
 
 @given(time_controls())
-@settings(max_examples=300)
 def test_what_is_printed_reads_the_same(control: TimeControl) -> None:
     """parse(print(x)) == x for every family, stage and suffix."""
     assert parse(text_of(control)) == control
@@ -193,7 +192,7 @@ def test_what_is_printed_reads_the_same(control: TimeControl) -> None:
 @given(st.text(alphabet="0123456789.:/+-|!~@*?abcdhmpstx ", max_size=40) | st.text(max_size=40))
 @example("40/600/20x300")
 @example("1/1/1x1:1/1x1~1@1ms!1h")
-@settings(max_examples=2_000)
+@settings(max_examples=max(2_000, settings().max_examples))
 def test_no_text_crashes_or_prints_differently_than_it_reads(text: str) -> None:
     """Any text is refused at one of its positions, or has a canonical text that reads as the same control."""
     try:
