@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 
 from synckairos.domain.families import (
     ABSOLUTE,
+    FAMILIES,
     Bronstein,
     ByoYomi,
     Canadian,
@@ -175,6 +176,11 @@ def test_errors_name_the_position_and_what_was_expected(text: str, position: int
 
     assert (caught.value.position, caught.value.expected) == (position, expected)
     assert str(caught.value) == f"at position {position}: expected {expected}"
+
+
+def test_every_family_has_a_text() -> None:
+    """A new one needs its rows above."""
+    assert {type(stage.family) for control in CANONICAL.values() for stage in control.stages} == set(FAMILIES)
 
 
 def test_lag_compensation_has_no_text() -> None:
