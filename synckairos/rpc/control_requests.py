@@ -10,13 +10,12 @@ from synckairos.domain.errors import FieldViolation, InvalidField
 from synckairos.domain.families import ABSOLUTE, FAMILIES
 from synckairos.domain.families.parts import Family
 from synckairos.domain.model import SoftClose, SoftClosePolicy
-from synckairos.domain.notation import NotationError, parse
+from synckairos.domain.notation import MAX_TEXT_BYTES, NotationError, parse
 from synckairos.domain.time_control import MAX_STAGES, LagCompensation, Stage, TimeControl
 from synckairos.rpc.fields import Fields
 from synckairos.v1 import session_service_pb2 as pb
 from synckairos.v1 import time_control_pb2
 
-MAX_TEXT_BYTES: Final = 256
 _FAMILIES: Final = {family.name: family for family in FAMILIES}
 _PARAMETERS: Final = {family.name: tuple(field.name for field in fields_of(family)) for family in FAMILIES}
 
