@@ -40,7 +40,7 @@ def fill_session(message: session_pb2.Session, session: Session, now: int) -> No
     if timing.uncharged(session, now):
         charged = timing.charge(session, now)
         _fill_running_clocks(message, charged)
-    if session.resumed_at is not None and timing.running_clock(session).progress is not None:
+    if session.resumed_at is not None and _has_controls(session):
         _fill_flows(message, session, charged)
         fill_phases(message, session, now)
 

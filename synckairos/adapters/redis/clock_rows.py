@@ -3,7 +3,7 @@
 A control is bytes of its own, so that one that was read before is found again instead of read again.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import fields
 from functools import lru_cache
 from typing import Any, Final, TypeAlias
@@ -13,12 +13,13 @@ import msgspec.msgpack
 from synckairos.adapters.redis import shapes
 from synckairos.domain.control_limits import control_violations
 from synckairos.domain.families import FAMILIES
-from synckairos.domain.model import UNTIMED, Clock, Mode, OnExpire, Rules, SoftClose, SoftClosePolicy
+from synckairos.domain.model import UNTIMED, Clock, Mode, OnExpire, Rules, Session, SoftClose, SoftClosePolicy
 from synckairos.domain.time_control import LagCompensation, Progress, Stage, TimeControl
 
 Places: TypeAlias = dict[int, int]
 """The place of a control among those of its session, by its identity: equal ones share a place."""
 
+_NO_CONTROLS: Final[tuple[list[bytes], Places]] = ([], {})
 _NUMBERS: Final = {family: number for number, family in enumerate(FAMILIES)}
 # Looked up rather than called: an enum takes five times as long to find its member.
 _MODES: Final = {mode.value: mode for mode in Mode}
@@ -84,13 +85,16 @@ def _read_stage(base: int, turns: int, number: int, parameters: list[int]) -> St
     return Stage(base, turns, kind(*parameters))
 
 
-def places_of(default: TimeControl | None, clocks: Iterable[Clock]) -> tuple[list[bytes], Places]:
+def places_of(session: Session) -> tuple[list[bytes], Places]:
     """Return the controls of a session, each once, and where each is."""
-    used = [clock.progress.control for clock in clocks if clock.progress is not None]
+    used = [progress.control for one in session.participants if (progress := one.clock.progress) is not None]
+    if session.groups:
+        used += [progress.control for one in session.groups if (progress := one.clock.progress) is not None]
+    default = session.rules.time_control
     if default is not None:
         used.insert(0, default)
     if not used:
-        return [], {}
+        return _NO_CONTROLS
     places: Places = {}
     found: dict[bytes, int] = {}
     for control in used:
@@ -136,7 +140,7 @@ _RULES: Final[tuple[Any, ...]] = (0, None, [], 0, None, None, None, None)
 
 def rules_row(rules: Rules) -> tuple[Any, ...]:
     """Return the row of what was agreed, as far as layout 1 has a place for it."""
-    mode, on_expire, total, per_cycle, increment, cap, cycles, thresholds, *_ = rules
+    mode, on_expire, total, per_cycle, increment, cap, cycles, thresholds, _, _, _, _ = rules
     return row((mode, on_expire, list(thresholds), increment, total, per_cycle, cap, cycles), _RULES)
 
 
@@ -164,3 +168,8 @@ def read_rules(
         soft_close,
         control,
     )
+
+
+def has_limits(rules: Rules) -> bool:
+    """Whether there is a limit that layout 1 has no place for."""
+    return rules.session_limit_ms is not None or rules.close_at is not None or rules.soft_close is not None

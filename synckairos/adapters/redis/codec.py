@@ -20,6 +20,7 @@ from synckairos.adapters.redis.clock_rows import (
     clock_row,
     decode_control,
     full,
+    has_limits,
     places_of,
     read_clock,
     read_rules,
@@ -104,7 +105,10 @@ def _unpack_optional(raw: bytes | None) -> str | None:
 def encode_session(session: Session) -> bytes:
     """Return the session's bytes."""
     flags = _DELETED * session.deleted | _RECOVERED * session.recovered
-    body = row(_body(session), _BODY)
+    controls, places = places_of(session)
+    body = _body(session, places)
+    later = _later(session, controls, places)
+    body = row((*body, *later), _BODY) if later else row(body, _BODY)
     layout = 1 if len(body) <= _FIRST_LAYOUT else 2
     head = _HEAD.pack(layout, flags, session.epoch, session.version, pack_id(session.change_id))
     return head + msgspec.msgpack.encode(body)
@@ -112,24 +116,20 @@ def encode_session(session: Session) -> bytes:
 
 _FIRST_BODY: Final[tuple[Any, ...]] = (0, [], 0, [], 0, None, 0, 0, *[None] * 5, 0, [], *[None] * 5, None, [], 0)
 _FIRST_LAYOUT: Final = len(_FIRST_BODY)
+_NOTHING_LATER: Final = (0, False, None, None)
 _BODY: Final[tuple[Any, ...]] = (*_FIRST_BODY, 0, None, None, [], None, None, 0, False, *[None] * 4)
 
 
-def _body(session: Session) -> tuple[Any, ...]:
+def _body(session: Session, places: Places) -> tuple[Any, ...]:
     born = session.created_at
     instants = (
         session.started_at, session.cycle_started_at, session.resumed_at, session.paused_at, session.completed_at
     )  # fmt: skip
-    rules = session.rules
     later = (session.called_at, session.ended_at)
-    latest = (rules.close_at, session.manual_at, session.real_at)
-    clocks = [one.clock for one in session.participants]
-    clocks += [one.clock for one in session.groups]
-    controls, places = places_of(rules.time_control, clocks)
     groups = {group.group_id: position for position, group in enumerate(session.groups)}
     return (
         session.status,
-        rules_row(rules),
+        rules_row(session.rules),
         session.updated_at - born,
         [_participant(participant, groups, places) for participant in session.participants],
         session.cycle_number,
@@ -149,13 +149,24 @@ def _body(session: Session) -> tuple[Any, ...]:
         born - session.epoch // 1_000,
         session.idle_ttl_ms,
         *(None if at is None else at - born for at in later),
+    )
+
+
+def _later(session: Session, controls: list[bytes], places: Places) -> tuple[Any, ...]:
+    """Return what came after the first rows of layout 2; nothing if there is nothing of it."""
+    rules = session.rules
+    if not controls and session[-4:] == _NOTHING_LATER and not has_limits(rules):
+        return ()
+    born = session.created_at
+    instants = (rules.close_at, session.manual_at, session.real_at)
+    return (
         controls,
         None if rules.time_control is None else places[id(rules.time_control)],
         rules.session_limit_ms,
         session.ran_ms,
         session.limit_passed,
         rules.soft_close,
-        *(None if at is None else at - born for at in latest),
+        *(None if at is None else at - born for at in instants),
     )
 
 
