@@ -33,8 +33,8 @@ families: Final[SearchStrategy[Family]] = st.one_of(
     st.builds(ByoYomi, st.integers(1, 1_000), some, increments),
     st.builds(Canadian, st.integers(1, 10_000), some),
     st.builds(PerTurn, some),
-    st.builds(Penalty, maybe_none, some, st.integers(0, 1_000_000), increments),
 )
+penalties: Final = st.builds(Penalty, maybe_none, some, st.integers(0, 1_000_000), increments)
 lags: Final = st.builds(LagCompensation, increments, increments, increments, increments)
 
 
@@ -47,6 +47,9 @@ def _controls(draw: DrawFn) -> TimeControl:
     """Draw a control of a few stages, or of as many as there can be."""
     stages = [Stage(*one) for one in draw(_staged)] * draw(st.sampled_from([1, 1, 5]))
     stages[-1] = stages[-1]._replace(turns=draw(st.sampled_from([0, 40])))
+    if len(stages) == 1 and draw(st.booleans()):
+        # In debt to the stage before, a later stage could begin without time.
+        stages[0] = stages[0]._replace(family=draw(penalties))
     free_turns = draw(st.integers(0, 1_000))
     free_limit = draw(_limits) if free_turns else 0
     return TimeControl(tuple(stages), draw(_limits), free_turns, free_limit, draw(st.none() | lags))
