@@ -232,8 +232,8 @@ class TurnSettlement(_message.Message):
     spent_ms: _builtins.int
     """How long the turn ran, in ms, pauses left out."""
     granted_ms: _builtins.int
-    """What the clock gained for it, in ms: increments, what a delay spared, what was refilled, the time of the next stage
-    and the credited lag.
+    """What the clock gained for it, in ms, beside the credited lag: increments, what a delay spared, what was refilled
+    and the time of the next stage. Time left after the turn = time left before - spent_ms + granted_ms + credited_ms.
     """
     credited_ms: _builtins.int
     """The lag credited, in ms."""
