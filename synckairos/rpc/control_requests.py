@@ -9,13 +9,14 @@ from synckairos.domain.control_limits import control_violations
 from synckairos.domain.errors import FieldViolation, InvalidField
 from synckairos.domain.families import ABSOLUTE, FAMILIES
 from synckairos.domain.families.parts import Family
-from synckairos.domain.model import SoftClose, SoftClosePolicy
+from synckairos.domain.model import SECOND_MS, SoftClose, SoftClosePolicy
 from synckairos.domain.notation import MAX_TEXT_BYTES, NotationError, parse
 from synckairos.domain.time_control import MAX_STAGES, LagCompensation, Stage, TimeControl
 from synckairos.rpc.fields import Fields
 from synckairos.v1 import session_service_pb2 as pb
 from synckairos.v1 import time_control_pb2
 
+_ANY: Final = TimeControl((Stage(SECOND_MS),))
 _FAMILIES: Final = {family.name: family for family in FAMILIES}
 _PARAMETERS: Final = {family.name: tuple(field.name for field in fields_of(family)) for family in FAMILIES}
 
@@ -47,19 +48,22 @@ def control(fields: Fields, path: str, message: Controlled) -> TimeControl | Non
     return None
 
 
-def read_text(fields: Fields, path: str, text: str) -> TimeControl | None:
-    """Read a time control's text; None, and a violation that names the position, for a wrong one."""
+def read_text(fields: Fields, path: str, text: str) -> TimeControl:
+    """Read a time control's text; a wrong one is noted with the position, and read as any control.
+
+    So nothing is said of fields that would be missing if there were no control.
+    """
     if len(text.encode()) > MAX_TEXT_BYTES:
         fields.refuse(path, f"is longer than {MAX_TEXT_BYTES} bytes")
-        return None
+        return _ANY
     try:
         read = parse(text)
     except NotationError as error:
         fields.refuse(path, f"at position {error.position}: expected {error.expected}")
-        return None
+        return _ANY
     for wrong in control_violations("", read):
         fields.refuse(path, f"{wrong.path.lstrip('.')} {wrong.description}")
-        return None
+        return _ANY
     return read
 
 

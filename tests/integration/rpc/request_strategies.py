@@ -12,17 +12,28 @@ from hypothesis.strategies import SearchStrategy
 
 from synckairos.rpc.server import AUDIT_SERVICE, SESSION_SERVICE
 from synckairos.v1 import session_service_pb2 as pb
+from synckairos.v1.time_control_pb2 import (
+    ByoYomi,
+    Fischer,
+    LagCompensation,
+    SoftClose,
+    SoftClosePolicy,
+    TimeControl,
+    TimeStage,
+)
 from tests.integration.rpc.good_requests import ANN, BLUE, BOB, CLEO, DAYS_28, RED, create, member
 
-PENDING, RUNNING, PAUSED, DONE, DELETED, UNKNOWN, LOST = (f"10000000-0000-4000-8000-00000000000{n}" for n in range(7))
-"""The sessions there are while requests are tried; LOST is in the audit trail alone."""
+PENDING, RUNNING, PAUSED, DONE, DELETED, UNKNOWN, LOST, MANUAL = (
+    f"10000000-0000-4000-8000-00000000000{n}" for n in range(8)
+)
+"""The sessions there are while requests are tried; LOST is in the audit trail alone, MANUAL has byo-yomi."""
 METHODS: Final[dict[str, MethodDescriptor]] = {
     method.name: method for service in (SESSION_SERVICE, AUDIT_SERVICE) for method in service.methods
 }
 
 _NUMBERS: Final = (0, 1, -1, 2, 100, 999, 1_000, 60_000, 60_001, 3_600_000, 3_600_001, DAYS_28, DAYS_28 + 1, -DAYS_28)
 _EDGES: Final = (2**31 - 1, -(2**31), 2**31, 2**53, 2**63 - 1, -(2**63))
-_IDS: Final = (PENDING, RUNNING, PAUSED, DONE, DELETED, UNKNOWN, LOST, ANN, BOB, CLEO, RED, BLUE)
+_IDS: Final = (PENDING, RUNNING, PAUSED, DONE, DELETED, UNKNOWN, LOST, MANUAL, ANN, BOB, CLEO, RED, BLUE)
 _TEXTS: Final = st.one_of(
     st.sampled_from(["", "a", "\0", "a\0b", "x" * 128, "x" * 129, "é" * 128, "x" * 257, "\N{GRINNING FACE}" * 300]),
     st.text(max_size=40),
@@ -134,22 +145,43 @@ def _fields_of(request: Any) -> dict[str, Any]:
 
 
 def _on_each(**fields: Any) -> list[dict[str, Any]]:
-    return [{"session_id": one, **fields} for one in (PENDING, RUNNING, PAUSED, DONE, DELETED)]
+    return [{"session_id": one, **fields} for one in (PENDING, RUNNING, PAUSED, DONE, DELETED, MANUAL)]
 
+
+_CONTROL: Final = TimeControl(
+    stages=[
+        TimeStage(base_ms=60_000, turns=40, fischer=Fischer(increment_ms=1_000)),
+        TimeStage(byo_yomi=ByoYomi(periods=5, period_ms=30_000)),
+    ],
+    free_turns=1,
+    lag_compensation=LagCompensation(start_ms=100, max_ms=100),
+)
+_SOFT_CLOSE: Final = SoftClose(window_ms=5_000, extend_ms=10_000, policy=SoftClosePolicy.SOFT_CLOSE_POLICY_ADD)
 
 GOOD: Final[dict[str, list[dict[str, Any]]]] = {
-    "CreateSession": [_fields_of(create(base)) for base in ("participant", "cycle", "group", "global", "count up")],
+    "CreateSession": [
+        *(_fields_of(create(base)) for base in ("participant", "cycle", "group", "global", "count up")),
+        _fields_of(create("participant", participants=[member(), member(BOB)], time_control=_CONTROL)),
+        _fields_of(create("participant", participants=[member(), member(BOB)], time_control_text="600|5x30")),
+        _fields_of(create("global", soft_close=_SOFT_CLOSE, manual_clock=True)),
+    ],
     "GetSession": _on_each(),
     "BatchGetSessions": [{"session_ids": [PENDING, UNKNOWN, DELETED]}],
     "ListSessions": [{}, {"labels": {"a": "b"}, "statuses": [2, 3]}],
-    "AddParticipant": _on_each(participant=member(CLEO, total_time_ms=60_000)) + _on_each(participant=member(CLEO)),
+    "AddParticipant": [
+        *_on_each(participant=member(CLEO, total_time_ms=60_000)),
+        *_on_each(participant=member(CLEO)),
+        {"session_id": MANUAL, "participant": member(CLEO, time_control_text="60d5")},
+    ],
     "RemoveParticipant": _on_each(participant_id=ANN),
     "AdjustTime": [
         *_on_each(reason="late", delta_ms=1, participant_id=ANN),
         *_on_each(reason="late", set_ms=5_000, group_id=RED),
         *_on_each(reason="late", delta_ms=-1),
         *_on_each(reason="late", at_least_ms=7_000),
+        *_on_each(reason="late", set_periods=3, participant_id=ANN),
     ],
+    "AdvanceClock": [*_on_each(by_ms=1_000), {"session_id": MANUAL, "by_ms": 1_000}],
     "UpdateSession": _on_each(labels={"a": "b"}),
     "ListSessionEvents": [
         *_on_each(),

@@ -7,10 +7,13 @@ import grpc
 import pytest
 from google.protobuf.field_mask_pb2 import FieldMask
 from google.protobuf.struct_pb2 import Struct
+from google.protobuf.timestamp_pb2 import Timestamp
 
 from synckairos.devstack import RedisServer
 from synckairos.v1 import session_pb2
 from synckairos.v1 import session_service_pb2 as pb
+from synckairos.v1.session_pb2 import GroupSpec
+from synckairos.v1.time_control_pb2 import SoftClose, TimeControl
 from testing.harness.client import Stub, connect, new_id, refused
 from testing.harness.processes.in_process import serving, settings_for
 from tests.integration.rpc.good_requests import (
@@ -42,6 +45,8 @@ def struct(**fields: Any) -> Struct:
 
 LARGE = struct(text="x" * 10_240)
 P, C, G, L, U = "participant", "cycle", "group", "global", "count up"
+TWO = [member(), member(BOB)]
+TEAM = GroupSpec(group_id=BLUE, time_control_text="60")
 CREATES: list[tuple[str, dict[str, Any], str]] = [
     (P, {"session_id": "x"}, "session_id"),
     (P, {"session_id": f"{{{SID}}}"}, "session_id"),
@@ -83,6 +88,18 @@ CREATES: list[tuple[str, dict[str, Any], str]] = [
     (L, {"labels": {"a": "\0"}}, "labels"),
     (L, {"labels": {"a": "é" * 65}}, 'labels["a"]'),
     *((L, {"idle_ttl_ms": ms}, "idle_ttl_ms") for ms in (-1, 59_999, 366 * 24 * HOUR + 1)),
+    (P, {"participants": TWO, "time_control": TimeControl()}, "time_control.stages"),
+    (P, {"participants": TWO, "time_control_text": "600|5x30~"}, "time_control_text"),
+    (P, {"participants": [member(time_control_text="x"), member(BOB)]}, "participants[0].time_control_text"),
+    (P, {"participants": [member(), member(BOB, time_control_text="60")]}, "participants[0].time_control"),
+    (G, {"groups": [GroupSpec(group_id=RED, time_control_text="0"), TEAM]}, "groups[0].time_control_text"),
+    (L, {"time_control_text": "60"}, "time_control_text"),
+    *((P, {"session_limit_ms": ms}, "session_limit_ms") for ms in (-1, DAYS_28 + 1)),
+    (L, {"session_limit_ms": 60_000}, "session_limit_ms"),
+    *((P, {"close_at": Timestamp(seconds=seconds)}, "close_at") for seconds in (-1, 1, 2**33)),
+    *((L, {"soft_close": SoftClose(window_ms=1, extend_ms=1, policy=one)}, "soft_close.policy") for one in (0, 99)),
+    (L, {"soft_close": SoftClose(extend_ms=1, policy=1)}, "soft_close.window_ms"),
+    (P, {"soft_close": SoftClose(window_ms=1, extend_ms=1, policy=1)}, "soft_close"),
 ]
 """Every way in which a field cannot be read, and one wrong value of each field; the limits are the domain's tests."""
 
@@ -96,6 +113,7 @@ MUTATIONS: dict[Any, dict[str, Any]] = {
     pb.AddParticipantRequest: {"participant": member(CLEO, total_time_ms=60_000)},
     pb.RemoveParticipantRequest: {"participant_id": BOB},
     pb.AdjustTimeRequest: {"participant_id": ANN, "delta_ms": 1_000, "reason": "late"},
+    pb.AdvanceClockRequest: {"by_ms": 1_000},
     pb.UpdateSessionRequest: {"labels": {"a": "b"}},
     pb.DeleteSessionRequest: {},
 }
@@ -112,11 +130,18 @@ OTHERS: list[tuple[Any, dict[str, Any], str]] = [
     (pb.SwitchCycleRequest, {"next_participant_id": "x"}, "next_participant_id"),
     (pb.SwitchCycleRequest, {"expected_active_participant_id": "x"}, "expected_active_participant_id"),
     (pb.SwitchCycleRequest, {"expected_cycle_number": -1}, "expected_cycle_number"),
+    *((pb.SwitchCycleRequest, {"lag_ms": ms}, "lag_ms") for ms in (-1, 60_001)),
     (pb.CompleteSessionRequest, {"winner_participant_id": "x"}, "winner_participant_id"),
     (pb.CompleteSessionRequest, {"winner_group_id": "x"}, "winner_group_id"),
     (pb.AddParticipantRequest, {"participant": None}, "participant.participant_id"),
     (pb.AddParticipantRequest, {"participant": member("x", total_time_ms=60_000)}, "participant.participant_id"),
     (pb.AddParticipantRequest, {"participant": member(CLEO)}, "participant.total_time_ms"),
+    (pb.AddParticipantRequest, {"participant": member(CLEO, time_control_text="-")}, "participant.time_control_text"),
+    (
+        pb.AddParticipantRequest,
+        {"participant": member(CLEO, total_time_ms=60_000, time_control_text="60")},
+        "participant.time_control_text",
+    ),
     (pb.RemoveParticipantRequest, {"participant_id": ""}, "participant_id"),
     (pb.RemoveParticipantRequest, {"participant_id": "x"}, "participant_id"),
     (pb.AdjustTimeRequest, {"reason": ""}, "reason"),
@@ -124,6 +149,8 @@ OTHERS: list[tuple[Any, dict[str, Any], str]] = [
     *((pb.AdjustTimeRequest, {"delta_ms": ms}, "delta_ms") for ms in (0, DAYS_28 + 1, -DAYS_28 - 1)),
     *((pb.AdjustTimeRequest, {"delta_ms": None, "set_ms": ms}, "set_ms") for ms in (-1, DAYS_28 + 1)),
     *((pb.AdjustTimeRequest, {"delta_ms": None, "at_least_ms": ms}, "at_least_ms") for ms in (0, -1, DAYS_28 + 1)),
+    *((pb.AdjustTimeRequest, {"delta_ms": None, "set_periods": n}, "set_periods") for n in (0, 1_001)),
+    *((pb.AdvanceClockRequest, {"by_ms": ms}, "by_ms") for ms in (0, -1, 1_000, DAYS_28 + 1)),
     (pb.AdjustTimeRequest, {"participant_id": "x"}, "participant_id"),
     (pb.AdjustTimeRequest, {"participant_id": None}, "participant_id"),
     (pb.AdjustTimeRequest, {"participant_id": None, "group_id": "x"}, "group_id"),
@@ -201,7 +228,7 @@ async def test_a_wrong_field_is_refused_by_its_path(
 
 
 def test_every_field_of_every_request_is_in_the_table() -> None:
-    """A field added to the contract needs a wrong value here; only allow_missing cannot be wrong."""
+    """A field added to the contract needs a wrong value here; only two of them cannot be wrong."""
     named: dict[str, set[str]] = {}
     for request, path in CASES:
         named.setdefault(request.DESCRIPTOR.name, set()).add(path.split("[")[0].split(".")[0])
@@ -210,7 +237,7 @@ def test_every_field_of_every_request_is_in_the_table() -> None:
     ]
 
     for method in unary:
-        fields = {field.name for field in method.input_type.fields} - {"allow_missing"}
+        fields = {field.name for field in method.input_type.fields} - {"allow_missing", "manual_clock"}
         assert fields == named[method.input_type.name], method.name
 
 

@@ -19,6 +19,7 @@ from synckairos.cli.migration import migrations_folder
 from synckairos.devstack import PostgresServer, RedisServer
 from synckairos.domain.commands import Start
 from synckairos.rpc.server import MAX_RECEIVE_BYTES
+from synckairos.v1 import session_pb2
 from synckairos.v1 import session_service_pb2 as pb
 from synckairos.v1.session_service_pb2_grpc import SessionServiceStub
 from testing.harness.client import Problem, Stub, problem_of
@@ -29,12 +30,13 @@ from testing.harness.fakes.fake_redis_time import DrivenConnections
 from testing.harness.plays import KINDS, Play
 from testing.harness.processes.databases import own_database
 from testing.harness.processes.in_process import serving, settings_for
-from tests.integration.rpc.good_requests import create
+from tests.integration.rpc.good_requests import BOB, create, member
 from tests.integration.rpc.request_strategies import (
     COMMANDS,
     DELETED,
     DONE,
     LOST,
+    MANUAL,
     METHODS,
     PAUSED,
     PENDING,
@@ -140,7 +142,15 @@ async def _fill(stub: Stub) -> None:
         (PENDING, "participant"), (RUNNING, "participant"), (PAUSED, "group"), (DONE, "count up"), (DELETED, "global"),
     ):  # fmt: skip
         await stub.CreateSession(create(base, session_id=session_id, labels={"a": "b"}))
-    for session_id in (RUNNING, PAUSED, DONE):
+    control = pb.CreateSessionRequest(
+        session_id=MANUAL,
+        mode=session_pb2.MODE_PER_PARTICIPANT,
+        participants=[member(), member(BOB)],
+        time_control_text="60|5x30",
+        manual_clock=True,
+    )
+    await stub.CreateSession(control)
+    for session_id in (RUNNING, PAUSED, DONE, MANUAL):
         await stub.StartSession(pb.StartSessionRequest(session_id=session_id))
     await stub.PauseSession(pb.PauseSessionRequest(session_id=PAUSED))
     await stub.CompleteSession(pb.CompleteSessionRequest(session_id=DONE))

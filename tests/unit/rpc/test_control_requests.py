@@ -138,7 +138,10 @@ def test_a_wrong_text_is_refused_with_its_position(
     server: TestServer, use_cases: UseCases, fields: dict[str, Any], path: str, told: str
 ) -> None:
     """And with what was expected there; nothing is stored."""
-    assert told in refused(server, game(**fields))[path]
+    (problem,) = refused(server, game(**fields)).items()
+
+    assert problem[0] == path
+    assert told in problem[1]
     assert use_cases.stored(SID) is None
 
 
