@@ -7,7 +7,8 @@ from google.protobuf.message import Message
 from hypothesis import given, settings
 
 from synckairos.application.streams import frames
-from synckairos.domain.commands import Command, Pause, Start, Switch
+from synckairos.application.trail.audit import AuditedEvent, AuditRecord
+from synckairos.domain.commands import AddParticipant, Command, Pause, Start, Switch
 from synckairos.domain.families.byo_yomi import ByoYomi
 from synckairos.domain.families.canadian import Canadian
 from synckairos.domain.families.delays import SimpleDelay
@@ -19,6 +20,7 @@ from synckairos.domain.families.per_turn import PerTurn
 from synckairos.domain.model import Mode, OnExpire, SoftClose, SoftClosePolicy
 from synckairos.domain.specification import GroupSpec, ParticipantSpec, SessionSpec
 from synckairos.domain.time_control import LagCompensation, Stage, TimeControl
+from synckairos.rpc.audit_mapping import audited_event
 from synckairos.rpc.control_mapping import control_message
 from synckairos.rpc.control_requests import read_control
 from synckairos.rpc.envelopes import envelope
@@ -30,6 +32,7 @@ from synckairos.v1 import time_control_pb2 as pb
 from testing.harness.plays import ANN, BLUE, BOB, BORN, KINDS, RED, Play
 from tests.unit.adapters import control_drawing
 
+CLEO = "20000000-0000-4000-8000-00000000000c"
 Did = tuple[int, Command | None]
 LAST_OF: Final = {session_pb2.Session: 37, session_pb2.Participant: 11, session_pb2.Group: 7, event_pb2.Event: 12}
 """The highest field numbers that a session without time controls and limits has ever used."""
@@ -236,6 +239,25 @@ def test_an_event_says_what_its_turn_did() -> None:
     assert message.turn.stage == 0
     assert not event_message(play.events[0]).HasField("turn")
     assert message.session.participants[0].clock.turns_made == 1
+
+
+def test_the_trail_says_what_a_turn_did_and_what_it_changed() -> None:
+    """As the event itself; a control that came with somebody is told value by value."""
+    play = played(of(ByoYomi(5, 30_000)), (75_000, Switch()), (76_000, AddParticipant(ParticipantSpec(CLEO))))
+    _, _, switched, joined = play.events
+    audited = [
+        AuditedEvent(AuditRecord(event), is_fork=False, recorded_at=BORN, before=before.session)
+        for before, event in ((play.events[1], switched), (switched, joined))
+    ]
+
+    turn, change = map(audited_event, audited)
+
+    assert turn.turn == event_message(switched).turn
+    assert not change.HasField("turn")
+    told = {one.path: one.new for one in change.changes}
+    path = f"participants[{CLEO}].clock.progress.control.stages[0]"
+    assert told[f"{path}.family.name"].string_value == "byo_yomi"
+    assert told[f"{path}.family.periods"].number_value == 5
 
 
 def test_limits_and_the_manual_clock_are_shown_as_given() -> None:
