@@ -77,7 +77,8 @@ def decode_control(encoded: bytes) -> TimeControl:
     return control
 
 
-def _read_stage(base: int, turns: int, number: int, parameters: list[int]) -> Stage:
+def _read_stage(base: int, turns: int, number: int, parameters: list[Any]) -> Stage:
+    # Not list[int]: compiled code would take each False for a 0.
     kind = FAMILIES[number]
     for field, value in zip(fields(kind), parameters, strict=False):
         if isinstance(value, bool) is not (field.type is bool):
