@@ -84,7 +84,7 @@ def settle(
     if stage.family.has_time_again:
         closed = closed._replace(in_overtime=False)
     charged = 0 if clock.in_overtime or is_free(progress) else total - credit
-    gained = _worth(closed, counted) - _worth(clock, progress) + charged
+    gained = _worth(closed, stage_of(counted), after) - _worth(clock, stage, parts) + charged
     return closed, Settled(total, gained, credit, burnt, progress.stage)
 
 
@@ -134,13 +134,15 @@ def gain_kind(clock: Clock, progress: Progress, total: int) -> GainKind:
     return stage_of(progress).family.gain(parts_of(clock, progress), total)
 
 
-def _worth(clock: Clock, progress: Progress) -> int:
-    """Return the balance of a clock at the beginning of a turn: the budget, or the bank where there is no flag."""
+def _worth(clock: Clock, stage: Stage, parts: Parts) -> int:
+    """Return the balance of a clock at the beginning of a turn: the budget, or the bank where there is no flag.
+
+    A bank that penalties have left below 0 may begin a stage that flags at once.
+    """
     if clock.in_overtime:
         return 0
-    parts = parts_of(clock, progress)
-    budget = stage_of(progress).family.budget(parts)
-    return parts.bank_ms if budget is None else budget
+    budget = stage.family.budget(parts)
+    return parts.bank_ms if budget is None else max(0, budget)
 
 
 def balance(clock: Clock, progress: Progress) -> int:
