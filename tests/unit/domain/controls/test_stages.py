@@ -52,6 +52,23 @@ def test_the_stage_of_a_turn_is_said_with_it() -> None:
     assert (progress_of(clock_of(game.session, ANN)).stage, bank(game.session)) == (1, 13_000)
 
 
+@pytest.mark.parametrize(
+    ("control", "spent", "granted"),
+    [
+        (one_stage(10_000, ByoYomi(5, 30_000)), 50_000, 10_000),
+        (one_stage(10_000, Canadian(1, 30_000)), 15_000, 5_000),
+        (TimeControl((Stage(10_000, 1, ByoYomi(2, 30_000)), Stage(5_000))), 4_000, -55_000),
+    ],
+)
+def test_a_turn_says_what_all_parts_gained(control: TimeControl, spent: int, granted: int) -> None:
+    """Periods that are burnt, blocks that are whole again and what a stage drops are counted in."""
+    game = started(players(control, AGES))
+
+    game.ok(spent, Switch())
+
+    assert last_turn(game).granted_ms == granted
+
+
 def test_the_last_stage_repeats() -> None:
     """After its turns the last stage begins again, with its base."""
     game = started(players(TimeControl((Stage(10_000, 1), Stage(4_000, 2))), AGES))
