@@ -23,6 +23,14 @@ def remaining(clock: Clock, spent: int) -> int | None:
     return None if clock.bank_ms is None else max(0, clock.bank_ms - spent)
 
 
+def balance(clock: Clock) -> int | None:
+    """Return what the lines of the clock's account sum to, in ms; None for a clock without a budget.
+
+    That is the time left of all parts, as of the last charge, or the bank where nothing flags the clock.
+    """
+    return clock.bank_ms if clock.progress is None else controlled.balance(clock, clock.progress)
+
+
 def charge(clock: Clock, spent: int) -> Clock:
     """Count `spent` ms of a turn that is not completed; what exceeds the budget is overtime."""
     if spent == 0:

@@ -123,6 +123,16 @@ def _promoted(progress: Progress, parts: Parts) -> tuple[Progress, Parts]:
     )
 
 
+def gained_by_promotion(clock: Clock, progress: Progress, total: int, *, grants: bool) -> int:
+    """Return by how much the balance changes because the next stage begins after a completed turn of `total` ms."""
+    if clock.in_overtime:
+        return 0
+    stage, parts = stage_of(progress), parts_of(clock, progress)
+    settled = parts if is_free(progress) else stage.family.settle(parts, total, grants=grants)
+    counted, begun = _promoted(progress._replace(stage_turns=progress.stage_turns + 1), settled)
+    return 0 if counted.stage_turns else _worth(clock, stage_of(counted), begun) - _worth(clock, stage, settled)
+
+
 def _granted_before(stage: Stage, parts: Parts) -> Parts:
     """Grant the increment of a turn to come, where it is granted before the turn."""
     family = stage.family
@@ -151,6 +161,12 @@ def balance(clock: Clock, progress: Progress) -> int:
     if left is not None:
         return left
     return (clock.bank_ms or 0) - (0 if is_free(progress) else progress.open_ms)
+
+
+def burnt_periods(clock: Clock, progress: Progress) -> int:
+    """Return how many periods the turn has burnt so far."""
+    left = standing(clock, progress, 0).periods_left
+    return progress.burnt + (0 if left is None else progress.periods - left)
 
 
 def start_overtime(clock: Clock, progress: Progress) -> Clock:
