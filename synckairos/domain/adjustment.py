@@ -29,7 +29,8 @@ AMOUNTS: Final = ("delta_ms", "set_ms", "at_least_ms", "set_periods")
 def adjust_time(ledger: Ledger, command: AdjustTime, caller: Caller) -> None:
     """Change the time left on a participant's, a group's or the session's clock."""
     session, now = ledger.session, ledger.now
-    _check_target(session, command)
+    check_holder(session.rules.mode, command.participant_id, command.group_id)
+    _check_limit(session, command)
     is_running_clock = _is_running_clock(session, command)
     running = timing.running_clock(session)
     if is_running_clock and (running.in_overtime or running.progress is not None):
@@ -69,15 +70,18 @@ def _with_periods(clock: Clock, periods: int) -> Clock:
     return controlled.set_periods(clock, progress, periods)
 
 
-def _check_target(session: Session, command: AdjustTime) -> None:
-    mode = session.rules.mode
+def check_holder(mode: Mode, participant_id: str, group_id: str) -> None:
+    """Raise InvalidField unless the ids name what holds a clock in this mode: where it is the session, neither."""
     wanted = {Mode.PER_PARTICIPANT: "participant_id", Mode.PER_GROUP: "group_id"}.get(mode)
-    for field in ("participant_id", "group_id"):
-        if field == wanted and not getattr(command, field):
+    for field, value in (("participant_id", participant_id), ("group_id", group_id)):
+        if field == wanted and not value:
             raise InvalidField([FieldViolation(field, f"is required in mode {mode.name}")])
-        if field != wanted and getattr(command, field):
+        if field != wanted and value:
             raise InvalidField([FieldViolation(field, f"is not used in mode {mode.name}")])
-    if mode is Mode.COUNT_UP and session.clock.bank_ms is None:
+
+
+def _check_limit(session: Session, command: AdjustTime) -> None:
+    if session.rules.mode is Mode.COUNT_UP and session.clock.bank_ms is None:
         amount = next(name for name in AMOUNTS if getattr(command, name) is not None)
         raise InvalidField([FieldViolation(amount, "the session has no limit (max_time_ms) to adjust")])
 

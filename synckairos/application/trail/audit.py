@@ -157,6 +157,7 @@ class EventQuery(NamedTuple):
     start: int | None = None
     end: int | None = None
     with_before: bool = False
+    group_id: str | None = None
 
 
 class ParticipantKey(NamedTuple):

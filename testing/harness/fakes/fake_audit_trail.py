@@ -169,6 +169,7 @@ def _matches(record: AuditRecord, identity: Identity, query: EventQuery) -> bool
         (query.after is None or identity[1:] > tuple(query.after))
         and (not query.types or event.type in query.types)
         and (query.participant_id is None or event.subject.participant_id == query.participant_id)
+        and (query.group_id is None or event.subject.group_id == query.group_id)
         and (query.start is None or query.start <= event.session.updated_at)
         and (query.end is None or event.session.updated_at < query.end)
     )

@@ -146,10 +146,13 @@ class PostgresAuditReader:
             asked.add("event_type = ANY({}::text[])", sorted(TYPE_NAMES[type_] for type_ in query.types))
         if query.participant_id is not None:
             asked.add("participant_id = {}::uuid", query.participant_id)
+        if query.group_id is not None:
+            asked.add("group_id = {}::uuid", query.group_id)
         _bound(asked, '"timestamp"', query.start, query.end)
         # A history is read along its index: the planner cannot tell how many events come after a key, takes them for
         # few and would fetch them all to sort them. With a filter that finds few, that is just what is wanted.
-        is_whole = not query.types and query.participant_id is None and query.start is None and query.end is None
+        chosen = (query.participant_id, query.group_id, query.start, query.end)
+        is_whole = not query.types and all(value is None for value in chosen)
         sql = _EVENTS_AND_BEFORE if query.with_before else _EVENTS
         return await self._page("audit: events", sql, asked, _event, along_index=is_whole)
 
