@@ -7,6 +7,7 @@ from google.protobuf.struct_pb2 import ListValue, Value
 from synckairos.application.pipeline.status import PipelineStatus
 from synckairos.application.trail.audit import AuditedEvent, AuditedParticipant, AuditedSession, SessionAudit
 from synckairos.application.trail.field_changes import FieldChange, Plain
+from synckairos.domain.accounts import Line
 from synckairos.rpc.control_mapping import settlement
 from synckairos.rpc.mapping import session_message
 from synckairos.rpc.timestamps import optional_timestamp, timestamp
@@ -100,6 +101,20 @@ def session_audit(audit: SessionAudit) -> pb.GetSessionAuditResponse:
         participants=map(_audited_participant, audit.participants),
         event_count=audit.event_count,
         fork_count=audit.fork_count,
+    )
+
+
+def clock_line(line: Line) -> pb.ClockLine:
+    """Return a line of a clock's account."""
+    entry = line.entry
+    return pb.ClockLine(
+        version=line.version,
+        occurred_at=timestamp(line.occurred_at),
+        kind=cast("pb.ClockLineKind.ValueType", entry.kind.value),
+        amount_ms=entry.amount_ms,
+        balance_ms=line.balance_ms,
+        periods_burnt=entry.periods_burnt,
+        note=entry.note,
     )
 
 

@@ -3,10 +3,12 @@
 from google.protobuf.message import Message
 
 from synckairos.application.trail.audit import EventQuery, ParticipantQuery, SessionQuery
+from synckairos.application.trail.clock_accounts import ClockQuery
+from synckairos.domain.account_entries import Holder
 from synckairos.domain.events import EventType
 from synckairos.domain.model import Mode, Status
 from synckairos.rpc import paging, tokens
-from synckairos.rpc.fields import Fields
+from synckairos.rpc.fields import MAX_INT64, Fields
 from synckairos.v1 import audit_service_pb2 as pb
 
 
@@ -53,6 +55,22 @@ def sessions(fields: Fields, request: pb.ListAuditedSessionsRequest) -> SessionQ
         omit_deleted=request.omit_deleted,
     )
     return query._replace(after=tokens.read_audited(fields, request.page_token, query))
+
+
+def clock(fields: Fields, request: pb.ExplainClockRequest) -> ClockQuery:
+    """Read a query for the account of a clock; `limit` is the size of the page."""
+    holder = Holder(
+        participant_id=fields.uuid("participant_id", request.participant_id, required=False),
+        group_id=fields.uuid("group_id", request.group_id, required=False),
+    )
+    query = ClockQuery(
+        session_id=fields.uuid("session_id", request.session_id),
+        holder=holder,
+        version=fields.between("version", request.version, 0, MAX_INT64),
+        after=None,
+        limit=paging.page_size(fields, request.page_size),
+    )
+    return query._replace(after=tokens.read_clock(fields, request.page_token, query))
 
 
 def _period(fields: Fields, request: Message, after: str, before: str) -> tuple[int | None, int | None]:

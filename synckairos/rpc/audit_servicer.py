@@ -17,11 +17,12 @@ from synckairos.application.trail.audit import (
     ParticipantKey,
     SessionKey,
 )
+from synckairos.application.trail.clock_accounts import explain_clock
 from synckairos.domain.errors import SessionNotFound
 from synckairos.domain.events import Author
 from synckairos.domain.recovery import RecoveryPolicy
 from synckairos.rpc import audit_requests, paging, requests, tokens
-from synckairos.rpc.audit_mapping import audited_event, audited_session, pipeline_status, session_audit
+from synckairos.rpc.audit_mapping import audited_event, audited_session, clock_line, pipeline_status, session_audit
 from synckairos.rpc.fields import MAX_REASON_BYTES, Fields
 from synckairos.rpc.interceptor import Context, deadline_of
 from synckairos.rpc.mapping import session_message
@@ -128,6 +129,20 @@ class AuditServicer:
         )
         return pb.RecoverSessionResponse(
             session=session_message(view.session, view.now), server_time=timestamp(view.now)
+        )
+
+    async def ExplainClock(  # noqa: N802 - the contract's name
+        self, request: pb.ExplainClockRequest, context: Context
+    ) -> pb.ExplainClockResponse:
+        """Return a page of the account of a clock, oldest line first."""
+        fields = Fields()
+        query = audit_requests.clock(fields, request)
+        fields.check()
+        page = await _in_time(context, explain_clock(self._reader, query))
+        return pb.ExplainClockResponse(
+            lines=map(clock_line, page.lines),
+            balance_ms=page.balance_ms,
+            next_page_token=tokens.write_clock(page.following, query) if page.following else "",
         )
 
     async def GetPipelineStatus(  # noqa: N802 - the contract's name

@@ -6,7 +6,7 @@ A page token is bound to the filters it was made for.
 import base64
 import hashlib
 import struct
-from typing import Final
+from typing import Final, TypeAlias
 from uuid import UUID
 
 from synckairos.application.listing import Filter
@@ -19,6 +19,7 @@ from synckairos.application.trail.audit import (
     SessionKey,
     SessionQuery,
 )
+from synckairos.application.trail.clock_accounts import ClockPlace, ClockQuery
 from synckairos.domain.model import Head
 from synckairos.rpc.fields import MAX_INSTANT_MS, MAX_INT64, Fields
 
@@ -28,6 +29,9 @@ _RESUME: Final = struct.Struct(">BQQ16s16s")
 _POSITION: Final = struct.Struct(">Q16s8s")
 _EVENT: Final = struct.Struct(">QQ16s")
 _MOMENT: Final = struct.Struct(">Q16s")
+_CLOCK: Final = struct.Struct(">QQ16sqIQ")
+
+_Query: TypeAlias = EventQuery | ParticipantQuery | SessionQuery | ClockQuery
 
 
 class InvalidToken(ValueError):
@@ -109,6 +113,24 @@ def read_audited(fields: Fields, token: str, query: SessionQuery) -> SessionKey 
     return None if moment is None else SessionKey(*moment)
 
 
+def write_clock(place: ClockPlace, query: ClockQuery) -> str:
+    """Return the token of the page after a place in a clock's account."""
+    (epoch, version, change_id), balance_ms, shown, until = place
+    raw = _CLOCK.pack(epoch, version, UUID(change_id).bytes, balance_ms or 0, shown, until)
+    return _sealed(raw, query)
+
+
+def read_clock(fields: Fields, token: str, query: ClockQuery) -> ClockPlace | None:
+    """Return the place a token stands for, None for the first page."""
+    raw = _opened(fields, token, query, _CLOCK.size)
+    if raw is None:
+        return None
+    epoch, version, change_id, balance_ms, shown, until = _CLOCK.unpack(raw)
+    fields.between("page_token", max(epoch, version, until), 0, MAX_INT64)
+    key = EventKey(epoch, version, str(UUID(bytes=change_id)))
+    return ClockPlace(key, balance_ms if version else None, shown, until)
+
+
 def _moment(fields: Fields, token: str, query: ParticipantQuery | SessionQuery) -> tuple[int, str] | None:
     """Return the instant and the UUID a token stands for, None for the first page."""
     raw = _opened(fields, token, query, _MOMENT.size)
@@ -119,11 +141,11 @@ def _moment(fields: Fields, token: str, query: ParticipantQuery | SessionQuery) 
     return at, str(UUID(bytes=owner))
 
 
-def _sealed(raw: bytes, query: EventQuery | ParticipantQuery | SessionQuery) -> str:
+def _sealed(raw: bytes, query: _Query) -> str:
     return _text(raw + _seal(raw, query))
 
 
-def _opened(fields: Fields, token: str, query: EventQuery | ParticipantQuery | SessionQuery, size: int) -> bytes | None:
+def _opened(fields: Fields, token: str, query: _Query, size: int) -> bytes | None:
     if not token:
         return None
     try:
@@ -136,7 +158,7 @@ def _opened(fields: Fields, token: str, query: EventQuery | ParticipantQuery | S
     return raw[:size]
 
 
-def _seal(raw: bytes, query: EventQuery | ParticipantQuery | SessionQuery) -> bytes:
+def _seal(raw: bytes, query: _Query) -> bytes:
     """Return a digest of the place and of the query's filters; its position and its limit do not count."""
     filters = [
         (name, sorted(value) if isinstance(value, frozenset) else value)

@@ -63,15 +63,15 @@ class _ClockLineKindEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ClockLi
     CLOCK_LINE_KIND_UNSPECIFIED: _ClockLineKind.ValueType  # 0
     """Never sent by the server."""
     CLOCK_LINE_KIND_BASE: _ClockLineKind.ValueType  # 1
-    """The clock was given with the holder: all it has before its first turn."""
+    """The clock was given with the holder: all it has before its first turn. Also what it had when the trail begins."""
     CLOCK_LINE_KIND_SPENT: _ClockLineKind.ValueType  # 2
-    """A turn, or a part of one, was spent."""
+    """A turn, or a part of one, was spent. The last line may say what has been spent so far at that version."""
     CLOCK_LINE_KIND_GRANT: _ClockLineKind.ValueType  # 3
     """An increment."""
     CLOCK_LINE_KIND_DELAY_SPARED: _ClockLineKind.ValueType  # 4
     """A delay spared what was spent in it."""
     CLOCK_LINE_KIND_REFILLED: _ClockLineKind.ValueType  # 5
-    """A period, a block or the time of a turn is whole again."""
+    """A period, a block, or the time of a turn or of a cycle is whole again."""
     CLOCK_LINE_KIND_STAGE: _ClockLineKind.ValueType  # 6
     """The next stage began: its time, less what was dropped of the stage before."""
     CLOCK_LINE_KIND_TRANSFER: _ClockLineKind.ValueType  # 7
@@ -83,7 +83,7 @@ class _ClockLineKindEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ClockLi
     CLOCK_LINE_KIND_ADJUSTED: _ClockLineKind.ValueType  # 10
     """AdjustTime."""
     CLOCK_LINE_KIND_RECOVERED: _ClockLineKind.ValueType  # 11
-    """The session was recovered: what changed is not in the trail."""
+    """The session was recovered, or the trail does not hold every version: all that changed meanwhile."""
 
 class ClockLineKind(_ClockLineKind, metaclass=_ClockLineKindEnumTypeWrapper):
     """ClockLineKind says why a line of a clock's ledger is there."""
@@ -91,15 +91,15 @@ class ClockLineKind(_ClockLineKind, metaclass=_ClockLineKindEnumTypeWrapper):
 CLOCK_LINE_KIND_UNSPECIFIED: ClockLineKind.ValueType  # 0
 """Never sent by the server."""
 CLOCK_LINE_KIND_BASE: ClockLineKind.ValueType  # 1
-"""The clock was given with the holder: all it has before its first turn."""
+"""The clock was given with the holder: all it has before its first turn. Also what it had when the trail begins."""
 CLOCK_LINE_KIND_SPENT: ClockLineKind.ValueType  # 2
-"""A turn, or a part of one, was spent."""
+"""A turn, or a part of one, was spent. The last line may say what has been spent so far at that version."""
 CLOCK_LINE_KIND_GRANT: ClockLineKind.ValueType  # 3
 """An increment."""
 CLOCK_LINE_KIND_DELAY_SPARED: ClockLineKind.ValueType  # 4
 """A delay spared what was spent in it."""
 CLOCK_LINE_KIND_REFILLED: ClockLineKind.ValueType  # 5
-"""A period, a block or the time of a turn is whole again."""
+"""A period, a block, or the time of a turn or of a cycle is whole again."""
 CLOCK_LINE_KIND_STAGE: ClockLineKind.ValueType  # 6
 """The next stage began: its time, less what was dropped of the stage before."""
 CLOCK_LINE_KIND_TRANSFER: ClockLineKind.ValueType  # 7
@@ -111,7 +111,7 @@ CLOCK_LINE_KIND_EXTENDED: ClockLineKind.ValueType  # 9
 CLOCK_LINE_KIND_ADJUSTED: ClockLineKind.ValueType  # 10
 """AdjustTime."""
 CLOCK_LINE_KIND_RECOVERED: ClockLineKind.ValueType  # 11
-"""The session was recovered: what changed is not in the trail."""
+"""The session was recovered, or the trail does not hold every version: all that changed meanwhile."""
 Global___ClockLineKind: _TypeAlias = ClockLineKind  # noqa: Y015
 
 @_typing.final
@@ -919,7 +919,9 @@ class ExplainClockRequest(_message.Message):
     group_id: _builtins.str
     """The group. MODE_PER_GROUP."""
     version: _builtins.int
-    """The version up to which it is explained; 0: the latest in the trail."""
+    """The version up to which it is explained, one that the trail holds; 0: the latest in the trail, which it stays for
+    all pages.
+    """
     page_size: _builtins.int
     """Lines a page, at most 500; 0: 50. More is lowered to 500."""
     page_token: _builtins.str
@@ -968,7 +970,7 @@ class ClockLine(_message.Message):
     bank).
     """
     periods_burnt: _builtins.int
-    """The periods that the turn burnt. ByoYomi."""
+    """The periods that were burnt meanwhile. ByoYomi."""
     note: _builtins.str
     """More about it in English, for people; may be empty."""
     @_builtins.property

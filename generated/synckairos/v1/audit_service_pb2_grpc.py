@@ -122,9 +122,9 @@ class AuditServiceServicer:
 
     def ExplainClock(self, request, context):
         """Explains a clock: every amount that was added to it or taken from it, oldest first, from the session's history. The
-        amounts of all pages sum up to balance_ms, to the millisecond. Only for a holder with a bank or a time control
-        (MODE_PER_PARTICIPANT, MODE_PER_GROUP), removed ones included. NOT_FOUND / SESSION_NOT_FOUND, PARTICIPANT_NOT_FOUND
-        or GROUP_NOT_FOUND; INVALID_ARGUMENT / INVALID_FIELD.
+        amounts of all pages sum up to balance_ms, to the millisecond. Participants that were removed are explained up to
+        then. NOT_FOUND / SESSION_NOT_FOUND, PARTICIPANT_NOT_FOUND or GROUP_NOT_FOUND, also for who was not there up to that
+        version; INVALID_ARGUMENT / INVALID_FIELD, also for a clock that has no budget.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

@@ -65,9 +65,9 @@ class AuditServiceStub:
     """
     ExplainClock: _grpc.UnaryUnaryMultiCallable[_audit_service_pb2.ExplainClockRequest, _audit_service_pb2.ExplainClockResponse]
     """Explains a clock: every amount that was added to it or taken from it, oldest first, from the session's history. The
-    amounts of all pages sum up to balance_ms, to the millisecond. Only for a holder with a bank or a time control
-    (MODE_PER_PARTICIPANT, MODE_PER_GROUP), removed ones included. NOT_FOUND / SESSION_NOT_FOUND, PARTICIPANT_NOT_FOUND
-    or GROUP_NOT_FOUND; INVALID_ARGUMENT / INVALID_FIELD.
+    amounts of all pages sum up to balance_ms, to the millisecond. Participants that were removed are explained up to
+    then. NOT_FOUND / SESSION_NOT_FOUND, PARTICIPANT_NOT_FOUND or GROUP_NOT_FOUND, also for who was not there up to that
+    version; INVALID_ARGUMENT / INVALID_FIELD, also for a clock that has no budget.
     """
     GetPipelineStatus: _grpc.UnaryUnaryMultiCallable[_audit_service_pb2.GetPipelineStatusRequest, _audit_service_pb2.GetPipelineStatusResponse]
     """Returns how far the trail is behind, and why. Answers while PostgreSQL is down, too; UNAVAILABLE /
@@ -104,9 +104,9 @@ class AuditServiceAsyncStub(AuditServiceStub):
     """
     ExplainClock: _aio.UnaryUnaryMultiCallable[_audit_service_pb2.ExplainClockRequest, _audit_service_pb2.ExplainClockResponse]  # type: ignore[assignment]
     """Explains a clock: every amount that was added to it or taken from it, oldest first, from the session's history. The
-    amounts of all pages sum up to balance_ms, to the millisecond. Only for a holder with a bank or a time control
-    (MODE_PER_PARTICIPANT, MODE_PER_GROUP), removed ones included. NOT_FOUND / SESSION_NOT_FOUND, PARTICIPANT_NOT_FOUND
-    or GROUP_NOT_FOUND; INVALID_ARGUMENT / INVALID_FIELD.
+    amounts of all pages sum up to balance_ms, to the millisecond. Participants that were removed are explained up to
+    then. NOT_FOUND / SESSION_NOT_FOUND, PARTICIPANT_NOT_FOUND or GROUP_NOT_FOUND, also for who was not there up to that
+    version; INVALID_ARGUMENT / INVALID_FIELD, also for a clock that has no budget.
     """
     GetPipelineStatus: _aio.UnaryUnaryMultiCallable[_audit_service_pb2.GetPipelineStatusRequest, _audit_service_pb2.GetPipelineStatusResponse]  # type: ignore[assignment]
     """Returns how far the trail is behind, and why. Answers while PostgreSQL is down, too; UNAVAILABLE /
@@ -176,9 +176,9 @@ class AuditServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_audit_service_pb2.ExplainClockResponse, _abc.Awaitable[_audit_service_pb2.ExplainClockResponse]]:
         """Explains a clock: every amount that was added to it or taken from it, oldest first, from the session's history. The
-        amounts of all pages sum up to balance_ms, to the millisecond. Only for a holder with a bank or a time control
-        (MODE_PER_PARTICIPANT, MODE_PER_GROUP), removed ones included. NOT_FOUND / SESSION_NOT_FOUND, PARTICIPANT_NOT_FOUND
-        or GROUP_NOT_FOUND; INVALID_ARGUMENT / INVALID_FIELD.
+        amounts of all pages sum up to balance_ms, to the millisecond. Participants that were removed are explained up to
+        then. NOT_FOUND / SESSION_NOT_FOUND, PARTICIPANT_NOT_FOUND or GROUP_NOT_FOUND, also for who was not there up to that
+        version; INVALID_ARGUMENT / INVALID_FIELD, also for a clock that has no budget.
         """
 
     @_abc_1.abstractmethod

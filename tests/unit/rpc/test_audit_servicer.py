@@ -22,6 +22,7 @@ READS = {
     "ListParticipantEvents": pb.ListParticipantEventsRequest(participant_id=ANN),
     "GetSessionAudit": pb.GetSessionAuditRequest(session_id=SID),
     "ListAuditedSessions": pb.ListAuditedSessionsRequest(),
+    "ExplainClock": pb.ExplainClockRequest(session_id=SID, participant_id=ANN),
 }
 
 

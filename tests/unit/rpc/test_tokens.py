@@ -18,6 +18,8 @@ from synckairos.application.trail.audit import (
     SessionKey,
     SessionQuery,
 )
+from synckairos.application.trail.clock_accounts import ClockPlace, ClockQuery
+from synckairos.domain.account_entries import Holder
 from synckairos.domain.events import EventType
 from synckairos.domain.model import Head, Mode, Status
 from synckairos.rpc import tokens
@@ -60,13 +62,15 @@ LISTED: Final = PageTokens(tokens.write_position, tokens.read_position, WANTED)
 EVENTS: Final = PageTokens(tokens.write_event, tokens.read_event, EventQuery(SID, None, 50))
 AUDITED: Final = PageTokens(tokens.write_audited, tokens.read_audited, SessionQuery(None, 50))
 OF_PARTICIPANT: Final = PageTokens(tokens.write_participant, tokens.read_participant, ParticipantQuery(SID, None, 50))
+CLOCKS: Final = PageTokens(tokens.write_clock, tokens.read_clock, ClockQuery(SID, Holder(OTHER), 7, None, 50))
 POSITION: Final = Position(1_767_225_600_123, SID)
 EVENT: Final = EventKey(1_767_225_600_123_456, 42, CHANGE)
+CLOCK: Final = ClockPlace(EVENT, -5_000, 2, 99)
 SESSION: Final = SessionKey(1_767_225_600_123, SID)
 LISTS: Final = pytest.mark.parametrize(
     "page_tokens",
-    [LISTED, EVENTS, AUDITED, OF_PARTICIPANT],
-    ids=["listed", "events", "audited", "of a participant"],
+    [LISTED, EVENTS, AUDITED, OF_PARTICIPANT, CLOCKS],
+    ids=["listed", "events", "audited", "of a participant", "clocks"],
 )
 
 
@@ -123,6 +127,7 @@ def test_every_byte_of_a_resume_token_counts() -> None:
         *((EVENTS, key) for key in (EVENT, EventKey(0, 1, NIL), EventKey(MAX_INT64, MAX_INT64, MAX_UUID))),
         *((OF_PARTICIPANT, key) for key in (ParticipantKey(0, SID), ParticipantKey(MAX_INSTANT_MS, OTHER))),
         *((AUDITED, key) for key in (SESSION, SessionKey(0, SID), SessionKey(MAX_INSTANT_MS, OTHER))),
+        *((CLOCKS, place) for place in (CLOCK, ClockPlace(EventKey(5, 0, NIL), None, 3, MAX_INT64))),
     ],
 )
 def test_a_page_token_is_the_place_it_was_made_of(page_tokens: PageTokens, place: object) -> None:
@@ -137,6 +142,7 @@ def test_a_token_of_a_server_that_knows_fewer_filters_is_good() -> None:
     """Servers are replaced one by one; a filter that it did not know counts once it is used."""
     old = "AAABm3baqHsQAAAAAABAAIAAAAAAAAABabpRlFawru8"
 
+    assert EVENTS.read("AAZHSEYiIkAAAAAAAAAAKlAAAAAAAEAAgAAAAAAAAAGIktVICBYrlw") == (EVENT, [])
     assert AUDITED.read(old) == (SESSION, [])
     assert AUDITED.read(old, SessionQuery(None, 50, omit_deleted=True))[1] == ["page_token"]
 
@@ -172,8 +178,18 @@ def test_garbage_is_no_page_token(page_tokens: PageTokens, token: str) -> None:
                 {"session_id": OTHER},
                 {"types": frozenset({EventType.CYCLE_SWITCHED})},
                 {"participant_id": OTHER},
+                {"group_id": OTHER},
                 {"start": 1},
                 {"end": 1},
+            )
+        ),
+        *(
+            (CLOCKS, CLOCK, changed)
+            for changed in (
+                {"session_id": OTHER},
+                {"holder": Holder(SID)},
+                {"holder": Holder("", OTHER)},
+                {"version": 0},
             )
         ),
         *(
