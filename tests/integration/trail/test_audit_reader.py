@@ -16,9 +16,10 @@ from synckairos.adapters.postgres.trail.snapshot import encode_session
 from synckairos.adapters.postgres.trail.writer import PostgresAuditTrail
 from synckairos.application.trail.audit import EventKey, EventQuery, SessionKey, SessionQuery
 from synckairos.devstack import PostgresServer
+from synckairos.domain.events import EventType
 from synckairos.domain.model import Status
 from testing.harness.audit_histories import recorded
-from testing.harness.builders import SESSION_ID, Game, per_participant, started
+from testing.harness.builders import ANN, BOB, SESSION_ID, Game, per_participant, started
 from testing.harness.processes.audit_databases import audit_database
 from testing.harness.processes.databases import run_sql
 
@@ -42,12 +43,13 @@ def months() -> list[str]:
 
 
 FILL_EVENTS = f"""
-INSERT INTO sync_events (id, session_id, epoch, version, event_type, cause, actor, time_elapsed_ms, cycle_number,
-                         "timestamp", state_snapshot)
+INSERT INTO sync_events (id, session_id, epoch, version, event_type, cause, actor, participant_id, time_elapsed_ms,
+                         cycle_number, "timestamp", state_snapshot)
 SELECT
     gen_random_uuid(),
     CASE WHEN n % 10 < 8 THEN '{SESSION_ID}'::uuid ELSE md5((n % 997)::text)::uuid END,
-    {EPOCH}, n, CASE WHEN n % 1000 = 0 THEN 'session_paused' ELSE 'cycle_switched' END, 'call', 'anna', 0, 1,
+    {EPOCH}, n, CASE WHEN n % 1000 = 0 THEN 'session_paused' ELSE 'cycle_switched' END, 'call', 'anna',
+    CASE WHEN n % 2 = 0 THEN '{ANN}'::uuid ELSE '{BOB}'::uuid END, 0, 1,
     '2026-01-01'::timestamptz + n * interval '1 year' / {EVENTS}, '{SNAPSHOT}'::jsonb
 FROM generate_series(1, {EVENTS}) AS n
 """
@@ -121,6 +123,21 @@ async def test_a_page_of_a_long_history_is_read_along_its_index(
     assert {node["Node Type"] for node in used} <= {"Limit", "Merge Append", "Append", "Index Scan"}
     assert all(node["Index Name"].endswith("pkey") for node in used if node["Node Type"] == "Index Scan")
     assert sum(node["Actual Rows"] for node in used if node["Node Type"] == "Index Scan") <= PAGE + 13
+
+
+@pytest.mark.parametrize("after", [None, LONG_AGO])
+async def test_a_page_that_filters_little_out_is_read_along_the_index(
+    database: Database, plans: list[dict[str, Any]], after: EventKey | None
+) -> None:
+    """As accounts of clocks are: each event with the session before it, and nothing of the rest of the history."""
+    types = frozenset({EventType.CYCLE_SWITCHED})
+    page = await PostgresAuditReader(database).events(EventQuery(SESSION_ID, after, PAGE, types, ANN, with_before=True))
+
+    used = nodes(plans[0])
+    scanned = [node["Actual Rows"] * node["Actual Loops"] for node in used if node["Node Type"] == "Index Scan"]
+    assert len(page) == PAGE
+    assert sum(scanned) <= 3 * PAGE + 13
+    assert "Seq Scan" not in {node["Node Type"] for node in used}
 
 
 @pytest.mark.parametrize("after", [None, SessionKey(1_767_225_600_000 + 60_000 * SESSIONS // 6, NONE)])
