@@ -8,6 +8,7 @@ import typer
 
 from synckairos.cli import inspection
 from synckairos.cli.audit import audit_app
+from synckairos.cli.audit.clock import clock
 from synckairos.cli.audit.dead import dead_app
 from synckairos.cli.audit.erase import erase_app
 from synckairos.cli.audit.reading import events, participant, session, status
@@ -45,6 +46,7 @@ audit_app.command()(export)
 audit_app.command("import")(import_)
 audit_app.command()(retention)
 audit_app.command()(sample)
+app.command()(clock)
 app.command()(recover)
 app.command()(call)
 

@@ -81,7 +81,7 @@ def events(
         end=until,
         with_before=changes,
     )
-    run(_events(settings_or_fail(of_dev=True), query, limit, as_json=_for_scripts(asked=as_json)))
+    run(_events(settings_or_fail(of_dev=True), query, limit, as_json=for_scripts(asked=as_json)))
 
 
 def participant(
@@ -95,13 +95,13 @@ def participant(
 ) -> None:
     """Show the events about a participant in all sessions, oldest first."""
     query = ParticipantQuery(str(participant_id), None, PAGE, start=since, end=until)
-    run(_participant(settings_or_fail(of_dev=True), query, limit, as_json=_for_scripts(asked=as_json)))
+    run(_participant(settings_or_fail(of_dev=True), query, limit, as_json=for_scripts(asked=as_json)))
 
 
 def session(session_id: SessionId, as_json: AsJson = False) -> None:
     """Show a session as the trail knows it, and the statistics of its participants."""
     audit: SessionAudit = run(_session(settings_or_fail(of_dev=True), str(session_id)))
-    if _for_scripts(asked=as_json):
+    if for_scripts(asked=as_json):
         typer.echo(json_for(sys.stdout.buffer, msgspec.json.encode(_plain(audit))))
         return
     console = Console()
@@ -115,7 +115,7 @@ def status(as_json: AsJson = False) -> None:
     found: PipelineStatus
     tables: list[TableStatistics]
     found, tables = run(_status(settings_or_fail(of_dev=True)))
-    if _for_scripts(asked=as_json):
+    if for_scripts(asked=as_json):
         told = _told(found) | {"tables": [one._asdict() for one in tables]}
         typer.echo(json_for(sys.stdout.buffer, msgspec.json.encode(told)))
     else:
@@ -127,7 +127,8 @@ def status(as_json: AsJson = False) -> None:
         raise typer.Exit(1)
 
 
-def _for_scripts(*, asked: bool) -> bool:
+def for_scripts(*, asked: bool) -> bool:
+    """Whether the output is for a program: it was asked for, or nobody looks."""
     return asked or not sys.stdout.isatty()
 
 

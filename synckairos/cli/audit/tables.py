@@ -9,6 +9,7 @@ from synckairos.application.pipeline.status import PipelineStatus
 from synckairos.application.trail.audit import AuditedEvent, AuditedParticipant, SessionAudit
 from synckairos.application.trail.field_changes import FieldChange
 from synckairos.cli.plain_text import PlainTable
+from synckairos.domain.accounts import Line
 
 SHORT_ID = 8
 HOUR_MS, MINUTE_MS, SECOND_MS = 3_600_000, 60_000, 1_000
@@ -30,6 +31,11 @@ def duration(ms: int | None) -> str:
     minutes, rest = divmod(rest, MINUTE_MS)
     clock = f"{minutes:02}:{rest // SECOND_MS:02}.{rest % SECOND_MS:03}"
     return f"{hours}:{clock}" if hours else clock
+
+
+def amount(ms: int) -> str:
+    """Return a duration that is added or, negative, taken away, with its sign."""
+    return ("-" if ms < 0 else "+") + duration(abs(ms))
 
 
 def name_of(member: IntEnum) -> str:
@@ -75,6 +81,26 @@ def events_table(events: Iterable[AuditedEvent], *, changes: bool = False, sessi
 def _change(change: FieldChange) -> str:
     old, new = ("-" if value is None else str(value) for value in (change.old, change.new))
     return f"{change.path}: {old} → {new}"
+
+
+def account_table(lines: Iterable[Line]) -> PlainTable:
+    """Draw the account of a clock, one line a row."""
+    table = PlainTable("version", "at (UTC)", "why")
+    for name in ("amount", "balance", "periods burnt"):
+        table.add_column(name, justify="right")
+    table.add_column("note")
+    for line in lines:
+        entry = line.entry
+        table.add_row(
+            str(line.version),
+            instant(line.occurred_at),
+            name_of(entry.kind),
+            amount(entry.amount_ms),
+            amount(line.balance_ms).removeprefix("+"),
+            str(entry.periods_burnt or ""),
+            entry.note,
+        )
+    return table
 
 
 def session_table(audit: SessionAudit) -> PlainTable:

@@ -1,5 +1,8 @@
-"""`synckairos audit` run on a trail of five lives."""
+"""Commands that read the audit trail, run on five lives."""
 
+import asyncio
+import os
+import sys
 from itertools import chain
 from pathlib import Path
 
@@ -29,3 +32,28 @@ async def audit(url: str, *arguments: str, cwd: Path) -> Finished:
     return await synckairos(
         "audit", *arguments, redis_url=NO_REDIS, cwd=cwd, SYNCKAIROS_DATABASE_URL=url, SYNCKAIROS_DATABASE_TLS="auto"
     )
+
+
+async def on_terminal(url: str, *arguments: str, cwd: Path) -> str:
+    """Run `synckairos` as if on a wide terminal and return what is to be seen there."""
+    master, slave = os.openpty()
+    process = await asyncio.create_subprocess_exec(
+        sys.executable, "-m", "synckairos", *arguments, cwd=cwd, stdout=slave,
+        env={**os.environ, "SYNCKAIROS_DATABASE_URL": url, "COLUMNS": "220", "TERM": "xterm", "NO_COLOR": "1"},
+    )  # fmt: skip
+    os.close(slave)
+    seen = await asyncio.to_thread(_read_all, master)
+    os.close(master)
+    assert await process.wait() == 0, seen
+    return seen
+
+
+def _read_all(master: int) -> str:
+    seen = b""
+    try:
+        while chunk := os.read(master, 65_536):
+            seen += chunk
+    except OSError:
+        # A terminal whose other end is closed is an error on Linux.
+        pass
+    return seen.decode()

@@ -1,9 +1,6 @@
 """`synckairos audit` as an operator meets it: reading without any server."""
 
-import asyncio
 import json
-import os
-import sys
 from pathlib import Path
 
 import pytest
@@ -13,32 +10,7 @@ from synckairos.devstack import RedisServer
 from testing.harness.audit_lives import life, session_id
 from testing.harness.processes.commands import synckairos
 from testing.harness.processes.databases import ask
-from tests.e2e.audit.audit_commands import LINES, NO_REDIS, audit
-
-
-async def on_terminal(url: str, *arguments: str, cwd: Path) -> str:
-    """Run `synckairos audit` as if on a wide terminal and return what is to be seen there."""
-    master, slave = os.openpty()
-    process = await asyncio.create_subprocess_exec(
-        sys.executable, "-m", "synckairos", "audit", *arguments, cwd=cwd, stdout=slave,
-        env={**os.environ, "SYNCKAIROS_DATABASE_URL": url, "COLUMNS": "220", "TERM": "xterm", "NO_COLOR": "1"},
-    )  # fmt: skip
-    os.close(slave)
-    seen = await asyncio.to_thread(_read_all, master)
-    os.close(master)
-    assert await process.wait() == 0, seen
-    return seen
-
-
-def _read_all(master: int) -> str:
-    seen = b""
-    try:
-        while chunk := os.read(master, 65_536):
-            seen += chunk
-    except OSError:
-        # A terminal whose other end is closed is an error on Linux.
-        pass
-    return seen.decode()
+from tests.e2e.audit.audit_commands import LINES, NO_REDIS, audit, on_terminal
 
 
 async def test_events_are_json_lines_when_nobody_looks(filled: str, tmp_path: Path) -> None:
@@ -58,9 +30,9 @@ async def test_events_are_json_lines_when_nobody_looks(filled: str, tmp_path: Pa
 
 async def test_events_are_a_table_on_a_terminal(filled: str, tmp_path: Path) -> None:
     """One row an event, clocks as clocks; a limit says that there is more, and --json is JSON there too."""
-    table = await on_terminal(filled, "events", session_id(2), cwd=tmp_path)
-    short = await on_terminal(filled, "events", session_id(2), "--limit", "3", cwd=tmp_path)
-    lines = await on_terminal(filled, "events", session_id(2), "--json", cwd=tmp_path)
+    table = await on_terminal(filled, "audit", "events", session_id(2), cwd=tmp_path)
+    short = await on_terminal(filled, "audit", "events", session_id(2), "--limit", "3", cwd=tmp_path)
+    lines = await on_terminal(filled, "audit", "events", session_id(2), "--json", cwd=tmp_path)
 
     rows = [row for row in table.splitlines() if "umpire" in row]
     assert all(name in row for name, row in zip(NAMES, rows, strict=True)), table
@@ -78,7 +50,7 @@ NAMES = (
 async def test_a_session_is_summed_up(filled: str, tmp_path: Path) -> None:
     """Its latest state, totals and participants: for scripts and for people."""
     told = await audit(filled, "session", session_id(1).upper(), cwd=tmp_path)
-    seen = await on_terminal(filled, "session", session_id(1), cwd=tmp_path)
+    seen = await on_terminal(filled, "audit", "session", session_id(1), cwd=tmp_path)
 
     last = life(1)[-1].event.session
     summary = json.loads(told.stdout)
