@@ -1,6 +1,5 @@
 """The contract of explaining clocks: from the trail, page by page, without what led to nothing."""
 
-from collections.abc import Sequence
 from uuid import uuid4
 
 import pytest
@@ -8,7 +7,7 @@ import pytest
 from synckairos.application.trail.audit import AuditRecord
 from synckairos.application.trail.clock_accounts import ClockPage, ClockQuery, explain_clock
 from synckairos.domain.account_entries import Holder
-from synckairos.domain.accounts import POSTED, Account, Line
+from synckairos.domain.accounts import Line
 from synckairos.domain.commands import (
     AddParticipant,
     AdjustTime,
@@ -22,10 +21,11 @@ from synckairos.domain.commands import (
     Switch,
 )
 from synckairos.domain.errors import GroupNotFound, InvalidField, ParticipantNotFound, Refusal, SessionNotFound
-from synckairos.domain.events import Author, Event
+from synckairos.domain.events import Author
 from synckairos.domain.model import Mode, OnExpire
 from synckairos.domain.recovery import RecoveryPolicy, recover
 from synckairos.domain.specification import ParticipantSpec, SessionSpec
+from testing.harness.account_lines import account_lines
 from testing.harness.audit_histories import recorded
 from testing.harness.builders import (
     ANN,
@@ -65,16 +65,6 @@ async def explained(backend: AuditBackend, session_id: str, holder: Holder, *, v
     return page.lines
 
 
-def account(events: Sequence[Event], holder: Holder) -> list[Line]:
-    """Return the account as it follows from every event."""
-    account, lines, before = Account(holder), list[Line](), None
-    for event in events:
-        if event.type in POSTED:
-            lines += account.post(before, event)
-        before = event.session
-    return lines + account.close(events[-1].session)
-
-
 def eventful(spec: SessionSpec) -> Game:
     """Return a game in which clocks are spent, adjusted, paused, left, joined and run out of."""
     game = started(spec)
@@ -101,7 +91,7 @@ async def test_pages_hold_every_line_once(audit_backend: AuditBackend, mode: Mod
 
     pages = await pages_of(audit_backend, sid(records), holder, limit=limit)
 
-    lines = account([record.event for record in records], holder)
+    lines = account_lines([record.event for record in records], holder)
     assert len(lines) >= 6
     assert [line for page in pages for line in page.lines] == lines
     assert {page.balance_ms for page in pages} == {lines[-1].balance_ms}
@@ -116,7 +106,7 @@ async def test_every_version_can_be_explained(audit_backend: AuditBackend) -> No
 
     for version in range(1, len(events) + 1):
         lines = await explained(audit_backend, sid(records), Holder(ANN), version=version)
-        assert lines == account(events[:version], Holder(ANN))
+        assert lines == account_lines(events[:version], Holder(ANN))
 
 
 async def test_pages_go_on_to_the_version_they_began_with(audit_backend: AuditBackend) -> None:
@@ -129,7 +119,7 @@ async def test_pages_go_on_to_the_version_they_began_with(audit_backend: AuditBa
     await audit_backend.trail.write(records[7:])
     second = await explain_clock(audit_backend.reader, query._replace(after=first.following, limit=WHOLE))
 
-    assert [*first.lines, *second.lines] == account([one.event for one in records[:7]], Holder(ANN))
+    assert [*first.lines, *second.lines] == account_lines([one.event for one in records[:7]], Holder(ANN))
     assert second.balance_ms == first.balance_ms
     assert second.following is None
 
@@ -178,8 +168,10 @@ async def test_a_store_that_lost_its_last_moments_leaves_no_lines(audit_backend:
     kept = recorded(other.events, session_id)
     await audit_backend.trail.write([*lost, *kept])
 
-    assert await explained(audit_backend, session_id, Holder(ANN)) == account(other.events, Holder(ANN))
-    assert await explained(audit_backend, session_id, Holder(ANN), version=4) == account(other.events[:4], Holder(ANN))
+    assert await explained(audit_backend, session_id, Holder(ANN)) == account_lines(other.events, Holder(ANN))
+    assert await explained(audit_backend, session_id, Holder(ANN), version=4) == account_lines(
+        other.events[:4], Holder(ANN)
+    )
 
 
 @pytest.mark.parametrize("policy", RecoveryPolicy)
@@ -198,10 +190,10 @@ async def test_a_recovered_session_goes_on_from_the_version_it_was_recovered_fro
     await audit_backend.trail.write(lost)
 
     for holder in (Holder(ANN), Holder(BOB)):
-        assert await explained(audit_backend, session_id, holder) == account(events, holder)
-        assert await explained(audit_backend, session_id, holder, version=3) == account(events[:3], holder)
+        assert await explained(audit_backend, session_id, holder) == account_lines(events, holder)
+        assert await explained(audit_backend, session_id, holder, version=3) == account_lines(events[:3], holder)
         pages = await pages_of(audit_backend, session_id, holder, limit=1)
-        assert [line for page in pages for line in page.lines] == account(events, holder)
+        assert [line for page in pages for line in page.lines] == account_lines(events, holder)
 
 
 async def test_another_session_of_the_same_id_begins_anew(audit_backend: AuditBackend) -> None:
@@ -213,7 +205,7 @@ async def test_another_session_of_the_same_id_begins_anew(audit_backend: AuditBa
     session_id = str(uuid4())
     await audit_backend.trail.write([*recorded(first.events, session_id), *recorded(second.events, session_id)])
 
-    assert await explained(audit_backend, session_id, Holder(ANN)) == account(second.events, Holder(ANN))
+    assert await explained(audit_backend, session_id, Holder(ANN)) == account_lines(second.events, Holder(ANN))
 
 
 async def test_what_the_trail_does_not_hold_is_told(audit_backend: AuditBackend) -> None:

@@ -7,12 +7,12 @@ from rich.console import Console
 
 from synckairos.cli.audit.tables import account_table, amount
 from synckairos.domain.account_entries import Holder
-from synckairos.domain.accounts import POSTED, Account, Line
 from synckairos.domain.commands import AdjustTime, Pause, Switch
 from synckairos.domain.families.byo_yomi import ByoYomi
-from synckairos.domain.model import Mode, Session
+from synckairos.domain.model import Mode
 from synckairos.domain.specification import ParticipantSpec, SessionSpec
 from synckairos.domain.time_control import Stage, TimeControl
+from testing.harness.account_lines import account_lines
 from testing.harness.builders import ANN, BOB, Game, started
 from testing.harness.documents import ROOT
 
@@ -32,23 +32,11 @@ def a_game_of_go() -> Game:
     return game
 
 
-def lines_of_ann(game: Game) -> list[Line]:
-    """Return Ann's account."""
-    account, before = Account(Holder(ANN)), None
-    lines: list[Line] = []
-    last: Session = game.session
-    for event in game.events:
-        if event.type in POSTED:
-            lines += account.post(before, event)
-        before = event.session
-    return lines + account.close(last)
-
-
 def test_the_documented_account_is_drawn() -> None:
     """Rows stand in the document as they are drawn."""
     screen = Console(file=StringIO(), width=110)
 
-    screen.print(account_table(lines_of_ann(a_game_of_go())))
+    screen.print(account_table(account_lines(a_game_of_go().events, Holder(ANN))))
 
     drawn = screen.file.getvalue()  # type: ignore[attr-defined] # a StringIO
     rows = [line.rstrip() for line in drawn.splitlines()]

@@ -3,7 +3,6 @@
 from typing import Final
 
 from synckairos.domain.account_entries import Holder
-from synckairos.domain.accounts import POSTED, Account
 from synckairos.domain.commands import (
     Switch,
 )
@@ -11,6 +10,7 @@ from synckairos.domain.events import Event
 from synckairos.domain.model import Mode, OnExpire
 from synckairos.domain.specification import ParticipantSpec, SessionSpec
 from synckairos.domain.time_control import Stage, TimeControl
+from testing.harness.account_lines import account_lines
 from testing.harness.builders import (
     ANN,
     BOB,
@@ -25,18 +25,11 @@ OF_BOB: Final = Holder(BOB)
 
 def account(events: list[Event], holder: Holder) -> list[str]:
     """Return the lines up to the last event as texts: version, kind, amount, balance, what was burnt, note."""
-    account, before = Account(holder), None
-    lines = []
-    for event in events:
-        if event.type in POSTED:
-            lines += account.post(before, event)
-        before = event.session
-    lines += account.close(events[-1].session)
     return [
         f"{line.version} {line.entry.kind.name} {line.entry.amount_ms:+} = {line.balance_ms}"
         + (f", {line.entry.periods_burnt} burnt" if line.entry.periods_burnt else "")
         + (f": {line.entry.note}" if line.entry.note else "")
-        for line in lines
+        for line in account_lines(events, holder)
     ]
 
 

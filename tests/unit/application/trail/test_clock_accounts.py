@@ -10,9 +10,10 @@ from hypothesis import strategies as st
 from synckairos.application.trail.audit import AuditRecord
 from synckairos.application.trail.clock_accounts import ClockPage, ClockQuery, explain_clock
 from synckairos.domain.account_entries import Holder
-from synckairos.domain.accounts import POSTED, Account, Line, balance_at
+from synckairos.domain.accounts import balance_at
 from synckairos.domain.errors import InvalidField, ParticipantNotFound
 from synckairos.domain.events import Event
+from testing.harness.account_lines import account_lines
 from testing.harness.builders import SESSION_ID
 from testing.harness.fakes.fake_audit_trail import FakeAuditTrail
 from testing.harness.random_plays import SPECS, holders_of, plays
@@ -27,16 +28,6 @@ async def pages_of(trail: FakeAuditTrail, holder: Holder, version: int, limit: i
     while pages[-1].following is not None:
         pages.append(await explain_clock(trail, query._replace(after=pages[-1].following)))
     return pages
-
-
-def lines_of(events: list[Event], holder: Holder) -> list[Line]:
-    """Return the account as it follows from every event."""
-    account, lines, before = Account(holder), list[Line](), None
-    for event in events:
-        if event.type in POSTED:
-            lines += account.post(before, event)
-        before = event.session
-    return lines + account.close(events[-1].session)
 
 
 @pytest.mark.random_play
@@ -54,10 +45,10 @@ def test_pages_hold_the_account_of_any_version(kind: str) -> None:
         try:
             pages = asyncio.run(pages_of(trail, holder, version, limit))
         except (ParticipantNotFound, InvalidField):
-            assert not any(line.entry.amount_ms for line in lines_of(events[:version], holder))
+            assert not any(line.entry.amount_ms for line in account_lines(events[:version], holder))
             return
 
-        assert [line for page in pages for line in page.lines] == lines_of(events[:version], holder)
+        assert [line for page in pages for line in page.lines] == account_lines(events[:version], holder)
         assert all(len(page.lines) == limit for page in pages[:-1])
         (balance,) = {page.balance_ms for page in pages}
         shown = balance_at(events[version - 1].session, holder)
