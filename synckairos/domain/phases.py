@@ -7,7 +7,6 @@ from synckairos.domain import controlled, timing
 from synckairos.domain.families.parts import Phase, PhaseKind
 from synckairos.domain.model import Clock, OnExpire, Session
 from synckairos.domain.time_control import Progress
-from synckairos.domain.timing import BoundaryKind
 
 
 class StartingPhase(NamedTuple):
@@ -22,9 +21,7 @@ def phases(session: Session, now: int) -> Iterator[StartingPhase]:
     clock = timing.running_clock(session)
     if clock.progress is None or session.resumed_at is None:
         return
-    last = timing.clock_boundary(session)
-    ends = last is not None and _ends_turn(session, last.kind)
-    until = last.at if last is not None and ends else None
+    until = _turn_ends_at(session)
     shown: StartingPhase | None = None
     for one in _of_clock(session, clock, clock.progress, now):
         if until is not None and one.at >= until:
@@ -36,8 +33,11 @@ def phases(session: Session, now: int) -> Iterator[StartingPhase]:
         yield StartingPhase(until, Phase(0, PhaseKind.FLAG, left, 0))
 
 
-def _ends_turn(session: Session, kind: BoundaryKind) -> bool:
-    return kind is BoundaryKind.SESSION_LIMIT or session.rules.on_expire is not OnExpire.NOTIFY
+def _turn_ends_at(session: Session) -> int | None:
+    """Return when the running turn ends by itself; in overtime, and beyond a turn's limit, only the session ends it."""
+    if session.rules.on_expire is OnExpire.NOTIFY:
+        return timing.session_end_at(session)
+    return timing.deadline_at(session)
 
 
 def _of_clock(session: Session, clock: Clock, progress: Progress, now: int) -> Iterator[StartingPhase]:
@@ -45,9 +45,9 @@ def _of_clock(session: Session, clock: Clock, progress: Progress, now: int) -> I
     if controlled.is_free(progress) and not clock.in_overtime:
         limit_at = timing.turn_limit_at(session)
         if limit_at is not None:
-            yield StartingPhase(now, Phase(0, PhaseKind.FREE, limit_at - now, -1))
+            yield StartingPhase(now, Phase(0, PhaseKind.FREE, limit_at - now, -1, progress.periods))
         if limit_at is None or session.rules.on_expire is OnExpire.NOTIFY:
-            yield StartingPhase(limit_at or now, Phase(0, PhaseKind.FREE, clock.bank_ms or 0, 0))
+            yield StartingPhase(limit_at or now, Phase(0, PhaseKind.FREE, clock.bank_ms or 0, 0, progress.periods))
         return
     uncharged_from = resumed_at + session.charged_ms - session.carried_ms
     for one in controlled.phases(clock, progress, timing.uncharged(session, now)):
