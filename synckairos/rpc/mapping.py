@@ -36,12 +36,15 @@ def fill_session(message: session_pb2.Session, session: Session, now: int) -> No
     else:
         _fill_facts(message, session)
     message.elapsed_ms = timing.elapsed(session, now)
-    charged = session
-    if timing.uncharged(session, now):
+    has_controls = _has_controls(session)
+    # What an adjusted turn of an hourglass has been charged for is not divided before its end.
+    if has_controls or timing.uncharged(session, now):
         charged = timing.charge(session, now)
-        _fill_running_clocks(message, charged)
-    if session.resumed_at is not None and _has_controls(session):
-        _fill_flows(message, session, charged)
+        if charged is not session:
+            _fill_running_clocks(message, charged)
+            if has_controls:
+                _fill_flows(message, session, charged)
+    if has_controls and session.resumed_at is not None:
         fill_phases(message, session, now)
 
 
@@ -115,9 +118,14 @@ def _fill_flows(message: session_pb2.Session, session: Session, charged: Session
     for place, (before, after) in enumerate(zip(session.participants, charged.participants, strict=True)):
         if after is not before and place != charged.active:
             _fill_times(message.participants[place], after.clock, session.rules.mode is Mode.PER_PARTICIPANT)
+            message.participants[place].has_expired = _has_run_out(after.clock)
     for place, (group, later) in enumerate(zip(session.groups, charged.groups, strict=True)):
         if later is not group:
             _fill_group_times(message.groups[place], later.clock)
+            message.groups[place].has_expired = _has_run_out(later.clock)
+            for member in message.participants:
+                if member.group_id == group.group_id:
+                    member.has_expired = _has_run_out(later.clock)
 
 
 def _fill_session_clock(message: session_pb2.Session, session: Session) -> None:
