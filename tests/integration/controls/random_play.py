@@ -56,7 +56,8 @@ async def move(draw: Random, game: PlayedSession) -> None:
         return
     if not game.is_running:
         await game.advance(draw.choice((0, draw.randint(0, 60_000))))
-        await (_adjust(draw, game) if draw.random() < 0.3 else game.resume())
+        if game.is_live:
+            await (_adjust(draw, game) if draw.random() < 0.3 else game.resume())
         return
     await game.advance(drawn_step(draw, game.session, game.now) if draw.random() < 0.7 else 0)
     if game.is_running:
