@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from typing import NamedTuple
 
-from synckairos.domain import controlled, timing
+from synckairos.domain import controlled, timing, turns
 from synckairos.domain.families.parts import Phase, PhaseKind
 from synckairos.domain.model import Clock, OnExpire, Session
 from synckairos.domain.time_control import Progress
@@ -67,12 +67,24 @@ def phase_of(clock: Clock, progress: Progress) -> PhaseKind:
     return next(controlled.phases(clock, progress, 0)).kind
 
 
+def stands_until(session: Session, until: int | None) -> int | None:
+    """Return up to when a version stands if nobody calls, at most `until`; None without an end.
+
+    What falls due ends it. The version that leaves one holder is followed by that one's victory at the same instant.
+    """
+    if turns.has_winner_left(session):
+        return session.updated_at
+    deadline = timing.deadline_at(session)
+    return until if deadline is None or (until is not None and until < deadline) else deadline
+
+
 def moments_between(session: Session, after: int, until: int | None) -> Iterator[tuple[int, int | Phase]]:
     """Yield (instant, threshold or phase) for all that the running clock of this version passes in (after, until].
 
-    In order; what lies at or before the instant of this version belongs to the version before it, and what begins with
-    an event of its own (a flag, an overtime) is not told twice.
+    In order; what lies at or before the instant of this version belongs to the version before it, what lies behind its
+    end to none, and what begins with an event of its own (a flag, an overtime) is not told twice.
     """
+    until = stands_until(session, until)
     warnings = timing.warnings_between(session, after, until)
     if timing.running_clock(session).progress is None:
         yield from warnings

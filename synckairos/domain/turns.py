@@ -10,6 +10,7 @@ from synckairos.domain.model import (
     Clock,
     Group,
     Mode,
+    OnExpire,
     Participant,
     Session,
     Status,
@@ -182,6 +183,13 @@ def holders_left(session: Session) -> list[int]:
 def has_lost_holders(session: Session) -> bool:
     """Whether a clock holder has run out and left the game."""
     return any(clock.is_expired for _, clock in _held(session))
+
+
+def has_winner_left(session: Session) -> bool:
+    """Whether the others have run out, and only one clock holder is left in a session that has not ended."""
+    if session.rules.on_expire is not OnExpire.ELIMINATE or session.is_terminal:
+        return False
+    return has_lost_holders(session) and len(holders_left(session)) == 1
 
 
 def other_of_two(session: Session) -> int | None:

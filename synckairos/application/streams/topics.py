@@ -14,7 +14,7 @@ from synckairos.application.streams.subscriptions import Subscription
 from synckairos.domain import timing
 from synckairos.domain.events import Event
 from synckairos.domain.model import Head, Session
-from synckairos.domain.phases import moments_between
+from synckairos.domain.phases import moments_between, stands_until
 
 
 class Replay(NamedTuple):
@@ -219,7 +219,8 @@ class Topic:
         self._end_if_over(event.session)
 
     def _pass_to(self, session: Session, at: int) -> None:
-        """Send what a manual clock has passed on its way to an instant, and the last tick of it."""
+        """Send what a manual clock has passed in this version on its way to an instant, and the last tick of it."""
+        at = stands_until(session, at) or at
         self._warn(at)
         if session.resumed_at is None or at <= session.updated_at:
             return
@@ -261,7 +262,7 @@ class Topic:
             for subscription, told_until in self._subscribers.items():
                 if at > told_until:
                     self._send(subscription, frame)
-        self._warned_until = max(self._warned_until, until)
+        self._warned_until = max(self._warned_until, stands_until(session, until) or until)
 
     def _schedule_warning(self) -> None:
         if self._warning is not None:

@@ -108,7 +108,7 @@ class LiveGame:
         return time_control_service_pb2.TurnPlan(spent_ms=spent_ms, pauses=pauses, lag_ms=lag_ms)
 
     async def _adjust_there_and_back(self) -> None:
-        """Give the running clock time and take it again, which changes nothing but the lag that a period is credited."""
+        """Give the running clock time and take it again: nothing changes but the lag that a period is credited."""
         active = self.game.active
         credits_lag = active.time_control.HasField("lag_compensation") and active.clock.phase == PERIOD
         if active.clock.phase != FREE and not credits_lag:
