@@ -1,7 +1,6 @@
 """From requests to time controls and limits: each wrong field is noted with its path in the request."""
 
 from dataclasses import fields as fields_of
-from itertools import chain, islice
 from typing import Any, Final, Protocol
 
 from google.protobuf.message import Message
@@ -12,7 +11,6 @@ from synckairos.domain.families import ABSOLUTE, FAMILIES
 from synckairos.domain.families.parts import Family
 from synckairos.domain.model import SECOND_MS, SoftClose, SoftClosePolicy
 from synckairos.domain.notation import MAX_TEXT_BYTES, NotationError, parse
-from synckairos.domain.specification import MAX_PARTICIPANTS
 from synckairos.domain.time_control import MAX_STAGES, LagCompensation, Stage, TimeControl
 from synckairos.rpc.fields import Fields
 from synckairos.v1 import session_service_pb2 as pb
@@ -90,12 +88,6 @@ def _family(stage: time_control_pb2.TimeStage) -> Family:
         return ABSOLUTE
     part = getattr(stage, name)
     return _FAMILIES[name](**{parameter: getattr(part, parameter) for parameter in _PARAMETERS[name]})
-
-
-def names_control(request: pb.CreateSessionRequest) -> bool:
-    """Whether a request names a time control, be it a wrong one."""
-    holders = (islice(several, MAX_PARTICIPANTS) for several in (request.participants, request.groups))
-    return any(message.WhichOneof("control") for message in chain((request,), *holders))
 
 
 def soft_close(fields: Fields, request: pb.CreateSessionRequest) -> SoftClose | None:

@@ -14,6 +14,7 @@ from synckairos.domain.commands import (
     Switch,
     Update,
 )
+from synckairos.domain.control_specification import is_controlled
 from synckairos.domain.events import SYSTEM
 from synckairos.domain.model import MAX_BUDGET_MS, Mode, OnExpire
 from synckairos.domain.specification import (
@@ -102,8 +103,7 @@ def create(fields: Fields, request: pb.CreateSessionRequest) -> tuple[Target, Cr
         fields.text("reason", request.reason, MAX_REASON_BYTES),
     )
     spec = _session(fields, request)
-    # A holder whose control cannot be read needs no bank instead.
-    fields.add(violations(spec, is_controlled=control_requests.names_control(request)))
+    fields.add(violations(spec, is_controlled=is_controlled(spec)))
     return where, Create(spec)
 
 
