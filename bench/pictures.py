@@ -6,7 +6,7 @@ Written as SVG by hand: two kinds of picture need no plotting library, and a dif
 """
 
 import math
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Final, NamedTuple
 from xml.sax.saxutils import escape
@@ -27,7 +27,7 @@ TOP: Final = 56
 BOTTOM: Final = 34
 LEAST_MS: Final = 0.1
 SAMPLES: Final = 50
-"""A spread of fewer latencies is not drawn."""
+"""A spread of fewer durations is not drawn."""
 INK, PALE, PAPER, FILL, LINE = "#24292f", "#8c959f", "#ffffff", "#9ec5fe", "#0b5ed7"
 
 
@@ -62,31 +62,57 @@ def draw(report: Report, directory: Path) -> list[Path]:
     return written
 
 
+class Spread(NamedTuple):
+    """Durations by bucket (see samples.histogram), with those that half and 99 % of them do not exceed, in units."""
+
+    histogram: Mapping[int, int]
+    p50: float
+    p99: float
+
+
+class Scale(NamedTuple):
+    """A logarithmic scale of durations: from where on, and how many units a second has."""
+
+    least: float
+    per_second: float
+
+
+MILLISECONDS: Final = Scale(LEAST_MS, 1_000)
+
+
 def latencies(report: Report) -> str:
-    """Return the spread of every scenario's latencies, one below the other on one logarithmic scale; empty if none."""
-    shown = {name: one for name, one in report.scenarios.items() if sum(one.histogram.values()) >= SAMPLES}
+    """Return the spread of every scenario's latencies; empty if none has enough."""
+    rows = {name: Spread(one.histogram, one.p50, one.p99) for name, one in report.scenarios.items()}
+    return spreads("Latencies in ms", _note(report), rows, MILLISECONDS)
+
+
+def spreads(title: str, note: str, rows: Mapping[str, Spread], scale: Scale) -> str:
+    """Return the spreads with enough durations, one below the other on one scale; empty if there is none."""
+    shown = {name: one for name, one in rows.items() if sum(one.histogram.values()) >= SAMPLES}
     if not shown:
         return ""
-    most_ms = 10 ** math.ceil(math.log10(max(one.max for one in shown.values()) + 1e-9))
+    longest = max(_edge(max(one.histogram) + 1, scale) for one in shown.values())
+    most = max(10 ** math.ceil(math.log10(longest)), 1.0)
     height = TOP + ROW * len(shown) + BOTTOM
-    place = _logarithmic(LEAST_MS, max(most_ms, 1.0), LABEL, WIDTH - NOTE)
+    place = _logarithmic(scale.least, most, LABEL, WIDTH - NOTE)
     parts = [
-        *_decades(place, most_ms, TOP, height - BOTTOM),
+        *_decades(place, scale.least, most, TOP, height - BOTTOM),
         _text(WIDTH - NOTE + 10, TOP - 4, "p50 / p99", colour=PALE),
     ]
     for row, (name, one) in enumerate(shown.items()):
-        parts += _spread(name, one, place, TOP + ROW * (row + 1))
-    return _svg(height, "Latencies in ms", _note(report), parts)
+        parts += _spread(name, one, scale, place, TOP + ROW * (row + 1))
+    return _svg(height, title, note, parts)
 
 
-def _spread(name: str, one: Summary, place: Callable[[float], float], base: float) -> list[str]:
-    """Draw one row: an area as high as latencies are many, p50 and p99 marked and told."""
+def _spread(name: str, one: Spread, scale: Scale, place: Callable[[float], float], base: float) -> list[str]:
+    """Draw one row: an area as high as durations are many, p50 and p99 marked and told."""
     most = max(one.histogram.values())
-    corners = [f"M{place(_edge_ms(min(one.histogram))):.1f},{base}"]
+    corners = [f"M{place(_edge(min(one.histogram), scale)):.1f},{base}"]
     for bucket in range(min(one.histogram), max(one.histogram) + 1):
         y = base - (ROW - 8) * one.histogram.get(bucket, 0) / most
-        corners.append(f"L{place(_edge_ms(bucket)):.1f},{y:.1f} L{place(_edge_ms(bucket + 1)):.1f},{y:.1f}")
-    corners.append(f"L{place(_edge_ms(max(one.histogram) + 1)):.1f},{base} Z")
+        left, right = place(_edge(bucket, scale)), place(_edge(bucket + 1, scale))
+        corners.append(f"L{left:.1f},{y:.1f} L{right:.1f},{y:.1f}")
+    corners.append(f"L{place(_edge(max(one.histogram) + 1, scale)):.1f},{base} Z")
     marks = [
         f'<line x1="{place(at):.1f}" x2="{place(at):.1f}" y1="{base - ROW + 8}" y2="{base}" stroke="{LINE}" {dash}/>'
         for at, dash in ((one.p50, ""), (one.p99, 'stroke-dasharray="3 2"'))
@@ -95,8 +121,12 @@ def _spread(name: str, one: Summary, place: Callable[[float], float], base: floa
         f'<path d="{" ".join(corners)}" fill="{FILL}"/>',
         *marks,
         _text(LABEL - 10, base - 6, name, "end"),
-        _text(WIDTH - NOTE + 10, base - 6, f"{one.p50:.2f} / {one.p99:.2f}"),
+        _text(WIDTH - NOTE + 10, base - 6, f"{_told(one.p50)} / {_told(one.p99)}"),
     ]
+
+
+def _told(value: float) -> str:
+    return f"{value:.2f}" if value < 1_000 else f"{value:,.0f}"
 
 
 def scaling(report: Report) -> str:
@@ -146,15 +176,15 @@ def _logarithmic(least: float, most: float, left: float, right: float) -> Callab
     return place
 
 
-def _decades(place: Callable[[float], float], most_ms: float, top: float, bottom: float) -> Iterable[str]:
-    for power in range(round(math.log10(LEAST_MS)), round(math.log10(most_ms)) + 1):
+def _decades(place: Callable[[float], float], least: float, most: float, top: float, bottom: float) -> Iterable[str]:
+    for power in range(round(math.log10(least)), round(math.log10(most)) + 1):
         x = place(10**power)
         yield f'<line x1="{x:.1f}" x2="{x:.1f}" y1="{top}" y2="{bottom}" stroke="{PALE}" stroke-opacity="0.35"/>'
-        yield _text(x, bottom + 16, f"{10**power:g}", "middle", PALE)
+        yield _text(x, bottom + 16, f"{10**power:,.{max(0, -power)}f}", "middle", PALE)
 
 
-def _edge_ms(bucket: int) -> float:
-    return samples.bucket_s(bucket) * 1_000
+def _edge(bucket: int, scale: Scale) -> float:
+    return samples.bucket_s(bucket) * scale.per_second
 
 
 def _note(report: Report) -> str:
