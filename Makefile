@@ -17,6 +17,9 @@ TEST_PROCESSES ?= 2
 # Whole files go to a process, in the order of tests/conftest.py.
 SIDE_BY_SIDE := --numprocesses $(TEST_PROCESSES) --dist loadfile --no-loadscope-reorder
 
+# Records to replay: those that lie beside the checkout, as for the gate, or `make reality DATA=folder`.
+DATA ?= ../shared/data
+
 # What was installed when; older than one of the inputs means out of date.
 INPUTS := pyproject.toml constraints.txt
 RUNTIME := $(VENV)/.installed-runtime
@@ -97,6 +100,10 @@ bench-check: $(SETUP) $(WANTED) ## hold what a few minutes can tell to its thres
 .PHONY: robustness
 robustness: $(SETUP) $(WANTED) ## break everything by a seeded schedule for SECONDS (600) and judge it; SEED= repeats one
 	$(WITH) -m testing.robustness --seconds $(or $(SECONDS),600) --seed $(or $(SEED),0)
+
+.PHONY: reality
+reality: $(SETUP) $(WANTED) ## play the games and auctions in DATA through a real server and compare every clock; MOVES= plays on
+	$(WITH) -m testing.reality $(DATA) --moves $(or $(MOVES),0)
 
 # uv by itself, in a place of its own: nothing else needs it.
 .PHONY: lock
