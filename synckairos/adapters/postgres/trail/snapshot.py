@@ -40,6 +40,7 @@ from synckairos.adapters.postgres.trail.session_json import (
     SoftCloseJson,
     lenient,
 )
+from synckairos.domain.control_limits import control_violations
 from synckairos.domain.events import NO_EFFECT, Effect
 from synckairos.domain.model import UNTIMED, Clock, Group, Participant, Rules, Session, SoftClose
 from synckairos.domain.time_control import TimeControl
@@ -245,6 +246,9 @@ def _wrong_controls(read: SessionJson) -> Iterator[tuple[str, str]]:
             controls.append(read_control(control))
         except (LookupError, TypeError, ValueError) as error:
             yield f"controls[{place}]", f"is no time control: {error}"
+            return
+        for wrong in control_violations("", controls[-1]):
+            yield f"controls[{place}]", f"is no time control: {wrong.path.lstrip('.')} {wrong.description}"
             return
     if read.rules.time_control is not None and read.rules.time_control >= len(controls):
         yield "rules.time_control", f"there is no control {read.rules.time_control}"

@@ -215,6 +215,18 @@ def test_a_wrong_part_of_a_control_is_named_and_never_read(path: list[str | int]
             decode_session(text)
 
 
+@pytest.mark.parametrize("parameters", [{"periods": 5, "period_ms": 0}, {"periods": 1_001, "period_ms": 5_000}])
+def test_a_control_beyond_its_limits_is_not_taken_from_a_file(parameters: dict[str, int]) -> None:
+    """No session can have it, so no store would read what a recovery brought back; what the trail has is not lost."""
+    text = _changed(["controls", 0, "stages", 1, "parameters"], parameters)
+
+    with pytest.raises(FieldError) as refusal:
+        checked_session("session", text.encode())
+    assert refusal.value.path == "session.controls[0]"
+    assert "byo_yomi" in refusal.value.problem
+    assert decode_session(text).session_id
+
+
 def test_only_a_time_control_lets_a_bank_be_negative() -> None:
     """As ever: a bank below zero is no value of a clock without one."""
     plain = json.loads(encode_session(PLAIN))
