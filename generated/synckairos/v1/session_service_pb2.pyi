@@ -122,8 +122,8 @@ class CreateSessionRequest(_message.Message):
     and what was expected there.
     """
     session_limit_ms: _builtins.int
-    """The running time after which the session expires, nobody named and nobody winning, in ms, 0 (none) to 2 419 200 000
-    (28 days). MODE_PER_PARTICIPANT, MODE_PER_GROUP and MODE_PER_CYCLE. AdjustTime does not move it.
+    """The running time after which the session expires, nobody named and nobody winning, in ms, 0 (none) or 1 000 to
+    2 419 200 000 (28 days). MODE_PER_PARTICIPANT, MODE_PER_GROUP and MODE_PER_CYCLE. AdjustTime does not move it.
     """
     manual_clock: _builtins.bool
     """Gives the session a clock of its own that stands until AdvanceClock moves it: for tests of integrators."""
