@@ -23,6 +23,7 @@ from synckairos.domain.notation import NotationError, parse, text_of, time_of
 from synckairos.domain.simulation import PausePlan, PlayedTurn, TurnPlan, play
 from synckairos.domain.time_control import Stage, TimeControl
 from synckairos.rpc.control_mapping import control_message
+from synckairos.rpc.time_control_servicer import Slices
 from synckairos.rpc.time_control_servicer import simulate as simulate_request
 from synckairos.v1 import time_control_service_pb2 as pb
 
@@ -72,7 +73,7 @@ def simulate(
         request.time_control.CopyFrom(control_message(controls[0]))
         controls *= holders or 2
     try:
-        reply = pb.SimulateTimeControlResponse.FromString(asyncio.run(simulate_request(request)))
+        reply = pb.SimulateTimeControlResponse.FromString(asyncio.run(_simulated(request)))
     except InvalidField as error:
         fail(str(error))
     if json:
@@ -87,6 +88,11 @@ def simulate(
             fail(str(error))
         return
     _print(["turn", "of", "is in", *_names(controls)], [_row(number, turn) for number, turn in enumerate(played, 1)])
+
+
+async def _simulated(request: pb.SimulateTimeControlRequest) -> bytes:
+    async with Slices(asyncio.Lock()) as slices:
+        return await simulate_request(request, slices)
 
 
 def _control(text: str) -> TimeControl:

@@ -3,7 +3,7 @@
 import asyncio
 import time
 from itertools import count
-from typing import Final
+from typing import Final, Self
 
 from synckairos.domain import simulation
 from synckairos.domain.control_limits import control_violations
@@ -26,20 +26,37 @@ DEFAULT_HOLDERS: Final = 2
 
 
 class Slices:
-    """Lets other calls in whenever a slice of time is used up."""
+    """Slices of time for one of several computations; between two slices, of whichever, all other calls are let in."""
 
-    def __init__(self) -> None:
+    def __init__(self, turn: asyncio.Lock) -> None:
+        self._turn = turn
+        self._until: float | None = None
+
+    async def __aenter__(self) -> Self:
+        """Wait for the first slice."""
+        await self._turn.acquire()
         self._until = time.perf_counter() + SLICE_S
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        """Leave the rest of the slice to the others; a computation that was cancelled between two has none."""
+        if self._until is not None:
+            self._turn.release()
 
     async def end(self) -> None:
-        """Let the others in if it is time to."""
-        if time.perf_counter() >= self._until:
+        """Let the others in if the slice is used up, and wait for the next one."""
+        if self._until is not None and time.perf_counter() >= self._until:
             await asyncio.sleep(0)
-            self._until = time.perf_counter() + SLICE_S
+            self._until = None
+            self._turn.release()
+            await self.__aenter__()
 
 
 class TimeControlServicer:
     """Answers from the request alone."""
+
+    def __init__(self) -> None:
+        self._turn = asyncio.Lock()
 
     async def ParseTimeControl(  # noqa: N802 - the contract's name
         self, request: pb.ParseTimeControlRequest, _context: Context
@@ -69,12 +86,13 @@ class TimeControlServicer:
         self, request: pb.SimulateTimeControlRequest, _context: Context
     ) -> bytes:
         """Play turns and return them: a SimulateTimeControlResponse, encoded."""
-        return await simulate(request)
+        async with Slices(self._turn) as slices:
+            return await simulate(request, slices)
 
 
-async def simulate(request: pb.SimulateTimeControlRequest) -> bytes:
+async def simulate(request: pb.SimulateTimeControlRequest, slices: Slices) -> bytes:
     """Return the reply to a request, encoded turn by turn; raises InvalidField."""
-    fields, slices = Fields(), Slices()
+    fields = Fields()
     controls = _controls(fields, request)
     fields.check()
     turns = await _turns(fields, request, controls, slices)

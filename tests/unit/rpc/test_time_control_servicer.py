@@ -275,23 +275,56 @@ async def test_others_are_let_in_every_few_milliseconds(request_: dict[str, Any]
     assert sorted(used)[len(used) * 9 // 10] <= 2 * SLICE_S
 
 
+async def test_many_simulations_take_one_slice_at_a_time() -> None:
+    """However many run at once: another call waits for one slice, not for one of each."""
+    servicer = TimeControlServicer()
+    request = pb.SimulateTimeControlRequest(time_control_text="60+1", turns=[pb.TurnPlan(spent_ms=900)] * 100)
+    calls = [asyncio.ensure_future(servicer.SimulateTimeControl(request, CONTEXT)) for _ in range(20)]
+    used: list[float] = []
+
+    while not all(call.done() for call in calls):
+        began = time.thread_time()
+        await asyncio.sleep(0)
+        used.append(time.thread_time() - began)
+
+    assert len({call.result() for call in calls}) == 1
+    assert sorted(used)[len(used) * 9 // 10] <= 2 * SLICE_S
+
+
+async def test_a_cancelled_simulation_leaves_its_turn_to_others() -> None:
+    """In a slice or between two: the next one goes on."""
+    servicer = TimeControlServicer()
+    request = pb.SimulateTimeControlRequest(time_control_text="60+1", turns=[pb.TurnPlan(spent_ms=900)] * 500)
+    for steps in range(6):
+        gone, waiting, other = [asyncio.ensure_future(servicer.SimulateTimeControl(request, CONTEXT)) for _ in range(3)]
+        for _ in range(steps):
+            await asyncio.sleep(0)
+        gone.cancel()
+        waiting.cancel()
+
+        async with asyncio.timeout(10):
+            assert await other
+
+    assert not servicer._turn.locked()
+
+
 async def test_a_slice_ends_when_its_time_is_used_up(monkeypatch: pytest.MonkeyPatch) -> None:
     """Not before: letting others in has a price."""
     now = 0.0
     monkeypatch.setattr(time_control_servicer.time, "perf_counter", lambda: now)
-    slices, others = Slices(), asyncio.ensure_future(asyncio.sleep(0))
+    async with Slices(asyncio.Lock()) as slices:
+        others = asyncio.ensure_future(_nothing())
+        await slices.end()
+        assert not others.done()
+        now = SLICE_S
+        await slices.end()
+        assert others.done()
+        now = SLICE_S * 1.5
+        later = asyncio.ensure_future(_nothing())
+        await slices.end()
+        assert not later.done()
 
-    await slices.end()
-    assert not others.done()
-    now = SLICE_S
-    await slices.end()
-    await slices.end()
-    await others
-    now = SLICE_S * 2
-    later = asyncio.ensure_future(_nothing())
-    await slices.end()
-
-    assert later.done()
+    await later
 
 
 async def _nothing() -> None: ...
