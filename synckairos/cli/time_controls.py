@@ -170,7 +170,7 @@ def _lengths(control: TimeControl, stage: Stage) -> list[int]:
     parts = family.begin(stage.base_ms)
     begins = [phase.spent_ms for phase in family.phases(parts) if phase.spent_ms > 0]
     own = [getattr(family, name, 0) for name in ("delay_ms", "increment_ms")]
-    lengths = {begins[0] // 2, *begins[:_MOST_BOUNDARIES], *own, *[one // 2 for one in own]}
+    lengths = {*[one // 2 for one in begins[:1]], *begins[:_MOST_BOUNDARIES], *own, *[one // 2 for one in own]}
     unit_ms: int = getattr(family, "unit_ms", 0)
     if unit_ms:
         lengths |= {stage.base_ms + 1, stage.base_ms + unit_ms + 1}

@@ -5,13 +5,14 @@ from pathlib import Path
 from xml.etree import ElementTree as ET
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from typer.testing import CliRunner, Result
 
 from synckairos.cli.app import app
 from synckairos.cli.clock_faces import face
 from synckairos.cli.timeline import COLOURS, timeline
 from synckairos.domain.control_limits import control_violations
+from synckairos.domain.families import Penalty
 from synckairos.domain.families.parts import PhaseKind
 from synckairos.domain.notation import text_of
 from synckairos.domain.simulation import TurnPlan, play
@@ -83,6 +84,7 @@ def test_every_family_is_worked_out(control: str, lines: list[str]) -> None:
     assert [line for line in printed("explain", control) if line in lines] == lines
 
 
+@example(TimeControl((Stage(0, family=Penalty(limit_ms=0, unit_ms=1_000, points=0)),)))
 @given(time_controls(max_stages=3))
 @settings(max_examples=60)
 def test_any_control_can_be_explained(control: TimeControl) -> None:
