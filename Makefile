@@ -80,6 +80,11 @@ test-stores: $(SETUP) $(WANTED) ## run all tests but the random plays of the rul
 test-unit: $(SETUP) ## run the unit tests but for the random plays, in seconds
 	$(BIN)/python -m pytest --quiet -m 'not random_play' --numprocesses $(TEST_PROCESSES) tests/unit
 
+.PHONY: laws
+laws: $(SETUP) ## hold the laws of the clocks to 10 000 drawn games each (half an hour alone on the machine)
+	$(BIN)/python -m pytest --quiet --hypothesis-profile laws --timeout 7200 --numprocesses $(TEST_PROCESSES) \
+		tests/unit/domain/controls
+
 .PHONY: format
 format: $(SETUP) ## format everything, and mend what the linter can mend
 	$(BIN)/ruff check --fix-only --quiet .

@@ -25,6 +25,7 @@ os.environ.setdefault("GRPC_ENABLE_FORK_SUPPORT", "0")
 
 # How long a drawn example takes says how busy the machine is, and nothing about the code.
 settings.register_profile("untimed", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.register_profile("laws", settings.get_profile("untimed"), max_examples=10_000)
 settings.load_profile("untimed")
 
 MEASURED = "measured"

@@ -53,6 +53,9 @@ LIKELY: Final = {
 }
 """Verbs, each as often as it is to be drawn: those that make sense in a state keep a game going."""
 
+OWN_BOUNDARIES: Final = {BoundaryKind.EXPIRY, BoundaryKind.TURN_LIMIT, BoundaryKind.SESSION_LIMIT}
+"""What a session's own time brings."""
+
 budgets: Final = st.integers(1_000, 12_000)
 
 
@@ -211,7 +214,7 @@ def jumps(draw: DrawFn, session: Session, now: int, lifetimes: Lifetimes) -> int
             return draw(st.integers(1, 3_000))
         case "back":
             return draw(st.integers(-30, -1))
-        case "boundary" if boundary and boundary.kind is BoundaryKind.EXPIRY:
+        case "boundary" if boundary and boundary.kind in OWN_BOUNDARIES:
             return max(0, boundary.at - now + draw(st.integers(-1, 1)))
         case "far":
             return draw(st.integers(1, 20)) * draw(st.integers(1, 15_000))

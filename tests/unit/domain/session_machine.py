@@ -8,7 +8,7 @@ from typing import NamedTuple, Protocol
 
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition, rule
-from hypothesis.strategies import DataObject
+from hypothesis.strategies import DataObject, SearchStrategy
 
 from synckairos.domain import timing, turns
 from synckairos.domain.commands import Caller, Command
@@ -55,13 +55,25 @@ class Host(Protocol):
         ...
 
 
+class Accounting(Protocol):
+    """Checks the clocks of a session by an arithmetic of its own."""
+
+    def post(self, event: Event, command: Command | None) -> None:
+        """Enter a committed event."""
+        ...
+
+    def check(self, now: int) -> None:
+        """Compare every clock as it looks at `now`."""
+        ...
+
+
 class Audit:
     """Checks everything that must hold for the events of a session, for any calls at any times."""
 
-    def __init__(self, created: Event) -> None:
+    def __init__(self, created: Event, books: Accounting) -> None:
         assert (created.type, created.session.version) == (EventType.SESSION_CREATED, 1)
         self.session = created.session
-        self.books = Books(created.session)
+        self.books = books
         self.change_ids = {created.session.change_id}
 
     def add(self, reply: Reply, command: Command | None) -> None:
@@ -105,7 +117,7 @@ def check_shape(session: Session) -> None:
     assert (session.completed_at is not None) == session.is_terminal
     if session.is_terminal or session.status is Status.PENDING:
         assert session.active is None
-        assert timing.deadline_at(session) is None
+        assert timing.deadline_at(session) == (None if session.is_terminal else session.rules.close_at)
     elif session.rules.mode in BANK_MODES:
         assert session.active_participant is not None
         assert not turns.is_out(session, session.active_participant)
@@ -132,11 +144,24 @@ class SessionMachine(RuleBasedStateMachine):
         """Return a host without a session."""
         raise NotImplementedError
 
+    def specs(self) -> SearchStrategy[SessionSpec]:
+        """Draw a description of a session."""
+        return drawing.specs(self.mode)
+
+    def commands(self) -> SearchStrategy[Command]:
+        """Draw a command for the session."""
+        return drawing.commands(self.audit.session)
+
+    def make_books(self, created: Session) -> Accounting:
+        """Return the books of a new session."""
+        return Books(created)
+
     @initialize(data=st.data())
     def begin(self, data: DataObject) -> None:
         """Create a session."""
         self.host = self.make_host()
-        self.audit = Audit(self.host.create(data.draw(drawing.specs(self.mode), "spec")))
+        created = self.host.create(data.draw(self.specs(), "spec"))
+        self.audit = Audit(created, self.make_books(created.session))
 
     @precondition(lambda self: not is_live(self.audit.session))
     @rule(data=st.data())
@@ -149,7 +174,7 @@ class SessionMachine(RuleBasedStateMachine):
     def ask(self, data: DataObject) -> None:
         """Let some time pass and give a command."""
         self.pass_time(data)
-        command = data.draw(drawing.commands(self.audit.session), "command")
+        command = data.draw(self.commands(), "command")
         caller = data.draw(drawing.callers(self.audit.session), "caller")
         self.audit.add(self.host.execute(command, caller), command)
 

@@ -112,7 +112,7 @@ class DomainMachine(SessionMachine):
     def be_refused(self, data: DataObject) -> None:
         """A refusal leaves exactly the session that looking would have left."""
         now = self.host.now + data.draw(drawing.jumps(self.audit.session, self.host.now, self.host.lifetimes), "ms")
-        command = data.draw(drawing.commands(self.audit.session), "command")
+        command = data.draw(self.commands(), "command")
         caller = data.draw(drawing.callers(self.audit.session), "caller")
 
         called, looked = (

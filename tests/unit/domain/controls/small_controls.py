@@ -54,11 +54,13 @@ def controls(draw: DrawFn, scale: int = 1) -> TimeControl:
     """Draw a control with any stages, and what is composed around them."""
     first = draw(st.lists(stages(scale, st.integers(1, 3)), max_size=2))
     last = draw(stages(scale, st.integers(0, 3)))
+    return draw(composed((*first, last), scale))
+
+
+@st.composite
+def composed(draw: DrawFn, stages: tuple[Stage, ...], scale: int = 1) -> TimeControl:
+    """Draw what is composed around these stages."""
     limit = st.one_of(st.just(0), st.integers(4, 40).map(lambda n: n * scale))
-    return TimeControl(
-        (*first, last),
-        draw(limit),
-        draw(st.sampled_from((0, 0, 0, 1, 2))),
-        draw(limit),
-        draw(st.one_of(st.none(), lags(scale))),
-    )
+    free_turns = draw(st.sampled_from((0, 0, 0, 1, 2)))
+    lag = draw(st.one_of(st.none(), lags(scale)))
+    return TimeControl(stages, draw(limit), free_turns, draw(limit) if free_turns else 0, lag)

@@ -1,0 +1,90 @@
+"""Sessions with time controls under random play: as of any session, and by the books of their families."""
+
+from typing import Final
+
+import pytest
+from hypothesis import settings
+from hypothesis import strategies as st
+from hypothesis.stateful import precondition, rule, run_state_machine_as_test
+from hypothesis.strategies import DataObject, SearchStrategy
+
+from synckairos.domain import controlled, timing
+from synckairos.domain.commands import Command
+from synckairos.domain.families.parts import PhaseKind
+from synckairos.domain.model import Mode, Session, Status
+from synckairos.domain.phases import phases
+from synckairos.domain.specification import SessionSpec
+from tests.unit.domain.controls.control_builders import progress_of
+from tests.unit.domain.controls.controlled_play import ControlBooks, commands, specs
+from tests.unit.domain.session_machine import Accounting
+from tests.unit.domain.test_machine import DomainMachine
+
+LONG: Final = "laws"
+PLAY: Final = settings(max_examples=60, stateful_step_count=40, derandomize=True, database=None)
+"""The same games on every machine, unless the long profile asks for many."""
+
+
+class ControlMachine(DomainMachine):
+    """The machine on sessions in which every holder has a time control."""
+
+    def specs(self) -> SearchStrategy[SessionSpec]:
+        """Draw a session with time controls."""
+        return specs(self.mode)
+
+    def commands(self) -> SearchStrategy[Command]:
+        """Draw a command for it."""
+        return commands(self.audit.session)
+
+    def make_books(self, created: Session) -> Accounting:
+        """Keep the books of the families."""
+        return ControlBooks(created)
+
+    @precondition(lambda self: self.audit.session.status is Status.RUNNING and not self.audit.session.deleted)
+    @rule(data=st.data())
+    def draw_the_clock(self, data: DataObject) -> None:
+        """What a client draws by the phases is what it would read, at the edges of each and in between."""
+        now, session = self.host.now, self.would(self.audit.session, self.host.now).session
+        drawn = list(phases(session, max(now, session.updated_at)))
+        if session.status is not Status.RUNNING:
+            assert not drawn
+            return
+        assert drawn[0].at == max(now, session.updated_at)
+        assert [one.at for one in drawn] == sorted({one.at for one in drawn})
+        ends = [one.at for one in drawn[1:]] + [drawn[-1].at + 5_000]
+        for one, end in zip(drawn, ends, strict=True):
+            if one.phase.kind is PhaseKind.FLAG:
+                assert one == drawn[-1]
+                assert one.at in {timing.deadline_at(session), timing.session_end_at(session)}
+                return
+            instants = {one.at, end - 1, data.draw(st.integers(one.at, end - 1), "instant")}
+            for instant in sorted(instants):
+                shown = one.phase.display_ms + one.phase.rate * (instant - one.at)
+                assert shown == self.read(session, instant, one.phase.kind), (one, instant)
+
+    def read(self, session: Session, now: int, kind: PhaseKind) -> int | None:
+        """Return what a read shows of the running clock at `now`, of the part that runs in a phase of this kind."""
+        seen = self.would(session, now).session
+        if seen.cycle_number != session.cycle_number or seen.is_terminal:
+            return None
+        clock = timing.running_clock(timing.charge(seen, now))
+        standing = controlled.standing(clock, progress_of(clock), 0)
+        match kind:
+            case PhaseKind.PERIOD:
+                return standing.period_remaining_ms
+            case PhaseKind.OVERTIME:
+                return clock.overtime_ms
+            case PhaseKind.FREE:
+                limit_at = timing.turn_limit_at(seen)
+                return standing.bank_ms if limit_at is None else limit_at - now
+            case _:
+                return standing.bank_ms
+
+
+@pytest.mark.random_play
+@pytest.mark.parametrize("mode", [Mode.PER_PARTICIPANT, Mode.PER_GROUP], ids=lambda mode: mode.name)
+def test_random_play_with_time_controls(mode: Mode) -> None:
+    """Whatever is asked whenever: the books balance, nothing runs out unnoticed, looking changes nothing."""
+    machine = type(f"{mode.name}Machine", (ControlMachine,), {"mode": mode})
+    many = settings.get_current_profile_name() == LONG
+
+    run_state_machine_as_test(machine, settings=settings(PLAY, max_examples=1_000) if many else PLAY)
