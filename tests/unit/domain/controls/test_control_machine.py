@@ -10,13 +10,15 @@ from hypothesis.strategies import DataObject, SearchStrategy
 
 from synckairos.domain import controlled, timing
 from synckairos.domain.commands import Command
+from synckairos.domain.events import EventType
 from synckairos.domain.families.parts import PhaseKind
 from synckairos.domain.model import Mode, Session, Status
 from synckairos.domain.phases import phases
 from synckairos.domain.specification import SessionSpec
+from testing.harness import session_drawing as drawing
 from tests.unit.domain.controls.control_builders import progress_of
 from tests.unit.domain.controls.controlled_play import ControlBooks, commands, specs
-from tests.unit.domain.session_machine import Accounting
+from tests.unit.domain.session_machine import Accounting, is_live
 from tests.unit.domain.test_machine import DomainMachine
 
 LONG: Final = "laws"
@@ -60,6 +62,16 @@ class ControlMachine(DomainMachine):
             for instant in sorted(instants):
                 shown = one.phase.display_ms + one.phase.rate * (instant - one.at)
                 assert shown == self.read(session, instant, one.phase.kind), (one, instant)
+
+    @precondition(lambda self: is_live(self.audit.session))
+    @rule(data=st.data())
+    def count_what_is_behind(self, data: DataObject) -> None:
+        """No more boundaries are due than are said to be; a victory comes with the last elimination."""
+        session = self.audit.session
+        now = self.host.now + data.draw(drawing.jumps(session, self.host.now, self.host.lifetimes), "ms")
+        due = [one for one in self.would(session, now).events if one.type is not EventType.SESSION_COMPLETED]
+
+        assert len(due) <= timing.boundaries_behind(session, max(now, session.updated_at), self.host.lifetimes)
 
     def read(self, session: Session, now: int, kind: PhaseKind) -> int | None:
         """Return what a read shows of the running clock at `now`, of the part that runs in a phase of this kind."""
