@@ -1,6 +1,6 @@
 """Participants join and leave."""
 
-from synckairos.domain import clocks, controlled, settlement, timing, turns
+from synckairos.domain import clocks, controlled, settlement, timing, transfers, turns
 from synckairos.domain.commands import AddParticipant, Caller, RemoveParticipant
 from synckairos.domain.control_specification import is_controlled, joining_violations
 from synckairos.domain.errors import (
@@ -114,6 +114,9 @@ def _refuse_if_needed(session: Session, leaving: Participant, command: RemovePar
     if peers == 1:
         needing = f"group {leaving.group_id}" if is_of_group else f"mode {session.rules.mode.name}"
         because = f"participant {leaving.participant_id} is the last one, and {needing} needs at least one"
+        raise InvalidStateTransition(session.status, command.verb, because)
+    if peers == 2 and session.started_at is None and not is_of_group and transfers.is_hourglass(leaving.clock):
+        because = f"participant {leaving.participant_id} is one of two, and an hourglass needs at least two"
         raise InvalidStateTransition(session.status, command.verb, because)
 
 

@@ -5,10 +5,15 @@ from synckairos.domain.families.hourglass import Hourglass, shares
 from synckairos.domain.model import Clock, MemberT, Mode, Session, replaced
 
 
+def is_hourglass(clock: Clock) -> bool:
+    """Whether what the clock is charged goes to the others."""
+    return clock.progress is not None and isinstance(clock.progress.control.stages[0].family, Hourglass)
+
+
 def owed(clock: Clock, spent: int) -> int:
     """Return what a turn has taken from its holder, in ms, after `spent` more, if that flows to the others; else 0."""
     progress = clock.progress
-    if progress is None or clock.in_overtime or not isinstance(progress.control.stages[0].family, Hourglass):
+    if progress is None or clock.in_overtime or not is_hourglass(clock):
         return 0
     return 0 if is_free(progress) else min(progress.open_ms + spent, clock.bank_ms or 0)
 

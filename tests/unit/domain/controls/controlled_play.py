@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from hypothesis.strategies import DrawFn
 
 from synckairos.domain import controlled, timing
-from synckairos.domain.commands import AddParticipant, AdjustTime, Command, RemoveParticipant, Switch
+from synckairos.domain.commands import AddParticipant, AdjustTime, Command, Switch
 from synckairos.domain.control_limits import control_violations
 from synckairos.domain.events import Event, EventType
 from synckairos.domain.families.hourglass import Hourglass
@@ -81,9 +81,6 @@ def commands(draw: DrawFn, session: Session) -> Command:
                 command.expected_cycle_number,
                 draw(st.integers(0, 3_000)) if _has_lag(session) else 0,
             )
-        case RemoveParticipant() if session.status is Status.PENDING:
-            # Two may be needed for what they have agreed upon.
-            return Switch()
         case _:
             return command
 

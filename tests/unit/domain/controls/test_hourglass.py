@@ -14,6 +14,7 @@ from synckairos.domain.commands import (
     Pause,
     RemoveParticipant,
     Resume,
+    Start,
     Switch,
 )
 from synckairos.domain.events import EventType
@@ -220,3 +221,16 @@ def test_no_version_changes_the_sum() -> None:
     assert {*sums, *views} == {180_000}
     assert all(one.session.updated_at <= other.session.updated_at for one, other in pairwise(game.events))
     assert game.session.updated_at > at(99_001)
+
+
+def test_an_hourglass_needs_two_to_begin() -> None:
+    """Before the start the last two stay; who comes may replace one of them. Later the one who is left has won."""
+    game = Game(players(SAND))
+    refusal = game.refused(0, RemoveParticipant(ANN))
+    assert refusal.reason == "INVALID_STATE_TRANSITION"
+    assert "an hourglass needs at least two" in str(refusal)
+
+    game.ok(0, AddParticipant(ParticipantSpec(ZOE, time_control=SAND)), RemoveParticipant(ANN), Start())
+    game.ok(1_000, RemoveParticipant(ZOE))
+
+    assert (game.session.status, game.session.winner_participant_id) == (Status.COMPLETED, BOB)
