@@ -5,6 +5,7 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
+from google.protobuf.timestamp_pb2 import Timestamp
 from redis.asyncio import Redis
 
 from synckairos.adapters.redis.keys import Keys
@@ -13,9 +14,11 @@ from synckairos.v1 import event_pb2, session_pb2
 from synckairos.v1 import session_service_pb2 as pb
 from testing.harness.client import Stub, connect, new_id, refused, running_session, two_players, watching
 from testing.harness.draining import drain
+from testing.harness.played_sessions import PlayedSession, manual, with_control
 from testing.harness.processes.commands import Finished, synckairos
 from testing.harness.processes.databases import own_database
 from testing.harness.processes.in_process import settings_for
+from testing.harness.waiting import eventually
 from tests.e2e.conftest import StartServers
 
 AT_ONCE = 32
@@ -242,3 +245,55 @@ async def test_without_a_database_there_is_nothing_to_recover_from(own_redis: Re
     assert "Traceback" not in none.stderr + away.stderr
     async with Redis.from_url(own_redis.url) as client:
         assert await client.hkeys("sk:meta") == [b"recovery"]
+
+
+async def test_manual_clocks_go_on_from_their_own_time(store: LosableStore, start_servers: StartServers) -> None:
+    """The parts of their clocks are what they were, in every state; what closed meanwhile comes back ended."""
+    (server,) = start_servers(store.redis.url, 1)
+    async with connect(server.address) as stub:
+        running, paused, pending = [
+            await manual(stub, with_control("10|5x5", warning_thresholds_ms=[2_000]), starts=place < 2)
+            for place in range(3)
+        ]
+        for game, by_ms in ((running, 18_000), (paused, 12_000), (pending, 5_000)):
+            await game.advance(by_ms)
+        await running.adjust(running.active.participant_id, delta_ms=3_000)
+        await paused.pause()
+        close_at = Timestamp()
+        close_at.FromMilliseconds(paused.session.created_at.ToMilliseconds() + 2_000)
+        closing = await PlayedSession.create(stub, with_control("10", close_at=close_at), starts=False)
+        before = [await game.get() for game in (running, paused, pending)]
+        instants = [game.now for game in (running, paused, pending)]
+        await store.drain()
+        await store.lose_everything()
+        await asyncio.to_thread(server.await_answer, "NOT_SERVING", 5)
+        done = await store.run("recover", "--all")
+        await asyncio.to_thread(server.await_answer, "SERVING", 5)
+        after = [await game.get() for game in (running, paused, pending)]
+        assert done.returncode == 0, done.stderr
+        assert [game.now for game in (running, paused, pending)] == instants
+        for one, other in zip(before, after, strict=True):
+            assert (other.version, other.recovered, other.status) == (one.version + 1, True, one.status)
+            assert (other.participants, other.phases) == (one.participants, one.phases)
+            assert (other.deadline_at, other.elapsed_ms) == (one.deadline_at, one.elapsed_ms)
+        assert after[0].epoch > before[0].epoch
+        left_ms = after[0].participants[0].time_remaining_ms
+        async with watching(stub.WatchSession(pb.WatchSessionRequest(session_id=running.id))) as stream:
+            await stream.until(lambda one: one.of("snapshot"))
+            ended = await running.advance(left_ms)
+            await stream.until_end()
+        await paused.resume()
+        await pending.start()
+        await eventually(closing.has_ended)
+
+    assert (ended.status, ended.completed_at.ToMilliseconds()) == (session_pb2.STATUS_EXPIRED, instants[0] + left_ms)
+    assert [kind for kind in stream.kinds() if kind != "tick"] == [
+        "snapshot",
+        "event",
+        *["phase"] * 3,
+        "warning",
+        "event",
+        "end",
+    ]
+    assert pending.session.started_at.ToMilliseconds() == instants[2]
+    assert closing.session.completed_at == close_at

@@ -8,8 +8,8 @@ from google.protobuf.timestamp_pb2 import Timestamp
 from synckairos.v1 import session_pb2
 from synckairos.v1 import session_service_pb2 as pb
 from testing.harness.client import Stub
+from testing.harness.played_sessions import PlayedSession, manual, with_control
 from tests.integration.controls.drawn_controls import drawn_controls
-from tests.integration.controls.played_sessions import PlayedSession, manual, with_control
 
 END, ELIMINATE, ADVANCE, NOTIFY = (
     session_pb2.ON_EXPIRE_END_SESSION,

@@ -74,6 +74,11 @@ class PlayedSession:
         """Read it."""
         return await self.call("GetSession")
 
+    async def has_ended(self) -> bool:
+        """Read it, and say whether it has ended."""
+        await self.get()
+        return not self.is_live
+
     async def start(self) -> session_pb2.Session:
         """Start it."""
         return await self.call("StartSession")
