@@ -1,5 +1,6 @@
 """Sessions with time controls, driven over the wire."""
 
+from collections.abc import Sequence
 from typing import Any, Self
 
 from synckairos.v1 import session_pb2, time_control_pb2
@@ -59,6 +60,16 @@ class PlayedSession:
         return self.session.status in (session_pb2.STATUS_PENDING, RUNNING, PAUSED)
 
     @property
+    def holders(self) -> Sequence[Any]:
+        """Those who hold the clocks: its groups, or its participants."""
+        return self.session.groups or self.session.participants
+
+    @property
+    def running(self) -> Any:
+        """The holder whose clock runs or stands paused."""
+        return next(one for one in self.holders if one.is_active)
+
+    @property
     def active(self) -> session_pb2.Participant:
         """Whose turn it is."""
         return next(one for one in self.session.participants if one.is_active)
@@ -95,9 +106,10 @@ class PlayedSession:
         """Let the clock run again."""
         return await self.call("ResumeSession")
 
-    async def adjust(self, participant_id: str, **amount: int) -> session_pb2.Session:
-        """Adjust the clock of a participant."""
-        return await self.call("AdjustTime", participant_id=participant_id, reason="test", **amount)
+    async def adjust(self, holder_id: str, **amount: int) -> session_pb2.Session:
+        """Adjust the clock of a holder."""
+        whose = {"group_id" if self.session.groups else "participant_id": holder_id}
+        return await self.call("AdjustTime", **whose, reason="test", **amount)
 
     async def advance(self, by_ms: int) -> session_pb2.Session:
         """Advance its manual clock; 0 is no call."""

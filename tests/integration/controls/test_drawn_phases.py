@@ -2,7 +2,7 @@
 
 import asyncio
 from random import Random
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import pytest
 
@@ -35,9 +35,14 @@ def drawn(session: session_pb2.Session, at: int) -> Shown | None:
     return Shown(phase.kind, ms, phase.periods_left)
 
 
+def running_holder(session: session_pb2.Session) -> Any:
+    """Return the participant or group whose clock runs."""
+    return next(one for one in session.groups or session.participants if one.is_active)
+
+
 def read(session: session_pb2.Session) -> Shown:
     """Return what the running clock of a session shows by its parts."""
-    holder = next(one for one in session.participants if one.is_active)
+    holder = running_holder(session)
     clock, control = holder.clock, holder.time_control
     shown = {PERIOD: clock.period_remaining_ms, OVERTIME: holder.overtime_ms}
     if clock.phase == FREE:
@@ -49,7 +54,8 @@ def read(session: session_pb2.Session) -> Shown:
 
 def banks_of_others(session: session_pb2.Session) -> list[int]:
     """Return the banks of those in play whose turn it is not, from the next in the rotation on."""
-    holders = session.participants
+    members = {one.group_id for one in session.participants}
+    holders = [one for one in session.groups or session.participants if one.group_id in members]
     place = next(place for place, one in enumerate(holders) if one.is_active)
     is_out = session.on_expire == ELIMINATE
     return [one.clock.bank_ms for one in (*holders[place + 1 :], *holders[:place]) if not (is_out and one.has_expired)]
@@ -79,7 +85,7 @@ def assert_shows(seed: int, before: session_pb2.Session, read_at: int, after: Pl
     if not moved_on:
         assert read(session) == expected, (seed, before, session)
         # A turn that has been in overtime, which passes nothing on, does not say what it has passed on.
-        if after.active.time_control.stages[0].HasField("hourglass") and not after.active.overtime_ms:
+        if after.running.time_control.stages[0].HasField("hourglass") and not after.running.overtime_ms:
             assert banks_of_others(session) == drawn_others(before, after.now, read_at), (seed, before, session)
     elif session.cycle_number <= before.cycle_number + 1:
         is_same = session.cycle_number == before.cycle_number

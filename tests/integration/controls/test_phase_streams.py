@@ -29,10 +29,13 @@ def passed_in(session: session_pb2.Session, until: int) -> list[tuple[int, str, 
     """Return what the clock of a version passes after its instant, up to another: warnings, and phases but the flag."""
     since = session.updated_at.ToMilliseconds()
     phases = [(one.starts_at.ToMilliseconds(), "phase", one) for one in session.phases if one.kind not in UNTOLD]
-    running = [one for one in session.participants if one.is_active and session.status == session_pb2.STATUS_RUNNING]
+    is_running = session.status == session_pb2.STATUS_RUNNING
+    running = [one for one in session.groups or session.participants if one.is_active and is_running]
     warnings = []
     for holder in running:
-        if holder.HasField("time_remaining_ms") and holder.clock.phase not in (FREE, *UNTOLD):
+        stage = holder.time_control.stages[holder.clock.stage]
+        is_endless = stage.HasField("penalty") and not stage.penalty.limit_ms
+        if not is_endless and holder.clock.phase not in (FREE, *UNTOLD):
             flag = since + holder.time_remaining_ms
             warnings = [(flag - ms, "warning", ms) for ms in sorted(session.warning_thresholds_ms, reverse=True)]
     told = sorted([*warnings, *phases], key=lambda one: one[0])
@@ -73,6 +76,7 @@ def assert_in_order(note: object, recording: Recording, now: int) -> None:
         for one in messages[place + 1 : following]:
             if one.WhichOneof("payload") == "phase":
                 assert one.phase.participant_id == session.active_participant_id
+                assert one.phase.group_id == session.active_group_id
                 assert one.phase.cycle_number == session.cycle_number
                 assert one.version == session.version
 
