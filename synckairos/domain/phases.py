@@ -1,6 +1,7 @@
 """What the running clock shows from an instant on, and what it passes on the way: both derived, neither stored."""
 
 from collections.abc import Iterator
+from heapq import merge
 from typing import NamedTuple
 
 from synckairos.domain import controlled, timing, turns
@@ -85,15 +86,16 @@ def moments_between(session: Session, after: int, until: int | None) -> Iterator
     end to none, and what begins with an event of its own (a flag, an overtime) is not told twice.
     """
     until = stands_until(session, until)
-    warnings = timing.warnings_between(session, after, until)
+    warnings: Iterator[tuple[int, int | Phase]] = timing.warnings_between(session, after, until)
     if timing.running_clock(session).progress is None:
         yield from warnings
         return
-    after = max(after, session.updated_at)
-    begun: list[tuple[int, int | Phase]] = []
+    yield from merge(warnings, _begun(session, max(after, session.updated_at), until), key=lambda moment: moment[0])
+
+
+def _begun(session: Session, after: int, until: int | None) -> Iterator[tuple[int, int | Phase]]:
     for one in phases(session, session.updated_at):
         if until is not None and one.at > until:
-            break
+            return
         if one.at > after and one.phase.kind not in {PhaseKind.FLAG, PhaseKind.OVERTIME}:
-            begun.append((one.at, one.phase))
-    yield from sorted([*warnings, *begun], key=lambda moment: moment[0])
+            yield one.at, one.phase
