@@ -219,15 +219,15 @@ class Topic:
         self._end_if_over(event.session)
 
     def _pass_to(self, session: Session, at: int) -> None:
-        """Send what a manual clock has passed in this version on its way to an instant, and the last tick of it."""
+        """Send what a manual clock has passed in this version up to an instant, and its tick if that comes last."""
         at = stands_until(session, at) or at
-        self._warn(at)
+        told_at = self._warn(at)
         if session.resumed_at is None or at <= session.updated_at:
             return
         for subscription in self._subscribers:
             interval = subscription.tick_interval_ms
             tick = self._tick(session, at // interval * interval) if interval else None
-            if tick is not None and tick.at > session.updated_at:
+            if tick is not None and tick.at > session.updated_at and tick.at >= told_at:
                 subscription.put_tick(tick)
 
     def _move_to(self, session: Session, now: int = 0) -> None:
@@ -253,16 +253,18 @@ class Topic:
         for subscription in subscribers:
             self._send(subscription, frame)
 
-    def _warn(self, until: int) -> None:
-        session = self._session
+    def _warn(self, until: int) -> int:
+        """Tell what the clock passes up to an instant (ms); return the instant of the last of it, 0 for nothing."""
+        session, last = self._session, 0
         if session is None:
-            return
+            return last
         for at, passed in moments_between(session, self._warned_until, until):
-            frame = frames.moment(session, at, passed)
+            frame, last = frames.moment(session, at, passed), at
             for subscription, told_until in self._subscribers.items():
                 if at > told_until:
                     self._send(subscription, frame)
         self._warned_until = max(self._warned_until, stands_until(session, until) or until)
+        return last
 
     def _schedule_warning(self) -> None:
         if self._warning is not None:

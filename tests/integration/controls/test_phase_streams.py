@@ -20,9 +20,10 @@ UNTOLD = (time_control_pb2.CLOCK_PHASE_KIND_OVERTIME, time_control_pb2.CLOCK_PHA
 THRESHOLDS = (15_000, 4_000, 1_000, 1)
 
 
-def watch(stub: Stub, session_id: str, token: str = "") -> Any:
+def watch(stub: Stub, session_id: str, token: str = "", tick_interval_ms: int = 0) -> Any:
     """Record a stream of a session, continued from a token."""
-    return watching(stub.WatchSession(pb.WatchSessionRequest(session_id=session_id, resume_token=token)))
+    request = pb.WatchSessionRequest(session_id=session_id, resume_token=token, tick_interval_ms=tick_interval_ms)
+    return watching(stub.WatchSession(request))
 
 
 def passed_in(session: session_pb2.Session, until: int) -> list[tuple[int, str, Any]]:
@@ -67,30 +68,50 @@ def assert_in_order(note: object, recording: Recording, now: int) -> None:
         has_next = following < len(messages) and messages[following].WhichOneof("payload") == "event"
         until = messages[following].server_time.ToMilliseconds() if has_next else now
         expected = passed_in(session, until)
-        between = told_between(messages[place + 1 : following])
+        between = told_between([one for one in messages[place + 1 : following] if not one.HasField("tick")])
         if session.phases_truncated:
             last = session.phases[-1].starts_at.ToMilliseconds()
             between = [one for one in between if one[0] < last]
             expected = [one for one in expected if one[0] < last]
         assert between == expected, (note, messages[place], between, expected)
         for one in messages[place + 1 : following]:
-            if one.WhichOneof("payload") == "phase":
+            if one.HasField("tick"):
+                assert_ticks(one, session)
+            if one.HasField("phase"):
                 assert one.phase.participant_id == session.active_participant_id
                 assert one.phase.group_id == session.active_group_id
                 assert one.phase.cycle_number == session.cycle_number
                 assert one.version == session.version
 
 
+def assert_ticks(message: pb.WatchSessionResponse, session: session_pb2.Session) -> None:
+    """Check that a tick shows the clock of its version at its own instant, before the version's end."""
+    at, tick = message.server_time.ToMilliseconds(), message.tick
+    since = at - session.updated_at.ToMilliseconds()
+    assert since > 0
+    assert tick.elapsed_ms == session.elapsed_ms + since
+    assert (tick.active_participant_id, tick.cycle_number) == (session.active_participant_id, session.cycle_number)
+    holder = next(one for one in session.groups or session.participants if one.is_active)
+    if session.HasField("deadline_at"):
+        assert at < session.deadline_at.ToMilliseconds()
+    if holder.clock.phase == time_control_pb2.CLOCK_PHASE_KIND_OVERTIME:
+        assert (tick.HasField("remaining_ms"), tick.overtime_ms) == (False, holder.overtime_ms + since)
+    elif holder.clock.phase != FREE and tick.HasField("remaining_ms"):
+        assert tick.remaining_ms == holder.time_remaining_ms - since
+
+
 async def stream_of(stub: Stub, seed: int) -> None:
     """Play a random session and check its stream."""
     draw = Random(seed)
     game = await drawn_session(draw, stub, warning_thresholds_ms=THRESHOLDS)
-    async with watch(stub, game.id) as recording:
+    async with watch(stub, game.id, tick_interval_ms=draw.choice((0, 100, 1_000))) as recording:
         await recording.until(lambda stream: stream.of("snapshot"))
         for _ in range(MOVES):
             await move(draw, game)
         await (recording.until_end() if not game.is_live else until_told(recording, game))
     assert_in_order(seed, recording, game.now)
+    instants = [message.server_time.ToMilliseconds() for message in recording.messages]
+    assert instants == sorted(instants), (seed, recording.said())
 
 
 async def until_told(recording: Recording, game: PlayedSession) -> None:
