@@ -71,9 +71,8 @@ def balance_at(session: Session, holder: Holder) -> int | None:
 
 
 def _shown(session: Session, holder: Holder) -> Clock | None:
-    """Return the clock as it is shown: those that do not run stand, in an hourglass too until the turn has ended."""
-    viewed = timing.charge(session, session.updated_at) if runs(session, holder) else session
-    return clock_of(viewed, holder)
+    """Return the clock as it is shown: in an hourglass with its share of the turn that runs."""
+    return clock_of(timing.charge(session, session.updated_at), holder)
 
 
 @dataclass(slots=True)
@@ -98,7 +97,8 @@ class Account:
         viewed = _shown(session, self.holder) or clock
         amount = balance(viewed) - balance(clock)
         used_up = burnt(viewed) - burnt(clock)
-        so_far = Entry(LineKind.SPENT, amount, used_up, joined("so far", overtime(clock, viewed)))
+        kind = LineKind.SPENT if runs(session, self.holder) else LineKind.TRANSFER
+        so_far = Entry(kind, amount, used_up, joined("so far", overtime(clock, viewed)))
         return self._lines(session, [*self._up_to(session), *([so_far] if amount or used_up else [])])
 
     def _up_to(self, before: Session | None) -> Iterator[Entry]:

@@ -75,7 +75,7 @@ class _ClockLineKindEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ClockLi
     CLOCK_LINE_KIND_STAGE: _ClockLineKind.ValueType  # 6
     """The next stage began: its time, less what was dropped of the stage before."""
     CLOCK_LINE_KIND_TRANSFER: _ClockLineKind.ValueType  # 7
-    """What others spent in an hourglass."""
+    """What others spent in an hourglass. The last line may say what the turn that runs has passed on so far."""
     CLOCK_LINE_KIND_LAG_CREDITED: _ClockLineKind.ValueType  # 8
     """Lag was credited."""
     CLOCK_LINE_KIND_EXTENDED: _ClockLineKind.ValueType  # 9
@@ -103,7 +103,7 @@ CLOCK_LINE_KIND_REFILLED: ClockLineKind.ValueType  # 5
 CLOCK_LINE_KIND_STAGE: ClockLineKind.ValueType  # 6
 """The next stage began: its time, less what was dropped of the stage before."""
 CLOCK_LINE_KIND_TRANSFER: ClockLineKind.ValueType  # 7
-"""What others spent in an hourglass."""
+"""What others spent in an hourglass. The last line may say what the turn that runs has passed on so far."""
 CLOCK_LINE_KIND_LAG_CREDITED: ClockLineKind.ValueType  # 8
 """Lag was credited."""
 CLOCK_LINE_KIND_EXTENDED: ClockLineKind.ValueType  # 9

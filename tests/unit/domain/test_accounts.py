@@ -137,7 +137,7 @@ def test_a_family_tells_its_turns(family: Family, base_ms: int, spent_ms: tuple[
 
 
 def test_an_hourglass_passes_on_what_others_spend() -> None:
-    """Once the turn has ended; until then the other clocks stand, as everybody sees them."""
+    """Also of a turn that still runs: its holder's clock and the others' are told as everybody sees them."""
     game = started(controlled(Stage(60_000, family=Hourglass()), players=3))
     game.ok(10_001, Switch())
     game.ok(12_002, Pause())
@@ -145,6 +145,7 @@ def test_an_hourglass_passes_on_what_others_spend() -> None:
     assert account(game.events, OF_ANN) == [
         "1 BASE +60000 = 60000",
         "3 SPENT -10001 = 49999",
+        "4 TRANSFER +1000 = 50999: so far",
     ]
     assert account(game.events, OF_BOB) == [
         "1 BASE +60000 = 60000",
