@@ -11,7 +11,7 @@ from synckairos.v1 import time_control_pb2 as pb
 from testing.harness.client import Stub
 from testing.harness.played_sessions import PlayedSession, manual, with_control
 from tests.integration.controls.drawn_controls import IS_LONG, seeds
-from tests.integration.controls.random_play import ELIMINATE, drawn_session, drawn_step, move
+from tests.integration.controls.random_play import ELIMINATE, NOTIFY, drawn_session, drawn_step, move
 
 LOOKS = 200 if IS_LONG else 20
 AT_ONCE = 8
@@ -84,8 +84,8 @@ def assert_shows(seed: int, before: session_pb2.Session, read_at: int, after: Pl
     assert moved_on == (expected.kind == FLAG), (seed, expected, before, session)
     if not moved_on:
         assert read(session) == expected, (seed, before, session)
-        # A turn that has been in overtime, which passes nothing on, does not say what it has passed on.
-        if after.running.time_control.stages[0].HasField("hourglass") and not after.running.overtime_ms:
+        # A turn that was in overtime, and is so no more, has passed on what it took before by itself.
+        if after.running.time_control.stages[0].HasField("hourglass") and session.on_expire != NOTIFY:
             assert banks_of_others(session) == drawn_others(before, after.now, read_at), (seed, before, session)
     elif session.cycle_number <= before.cycle_number + 1:
         is_same = session.cycle_number == before.cycle_number
