@@ -5,13 +5,15 @@ from random import Random
 from typing import Any
 
 import pytest
+from google.protobuf.timestamp_pb2 import Timestamp
 
 from synckairos.v1 import event_pb2, session_pb2, time_control_pb2
 from synckairos.v1 import session_service_pb2 as pb
-from testing.harness.client import Recording, Stub, watching
+from testing.harness.client import Recording, Stub, new_id, watching
 from testing.harness.played_sessions import PlayedSession, manual, with_control
 from tests.integration.controls.drawn_controls import seeds
 from tests.integration.controls.random_play import drawn_session, move
+from tests.integration.rpc.good_requests import create
 
 AT_ONCE = 8
 MOVES = 15
@@ -182,6 +184,35 @@ async def test_nothing_is_told_of_a_turn_behind_its_end(stub: Stub, on_expire: A
         await game.advance(90_000)
         await recording.until(lambda stream: len(stream.messages) > len(expected))
 
+    assert told(recording, began_at) == expected
+
+
+@pytest.mark.parametrize(
+    ("mode", "fields"),
+    [
+        ("participant", {"increment_ms": 1}),
+        ("group", {}),
+        ("cycle", {}),
+        ("cycle", {"on_expire": session_pb2.ON_EXPIRE_NOTIFY}),
+        ("global", {}),
+        ("count up", {"max_time_ms": 60_000}),
+    ],
+)
+async def test_nothing_is_told_behind_the_close_of_a_session(stub: Stub, mode: str, fields: dict[str, Any]) -> None:
+    """In every mode: of 60 s, the warning at 40 s is told, and that at 10 s would come after the end."""
+    first = await manual(stub, with_control("60"), starts=False)
+    close_at = Timestamp()
+    close_at.FromMilliseconds(first.now + 35_000)
+    request = create(mode, session_id=new_id(), close_at=close_at, warning_thresholds_ms=(40_000, 10_000), **fields)
+    game = await manual(stub, request)
+    began_at = game.now
+    async with watch(stub, game.id) as recording:
+        await recording.until(lambda stream: stream.of("snapshot"))
+        await game.advance(90_000)
+        await recording.until_end()
+
+    closed = close_at.ToMilliseconds() - began_at
+    expected = [(0, "CLOCK_ADVANCED"), (20_000, ("warning", 40_000)), (closed, "SESSION_EXPIRED"), (90_000, "end")]
     assert told(recording, began_at) == expected
 
 
