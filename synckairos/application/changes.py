@@ -4,7 +4,7 @@ from typing import Final, NamedTuple, TypeAlias
 
 from synckairos.application.errors import CatchingUp
 from synckairos.application.ports import Decision, NewId, Reading
-from synckairos.domain import creation, timing, transitions
+from synckairos.domain import creation, overdue, transitions
 from synckairos.domain.commands import AddParticipant, Caller, Command, Create, Update
 from synckairos.domain.errors import SessionAlreadyExists, SessionNotFound
 from synckairos.domain.model import OnExpire, Session
@@ -84,7 +84,7 @@ def refuse_if_far_behind(session: Session, now: int, lifetimes: Lifetimes) -> No
     """
     if session.rules.on_expire is not OnExpire.ADVANCE:
         return
-    behind = timing.boundaries_behind(session, now, lifetimes)
+    behind = overdue.boundaries_behind(session, now, lifetimes)
     if behind > MAX_BEHIND:
         raise CatchingUp(f"session {session.session_id} is {behind} boundaries behind", session_id=session.session_id)
 

@@ -1,6 +1,6 @@
 """Clocks as people read them: 9:53.2, or what is left of their parts."""
 
-from synckairos.domain import controlled
+from synckairos.domain.controls import controlled
 from synckairos.domain.families.words import counted
 from synckairos.domain.model import Clock
 

@@ -14,14 +14,14 @@ from synckairos.cli.clock_faces import face, faces
 from synckairos.cli.plain_text import PlainTable, visible
 from synckairos.cli.running import fail
 from synckairos.cli.timeline import timeline
-from synckairos.domain.control_limits import control_violations
-from synckairos.domain.description import description
+from synckairos.domain.controls.description import description
+from synckairos.domain.controls.limits import control_violations
+from synckairos.domain.controls.notation import NotationError, parse, text_of, time_of
+from synckairos.domain.controls.simulation import PausePlan, PlayedTurn, TurnPlan, play
+from synckairos.domain.controls.time_control import Stage, TimeControl
 from synckairos.domain.errors import InvalidField
 from synckairos.domain.families import Hourglass
 from synckairos.domain.families.parts import PhaseKind
-from synckairos.domain.notation import NotationError, parse, text_of, time_of
-from synckairos.domain.simulation import PausePlan, PlayedTurn, TurnPlan, play
-from synckairos.domain.time_control import Stage, TimeControl
 from synckairos.rpc.control_mapping import control_message
 from synckairos.rpc.time_control_servicer import Slices
 from synckairos.rpc.time_control_servicer import simulate as simulate_request

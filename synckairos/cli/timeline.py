@@ -8,8 +8,8 @@ from typing import Final
 from xml.sax.saxutils import escape
 
 from synckairos.cli.clock_faces import face, faces
+from synckairos.domain.controls.simulation import PlayedTurn, TurnPlan
 from synckairos.domain.families.parts import PhaseKind
-from synckairos.domain.simulation import PlayedTurn, TurnPlan
 
 WIDTH: Final = 860
 LEFT: Final = 84

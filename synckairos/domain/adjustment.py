@@ -2,8 +2,9 @@
 
 from typing import Final
 
-from synckairos.domain import clocks, controlled, timing, turns
+from synckairos.domain import clocks, timing, turns
 from synckairos.domain.commands import AdjustTime, Caller
+from synckairos.domain.controls import controlled
 from synckairos.domain.errors import (
     FieldViolation,
     InvalidField,

@@ -4,11 +4,11 @@
 a clock with exactly 0 ms left has expired, and a flagged turn earns no increment.
 """
 
-from synckairos.domain import controlled
+from synckairos.domain.controls import controlled
+from synckairos.domain.controls.time_control import Settled
 from synckairos.domain.families.fischer import Fischer
 from synckairos.domain.families.parts import Parts
 from synckairos.domain.model import MAX_BUDGET_MS, Clock, Rules
-from synckairos.domain.time_control import Settled
 
 
 def budget(clock: Clock) -> int | None:

@@ -2,9 +2,10 @@
 
 from collections.abc import Callable
 
-from synckairos.domain import clocks, controlled
+from synckairos.domain import clocks
 from synckairos.domain.commands import Caller
-from synckairos.domain.control_specification import control_and_limit_violations, is_controlled
+from synckairos.domain.controls import controlled
+from synckairos.domain.controls.requirements import control_and_limit_violations, is_controlled
 from synckairos.domain.errors import InvalidField
 from synckairos.domain.events import Cause, Event, EventType, Subject
 from synckairos.domain.membership import new_participant

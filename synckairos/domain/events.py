@@ -6,8 +6,8 @@ from enum import IntEnum
 from typing import Final, NamedTuple
 
 from synckairos.domain import clocks, timing
+from synckairos.domain.controls.time_control import Settled
 from synckairos.domain.model import Mode, Session
-from synckairos.domain.time_control import Settled
 
 
 class EventType(IntEnum):

@@ -1,8 +1,10 @@
 """Participants join and leave."""
 
-from synckairos.domain import clocks, controlled, settlement, timing, transfers, turns
+from synckairos.domain import clocks, settlement, timing, turns
 from synckairos.domain.commands import AddParticipant, Caller, RemoveParticipant
-from synckairos.domain.control_specification import is_controlled, joining_violations
+from synckairos.domain.controls import controlled, transfers
+from synckairos.domain.controls.requirements import is_controlled, joining_violations
+from synckairos.domain.controls.time_control import TimeControl
 from synckairos.domain.errors import (
     FieldViolation,
     InvalidField,
@@ -13,7 +15,6 @@ from synckairos.domain.errors import (
 from synckairos.domain.events import Cause, EventType, Ledger, Subject, running_subject
 from synckairos.domain.model import BANK_MODES, Mode, Participant, Session, Status, full, group_position, position_of
 from synckairos.domain.specification import MAX_INDEX, MAX_PARTICIPANTS, ParticipantSpec, participant_violations
-from synckairos.domain.time_control import TimeControl
 
 
 def new_participant(spec: ParticipantSpec, index: int, control: TimeControl | None = None) -> Participant:

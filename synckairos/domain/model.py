@@ -7,7 +7,7 @@ for a session of 1 000 participants. Durations are milliseconds, instants millis
 from enum import IntEnum
 from typing import Final, NamedTuple, TypeVar
 
-from synckairos.domain.time_control import Progress, TimeControl
+from synckairos.domain.controls.time_control import Progress, TimeControl
 
 SECOND_MS: Final = 1_000
 HOUR_MS: Final = 3_600 * SECOND_MS

@@ -4,6 +4,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from enum import Enum, auto
 from typing import Final, NamedTuple
 
+from synckairos.domain.controls.time_control import TimeControl
 from synckairos.domain.errors import FieldViolation
 from synckairos.domain.model import (
     BANK_MODES,
@@ -16,7 +17,6 @@ from synckairos.domain.model import (
     OnExpire,
     SoftClose,
 )
-from synckairos.domain.time_control import TimeControl
 
 MAX_PARTICIPANTS: Final = 1_000
 MAX_INDEX: Final = 1_000_000

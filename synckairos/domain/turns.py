@@ -2,7 +2,9 @@
 
 from typing import Any
 
-from synckairos.domain import clocks, timing, transfers
+from synckairos.domain import clocks, timing
+from synckairos.domain.controls import transfers
+from synckairos.domain.controls.time_control import Settled
 from synckairos.domain.errors import GroupNotFound, ParticipantExpired, ParticipantNotFound
 from synckairos.domain.model import (
     BANK_MODES,
@@ -19,7 +21,6 @@ from synckairos.domain.model import (
     position_of,
     replaced,
 )
-from synckairos.domain.time_control import Settled
 
 
 def is_out(session: Session, participant: Participant) -> bool:

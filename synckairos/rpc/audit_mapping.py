@@ -7,7 +7,7 @@ from google.protobuf.struct_pb2 import ListValue, Value
 from synckairos.application.pipeline.status import PipelineStatus
 from synckairos.application.trail.audit import AuditedEvent, AuditedParticipant, AuditedSession, SessionAudit
 from synckairos.application.trail.field_changes import FieldChange, Plain
-from synckairos.domain.accounts import Line
+from synckairos.domain.accounts.account import Line
 from synckairos.rpc.control_mapping import settlement
 from synckairos.rpc.mapping import session_message
 from synckairos.rpc.timestamps import optional_timestamp, timestamp

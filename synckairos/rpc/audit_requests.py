@@ -4,7 +4,7 @@ from google.protobuf.message import Message
 
 from synckairos.application.trail.audit import EventQuery, ParticipantQuery, SessionQuery
 from synckairos.application.trail.clock_accounts import ClockQuery
-from synckairos.domain.account_entries import Holder
+from synckairos.domain.accounts.entries import Holder
 from synckairos.domain.events import EventType
 from synckairos.domain.model import Mode, Status
 from synckairos.rpc import paging, tokens

@@ -5,11 +5,11 @@ from functools import lru_cache
 from itertools import islice
 from typing import Final, cast
 
-from synckairos.domain import controlled
+from synckairos.domain.controls import controlled
+from synckairos.domain.controls.phases import phase_of, phases
+from synckairos.domain.controls.time_control import Progress, Settled, Stage, TimeControl
 from synckairos.domain.families.parts import Phase, Standing
 from synckairos.domain.model import Clock, Session, SoftClose
-from synckairos.domain.phases import phase_of, phases
-from synckairos.domain.time_control import Progress, Settled, Stage, TimeControl
 from synckairos.rpc.timestamps import set_timestamp
 from synckairos.v1 import event_pb2, session_pb2
 from synckairos.v1 import time_control_pb2 as pb

@@ -5,13 +5,13 @@ from typing import Any, Final, Protocol
 
 from google.protobuf.message import Message
 
-from synckairos.domain.control_limits import control_violations
+from synckairos.domain.controls.limits import control_violations
+from synckairos.domain.controls.notation import MAX_TEXT_BYTES, NotationError, parse
+from synckairos.domain.controls.time_control import MAX_STAGES, LagCompensation, Stage, TimeControl
 from synckairos.domain.errors import FieldViolation, InvalidField
 from synckairos.domain.families import ABSOLUTE, FAMILIES
 from synckairos.domain.families.parts import Family
 from synckairos.domain.model import SECOND_MS, SoftClose, SoftClosePolicy
-from synckairos.domain.notation import MAX_TEXT_BYTES, NotationError, parse
-from synckairos.domain.time_control import MAX_STAGES, LagCompensation, Stage, TimeControl
 from synckairos.rpc.fields import Fields
 from synckairos.v1 import session_service_pb2 as pb
 from synckairos.v1 import time_control_pb2

@@ -14,7 +14,7 @@ from synckairos.domain.commands import (
     Switch,
     Update,
 )
-from synckairos.domain.control_specification import is_controlled
+from synckairos.domain.controls.requirements import is_controlled
 from synckairos.domain.events import SYSTEM
 from synckairos.domain.model import MAX_BUDGET_MS, Mode, OnExpire
 from synckairos.domain.specification import (

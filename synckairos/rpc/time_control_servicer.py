@@ -5,12 +5,12 @@ import time
 from itertools import count
 from typing import Final, Self
 
-from synckairos.domain import simulation
-from synckairos.domain.control_limits import control_violations
-from synckairos.domain.description import description
-from synckairos.domain.notation import NoTextError, text_of
-from synckairos.domain.simulation import PausePlan, PlayedTurn, TurnPlan
-from synckairos.domain.time_control import TimeControl
+from synckairos.domain.controls import simulation
+from synckairos.domain.controls.description import description
+from synckairos.domain.controls.limits import control_violations
+from synckairos.domain.controls.notation import NoTextError, text_of
+from synckairos.domain.controls.simulation import PausePlan, PlayedTurn, TurnPlan
+from synckairos.domain.controls.time_control import TimeControl
 from synckairos.rpc.control_mapping import control_message, fill_clock, fill_phase
 from synckairos.rpc.control_requests import control as read_given
 from synckairos.rpc.control_requests import read_control, read_text

@@ -2,6 +2,7 @@
 
 from hypothesis import strategies as st
 
+from synckairos.domain.controls.time_control import MAX_STAGES, Stage, TimeControl
 from synckairos.domain.families import (
     ABSOLUTE,
     Bronstein,
@@ -15,7 +16,6 @@ from synckairos.domain.families import (
     SimpleDelay,
 )
 from synckairos.domain.model import MAX_BUDGET_MS
-from synckairos.domain.time_control import MAX_STAGES, Stage, TimeControl
 
 
 def durations(least_ms: int = 0, most_ms: int = MAX_BUDGET_MS) -> st.SearchStrategy[int]:

@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 from hypothesis.strategies import DrawFn, SearchStrategy
 
 from synckairos.domain.commands import AdjustTime, Command, Switch
-from synckairos.domain.control_limits import control_violations
+from synckairos.domain.controls.limits import control_violations
+from synckairos.domain.controls.time_control import LagCompensation, Stage, TimeControl
 from synckairos.domain.families import ABSOLUTE
 from synckairos.domain.families.byo_yomi import ByoYomi
 from synckairos.domain.families.canadian import Canadian
@@ -22,7 +23,6 @@ from synckairos.domain.families.penalty import Penalty
 from synckairos.domain.families.per_turn import PerTurn
 from synckairos.domain.model import Mode, OnExpire, Session, SoftClose, SoftClosePolicy
 from synckairos.domain.specification import SessionSpec
-from synckairos.domain.time_control import LagCompensation, Stage, TimeControl
 from testing.harness import session_drawing as drawing
 
 times: Final = st.integers(1_000, 6_000)

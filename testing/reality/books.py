@@ -7,12 +7,12 @@ from abc import ABC, abstractmethod
 from enum import Enum
 from typing import Final, NamedTuple
 
+from synckairos.domain.controls.time_control import Stage, TimeControl
 from synckairos.domain.families import ABSOLUTE
 from synckairos.domain.families.byo_yomi import ByoYomi
 from synckairos.domain.families.canadian import Canadian
 from synckairos.domain.families.delays import Bronstein, SimpleDelay
 from synckairos.domain.families.fischer import Fischer
-from synckairos.domain.time_control import Stage, TimeControl
 from testing.reality.records import Move
 
 UNCOUNTED_MS: Final = 5_000

@@ -4,9 +4,9 @@ from collections.abc import Iterator
 from itertools import pairwise
 from typing import Final, NamedTuple
 
+from synckairos.domain.controls.notation import NotationError, parse
+from synckairos.domain.controls.time_control import TimeControl
 from synckairos.domain.families.byo_yomi import ByoYomi
-from synckairos.domain.notation import NotationError, parse
-from synckairos.domain.time_control import TimeControl
 from testing.reality.books import Book, Contradiction, Shown, Standing, open_book
 from testing.reality.records import Game, LeftOut, Move
 

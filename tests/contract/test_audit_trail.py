@@ -8,12 +8,12 @@ import pytest
 from synckairos.application.errors import AuditRefused
 from synckairos.application.trail.audit import AuditRecord, EventQuery, SessionAudit, Written
 from synckairos.domain.commands import AddParticipant, AdvanceClock, Command, Delete, RemoveParticipant, Start, Switch
+from synckairos.domain.controls.time_control import LagCompensation, Stage, TimeControl
 from synckairos.domain.events import Author, EventType
 from synckairos.domain.families.byo_yomi import ByoYomi
 from synckairos.domain.families.penalty import Penalty
 from synckairos.domain.model import SoftClose, SoftClosePolicy
 from synckairos.domain.specification import ParticipantSpec
-from synckairos.domain.time_control import LagCompensation, Stage, TimeControl
 from testing.harness.builders import ANN, BOB, CLEO, Game, at, countdown, per_participant
 from tests.contract.audit_backends import ALL, AuditBackend, audit, history, played, records_of, sid
 

@@ -11,12 +11,12 @@ from typer.testing import CliRunner
 
 from synckairos.cli.app import app
 from synckairos.domain.commands import Caller
-from synckairos.domain.control_limits import control_violations
+from synckairos.domain.controls.limits import control_violations
+from synckairos.domain.controls.notation import parse
 from synckairos.domain.creation import create
 from synckairos.domain.events import SYSTEM
 from synckairos.domain.families import FAMILIES
 from synckairos.domain.model import Session
-from synckairos.domain.notation import parse
 from synckairos.rpc import requests
 from synckairos.rpc.fields import Fields
 from synckairos.v1 import session_service_pb2 as pb

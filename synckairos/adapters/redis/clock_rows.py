@@ -11,10 +11,10 @@ from typing import Any, Final, TypeAlias
 import msgspec.msgpack
 
 from synckairos.adapters.redis import shapes
-from synckairos.domain.control_limits import control_violations
+from synckairos.domain.controls.limits import control_violations
+from synckairos.domain.controls.time_control import LagCompensation, Progress, Stage, TimeControl
 from synckairos.domain.families import FAMILIES
 from synckairos.domain.model import UNTIMED, Clock, Mode, OnExpire, Rules, Session, SoftClose, SoftClosePolicy
-from synckairos.domain.time_control import LagCompensation, Progress, Stage, TimeControl
 
 Places: TypeAlias = dict[int, int]
 """The place of a control among those of its session, by its identity: equal ones share a place."""

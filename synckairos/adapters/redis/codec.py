@@ -28,6 +28,7 @@ from synckairos.adapters.redis.clock_rows import (
     rules_row,
 )
 from synckairos.application.ports import Remembered
+from synckairos.domain.controls.time_control import Settled, TimeControl
 from synckairos.domain.events import Author, Cause, Event, EventType, Subject
 from synckairos.domain.model import (
     Group,
@@ -36,7 +37,6 @@ from synckairos.domain.model import (
     Session,
     Status,
 )
-from synckairos.domain.time_control import Settled, TimeControl
 
 LAYOUTS: Final = (1, 2)
 

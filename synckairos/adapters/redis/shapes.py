@@ -11,7 +11,7 @@ import msgspec
 from google.protobuf.struct_pb2 import Struct
 from msgspec import Meta
 
-from synckairos.domain.time_control import MAX_STAGES
+from synckairos.domain.controls.time_control import MAX_STAGES
 
 MOST: Final = 1 << 60
 """Sums of a few such numbers still fit the 64 bits of Redis and of the contract."""

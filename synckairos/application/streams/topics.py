@@ -12,9 +12,9 @@ from synckairos.application.streams import frames
 from synckairos.application.streams.frames import EndReason, Frame, FrameKind, GapReason
 from synckairos.application.streams.subscriptions import Subscription
 from synckairos.domain import timing
+from synckairos.domain.controls.phases import moments_between, stands_until
 from synckairos.domain.events import Event
 from synckairos.domain.model import Head, Session
-from synckairos.domain.phases import moments_between, stands_until
 
 
 class Replay(NamedTuple):

@@ -9,8 +9,8 @@ from contextlib import aclosing
 from typing import Final, NamedTuple
 
 from synckairos.application.trail.audit import AuditedEvent, AuditReader, EventKey, EventQuery
-from synckairos.domain.account_entries import Holder
-from synckairos.domain.accounts import POSTED, Account, Line, balance_at, flows_among_all
+from synckairos.domain.accounts.account import POSTED, Account, Line, balance_at, flows_among_all
+from synckairos.domain.accounts.entries import Holder
 from synckairos.domain.adjustment import check_holder
 from synckairos.domain.errors import FieldViolation, GroupNotFound, InvalidField, ParticipantNotFound, SessionNotFound
 from synckairos.domain.events import EventType

@@ -21,8 +21,8 @@ from synckairos.cli.audit.tables import account_table
 from synckairos.cli.inspection import InspectionError
 from synckairos.cli.plain_text import json_for
 from synckairos.cli.running import run, settings_or_fail
-from synckairos.domain.account_entries import Holder
-from synckairos.domain.accounts import Line
+from synckairos.domain.accounts.account import Line
+from synckairos.domain.accounts.entries import Holder
 from synckairos.domain.errors import Refusal
 from synckairos.domain.model import Mode
 from synckairos.settings import Settings

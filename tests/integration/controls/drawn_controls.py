@@ -4,7 +4,7 @@ from random import Random
 
 from hypothesis import settings
 
-from synckairos.domain.control_limits import control_violations
+from synckairos.domain.controls.limits import control_violations
 from synckairos.rpc.control_requests import read_control
 from synckairos.rpc.fields import Fields
 from synckairos.v1 import time_control_pb2 as pb

@@ -5,6 +5,7 @@ from typing import Final
 from hypothesis import strategies as st
 from hypothesis.strategies import DrawFn, SearchStrategy
 
+from synckairos.domain.controls.time_control import LagCompensation, Progress, Settled, Stage, TimeControl
 from synckairos.domain.families import (
     ABSOLUTE,
     Bronstein,
@@ -18,7 +19,6 @@ from synckairos.domain.families import (
 )
 from synckairos.domain.families.parts import Family
 from synckairos.domain.model import MAX_BUDGET_MS, Clock
-from synckairos.domain.time_control import LagCompensation, Progress, Settled, Stage, TimeControl
 
 maybe_none: Final = st.one_of(st.just(0), st.integers(1_000, MAX_BUDGET_MS))
 some: Final = st.integers(1_000, MAX_BUDGET_MS)

@@ -7,6 +7,7 @@ from google.protobuf.struct_pb2 import Struct, Value
 from hypothesis import strategies as st
 from hypothesis.strategies import DrawFn, SearchStrategy
 
+from synckairos.domain.controls.time_control import TimeControl
 from synckairos.domain.events import Author, Cause, Event, EventType, Subject
 from synckairos.domain.model import (
     MAX_BUDGET_MS,
@@ -22,7 +23,6 @@ from synckairos.domain.model import (
     SoftClosePolicy,
     Status,
 )
-from synckairos.domain.time_control import TimeControl
 from tests.unit.adapters import control_drawing
 
 ids: Final = st.integers(0, 2**128 - 1).map(lambda number: str(UUID(int=number)))

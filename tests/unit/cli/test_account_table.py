@@ -6,12 +6,12 @@ import pytest
 from rich.console import Console
 
 from synckairos.cli.audit.tables import account_table, amount
-from synckairos.domain.account_entries import Holder
+from synckairos.domain.accounts.entries import Holder
 from synckairos.domain.commands import AdjustTime, Pause, Switch
+from synckairos.domain.controls.time_control import Stage, TimeControl
 from synckairos.domain.families.byo_yomi import ByoYomi
 from synckairos.domain.model import Mode
 from synckairos.domain.specification import ParticipantSpec, SessionSpec
-from synckairos.domain.time_control import Stage, TimeControl
 from testing.harness.account_lines import account_lines
 from testing.harness.builders import ANN, BOB, Game, started
 from testing.harness.documents import ROOT

@@ -11,12 +11,12 @@ from typer.testing import CliRunner, Result
 from synckairos.cli.app import app
 from synckairos.cli.clock_faces import face
 from synckairos.cli.timeline import COLOURS, timeline
-from synckairos.domain.control_limits import control_violations
+from synckairos.domain.controls.limits import control_violations
+from synckairos.domain.controls.notation import text_of
+from synckairos.domain.controls.simulation import TurnPlan, play
+from synckairos.domain.controls.time_control import Stage, TimeControl
 from synckairos.domain.families import Penalty
 from synckairos.domain.families.parts import PhaseKind
-from synckairos.domain.notation import text_of
-from synckairos.domain.simulation import TurnPlan, play
-from synckairos.domain.time_control import Stage, TimeControl
 from testing.harness.control_drawing import time_controls
 
 SVG = "{http://www.w3.org/2000/svg}"

@@ -4,7 +4,7 @@ from typing import Final
 
 import pytest
 
-from synckairos.domain import timing
+from synckairos.domain import overdue
 from synckairos.domain.commands import Pause, Start, Switch
 from synckairos.domain.events import Cause, EventType
 from synckairos.domain.model import OnExpire, Status
@@ -30,7 +30,7 @@ CROWD: Final = tuple(ParticipantSpec(f"00000000-0000-4000-8000-{number:012}") fo
 
 
 def _behind(game: Game, ms: int) -> int:
-    return timing.boundaries_behind(game.session, at(ms), game.lifetimes)
+    return overdue.boundaries_behind(game.session, at(ms), game.lifetimes)
 
 
 def test_turns_follow_one_another() -> None:

@@ -9,6 +9,7 @@ from hypothesis import given, settings
 from synckairos.application.streams import frames
 from synckairos.application.trail.audit import AuditedEvent, AuditRecord
 from synckairos.domain.commands import AddParticipant, Command, Pause, Start, Switch
+from synckairos.domain.controls.time_control import LagCompensation, Stage, TimeControl
 from synckairos.domain.families.byo_yomi import ByoYomi
 from synckairos.domain.families.canadian import Canadian
 from synckairos.domain.families.delays import SimpleDelay
@@ -19,7 +20,6 @@ from synckairos.domain.families.penalty import Penalty
 from synckairos.domain.families.per_turn import PerTurn
 from synckairos.domain.model import Mode, OnExpire, SoftClose, SoftClosePolicy
 from synckairos.domain.specification import GroupSpec, ParticipantSpec, SessionSpec
-from synckairos.domain.time_control import LagCompensation, Stage, TimeControl
 from synckairos.rpc.audit_mapping import audited_event
 from synckairos.rpc.control_mapping import control_message
 from synckairos.rpc.control_requests import read_control

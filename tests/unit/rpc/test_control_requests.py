@@ -6,12 +6,12 @@ import grpc
 import pytest
 
 from synckairos.domain.commands import AdvanceClock, Switch
+from synckairos.domain.controls.time_control import LagCompensation, Stage, TimeControl
 from synckairos.domain.errors import InvalidField
 from synckairos.domain.families.byo_yomi import ByoYomi
 from synckairos.domain.families.fischer import Fischer
 from synckairos.domain.model import SoftClose, SoftClosePolicy
 from synckairos.domain.specification import SessionSpec
-from synckairos.domain.time_control import LagCompensation, Stage, TimeControl
 from synckairos.rpc import requests
 from synckairos.rpc.fields import Fields
 from synckairos.rpc.timestamps import timestamp

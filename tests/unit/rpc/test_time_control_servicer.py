@@ -7,10 +7,10 @@ from typing import Any, Final
 import pytest
 from hypothesis import given, settings
 
-from synckairos.domain import simulation
-from synckairos.domain.control_limits import control_violations
-from synckairos.domain.notation import text_of
-from synckairos.domain.time_control import TimeControl
+from synckairos.domain.controls import simulation
+from synckairos.domain.controls.limits import control_violations
+from synckairos.domain.controls.notation import text_of
+from synckairos.domain.controls.time_control import TimeControl
 from synckairos.rpc import time_control_servicer
 from synckairos.rpc.control_mapping import control_message
 from synckairos.rpc.fields import MAX_INSTANT_MS, Fields

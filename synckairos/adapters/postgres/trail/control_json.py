@@ -10,10 +10,10 @@ from typing import Annotated, Final
 import msgspec
 from msgspec import Meta
 
+from synckairos.domain.controls.time_control import MAX_STAGES, LagCompensation, Progress, Settled, Stage, TimeControl
 from synckairos.domain.events import NO_EFFECT, Effect, Event
 from synckairos.domain.families import FAMILIES
 from synckairos.domain.model import Clock
-from synckairos.domain.time_control import MAX_STAGES, LagCompensation, Progress, Settled, Stage, TimeControl
 
 MAX_INT64: Final = 2**63 - 1
 Count = Annotated[int, Meta(ge=0, le=MAX_INT64)]

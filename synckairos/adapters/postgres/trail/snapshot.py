@@ -40,10 +40,10 @@ from synckairos.adapters.postgres.trail.session_json import (
     SoftCloseJson,
     lenient,
 )
-from synckairos.domain.control_limits import control_violations
+from synckairos.domain.controls.limits import control_violations
+from synckairos.domain.controls.time_control import TimeControl
 from synckairos.domain.events import NO_EFFECT, Effect
 from synckairos.domain.model import UNTIMED, Clock, Group, Participant, Rules, Session, SoftClose
-from synckairos.domain.time_control import TimeControl
 
 _OTHERWISE: Final = {"rules", "status", "participants", "groups", "clock", "metadata", "labels"}
 _SAME: Final = tuple(name for name in Session._fields if name not in _OTHERWISE)

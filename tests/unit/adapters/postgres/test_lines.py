@@ -13,9 +13,9 @@ from synckairos.adapters.postgres.trail import lines as audit_lines
 from synckairos.adapters.postgres.trail.session_json import MAX_INSTANT_MS
 from synckairos.adapters.postgres.trail.snapshot import FieldError
 from synckairos.application.trail.audit import AuditedEvent, AuditRecord
+from synckairos.domain.controls.time_control import Settled
 from synckairos.domain.events import Author, Event
 from synckairos.domain.model import Mode, Session
-from synckairos.domain.time_control import Settled
 from testing.harness.plays import ANN, KINDS, Play
 from tests.unit.adapters import drawing
 

@@ -19,11 +19,11 @@ from synckairos.adapters.postgres.trail.snapshot import (
     decode_session,
     encode_session,
 )
+from synckairos.domain.controls.time_control import LagCompensation, Settled, Stage, TimeControl
 from synckairos.domain.events import Effect, Event
 from synckairos.domain.families import ByoYomi, Fischer
 from synckairos.domain.model import Mode, Session
 from synckairos.domain.specification import SessionSpec
-from synckairos.domain.time_control import LagCompensation, Settled, Stage, TimeControl
 from testing.harness.builders import ANN, BOB, Game, per_participant, started
 from tests.unit.adapters import drawing
 from tests.unit.adapters.drawing import sessions

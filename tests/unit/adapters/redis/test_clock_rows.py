@@ -11,10 +11,10 @@ from hypothesis.strategies import DataObject
 from synckairos.adapters.redis import clock_rows, codec
 from synckairos.domain import transitions
 from synckairos.domain.commands import Caller, Pause, Start, Switch
+from synckairos.domain.controls.time_control import LagCompensation, Settled, Stage, TimeControl
 from synckairos.domain.events import SYSTEM, Author, Cause, Event, EventType, Subject
 from synckairos.domain.families import ByoYomi, Fischer, Penalty
 from synckairos.domain.model import Session, SoftClose, SoftClosePolicy
-from synckairos.domain.time_control import LagCompensation, Settled, Stage, TimeControl
 from synckairos.domain.timing import Lifetimes
 from synckairos.rpc.mapping import session_message
 from testing.harness.builders import SESSION_ID, Game, per_group, per_participant

@@ -9,8 +9,8 @@ from hypothesis import strategies as st
 
 from synckairos.application.trail.audit import AuditRecord
 from synckairos.application.trail.clock_accounts import ClockPage, ClockQuery, explain_clock
-from synckairos.domain.account_entries import Holder
-from synckairos.domain.accounts import balance_at
+from synckairos.domain.accounts.account import balance_at
+from synckairos.domain.accounts.entries import Holder
 from synckairos.domain.errors import InvalidField, ParticipantNotFound
 from synckairos.domain.events import Event
 from testing.harness.account_lines import account_lines

@@ -9,10 +9,10 @@ from hypothesis.strategies import DataObject
 
 from synckairos.application.trail.field_changes import NOT_TOLD, FieldChange, changes_between
 from synckairos.domain.commands import AddParticipant, Pause, Start, Switch, Update
+from synckairos.domain.controls.time_control import Stage, TimeControl
 from synckairos.domain.families import ByoYomi
 from synckairos.domain.model import Mode
 from synckairos.domain.specification import ParticipantSpec
-from synckairos.domain.time_control import Stage, TimeControl
 from testing.harness.audit_histories import histories
 from testing.harness.builders import ANN, BOB, CLEO, Game, at, per_participant
 

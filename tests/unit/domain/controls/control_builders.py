@@ -2,7 +2,8 @@
 
 from typing import Final, TypedDict, Unpack
 
-from synckairos.domain import controlled
+from synckairos.domain.controls import controlled
+from synckairos.domain.controls.time_control import LagCompensation, Progress, Settled, Stage, TimeControl
 from synckairos.domain.families import (
     ABSOLUTE,
     Bronstein,
@@ -17,7 +18,6 @@ from synckairos.domain.families import (
 from synckairos.domain.families.parts import Family, Standing
 from synckairos.domain.model import Clock, Mode, OnExpire, Session
 from synckairos.domain.specification import GroupSpec, ParticipantSpec, SessionSpec
-from synckairos.domain.time_control import LagCompensation, Progress, Settled, Stage, TimeControl
 from testing.harness.builders import ANN, BLUE, BOB, CLEO, DAN, EVE, RED, Game, clock_of
 
 NAMES: Final = (ANN, BOB, CLEO, DAN, EVE)

@@ -6,15 +6,16 @@ from typing import Final
 from hypothesis import strategies as st
 from hypothesis.strategies import DrawFn
 
-from synckairos.domain import controlled, timing
+from synckairos.domain import timing
 from synckairos.domain.commands import AddParticipant, AdjustTime, Command, Switch
-from synckairos.domain.control_limits import control_violations
+from synckairos.domain.controls import controlled
+from synckairos.domain.controls.limits import control_violations
+from synckairos.domain.controls.time_control import Stage, TimeControl
 from synckairos.domain.events import Event, EventType
 from synckairos.domain.families.hourglass import Hourglass
 from synckairos.domain.families.per_turn import PerTurn
 from synckairos.domain.model import Clock, Mode, OnExpire, Session, Status
 from synckairos.domain.specification import GroupSpec, SessionSpec
-from synckairos.domain.time_control import Stage, TimeControl
 from testing.harness import session_drawing as drawing
 from testing.harness.builders import at
 from tests.unit.domain.controls.control_builders import progress_of

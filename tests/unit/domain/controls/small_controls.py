@@ -5,6 +5,7 @@ from typing import Final
 from hypothesis import strategies as st
 from hypothesis.strategies import DrawFn, SearchStrategy
 
+from synckairos.domain.controls.time_control import LagCompensation, Stage, TimeControl
 from synckairos.domain.families import ABSOLUTE
 from synckairos.domain.families.byo_yomi import ByoYomi
 from synckairos.domain.families.canadian import Canadian
@@ -13,7 +14,6 @@ from synckairos.domain.families.fischer import Fischer
 from synckairos.domain.families.parts import Family
 from synckairos.domain.families.penalty import Penalty
 from synckairos.domain.families.per_turn import PerTurn
-from synckairos.domain.time_control import LagCompensation, Stage, TimeControl
 
 
 def families(scale: int) -> SearchStrategy[Family]:

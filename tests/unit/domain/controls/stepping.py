@@ -4,6 +4,7 @@ from copy import copy
 from dataclasses import dataclass
 from typing import Self
 
+from synckairos.domain.controls.time_control import TimeControl
 from synckairos.domain.families.byo_yomi import ByoYomi
 from synckairos.domain.families.canadian import Canadian
 from synckairos.domain.families.delays import Bronstein, SimpleDelay
@@ -11,7 +12,6 @@ from synckairos.domain.families.fischer import Fischer
 from synckairos.domain.families.parts import Family
 from synckairos.domain.families.penalty import Penalty
 from synckairos.domain.families.per_turn import PerTurn
-from synckairos.domain.time_control import TimeControl
 
 
 @dataclass

@@ -5,13 +5,13 @@ from typing import Final
 import pytest
 
 from synckairos.domain.commands import AddParticipant, Caller, RemoveParticipant
+from synckairos.domain.controls.time_control import Stage, TimeControl
 from synckairos.domain.creation import create
 from synckairos.domain.errors import InvalidField
 from synckairos.domain.families.hourglass import Hourglass
 from synckairos.domain.families.per_turn import PerTurn
 from synckairos.domain.model import Mode, OnExpire, SoftClose, SoftClosePolicy
 from synckairos.domain.specification import GroupSpec, ParticipantSpec, SessionSpec
-from synckairos.domain.time_control import Stage, TimeControl
 from testing.harness.builders import (
     ANN,
     BLUE,

@@ -6,8 +6,10 @@ from typing import Final
 import pytest
 from hypothesis import given
 
-from synckairos.domain import controlled
-from synckairos.domain.control_limits import control_violations
+from synckairos.domain.controls import controlled
+from synckairos.domain.controls.limits import control_violations
+from synckairos.domain.controls.notation import parse
+from synckairos.domain.controls.time_control import LagCompensation, Stage, TimeControl
 from synckairos.domain.families import (
     ABSOLUTE,
     FAMILIES,
@@ -21,8 +23,6 @@ from synckairos.domain.families import (
     PerTurn,
     SimpleDelay,
 )
-from synckairos.domain.notation import parse
-from synckairos.domain.time_control import LagCompensation, Stage, TimeControl
 from testing.harness.control_drawing import time_controls
 
 MOST: Final = 28 * 86_400_000

@@ -8,12 +8,13 @@ from hypothesis import strategies as st
 from hypothesis.stateful import precondition, rule, run_state_machine_as_test
 from hypothesis.strategies import DataObject, SearchStrategy
 
-from synckairos.domain import controlled, timing
+from synckairos.domain import overdue, timing
 from synckairos.domain.commands import Command
+from synckairos.domain.controls import controlled
+from synckairos.domain.controls.phases import phases
 from synckairos.domain.events import EventType
 from synckairos.domain.families.parts import PhaseKind
 from synckairos.domain.model import Mode, Session, Status
-from synckairos.domain.phases import phases
 from synckairos.domain.specification import SessionSpec
 from testing.harness import session_drawing as drawing
 from tests.unit.domain.controls.control_builders import progress_of
@@ -71,7 +72,7 @@ class ControlMachine(DomainMachine):
         now = self.host.now + data.draw(drawing.jumps(session, self.host.now, self.host.lifetimes), "ms")
         due = [one for one in self.would(session, now).events if one.type is not EventType.SESSION_COMPLETED]
 
-        assert len(due) <= timing.boundaries_behind(session, max(now, session.updated_at), self.host.lifetimes)
+        assert len(due) <= overdue.boundaries_behind(session, max(now, session.updated_at), self.host.lifetimes)
 
     def read(self, session: Session, now: int, kind: PhaseKind) -> int | None:
         """Return what a read shows of the running clock at `now`, of the part that runs in a phase of this kind."""

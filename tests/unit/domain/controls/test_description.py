@@ -5,10 +5,10 @@ from typing import Final
 import pytest
 from hypothesis import given
 
-from synckairos.domain.description import description
+from synckairos.domain.controls.description import description
+from synckairos.domain.controls.notation import parse
+from synckairos.domain.controls.time_control import LagCompensation, TimeControl
 from synckairos.domain.families.words import in_words
-from synckairos.domain.notation import parse
-from synckairos.domain.time_control import LagCompensation, TimeControl
 from testing.harness.control_drawing import time_controls
 
 WHOLE: Final = "a turn that ends within a period gets it back whole."

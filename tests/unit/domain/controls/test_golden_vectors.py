@@ -3,6 +3,7 @@
 import pytest
 
 from synckairos.domain.commands import Pause, Resume, Start, Switch
+from synckairos.domain.controls.time_control import Stage, TimeControl
 from synckairos.domain.families.byo_yomi import ByoYomi
 from synckairos.domain.families.canadian import Canadian
 from synckairos.domain.families.delays import Bronstein, SimpleDelay
@@ -11,7 +12,6 @@ from synckairos.domain.families.hourglass import Hourglass
 from synckairos.domain.families.parts import Family, Parts
 from synckairos.domain.families.per_turn import PerTurn
 from synckairos.domain.model import OnExpire, SoftClose, SoftClosePolicy, Status
-from synckairos.domain.time_control import Stage, TimeControl
 from testing.harness.builders import ANN, BOB, CLEO, Game, clock_of, countdown, started
 from tests.unit.domain.controls.control_builders import bank, one_stage, players, progress_of, standing, teams
 

@@ -17,11 +17,11 @@ from synckairos.domain.commands import (
     Start,
     Switch,
 )
+from synckairos.domain.controls.time_control import LagCompensation
 from synckairos.domain.events import EventType
 from synckairos.domain.families.hourglass import Hourglass
 from synckairos.domain.model import OnExpire, Session, Status
 from synckairos.domain.specification import ParticipantSpec
-from synckairos.domain.time_control import LagCompensation
 from testing.harness.builders import ANN, BLUE, BOB, CLEO, DAN, RED, ZOE, Game, at, clock_of, started
 from tests.unit.domain.controls.control_builders import bank, last_turn, left, one_stage, players, standing, teams
 

@@ -3,11 +3,11 @@
 from typing import Final
 
 from synckairos.domain.commands import Pause, Resume, Switch
+from synckairos.domain.controls.time_control import LagCompensation
 from synckairos.domain.errors import InvalidField
 from synckairos.domain.families.byo_yomi import ByoYomi
 from synckairos.domain.families.delays import Bronstein, SimpleDelay
 from synckairos.domain.families.fischer import Fischer
-from synckairos.domain.time_control import LagCompensation
 from testing.harness.builders import ANN, Game, clock_of, countdown, per_participant, started
 from tests.unit.domain.controls.control_builders import bank, last_turn, one_stage, players, progress_of
 

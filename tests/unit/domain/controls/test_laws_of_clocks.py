@@ -5,11 +5,12 @@ from copy import copy
 from hypothesis import assume, example, given
 from hypothesis import strategies as st
 
-from synckairos.domain import clocks, controlled
+from synckairos.domain import clocks
+from synckairos.domain.controls import controlled
+from synckairos.domain.controls.time_control import Settled, Stage, TimeControl
 from synckairos.domain.families.delays import Bronstein, SimpleDelay
 from synckairos.domain.families.parts import Phase, PhaseKind, Standing
 from synckairos.domain.model import Clock, Mode, Rules
-from synckairos.domain.time_control import Settled, Stage, TimeControl
 from tests.unit.domain.controls.control_builders import one_stage, progress_of
 from tests.unit.domain.controls.small_controls import controls
 from tests.unit.domain.controls.stepping import SteppingClock

@@ -4,7 +4,7 @@ from typing import Final
 
 import pytest
 
-from synckairos.domain import timing
+from synckairos.domain import overdue, timing
 from synckairos.domain.commands import AdvanceClock, Cancel, Complete, Pause, Resume, Start, Switch, Update
 from synckairos.domain.errors import InvalidField, InvalidStateTransition
 from synckairos.domain.events import SYSTEM, Cause, EventType
@@ -164,7 +164,7 @@ def test_nothing_else_is_in_the_index() -> None:
     boundary = timing.next_boundary(game.session, game.lifetimes)
 
     assert boundary == Boundary(at(28 * DAY), BoundaryKind.IDLE)
-    assert timing.boundaries_behind(game.session, at(HOUR), game.lifetimes) == 0
+    assert overdue.boundaries_behind(game.session, at(HOUR), game.lifetimes) == 0
 
 
 def test_it_stays_readable_after_its_real_end() -> None:

@@ -6,6 +6,8 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
+from synckairos.domain.controls.notation import NotationError, NoTextError, parse, text_of
+from synckairos.domain.controls.time_control import LagCompensation, Stage, TimeControl
 from synckairos.domain.families import (
     ABSOLUTE,
     FAMILIES,
@@ -19,8 +21,6 @@ from synckairos.domain.families import (
     PerTurn,
     SimpleDelay,
 )
-from synckairos.domain.notation import NotationError, NoTextError, parse, text_of
-from synckairos.domain.time_control import LagCompensation, Stage, TimeControl
 from testing.harness.control_drawing import time_controls
 
 

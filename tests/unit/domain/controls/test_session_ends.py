@@ -4,7 +4,7 @@ from typing import Final
 
 import pytest
 
-from synckairos.domain import timing
+from synckairos.domain import overdue, timing
 from synckairos.domain.commands import (
     AdjustTime,
     Cancel,
@@ -94,7 +94,7 @@ def test_an_instant_of_closing(mode: Mode, status: Status) -> None:
     if status is Status.PAUSED:
         game.ok(21_000, Pause())
     assert timing.next_boundary(game.session, game.lifetimes) == (at(50_000), BoundaryKind.SESSION_LIMIT)
-    assert timing.boundaries_behind(game.session, at(60_000), game.lifetimes) == 1
+    assert overdue.boundaries_behind(game.session, at(60_000), game.lifetimes) == 1
 
     game.ok(60_000)
 
@@ -243,6 +243,6 @@ def test_a_chain_of_turns_is_counted_to_its_end() -> None:
     game, limited = started(spec), started(spec._replace(session_limit_ms=200_000))
 
     for one, events in ((game, 88), (limited, 8)):
-        assert timing.boundaries_behind(one.session, at(1_000_000), one.lifetimes) >= events
+        assert overdue.boundaries_behind(one.session, at(1_000_000), one.lifetimes) >= events
         one.ok(1_000_000)
         assert len(one.events) - 2 == events

@@ -6,12 +6,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from synckairos.domain import controlled
-from synckairos.domain.control_limits import control_violations
-from synckairos.domain.families.parts import Phase, PhaseKind, Standing
-from synckairos.domain.model import Clock
-from synckairos.domain.notation import parse
-from synckairos.domain.simulation import (
+from synckairos.domain.controls import controlled
+from synckairos.domain.controls.limits import control_violations
+from synckairos.domain.controls.notation import parse
+from synckairos.domain.controls.simulation import (
     PausePlan,
     PlayedTurn,
     TurnPlan,
@@ -19,7 +17,9 @@ from synckairos.domain.simulation import (
     play,
     turn_violations,
 )
-from synckairos.domain.time_control import LagCompensation, TimeControl
+from synckairos.domain.controls.time_control import LagCompensation, TimeControl
+from synckairos.domain.families.parts import Phase, PhaseKind, Standing
+from synckairos.domain.model import Clock
 from testing.harness.control_drawing import time_controls
 
 

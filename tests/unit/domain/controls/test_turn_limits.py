@@ -4,13 +4,13 @@ import pytest
 
 from synckairos.domain import timing
 from synckairos.domain.commands import AdjustTime, Pause, RemoveParticipant, Resume, Switch
+from synckairos.domain.controls.time_control import LagCompensation, Stage, TimeControl
 from synckairos.domain.events import EventType
 from synckairos.domain.families.canadian import Canadian
 from synckairos.domain.families.delays import SimpleDelay
 from synckairos.domain.families.fischer import Fischer
 from synckairos.domain.families.per_turn import PerTurn
 from synckairos.domain.model import OnExpire, Status
-from synckairos.domain.time_control import LagCompensation, Stage, TimeControl
 from synckairos.domain.timing import BoundaryKind
 from testing.harness.builders import ANN, BOB, CLEO, DAY, RED, at, clock_of, stamps, started
 from tests.unit.domain.controls.control_builders import (

@@ -4,8 +4,9 @@ from typing import Final
 
 import pytest
 
-from synckairos.domain import controlled, timing
+from synckairos.domain import timing
 from synckairos.domain.commands import Cancel, Complete, Pause, RemoveParticipant, Resume, Switch
+from synckairos.domain.controls import controlled
 from synckairos.domain.events import SYSTEM, Cause, EventType
 from synckairos.domain.families.byo_yomi import ByoYomi
 from synckairos.domain.families.canadian import Canadian

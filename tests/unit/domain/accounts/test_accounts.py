@@ -6,6 +6,7 @@ from synckairos.domain.commands import (
     Pause,
     Switch,
 )
+from synckairos.domain.controls.time_control import LagCompensation, Stage
 from synckairos.domain.families.byo_yomi import ByoYomi
 from synckairos.domain.families.canadian import Canadian
 from synckairos.domain.families.delays import Bronstein, SimpleDelay
@@ -15,11 +16,10 @@ from synckairos.domain.families.parts import Family
 from synckairos.domain.families.penalty import Penalty
 from synckairos.domain.families.per_turn import PerTurn
 from synckairos.domain.model import OnExpire
-from synckairos.domain.time_control import LagCompensation, Stage
 from testing.harness.builders import (
     started,
 )
-from tests.unit.domain.account_texts import OF_ANN, OF_BOB, account, controlled, turns_of_ann
+from tests.unit.domain.accounts.account_texts import OF_ANN, OF_BOB, account, controlled, turns_of_ann
 
 
 @pytest.mark.parametrize(

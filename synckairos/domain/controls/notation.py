@@ -13,13 +13,14 @@
     suffix  = "!" time | "~" count ["@" time]       limit of turns; free turns and their limit
     time    = digits ["." 1*3digits] ["ms" | "s" | "m" | "h"]
 
-`A/B` followed by `x` is Canadian, else A is the count of a stage. The limits of the numbers are in `control_limits`.
+`A/B` followed by `x` is Canadian, else A is the count of a stage. The limits of the numbers are in `limits`.
 """
 
 import re
 from collections.abc import Callable
 from typing import Final
 
+from synckairos.domain.controls.time_control import Stage, TimeControl
 from synckairos.domain.families import (
     ABSOLUTE,
     Bronstein,
@@ -32,7 +33,6 @@ from synckairos.domain.families import (
     PerTurn,
     SimpleDelay,
 )
-from synckairos.domain.time_control import Stage, TimeControl
 
 MAX_TEXT_BYTES: Final = 256
 """The longest text that is taken from a caller; a canonical text may be longer, and reads the same."""

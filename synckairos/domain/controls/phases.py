@@ -4,10 +4,11 @@ from collections.abc import Iterator
 from heapq import merge
 from typing import NamedTuple
 
-from synckairos.domain import controlled, timing, turns
+from synckairos.domain import timing, turns
+from synckairos.domain.controls import controlled
+from synckairos.domain.controls.time_control import Progress
 from synckairos.domain.families.parts import Phase, PhaseKind
 from synckairos.domain.model import Clock, OnExpire, Session
-from synckairos.domain.time_control import Progress
 
 
 class StartingPhase(NamedTuple):

@@ -1,7 +1,7 @@
 """Time controls in English words, for people."""
 
+from synckairos.domain.controls.time_control import LagCompensation, Stage, TimeControl
 from synckairos.domain.families.words import counted, in_words
-from synckairos.domain.time_control import LagCompensation, Stage, TimeControl
 
 
 def description(control: TimeControl) -> str:

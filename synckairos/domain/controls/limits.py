@@ -4,11 +4,11 @@ from collections.abc import Iterator
 from dataclasses import fields
 from typing import Final
 
+from synckairos.domain.controls.time_control import MAX_STAGES, Stage, TimeControl
 from synckairos.domain.errors import FieldViolation
 from synckairos.domain.families import Fischer, Hourglass, Penalty
 from synckairos.domain.model import MAX_BUDGET_MS, SECOND_MS
 from synckairos.domain.specification import Violations, in_range
-from synckairos.domain.time_control import MAX_STAGES, Stage, TimeControl
 
 MAX_TURNS: Final = 10_000
 MIN_LIMIT_MS: Final = 100

@@ -6,11 +6,11 @@ beginning, and `open_ms` says what has been charged: a delay or a period in the 
 
 from collections.abc import Iterator
 
+from synckairos.domain.controls.time_control import Progress, Settled, Stage, TimeControl
 from synckairos.domain.families.byo_yomi import ByoYomi
 from synckairos.domain.families.fischer import Fischer
 from synckairos.domain.families.parts import GainKind, Parts, Phase, PhaseKind, Standing
 from synckairos.domain.model import Clock
-from synckairos.domain.time_control import Progress, Settled, Stage, TimeControl
 
 
 def begin(control: TimeControl) -> Clock:

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Final, NamedTuple
 
 from synckairos.domain import timing
-from synckairos.domain.account_entries import (
+from synckairos.domain.accounts.entries import (
     Change,
     Entry,
     Holder,

@@ -2,8 +2,8 @@
 
 import pytest
 
-from synckairos.domain.account_entries import Holder
-from synckairos.domain.accounts import Account
+from synckairos.domain.accounts.account import Account
+from synckairos.domain.accounts.entries import Holder
 from synckairos.domain.commands import (
     AddParticipant,
     AdjustTime,
@@ -15,13 +15,13 @@ from synckairos.domain.commands import (
     Resume,
     Switch,
 )
+from synckairos.domain.controls.time_control import Stage
 from synckairos.domain.events import Author
 from synckairos.domain.families.byo_yomi import ByoYomi
 from synckairos.domain.families.per_turn import PerTurn
 from synckairos.domain.model import OnExpire, SoftClose, SoftClosePolicy
 from synckairos.domain.recovery import RecoveryPolicy, recover
 from synckairos.domain.specification import ParticipantSpec, SessionSpec
-from synckairos.domain.time_control import Stage
 from testing.harness.builders import (
     ANN,
     BOB,
@@ -34,7 +34,7 @@ from testing.harness.builders import (
     started,
     stopwatch,
 )
-from tests.unit.domain.account_texts import OF_ANN, OF_BOB, account, controlled, turns_of_ann
+from tests.unit.domain.accounts.account_texts import OF_ANN, OF_BOB, account, controlled, turns_of_ann
 
 
 def test_overtime_and_its_end() -> None:

@@ -7,7 +7,8 @@ from collections.abc import Iterator
 from enum import IntEnum
 from typing import NamedTuple
 
-from synckairos.domain import clocks, controlled, timing
+from synckairos.domain import clocks, timing
+from synckairos.domain.controls import controlled
 from synckairos.domain.events import Event, EventType
 from synckairos.domain.model import Clock, Mode, Session, group_position, position_of
 

@@ -6,16 +6,17 @@ Its time begins at 0, when the first turn begins, and ends at a flag.
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Final, NamedTuple
 
-from synckairos.domain import phases, timing
+from synckairos.domain import timing
 from synckairos.domain.commands import Caller, Command, Pause, Resume, Start, Switch
+from synckairos.domain.controls import phases
+from synckairos.domain.controls.phases import StartingPhase
+from synckairos.domain.controls.time_control import TimeControl
 from synckairos.domain.creation import create
 from synckairos.domain.errors import FieldViolation
 from synckairos.domain.events import SYSTEM
 from synckairos.domain.families.hourglass import Hourglass
 from synckairos.domain.model import MAX_BUDGET_MS, Clock, Mode, Session
-from synckairos.domain.phases import StartingPhase
 from synckairos.domain.specification import ParticipantSpec, SessionSpec, Violations, in_range
-from synckairos.domain.time_control import TimeControl
 from synckairos.domain.timing import Lifetimes
 from synckairos.domain.transitions import decide
 

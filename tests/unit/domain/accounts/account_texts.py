@@ -2,14 +2,14 @@
 
 from typing import Final
 
-from synckairos.domain.account_entries import Holder
+from synckairos.domain.accounts.entries import Holder
 from synckairos.domain.commands import (
     Switch,
 )
+from synckairos.domain.controls.time_control import Stage, TimeControl
 from synckairos.domain.events import Event
 from synckairos.domain.model import Mode, OnExpire
 from synckairos.domain.specification import ParticipantSpec, SessionSpec
-from synckairos.domain.time_control import Stage, TimeControl
 from testing.harness.account_lines import account_lines
 from testing.harness.builders import (
     ANN,

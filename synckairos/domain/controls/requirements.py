@@ -3,7 +3,8 @@
 from collections.abc import Iterator, Sequence
 from typing import Final
 
-from synckairos.domain.control_limits import control_violations
+from synckairos.domain.controls.limits import control_violations
+from synckairos.domain.controls.time_control import TimeControl
 from synckairos.domain.errors import FieldViolation
 from synckairos.domain.families.hourglass import Hourglass
 from synckairos.domain.families.per_turn import PerTurn
@@ -17,7 +18,6 @@ from synckairos.domain.specification import (
     in_range,
     use_of,
 )
-from synckairos.domain.time_control import TimeControl
 
 MAX_CLOSE_MS: Final = 366 * DAY_MS
 

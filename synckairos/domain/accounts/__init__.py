@@ -1,0 +1,1 @@
+"""The account of a clock: why it has what it has."""

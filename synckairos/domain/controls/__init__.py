@@ -1,0 +1,1 @@
+"""Time controls: their rules, how they are written and described, and what follows from them."""
