@@ -21,6 +21,7 @@ from tests.unit.domain.controls.control_builders import progress_of
 from tests.unit.domain.controls.controlled_play import ControlBooks, commands, specs
 from tests.unit.domain.session_machine import Accounting, is_live
 from tests.unit.domain.test_machine import DomainMachine
+from tests.unit.domain.test_recovery_play import RecoveryMachine
 
 LONG: Final = "laws"
 PLAY: Final = settings(max_examples=60, stateful_step_count=40, derandomize=True, database=None)
@@ -93,11 +94,32 @@ class ControlMachine(DomainMachine):
                 return standing.bank_ms
 
 
+class ControlRecoveryMachine(ControlMachine, RecoveryMachine):
+    """Loses a session with time controls now and then; none that closes, which may fall due while nothing runs."""
+
+    def specs(self) -> SearchStrategy[SessionSpec]:
+        """Draw a session that does not close."""
+        return specs(self.mode).map(lambda spec: spec._replace(close_at=None))
+
+    def later(self, data: DataObject) -> int:
+        """Draw when it is brought back: not at the instant of a version, where a recovery counts as a call."""
+        return max(super().later(data), self.audit.session.updated_at + 1)
+
+
+def plays() -> settings:
+    """Return how much is played: as much as the profile asks for."""
+    return settings(PLAY, max_examples=1_000) if settings.get_current_profile_name() == LONG else PLAY
+
+
 @pytest.mark.random_play
 @pytest.mark.parametrize("mode", [Mode.PER_PARTICIPANT, Mode.PER_GROUP], ids=lambda mode: mode.name)
 def test_random_play_with_time_controls(mode: Mode) -> None:
     """Whatever is asked whenever: the books balance, nothing runs out unnoticed, looking changes nothing."""
-    machine = type(f"{mode.name}Machine", (ControlMachine,), {"mode": mode})
-    many = settings.get_current_profile_name() == LONG
+    run_state_machine_as_test(type(f"{mode.name}Machine", (ControlMachine,), {"mode": mode}), settings=plays())
 
-    run_state_machine_as_test(machine, settings=settings(PLAY, max_examples=1_000) if many else PLAY)
+
+@pytest.mark.random_play
+@pytest.mark.parametrize("mode", [Mode.PER_PARTICIPANT, Mode.PER_GROUP], ids=lambda mode: mode.name)
+def test_random_losses_with_time_controls(mode: Mode) -> None:
+    """What comes back is what would have been had nothing happened."""
+    run_state_machine_as_test(type(f"{mode.name}Machine", (ControlRecoveryMachine,), {"mode": mode}), settings=plays())
