@@ -138,9 +138,11 @@ class ControlBooks:
             self.turns[running] += 1
         now = clocks_of(timing.charge(after, after.updated_at))
         for holder in now.keys() - stood.keys():
-            self._welcome(holder, now[holder])
+            self._welcome(holder, clocks_of(after)[holder])
         for holder in stood.keys() - now.keys():
-            self.sand_ms -= stood[holder].bank_ms or 0
+            # Who does not move leaves without a share of the turn that runs.
+            rest = stood[holder] if holder == running else clocks_of(before)[holder]
+            self.sand_ms -= rest.bank_ms or 0
         if event.type is EventType.TIME_ADJUSTED:
             for holder, clock in now.items():
                 self.given_ms[holder] += balance(clock) - balance(stood[holder])
@@ -156,7 +158,8 @@ class ControlBooks:
         self._check_limits(now, view)
 
     def _check_balances(self, view: dict[str, Clock]) -> None:
-        if self.flows:
+        # Of one who is left alone, the turn that ran goes to nobody: the other took its share along.
+        if self.flows and sum(not clock.is_expired for clock in view.values()) > 1:
             assert sum(clock.bank_ms or 0 for clock in view.values()) == self.sand_ms
         for holder, clock in view.items():
             if not self.flows:
