@@ -27,12 +27,22 @@ def phases(session: Session, now: int) -> Iterator[StartingPhase]:
     shown: StartingPhase | None = None
     for one in _of_clock(session, clock, clock.progress, now):
         if until is not None and one.at >= until:
+            begins = one.at == until and one.phase.kind is not PhaseKind.OVERTIME
+            shown = one if begins else shown
             break
         shown = one
         yield one
     if until is not None:
-        left = 0 if shown is None else shown.phase.display_ms + shown.phase.rate * (until - shown.at)
-        yield StartingPhase(until, Phase(0, PhaseKind.FLAG, left, 0))
+        yield StartingPhase(until, _flag(shown, until))
+
+
+def _flag(shown: StartingPhase | None, until: int) -> Phase:
+    """Return the flag of a clock that showed this: a turn's limit leaves it what it has."""
+    if shown is None:
+        return Phase(0, PhaseKind.FLAG, 0, 0)
+    left = shown.phase.display_ms + shown.phase.rate * (until - shown.at)
+    has_run_out = shown.phase.kind is PhaseKind.PERIOD and not left
+    return Phase(0, PhaseKind.FLAG, left, 0, 0 if has_run_out else shown.phase.periods_left)
 
 
 def _turn_ends_at(session: Session) -> int | None:

@@ -11,7 +11,7 @@ from synckairos.v1 import time_control_pb2 as pb
 from testing.harness.client import Stub
 from testing.harness.played_sessions import PlayedSession, manual, with_control
 from tests.integration.controls.drawn_controls import IS_LONG, seeds
-from tests.integration.controls.random_play import ELIMINATE, NOTIFY, drawn_session, drawn_step, move
+from tests.integration.controls.random_play import ELIMINATE, END, NOTIFY, drawn_session, drawn_step, move
 
 LOOKS = 200 if IS_LONG else 20
 AT_ONCE = 8
@@ -91,6 +91,22 @@ def assert_shows(seed: int, before: session_pb2.Session, read_at: int, after: Pl
         is_same = session.cycle_number == before.cycle_number
         moved_at = session.completed_at if is_same else session.cycle_started_at
         assert moved_at == before.phases[-1].starts_at, (seed, before, session)
+        if session.on_expire in (END, ELIMINATE):
+            assert left_at_the_flag(before, session) == (expected.ms, expected.periods_left), (seed, before, session)
+
+
+def left_at_the_flag(before: session_pb2.Session, after: session_pb2.Session) -> tuple[int, int]:
+    """Return what the clock that ran before has been left with: that of its last part, and its periods."""
+    place = [one.is_active for one in before.groups or before.participants].index(True)
+    clock = (after.groups or after.participants)[place].clock
+    kinds = [one.kind for one in before.phases]
+    if kinds[0] == FREE:
+        return 0 if before.phases[0].rate else clock.bank_ms, clock.periods_left
+    has_periods = clock.HasField("periods_left") or clock.HasField("period_turns_left")
+    is_in_period = clock.bank_ms == 0 if has_periods else clock.period_remaining_ms > 0
+    if clock.HasField("period_remaining_ms") and is_in_period:
+        return clock.period_remaining_ms, clock.periods_left
+    return clock.bank_ms, clock.periods_left
 
 
 async def look_at(stub: Stub, seed: int) -> None:
@@ -131,7 +147,9 @@ async def test_drawn_phases_are_what_a_read_answers(stub: Stub) -> None:
         ("10", 15_000, [(0, MAIN, 10_000, 0), (10_000, OVERTIME, 0, 0), (15_000, FLAG, 5_000, 0)]),
         ("10!4", 15_000, [(0, MAIN, 10_000, 0), (10_000, OVERTIME, 0, 0), (15_000, FLAG, 5_000, 0)]),
         ("10", 5_000, [(0, MAIN, 10_000, 0), (5_000, FLAG, 5_000, 0)]),
-        ("10|3x5~1@4", 9_000, [(0, FREE, 4_000, 3), (4_000, FREE, 10_000, 3), (9_000, FLAG, 10_000, 0)]),
+        ("0|3x5", 5_000, [(0, PERIOD, 5_000, 3), (5_000, FLAG, 5_000, 2)]),
+        ("0|3x5", 7_000, [(0, PERIOD, 5_000, 3), (5_000, PERIOD, 5_000, 2), (7_000, FLAG, 3_000, 2)]),
+        ("10|3x5~1@4", 9_000, [(0, FREE, 4_000, 3), (4_000, FREE, 10_000, 3), (9_000, FLAG, 10_000, 3)]),
     ],
 )
 async def test_under_notify_the_session_ends_what_is_drawn(
