@@ -177,3 +177,12 @@ async def test_the_simulator_plays_what_the_service_plays(stub: Stub, simulator:
             await play_both(stub, simulator, seed)
 
     await asyncio.gather(*map(one, seeds(40, 1_000)))
+
+
+def test_every_family_is_played() -> None:
+    """A family added to the contract needs a way to be drawn."""
+    draw = Random(0)
+    controls = [control for _ in range(400) for control in drawn_controls(draw, 2)]
+
+    drawn = {stage.WhichOneof("family") for control in controls for stage in control.stages}
+    assert drawn == {None, *(one.name for one in pb.TimeStage.DESCRIPTOR.oneofs_by_name["family"].fields)}
