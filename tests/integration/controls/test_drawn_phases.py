@@ -99,9 +99,10 @@ def left_at_the_flag(before: session_pb2.Session, after: session_pb2.Session) ->
     """Return what the clock that ran before has been left with: that of its last part, and its periods."""
     place = [one.is_active for one in before.groups or before.participants].index(True)
     clock = (after.groups or after.participants)[place].clock
-    kinds = [one.kind for one in before.phases]
-    if kinds[0] == FREE:
-        return 0 if before.phases[0].rate else clock.bank_ms, clock.periods_left
+    first = before.phases[0]
+    if first.kind == FREE:
+        ran_ms = before.phases[-1].starts_at.ToMilliseconds() - first.starts_at.ToMilliseconds()
+        return first.display_ms + first.rate * ran_ms, clock.periods_left
     has_periods = clock.HasField("periods_left") or clock.HasField("period_turns_left")
     is_in_period = clock.bank_ms == 0 if has_periods else clock.period_remaining_ms > 0
     if clock.HasField("period_remaining_ms") and is_in_period:
