@@ -112,8 +112,10 @@ async def hold(stubs: list[Stub], rules: Rules) -> None:
     assert here.of("event") == there.of("event")
     for stream in (here, there):
         assert stream.kinds() == ["snapshot", *["event"] * len(stream.of("event")), "end"]
-    assert {one.refusal for one in bids} == {"", "SESSION_EXPIRED"}
-    assert check_end(here, rules, bids) > (0 if rules.policy == RESET else 10)
+    refusals = {one.refusal for one in bids}
+    assert "SESSION_EXPIRED" in refusals
+    assert refusals <= {"", "SESSION_EXPIRED", "CONTENTION"}
+    assert check_end(here, rules, bids) > 0
 
 
 async def test_two_hundred_bidders_in_the_last_second(own_redis: RedisServer, start_servers: StartServers) -> None:

@@ -248,7 +248,7 @@ async def test_a_resumed_stream_goes_on_where_it_is_resumed(stub: Stub) -> None:
 async def test_a_real_clock_tells_each_phase_at_its_instant(stub: Stub) -> None:
     """Interleaved with warnings and the flag, the same for who resumes in the middle."""
     game = await PlayedSession.create(
-        stub, with_control("1|3x1", warning_thresholds_ms=(2_500, 2_000, 500)), starts=False
+        stub, with_control("1|3x2", warning_thresholds_ms=(4_500, 4_000, 500)), starts=False
     )
     async with watch(stub, game.id) as stayed:
         await stayed.until(lambda stream: stream.of("snapshot"))
@@ -259,13 +259,13 @@ async def test_a_real_clock_tells_each_phase_at_its_instant(stub: Stub) -> None:
             await back.until_end()
 
     began_at = game.now
-    rest = [(3_000, ("phase", 1)), (3_500, ("warning", 500)), (4_000, "SESSION_EXPIRED")]
+    rest = [(5_000, ("phase", 1)), (6_500, ("warning", 500)), (7_000, "SESSION_EXPIRED")]
     expected = [
         (0, "SESSION_STARTED"),
         (1_000, ("phase", 3)),
-        (1_500, ("warning", 2_500)),
-        (2_000, ("warning", 2_000)),
-        (2_000, ("phase", 2)),
+        (2_500, ("warning", 4_500)),
+        (3_000, ("warning", 4_000)),
+        (3_000, ("phase", 2)),
         *rest,
     ]
     assert told(stayed, began_at)[:-1] == expected

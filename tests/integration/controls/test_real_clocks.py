@@ -49,12 +49,12 @@ def millis(instant: Timestamp) -> int:
 
 
 async def several_periods_burn_in_one_move(stub: Stub) -> None:
-    """1 s and five periods of 1 s: a move of 3.2 s burns two, and the third comes back whole."""
-    game = await PlayedSession.create(stub, with_control("1|5x1"))
+    """1 s and nine periods of 1 s: a move of 3.2 s burns two, and the third comes back whole."""
+    game = await PlayedSession.create(stub, with_control("1|9x1"))
     async with watched(game) as stream:
         await stream.until(lambda s: s.of("snapshot"))
         session = await until_run(game, 3_200)
-        assert session.participants[0].clock.periods_left == 5 - (session.elapsed_ms - 1_000) // 1_000
+        assert session.participants[0].clock.periods_left == 9 - (session.elapsed_ms - 1_000) // 1_000
         mover = game.active.participant_id
         session = await game.switch()
         await stream.until(lambda s: s.of("event"))
@@ -62,16 +62,16 @@ async def several_periods_burn_in_one_move(stub: Stub) -> None:
     turn = last_event(stream).turn
     burnt = (turn.spent_ms - 1_000) // 1_000
     assert burnt >= 2
-    assert (turn.periods_burnt, clock.periods_left, clock.bank_ms) == (burnt, 5 - burnt, 0)
+    assert (turn.periods_burnt, clock.periods_left, clock.bank_ms) == (burnt, 9 - burnt, 0)
     assert (clock.period_remaining_ms, clock.phase) == (1_000, PERIOD)
     assert len(stream.of("phase")) == 1 + burnt
 
 
 async def promotion_is_on_the_exact_move(stub: Stub) -> None:
-    """Two moves in 2 s, then 1 s more and 0.5 s a move: the second move gets it, and not the first."""
-    game = await PlayedSession.create(stub, with_control("2/2:1+0.5", holders=1))
+    """Two moves in 4 s, then 1 s more and 0.5 s a move: the second move gets it, and not the first."""
+    game = await PlayedSession.create(stub, with_control("2/4:1+0.5", holders=1))
     spent = []
-    for stage, turns, base in ((0, 1, 2_000), (1, 2, 3_000), (1, 3, 3_500)):
+    for stage, turns, base in ((0, 1, 4_000), (1, 2, 5_000), (1, 3, 5_500)):
         await until_run(game, 300)
         before = game.session.cycle_started_at
         session = await game.switch()
@@ -81,14 +81,14 @@ async def promotion_is_on_the_exact_move(stub: Stub) -> None:
 
 
 async def the_next_stage_saves_no_late_move(stub: Stub) -> None:
-    """One move in 1 s, then a minute: at 1 s the sweep ends it, and the move that comes then is told so."""
-    game = await PlayedSession.create(stub, with_control("1/1:60"))
+    """One move in 2 s, then a minute: at 2 s the sweep ends it, and the move that comes then is told so."""
+    game = await PlayedSession.create(stub, with_control("1/2:60"))
     started = game.session.started_at
     async with watched(game) as stream:
         await stream.until_end()
     late = await refused(stub.SwitchCycle(pb.SwitchCycleRequest(session_id=game.id)))
     event = last_event(stream)
-    assert (event.type, millis(event.occurred_at)) == (EXPIRED, millis(started) + 1_000)
+    assert (event.type, millis(event.occurred_at)) == (EXPIRED, millis(started) + 2_000)
     assert (late.reason, event.session.participants[0].clock.stage) == ("PARTICIPANT_EXPIRED", 0)
 
 
@@ -115,7 +115,7 @@ async def a_late_move_is_judged_by_its_instant(stub: Stub) -> None:
 
 async def an_hourglass_of_three_keeps_its_sum(stub: Stub) -> None:
     """Read in every moment, over turns and the flag of one of three, who leaves all it had to the others."""
-    request = with_control("*1", holders=3, on_expire=session_pb2.ON_EXPIRE_ELIMINATE)
+    request = with_control("*2", holders=3, on_expire=session_pb2.ON_EXPIRE_ELIMINATE)
     game = await PlayedSession.create(stub, request)
     async with watched(game) as stream:
         await stream.until(lambda s: s.of("snapshot"))
@@ -128,8 +128,8 @@ async def an_hourglass_of_three_keeps_its_sum(stub: Stub) -> None:
             sums.append(sum(one.clock.bank_ms for one in session.participants))
         await stream.until(lambda s: last_event(s).type == ELIMINATED)
     events = [one.event for one in stream.of("event")]
-    assert {sum(one.clock.bank_ms for one in event.session.participants) for event in events} == {3_000}
-    assert set(sums) == {3_000}
+    assert {sum(one.clock.bank_ms for one in event.session.participants) for event in events} == {6_000}
+    assert set(sums) == {6_000}
     out = events[-1].session.participants[0]
     assert (out.clock.bank_ms, out.has_expired) == (0, True)
     before, after = (event.session.participants for event in events[-2:])
@@ -175,7 +175,7 @@ async def instant_in(stub: Stub, ms: int) -> Timestamp:
 
 async def close_at_meets_the_holder(stub: Stub) -> None:
     """A clock adjusted to run out in the millisecond in which the session closes: the session ends, and nobody lost."""
-    close_at = await instant_in(stub, 1_500)
+    close_at = await instant_in(stub, 3_000)
     game = await PlayedSession.create(stub, with_control("5", close_at=close_at))
     delta_ms = millis(close_at) - (millis(game.session.started_at) + 5_000)
     adjusted = await game.adjust(game.active.participant_id, delta_ms=delta_ms)
@@ -186,12 +186,12 @@ async def close_at_meets_the_holder(stub: Stub) -> None:
 
 
 async def a_session_limit_meets_everything(stub: Stub) -> None:
-    """The holder, the turn and the session end 1 s after the start: it is the session."""
-    game = await PlayedSession.create(stub, with_control("1!1", session_limit_ms=1_000))
+    """The holder, the turn and the session end 2 s after the start: it is the session."""
+    game = await PlayedSession.create(stub, with_control("2!2", session_limit_ms=2_000))
     ends_at = game.session.deadline_at
     async with watched(game) as stream:
         await stream.until_end()
-    assert millis(ends_at) == millis(game.session.started_at) + 1_000
+    assert millis(ends_at) == millis(game.session.started_at) + 2_000
     assert_closed(last_event(stream), ends_at)
 
 
@@ -206,7 +206,7 @@ def assert_closed(event: event_pb2.Event, at: Timestamp) -> None:
 
 async def the_sweep_closes_what_does_not_run(stub: Stub, *, is_paused: bool) -> None:
     """A pending session, or a paused one, at its close_at, though nobody calls."""
-    close_at = await instant_in(stub, 1_200)
+    close_at = await instant_in(stub, 3_000)
     game = await PlayedSession.create(stub, with_control("60|5x30", close_at=close_at), starts=is_paused)
     if is_paused:
         await game.pause()
@@ -220,7 +220,7 @@ async def the_sweep_closes_what_does_not_run(stub: Stub, *, is_paused: bool) -> 
 
 async def overtime_burns_nothing_more(stub: Stub) -> None:
     """Under NOTIFY the last period is followed by overtime, at the instant of the flag."""
-    game = await PlayedSession.create(stub, with_control("0|1x1", on_expire=NOTIFY))
+    game = await PlayedSession.create(stub, with_control("0|1x2", on_expire=NOTIFY))
     async with watched(game) as stream:
         await stream.until(lambda s: s.of("event"))
     event = last_event(stream)
@@ -232,12 +232,12 @@ async def overtime_burns_nothing_more(stub: Stub) -> None:
 
 
 async def free_turns_and_limits(stub: Stub) -> None:
-    """A free turn of 1 s charges nothing and ends at its limit; the bank keeps what it has."""
-    game = await PlayedSession.create(stub, with_control("60~1@1"))
+    """A free turn of 2 s charges nothing and ends at its limit; the bank keeps what it has."""
+    game = await PlayedSession.create(stub, with_control("60~1@2"))
     async with watched(game) as stream:
         await stream.until_end()
     event = last_event(stream)
-    assert (event.type, millis(event.occurred_at)) == (EXPIRED, millis(game.session.started_at) + 1_000)
+    assert (event.type, millis(event.occurred_at)) == (EXPIRED, millis(game.session.started_at) + 2_000)
     assert event.session.participants[0].clock.bank_ms == 60_000
     assert event.session.expired_participant_id == event.session.participants[0].participant_id
 
@@ -273,10 +273,10 @@ async def test_clocks_keep_their_word_in_real_time(two_servers: tuple[Stub, Stub
         the_next_stage_saves_no_late_move(one),
         a_late_move_is_judged_by_its_instant(other),
         an_hourglass_of_three_keeps_its_sum(one),
-        a_pause_keeps_what_is_left(other, "1d1", 300, DELAY, "delay_remaining_ms"),
-        a_pause_keeps_what_is_left(one, "1d1", 1_300, MAIN, "bank_ms"),
-        a_pause_keeps_what_is_left(other, "0|2x1", 1_300, PERIOD, "period_remaining_ms"),
-        a_pause_keeps_what_is_left(one, "0/2x1", 300, PERIOD, "period_remaining_ms"),
+        a_pause_keeps_what_is_left(other, "2d2", 300, DELAY, "delay_remaining_ms"),
+        a_pause_keeps_what_is_left(one, "2d2", 2_300, MAIN, "bank_ms"),
+        a_pause_keeps_what_is_left(other, "0|2x2", 2_300, PERIOD, "period_remaining_ms"),
+        a_pause_keeps_what_is_left(one, "0/2x2", 300, PERIOD, "period_remaining_ms"),
         close_at_meets_the_holder(other),
         a_session_limit_meets_everything(one),
         the_sweep_closes_what_does_not_run(one, is_paused=False),
