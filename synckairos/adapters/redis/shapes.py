@@ -24,6 +24,7 @@ MOST_CONTROL_BYTES: Final = 1_024
 _Number: TypeAlias = Annotated[int, Meta(ge=-MOST, le=MOST)]
 _Index: TypeAlias = Annotated[int, Meta(ge=-1, le=(1 << 31) - 1)]
 _Amount: TypeAlias = Annotated[int, Meta(ge=0, le=MOST_OF_CLOCK)]
+_Duration: TypeAlias = Annotated[int, Meta(ge=0, le=MOST)]
 _Ordinal: TypeAlias = Annotated[int, Meta(ge=0, lt=1 << 31)]
 _Position: TypeAlias = Annotated[int, Meta(ge=0)]
 _Id: TypeAlias = Annotated[bytes, Meta(min_length=16, max_length=16)]
@@ -48,7 +49,7 @@ class _Clock(_Row):
     block: _Amount = 0
     block_turns: _Ordinal = 0
     lag_quota: _Amount = 0
-    open: _Amount = 0
+    open: _Duration = 0
     burnt: _Ordinal = 0
 
 

@@ -14,7 +14,7 @@ from synckairos.domain.commands import Caller, Pause, Start, Switch
 from synckairos.domain.controls.time_control import LagCompensation, Settled, Stage, TimeControl
 from synckairos.domain.events import SYSTEM, Author, Cause, Event, EventType, Subject
 from synckairos.domain.families import ByoYomi, Fischer, Penalty
-from synckairos.domain.model import Session, SoftClose, SoftClosePolicy
+from synckairos.domain.model import DAY_MS, Session, SoftClose, SoftClosePolicy
 from synckairos.domain.timing import Lifetimes
 from synckairos.rpc.mapping import session_message
 from testing.harness.builders import SESSION_ID, Game, per_group, per_participant
@@ -138,6 +138,18 @@ def test_controls_in_memory_are_bounded() -> None:
         assert cached.cache_info().currsize <= 4_096
 
 
+def test_a_turn_of_decades_can_be_read_again() -> None:
+    """Nothing flags a penalty without a limit, and a manual clock passes 28 days with each call."""
+    session = controlled(TimeControl((Stage(1_000, 0, Penalty(0, 60_000, 10)),)))
+    ann, bob = session.participants
+    assert ann.clock.progress is not None
+    open_ms = 1_000 * 365 * DAY_MS
+    long = ann._replace(clock=ann.clock._replace(progress=ann.clock.progress._replace(open_ms=open_ms)))
+    session = session._replace(participants=(long, bob))
+
+    assert codec.decode_session(SESSION_ID, codec.encode_session(session)) == session._replace(session_id=SESSION_ID)
+
+
 FAR: Final = 2**63 - 1
 CLOCK: Final = 2
 """Where a participant's row has its clock."""
@@ -180,6 +192,7 @@ def _with_control(control: object) -> bytes:
         _with_clock(0, 0, 0, 0, 0, 0, 0, -1),
         _with_clock(0, 0, 0, 0, 0, 0, 0, 0, FAR),
         _with_clock(0, 0, 0, 0, 0, 0, 0, 0, 0, -1),
+        _with_clock(0, 0, 0, 0, 0, 0, 0, 0, 0, FAR),
         _with_clock(0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 7),
         _with_clock("0"),
         _with_clock(True),
