@@ -3,6 +3,7 @@
 from typing import Final, cast
 
 from synckairos.domain import clocks, timing
+from synckairos.domain.controls.controlled import stages_of
 from synckairos.domain.events import Event
 from synckairos.domain.model import BANK_MODES, Clock, Group, Mode, Participant, Session, group_position
 from synckairos.rpc.control_mapping import control_message, fill_limits, fill_parts, fill_phases, settlement
@@ -12,6 +13,8 @@ from synckairos.v1 import event_pb2, session_pb2
 MOST_KEPT: Final = 4_096
 """Messages of versions that are kept for their next reader."""
 MOST_KEPT_PARTICIPANTS: Final = 16
+MOST_KEPT_STAGES: Final = 48
+"""Of all time controls together."""
 MOST_KEPT_BYTES: Final = 512
 """Of metadata and labels, which take some fifteen times as much as a message. What has more is written anew."""
 _kept: Final[dict[str, tuple[Session, session_pb2.Session]]] = {}
@@ -65,7 +68,7 @@ def _facts(session: Session) -> session_pb2.Session | None:
 
 def _is_small(session: Session) -> bool:
     """Whether thousands of such messages can be kept."""
-    if len(session.participants) > MOST_KEPT_PARTICIPANTS:
+    if len(session.participants) > MOST_KEPT_PARTICIPANTS or stages_of(session) > MOST_KEPT_STAGES:
         return False
     metadata = [session.metadata, *[participant.metadata for participant in session.participants]]
     labels = [text for label in session.labels for text in label]

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from enum import Enum, auto
 from typing import Any, Final
 
+from synckairos.domain.controls.controlled import stages_of
 from synckairos.domain.events import Event
 from synckairos.domain.families.parts import Phase
 from synckairos.domain.model import Session
@@ -11,7 +12,9 @@ from synckairos.domain.timing import own_time
 
 SMALL_BYTES: Final = 1_000
 HOLDER_BYTES: Final = 600
-"""Measured: what a participant or a group takes, decoded and encoded, without its metadata."""
+"""Measured: what a participant or a group takes, decoded and encoded, without its metadata and its time control."""
+STAGE_BYTES: Final = 100
+"""Measured: what each stage of a holder's time control adds."""
 
 
 class FrameKind(Enum):
@@ -81,7 +84,7 @@ def _size_of(session: Session) -> int:
     holders = len(session.participants) + len(session.groups)
     metadata = sum([len(one.metadata) for one in session.participants if one.metadata], len(session.metadata or b""))
     labels = sum([len(key) + len(value) for key, value in session.labels])
-    return SMALL_BYTES + HOLDER_BYTES * holders + 2 * (metadata + labels)
+    return SMALL_BYTES + HOLDER_BYTES * holders + STAGE_BYTES * stages_of(session) + 2 * (metadata + labels)
 
 
 def snapshot(session: Session, at: int) -> Frame:

@@ -10,7 +10,7 @@ from synckairos.domain.controls.time_control import Progress, Settled, Stage, Ti
 from synckairos.domain.families.byo_yomi import ByoYomi
 from synckairos.domain.families.fischer import Fischer
 from synckairos.domain.families.parts import GainKind, Parts, Phase, PhaseKind, Standing
-from synckairos.domain.model import Clock
+from synckairos.domain.model import Clock, Session
 
 
 def begin(control: TimeControl) -> Clock:
@@ -25,6 +25,13 @@ def begin(control: TimeControl) -> Clock:
 def stage_of(progress: Progress) -> Stage:
     """Return the stage that the holder's turn belongs to."""
     return progress.control.stages[progress.stage]
+
+
+def stages_of(session: Session) -> int:
+    """Return how many stages the controls of all holders have together: what makes a session's messages large."""
+    held = [one.clock.progress for one in session.participants]
+    held += [one.clock.progress for one in session.groups]
+    return sum([len(progress.control.stages) for progress in held if progress is not None])
 
 
 def parts_of(clock: Clock, progress: Progress) -> Parts:

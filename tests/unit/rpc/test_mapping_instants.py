@@ -12,6 +12,8 @@ from hypothesis.strategies import DataObject
 
 from synckairos.domain import timing
 from synckairos.domain.commands import Caller
+from synckairos.domain.controls import controlled
+from synckairos.domain.controls.time_control import MAX_STAGES, Stage, TimeControl
 from synckairos.domain.creation import create
 from synckairos.domain.model import Mode, Session
 from synckairos.domain.timing import Lifetimes
@@ -89,6 +91,7 @@ def test_few_messages_are_kept() -> None:
     assert len(mapping._kept) <= mapping.MOST_KEPT
 
 
+STAGED = controlled.begin(TimeControl(tuple(Stage(1_000, 1) for _ in range(MAX_STAGES))))
 NOTE = Struct(fields={"note": Value(string_value="x" * 500)}).SerializeToString()
 
 
@@ -99,8 +102,9 @@ NOTE = Struct(fields={"note": Value(string_value="x" * 500)}).SerializeToString(
         lambda _: {"metadata": NOTE},
         lambda session: {"participants": tuple(one._replace(metadata=NOTE) for one in session.participants)},
         lambda _: {"labels": tuple((f"label {number}", "x" * 100) for number in range(5))},
+        lambda session: {"participants": tuple(one._replace(clock=STAGED) for one in session.participants * 2)},
     ],
-    ids=["participants", "metadata", "metadata of participants", "labels"],
+    ids=["participants", "metadata", "metadata of participants", "labels", "time controls"],
 )
 def test_no_large_message_is_kept(changes: Callable[[Session], dict[str, Any]]) -> None:
     """Thousands of them would take a gigabyte: metadata of 8 KB take 120 KB as a message."""

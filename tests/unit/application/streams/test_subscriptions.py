@@ -10,6 +10,8 @@ from synckairos.application.streams import frames
 from synckairos.application.streams.frames import EndReason, Frame, FrameKind, GapReason
 from synckairos.application.streams.subscriptions import BATCH_BYTES, STREAM_BYTES, Subscription, WaitingBytes
 from synckairos.domain.commands import Start, Switch
+from synckairos.domain.controls import controlled
+from synckairos.domain.controls.time_control import MAX_STAGES, Stage, TimeControl
 from synckairos.domain.events import Event
 from synckairos.domain.model import Group, Participant, full
 from testing.harness.plays import BORN, KINDS, SID, Play
@@ -28,6 +30,7 @@ def switches(count: int) -> list[Event]:
 
 
 EVENTS = switches(300)
+STAGED = controlled.begin(TimeControl(tuple(Stage(1_000, 1) for _ in range(MAX_STAGES))))
 
 
 def of_other(event: Event) -> Frame:
@@ -279,8 +282,9 @@ async def test_large_frames_are_bounded_by_their_bytes() -> None:
         {"labels": tuple((f"{number:064}", "x" * 64) for number in range(64))},
         {"groups": tuple(Group(f"{number:036}", full(1_000)) for number in range(32))},
         {"participants": tuple(Participant(f"{number:036}", number, None, full(1_000)) for number in range(32))},
+        {"participants": tuple(Participant(f"{number:036}", number, None, STAGED) for number in range(7))},
     ],
-    ids=lambda changes: next(iter(changes)),
+    ids=["metadata", "labels", "groups", "participants", "time controls"],
 )
 async def test_whatever_makes_a_session_large_counts(changes: dict[str, Any]) -> None:
     """What a caller may fill is weighed, encoded and decoded, wherever it is."""
