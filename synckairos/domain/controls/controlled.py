@@ -185,10 +185,9 @@ def start_overtime(clock: Clock, progress: Progress) -> Clock:
 
 def standing(clock: Clock, progress: Progress, spent: int) -> Standing:
     """Return how the parts stand after `spent` more ms of the turn."""
-    if clock.in_overtime:
-        return Standing(clock.bank_ms or 0)
-    total = 0 if is_free(progress) else progress.open_ms + spent
-    return stage_of(progress).family.charge(parts_of(clock, progress), total)
+    total = 0 if clock.in_overtime or is_free(progress) else progress.open_ms + spent
+    stands = stage_of(progress).family.charge(parts_of(clock, progress), total)
+    return Standing(stands.bank_ms, penalty_points=stands.penalty_points) if clock.in_overtime else stands
 
 
 def phases(clock: Clock, progress: Progress, spent: int) -> Iterator[Phase]:

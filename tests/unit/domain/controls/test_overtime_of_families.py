@@ -4,7 +4,7 @@ from typing import Final
 
 import pytest
 
-from synckairos.domain.commands import AdjustTime, Pause, RemoveParticipant, Resume, Switch
+from synckairos.domain.commands import AdjustTime, Complete, Pause, RemoveParticipant, Resume, Switch
 from synckairos.domain.events import EventType
 from synckairos.domain.families.byo_yomi import ByoYomi
 from synckairos.domain.families.canadian import Canadian
@@ -49,7 +49,7 @@ def test_nothing_is_left_of_a_family(family: Family, budget: int, stays: int) ->
 
     game.ok(budget + 700)
     assert (game.events[-1].type, stamps(game.events[-1])) == (EventType.OVERTIME_STARTED, (budget, budget + 700))
-    assert standing(game, budget + 700) == Standing(stays)
+    assert standing(game, budget + 700)._replace(penalty_points=None) == Standing(stays)
     assert (left(game, budget + 700), game.clock(budget + 700, ANN).overtime_ms) == (0, 700)
     game.ok(budget + 1_000, Switch(), Switch())
     game.ok(budget + 1_500, Switch())
@@ -59,6 +59,17 @@ def test_nothing_is_left_of_a_family(family: Family, budget: int, stays: int) ->
     assert (last_turn(game).granted_ms, last_turn(game).spent_ms) == (0, 500)
     assert game.types().count(EventType.OVERTIME_STARTED) == 1
     assert progress_of(clock).turns_made == 2
+
+
+def test_the_points_stay_when_the_limit_is_passed() -> None:
+    """Whoever has overdrawn the clock to its limit has the points for it, whatever follows."""
+    game = overtime(Penalty(6_000, 1_000, 3))
+
+    game.ok(17_000)
+    assert standing(game, 17_000) == Standing(-6_000, penalty_points=18)
+    game.ok(18_000, Switch(), Complete())
+
+    assert standing(game, 18_000) == Standing(-6_000, penalty_points=18)
 
 
 def test_a_turn_that_flags_has_burnt_every_period() -> None:
