@@ -142,7 +142,7 @@ async def test_what_fell_due_while_everything_was_down_is_stamped_with_its_due_i
 
 async def test_a_result_of_an_outage_can_be_read(own_redis: RedisServer, start_servers: StartServers) -> None:
     """Noticed later than an ended session is kept: it is readable from then on, and a late switch is told the truth."""
-    (server,) = start_servers(own_redis.url, 1, SYNCKAIROS_SESSION_TTL_S="3")
+    (server,) = start_servers(own_redis.url, 1, session_ttl_s="3")
     async with connect(server.address) as stub:
         session = await running_session(stub, two_players(bank_ms=1_000))
         server.kill()
