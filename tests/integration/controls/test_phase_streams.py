@@ -271,3 +271,20 @@ async def test_a_real_clock_tells_each_phase_at_its_instant(stub: Stub) -> None:
     assert told(stayed, began_at)[:-1] == expected
     assert told(back, began_at)[:-1] == rest
     assert [recording.kinds()[-1] for recording in (stayed, back)] == ["end"] * 2
+
+
+async def test_one_stream_of_many_sessions_tells_their_phases(stub: Stub) -> None:
+    """Each under its session's id, at that session's own time."""
+    games = [await manual(stub, with_control(control)) for control in ("5|2x3", "5d2", "60")]
+    watches = [pb.SessionWatch(session_id=game.id) for game in games]
+    async with watching(stub.WatchSessions(pb.WatchSessionsRequest(watches=watches))) as recording:
+        await recording.until(lambda stream: len(stream.of("snapshot")) == 3)
+        for game in games:
+            await game.advance(6_000)
+        await recording.until(lambda stream: len(stream.of("event")) == 3 and len(stream.of("phase")) == 2)
+
+    began = {game.id: game.session.started_at.ToMilliseconds() for game in games}
+    phases = {
+        (one.session_id, one.server_time.ToMilliseconds() - began[one.session_id]) for one in recording.of("phase")
+    }
+    assert phases == {(games[0].id, 5_000), (games[1].id, 2_000)}
