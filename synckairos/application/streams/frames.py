@@ -8,7 +8,6 @@ from synckairos.domain.controls.controlled import stages_of
 from synckairos.domain.events import Event
 from synckairos.domain.families.parts import Phase
 from synckairos.domain.model import Session
-from synckairos.domain.timing import own_time
 
 SMALL_BYTES: Final = 1_000
 HOLDER_BYTES: Final = 600
@@ -28,6 +27,10 @@ class FrameKind(Enum):
     PROGRESS = auto()
     GAP = auto()
     END = auto()
+
+
+MOMENTS: Final = frozenset({FrameKind.WARNING, FrameKind.PHASE})
+"""Frames of what the clock of one version passes."""
 
 
 class GapReason(Enum):
@@ -88,8 +91,8 @@ def _size_of(session: Session) -> int:
 
 
 def snapshot(session: Session, at: int) -> Frame:
-    """Return the whole session as it looks at an instant."""
-    return Frame(FrameKind.SNAPSHOT, session.session_id, session, own_time(session, at))
+    """Return the whole session as it looks at an instant of its own time."""
+    return Frame(FrameKind.SNAPSHOT, session.session_id, session, max(at, session.updated_at))
 
 
 def of_event(event: Event) -> Frame:
@@ -112,5 +115,6 @@ def end(session_id: str, session: Session | None, at: int, reason: EndReason, re
 
 
 def gap(session: Session, at: int, reason: GapReason, min_version: int) -> Frame:
-    """Return the frame of a gap: events are missing."""
-    return Frame(FrameKind.GAP, session.session_id, session, own_time(session, at), reason=reason, value=min_version)
+    """Return the frame of a gap at an instant of the session's own time: events are missing."""
+    at = max(at, session.updated_at)
+    return Frame(FrameKind.GAP, session.session_id, session, at, reason=reason, value=min_version)

@@ -7,10 +7,10 @@ from dataclasses import replace
 from typing import Final
 
 from synckairos.application.streams import frames
-from synckairos.application.streams.frames import Frame, FrameKind, GapReason
+from synckairos.application.streams.frames import MOMENTS, Frame, FrameKind, GapReason
 
 QUEUE_LIMIT: Final = 256
-"""The most frames of one session that wait; beyond that the reader gets a gap and a snapshot instead."""
+"""The most frames of one session that wait, but for moments; beyond that a gap and a snapshot wait instead."""
 STREAM_BYTES: Final = 16 << 20
 """About how many bytes wait for one stream; beyond that a session's next frame becomes a gap and a snapshot."""
 PROCESS_BYTES: Final = 128 << 20
@@ -65,6 +65,7 @@ class Subscription:
         self._limit = limit
         self._queue: deque[Frame] = deque()
         self._waiting: dict[str, int] = {}
+        self._moments: dict[str, int] = {}
         self._bytes = 0
         self._everywhere = everywhere or WaitingBytes()
         self._ticks: dict[str, Frame] = {}
@@ -91,7 +92,7 @@ class Subscription:
     def put(self, frame: Frame) -> bool:
         """Queue a frame that must arrive; return whether the session's frames gave way to a gap and a snapshot."""
         session = frame.session
-        overflows = session is not None and self._is_full(self._waiting.get(frame.session_id, 0))
+        overflows = session is not None and self._is_full(frame.session_id)
         if session is not None and overflows:
             overflow = frames.gap(session, frame.at, GapReason.SLOW_READER, 0)
             self.put_gap(overflow, frames.snapshot(session, frame.at))
@@ -136,9 +137,15 @@ class Subscription:
             await self._ready.wait()
         return self._take()
 
-    def _is_full(self, waiting: int) -> bool:
-        """Whether a session with so many waiting frames may have no more; two are no more than a gap and a snapshot."""
-        return waiting >= self._limit or (waiting > 2 and self._has_too_many_bytes)
+    def _is_full(self, session_id: str) -> bool:
+        """Whether a session may have no more frames that wait; two are no more than a gap and a snapshot.
+
+        What clocks pass counts by its bytes alone: a manual clock may pass a thousand periods before anybody can read.
+        """
+        waiting = self._waiting.get(session_id, 0)
+        if waiting - self._moments.get(session_id, 0) >= self._limit:
+            return True
+        return waiting > 2 and self._has_too_many_bytes
 
     @property
     def _has_too_many_bytes(self) -> bool:
@@ -162,9 +169,10 @@ class Subscription:
             batch.append(frame)
         if self._queue:
             for frame in batch:
-                self._waiting[frame.session_id] = max(0, self._waiting.get(frame.session_id, 0) - 1)
+                self._count(frame, -1)
             return batch
         self._waiting.clear()
+        self._moments.clear()
         if self._ticks:
             batch += self._ticks.values()
             self._ticks.clear()
@@ -175,9 +183,14 @@ class Subscription:
 
     def _append(self, frame: Frame) -> None:
         self._queue.append(frame)
-        self._waiting[frame.session_id] = self._waiting.get(frame.session_id, 0) + 1
+        self._count(frame, 1)
         self._hold(frame)
         self._ready.set()
+
+    def _count(self, frame: Frame, step: int) -> None:
+        counts = (self._waiting, self._moments) if frame.kind in MOMENTS else (self._waiting,)
+        for count in counts:
+            count[frame.session_id] = max(0, count.get(frame.session_id, 0) + step)
 
     def _drop(self, session_id: str) -> None:
         queue, self._queue = self._queue, deque()
@@ -187,6 +200,7 @@ class Subscription:
             else:
                 self._queue.append(frame)
         self._waiting.pop(session_id, None)
+        self._moments.pop(session_id, None)
         self._forget_beats(session_id)
 
     def _forget_beats(self, session_id: str) -> None:

@@ -160,7 +160,7 @@ class Topic:
             for event in replay.events:
                 self._apply(event)
             return
-        at = self._clock.now_us() // 1_000
+        at = timing.own_time(session, self._clock.now_us() // 1_000)
         gap, snapshot = frames.gap(session, at, replay.gap, replay.min_version), frames.snapshot(session, at)
         for subscription in self._subscribers:
             subscription.put_gap(gap, snapshot)

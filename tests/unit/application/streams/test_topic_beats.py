@@ -6,12 +6,18 @@ from typing import Any
 import pytest
 
 from synckairos.application.ports import Since
-from synckairos.application.streams.subscriptions import Subscription
+from synckairos.application.streams.frames import SMALL_BYTES, FrameKind, GapReason
+from synckairos.application.streams.subscriptions import Subscription, WaitingBytes
 from synckairos.application.streams.topics import Topic
-from synckairos.domain.commands import AdjustTime, Cancel, Pause, Resume, Start, Switch, Update
-from synckairos.domain.model import OnExpire
+from synckairos.domain.commands import AdjustTime, AdvanceClock, Cancel, Pause, Resume, Start, Switch, Update
+from synckairos.domain.events import Event
+from synckairos.domain.families import ByoYomi
+from synckairos.domain.model import OnExpire, Session
+from synckairos.domain.time_control import Stage, TimeControl
+from testing.harness.builders import started
 from testing.harness.fakes.fake_clock import FakeClock
 from testing.harness.plays import BORN, BUDGET, KINDS, SID, Play
+from tests.unit.domain.controls.control_builders import players
 
 CROSSING = BORN + 10_000
 """When a running session crosses its threshold of 50 s left."""
@@ -216,3 +222,44 @@ async def test_progress_needs_a_reading(staged: Any) -> None:
     """Before the first reading there is nothing that could have been sent; after it, everything up to its version."""
     assert Topic(SID, FakeClock(), lambda _: None).progress(BORN) is None
     assert staged(warned(()).session).topic.progress(BORN) is not None
+
+
+def advanced(periods: int, by_ms: int) -> tuple[Session, list[Event]]:
+    """Return a session with a manual clock in byo-yomi, begun, and the events of an advance."""
+    control = TimeControl((Stage(0, 0, ByoYomi(periods, 1_000)),))
+    game = started(players(control, manual_clock=True))
+    begun, known = game.session._replace(session_id=SID), len(game.events)
+    game.decide(0, AdvanceClock(by_ms))
+    return begun, [event._replace(session=event.session._replace(session_id=SID)) for event in game.events[known:]]
+
+
+async def test_a_manual_clock_passes_more_than_may_wait() -> None:
+    """Nobody can read while it is told, so a reader that keeps up hears of all of it."""
+    begun, events = advanced(1_000, 900_500)
+    topic, subscription = Topic(SID, FakeClock(begun.updated_at * 1_000), pytest.fail), Subscription()
+    topic.begin(begun, begun.updated_at)
+    topic.add(subscription, begun.updated_at)
+
+    assert all(map(topic.take, events))
+
+    told = await subscription.next()
+    assert [frame.kind for frame in told] == [FrameKind.EVENT, *[FrameKind.PHASE] * 900]
+    assert [frame.at - begun.updated_at for frame in told[1:]] == [*range(1_000, 901_000, 1_000)]
+
+
+async def test_what_follows_a_gap_is_not_older_than_its_snapshot() -> None:
+    """A reader that must skip a part of what a manual clock passes goes on from there."""
+    begun, events = advanced(1_000, 900_500)
+    gaps = list[GapReason]()
+    everywhere = WaitingBytes(limit=300 * SMALL_BYTES)
+    topic = Topic(SID, FakeClock(begun.updated_at * 1_000), gaps.append)
+    subscription = Subscription(everywhere=everywhere)
+    topic.begin(begun, begun.updated_at)
+    topic.add(subscription, begun.updated_at)
+
+    assert all(map(topic.take, events))
+
+    instants = [frame.at for frame in await subscription.next()]
+    assert gaps
+    assert instants == sorted(instants)
+    assert instants[-1] == begun.updated_at + 900_000
