@@ -10,10 +10,10 @@ from synckairos.application.streams.frames import SMALL_BYTES, FrameKind, GapRea
 from synckairos.application.streams.subscriptions import Subscription, WaitingBytes
 from synckairos.application.streams.topics import Topic
 from synckairos.domain.commands import AdjustTime, AdvanceClock, Cancel, Pause, Resume, Start, Switch, Update
+from synckairos.domain.controls.time_control import Stage, TimeControl
 from synckairos.domain.events import Event
 from synckairos.domain.families import ByoYomi
 from synckairos.domain.model import OnExpire, Session
-from synckairos.domain.time_control import Stage, TimeControl
 from testing.harness.builders import started
 from testing.harness.fakes.fake_clock import FakeClock
 from testing.harness.plays import BORN, BUDGET, KINDS, SID, Play
