@@ -298,10 +298,10 @@ def test_a_warning_at_the_wrong_instant_is_not_truthful(built: Ended) -> None:
     """It is stamped with an instant at which another time was left."""
     session = built.events[1].session
     due = session.updated_at + BANK_MS
-    built.watch(built.snapshot(2), frames.warning(session, due - 4_500, 4_500))
+    built.watch(built.snapshot(2), frames.moment(session, due - 4_500, 4_500))
     assert judge(built.finish()) == []
 
-    built.watch(built.snapshot(2), frames.warning(session, due - 4_499, 4_500))
+    built.watch(built.snapshot(2), frames.moment(session, due - 4_499, 4_500))
     assert broken(built.finish()) == {Promise.TRUTHFUL}
 
 
