@@ -78,7 +78,7 @@ BUGS: Final = (
     Bug("late-refusal", Promise.ERROR_CHANGES_NOTHING),
     Bug("spurious-fork", Promise.RELIABLE, FORKING),
     Bug("tick-as-event", Promise.UNIQUE),
-    Bug("late-subscribe", Promise.PROMPT, NEWCOMERS, plays=4),
+    Bug("late-subscribe", Promise.PROMPT, NEWCOMERS, plays=10),
     Bug("forgotten-request-id", Promise.IDEMPOTENT),
 )
 
