@@ -15,7 +15,7 @@ from synckairos.domain import settlement
 from synckairos.domain.events import SYSTEM, Cause, Event, EventType, running_subject
 from synckairos.domain.model import OnExpire
 
-LATE_S: Final = 1.0
+LATE_S: Final = 4.0
 REFUSED: Final = 0.1
 """The share of commits that are answered wrongly."""
 

@@ -52,7 +52,7 @@ LEFT_ALONE: Final = EXPIRING._replace(
 NEWCOMERS: Final = BUSY._replace(
     seconds=12.0,
     workload=BUSY.workload._replace(sessions=60),
-    watchers=[WatchSettings(stays_s=(0.5, 1.0), progress_ms=200)] * 5,
+    watchers=[WatchSettings(stays_s=(2.5, 3.0), progress_ms=200)] * 5,
 )
 """Few watchers among many sessions: nobody else watches what a new one asks for."""
 FORKING: Final = BUSY._replace(faults=[PlannedFault(1.0, FaultKind.POWER_LOST, 0, 0.5, 0)])
@@ -78,7 +78,7 @@ BUGS: Final = (
     Bug("late-refusal", Promise.ERROR_CHANGES_NOTHING),
     Bug("spurious-fork", Promise.RELIABLE, FORKING),
     Bug("tick-as-event", Promise.UNIQUE),
-    Bug("late-subscribe", Promise.PROMPT, NEWCOMERS, plays=10),
+    Bug("late-subscribe", Promise.PROMPT, NEWCOMERS, plays=4),
     Bug("forgotten-request-id", Promise.IDEMPOTENT),
 )
 
