@@ -43,10 +43,6 @@ class Cause(IntEnum):
     RECOVERY = 5
 
 
-CALLS: Final = frozenset({Cause.CALL, Cause.RECOVERY})
-"""What keeps a session from being idle."""
-
-
 class Author(NamedTuple):
     """The actor behind a change, and the reason given."""
 
@@ -144,9 +140,10 @@ class Ledger:
         effect: Effect = NO_EFFECT,
     ) -> None:
         """Add the next version: `session` as of `at` (default: now)."""
-        at = self.now if at is None else at
         # A recovery that lets a clock go on is stamped with the past, and is no call: nothing happened meanwhile.
-        called_at = at if cause in CALLS and at == self.now else timing.latest_call(self.session)
+        is_call = cause is Cause.CALL or (cause is Cause.RECOVERY and at is None)
+        at = self.now if at is None else at
+        called_at = at if is_call and at == self.now else timing.latest_call(self.session)
         is_manual = session.manual_at is not None
         self.session = session._replace(
             version=self.session.version + 1,
