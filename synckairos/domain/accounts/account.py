@@ -24,7 +24,6 @@ from synckairos.domain.accounts.entries import (
     runs,
 )
 from synckairos.domain.events import Event, EventType
-from synckairos.domain.families.hourglass import Hourglass
 from synckairos.domain.model import Clock, Session
 
 
@@ -61,7 +60,7 @@ POSTED: Final = frozenset(
 def flows_among_all(session: Session) -> bool:
     """Whether a turn changes the clocks of others than its holder: an hourglass is the family of every holder."""
     held = [holder.clock.progress for holder in (session.groups or session.participants)]
-    return any(progress is not None and isinstance(progress.control.stages[0].family, Hourglass) for progress in held)
+    return any(progress is not None and progress.control.flows for progress in held)
 
 
 def balance_at(session: Session, holder: Holder) -> int | None:

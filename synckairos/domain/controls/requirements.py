@@ -6,7 +6,6 @@ from typing import Final
 from synckairos.domain.controls.limits import control_violations
 from synckairos.domain.controls.time_control import TimeControl
 from synckairos.domain.errors import FieldViolation
-from synckairos.domain.families.hourglass import Hourglass
 from synckairos.domain.families.per_turn import PerTurn
 from synckairos.domain.model import BANK_MODES, DAY_MS, MAX_BUDGET_MS, Mode, OnExpire, Session
 from synckairos.domain.specification import (
@@ -68,7 +67,7 @@ def joining_violations(session: Session, spec: ParticipantSpec) -> Violations:
 def _unfitting(session: Session, control: TimeControl, path: str) -> Violations:
     """Yield why a control is not one for a session whose holders have others."""
     held = next(p.clock.progress for p in session.participants if p.clock.progress is not None)
-    if _is_hourglass(control) != _is_hourglass(held.control):
+    if control.flows != held.control.flows:
         yield FieldViolation(path, "hourglass is the family of every holder or of none")
     if session.rules.on_expire is OnExpire.ADVANCE and not _is_per_turn(control):
         yield FieldViolation(path, "on_expire ADVANCE needs one stage of the family per_turn")
@@ -153,18 +152,18 @@ def _old_fields(spec: SessionSpec) -> Violations:
 def _together(spec: SessionSpec, mode: Mode) -> Violations:
     kind, holders = holders_of(spec)
     controls = [holder.time_control or spec.time_control for holder in holders]
-    flowing = [control is not None and _is_hourglass(control) for control in controls]
-    if any(flowing) and not all(flowing):
-        path = f"{kind}[{flowing.index(False)}].time_control"
-        yield FieldViolation(path, "hourglass is the family of every holder or of none")
-    if any(flowing) and len(holders) < 2:
-        yield FieldViolation(kind, "an hourglass needs at least two holders")
+    yield from hourglass_violations(kind, [f"{kind}[{place}].time_control" for place in range(len(holders))], controls)
     if spec.on_expire is OnExpire.ADVANCE and not all(control and _is_per_turn(control) for control in controls):
         yield FieldViolation("on_expire", f"mode {mode.name} allows ADVANCE only with one stage of per_turn for all")
 
 
-def _is_hourglass(control: TimeControl) -> bool:
-    return any(isinstance(stage.family, Hourglass) for stage in control.stages)
+def hourglass_violations(holders_path: str, paths: Sequence[str], controls: Sequence[TimeControl | None]) -> Violations:
+    """Yield what keeps holders with these controls, each at its path, from passing on their time to each other."""
+    flowing = [control is not None and control.flows for control in controls]
+    if any(flowing) and not all(flowing):
+        yield FieldViolation(paths[flowing.index(False)], "hourglass is the family of every holder or of none")
+    elif any(flowing) and len(flowing) < 2:
+        yield FieldViolation(holders_path, "an hourglass needs at least two holders")
 
 
 def _is_per_turn(control: TimeControl) -> bool:

@@ -10,11 +10,11 @@ from synckairos.domain import timing
 from synckairos.domain.commands import Caller, Command, Pause, Resume, Start, Switch
 from synckairos.domain.controls import phases
 from synckairos.domain.controls.phases import StartingPhase
+from synckairos.domain.controls.requirements import hourglass_violations
 from synckairos.domain.controls.time_control import TimeControl
 from synckairos.domain.creation import create
 from synckairos.domain.errors import FieldViolation
 from synckairos.domain.events import SYSTEM
-from synckairos.domain.families.hourglass import Hourglass
 from synckairos.domain.model import MAX_BUDGET_MS, Clock, Mode, Session
 from synckairos.domain.specification import ParticipantSpec, SessionSpec, Violations, in_range
 from synckairos.domain.timing import Lifetimes
@@ -69,12 +69,8 @@ class PlayedTurn(NamedTuple):
 
 def holder_violations(holders_path: str, controls_path: str, controls: Sequence[TimeControl]) -> Violations:
     """Yield what keeps holders with these controls, each within its limits, from playing together."""
-    flowing = [isinstance(control.stages[0].family, Hourglass) for control in controls]
-    if any(flowing) and not all(flowing):
-        path = f"{controls_path}[{flowing.index(False)}]"
-        yield FieldViolation(path, "hourglass is the family of every holder or of none")
-    elif any(flowing) and len(flowing) < 2:
-        yield FieldViolation(holders_path, "an hourglass needs at least two holders")
+    paths = [f"{controls_path}[{place}]" for place in range(len(controls))]
+    return hourglass_violations(holders_path, paths, controls)
 
 
 def turn_violations(path: str, turn: TurnPlan, control: TimeControl) -> Violations:

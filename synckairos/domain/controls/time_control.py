@@ -3,6 +3,7 @@
 from typing import Final, NamedTuple
 
 from synckairos.domain.families import ABSOLUTE
+from synckairos.domain.families.hourglass import Hourglass
 from synckairos.domain.families.parts import Family
 
 
@@ -31,6 +32,11 @@ class TimeControl(NamedTuple):
     free_turns: int = 0
     free_turn_limit_ms: int = 0
     lag_compensation: LagCompensation | None = None
+
+    @property
+    def flows(self) -> bool:
+        """Whether what a turn spends goes to the other holders, as in an hourglass."""
+        return any(isinstance(stage.family, Hourglass) for stage in self.stages)
 
     def limit_of(self, turns_made: int) -> int | None:
         """Return how long a holder's turn may last after so many turns, in ms; None if it has no limit."""

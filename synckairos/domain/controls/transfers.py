@@ -1,13 +1,13 @@
 """What an hourglass passes on: the time that a turn takes from its holder goes to the others in play."""
 
 from synckairos.domain.controls.controlled import is_free
-from synckairos.domain.families.hourglass import Hourglass, shares
+from synckairos.domain.families.hourglass import shares
 from synckairos.domain.model import Clock, MemberT, Mode, Session, replaced
 
 
 def is_hourglass(clock: Clock) -> bool:
     """Whether what the clock is charged goes to the others."""
-    return clock.progress is not None and isinstance(clock.progress.control.stages[0].family, Hourglass)
+    return clock.progress is not None and clock.progress.control.flows
 
 
 def owed(clock: Clock, spent: int) -> int:
