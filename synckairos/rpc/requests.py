@@ -15,6 +15,7 @@ from synckairos.domain.commands import (
     Update,
 )
 from synckairos.domain.controls.requirements import is_controlled
+from synckairos.domain.controls.simulation import MAX_LAG_MS
 from synckairos.domain.events import SYSTEM
 from synckairos.domain.model import MAX_BUDGET_MS, Mode, OnExpire
 from synckairos.domain.specification import (
@@ -36,7 +37,6 @@ from synckairos.v1 import session_service_pb2 as pb
 ACTOR_HEADER: Final = "x-actor"
 UPDATABLE: Final = ("metadata", "labels")
 MAX_PATHS: Final = 100
-MAX_LAG_MS: Final = 60_000
 MAX_PERIODS: Final = 1_000
 
 
