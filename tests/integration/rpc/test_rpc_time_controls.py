@@ -3,7 +3,6 @@
 from collections.abc import AsyncIterator
 from typing import Any
 
-import grpc
 import pytest
 
 from synckairos.adapters.redis.connections import RedisConnections
@@ -14,7 +13,6 @@ from synckairos.v1 import event_pb2, session_pb2
 from synckairos.v1 import session_service_pb2 as pb
 from synckairos.v1 import time_control_pb2 as controls
 from testing.harness.client import Stub, connect, new_id, refused, watching
-from testing.harness.command_client import driving, refusal_of
 from testing.harness.processes.in_process import serving, settings_for
 from tests.integration.rpc.good_requests import ANN, BOB, create, member
 
@@ -98,29 +96,6 @@ async def test_a_stream_tells_phases_and_what_turns_did(servers: tuple[Stub, Stu
     assert switched.occurred_at.ToMilliseconds() == began + 16_000
 
 
-async def test_a_stream_of_commands_drives_manual_clocks(servers: tuple[Stub, Stub, Any]) -> None:
-    """In order, with the refusals of the calls."""
-    stub, _, _ = servers
-    request = game("60+1")
-    sid = request.session_id
-
-    async with driving(stub) as driver:
-        for name, sent in (
-            ("create", request),
-            ("start", pb.StartSessionRequest(session_id=sid)),
-            ("advance", pb.AdvanceClockRequest(session_id=sid, by_ms=4_000)),
-            ("switch", pb.SwitchCycleRequest(session_id=sid)),
-            ("lag", pb.SwitchCycleRequest(session_id=sid, lag_ms=5)),
-        ):
-            await driver.ask(name, sent)
-        session = driver.of("switch").result.session
-        problem = refusal_of(driver.of("lag"))
-
-    assert session.participants[0].time_remaining_ms == 57_000
-    assert session.updated_at.ToMilliseconds() == session.created_at.ToMilliseconds() + 4_000
-    assert (problem.code, list(problem.fields)) == (grpc.StatusCode.INVALID_ARGUMENT, ["lag_ms"])
-
-
 async def test_an_auction_ends_where_the_last_bid_left_it(servers: tuple[Stub, Stub, Any]) -> None:
     """The extension is said by the bid's event; at the end nobody bids any more."""
     stub, second, settings = servers
@@ -142,16 +117,3 @@ async def test_an_auction_ends_where_the_last_bid_left_it(servers: tuple[Stub, S
         await connections.close()
     events = [one.record.event for one in entries if one.record is not None]
     assert [one.extended_ms for one in events if one.session.session_id == sid and one.extended_ms] == [8_000]
-
-
-async def test_what_would_not_fit_into_one_transaction_is_refused(servers: tuple[Stub, Stub, Any]) -> None:
-    """With the largest step in the metadata, which is accepted."""
-    stub, _, _ = servers
-    request = create("cycle", session_id=new_id(), time_per_cycle_ms=1_000, manual_clock=True)
-    sid = await begun(stub, request)
-
-    problem = await refused(stub.AdvanceClock(pb.AdvanceClockRequest(session_id=sid, by_ms=1_000_000)))
-
-    assert list(problem.fields) == ["by_ms"]
-    largest = int(problem.metadata["largest_step_ms"])
-    assert (await advance(stub, sid, largest)).session.cycle_number == largest // 1_000 + 1

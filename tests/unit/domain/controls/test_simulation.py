@@ -37,52 +37,6 @@ def banks(turn: PlayedTurn) -> list[int]:
 
 
 @pytest.mark.parametrize(
-    ("text", "spent", "after"),
-    [
-        ("180+2", [5_000], [177_000]),
-        ("180+2", [179_999], [2_001]),
-        ("60+5c60", [1_000], [60_000]),
-        ("70+5c60", [1_000], [69_000]),
-        ("10d5", [5_000], [10_000]),
-        ("10d5", [5_001], [9_999]),
-        ("10d5", [14_999], [1]),
-        ("10b5", [3_000], [10_000]),
-        ("10b5", [7_000], [8_000]),
-        ("10b5", [9_999], [5_001]),
-        ("60t30", [45_000], [45_000]),
-        ("60t30", [89_999], [1]),
-        ("3/10:5+1", [3_000, 3_000, 3_999, 2_000], [7_000, 4_000, 5_001, 4_001]),
-        ("10p10/60-600", [70_000, 20_000], [-60_000, -80_000]),
-    ],
-)
-def test_golden_banks(text: str, spent: list[int], after: list[int]) -> None:
-    """The bank after each turn of a single holder."""
-    turns = played(text, *spent)
-
-    assert [banks(turn)[0] for turn in turns] == after
-    assert [turn.spent_ms for turn in turns] == spent
-    assert not any(turn.flagged for turn in turns)
-
-
-@pytest.mark.parametrize(
-    ("text", "spent", "bank", "periods"),
-    [
-        ("10|5x30", 9_999, 1, 5),
-        ("10|5x30", 10_000, 0, 5),
-        ("10|5x30", 39_999, 0, 5),
-        ("10|5x30", 40_000, 0, 4),
-        ("10|5x30", 159_999, 0, 1),
-        ("0|1x30", 29_999, 0, 1),
-    ],
-)
-def test_golden_periods(text: str, spent: int, bank: int, periods: int) -> None:
-    """Byo-yomi: several periods may burn in one turn."""
-    after = standing(played(text, spent)[0].clocks[0])
-
-    assert (after.bank_ms, after.periods_left) == (bank, periods)
-
-
-@pytest.mark.parametrize(
     ("text", "budget"),
     [
         ("180+2", 180_000),
