@@ -1605,10 +1605,13 @@ class WatchSessionsRequest(_message.Message):
     WATCHES_FIELD_NUMBER: _builtins.int
     TICK_INTERVAL_MS_FIELD_NUMBER: _builtins.int
     PROGRESS_INTERVAL_MS_FIELD_NUMBER: _builtins.int
+    ACCEPT_BATCHES_FIELD_NUMBER: _builtins.int
     tick_interval_ms: _builtins.int
     """Distance of the ticks in ms, 100 to 60 000; 0: none. Ticks fall on whole multiples of the interval."""
     progress_interval_ms: _builtins.int
     """Distance of `progress` messages in ms, 100 to 3 600 000; 0: none."""
+    accept_batches: _builtins.bool
+    """Whether the client reads `frames`. Default: false, every message comes by itself."""
     @_builtins.property
     def watches(self) -> _containers.RepeatedCompositeFieldContainer[Global___SessionWatch]:
         """The sessions, 1 to 1 000, without duplicates."""
@@ -1619,10 +1622,11 @@ class WatchSessionsRequest(_message.Message):
         watches: _abc.Iterable[Global___SessionWatch] | None = ...,
         tick_interval_ms: _builtins.int = ...,
         progress_interval_ms: _builtins.int = ...,
+        accept_batches: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["progress_interval_ms", b"progress_interval_ms", "tick_interval_ms", b"tick_interval_ms", "watches", b"watches"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["accept_batches", b"accept_batches", "progress_interval_ms", b"progress_interval_ms", "tick_interval_ms", b"tick_interval_ms", "watches", b"watches"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -1630,7 +1634,7 @@ Global___WatchSessionsRequest: _TypeAlias = WatchSessionsRequest  # noqa: Y015
 
 @_typing.final
 class WatchSessionsResponse(_message.Message):
-    """WatchSessionsResponse is one message of the stream."""
+    """WatchSessionsResponse is one message of the stream, or several in `frames`."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -1647,8 +1651,9 @@ class WatchSessionsResponse(_message.Message):
     GAP_FIELD_NUMBER: _builtins.int
     END_FIELD_NUMBER: _builtins.int
     PHASE_FIELD_NUMBER: _builtins.int
+    FRAMES_FIELD_NUMBER: _builtins.int
     session_id: _builtins.str
-    """UUID of the session this is about."""
+    """UUID of the session this is about. With `frames` this and all fields but them are empty."""
     epoch: _builtins.int
     """The life of the session this is about; see Session.epoch."""
     version: _builtins.int
@@ -1691,6 +1696,12 @@ class WatchSessionsResponse(_message.Message):
     def phase(self) -> _time_control_pb2.ClockPhaseStarted:
         """The running clock has entered a phase. Only for sessions created with a time control."""
 
+    @_builtins.property
+    def frames(self) -> _containers.RepeatedCompositeFieldContainer[Global___WatchSessionsResponse]:
+        """Messages that were ready together, in the order to read them, none with frames of its own: at least 2, and at most
+        1 MiB of them. Only for WatchSessionsRequest.accept_batches; a message that is alone still comes by itself.
+        """
+
     def __init__(
         self,
         *,
@@ -1707,10 +1718,11 @@ class WatchSessionsResponse(_message.Message):
         gap: _event_pb2.Gap | None = ...,
         end: _event_pb2.End | None = ...,
         phase: _time_control_pb2.ClockPhaseStarted | None = ...,
+        frames: _abc.Iterable[Global___WatchSessionsResponse] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["end", b"end", "event", b"event", "gap", b"gap", "payload", b"payload", "phase", b"phase", "progress", b"progress", "server_time", b"server_time", "snapshot", b"snapshot", "tick", b"tick", "warning", b"warning"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["end", b"end", "epoch", b"epoch", "event", b"event", "gap", b"gap", "payload", b"payload", "phase", b"phase", "progress", b"progress", "resume_token", b"resume_token", "server_time", b"server_time", "session_id", b"session_id", "snapshot", b"snapshot", "tick", b"tick", "version", b"version", "warning", b"warning"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["end", b"end", "epoch", b"epoch", "event", b"event", "frames", b"frames", "gap", b"gap", "payload", b"payload", "phase", b"phase", "progress", b"progress", "resume_token", b"resume_token", "server_time", b"server_time", "session_id", b"session_id", "snapshot", b"snapshot", "tick", b"tick", "version", b"version", "warning", b"warning"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType_payload: _TypeAlias = _typing.Literal["snapshot", "event", "tick", "warning", "progress", "gap", "end", "phase"]  # noqa: Y015
     _WhichOneofArgType_payload: _TypeAlias = _typing.Literal["payload", b"payload"]  # noqa: Y015
@@ -1720,7 +1732,127 @@ Global___WatchSessionsResponse: _TypeAlias = WatchSessionsResponse  # noqa: Y015
 
 @_typing.final
 class ExecuteCommandsRequest(_message.Message):
-    """ExecuteCommandsRequest is one command."""
+    """ExecuteCommandsRequest is one command, or several in `commands`."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    COMMAND_ID_FIELD_NUMBER: _builtins.int
+    CREATE_SESSION_FIELD_NUMBER: _builtins.int
+    GET_SESSION_FIELD_NUMBER: _builtins.int
+    START_SESSION_FIELD_NUMBER: _builtins.int
+    SWITCH_CYCLE_FIELD_NUMBER: _builtins.int
+    PAUSE_SESSION_FIELD_NUMBER: _builtins.int
+    RESUME_SESSION_FIELD_NUMBER: _builtins.int
+    COMPLETE_SESSION_FIELD_NUMBER: _builtins.int
+    CANCEL_SESSION_FIELD_NUMBER: _builtins.int
+    ADD_PARTICIPANT_FIELD_NUMBER: _builtins.int
+    REMOVE_PARTICIPANT_FIELD_NUMBER: _builtins.int
+    ADJUST_TIME_FIELD_NUMBER: _builtins.int
+    UPDATE_SESSION_FIELD_NUMBER: _builtins.int
+    DELETE_SESSION_FIELD_NUMBER: _builtins.int
+    ADVANCE_CLOCK_FIELD_NUMBER: _builtins.int
+    COMMANDS_FIELD_NUMBER: _builtins.int
+    command_id: _builtins.str
+    """The client's name for this command, returned with its result; required, 1 to 64 bytes of UTF-8. It need not be
+    unique, and protects from nothing: a retry is made safe by the `request_id` within the command.
+    """
+    @_builtins.property
+    def create_session(self) -> Global___CreateSessionRequest:
+        """As CreateSession. Without a session_id it is not ordered with other commands."""
+
+    @_builtins.property
+    def get_session(self) -> Global___GetSessionRequest:
+        """As GetSession."""
+
+    @_builtins.property
+    def start_session(self) -> Global___StartSessionRequest:
+        """As StartSession."""
+
+    @_builtins.property
+    def switch_cycle(self) -> Global___SwitchCycleRequest:
+        """As SwitchCycle."""
+
+    @_builtins.property
+    def pause_session(self) -> Global___PauseSessionRequest:
+        """As PauseSession."""
+
+    @_builtins.property
+    def resume_session(self) -> Global___ResumeSessionRequest:
+        """As ResumeSession."""
+
+    @_builtins.property
+    def complete_session(self) -> Global___CompleteSessionRequest:
+        """As CompleteSession."""
+
+    @_builtins.property
+    def cancel_session(self) -> Global___CancelSessionRequest:
+        """As CancelSession."""
+
+    @_builtins.property
+    def add_participant(self) -> Global___AddParticipantRequest:
+        """As AddParticipant."""
+
+    @_builtins.property
+    def remove_participant(self) -> Global___RemoveParticipantRequest:
+        """As RemoveParticipant."""
+
+    @_builtins.property
+    def adjust_time(self) -> Global___AdjustTimeRequest:
+        """As AdjustTime."""
+
+    @_builtins.property
+    def update_session(self) -> Global___UpdateSessionRequest:
+        """As UpdateSession."""
+
+    @_builtins.property
+    def delete_session(self) -> Global___DeleteSessionRequest:
+        """As DeleteSession."""
+
+    @_builtins.property
+    def advance_clock(self) -> Global___AdvanceClockRequest:
+        """As AdvanceClock."""
+
+    @_builtins.property
+    def commands(self) -> _containers.RepeatedCompositeFieldContainer[Global___Command]:
+        """Several commands at once, 1 to 256, judged in this order as if each had come in a message of its own, and answered
+        in ExecuteCommandsResponse.outcomes. A wrong one is refused alone. Beside command_id or command every command of the
+        message is refused with INVALID_ARGUMENT / INVALID_FIELD (`commands`); of more than 256 none is judged, and one
+        such refusal without a command_id answers them all.
+        """
+
+    def __init__(
+        self,
+        *,
+        command_id: _builtins.str = ...,
+        create_session: Global___CreateSessionRequest | None = ...,
+        get_session: Global___GetSessionRequest | None = ...,
+        start_session: Global___StartSessionRequest | None = ...,
+        switch_cycle: Global___SwitchCycleRequest | None = ...,
+        pause_session: Global___PauseSessionRequest | None = ...,
+        resume_session: Global___ResumeSessionRequest | None = ...,
+        complete_session: Global___CompleteSessionRequest | None = ...,
+        cancel_session: Global___CancelSessionRequest | None = ...,
+        add_participant: Global___AddParticipantRequest | None = ...,
+        remove_participant: Global___RemoveParticipantRequest | None = ...,
+        adjust_time: Global___AdjustTimeRequest | None = ...,
+        update_session: Global___UpdateSessionRequest | None = ...,
+        delete_session: Global___DeleteSessionRequest | None = ...,
+        advance_clock: Global___AdvanceClockRequest | None = ...,
+        commands: _abc.Iterable[Global___Command] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["add_participant", b"add_participant", "adjust_time", b"adjust_time", "advance_clock", b"advance_clock", "cancel_session", b"cancel_session", "command", b"command", "complete_session", b"complete_session", "create_session", b"create_session", "delete_session", b"delete_session", "get_session", b"get_session", "pause_session", b"pause_session", "remove_participant", b"remove_participant", "resume_session", b"resume_session", "start_session", b"start_session", "switch_cycle", b"switch_cycle", "update_session", b"update_session"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["add_participant", b"add_participant", "adjust_time", b"adjust_time", "advance_clock", b"advance_clock", "cancel_session", b"cancel_session", "command", b"command", "command_id", b"command_id", "commands", b"commands", "complete_session", b"complete_session", "create_session", b"create_session", "delete_session", b"delete_session", "get_session", b"get_session", "pause_session", b"pause_session", "remove_participant", b"remove_participant", "resume_session", b"resume_session", "start_session", b"start_session", "switch_cycle", b"switch_cycle", "update_session", b"update_session"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType_command: _TypeAlias = _typing.Literal["create_session", "get_session", "start_session", "switch_cycle", "pause_session", "resume_session", "complete_session", "cancel_session", "add_participant", "remove_participant", "adjust_time", "update_session", "delete_session", "advance_clock"]  # noqa: Y015
+    _WhichOneofArgType_command: _TypeAlias = _typing.Literal["command", b"command"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType_command) -> _WhichOneofReturnType_command | None: ...
+
+Global___ExecuteCommandsRequest: _TypeAlias = ExecuteCommandsRequest  # noqa: Y015
+
+@_typing.final
+class Command(_message.Message):
+    """Command is one of several commands in a message."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -1740,9 +1872,7 @@ class ExecuteCommandsRequest(_message.Message):
     DELETE_SESSION_FIELD_NUMBER: _builtins.int
     ADVANCE_CLOCK_FIELD_NUMBER: _builtins.int
     command_id: _builtins.str
-    """The client's name for this command, returned with its result; required, 1 to 64 bytes of UTF-8. It need not be
-    unique, and protects from nothing: a retry is made safe by the `request_id` within the command.
-    """
+    """As ExecuteCommandsRequest.command_id; required, 1 to 64 bytes of UTF-8."""
     @_builtins.property
     def create_session(self) -> Global___CreateSessionRequest:
         """As CreateSession. Without a session_id it is not ordered with other commands."""
@@ -1826,7 +1956,7 @@ class ExecuteCommandsRequest(_message.Message):
     _WhichOneofArgType_command: _TypeAlias = _typing.Literal["command", b"command"]  # noqa: Y015
     def WhichOneof(self, oneof_group: _WhichOneofArgType_command) -> _WhichOneofReturnType_command | None: ...
 
-Global___ExecuteCommandsRequest: _TypeAlias = ExecuteCommandsRequest  # noqa: Y015
+Global___Command: _TypeAlias = Command  # noqa: Y015
 
 @_typing.final
 class CommandResult(_message.Message):
@@ -1864,7 +1994,51 @@ Global___CommandResult: _TypeAlias = CommandResult  # noqa: Y015
 
 @_typing.final
 class ExecuteCommandsResponse(_message.Message):
-    """ExecuteCommandsResponse is the answer to one command."""
+    """ExecuteCommandsResponse is the answer to one command, or several answers in `outcomes`."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    COMMAND_ID_FIELD_NUMBER: _builtins.int
+    RESULT_FIELD_NUMBER: _builtins.int
+    STATUS_FIELD_NUMBER: _builtins.int
+    OUTCOMES_FIELD_NUMBER: _builtins.int
+    command_id: _builtins.str
+    """The command_id of the command. Empty if it had none, or if its bytes could not be read; and with `outcomes`."""
+    @_builtins.property
+    def result(self) -> Global___CommandResult:
+        """It was applied, or read."""
+
+    @_builtins.property
+    def status(self) -> _status_pb2.Status:
+        """It was refused, with the code and details that the unary call ends with."""
+
+    @_builtins.property
+    def outcomes(self) -> _containers.RepeatedCompositeFieldContainer[Global___CommandOutcome]:
+        """The answers to commands that came in `commands`, and only to those: as many as were known together, at least 1 and,
+        if more than one, at most 1 MiB of them. Those of one message may come in several, and of several in one.
+        """
+
+    def __init__(
+        self,
+        *,
+        command_id: _builtins.str = ...,
+        result: Global___CommandResult | None = ...,
+        status: _status_pb2.Status | None = ...,
+        outcomes: _abc.Iterable[Global___CommandOutcome] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["outcome", b"outcome", "result", b"result", "status", b"status"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["command_id", b"command_id", "outcome", b"outcome", "outcomes", b"outcomes", "result", b"result", "status", b"status"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType_outcome: _TypeAlias = _typing.Literal["result", "status"]  # noqa: Y015
+    _WhichOneofArgType_outcome: _TypeAlias = _typing.Literal["outcome", b"outcome"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType_outcome) -> _WhichOneofReturnType_outcome | None: ...
+
+Global___ExecuteCommandsResponse: _TypeAlias = ExecuteCommandsResponse  # noqa: Y015
+
+@_typing.final
+class CommandOutcome(_message.Message):
+    """CommandOutcome is the answer to one of several commands in a message."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -1872,7 +2046,7 @@ class ExecuteCommandsResponse(_message.Message):
     RESULT_FIELD_NUMBER: _builtins.int
     STATUS_FIELD_NUMBER: _builtins.int
     command_id: _builtins.str
-    """The command_id of the command. Empty if it had none, or if its bytes could not be read."""
+    """The command_id of the command. Empty if it had none, or if there were too many to be judged."""
     @_builtins.property
     def result(self) -> Global___CommandResult:
         """It was applied, or read."""
@@ -1896,4 +2070,4 @@ class ExecuteCommandsResponse(_message.Message):
     _WhichOneofArgType_outcome: _TypeAlias = _typing.Literal["outcome", b"outcome"]  # noqa: Y015
     def WhichOneof(self, oneof_group: _WhichOneofArgType_outcome) -> _WhichOneofReturnType_outcome | None: ...
 
-Global___ExecuteCommandsResponse: _TypeAlias = ExecuteCommandsResponse  # noqa: Y015
+Global___CommandOutcome: _TypeAlias = CommandOutcome  # noqa: Y015

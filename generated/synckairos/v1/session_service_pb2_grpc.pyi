@@ -106,8 +106,9 @@ class SessionServiceStub:
     """Drives any number of sessions over one stream: every command is judged as the unary call of its name, with the same
     checks, errors, limits and `request_id`s. A session's commands are applied in the order sent, each once the one
     before it is decided; different sessions do not wait for each other, and results come as they are known, one for
-    each command. A command that fails, fails alone; the stream goes on. It ends OK once the client has half-closed and
-    everything is answered. RESOURCE_EXHAUSTED / SLOW_CONSUMER: the results were not read. UNAVAILABLE / DRAINING: this
+    each command. A message may hold several commands; their results then come in messages that may hold several. A
+    command that fails, fails alone; the stream goes on. It ends OK once the client has half-closed and everything is
+    answered. RESOURCE_EXHAUSTED / SLOW_CONSUMER: the results were not read. UNAVAILABLE / DRAINING: this
     server is stopping, and a command without an answer by then was not applied; send it over another stream.
     """
 
@@ -179,8 +180,9 @@ class SessionServiceAsyncStub(SessionServiceStub):
     """Drives any number of sessions over one stream: every command is judged as the unary call of its name, with the same
     checks, errors, limits and `request_id`s. A session's commands are applied in the order sent, each once the one
     before it is decided; different sessions do not wait for each other, and results come as they are known, one for
-    each command. A command that fails, fails alone; the stream goes on. It ends OK once the client has half-closed and
-    everything is answered. RESOURCE_EXHAUSTED / SLOW_CONSUMER: the results were not read. UNAVAILABLE / DRAINING: this
+    each command. A message may hold several commands; their results then come in messages that may hold several. A
+    command that fails, fails alone; the stream goes on. It ends OK once the client has half-closed and everything is
+    answered. RESOURCE_EXHAUSTED / SLOW_CONSUMER: the results were not read. UNAVAILABLE / DRAINING: this
     server is stopping, and a command without an answer by then was not applied; send it over another stream.
     """
 
@@ -363,8 +365,9 @@ class SessionServiceServicer(metaclass=_abc_1.ABCMeta):
         """Drives any number of sessions over one stream: every command is judged as the unary call of its name, with the same
         checks, errors, limits and `request_id`s. A session's commands are applied in the order sent, each once the one
         before it is decided; different sessions do not wait for each other, and results come as they are known, one for
-        each command. A command that fails, fails alone; the stream goes on. It ends OK once the client has half-closed and
-        everything is answered. RESOURCE_EXHAUSTED / SLOW_CONSUMER: the results were not read. UNAVAILABLE / DRAINING: this
+        each command. A message may hold several commands; their results then come in messages that may hold several. A
+        command that fails, fails alone; the stream goes on. It ends OK once the client has half-closed and everything is
+        answered. RESOURCE_EXHAUSTED / SLOW_CONSUMER: the results were not read. UNAVAILABLE / DRAINING: this
         server is stopping, and a command without an answer by then was not applied; send it over another stream.
         """
 

@@ -113,7 +113,10 @@ class Watcher:
             self._take(stream, message)
 
     def _open(self, stub: Stub) -> Any:
-        intervals = {"tick_interval_ms": self._settings.tick_ms, "progress_interval_ms": self._settings.progress_ms}
+        intervals: Any = {
+            "tick_interval_ms": self._settings.tick_ms,
+            "progress_interval_ms": self._settings.progress_ms,
+        }
         if self._settings.sessions == 1:
             ((session_id, token),) = self.tokens.items()
             return stub.WatchSession(pb.WatchSessionRequest(session_id=session_id, resume_token=token, **intervals))
