@@ -13,6 +13,7 @@ from google.rpc import status_pb2
 
 from synckairos.application.errors import Draining
 from synckairos.application.sessions import Answer
+from synckairos.domain.errors import FieldViolation
 from synckairos.rpc import requests
 from synckairos.rpc.fields import Fields
 from synckairos.rpc.interceptor import (
@@ -23,15 +24,18 @@ from synckairos.rpc.interceptor import (
     MalformedRequest,
 )
 from synckairos.rpc.session_commands import SessionCommands, fill_reply
-from synckairos.rpc.streams import StreamWriter, open_stream
+from synckairos.rpc.streams import MAX_BATCH_BYTES, StreamWriter, open_stream, repeated
 from synckairos.v1 import session_service_pb2 as pb
 
 MAX_UNDER_WAY: Final = 256
-"""The most commands that are read while their results are not written yet."""
+"""The most commands that are read while their results are not written yet; the message read last may exceed it."""
 MAX_BYTES_UNDER_WAY: Final = 4 << 20
 """The most bytes of those commands and results. One command is always read, and each result kept, however large."""
 MAX_COMMAND_ID_BYTES: Final = 64
+MAX_COMMANDS: Final = 256
+"""The most commands in one message."""
 
+_OUTCOMES: Final = pb.ExecuteCommandsResponse.OUTCOMES_FIELD_NUMBER
 _SERVICE: Final = pb.DESCRIPTOR.services_by_name["SessionService"]
 _STREAM: Final = f"/{_SERVICE.full_name}/ExecuteCommands"
 _CALL_OF: Final[dict[object, str]] = {
@@ -45,7 +49,7 @@ _METHODS: Final[dict[str, str]] = {
 
 
 class _Work(NamedTuple):
-    """A command: when it was read (monotonic seconds), its violations so far, and its size in bytes."""
+    """A command: when it was read (monotonic s), its violations so far, its size in bytes, if it was one of several."""
 
     command_id: str
     method: str
@@ -53,6 +57,14 @@ class _Work(NamedTuple):
     fields: Fields
     read_at: float
     size: int
+    is_batched: bool
+
+
+class _Result(NamedTuple):
+    """The encoded answer to a command; CommandOutcome is the same on the wire as an answer by itself."""
+
+    encoded: bytes
+    is_batched: bool
 
 
 class _Line(NamedTuple):
@@ -77,7 +89,7 @@ class CommandStream:
         left: float | None = context.time_remaining()
         self._until = inf if left is None else time.monotonic() + left
         self._lines: dict[Hashable, _Line] = {}
-        self._results: deque[bytes] = deque()
+        self._results: deque[_Result] = deque()
         self._under_way = self._bytes = 0
         self._news, self._room = asyncio.Event(), asyncio.Event()
         self._failure: Exception | None = None
@@ -114,7 +126,8 @@ class CommandStream:
     async def _read(self) -> None:
         try:
             while (message := await self._context.read()) is not grpc.aio.EOF:
-                self._take(_work(message))
+                for work in _works(message):
+                    self._take(work)
                 while self._is_full:
                     self._room.clear()
                     await self._room.wait()
@@ -140,7 +153,7 @@ class CommandStream:
                 work = waiting.popleft()
                 result = await self._judge(work)
                 self._bytes += len(result) - work.size
-                self._results.append(result)
+                self._results.append(_Result(result, work.is_batched))
                 self._news.set()
                 self._room.set()
         except Exception as error:
@@ -177,10 +190,10 @@ class CommandStream:
         """Write results as they come, until no more can come."""
         while True:
             while self._results:
-                result = self._results.popleft()
-                await writer.write(result)
-                self._under_way -= 1
-                self._bytes -= len(result)
+                results = self._ready()
+                await writer.write(_message(results))
+                self._under_way -= len(results)
+                self._bytes -= sum([len(result.encoded) for result in results])
                 self._room.set()
             if self._failure is not None:
                 raise self._failure
@@ -189,20 +202,58 @@ class CommandStream:
             self._news.clear()
             await self._news.wait()
 
+    def _ready(self) -> list[_Result]:
+        """Take the first result, with those behind it that may be written in one message with it."""
+        results = [self._results.popleft()]
+        size = len(results[0].encoded)
+        while results[0].is_batched and self._results and self._results[0].is_batched:
+            size += len(self._results[0].encoded)
+            if size > MAX_BATCH_BYTES:
+                break
+            results.append(self._results.popleft())
+        return results
 
-def _work(message: pb.ExecuteCommandsRequest | MalformedRequest) -> _Work:
-    now, fields = time.monotonic(), Fields()
+
+def _works(message: pb.ExecuteCommandsRequest | MalformedRequest) -> list[_Work]:
+    """Return the commands of a message, what is wrong with each noted."""
     if isinstance(message, MalformedRequest):
-        fields.refuse(*UNREADABLE)
-        return _Work("", _STREAM, pb.ExecuteCommandsRequest(), fields, now, 0)
+        return [_refused(UNREADABLE, size=0)]
+    if not message.commands:
+        return [_work(message)]
+    if len(message.commands) > MAX_COMMANDS:
+        many = FieldViolation("commands", f"takes at most {MAX_COMMANDS}, not {len(message.commands)}")
+        return [_refused(many, size=message.ByteSize(), is_batched=True)]
+    works = [_work(command, f"commands[{place}].") for place, command in enumerate(message.commands)]
+    if message.command_id or message.WhichOneof("command") is not None:
+        works.insert(0, _work(message))
+        for work in works:
+            work.fields.refuse("commands", "must be empty beside command_id or command")
+    return works
+
+
+def _work(message: pb.ExecuteCommandsRequest | pb.Command, path: str = "") -> _Work:
+    """Return a command; `path` leads to it in its message, if it is one of several."""
+    now, fields, size = time.monotonic(), Fields(), message.ByteSize()
     if not message.command_id:
-        fields.refuse("command_id", "is required")
-    fields.text("command_id", message.command_id, MAX_COMMAND_ID_BYTES)
+        fields.refuse(f"{path}command_id", "is required")
+    fields.text(f"{path}command_id", message.command_id, MAX_COMMAND_ID_BYTES)
     kind = message.WhichOneof("command")
     if kind is None:
-        fields.refuse("command", "is required")
-        return _Work(message.command_id, _STREAM, message, fields, now, message.ByteSize())
-    return _Work(message.command_id, _METHODS[kind], getattr(message, kind), fields, now, message.ByteSize())
+        fields.refuse(f"{path}command", "is required")
+        return _Work(message.command_id, _STREAM, message, fields, now, size, bool(path))
+    return _Work(message.command_id, _METHODS[kind], getattr(message, kind), fields, now, size, bool(path))
+
+
+def _refused(violation: FieldViolation, size: int, *, is_batched: bool = False) -> _Work:
+    """Return what stands for a message none of whose commands is judged."""
+    fields = Fields()
+    fields.refuse(*violation)
+    return _Work("", _STREAM, pb.ExecuteCommandsRequest(), fields, time.monotonic(), size, is_batched)
+
+
+def _message(results: list[_Result]) -> bytes:
+    encoded = [result.encoded for result in results]
+    return repeated(_OUTCOMES, encoded) if results[0].is_batched else encoded[0]
 
 
 def _result(command_id: str, answer: Answer) -> bytes:

@@ -1,11 +1,18 @@
-"""The headers and the writes of a server stream."""
+"""The headers, the writes and the batches of a server stream."""
 
 import asyncio
+from collections.abc import Iterable, Iterator
 from types import TracebackType
-from typing import Self
+from typing import Final, Self
 
 from synckairos.application.errors import SlowConsumer
 from synckairos.rpc.interceptor import Context
+
+MAX_BATCH_BYTES: Final = 1 << 20
+"""The most bytes of messages that are written as one: a client accepts 4 MiB by default. One message may have more."""
+
+_LENGTH_DELIMITED: Final = 2
+"""The wire type of a message within a message."""
 
 
 async def open_stream(context: Context) -> None:
@@ -64,3 +71,37 @@ class StreamWriter:
             self._timer = self._loop.call_later(left, self._look)
         else:
             self._limit.reschedule(self._loop.time())
+
+
+def in_batches(field: int, messages: Iterable[bytes]) -> Iterator[bytes]:
+    """Yield encoded messages; those that fit together as one message, in its repeated field of this number."""
+    batch: list[bytes] = []
+    size = 0
+    for message in messages:
+        if batch and size + len(message) > MAX_BATCH_BYTES:
+            yield _batch(field, batch)
+            batch, size = [], 0
+        batch.append(message)
+        size += len(message)
+    if batch:
+        yield _batch(field, batch)
+
+
+def repeated(field: int, messages: Iterable[bytes]) -> bytes:
+    """Return the bytes of a message that holds nothing but these encoded messages, in its field of this number."""
+    tag = _varint(field << 3 | _LENGTH_DELIMITED)
+    return b"".join([part for message in messages for part in (tag, _varint(len(message)), message)])
+
+
+def _batch(field: int, messages: list[bytes]) -> bytes:
+    return messages[0] if len(messages) == 1 else repeated(field, messages)
+
+
+def _varint(number: int) -> bytes:
+    """Return a number as Protobuf's wire format has it: seven bits a byte, the lowest first."""
+    encoded = bytearray()
+    while number > 0x7F:
+        encoded.append(number & 0x7F | 0x80)
+        number >>= 7
+    encoded.append(number)
+    return bytes(encoded)

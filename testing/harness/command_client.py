@@ -26,6 +26,18 @@ def command(command_id: str, request: Message) -> pb.ExecuteCommandsRequest:
     return made
 
 
+def together(*commands: pb.ExecuteCommandsRequest) -> pb.ExecuteCommandsRequest:
+    """Return commands as one message."""
+    return pb.ExecuteCommandsRequest(commands=[pb.Command.FromString(one.SerializeToString()) for one in commands])
+
+
+def answers_in(response: pb.ExecuteCommandsResponse) -> list[pb.ExecuteCommandsResponse]:
+    """Return the answers of a message, one or several, each as if it had come by itself."""
+    if not response.outcomes:
+        return [response]
+    return [pb.ExecuteCommandsResponse.FromString(one.SerializeToString()) for one in response.outcomes]
+
+
 class _Refusal(NamedTuple):
     """A status of the stream, as `problem_of` takes errors apart."""
 
@@ -53,8 +65,8 @@ class Driving(StreamReader[pb.ExecuteCommandsResponse]):
 
     @property
     def answers(self) -> list[pb.ExecuteCommandsResponse]:
-        """The answers, in order."""
-        return self.messages
+        """The answers, in order, also those of batches."""
+        return [answer for message in self.messages for answer in answers_in(message)]
 
     @property
     def ids(self) -> list[str]:
@@ -68,6 +80,10 @@ class Driving(StreamReader[pb.ExecuteCommandsResponse]):
     async def send(self, command_id: str, request: Message) -> None:
         """Send a request as a command."""
         await self.call.write(command(command_id, request))
+
+    async def send_together(self, *commands: pb.ExecuteCommandsRequest) -> None:
+        """Send commands in one message."""
+        await self.call.write(together(*commands))
 
     async def ask(self, command_id: str, request: Message) -> pb.ExecuteCommandsResponse:
         """Send a request and wait for the answer under its id, which must be a new one."""

@@ -215,6 +215,7 @@ GOOD["ExecuteCommands"] = [
     for name, call in COMMANDS.items()
     for fields in GOOD.get(call) or _on_each()
 ]
+GOOD["ExecuteCommands"].append({"commands": [pb.Command(**fields) for fields in GOOD["ExecuteCommands"][:3]]})
 
 
 def requests_of(name: str) -> SearchStrategy[Any]:

@@ -23,7 +23,7 @@ from synckairos.v1 import session_pb2
 from synckairos.v1 import session_service_pb2 as pb
 from synckairos.v1.session_service_pb2_grpc import SessionServiceStub
 from testing.harness.client import Problem, Stub, problem_of
-from testing.harness.command_client import refusal_of
+from testing.harness.command_client import answers_in, refusal_of
 from testing.harness.draining import drain
 from testing.harness.fakes.fake_clock import FakeClock
 from testing.harness.fakes.fake_redis_time import DrivenConnections
@@ -85,13 +85,18 @@ class FuzzedServer:
         return None
 
     async def _command(self, path: str, raw: bytes) -> Problem | None:
-        """Send raw bytes as the only command of a stream, which must end with OK in any case."""
+        """Send raw bytes as the only message of a stream, which must end with OK in any case.
+
+        Of several commands the error is the first one's, if all are refused.
+        """
         stream = self.channel.stream_stream(path)()
         await stream.write(raw)
         await stream.done_writing()
-        answer = pb.ExecuteCommandsResponse.FromString(await stream.read())
-        assert await stream.read() is grpc.aio.EOF
-        return refusal_of(answer) if answer.HasField("status") else None
+        messages = [pb.ExecuteCommandsResponse.FromString(message) async for message in stream]
+        answers = [answer for message in messages for answer in answers_in(message)]
+        refused = [refusal_of(answer) for answer in answers if answer.HasField("status")]
+        assert answers
+        return refused[0] if len(refused) == len(answers) else None
 
     async def judge(self, name: str, raw: bytes) -> Problem | None:
         """Call, hold the answer against the contract, and put everything back."""
@@ -173,11 +178,16 @@ def leads_somewhere(kind: Descriptor, path: str) -> bool:
 def leads_to_what_was_asked(request: Any, path: str) -> bool:
     """Whether a violation's path names a field of the request, or of the one within a command."""
     kind = request.DESCRIPTOR
-    if kind is pb.ExecuteCommandsRequest.DESCRIPTOR:
+    one_of_several = re.fullmatch(r"commands\[(\d+)\]\.(.*)", path, re.DOTALL)
+    if one_of_several is not None:
+        return leads_to_what_was_asked(request.commands[int(one_of_several[1])], one_of_several[2])
+    if kind in (pb.ExecuteCommandsRequest.DESCRIPTOR, pb.Command.DESCRIPTOR):
         chosen = request.WhichOneof("command")
         if path == "command" and chosen is None:
             return True
         if chosen is not None and leads_somewhere(getattr(request, chosen).DESCRIPTOR, path):
+            return True
+        if any(leads_to_what_was_asked(each, path) for each in getattr(request, "commands", ())):
             return True
     return leads_somewhere(kind, path)
 

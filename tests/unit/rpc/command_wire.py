@@ -19,7 +19,7 @@ from synckairos.rpc.requests import Sender
 from synckairos.rpc.session_commands import SessionCommands
 from synckairos.v1 import session_pb2
 from synckairos.v1 import session_service_pb2 as pb
-from testing.harness.command_client import command
+from testing.harness.command_client import answers_in, command
 from testing.harness.fakes.fake_store import FakeData, FakeSessionStore
 from tests.unit.rpc.calls import ANN, BOB, MANUAL, SID, mutation
 from tests.unit.rpc.grpc_testing_adapter import PEER
@@ -72,7 +72,7 @@ class Wire:
         self._left = left
         self.unread: asyncio.Queue[Any] = asyncio.Queue()
         self.reads = 0
-        self.responses: list[pb.ExecuteCommandsResponse] = []
+        self.messages: list[pb.ExecuteCommandsResponse] = []
         self.takes = asyncio.Event()
         self.takes.set()
 
@@ -101,6 +101,11 @@ class Wire:
         """Wait for this many responses."""
         await self.until(lambda: len(self.responses) >= count)
         return self.responses
+
+    @property
+    def responses(self) -> list[pb.ExecuteCommandsResponse]:
+        """The answers, in order, also those of batches."""
+        return [answer for message in self.messages for answer in answers_in(message)]
 
     @property
     def ids(self) -> list[str]:
@@ -133,7 +138,7 @@ class Wire:
     async def write(self, message: bytes) -> None:
         """Write a message, once the client takes some."""
         await self.takes.wait()
-        self.responses.append(pb.ExecuteCommandsResponse.FromString(message))
+        self.messages.append(pb.ExecuteCommandsResponse.FromString(message))
 
 
 class OpenStream:
