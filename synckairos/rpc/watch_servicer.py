@@ -14,13 +14,14 @@ from synckairos.rpc import requests, tokens
 from synckairos.rpc.envelopes import encoded
 from synckairos.rpc.fields import Fields
 from synckairos.rpc.interceptor import Context
-from synckairos.rpc.streams import StreamWriter, open_stream
+from synckairos.rpc.streams import StreamWriter, in_batches, open_stream
 from synckairos.v1 import session_service_pb2 as pb
 
 TICK_MS: Final = (100, 60_000)
 PROGRESS_MS: Final = (100, 3_600_000)
 MAX_WATCHES: Final = 1_000
 JOIN_AT_ONCE: Final = 32
+FRAMES: Final = pb.WatchSessionsResponse.FRAMES_FIELD_NUMBER
 
 
 class WatchServicer:
@@ -63,7 +64,7 @@ class WatchServicer:
                 self._watching.leave(session_id, subscription)
             subscription.close()
             raise
-        await self._serve(subscription, joined, context, open_ends=len(ids))
+        await self._serve(subscription, joined, context, open_ends=len(ids), batches=request.accept_batches)
 
     def drain(self) -> None:
         """Refuse new streams from now on."""
@@ -87,17 +88,24 @@ class WatchServicer:
         await all_of([join(session_id, position) for session_id, position in zip(ids, positions, strict=True)])
 
     async def _serve(
-        self, subscription: Subscription, session_ids: Sequence[str], context: Context, open_ends: int = 1
+        self,
+        subscription: Subscription,
+        session_ids: Sequence[str],
+        context: Context,
+        *,
+        open_ends: int = 1,
+        batches: bool = False,
     ) -> None:
         """Write queued frames until every session has ended; then leave the sessions without waiting."""
         try:
             await open_stream(context)
             async with StreamWriter(context, self._stall_s) as writer:
                 while open_ends:
-                    for frame in await subscription.next():
-                        await writer.write(encoded(frame))
-                        if frame.kind is FrameKind.END:
-                            open_ends -= 1
+                    frames = await subscription.next()
+                    messages = map(encoded, frames)
+                    for message in in_batches(FRAMES, messages) if batches else messages:
+                        await writer.write(message)
+                    open_ends -= sum(frame.kind is FrameKind.END for frame in frames)
         finally:
             for session_id in session_ids:
                 self._watching.leave(session_id, subscription)
