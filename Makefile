@@ -128,6 +128,10 @@ proto: $(SETUP) ## write generated/ anew from protos/
 pictures: $(SETUP) ## draw the pictures of docs/time-controls.md anew
 	$(BIN)/python -m testing.pictures
 
+.PHONY: vectors
+vectors: $(SETUP) ## write the golden vectors of the clients' clocks anew
+	$(BIN)/python -m testing.clock_vectors
+
 .PHONY: migrate
 migrate: $(RUNTIME) ## bring the database in SYNCKAIROS_DATABASE_URL up to date
 	$(BIN)/synckairos migrate up
