@@ -1,0 +1,80 @@
+/** How far the server's clock is ahead of this machine's monotonic clock, by the samples of SyncTime; all in ms. */
+
+/** One exchange: two instants of the monotonic clock here, two of the server's clock between them. */
+export interface TimeSample {
+  readonly sentMs: number;
+  readonly serverReceiveMs: number;
+  readonly serverTransmitMs: number;
+  readonly receivedMs: number;
+}
+
+/** An offset to add to the monotonic clock, and how wrong it may be. */
+export interface Offset {
+  readonly offsetMs: number;
+  readonly uncertaintyMs: number;
+}
+
+interface Measured extends Offset {
+  readonly takenMs: number;
+}
+
+/** So many samples compete; the one with the shortest round trip is believed. */
+export const SAMPLES = 8;
+
+/** The most two clocks are taken to drift apart, in ms for each ms: a few times what quartz does. */
+export const MAX_DRIFT = 100e-6;
+
+/** What the clocks here and there may round away; browsers round to 0.1 ms. */
+export const RESOLUTION_MS = 0.1;
+
+/**
+ * Chooses among the latest samples.
+ *
+ * The answer to a sample may have taken all of its round trip on one way: half of it is how wrong the offset may be, and
+ * drift adds to that with the age of the sample.
+ */
+export class OffsetEstimator {
+  #measured: Measured[] = [];
+
+  /** Take a sample. Earlier ones that contradict it are forgotten: a clock has been stepped since. */
+  add(sample: TimeSample): void {
+    const { sentMs, serverReceiveMs, serverTransmitMs, receivedMs } = sample;
+    const roundTripMs = receivedMs - sentMs - (serverTransmitMs - serverReceiveMs);
+    if (!(roundTripMs >= 0 && serverTransmitMs >= serverReceiveMs)) {
+      return;
+    }
+    const taken: Measured = {
+      offsetMs: (serverReceiveMs - sentMs + (serverTransmitMs - receivedMs)) / 2,
+      uncertaintyMs: roundTripMs / 2 + RESOLUTION_MS,
+      takenMs: receivedMs,
+    };
+    const agreeing = this.#measured.filter((one) => agrees(aged(one, receivedMs), taken));
+    this.#measured = [...agreeing, taken].slice(-SAMPLES);
+  }
+
+  /** Forget everything: nothing known holds any longer. */
+  forget(): void {
+    this.#measured = [];
+  }
+
+  /** Return the offset at an instant of the monotonic clock; undefined without any sample. */
+  at(monotonicMs: number): Offset | undefined {
+    let best: Offset | undefined;
+    for (const one of this.#measured) {
+      const now = aged(one, monotonicMs);
+      if (best === undefined || now.uncertaintyMs < best.uncertaintyMs) {
+        best = now;
+      }
+    }
+    return best;
+  }
+}
+
+function aged(one: Measured, monotonicMs: number): Offset {
+  const driftMs = Math.max(0, monotonicMs - one.takenMs) * MAX_DRIFT;
+  return { offsetMs: one.offsetMs, uncertaintyMs: one.uncertaintyMs + driftMs };
+}
+
+function agrees(one: Offset, other: Offset): boolean {
+  return Math.abs(one.offsetMs - other.offsetMs) <= one.uncertaintyMs + other.uncertaintyMs;
+}
