@@ -33,6 +33,13 @@ AS_COMPILED := PYTHONSAFEPATH=1 PYTHONPATH="$(CURDIR)/$(COMPILED_TREE):$(CURDIR)
 WITH = $(if $(COMPILED),$(AS_COMPILED) )$(BIN)/python
 WANTED = $(if $(COMPILED),$(COMPILED_DONE))
 
+# The client for TypeScript, and what the browser console takes of it.
+CLIENT_TS := clients/typescript
+NODE_MODULES := $(CLIENT_TS)/node_modules/.package-lock.json
+CONSOLE_VENDOR := synckairos/console/vendor
+# The client's clocks as the modules that the console loads: $(call clock_modules,folder from the client's).
+clock_modules = cd $(CLIENT_TS) && node_modules/.bin/tsc -p tsconfig.console.json --outDir $(1)
+
 # Ours: what protos/google holds for other languages' sake, Python has from googleapis-common-protos.
 PROTOS = $(shell find protos/synckairos -name '*.proto' | LC_ALL=C sort)
 SERVICES = $(shell grep -l '^service ' $(PROTOS))
@@ -58,7 +65,7 @@ endef
 
 .PHONY: help
 help: ## list the targets
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 .PHONY: setup
 setup: $(SETUP) ## install everything for development into .venv; does nothing when that is current
@@ -124,6 +131,17 @@ proto: $(SETUP) ## write generated/ anew from protos/
 	mkdir generated
 	$(call protoc,generated)
 
+.PHONY: console-vendor
+console-vendor: $(NODE_MODULES) ## write the clocks that the console draws anew from the TypeScript client
+	rm -rf $(CONSOLE_VENDOR)
+	$(call clock_modules,../../$(CONSOLE_VENDOR))
+
+.PHONY: check-console
+check-console: $(NODE_MODULES) ## hold the console's clocks to those of the TypeScript client
+	rm -rf build/console-vendor
+	$(call clock_modules,../../build/console-vendor)
+	@diff -r $(CONSOLE_VENDOR) build/console-vendor || { echo "$(CONSOLE_VENDOR) is out of date: make console-vendor" >&2; exit 1; }
+
 .PHONY: pictures
 pictures: $(SETUP) ## draw the pictures of docs/time-controls.md anew
 	$(BIN)/python -m testing.pictures
@@ -166,6 +184,10 @@ $(SETUP): $(INPUTS)
 	@echo "installing into $(VENV), this takes a minute the first time"
 	@$(PIP_INSTALL) -e '.[embedded,dev]'
 	@touch $(RUNTIME) $@
+
+$(NODE_MODULES): $(CLIENT_TS)/package.json $(CLIENT_TS)/package-lock.json
+	cd $(CLIENT_TS) && npm ci
+	@touch $@
 
 $(COMPILED_DONE): $(SETUP) hatch_build.py $(shell find synckairos generated migrations -type f -not -name '*.pyc')
 	rm -rf $(COMPILED_TREE)

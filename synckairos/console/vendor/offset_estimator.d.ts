@@ -1,0 +1,34 @@
+/** How far the server's clock is ahead of this machine's monotonic clock, by the samples of SyncTime; all in ms. */
+/** One exchange: two instants of the monotonic clock here, two of the server's clock between them. */
+export interface TimeSample {
+    readonly sentMs: number;
+    readonly serverReceiveMs: number;
+    readonly serverTransmitMs: number;
+    readonly receivedMs: number;
+}
+/** An offset to add to the monotonic clock, and how wrong it may be. */
+export interface Offset {
+    readonly offsetMs: number;
+    readonly uncertaintyMs: number;
+}
+/** So many samples compete; the one with the shortest round trip is believed. */
+export declare const SAMPLES = 8;
+/** The most two clocks are taken to drift apart, in ms for each ms: a few times what quartz does. */
+export declare const MAX_DRIFT = 0.0001;
+/** What the clocks here and there may round away; browsers round to 0.1 ms. */
+export declare const RESOLUTION_MS = 0.1;
+/**
+ * Chooses among the latest samples.
+ *
+ * The answer to a sample may have taken all of its round trip on one way: half of it is how wrong the offset may be, and
+ * drift adds to that with the age of the sample.
+ */
+export declare class OffsetEstimator {
+    #private;
+    /** Take a sample. Earlier ones that contradict it are forgotten: a clock has been stepped since. */
+    add(sample: TimeSample): void;
+    /** Forget everything: nothing known holds any longer. */
+    forget(): void;
+    /** Return the offset at an instant of the monotonic clock; undefined without any sample. */
+    at(monotonicMs: number): Offset | undefined;
+}
