@@ -1,4 +1,4 @@
-"""The pictures of docs/time-controls.md, drawn anew by the commands that stand above them.
+"""The pictures of the documents, drawn anew: of the modes, and of time controls by the commands that stand above them.
 
 python -m testing.pictures
 """
@@ -9,12 +9,15 @@ from typer.testing import CliRunner
 
 from synckairos.cli.app import app
 from testing.harness.documents import ROOT, examples
+from testing.mode_pictures import drawn, samples
 
 DOCUMENT = "docs/time-controls.md"
 
 
 def main() -> None:
-    """Run every command of the document that draws a picture."""
+    """Draw the modes, and run every command of the document that draws a picture."""
+    for name, sample in samples().items():
+        (ROOT / "docs" / "pictures" / f"{name}.svg").write_text(drawn(sample))
     with contextlib.chdir(ROOT):
         for example in examples(DOCUMENT):
             if "--svg" in example.arguments:
