@@ -141,9 +141,12 @@ check-console: $(NODE_MODULES) ## hold the console's clocks to those of the Type
 	rm -rf build/console-vendor
 	$(call clock_modules,../../build/console-vendor)
 	@diff -r $(CONSOLE_VENDOR) build/console-vendor || { echo "$(CONSOLE_VENDOR) is out of date: make console-vendor" >&2; exit 1; }
+.PHONY: docs
+docs: $(SETUP) ## build the site of the documentation into build/site; every warning is an error
+	$(BIN)/python -m testing.site
 
 .PHONY: pictures
-pictures: $(SETUP) ## draw the pictures of docs/time-controls.md anew
+pictures: $(SETUP) ## draw the pictures of docs/concepts.md and docs/time-controls.md anew
 	$(BIN)/python -m testing.pictures
 
 .PHONY: vectors
