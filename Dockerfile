@@ -17,12 +17,13 @@ RUN python -m pip --python /opt/synckairos/bin/python install --require-hashes -
 COPY pyproject.toml constraints.txt ./
 COPY LICENSE hatch_build.py ./
 COPY docs/package.md docs/
+COPY clients/python clients/python
 COPY generated generated
 COPY migrations migrations
 COPY protos protos
 COPY synckairos synckairos
 RUN HATCH_BUILD_HOOK_ENABLE_CUSTOM=${COMPILED} PIP_CONSTRAINT=/source/constraints.txt \
-    python -m pip --python /opt/synckairos/bin/python install --no-deps .
+    python -m pip --python /opt/synckairos/bin/python install --no-deps ./clients/python .
 
 FROM ${PYTHON_IMAGE}
 ARG VERSION=unknown

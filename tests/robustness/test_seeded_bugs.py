@@ -86,7 +86,7 @@ BUGS: Final = (
 @pytest.fixture(autouse=True)
 def from_the_sources(monkeypatch: pytest.MonkeyPatch) -> None:
     """Bugs are put into Python code: compiled modules would call past them."""
-    monkeypatch.setenv("PYTHONPATH", os.pathsep.join([str(ROOT), str(ROOT / "generated")]))
+    monkeypatch.setenv("PYTHONPATH", os.pathsep.join(map(str, [ROOT, ROOT / "generated", ROOT / "clients" / "python"])))
 
 
 @asynccontextmanager

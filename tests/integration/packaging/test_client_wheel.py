@@ -1,0 +1,149 @@
+"""The client's distribution: small, typed, by itself, and of the server's own version."""
+
+import importlib.util
+import subprocess
+import sys
+import zipfile
+from pathlib import Path
+
+import pytest
+
+from tests.integration.packaging.distributions import CLIENT, SERVER, build, project_of, unpacked_sdist
+
+PROGRAM = """\
+from synckairos.client import channel_options
+from synckairos.v1 import session_pb2
+from synckairos.v1.session_service_pb2 import WatchSessionResponse
+
+
+def shown(message: WatchSessionResponse) -> session_pb2.ParticipantSpec:
+    reveal_type(channel_options())
+    reveal_type(message.snapshot.version)
+    return session_pb2.ParticipantSpec(total_time_ms="ten minutes")
+"""
+
+
+@pytest.fixture(scope="module")
+def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The client's wheel."""
+    return build(CLIENT, "wheel", tmp_path_factory.mktemp("client"))
+
+
+@pytest.fixture(scope="module")
+def server_wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The server's wheel."""
+    return build(SERVER, "wheel", tmp_path_factory.mktemp("server"))
+
+
+def names_in(wheel: Path) -> set[str]:
+    """Return the files of a wheel, without its own description."""
+    return {name for name in zipfile.ZipFile(wheel).namelist() if ".dist-info/" not in name}
+
+
+def test_both_distributions_have_one_version() -> None:
+    """The server takes the client of its own release and no other."""
+    server, client = project_of(SERVER), project_of(CLIENT)
+
+    assert client["version"] == server["version"]
+    assert [one for one in server["dependencies"] if one.startswith("synckairos-client")] == [
+        f"synckairos-client=={server['version']}"
+    ]
+
+
+def test_the_client_brings_three_libraries_that_the_server_has_too() -> None:
+    """With the same lower bounds, so that the server's tests speak for the client."""
+    server, client = project_of(SERVER), project_of(CLIENT)
+
+    assert len(client["dependencies"]) == 3
+    assert set(client["dependencies"]) <= set(server["dependencies"])
+
+
+def test_no_module_is_in_both_wheels(wheel: Path, server_wheel: Path) -> None:
+    """The contract and the client come from here alone; uninstalling one must not take files of the other."""
+    client, server = names_in(wheel), names_in(server_wheel)
+
+    assert client & server == set()
+    assert {name.split("/")[1] for name in client} == {"client", "v1"}
+    assert {name.split("/")[1] for name in server} & {"client", "v1"} == set()
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "client/py.typed",
+        "v1/contract.protoset",
+        "v1/py.typed",
+        "v1/service_config.json",
+        "v1/session_service_pb2.pyi",
+        "v1/session_service_pb2_grpc.py",
+    ],
+)
+def test_it_holds(wheel: Path, name: str) -> None:
+    """Types for checkers, settings for channels, the contract for tools."""
+    assert f"synckairos/{name}" in names_in(wheel)
+
+
+def test_what_is_shipped_for_clients_is_what_is_published(wheel: Path) -> None:
+    """The service config and the license are those of the repository."""
+    archive = zipfile.ZipFile(wheel)
+    (license_file,) = (name for name in archive.namelist() if name.endswith("/LICENSE"))
+    published = SERVER / "protos" / "synckairos" / "v1" / "service_config.json"
+
+    assert archive.read("synckairos/v1/service_config.json") == published.read_bytes()
+    assert archive.read(license_file) == (SERVER / "LICENSE").read_bytes()
+
+
+@pytest.mark.parametrize("folder", [SERVER, CLIENT], ids=["server", "client"])
+def test_an_unpacked_sdist_builds_the_same_wheel(folder: Path, wheel: Path, server_wheel: Path, tmp_path: Path) -> None:
+    """Away from the repository: whoever packages it for a system has nothing else."""
+    rebuilt = build(unpacked_sdist(folder, tmp_path), "wheel", tmp_path / "wheel")
+
+    assert names_in(rebuilt) == names_in(wheel if folder == CLIENT else server_wheel)
+
+
+def test_users_see_types_with_the_wheel_alone(wheel: Path, tmp_path: Path) -> None:
+    """`mypy --strict` knows messages and functions where only the wheel and its dependencies are installed."""
+    python = _environment(wheel, tmp_path)
+    program = tmp_path / "program.py"
+    program.write_text(PROGRAM)
+
+    checked = subprocess.run(
+        [sys.executable, "-m", "mypy", "--strict", "--config-file=", f"--python-executable={python}", str(program)],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+    said = [line.split(": ", 1)[1] for line in checked.stdout.splitlines()[:-1]]
+    assert said[:2] == [
+        'note: Revealed type is "list[tuple[str, int | str]]"',
+        'note: Revealed type is "int"',
+    ], checked.stdout
+    assert [line.endswith('"str"; expected "int"  [arg-type]') for line in said[2:]] == [True], checked.stdout
+
+
+def test_it_imports_where_nothing_of_the_server_is_installed(wheel: Path, tmp_path: Path) -> None:
+    """Nor anything that only the server depends on."""
+    python = _environment(wheel, tmp_path)
+    script = (
+        "import sys, synckairos.client; from synckairos.v1 import session_service_pb2_grpc;"
+        "print(sorted({name.split('.')[1] for name in sys.modules if name.startswith('synckairos.')}))"
+    )
+
+    run = subprocess.run([python, "-c", script], cwd=tmp_path, capture_output=True, text=True, check=False)
+
+    assert run.stdout.strip() == "['client', 'v1']", run.stderr
+
+
+def _environment(wheel: Path, folder: Path) -> Path:
+    """Make an environment of the wheel and its dependencies, taken from this one: no registry is asked."""
+    subprocess.run([sys.executable, "-m", "venv", "--without-pip", str(folder / "venv")], check=True)
+    (packages,) = (folder / "venv" / "lib").glob("python*/site-packages")
+    zipfile.ZipFile(wheel).extractall(packages)
+    for module in ("grpc", "google", "typing_extensions"):
+        found = importlib.util.find_spec(module)
+        assert found is not None
+        place = Path(next(iter(found.submodule_search_locations or [str(found.origin)])))
+        (packages / place.name).symlink_to(place)
+    return folder / "venv" / "bin" / "python"
