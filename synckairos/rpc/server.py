@@ -11,7 +11,7 @@ from google.protobuf.message_factory import GetMessageClass
 from grpc_health.v1 import health, health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection
 
-from synckairos.rpc.interceptor import CallInterceptor, reader
+from synckairos.rpc.interceptor import CallInterceptor, Handler, reader
 from synckairos.rpc.lean import lean_server
 from synckairos.v1 import audit_service_pb2, session_service_pb2, time_control_service_pb2, time_service_pb2
 
@@ -84,6 +84,17 @@ def method_handlers(service: ServiceDescriptor, servicers: Sequence[object]) -> 
     return handlers
 
 
+def answering_handlers(
+    services: Mapping[ServiceDescriptor, Sequence[object]], calls: CallInterceptor
+) -> dict[str, Handler]:
+    """Return the wrapped handlers of all methods by their full names, to be called without the interceptor."""
+    return {
+        (path := f"/{service.full_name}/{name}"): calls.wrap(path, handler)
+        for service, servicers in services.items()
+        for name, handler in method_handlers(service, servicers).items()
+    }
+
+
 def _encoded(reply: Message | bytes) -> bytes:
     return reply if isinstance(reply, bytes) else reply.SerializeToString()
 
@@ -96,6 +107,9 @@ class Health:
 
     def __init__(self) -> None:
         self._servicer = health.aio.HealthServicer()
+        self.is_serving = False
+        """What was last said of sessions; False from `drain` on."""
+        self._is_draining = False
 
     def add_to(self, server: grpc.aio.Server) -> None:
         """Add this service to a server."""
@@ -103,6 +117,7 @@ class Health:
 
     async def set(self, *, is_ready: bool) -> None:
         """Report whether sessions are served; time controls always are."""
+        self.is_serving = is_ready and not self._is_draining
         for name in ("", SESSION_SERVICE.full_name, TIME_SERVICE.full_name):
             await self._servicer.set(name, _status(is_ready=is_ready))
         await self._servicer.set(TIME_CONTROL_SERVICE.full_name, _status(is_ready=True))
@@ -117,6 +132,7 @@ class Health:
 
     async def drain(self) -> None:
         """Report NOT_SERVING from now on; later reports are ignored."""
+        self._is_draining, self.is_serving = True, False
         await self._servicer.enter_graceful_shutdown()
 
 

@@ -1,0 +1,62 @@
+"""Messages as bytes: binary ones are never looked into, JSON is transcoded by the descriptors."""
+
+import json
+from typing import NamedTuple
+
+from connectrpc.code import Code
+from connectrpc.errors import ConnectError
+from google.protobuf import json_format
+from google.protobuf.message import DecodeError, Message
+
+from synckairos.domain.errors import FieldViolation, InvalidField
+from synckairos.gateway.failures import details_of
+from synckairos.rpc.statuses import status_of
+
+
+class Wire(NamedTuple):
+    """An encoded message and the type it is of."""
+
+    encoded: bytes
+    kind: type[Message]
+
+
+class BinaryCodec:
+    """`proto`: what comes is what goes."""
+
+    def name(self) -> str:
+        """Return the codec's part of the content type."""
+        return "proto"
+
+    def encode(self, message: Wire) -> bytes:
+        """Return the message as the backend encoded it."""
+        return message.encoded
+
+    def decode(self, data: bytes | bytearray, message_class: type[Message]) -> Wire:
+        """Return the message as the caller encoded it; the handler refuses what it cannot read."""
+        return Wire(bytes(data), message_class)
+
+
+class JsonCodec:
+    """`json`: protobuf's JSON, without blanks; unknown fields are ignored, as binary ones are."""
+
+    def name(self) -> str:
+        """Return the codec's part of the content type."""
+        return "json"
+
+    def encode(self, message: Wire) -> bytes:
+        """Return the message as JSON."""
+        fields = json_format.MessageToDict(message.kind.FromString(message.encoded))
+        return json.dumps(fields, ensure_ascii=False, separators=(",", ":")).encode()
+
+    def decode(self, data: bytes | bytearray, message_class: type[Message]) -> Wire:
+        """Return the message of a JSON text; raises ConnectError with the details every wrong request has."""
+        try:
+            message = json_format.Parse(bytes(data), message_class(), ignore_unknown_fields=True)
+            return Wire(message.SerializeToString(), message_class)
+        except (json_format.ParseError, DecodeError, ValueError, RecursionError) as error:
+            raise _unreadable(f"cannot be read as JSON of the method's request: {error}") from error
+
+
+def _unreadable(problem: str) -> ConnectError:
+    _, status = status_of(InvalidField([FieldViolation("request", problem)]), "")
+    return ConnectError(Code.INVALID_ARGUMENT, status.message, details_of(status))

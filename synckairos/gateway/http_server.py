@@ -1,0 +1,153 @@
+"""uvicorn within this process' loop, and the limits of its connections."""
+
+import asyncio
+import contextlib
+import socket
+from collections.abc import Iterator
+from typing import Any, Final
+
+import structlog
+import uvicorn
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+
+from synckairos.gateway.application import Application
+from synckairos.rpc.server import MAX_METADATA_BYTES
+
+MAX_HEAD_BYTES: Final = 2 * MAX_METADATA_BYTES
+"""Of a request's line and headers before their end has come; what is beneath it is judged when they are complete."""
+RECEIVE_S: Final = 15.0
+"""From a connection, or the first byte of a further request, until that request is complete."""
+STALL_S: Final = 20.0
+"""How long what was written may wait for its reader: longer than streams wait themselves."""
+KEEP_ALIVE_S: Final = 75
+GRACE_SHARE: Final = 0.9
+
+_log = structlog.get_logger(__name__)
+
+
+class LimitedConnection(HttpToolsProtocol):
+    """A connection that gives its peer so much time and room, and is cut off after that."""
+
+    def __init__(self, *arguments: Any, **options: Any) -> None:  # noqa: ANN401 - uvicorn's own
+        super().__init__(*arguments, **options)
+        self._timer: asyncio.TimerHandle | None = None
+        self._stalled: asyncio.TimerHandle | None = None
+        self._head_bytes = 0
+        self._is_head = True
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override] # as uvicorn has it
+        """Begin to count, unless there are too many connections already."""
+        super().connection_made(transport)
+        limit = self.config.limit_concurrency
+        if limit is not None and len(self.connections) > limit:
+            transport.abort()
+            return
+        self._expect_request()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """Forget the timers."""
+        self._forget()
+        self.resume_writing()
+        super().connection_lost(exc)
+
+    def data_received(self, data: bytes) -> None:
+        """Take what came; a head that does not end is cut off."""
+        if self._timer is None and self._is_head:
+            self._expect_request()
+        super().data_received(data)
+        if self._is_head:
+            self._head_bytes += len(data)
+            if self._head_bytes > MAX_HEAD_BYTES:
+                self.transport.abort()
+
+    def on_headers_complete(self) -> None:
+        """Have uvicorn begin with the request."""
+        self._is_head, self._head_bytes = False, 0
+        super().on_headers_complete()
+
+    def on_message_complete(self) -> None:
+        """Stop the clock: the request is here."""
+        self._is_head = True
+        self._forget()
+        super().on_message_complete()
+
+    def pause_writing(self) -> None:
+        """Give the reader its time."""
+        super().pause_writing()
+        if self._stalled is None:
+            self._stalled = self.loop.call_later(STALL_S, self._cut_off)
+
+    def resume_writing(self) -> None:
+        """Stop the clock: the reader reads."""
+        if self._stalled is not None:
+            self._stalled.cancel()
+            self._stalled = None
+        if self.flow is not None:
+            super().resume_writing()
+
+    def _expect_request(self) -> None:
+        self._timer = self.loop.call_later(RECEIVE_S, self._cut_off)
+
+    def _forget(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+
+    def _cut_off(self) -> None:
+        self.transport.abort()
+
+
+class _Uvicorn(uvicorn.Server):
+    """Leaves signals to the process it is a part of."""
+
+    @contextlib.contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        """Capture none."""
+        yield
+
+
+class HttpServer:
+    """Serves an application on a socket that is bound already, in this loop, until it is stopped."""
+
+    def __init__(self, application: Application, bound: socket.socket, *, max_connections: int, grace_s: float) -> None:
+        self._application = application
+        self._bound = bound
+        self._server = _Uvicorn(
+            uvicorn.Config(
+                application,
+                http=LimitedConnection,
+                ws="none",
+                lifespan="off",
+                log_config=None,
+                access_log=False,
+                proxy_headers=False,
+                server_header=False,
+                limit_concurrency=max_connections,
+                timeout_keep_alive=KEEP_ALIVE_S,
+                timeout_graceful_shutdown=max(1, round(grace_s * GRACE_SHARE)),
+            )
+        )
+        self._serving: asyncio.Task[None] | None = None
+
+    @property
+    def port(self) -> int:
+        """The port it listens on."""
+        return int(self._bound.getsockname()[1])
+
+    async def start(self) -> None:
+        """Begin to serve; a failure of the server is logged, and harms nothing else in the process."""
+        self._serving = asyncio.create_task(self._server.serve(sockets=[self._bound]))
+        self._serving.add_done_callback(_tell)
+
+    async def stop(self) -> None:
+        """End the streams with UNAVAILABLE, let the calls under way finish within the grace, and close."""
+        self._application.drain()
+        self._server.should_exit = True
+        if self._serving is not None:
+            await asyncio.wait([self._serving])
+
+
+def _tell(serving: asyncio.Task[None]) -> None:
+    error = None if serving.cancelled() else serving.exception()
+    if error is not None:
+        _log.error("http_server_broke", exc_info=error)
