@@ -20,6 +20,9 @@ from synckairos.domain.timing import Lifetimes
 
 DAY_S = 86_400
 MAX_DATABASE_DIGITS = 9
+_HOST = r"([a-z0-9.-]+|\[[0-9a-f:]+\])(:\d{1,5})?"
+HOSTS = rf"^({_HOST}(,{_HOST})*)?$"
+ORIGINS = rf"^(https?://{_HOST}(,https?://{_HOST})*)?$"
 
 
 class SettingsError(Exception):
@@ -91,6 +94,20 @@ class Settings(BaseSettings):
         None, description="Sentry project that gets alerts besides the log; needs the extra `sentry`."
     )
     listen: str = Field("127.0.0.1:50051", description="host:port that the server listens on; port 0 takes a free one.")
+    http_listen: str = Field(
+        "",
+        description="host:port for browsers (Connect, gRPC-Web, console); empty: none, or in `dev` 127.0.0.1:8080.",
+    )
+    gateway_hosts: Annotated[str, Field(pattern=HOSTS)] = Field(
+        "",
+        description="Names that the HTTP port answers to, as name or name:port, by commas; empty: this machine's own.",
+    )
+    gateway_origins: Annotated[str, Field(pattern=ORIGINS)] = Field(
+        "", description="Origins whose pages may call besides the console's, as https://name, by commas."
+    )
+    gateway_connections: Annotated[int, Field(ge=1, le=1_000_000)] = Field(
+        500, description="Connections to the HTTP port at once; each takes a file descriptor."
+    )
     metrics_listen: str = Field("", description="host:port for Prometheus metrics over HTTP; empty for none.")
     grpc_lean: bool = Field(
         True, description="Whether unary calls may take the lean way past grpc.aio's own loop, if grpcio allows it."
@@ -169,7 +186,7 @@ class Settings(BaseSettings):
             raise ValueError("its parts are set without SYNCKAIROS_DATABASE_HOST")
         return value
 
-    @field_validator("listen", "metrics_listen", "worker_metrics_listen")
+    @field_validator("listen", "http_listen", "metrics_listen", "worker_metrics_listen")
     @classmethod
     def _is_address(cls, value: str) -> str:
         if value:
@@ -183,6 +200,16 @@ class Settings(BaseSettings):
             return self.broker_url
         store = self.redis_url.get_secret_value()
         return SecretStr(_with_redis_database(store, _redis_database(store) + 1))
+
+    @property
+    def served_hosts(self) -> list[str]:
+        """The names of gateway_hosts."""
+        return self.gateway_hosts.split(",") if self.gateway_hosts else []
+
+    @property
+    def sharing_origins(self) -> list[str]:
+        """The origins of gateway_origins."""
+        return self.gateway_origins.split(",") if self.gateway_origins else []
 
     @property
     def lifetimes(self) -> Lifetimes:

@@ -17,6 +17,7 @@ from synckairos.cli.audit.transfer import export, import_
 from synckairos.cli.calling import call
 from synckairos.cli.dev import DevOptions, run_dev
 from synckairos.cli.dev_stack import DATA_DIR
+from synckairos.cli.gateway import gateway
 from synckairos.cli.migration import migrate_app, migrate_first
 from synckairos.cli.recovery import recover
 from synckairos.cli.retention import retention
@@ -49,6 +50,7 @@ audit_app.command()(sample)
 app.command()(clock)
 app.command()(recover)
 app.command()(call)
+app.command()(gateway)
 
 
 def _tell_version(is_asked: bool) -> None:

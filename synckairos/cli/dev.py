@@ -4,6 +4,7 @@ import json
 import shlex
 import shutil
 import signal
+import socket
 import sys
 from contextlib import ExitStack
 from pathlib import Path
@@ -14,13 +15,18 @@ import typer
 
 from synckairos.cli.dev_stack import announced, claimed
 from synckairos.cli.dev_worker import DevWorker
+from synckairos.cli.gateway import USUAL
 from synckairos.cli.migration import migrate
 from synckairos.cli.running import run, settings_or_fail
 from synckairos.composition.ending import ended_in_time
+from synckairos.composition.http_port import bound_socket, require_gateway, url_of
 from synckairos.composition.server import Server, serve
 from synckairos.devstack import Guardian, PostgresServer, RedisServer
 from synckairos.devstack.child_server import is_free
 from synckairos.settings import Settings, split_address
+
+HTTP_HOST, HTTP_PORT = split_address(USUAL)
+HTTP_PORTS = 100
 
 SESSION = "11111111-1111-4111-8111-111111111111"
 ALICE = "aaaaaaaa-aaaa-4aaa-8aaa-aaaaaaaaaaaa"
@@ -45,6 +51,8 @@ def run_dev(options: DevOptions) -> None:
     options.data_dir.mkdir(parents=True, exist_ok=True)
     _end_on_signals()
     with ExitStack() as stack:
+        http = stack.enter_context(_http_socket(given))
+        typer.echo(f"{url_of(http)}   (the console, as soon as all is up)")
         stack.enter_context(claimed(options.data_dir))
         typer.echo(f"starting what is needed in {options.data_dir} …")
         guardian = stack.enter_context(Guardian())
@@ -61,7 +69,7 @@ def run_dev(options: DevOptions) -> None:
             _greet(server)
 
         try:
-            run(serve(settings, on_started=greet))
+            run(serve(settings, http=http, on_started=greet))
         finally:
             ended_in_time()
     typer.echo("stopped")
@@ -85,6 +93,18 @@ def _start_stores(options: DevOptions, given: Settings, stack: ExitStack, guardi
             urls[setting], shown = server.url, server.shown_url
         typer.echo(f"{'Redis' if kind is RedisServer else 'PostgreSQL':<11} {shown}")
     return urls
+
+
+def _http_socket(given: Settings) -> socket.socket:
+    """Return a socket for browsers, who wait in it until all is up; raises GatewayMissingError, AddressInUseError.
+
+    Where nobody asked for a port, and the usual one is taken, it listens on the next free one.
+    """
+    require_gateway()
+    if given.http_listen:
+        return bound_socket(given.http_listen)
+    free = next(filter(is_free, range(HTTP_PORT, HTTP_PORT + HTTP_PORTS)), 0)
+    return bound_socket(f"{HTTP_HOST}:{free}")
 
 
 def _address(given: Settings) -> str:

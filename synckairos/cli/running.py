@@ -16,6 +16,7 @@ from synckairos.application.errors import TransientError
 from synckairos.cli.dev_stack import settings_of_running
 from synckairos.cli.inspection import InspectionError
 from synckairos.cli.plain_text import visible_lines
+from synckairos.composition.http_port import GatewayMissingError
 from synckairos.composition.listening import AddressInUseError
 from synckairos.devstack import DevstackError
 from synckairos.settings import Settings, SettingsError, load_settings
@@ -23,6 +24,7 @@ from synckairos.telemetry import configure_logging
 
 KNOWN_FAILURES: Final = (
     AddressInUseError,
+    GatewayMissingError,
     StoreLayoutError,
     TransientError,
     DevstackError,

@@ -1,5 +1,6 @@
 """The last resort against a process that outlives its own end."""
 
+import asyncio
 import faulthandler
 import signal
 import sys
@@ -41,3 +42,28 @@ def bound_end_after(signals: tuple[signal.Signals, ...], seconds: float) -> None
 
     for number in signals:
         signal.signal(number, handle)
+
+
+def stop_requested(bound_s: float) -> asyncio.Event:
+    """Return an event that the first SIGINT, SIGTERM or SIGHUP sets; one after SAME_S more ends the process at once.
+
+    The process ends within `bound_s` of the first one, unless `ended_in_time` is called.
+    """
+    event = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    first = 0.0
+
+    def on_signal(number: int) -> None:
+        nonlocal first
+        if not event.is_set():
+            first = loop.time()
+            end_within(bound_s)
+            event.set()
+        elif loop.time() - first >= SAME_S:
+            signal.signal(number, signal.SIG_DFL)
+            signal.raise_signal(number)
+
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        if signal.getsignal(number) is not signal.SIG_IGN:  # as nohup has SIGHUP
+            loop.add_signal_handler(number, on_signal, number)
+    return event

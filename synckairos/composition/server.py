@@ -4,9 +4,9 @@ import asyncio
 import contextlib
 import gc
 import random
-import signal
-from collections.abc import Callable, Sequence
-from typing import Any, Final
+import socket
+from collections.abc import Callable, Coroutine, Sequence
+from typing import Any, Final, TypeAlias
 
 import structlog
 
@@ -19,6 +19,7 @@ from synckairos.adapters.redis.indexes import RedisDeadlineIndex, RedisSessionIn
 from synckairos.adapters.redis.memory import RedisMemory
 from synckairos.adapters.redis.store import RedisSessionStore
 from synckairos.application.background import Background
+from synckairos.application.concurrency import all_of
 from synckairos.application.errors import StoreUnavailable
 from synckairos.application.expiry import Sweep
 from synckairos.application.listing import Listing
@@ -27,7 +28,8 @@ from synckairos.application.sessions import Sessions
 from synckairos.application.slow_disk import DiskWatch
 from synckairos.application.streams.watching import Watching
 from synckairos.application.trail.audit import AuditReader
-from synckairos.composition.ending import SAME_S, end_within
+from synckairos.composition.ending import stop_requested
+from synckairos.composition.http_port import bound_socket, local_http, require_gateway
 from synckairos.composition.listening import AddressInUseError, problem_of
 from synckairos.composition.metrics import metrics_served
 from synckairos.composition.parts import PipelineParts, audit_parts, pipeline_parts, pipeline_watch, tell_health
@@ -41,6 +43,7 @@ from synckairos.rpc.server import (
     TIME_CONTROL_SERVICE,
     TIME_SERVICE,
     Health,
+    answering_handlers,
     build_server,
     stop_server,
 )
@@ -51,6 +54,8 @@ from synckairos.rpc.time_servicer import TimeServicer
 from synckairos.rpc.watch_servicer import WatchServicer
 from synckairos.settings import Settings, split_address
 from synckairos.telemetry import Metrics
+
+Work: TypeAlias = Coroutine[Any, Any, None]
 
 GC_THRESHOLDS: Final = (20_000, 20, 20)
 RETRY_AFTER_MS: Final = (100, 2_000)
@@ -65,10 +70,19 @@ _log = structlog.get_logger(__name__)
 class Server:
     """A whole server process: Redis, sweep, streams, gRPC and health."""
 
-    def __init__(self, settings: Settings, metrics: Metrics | None = None, *, reuse_port: bool = False) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        metrics: Metrics | None = None,
+        *,
+        reuse_port: bool = False,
+        http: socket.socket | None = None,
+    ) -> None:
+        """Browsers are served at `http`, which listens already, or else at `http_listen` of the settings."""
         self._settings = settings
         self._metrics = metrics or Metrics()
         self._reuse_port = reuse_port
+        self._http = http
         self._exit = contextlib.AsyncExitStack()
         self._background = Background(self._metrics.task_ended)
         self._health = Health()
@@ -98,6 +112,7 @@ class Server:
 
     async def _start(self) -> None:
         settings, metrics = self._settings, self._metrics
+        self._open_http()
         redis = await self._exit.enter_async_context(opened_redis(settings, "synckairos"))
         connections, keys = redis
         clock = EstimatedClock(on_step_back=metrics.clock_step_back)
@@ -147,6 +162,13 @@ class Server:
         streaming = (watch_servicer, command_servicer)
         await self._serve(servicers, guard, watching, streaming, audit.reader)
 
+    def _open_http(self) -> None:
+        if self._http is None and self._settings.http_listen:
+            require_gateway()
+            self._http = bound_socket(self._settings.http_listen, reuse_port=self._reuse_port)
+        if self._http is not None:
+            self._exit.enter_context(self._http)
+
     def _run_doorbell(self, pipeline: PipelineParts, store: RedisSessionStore) -> None:
         if self._settings.database_url is None:
             _log.warning("no_audit_trail", problem="without SYNCKAIROS_DATABASE_URL nobody is told to empty the outbox")
@@ -187,7 +209,12 @@ class Server:
         self._background.run("health", readiness.follow)
         self._background.run("audit health", lambda: tell_health(trail, health))
         await server.start()
-        self._exit.push_async_callback(stop_server, server, lambda: calls.under_way, settings.drain_grace_s)
+        stops: list[Callable[[], Work]] = [lambda: stop_server(server, lambda: calls.under_way, settings.drain_grace_s)]
+        if self._http is not None:
+            http = local_http(answering_handlers(servicers, calls), lambda: health.is_serving, settings, self._http)
+            await http.start()
+            stops.append(http.stop)
+        self._exit.push_async_callback(lambda: all_of([stop() for stop in stops]))
 
         async def drain() -> None:
             await health.drain()
@@ -253,31 +280,6 @@ class _Readiness:
             await self._changed.wait()
 
 
-def stop_requested(bound_s: float) -> asyncio.Event:
-    """Return an event that the first SIGINT, SIGTERM or SIGHUP sets; one after SAME_S more ends the process at once.
-
-    The process ends within `bound_s` of the first one, unless `ended_in_time` is called.
-    """
-    event = asyncio.Event()
-    loop = asyncio.get_running_loop()
-    first = 0.0
-
-    def on_signal(number: int) -> None:
-        nonlocal first
-        if not event.is_set():
-            first = loop.time()
-            end_within(bound_s)
-            event.set()
-        elif loop.time() - first >= SAME_S:
-            signal.signal(number, signal.SIG_DFL)
-            signal.raise_signal(number)
-
-    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-        if signal.getsignal(number) is not signal.SIG_IGN:  # as nohup has SIGHUP
-            loop.add_signal_handler(number, on_signal, number)
-    return event
-
-
 def _calm_collector() -> None:
     """Keep the garbage collector from looking at objects that live as long as the process, and run it less often.
 
@@ -289,11 +291,15 @@ def _calm_collector() -> None:
 
 
 async def serve(
-    settings: Settings, *, reuse_port: bool = False, on_started: Callable[[Server], None] = lambda _: None
+    settings: Settings,
+    *,
+    reuse_port: bool = False,
+    http: socket.socket | None = None,
+    on_started: Callable[[Server], None] = lambda _: None,
 ) -> None:
     """Run a server until it is asked to stop; then it is gone within delay, grace and CLOSE_S."""
     stop = stop_requested(settings.drain_delay_s + settings.drain_grace_s + CLOSE_S)
-    server = Server(settings, reuse_port=reuse_port)
+    server = Server(settings, reuse_port=reuse_port, http=http)
     await server.start()
     _calm_collector()
     try:

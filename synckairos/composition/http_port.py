@@ -1,0 +1,103 @@
+"""The HTTP port, put together: in the process of a server, or by itself in front of one."""
+
+import contextlib
+import importlib.util
+import socket
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Final
+
+import structlog
+
+from synckairos.composition.ending import stop_requested
+from synckairos.composition.listening import AddressInUseError, problem_of
+from synckairos.rpc.interceptor import Handler
+from synckairos.rpc.server import AUDIT_SERVICE, SESSION_SERVICE, TIME_CONTROL_SERVICE, TIME_SERVICE
+from synckairos.settings import Settings, split_address
+
+if TYPE_CHECKING:
+    # Its libraries come with an extra, and may be missing.
+    from synckairos.gateway.backend import Backend
+    from synckairos.gateway.http_server import HttpServer
+
+NEEDED: Final = ("connectrpc", "uvicorn", "httptools")
+SERVICES: Final = (SESSION_SERVICE, TIME_SERVICE, TIME_CONTROL_SERVICE, AUDIT_SERVICE)
+BACKLOG: Final = 1_024
+CLOSE_S: Final = 5.0
+
+_log = structlog.get_logger(__name__)
+
+
+class GatewayMissingError(Exception):
+    """The libraries of the HTTP port are not installed."""
+
+
+def require_gateway() -> None:
+    """Raise GatewayMissingError, which says what to install, unless all is there."""
+    missing = [name for name in NEEDED if importlib.util.find_spec(name) is None]
+    if missing:
+        raise GatewayMissingError(
+            f"the HTTP port needs {', '.join(missing)}: install the extra (pip install 'synckairos[gateway]'), "
+            "or leave SYNCKAIROS_HTTP_LISTEN empty"
+        )
+
+
+def bound_socket(listen: str, *, reuse_port: bool = False) -> socket.socket:
+    """Return a socket that listens on `host:port`; raises AddressInUseError.
+
+    Connections wait in it until somebody serves them.
+    """
+    host, port = split_address(listen)
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    try:
+        return socket.create_server((host, port), family=family, backlog=BACKLOG, reuse_port=reuse_port)
+    except OSError as error:
+        raise AddressInUseError(f"{listen} cannot be listened on: {problem_of(listen)}") from error
+
+
+def url_of(bound: socket.socket) -> str:
+    """Return what to type into a browser on this machine."""
+    host, port = bound.getsockname()[:2]
+    name = {"0.0.0.0": "127.0.0.1", "::": "[::1]"}.get(host, f"[{host}]" if ":" in host else host)  # noqa: S104 - names it
+    return f"http://{name}:{port}/"
+
+
+def local_http(
+    handlers: Mapping[str, Handler], is_ready: Callable[[], bool], settings: Settings, bound: socket.socket
+) -> "HttpServer":
+    """Return an HTTP server that calls these handlers (by full name) in this process; it is not started.
+
+    Raises GatewayMissingError.
+    """
+    require_gateway()
+    from synckairos.gateway.local_backend import LocalBackend  # noqa: PLC0415 - an extra
+
+    return _http(LocalBackend(handlers, is_ready), settings, bound)
+
+
+async def serve_gateway(settings: Settings, backend: str, listen: str) -> None:
+    """Pass calls on to the gRPC port at `backend` until told to stop; raises GatewayMissingError, AddressInUseError."""
+    require_gateway()
+    from synckairos.gateway.channel_backend import ChannelBackend  # noqa: PLC0415 - an extra
+
+    stop = stop_requested(settings.drain_delay_s + settings.drain_grace_s + CLOSE_S)
+    async with contextlib.AsyncExitStack() as stack:
+        bound = stack.enter_context(bound_socket(listen))
+        channels = ChannelBackend(backend)
+        stack.push_async_callback(channels.close)
+        http = _http(channels, settings, bound)
+        await http.start()
+        stack.push_async_callback(http.stop)
+        _log.info("gateway_serving", url=url_of(bound), backend=backend)
+        await stop.wait()
+        _log.info("stopping")
+
+
+def _http(backend: "Backend", settings: Settings, bound: socket.socket) -> "HttpServer":
+    from synckairos.gateway.application import Application  # noqa: PLC0415 - an extra
+    from synckairos.gateway.files import Files  # noqa: PLC0415 - an extra
+    from synckairos.gateway.guard import Guard  # noqa: PLC0415 - an extra
+    from synckairos.gateway.http_server import HttpServer  # noqa: PLC0415 - an extra
+
+    guard = Guard(bound.getsockname()[1], settings.served_hosts, settings.sharing_origins)
+    application = Application(backend, SERVICES, guard, Files())
+    return HttpServer(application, bound, max_connections=settings.gateway_connections, grace_s=settings.drain_grace_s)
