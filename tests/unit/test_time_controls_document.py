@@ -1,4 +1,4 @@
-"""What docs/time-controls.md shows is what happens: its commands, pictures, requests and texts."""
+"""What docs/time-controls.md and docs/recipes.md show is what happens: commands, pictures, requests and texts."""
 
 import json
 import re
@@ -23,6 +23,7 @@ from synckairos.v1 import session_service_pb2 as pb
 from testing.harness.documents import ROOT, Example, blocks, examples
 from testing.pictures import DOCUMENT
 
+RECIPES: Final = "docs/recipes.md"
 EXAMPLES: Final = examples(DOCUMENT)
 TODAY_US: Final = 1_796_000_000_000_000
 """A day in November 2026."""
@@ -31,7 +32,11 @@ TWO_PLAYERS: Final = [{"participant_id": f"10000000-0000-4000-8000-00000000000{p
 
 def texts() -> list[str]:
     """Return what the last columns of the tables with texts hold."""
-    tables = re.findall(r"^\|[^\n]*\| text \|\n\|[-|]+\|\n((?:\|.*\n)+)", (ROOT / DOCUMENT).read_text(), re.MULTILINE)
+    tables = re.findall(
+        r"^\|[^\n]*\| text \|\n\|[-|]+\|\n((?:\|.*\n)+)",
+        (ROOT / DOCUMENT).read_text() + (ROOT / RECIPES).read_text(),
+        re.MULTILINE,
+    )
     rows = [row for table in tables for row in table.splitlines()]
     return [re.findall(r"`([^`]+)`", row)[-1].replace("\\|", "|") for row in rows]
 
@@ -62,7 +67,7 @@ def test_every_picture_is_drawn_by_a_command() -> None:
     assert {f"pictures/clock-{family.name.replace('_', '-')}.svg" for family in FAMILIES} <= shown
 
 
-@pytest.mark.parametrize("block", blocks(DOCUMENT, "json"))
+@pytest.mark.parametrize("block", blocks(RECIPES, "json"))
 def test_its_requests_create_sessions(block: str) -> None:
     """As they stand, with two players where they show none."""
     request = {"participants": TWO_PLAYERS, **json.loads(block)}
