@@ -240,6 +240,7 @@ def _states() -> Iterator[Case]:
         yield _case(f"{text}: resumed", _players(text), 51_000, deep)
     yield _case("expired", _players("10|2x5"), 30_000)
     yield _case("expired by a turn limit", _players("60|2x5!7"), 30_000)
+    yield _case("expired by the limit of a free turn", _players("60~1@7"), 30_000)
     yield _case("completed", _players("60|2x5"), 30_000, (*GO, (13_000, Complete(winner_participant_id=ANN))))
     yield _case("cancelled", builders.countdown(60_000), 30_000, (*GO, (13_000, Cancel())))
     manual = _players("10|2x5", manual_clock=True)

@@ -158,7 +158,8 @@ def _at_rest(look: Look, clock: Clock, progress: Progress, *, is_active: bool) -
         return Shown(PhaseKind.OVERTIME, clock.overtime_ms, 0)
     first = next(controlled.phases(clock, progress, 0))
     if clock.is_expired:
-        return Shown(PhaseKind.FLAG, first.display_ms, 0)
+        # In a free turn only its limit, which the clock shows, can have run out.
+        return Shown(PhaseKind.FLAG, 0 if controlled.is_free(progress) else first.display_ms, 0)
     if not controlled.is_free(progress):
         return Shown(first.kind, first.display_ms, 0)
     limit = progress.control.limit_of(progress.turns_made) if is_active else None
