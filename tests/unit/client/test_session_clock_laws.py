@@ -1,7 +1,7 @@
 """SessionClock in random plays of sessions of every kind: it shows what the rules say, at every instant."""
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from synckairos.client.session_clock import SessionClock
@@ -39,6 +39,7 @@ def is_told(session: Session, at: int) -> bool:
 
 @pytest.mark.random_play
 @pytest.mark.parametrize("kind", SPECS)
+@settings(max_examples=max(30, settings().max_examples // 3))
 @given(data=st.data())
 def test_clocks_show_what_the_rules_say(kind: str, data: st.DataObject) -> None:
     """Of every version, read at its own instant or later."""
