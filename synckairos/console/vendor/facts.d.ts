@@ -5,11 +5,11 @@
  * their prefix: `MODE_PER_GROUP` is "PER_GROUP".
  */
 /** Whose clock runs and what it measures. */
-export type Mode = "UNSPECIFIED" | "PER_PARTICIPANT" | "PER_CYCLE" | "PER_GROUP" | "GLOBAL" | "COUNT_UP";
+export type ModeName = "UNSPECIFIED" | "PER_PARTICIPANT" | "PER_CYCLE" | "PER_GROUP" | "GLOBAL" | "COUNT_UP";
 /** Where the session stands in its life. */
-export type Status = "UNSPECIFIED" | "PENDING" | "RUNNING" | "PAUSED" | "EXPIRED" | "COMPLETED" | "CANCELLED";
+export type StatusName = "UNSPECIFIED" | "PENDING" | "RUNNING" | "PAUSED" | "EXPIRED" | "COMPLETED" | "CANCELLED";
 /** What happens when the running budget reaches zero. */
-export type OnExpire = "UNSPECIFIED" | "END_SESSION" | "ELIMINATE" | "ADVANCE" | "NOTIFY";
+export type OnExpireName = "UNSPECIFIED" | "END_SESSION" | "ELIMINATE" | "ADVANCE" | "NOTIFY";
 /** What a clock does. */
 export type PhaseKind = "UNSPECIFIED" | "FREE" | "DELAY" | "MAIN" | "PERIOD" | "RESERVE" | "PENALTY" | "OVERTIME" | "FLAG";
 /** How a clock spends and gains time, as far as it can be seen while it runs. */
@@ -73,9 +73,9 @@ export interface SessionFacts {
     readonly sessionId: string;
     readonly version: number;
     readonly serverTimeMs: number;
-    readonly mode: Mode;
-    readonly status: Status;
-    readonly onExpire: OnExpire;
+    readonly mode: ModeName;
+    readonly status: StatusName;
+    readonly onExpire: OnExpireName;
     /** Whether the session has a clock of its own, which stands between calls. */
     readonly manualClock: boolean;
     /** Time run, pauses left out: of the cycle; in GLOBAL and COUNT_UP of the session. */

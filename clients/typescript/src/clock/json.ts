@@ -4,13 +4,13 @@ import type {
   ControlledClockFacts,
   FamilyFacts,
   HolderFacts,
-  Mode,
-  OnExpire,
+  ModeName,
+  OnExpireName,
   OwnClockFacts,
   PhaseFacts,
   PhaseKind,
   SessionFacts,
-  Status,
+  StatusName,
 } from "./facts.js";
 
 /** An int64 in JSON: text, or a number where a writer was lenient. */
@@ -139,14 +139,14 @@ export function durationFromJson(text: string): number {
  * @param serverTime the instant beside it, for which it was computed.
  */
 export function factsFromJson(session: SessionJson, serverTime: string): SessionFacts {
-  const mode = withoutPrefix(session.mode, "MODE_") as Mode;
+  const mode = withoutPrefix(session.mode, "MODE_") as ModeName;
   return {
     sessionId: session.sessionId ?? "",
     version: Number(session.version ?? 0),
     serverTimeMs: instantFromJson(serverTime),
     mode,
-    status: withoutPrefix(session.status, "STATUS_") as Status,
-    onExpire: withoutPrefix(session.onExpire, "ON_EXPIRE_") as OnExpire,
+    status: withoutPrefix(session.status, "STATUS_") as StatusName,
+    onExpire: withoutPrefix(session.onExpire, "ON_EXPIRE_") as OnExpireName,
     manualClock: session.manualClock ?? false,
     elapsedMs: Number(session.elapsedMs ?? 0),
     ...instant("deadlineAtMs", session.deadlineAt),
@@ -169,7 +169,7 @@ export function phaseFromJson(phase: ClockPhaseJson): PhaseFacts {
   };
 }
 
-function holders(session: SessionJson, mode: Mode): HolderFacts[] {
+function holders(session: SessionJson, mode: ModeName): HolderFacts[] {
   if (mode === "PER_GROUP") {
     const inUse = new Set((session.participants ?? []).map((one) => one.groupId));
     return (session.groups ?? []).map((one) => holder(one, one.groupId, inUse.has(one.groupId)));
@@ -223,7 +223,7 @@ function family(stage: TimeStageJson): FamilyFacts {
   };
 }
 
-function own(session: SessionJson, mode: Mode): { own?: OwnClockFacts } {
+function own(session: SessionJson, mode: ModeName): { own?: OwnClockFacts } {
   if (mode === "PER_PARTICIPANT" || mode === "PER_GROUP") {
     return {};
   }
