@@ -94,10 +94,11 @@ async def serve_gateway(settings: Settings, backend: str, listen: str) -> None:
 
 def _http(backend: "Backend", settings: Settings, bound: socket.socket) -> "HttpServer":
     from synckairos.gateway.application import Application  # noqa: PLC0415 - an extra
+    from synckairos.gateway.calls import Calls  # noqa: PLC0415 - an extra
     from synckairos.gateway.files import Files  # noqa: PLC0415 - an extra
     from synckairos.gateway.guard import Guard  # noqa: PLC0415 - an extra
     from synckairos.gateway.http_server import HttpServer  # noqa: PLC0415 - an extra
 
     guard = Guard(bound.getsockname()[1], settings.served_hosts, settings.sharing_origins)
-    application = Application(backend, SERVICES, guard, Files())
+    application = Application(backend, Calls(backend, SERVICES), guard, Files())
     return HttpServer(application, bound, max_connections=settings.gateway_connections, grace_s=settings.drain_grace_s)

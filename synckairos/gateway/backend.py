@@ -1,6 +1,6 @@
 """What the gateway asks of whatever answers its calls."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
 from dataclasses import dataclass, field
 from typing import Protocol
 
@@ -30,7 +30,7 @@ class Told:
 class Stream(Protocol):
     """A server stream under way."""
 
-    def messages(self) -> AsyncIterator[bytes]:
+    def messages(self) -> AsyncGenerator[bytes, None]:
         """Yield each message; raises CallFailed. To be closed by its reader; that cancels the call."""
 
     def end(self, why: CallFailed) -> None:

@@ -1,6 +1,6 @@
 """The methods of services as endpoints of Connect, each passed on to a backend."""
 
-from collections.abc import AsyncIterator, Iterable, Mapping
+from collections.abc import AsyncGenerator, Iterable, Mapping
 from contextlib import aclosing
 from typing import Any, Final, TypeAlias
 
@@ -11,7 +11,7 @@ from google.protobuf.descriptor import MethodDescriptor, ServiceDescriptor
 from google.protobuf.message_factory import GetMessageClass
 
 from synckairos.gateway.backend import Backend, Request, Stream, Told
-from synckairos.gateway.codecs import BinaryCodec, JsonCodec, Wire
+from synckairos.gateway.codecs import BinaryCodec, JsonCodec, SmallGzip, Wire
 from synckairos.gateway.failures import CallFailed, draining
 from synckairos.gateway.metadata import from_headers, put_into
 from synckairos.rpc.server import MAX_RECEIVE_BYTES
@@ -29,18 +29,23 @@ KINDS: Final = {
 class Calls(ConnectASGIApplication[Backend]):
     """Connect's application for every method of these services whose request is one message."""
 
-    def __init__(self, backend: Backend, services: Iterable[ServiceDescriptor]) -> None:
-        methods = [m for service in services for m in service.methods if not m.client_streaming]
-        self.streaming: Mapping[str, bool] = {_path(method): bool(method.server_streaming) for method in methods}
-        """Whether a method answers with a stream, by its full name."""
+    def __init__(
+        self, backend: Backend, services: Iterable[ServiceDescriptor], *, max_message: int = MAX_RECEIVE_BYTES
+    ) -> None:
+        """Refuse messages of more than `max_message` bytes with RESOURCE_EXHAUSTED."""
+        methods = [method for service in services for method in service.methods if self.is_offered(method)]
+        self.is_stream: Mapping[str, bool] = {
+            path_of(method): method.server_streaming or method.client_streaming for method in methods
+        }
+        """Whether a method has more than one message, by its full name."""
         self._streams: set[Stream] = set()
         self._is_draining = False
         super().__init__(
             service=backend,
-            endpoints=lambda backend: {_path(method): self._endpoint(backend, method) for method in methods},
+            endpoints=lambda backend: {path_of(method): self.endpoint(backend, method) for method in methods},
             codecs=[BinaryCodec(), JsonCodec()],
-            compressions=(),
-            read_max_bytes=MAX_RECEIVE_BYTES,
+            compressions=[SmallGzip()],
+            read_max_bytes=max_message,
         )
 
     @property
@@ -48,29 +53,26 @@ class Calls(ConnectASGIApplication[Backend]):
         """Where it is mounted."""
         return "/"
 
+    def is_offered(self, method: MethodDescriptor) -> bool:
+        """Whether browsers can call a method: they send one message."""
+        return not method.client_streaming
+
     def drain(self) -> None:
         """End every stream with UNAVAILABLE, and answer new calls so."""
         self._is_draining = True
         for stream in tuple(self._streams):
             stream.end(draining())
 
-    def _endpoint(self, backend: Backend, method: MethodDescriptor) -> Any:  # noqa: ANN401 - their kinds have no public names
-        path, reply = _path(method), GetMessageClass(method.output_type)
-        # Its idempotency is not said: Connect's GET is only for methods that have none of it to lose.
-        info: MethodInfo[Any, Any] = MethodInfo(
-            name=method.name,
-            service_name=method.containing_service.full_name,
-            input=GetMessageClass(method.input_type),
-            output=reply,
-            idempotency_level=IdempotencyLevel.UNKNOWN,
-            stream_type=KINDS[method.client_streaming, method.server_streaming],
-        )
+    def endpoint(self, backend: Backend, method: MethodDescriptor) -> Any:  # noqa: ANN401 - their kinds have no public names
+        """Return how a method is called."""
+        path, info = path_of(method), info_of(method)
+        reply = info.output
 
         async def unary(message: Wire, context: Context) -> Wire:
             self._refuse_if_draining()
             told = Told()
             try:
-                encoded = await backend.unary(_request(path, message, context), told)
+                encoded = await backend.unary(request_of(path, message, context), told)
             except CallFailed as error:
                 put_into(context.response_headers, told.headers)
                 put_into(context.response_trailers, error.trailers)
@@ -79,14 +81,14 @@ class Calls(ConnectASGIApplication[Backend]):
             put_into(context.response_trailers, told.trailers)
             return Wire(encoded, reply)
 
-        async def stream(message: Wire, context: Context) -> AsyncIterator[Wire]:
+        async def stream(message: Wire, context: Context) -> AsyncGenerator[Wire, None]:
             self._refuse_if_draining()
             told = Told()
-            under_way = backend.stream(_request(path, message, context), told)
+            under_way = backend.stream(request_of(path, message, context), told)
             self._streams.add(under_way)
             is_first = True
             try:
-                async with aclosing(under_way.messages()) as messages:  # type: ignore[type-var] # they are generators
+                async with aclosing(under_way.messages()) as messages:
                     async for encoded in messages:
                         if is_first:
                             put_into(context.response_headers, told.headers)
@@ -109,11 +111,26 @@ class Calls(ConnectASGIApplication[Backend]):
             raise draining().as_connect_error()
 
 
-def _path(method: MethodDescriptor) -> str:
+def info_of(method: MethodDescriptor) -> MethodInfo[Any, Any]:
+    """Return a method as Connect describes it."""
+    return MethodInfo(
+        name=method.name,
+        service_name=method.containing_service.full_name,
+        input=GetMessageClass(method.input_type),
+        output=GetMessageClass(method.output_type),
+        # Not said, even where the contract says it: Connect would answer to GET, which any page may send.
+        idempotency_level=IdempotencyLevel.UNKNOWN,
+        stream_type=KINDS[method.client_streaming, method.server_streaming],
+    )
+
+
+def path_of(method: MethodDescriptor) -> str:
+    """Return a method's full name."""
     return f"/{method.containing_service.full_name}/{method.name}"
 
 
-def _request(path: str, message: Wire, context: Context) -> Request:
+def request_of(path: str, message: Wire, context: Context) -> Request:
+    """Return a call as a backend takes it."""
     left = context.timeout_ms
     timeout_s = None if left is None else max(left, 0.0) / 1_000
     return Request(path, message.encoded, from_headers(context.request_headers), timeout_s, _peer(context))

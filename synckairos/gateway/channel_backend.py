@@ -1,6 +1,8 @@
 """The backend behind a gRPC port."""
 
-from collections.abc import AsyncIterator
+import math
+import time
+from collections.abc import AsyncGenerator, AsyncIterator
 from typing import Any, Final
 
 import grpc
@@ -14,6 +16,9 @@ from synckairos.rpc.server import MAX_RECEIVE_BYTES, MAX_SEND_BYTES
 STREAMS_EACH: Final = 900
 """Streams on one connection; gRPC's servers take 1 000 calls on each and hold back the rest."""
 HEALTH_S: Final = 2.0
+HASTE: Final = 0.99
+"""The share of a caller's timeout that the backend is given."""
+RESET_S: Final = 0.02
 OPTIONS: Final = (
     ("grpc.use_local_subchannel_pool", 1),  # else channels to one address share a connection
     ("grpc.max_receive_message_length", MAX_SEND_BYTES),
@@ -32,10 +37,11 @@ class ChannelBackend:
     def __init__(self, address: str) -> None:
         self._address = address
         self._calls = self._open()
-        self._streams: list[_Lane] = []
+        self._streams: list[Lane] = []
 
     async def unary(self, request: Request, told: Told) -> bytes:
         """Return the reply; raises CallFailed."""
+        until = _until(request)
         multi: Any = self._calls.unary_unary(request.path)
         call = multi(request.message, timeout=_shortened(request.timeout_s), metadata=request.metadata)
         try:
@@ -44,16 +50,20 @@ class ChannelBackend:
             told.trailers = _pairs(await call.trailing_metadata())
         except grpc.aio.AioRpcError as error:
             told.headers = _pairs(error.initial_metadata())
-            raise _failed(error) from error
+            raise _failed(error, until) from error
         return reply
 
     def stream(self, request: Request, told: Told) -> "ChannelStream":
         """Begin a server stream."""
+        return ChannelStream(self.lane(), request, told, _once(request.message))
+
+    def lane(self) -> "Lane":
+        """Return a connection with room for one more stream."""
         lane = next((lane for lane in self._streams if lane.under_way < STREAMS_EACH), None)
         if lane is None:
-            lane = _Lane(self._open())
+            lane = Lane(self._open())
             self._streams.append(lane)
-        return ChannelStream(lane, request, told)
+        return lane
 
     async def is_serving(self) -> bool:
         """Whether the backend says that it is serving."""
@@ -74,7 +84,7 @@ class ChannelBackend:
         return grpc.aio.insecure_channel(self._address, options=OPTIONS)
 
 
-class _Lane:
+class Lane:
     """A connection for streams."""
 
     def __init__(self, channel: grpc.aio.Channel) -> None:
@@ -85,20 +95,21 @@ class _Lane:
 class ChannelStream:
     """A server stream of the backend.
 
-    It is called as if the request were a stream, too: grpc.aio then waits for the headers before it sends the request,
-    where it otherwise loses those of a stream that ends at once. On the wire there is no difference.
+    The request, too, is a stream to grpc.aio, which then waits for the headers from the start; of a
+    stream that ends at once it would lose them otherwise. On the wire there is no difference.
     """
 
-    def __init__(self, lane: _Lane, request: Request, told: Told) -> None:
+    def __init__(self, lane: Lane, request: Request, told: Told, messages: AsyncIterator[bytes]) -> None:
         self._lane = lane
         self._told = told
         self._ending: CallFailed | None = None
+        self._until = _until(request)
         multi: Any = lane.channel.stream_stream(request.path)
-        self._call = multi(_once(request.message), timeout=_shortened(request.timeout_s), metadata=request.metadata)
+        self._call = multi(messages, timeout=_shortened(request.timeout_s), metadata=request.metadata)
         lane.under_way += 1
         self._call.add_done_callback(self._left)
 
-    async def messages(self) -> AsyncIterator[bytes]:
+    async def messages(self) -> AsyncGenerator[bytes, None]:
         """Yield each message; raises CallFailed."""
         call, told = self._call, self._told
         try:
@@ -107,7 +118,7 @@ class ChannelStream:
                 yield message
             told.trailers = _pairs(await call.trailing_metadata())
         except grpc.aio.AioRpcError as error:
-            raise _failed(error) from error
+            raise _failed(error, self._until) from error
         except BaseException:
             if self._ending is not None:
                 raise self._ending from None
@@ -132,10 +143,19 @@ def _pairs(metadata: grpc.aio.Metadata | None) -> Metadata:
     return tuple(metadata or ())
 
 
-def _failed(error: grpc.aio.AioRpcError) -> CallFailed:
-    return CallFailed(error.code(), error.details() or "", _pairs(error.trailing_metadata()))
+def _failed(error: grpc.aio.AioRpcError, until: float) -> CallFailed:
+    code, message = error.code(), error.details() or ""
+    if code is grpc.StatusCode.CANCELLED and time.monotonic() >= until:
+        # Nobody here cancelled: the backend was first to see that the time is up, and reset the call.
+        code, message = grpc.StatusCode.DEADLINE_EXCEEDED, "Deadline Exceeded"
+    return CallFailed(code, message, _pairs(error.trailing_metadata()))
+
+
+def _until(request: Request) -> float:
+    """Return from when on a call that is reset can have run out of time (monotonic seconds)."""
+    return math.inf if request.timeout_s is None else time.monotonic() + request.timeout_s * HASTE - RESET_S
 
 
 def _shortened(timeout_s: float | None) -> float | None:
     """Return a timeout that stays within the caller's after gRPC has rounded it up to three digits."""
-    return None if timeout_s is None else max(timeout_s * 0.99 - 0.001, 0.0)
+    return None if timeout_s is None else max(timeout_s * HASTE - 0.001, 0.0)

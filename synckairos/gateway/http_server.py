@@ -34,6 +34,7 @@ class LimitedConnection(HttpToolsProtocol):
         self._stalled: asyncio.TimerHandle | None = None
         self._head_bytes = 0
         self._is_head = True
+        self._has_just_ended = False
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override] # as uvicorn has it
         """Begin to count, unless there are too many connections already."""
@@ -54,8 +55,10 @@ class LimitedConnection(HttpToolsProtocol):
         """Take what came; a head that does not end is cut off."""
         if self._timer is None and self._is_head:
             self._expect_request()
+        self._has_just_ended = False
         super().data_received(data)
-        if self._is_head:
+        # Of what came with the end of a request, most was its body.
+        if self._is_head and not self._has_just_ended:
             self._head_bytes += len(data)
             if self._head_bytes > MAX_HEAD_BYTES:
                 self.transport.abort()
@@ -67,7 +70,7 @@ class LimitedConnection(HttpToolsProtocol):
 
     def on_message_complete(self) -> None:
         """Stop the clock: the request is here."""
-        self._is_head = True
+        self._is_head = self._has_just_ended = True
         self._forget()
         super().on_message_complete()
 

@@ -2,7 +2,7 @@
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncGenerator, Callable, Mapping
 from typing import Any, Final, NoReturn
 
 import grpc
@@ -118,7 +118,7 @@ class LocalStream:
         self._work: asyncio.Task[None] | None = None
         self._ending: CallFailed | None = None
 
-    async def messages(self) -> AsyncIterator[bytes]:
+    async def messages(self) -> AsyncGenerator[bytes, None]:
         """Yield each message; raises CallFailed."""
         context = self._context
         self._work = work = asyncio.get_running_loop().create_task(self._run())
