@@ -1,0 +1,1 @@
+"""The Connect project's own conformance suite, run against the gateway."""
