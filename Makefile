@@ -119,6 +119,10 @@ robustness: $(SETUP) $(WANTED) ## break everything by a seeded schedule for SECO
 reality: $(SETUP) $(WANTED) ## play the games and auctions in DATA through a real server and compare every clock; MOVES= plays on
 	$(WITH) -m testing.reality $(DATA) --moves $(or $(MOVES),0)
 
+.PHONY: conformance
+conformance: $(SETUP) ## run the Connect project's conformance suite against the gateway (needs Go)
+	$(BIN)/python -m testing.conformance
+
 # uv by itself, in a place of its own: nothing else needs it.
 .PHONY: lock
 lock: ## write requirements.txt anew: what the image installs, each file by its hash
