@@ -1,0 +1,60 @@
+// @ts-check
+// The server's clock as this page knows it, from its first answer on.
+import { syncTime } from "../rpc/services.js";
+import { ServerClock, instantFromJson } from "../vendor/index.js";
+
+const RETRY_MS = 2_000;
+const SHOW_MS = 1_000;
+
+/** Measures the server's clock. Dispatches `change` once a second while somebody can see it. */
+export class ServerTime extends EventTarget {
+  /** @type {ServerClock | null} */
+  #clock = null;
+
+  /** Whether anything is known yet. */
+  get isKnown() {
+    return this.#clock !== null;
+  }
+
+  /** The server's time, in ms since 1970; NaN before it is known. */
+  now() {
+    return this.#clock?.now() ?? NaN;
+  }
+
+  /** How far now() may be off, in ms. */
+  get uncertaintyMs() {
+    return this.#clock?.uncertaintyMs() ?? Infinity;
+  }
+
+  /** How far the server's clock is ahead of this machine's, in ms. */
+  get offsetMs() {
+    return this.now() - Date.now();
+  }
+
+  /** The server's time at an instant of this machine's clock. @param {number} localMs ms since 1970 */
+  atLocal(localMs) {
+    return this.now() + (localMs - (performance.timeOrigin + performance.now()));
+  }
+
+  /** Begin to measure, and try until it succeeds. */
+  async start() {
+    try {
+      this.#clock = await ServerClock.start(sample);
+    } catch {
+      setTimeout(() => void this.start(), RETRY_MS);
+      return;
+    }
+    this.#tell();
+    setInterval(() => this.#tell(), SHOW_MS);
+  }
+
+  #tell() {
+    if (document.visibilityState === "visible") this.dispatchEvent(new Event("change"));
+  }
+}
+
+/** @param {AbortSignal} signal */
+async function sample(signal) {
+  const { serverReceiveTime, serverTransmitTime } = await syncTime(signal);
+  return { receiveMs: instantFromJson(serverReceiveTime), transmitMs: instantFromJson(serverTransmitTime) };
+}
