@@ -77,7 +77,7 @@ function showPage() {
   }
 }
 
-const FEED_WORDS = { idle: "Nothing watched", connecting: "Connecting", live: "Live", waiting: "Reconnecting" };
+const FEED_WORDS = { idle: "Idle", connecting: "Connecting", live: "Live", waiting: "Reconnecting" };
 
 function showFeed() {
   feedState.dataset["state"] = feed.state;

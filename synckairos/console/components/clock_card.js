@@ -21,7 +21,7 @@ export class ClockCard {
   #name = h("h3", { class: "clock-name" });
   #turn = h("span", { class: "clock-turn" });
   #phase = h("span", { class: "clock-phase" });
-  #periods = h("span", { class: "periods", role: "img" });
+  #periods = h("span", { class: "periods", "aria-hidden": "true" });
   #more = h("span", { class: "clock-more" });
   #bar = h("i");
   element = h("section", { class: "clock" },
@@ -70,20 +70,19 @@ export class ClockCard {
   /** What else the parts of the clock say. @param {ClockView} view */
   #moreWords(view) {
     const parts = [];
+    if (view.periodsLeft) parts.push(`${view.periodsLeft} ${view.periodsLeft === 1 ? "period" : "periods"} left`);
     if (view.phase !== "PERIOD" && view.periodsLeft === undefined && view.periodRemainingMs) parts.push(`${exact(view.periodRemainingMs)} a turn`);
     if (view.overtimeMs && view.phase !== "OVERTIME") parts.push(`${exact(view.overtimeMs)} over`);
     return parts.join(", ");
   }
 
   /** @param {ClockView} view */
-  #paintPeriods({ periodsLeft = 0, phase }) {
+  #paintPeriods({ periodsLeft = 0 }) {
     this.#mostPeriods = Math.max(this.#mostPeriods, periodsLeft);
-    const key = `${periodsLeft}/${this.#mostPeriods}/${phase === "PERIOD"}`;
+    const key = `${periodsLeft}/${this.#mostPeriods}`;
     if (key === this.#periodsShown) return;
     this.#periodsShown = key;
-    this.#periods.setAttribute("aria-label", `${periodsLeft} periods left`);
-    this.#periods.hidden = !this.#mostPeriods;
-    this.#periods.replaceChildren(...(this.#mostPeriods > MOST_PERIODS_DRAWN ? [`${periodsLeft} periods left`]
-      : Array.from({ length: this.#mostPeriods }, (_, place) => h("i", { class: place < periodsLeft ? "" : "burnt" }))));
+    this.#periods.hidden = !this.#mostPeriods || this.#mostPeriods > MOST_PERIODS_DRAWN;
+    this.#periods.replaceChildren(...Array.from({ length: Math.min(this.#mostPeriods, MOST_PERIODS_DRAWN) }, (_, place) => h("i", { class: place < periodsLeft ? "" : "burnt" })));
   }
 }

@@ -13,7 +13,7 @@ export class ClockLedger extends HTMLElement {
   #holder = h("select", { name: "ledger-holder", onchange: () => void this.#load() });
   #rows = h("tbody");
   #note = h("p", { class: "notice", hidden: true });
-  #table = h("table", { class: "figures" },
+  #table = h("table", { class: "figures ledger" },
     h("caption", { class: "hidden-visually" }, "Every amount that was added to the clock or taken from it, oldest first"),
     h("thead", {}, h("tr", {}, ["Version", "At", "Why", "Amount", "Balance"].map((head, place) => h("th", { scope: "col", class: place > 2 ? "right" : "" }, head)))), this.#rows);
   /** @type {Session | null} */

@@ -100,7 +100,7 @@ function holdersOf(session) {
 function turnWords({ isActive, hasExpired, cycleCount }, hasWon) {
   if (hasWon) return "winner";
   if (hasExpired) return "out of time";
-  return isActive ? "to move" : cycleCount ? `${cycleCount} turns` : "";
+  return isActive ? "to move" : cycleCount ? `${cycleCount} ${Number(cycleCount) === 1 ? "turn" : "turns"}` : "";
 }
 
 /** How much a whole part has, for the bar. @param {TimeControl | undefined} control @param {import("../rpc/contract.js").Int64 | undefined} totalMs */

@@ -114,7 +114,7 @@ export class AuditPage extends HTMLElement {
       const page = this.sessionId ? await listSessionEvents({ ...shared, ...times, types, sessionId: this.sessionId, withChanges: true }, { signal })
         : await listParticipantEvents({ ...shared, ...times, types, participantId: this.participantId }, { signal });
       const items = (page.events ?? []).map((event) => eventItem(event, { withSession: !!this.participantId, withDay: true }));
-      return { items, token: page.nextPageToken ?? "", frame: h("ol", { class: "events", tabindex: "0", "aria-label": "Events, oldest first" }) };
+      return { items, token: page.nextPageToken ?? "", frame: h("ol", { class: "events all", "aria-label": "Events, oldest first" }) };
     }
     const page = await listAuditedSessions({
       ...shared, omitDeleted: omit.checked, statuses: status.value ? [`STATUS_${status.value}`] : [], modes: mode.value ? [`MODE_${mode.value}`] : [],

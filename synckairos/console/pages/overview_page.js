@@ -5,7 +5,7 @@ import { SparkLine } from "../components/spark_line.js";
 import { Activity } from "../live/activity.js";
 import { serverTime } from "../live/page_services.js";
 import { describeError, isAbort } from "../rpc/errors.js";
-import { checkHealth, getPipelineStatus, listSessions } from "../rpc/services.js";
+import { getPipelineStatus, isServing, listSessions } from "../rpc/services.js";
 import { h, setText } from "../view/dom.js";
 import { duration, number, title } from "../view/format.js";
 import { href } from "../view/router.js";
@@ -16,27 +16,37 @@ import { STATUSES } from "./sessions_page.js";
 
 const SECOND_MS = 1000, POLL_MS = 4_000;
 const PAGE_SIZE = 500, MOST_COUNTED = 1_000, MOST_WATCHED = 500, SHOWN = 8;
-/** @type {[string, string][]} what has a health of its own, and its words */
-const PARTS = [["", "Sessions"], ["synckairos.v1.AuditService", "Audit trail"], ["synckairos.v1.TimeControlService", "Time controls"]];
 
-/** A figure with words around it. @param {string} name */
-function tile(name) {
-  const value = h("span", { class: "value" }, "\u2013"), note = h("span", { class: "note" }, "");
-  const element = h("div", { class: "tile" }, h("dt", {}, name), h("dd", { class: "stack-of-figure" }, h("div", {}, value), h("div", {}, note)));
-  return { element, set: (/** @type {string} */ text, /** @type {string} */ more, isWrong = false) => { setText(value, text); setText(note, more); element.classList.toggle("wrong", isWrong); } };
+/** A figure with words around it, and its last minutes. @param {string} name @param {number} [least] as of SparkLine */
+function tile(name, least) {
+  const value = h("span", { class: "value" }, "\u2013"), note = h("span", { class: "note" }), line = new SparkLine(least);
+  const element = h("div", { class: "tile" }, h("dt", {}, name), h("dd", {}, h("div", {}, value), h("div", {}, note), line.element));
+  return {
+    element, line,
+    set: (/** @type {string} */ text, /** @type {string} */ more, isWrong = false) => {
+      setText(value, text);
+      setText(note, more);
+      element.classList.toggle("wrong", isWrong);
+    },
+  };
+}
+
+/** What serves, as a line. @param {string} name @param {string} words @param {boolean} isWell */
+function healthItem(name, words, isWell) {
+  return h("li", {}, name, h("span", { class: `pill ${isWell ? "running" : "expired"}` }, words));
 }
 
 /** `<overview-page>` */
 export class OverviewPage extends HTMLElement {
   #switches = tile("Switches a second");
   #changes = tile("Changes a second");
-  #late = tile("Lateness");
-  #outbox = tile("Outbox");
-  #line = new SparkLine();
+  #late = tile("Lateness", 10);
+  #outbox = tile("Outbox", 10);
   #bar = h("div", { class: "states", role: "img" });
   #states = h("ul", { class: "state-list" });
   #counted = h("p", { class: "small quiet" });
-  #health = h("ul", { class: "health" });
+  #health = "";
+  #parts = h("ul", { class: "health" });
   #table = new SessionTable();
   #none = h("p", { class: "empty", hidden: true }, "No session is running. ", h("a", { href: href(["create"]) }, "Create one"));
   #problem = h("p", { class: "notice wrong", role: "alert", hidden: true });
@@ -45,16 +55,17 @@ export class OverviewPage extends HTMLElement {
   #timers = [0, 0];
   /** @type {{at: number, written: number} | null} */
   #before = null;
+  /** @type {PipelineStatus | null} */
+  #pipeline = null;
 
   connectedCallback() {
     this.className = "page";
-    this.#switches.element.append(this.#line.element);
     this.replaceChildren(
       h("div", { class: "page-head" }, h("div", {}, h("h1", {}, "Overview"), h("p", {}, "What this deployment is doing now."))), this.#problem,
       h("dl", { class: "tiles" }, this.#switches.element, this.#changes.element, this.#late.element, this.#outbox.element),
-      h("div", { class: "columns" },
+      h("div", { class: "columns even" },
         h("section", { class: "card", "aria-label": "Sessions by state" }, h("div", { class: "card-head" }, h("h2", {}, "Sessions by state"), this.#counted), this.#bar, this.#states),
-        h("section", { class: "card" }, h("h2", {}, "This server"), this.#health)),
+        h("section", { class: "card" }, h("h2", {}, "This server"), this.#parts)),
       h("section", { class: "card flush" }, h("div", { class: "card-head" }, h("h2", {}, "Running now"), h("a", { class: "small", href: href(["sessions"], { status: "RUNNING" }) }, "All running sessions")), this.#table, this.#none));
     this.#asked = new AbortController();
     void this.#poll();
@@ -72,6 +83,7 @@ export class OverviewPage extends HTMLElement {
     const { signal } = this.#asked;
     const results = await Promise.allSettled([this.#readSessions(signal), this.#readPipeline(signal), this.#readHealth(signal)]);
     const failed = results.find((one) => one.status === "rejected" && !isAbort(one.reason));
+    this.#showHealth();
     this.#problem.hidden = !failed;
     if (failed?.status === "rejected") this.#problem.textContent = describeError(failed.reason);
   }
@@ -112,9 +124,11 @@ export class OverviewPage extends HTMLElement {
   async #readPipeline(signal) {
     try {
       const { status } = await getPipelineStatus({ signal });
+      this.#pipeline = status;
       this.#showPipeline(status);
     } catch (error) {
       if (isAbort(error)) throw error;
+      this.#pipeline = null;
       this.#outbox.set("\u2013", "its length is not known now");
       this.#changes.set("\u2013", "by the audit trail, which cannot be read");
     }
@@ -122,11 +136,13 @@ export class OverviewPage extends HTMLElement {
 
   /** @param {PipelineStatus} status */
   #showPipeline(status) {
-    const at = performance.now(), written = number(status.written);
-    if (this.#before && written >= this.#before.written) this.#changes.set(((written - this.#before.written) / ((at - this.#before.at) / 1000)).toFixed(1), "written to the trail, all sessions");
-    else this.#changes.set("\u2013", "written to the trail, all sessions");
+    const at = performance.now(), written = number(status.written), before = this.#before;
+    const rate = before && written >= before.written ? ((written - before.written) / (at - before.at)) * SECOND_MS : NaN;
     this.#before = { at, written };
+    this.#changes.set(Number.isNaN(rate) ? "\u2013" : rate.toFixed(1), "written to the trail, of all sessions");
+    if (!Number.isNaN(rate)) this.#changes.line.add(rate);
     const waiting = number(status.outboxLength);
+    this.#outbox.line.add(waiting);
     const age = status.oldestAgeMs === undefined ? "" : `, the oldest ${duration(status.oldestAgeMs)}`;
     const problem = status.degradedReasons?.[0] ?? "";
     this.#outbox.set(waiting.toLocaleString("en"), problem || (waiting ? `changes on their way to the trail${age}` : "everything is in the trail"), !!status.degraded);
@@ -134,19 +150,29 @@ export class OverviewPage extends HTMLElement {
 
   /** @param {AbortSignal} signal */
   async #readHealth(signal) {
-    const answers = await Promise.all(PARTS.map(async ([service, words]) => {
-      const status = await checkHealth(service, { signal }).then((reply) => reply.status ?? "UNKNOWN").catch((error) => { if (isAbort(error)) throw error; return "UNREACHABLE"; });
-      return h("li", {}, words, h("span", { class: `pill ${status === "SERVING" ? "running" : "expired"}` }, status === "SERVING" ? "Serving" : title(status, "")));
-    }));
+    this.#health = await isServing(signal).then((isWell) => (isWell ? "Serving" : "Not serving"), (error) => {
+      if (isAbort(error)) throw error;
+      return "Unreachable";
+    });
+  }
+
+  #showHealth() {
     const offset = serverTime.isKnown ? `\u00b1${serverTime.uncertaintyMs.toFixed(1)} ms` : "not known yet";
-    this.#health.replaceChildren(...answers, h("li", {}, "Its clock, as seen here", h("span", { class: "figures quiet" }, offset)));
+    this.#parts.replaceChildren(healthItem("Sessions", this.#health, this.#health === "Serving"), this.#trail(),
+      h("li", {}, "Its clock, as known here", h("span", { class: "figures quiet" }, offset)));
+  }
+
+  #trail() {
+    if (!this.#pipeline) return healthItem("Audit trail", "Cannot be read", false);
+    return healthItem("Audit trail", this.#pipeline.degraded ? "Degraded" : "Serving", !this.#pipeline.degraded);
   }
 
   #showActivity() {
     const rate = this.#activity.switchesPerSecond;
-    this.#line.add(rate);
+    this.#switches.line.add(rate);
     this.#switches.set(rate.toFixed(1), `in the newest ${MOST_WATCHED} running sessions`);
     const late = this.#activity.lateness;
+    this.#late.line.add(late?.medianMs ?? 0);
     if (late) this.#late.set(duration(late.medianMs), `median of ${late.count} deadlines this minute, most ${duration(late.mostMs)}`);
     else this.#late.set("\u2013", "no deadline fell due this minute");
   }

@@ -105,7 +105,7 @@ export class PlaygroundPage extends HTMLElement {
       else labels.push({ row, atMs: (began + at) / 2, widthMs: at - began, text: clockWords(turn.clocks?.[row]) });
     }
     const end = flaggedHolder === undefined ? "nobody ran out" : `${names[flaggedHolder]} ran out`;
-    this.#picture.replaceChildren(...drawStrip({ names, spans, flags, labels, endMs: at, words: `${turns.length} turns of ${names.length} holders, ${end}` }));
+    this.#picture.replaceChildren(...drawStrip({ names, spans, flags, labels, endMs: at, words: `${turns.length} turns of ${names.length} holders, ${end}` }, this.#picture.clientWidth));
     this.#rows.replaceChildren(...turns.map((turn, place) => h("tr", {}, h("td", {}, place + 1), h("td", {}, names[number(turn.holder)]), h("td", {}, exact(turn.spentMs)),
       h("td", {}, turn.flagged ? h("span", { class: "pill expired" }, "Flag") : clockWords(turn.clocks?.[number(turn.holder)])))));
   }

@@ -54,8 +54,8 @@ export class SessionPage extends HTMLElement {
     this.#body.replaceChildren(this.#clocks, this.#verbs, this.#stripCard,
       h("div", { class: "columns" },
         h("section", { class: "card flush", "aria-label": "Events" }, h("div", { class: "card-head" }, h("h2", {}, "Events"), h("a", { class: "small", href: href(["audit", this.sessionId]) }, "In the trail")), this.#trailNote, this.#events),
-        h("div", { class: "stack" }, h("section", { class: "card" }, h("h2", {}, "Agreement"), this.#facts),
-          h("section", { class: "card" }, h("h2", {}, "Ledger"), this.#ledger))),
+        h("section", { class: "card" }, h("h2", {}, "Agreement"), this.#facts)),
+      h("section", { class: "card" }, h("h2", {}, "Ledger of a clock"), this.#ledger),
       h("details", { class: "card" }, h("summary", {}, "Raw JSON"), this.#json));
     this.replaceChildren(h("div", { class: "page-head" }, h("div", {}, this.#name, this.#meta)), this.#problem, this.#body);
     this.#verbs.addEventListener("changed", (event) => {
@@ -116,7 +116,7 @@ export class SessionPage extends HTMLElement {
     if (!this.#session || document.visibilityState === "hidden" || this.#strip.matches(":focus-within")) return;
     const strip = sessionStrip(this.#events.events, this.#session, serverTime.now());
     this.#stripCard.hidden = !strip;
-    if (strip) this.#strip.replaceChildren(...drawStrip(strip));
+    if (strip) this.#strip.replaceChildren(...drawStrip(strip, this.#strip.clientWidth));
   }
 
   /** What happened before this page was opened, as far as there is a trail. */

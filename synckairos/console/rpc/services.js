@@ -12,7 +12,6 @@ const SESSIONS = "synckairos.v1.SessionService";
 const AUDIT = "synckairos.v1.AuditService";
 const CONTROLS = "synckairos.v1.TimeControlService";
 const TIME = "synckairos.v1.TimeService";
-const HEALTH = "grpc.health.v1.Health";
 
 const ATTEMPTS = 4;
 const FIRST_PAUSE_MS = 150;
@@ -72,8 +71,14 @@ export const simulate = (request, options) => call(`${CONTROLS}/SimulateTimeCont
 /** @param {AbortSignal} signal @returns {Promise<import("./contract.js").TimeSample>} */
 export const syncTime = (signal) => call(`${TIME}/SyncTime`, {}, { signal, timeoutMs: 5_000 });
 
-/** @param {string} service empty: the server itself @param {CallOptions} [options] @returns {Promise<{status?: string}>} */
-export const checkHealth = (service, options) => call(`${HEALTH}/Check`, { service }, options);
+/** A time control as its text and in words. @param {import("./contract.js").TimeControl} timeControl @returns {Promise<import("./contract.js").ParsedControl>} */
+export const printControl = (timeControl) => call(`${CONTROLS}/ParseTimeControl`, { timeControl });
+
+/** Whether the server behind this page serves. @param {AbortSignal} signal */
+export async function isServing(signal) {
+  const response = await fetch("/healthz", { signal, credentials: "omit", cache: "no-store" });
+  return response.ok;
+}
 
 /** A random UUID. Not crypto.randomUUID, which pages of other hosts than this machine have only over TLS. */
 export function randomUuid() {
