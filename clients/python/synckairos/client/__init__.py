@@ -1,5 +1,9 @@
-"""The client of SyncKairos."""
+"""The client of SyncKairos: `SyncKairos` for asyncio; `synckairos.client.sync` has its twin for programs without."""
 
 from synckairos.client.channel import channel_options, service_config
+from synckairos.client.client import SyncKairos
+from synckairos.client.commands import Commands
+from synckairos.client.errors import SyncKairosError
+from synckairos.client.watching import Watch
 
-__all__ = ["channel_options", "service_config"]
+__all__ = ["Commands", "SyncKairos", "SyncKairosError", "Watch", "channel_options", "service_config"]
