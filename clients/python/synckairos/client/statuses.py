@@ -24,6 +24,7 @@ BY_REASON: Final = {kind.known_reason: kind for kind in _all_kinds(SyncKairosErr
 
 WITHOUT_REASON: Final[dict[grpc.StatusCode, type[SyncKairosError]]] = {
     grpc.StatusCode.UNAVAILABLE: Unreachable,
+    grpc.StatusCode.CANCELLED: Unreachable,
     grpc.StatusCode.DEADLINE_EXCEEDED: DeadlineExceeded,
 }
 """The classes of errors that come from gRPC itself."""

@@ -1,0 +1,128 @@
+"""How a call is made and repeated: request ids, contention, tokens, deadlines, and what gRPC repeats by itself."""
+
+import asyncio
+
+import grpc
+import pytest
+
+from synckairos.application import errors as application
+from synckairos.client import SyncKairos, errors
+from synckairos.domain import errors as domain
+from synckairos.rpc.statuses import CODES
+from synckairos.v1 import session_service_pb2 as pb
+from testing.harness.waiting import eventually
+from tests.integration.client.scripted_server import connected, scripted
+
+DONE = pb.StartSessionResponse()
+BUSY = application.Contention("busy", session_id="s")
+
+
+class BusyFor(application.TransientError):
+    """A contention of a server that says when to come back, as those of this version do not."""
+
+    reason = "CONTENTION"
+    retry_after_ms = 400
+
+
+async def test_every_mutation_has_a_request_id_of_its_own() -> None:
+    """A fresh one for each call, unless the caller has one; reads have none."""
+    async with connected(DONE) as (server, client):
+        for request_id in ("", "", "7d2a7c0e-5b1e-4c7b-9f6e-0e6f5ad0a001"):
+            await client.start_session("s", request_id=request_id)
+
+    sent = [request.request_id for request in server.calls]
+    assert len(set(sent)) == 3
+    assert all(sent)
+    assert sent[2] == "7d2a7c0e-5b1e-4c7b-9f6e-0e6f5ad0a001"
+
+
+async def test_contention_is_tried_again_with_the_same_request_id() -> None:
+    """After a pause; the caller sees only the answer."""
+    async with connected(BUSY, BUSY, DONE) as (server, client):
+        await client.start_session("s")
+
+    assert len(server.calls) == 3
+    assert len({request.request_id for request in server.calls}) == 1
+    assert server.times[2] - server.times[1] >= 0.1
+
+
+async def test_contention_waits_as_long_as_the_server_says(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its RetryInfo is for the program: gRPC does not repeat ABORTED."""
+    monkeypatch.setitem(CODES, BusyFor, grpc.StatusCode.ABORTED)
+    async with connected(BusyFor("busy"), DONE) as (server, client):
+        await client.start_session("s")
+
+    assert server.times[1] - server.times[0] >= 0.4
+
+
+async def test_contention_that_lasts_is_told() -> None:
+    """Not for ever: the third try is the last."""
+    async with connected(BUSY) as (server, client):
+        with pytest.raises(errors.Contention):
+            await client.start_session("s")
+
+    assert len(server.calls) == 3
+
+
+async def test_grpc_repeats_what_the_service_config_says() -> None:
+    """UNAVAILABLE, after the pause that the server asks for, with the same request_id."""
+    draining = application.Draining("going")
+    async with connected(draining, draining, DONE) as (server, client):
+        await client.start_session("s")
+
+    assert len(server.calls) == 3
+    assert len({request.request_id for request in server.calls}) == 1
+    assert server.times[1] - server.times[0] >= draining.retry_after_ms / 1_000 * 0.9
+
+
+async def test_a_refusal_is_not_repeated() -> None:
+    """It comes once, as its class."""
+    async with connected(domain.VersionConflict(3, 7)) as (server, client):
+        with pytest.raises(errors.VersionConflict) as refused:
+            await client.start_session("s", expected_version=3)
+
+    assert refused.value.actual == 7
+    assert len(server.calls) == 1
+
+
+async def test_a_call_carries_its_caller() -> None:
+    """A token, asked for anew for each call, and the actor of the connection or of these calls."""
+    tokens = iter(["first", "second"])
+
+    async def token() -> str:
+        return next(tokens)
+
+    async with scripted(DONE) as server:
+        client = await SyncKairos.connect(server.address, token=token, actor="table-7")
+        await client.start_session("s")
+        await client.with_options(actor="umpire").start_session("s")
+        await client.close()
+
+    seen = [(sent["authorization"], sent["x-actor"]) for sent in server.metadata]
+    assert seen == [("Bearer first", "table-7"), ("Bearer second", "umpire")]
+
+
+async def test_a_call_has_the_deadline_that_it_was_given() -> None:
+    """The error says that nobody knows what became of it."""
+    async with connected(asyncio.Event()) as (_, client):
+        with pytest.raises(errors.DeadlineExceeded):
+            await client.with_options(timeout_s=0.2).start_session("s")
+
+
+async def test_a_call_cut_off_by_its_server_is_not_taken_for_a_cancelled_task() -> None:
+    """Code CANCELLED is a server's that closes; the program's own cancellation stays what it is."""
+    cut_off = grpc.aio.AioRpcError(grpc.StatusCode.CANCELLED, (), ())
+    async with connected(*[cut_off] * 5, asyncio.Event()) as (server, client):
+        with pytest.raises(errors.Unreachable):
+            await client.start_session("s")
+        cancelled = asyncio.create_task(client.start_session("s"))
+        await eventually(lambda: len(server.calls) == 6)
+        cancelled.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await cancelled
+
+
+async def test_connecting_where_nobody_listens_is_told_soon() -> None:
+    """With the address, and within the time that the caller gives."""
+    with pytest.raises(errors.Unreachable, match=r"127\.0\.0\.1:1 .* 0\.3 s"):
+        await SyncKairos.connect("127.0.0.1:1", within_s=0.3)
