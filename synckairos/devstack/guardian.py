@@ -1,17 +1,20 @@
 """A process that ends what another one started, once that one is gone, even by SIGKILL.
 
 It reads what to guard from its standard input, and acts when that ends: the kernel closes the other end of the pipe
-with the process that held it. Run as `python -m synckairos.devstack.guardian`.
+with the process that held it.
 """
 
 import signal
 import subprocess
 import sys
 from pathlib import Path
-from typing import NamedTuple, Self
+from typing import Final, NamedTuple, Self
 
 from synckairos.devstack.file_lock import FileLock
 from synckairos.devstack.orphans import ORPHAN_SECONDS, end_family
+
+PROGRAM: Final = "from synckairos.devstack.guardian import main; main()"
+"""Not `-m`: the package imports this module itself, which Python warns of."""
 
 
 class Ward(NamedTuple):
@@ -26,8 +29,8 @@ class Guardian:
     """The guardian as seen by the process whose end it waits for."""
 
     def __enter__(self) -> Self:
-        self._process = subprocess.Popen(
-            [sys.executable, "-m", "synckairos.devstack.guardian"],
+        self._process = subprocess.Popen(  # noqa: S603 - our own module
+            [sys.executable, "-c", PROGRAM],
             stdin=subprocess.PIPE,
             stdout=subprocess.DEVNULL,
             cwd="/",
@@ -57,6 +60,3 @@ def main() -> None:
         if ward.lock.exists():
             end_family(FileLock(ward.lock), ward.stop_signal, ORPHAN_SECONDS, ward.pid)
 
-
-if __name__ == "__main__":
-    main()
