@@ -14,6 +14,7 @@ from google.protobuf.message_factory import GetMessageClass
 from synckairos.client.channel import channel_options
 from synckairos.client.credentials import Token, authorization, check_token
 from synckairos.client.errors import Contention, Unreachable
+from synckairos.client.forks import use_grpc
 from synckairos.client.statuses import error_of
 from synckairos.v1 import audit_service_pb2, session_service_pb2, time_control_service_pb2, time_service_pb2
 
@@ -63,7 +64,11 @@ class Connection:
     def open(
         cls, address: str, credentials: grpc.ChannelCredentials | None, token: Token | None, *, allow_insecure: bool
     ) -> Self:
-        """Return a connection that has not been used yet; raises ValueError for a token that would be exposed."""
+        """Return a connection that has not been used yet.
+
+        Raises ValueError for a token that would be exposed, RuntimeError in a fork of a process that used gRPC.
+        """
+        use_grpc()
         check_token(address, token, credentials, allow_insecure=allow_insecure)
         if credentials is None:
             return cls(address, grpc.aio.insecure_channel(address, options=channel_options()), token)

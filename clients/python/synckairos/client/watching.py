@@ -29,11 +29,18 @@ class Watch(Generic[Update]):
     """
 
     def __init__(
-        self, connection: Connection, tokens: Mapping[str, str], request: Callable[[Mapping[str, str]], Request]
+        self,
+        connection: Connection,
+        tokens: Mapping[str, str],
+        request: Callable[[Mapping[str, str]], Request],
+        *,
+        shows_progress: bool,
     ) -> None:
         self._connection = connection
         self._request = request
         self._tokens = dict(tokens)
+        self._shows_progress = shows_progress
+        self._is_resumed = False
         self._shown = {session_id for session_id, token in tokens.items() if token}
         self._stream: AsyncIterator[Update] | None = None
         self._call: Any = None
@@ -93,6 +100,9 @@ class Watch(Generic[Update]):
         if kind == "gap":
             # Who has not been shown anything yet has lost nothing.
             return session_id in self._shown
+        if kind == "progress" and self._is_resumed:
+            # A server says it to whoever comes back and has missed nothing.
+            return self._shows_progress
         self._shown.add(session_id)
         return True
 
@@ -149,6 +159,7 @@ class Watch(Generic[Update]):
     def _drop(self) -> None:
         if self._call is not None:
             self._call.cancel()
+            self._is_resumed = True
         self._call = self._stream = self._again_at = None
 
 
@@ -172,7 +183,7 @@ def watch_one(
             progress_interval_ms=progress_interval_ms,
         )
 
-    return Watch(connection, {session_id: resume_token}, request)
+    return Watch(connection, {session_id: resume_token}, request, shows_progress=progress_interval_ms > 0)
 
 
 def watch_many(
@@ -188,4 +199,4 @@ def watch_many(
             accept_batches=True,
         )
 
-    return Watch(connection, tokens, request)
+    return Watch(connection, tokens, request, shows_progress=progress_interval_ms > 0)

@@ -10,26 +10,17 @@ from typing import Any, TypeVar
 
 Result = TypeVar("Result")
 
-_open: "weakref.WeakSet[BackgroundLoop]" = weakref.WeakSet()
-_forked_while_open = threading.Event()
-
 
 class BackgroundLoop:
     """Runs coroutines for other threads, until it is closed or the interpreter ends."""
 
     def __init__(self) -> None:
-        if _forked_while_open.is_set():
-            raise RuntimeError(
-                "gRPC does not work in a process that was forked while a client was open: open clients after the fork,"
-                " or start processes by `spawn`"
-            )
         self._loop = asyncio.new_event_loop()
         # A daemon: a program that ends without closing does not wait for it; `finalize` closes it before.
         self._thread = threading.Thread(target=self._loop.run_forever, name="synckairos-client", daemon=True)
         self._process = os.getpid()
         self._thread.start()
         self._finalizer = weakref.finalize(self, _stop, self._loop, self._thread, self._process)
-        _open.add(self)
 
     def run(self, coroutine: Coroutine[Any, Any, Result]) -> Result:
         """Return what a coroutine returns; if the caller is interrupted meanwhile (Ctrl-C), it is cancelled."""
@@ -69,7 +60,6 @@ class BackgroundLoop:
 
     def close(self) -> None:
         """Cancel what runs and end the thread; nothing happens if that was done before."""
-        _open.discard(self)
         self._finalizer()
 
 
@@ -87,12 +77,3 @@ async def _cancel_all() -> None:
     for task in tasks:
         task.cancel()
     await asyncio.gather(*tasks, return_exceptions=True)
-
-
-def _note_fork() -> None:
-    if _open:
-        _forked_while_open.set()
-
-
-if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_note_fork)

@@ -159,7 +159,7 @@ class Commands:
 class SyncKairos:
     """A client of one deployment for programs without an event loop; all threads of a process may share it.
 
-    It does and raises what `synckairos.client.SyncKairos` does. Open it after a fork, not before.
+    It does and raises what `synckairos.client.SyncKairos` does. A process that forks opens it in its children only.
     """
 
     create_session = Blocking(asynchronous.SyncKairos.create_session)
@@ -208,7 +208,7 @@ class SyncKairos:
     ) -> Self:
         """Return a client once a server answers, as `synckairos.client.SyncKairos.connect` does.
 
-        Raises RuntimeError in a process that was forked while another client was open: gRPC does not work there.
+        Raises RuntimeError in a process that was forked after a client was opened: gRPC does not work there.
         """
         loop = BackgroundLoop()
         try:
