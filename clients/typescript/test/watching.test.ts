@@ -62,20 +62,18 @@ test.each(["kill", "stop"] as const)("no version is missing or doubled after %s 
   const { sessionId } = await started(client);
   const reader = new Reader(client.watch(sessionId, { tickIntervalMs: 100 }));
   await until(() => reader.has((one) => one.version === 2n), "the snapshot");
-  for (let round = 0; round < 2; round++) {
-    await client.switchCycle(sessionId);
-    await server[end]();
-    for (let turn = 0; turn < 5; turn++) {
-      await elsewhere.switchCycle(sessionId);
-    }
-    await server.start();
-    await client.switchCycle(sessionId);
+  await client.switchCycle(sessionId);
+  await server[end]();
+  for (let turn = 0; turn < 5; turn++) {
+    await elsewhere.switchCycle(sessionId);
   }
+  await server.start();
+  await client.switchCycle(sessionId);
   await client.completeSession(sessionId);
 
   await reader.ended;
 
-  expect(versions(reader)).toEqual(Array.from({ length: 16 }, (_, place) => BigInt(place + 2)));
+  expect(versions(reader)).toEqual(Array.from({ length: 9 }, (_, place) => BigInt(place + 2)));
   expect(reader.kinds).not.toContain("gap");
   expect(reader.kinds.filter((kind) => kind === "end")).toHaveLength(1);
 });
@@ -148,18 +146,8 @@ test("a session that is not there is an error, and a signal an end", async () =>
   enough.abort(new Error("enough"));
   const nowhere = new Reader(client.watch(randomUUID()));
 
-  await expect(reader.ended).resolves.toThrow("enough");
+  await expect(reader.ended).resolves.toMatchObject({ message: "enough" });
   await expect(nowhere.ended).resolves.toBeInstanceOf(SessionNotFound);
-});
-
-test("a stream that nobody answers gives up before its first message", async () => {
-  const nobody = connect("127.0.0.1:1");
-  const startedMs = performance.now();
-
-  const reader = new Reader(nobody.watch(randomUUID()));
-
-  await expect(reader.ended).resolves.toMatchObject({ name: "Unreachable" });
-  expect(performance.now() - startedMs).toBeGreaterThan(9_000);
 });
 
 test("the clocks of every message show what the server answers", async () => {
