@@ -12,7 +12,7 @@ interface Case {
   views: View[];
 }
 
-const VECTORS = new URL(process.env["VECTORS"] ?? "../../vectors/session_clock.json", import.meta.url);
+const VECTORS = new URL("../../vectors/session_clock.json", import.meta.url);
 const { cases } = JSON.parse(readFileSync(VECTORS, "utf8")) as { cases: Case[] };
 
 function inSnakeCase(value: unknown): unknown {
@@ -40,4 +40,13 @@ test.each(cases)("the clocks show what the server's rules say: $name", ({ update
   const shown = views.map((view): SessionView => clock.at(view.at_ms));
 
   expect(inSnakeCase(shown)).toEqual(views);
+});
+
+test("between two milliseconds the clocks show the first, as the server does", () => {
+  const { update, views } = cases[0] as Case;
+  const clock = new SessionClock(factsFromJson(update.session, update.serverTime));
+  const atMs = views.at(2)?.at_ms ?? Number.NaN;
+
+  expect(clock.at(atMs + 0.9).holders).toEqual(clock.at(atMs).holders);
+  expect(clock.at(atMs + 1).holders).not.toEqual(clock.at(atMs).holders);
 });

@@ -110,6 +110,7 @@ function controlled(clock, control) {
             ...number("penaltyPoints", clock.penaltyPoints),
         },
         family: family(control.stages?.[clock.stage ?? 0] ?? {}),
+        isFree,
         ...(Number.isFinite(limit) ? { turnLimitMs: limit } : {}),
     };
 }

@@ -40,7 +40,7 @@ export declare class SessionClock {
     /**
      * Return what the clocks show.
      *
-     * @param instantMs ms since 1970 on the server's clock. Before the message's own instant the clocks show what they
+     * @param instantMs ms since 1970 on the server's clock, of which the whole ones count, as they do there. Before the message's own instant the clocks show what they
      *   show then. A session with a manual clock stands at that instant: ask for `session.serverTimeMs`.
      */
     at(instantMs: number): SessionView;

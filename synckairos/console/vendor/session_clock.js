@@ -14,7 +14,7 @@ export class SessionClock {
     constructor(session) {
         this.session = session;
         const active = isRunning(session) ? session.holders.find((one) => one.isActive)?.clock : undefined;
-        const endsAtMs = endsAt(session, active !== undefined);
+        const endsAtMs = endsAt(session);
         this.#phases =
             active === undefined
                 ? []
@@ -25,13 +25,14 @@ export class SessionClock {
     /**
      * Return what the clocks show.
      *
-     * @param instantMs ms since 1970 on the server's clock. Before the message's own instant the clocks show what they
+     * @param instantMs ms since 1970 on the server's clock, of which the whole ones count, as they do there. Before the message's own instant the clocks show what they
      *   show then. A session with a manual clock stands at that instant: ask for `session.serverTimeMs`.
      */
     at(instantMs) {
         const { session } = this;
-        const isDue = instantMs >= this.dueAtMs;
-        const nowMs = Math.max(session.serverTimeMs, Math.min(instantMs, this.dueAtMs));
+        const wholeMs = Math.floor(instantMs);
+        const isDue = wholeMs >= this.dueAtMs;
+        const nowMs = Math.max(session.serverTimeMs, Math.min(wholeMs, this.dueAtMs));
         const ranMs = isRunning(session) ? nowMs - session.serverTimeMs : 0;
         const elapsedMs = session.elapsedMs + ranMs;
         const holders = session.own === undefined
@@ -66,18 +67,17 @@ function isNotified(session) {
     return session.onExpire === "NOTIFY";
 }
 /** Return when the session changes in a way that no clock simply runs on through. */
-function endsAt(session, hasPhases) {
+function endsAt(session) {
     const deadlineAtMs = session.deadlineAtMs ?? Number.POSITIVE_INFINITY;
-    if (!isNotified(session) || !isRunning(session)) {
-        return deadlineAtMs;
-    }
-    const closeAtMs = session.closeAtMs ?? Number.POSITIVE_INFINITY;
-    return hasPhases || deadlineAtMs === flagAt(session) ? closeAtMs : deadlineAtMs;
+    const runsOn = isNotified(session) && isRunning(session) && passedOver(session).includes(deadlineAtMs);
+    return runsOn ? (session.closeAtMs ?? Number.POSITIVE_INFINITY) : deadlineAtMs;
 }
-/** Return when the running clock without a time control reaches zero; Infinity if it never does. */
-function flagAt(session) {
-    const clock = session.own ?? session.holders.find((one) => one.isActive);
-    return clock?.remainingMs ? session.serverTimeMs + clock.remainingMs : Number.POSITIVE_INFINITY;
+/** Return the instants at which the running clock flags, or reaches its turn's limit, and may run on. */
+function passedOver(session) {
+    const { own, serverTimeMs, elapsedMs } = session;
+    const active = session.holders.find((one) => one.isActive);
+    const leftMs = (own ?? active)?.remainingMs ?? 0;
+    return [serverTimeMs + leftMs, serverTimeMs + (active?.clock?.turnLimitMs ?? 0) - elapsedMs];
 }
 function runningView(holder, running) {
     const { phase, displayMs, parts, remainingMs, overtimeMs } = running;
@@ -121,6 +121,10 @@ function standing(session, holder, clock) {
             return leftMs > 0 ? leftMs : bankMs;
         }
         case "FLAG":
+            // In a free turn only its limit can have run out.
+            if (clock.isFree) {
+                return 0;
+            }
             return clock.family.name === "perTurn" ? periodMs || bankMs : bankMs || periodMs;
         default:
             return bankMs;

@@ -62,6 +62,8 @@ export interface ControlledClockFacts {
   readonly phase: PhaseKind;
   readonly parts: ClockParts;
   readonly family: FamilyFacts;
+  /** Whether the holder's turn charges nothing. */
+  readonly isFree: boolean;
   /** How long the holder's turn may last; absent without a limit. */
   readonly turnLimitMs?: number;
 }

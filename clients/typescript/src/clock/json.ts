@@ -208,6 +208,7 @@ function controlled(clock: ClockStateJson, control: TimeControlJson): Controlled
       ...number("penaltyPoints", clock.penaltyPoints),
     },
     family: family(control.stages?.[clock.stage ?? 0] ?? {}),
+    isFree,
     ...(Number.isFinite(limit) ? { turnLimitMs: limit } : {}),
   };
 }
