@@ -29,7 +29,7 @@ settings.register_profile("laws", settings.get_profile("untimed"), max_examples=
 settings.load_profile("untimed")
 
 MEASURED = "measured"
-LONGEST_FIRST: Final = ("robustness", "e2e", "integration", "contract", "unit")
+LONGEST_FIRST: Final = ("browser", "robustness", "e2e", "integration", "contract", "unit")
 
 
 def pytest_report_header() -> list[str]:

@@ -19,6 +19,7 @@ export function openSettings() {
     title: "Who calls",
     text: "Kept in this page\u2019s memory only: no cookie, no storage. Loading the page anew forgets them.",
     confirm: "Use",
+    beginsWithFields: true,
     fields: [
       field("Your name", inputs.actor, { hint: "Sent as x-actor: events and the audit trail name it." }),
       field("Token", inputs.token, { hint: "Sent as authorization: Bearer \u2026" }),

@@ -65,7 +65,7 @@ export class VerbBar extends HTMLElement {
     });
     const fields = verb.fields?.(session) ?? [];
     ask({
-      title: `${verb.words}?`, text: verb.text(session), fields: [...fields, reason], confirm: verb.words, isDangerous: !!verb.isDangerous,
+      title: `${verb.words}?`, text: verb.text(session), fields: [...fields, reason], confirm: verb.words, isDangerous: !!verb.isDangerous, beginsWithFields: !!verb.needsInput,
       act: async (form) => {
         const data = new FormData(form);
         const reply = await perform(verb, session, (name) => String(data.get(name) ?? "").trim());

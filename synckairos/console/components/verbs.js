@@ -19,6 +19,7 @@ import { participantName } from "../view/format.js";
  * @property {(session: Session) => HTMLElement[]} [fields]
  * @property {(session: Session, read: (name: string) => string) => object} [request] beside session_id and reason
  * @property {boolean} [needsReason]
+ * @property {boolean} [needsInput] its fields are what it is about
  */
 
 const MS = 1000;
@@ -40,7 +41,7 @@ export const VERBS = [
   { call: "PauseSession", words: "Pause", key: "p", from: ["RUNNING"], text: () => "The clock stands; nothing is charged or counted." },
   { call: "ResumeSession", words: "Resume", key: "p", from: ["PAUSED"], isMain: true, text: () => "The clock runs on from where it stood." },
   {
-    call: "AdjustTime", words: "Adjust time", key: "j", from: UNENDED, needsReason: true, text: () => "Changes what is left on a clock. The trail keeps the reason.",
+    call: "AdjustTime", words: "Adjust time", key: "j", needsInput: true, from: UNENDED, needsReason: true, text: () => "Changes what is left on a clock. The trail keeps the reason.",
     fields: (session) => [
       ...clockHolders(session),
       field("How", choice({ name: "how" }, [["deltaMs", "Add (negative: take away)"], ["setMs", "Set to"], ["atLeastMs", "Raise to at least"], ["setPeriods", "Set periods left"]])),
@@ -52,13 +53,13 @@ export const VERBS = [
     }),
   },
   {
-    call: "AdvanceClock", words: "Advance clock", key: "v", from: UNENDED, applies: (session) => !!session.manualClock, isMain: true,
+    call: "AdvanceClock", words: "Advance clock", key: "v", needsInput: true, from: UNENDED, applies: (session) => !!session.manualClock, isMain: true,
     text: () => "Moves the session\u2019s own clock; what falls due on the way happens.",
     fields: () => [field("Seconds", h("input", { name: "by_ms", inputmode: "decimal", value: "10", autocomplete: "off" }))],
     request: (_, read) => ({ byMs: Math.round(Number(read("by_ms")) * MS) }),
   },
   {
-    call: "AddParticipant", words: "Add participant", key: "+", from: UNENDED, applies: (session) => session.mode !== "MODE_PER_GROUP" || !!session.groups?.length,
+    call: "AddParticipant", words: "Add participant", key: "+", needsInput: true, from: UNENDED, applies: (session) => session.mode !== "MODE_PER_GROUP" || !!session.groups?.length,
     text: () => "Joins last in the rotation.",
     fields: (session) => [
       field("Name", h("input", { name: "name", maxlength: "80", autocomplete: "off" })),
@@ -75,13 +76,13 @@ export const VERBS = [
     }),
   },
   {
-    call: "RemoveParticipant", words: "Remove participant", key: "-", from: UNENDED, applies: hasParticipants, isDangerous: true,
+    call: "RemoveParticipant", words: "Remove participant", key: "-", needsInput: true, from: UNENDED, applies: hasParticipants, isDangerous: true,
     text: () => "Leaves the rotation. If one holder is left of a started session, it is completed and that one wins.",
     fields: (session) => [field("Who", participants("participant_id", session))],
     request: (_, read) => ({ participantId: read("participant_id") }),
   },
   {
-    call: "UpdateSession", words: "Metadata and labels", key: "m", from: UNENDED, text: () => "Replaces both.",
+    call: "UpdateSession", words: "Metadata and labels", key: "m", needsInput: true, from: UNENDED, text: () => "Replaces both.",
     fields: (session) => [
       field("Metadata as JSON", h("textarea", { name: "metadata", class: "mono", rows: "5", spellcheck: "false" }, JSON.stringify(session.metadata ?? {}, null, 2))),
       field("Labels, key=value a line", h("textarea", { name: "labels", class: "mono", rows: "3", spellcheck: "false" }, Object.entries(session.labels ?? {}).map(([key, value]) => `${key}=${value}`).join("\n"))),

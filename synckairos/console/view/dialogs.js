@@ -11,11 +11,12 @@ import { h } from "./dom.js";
  * @property {HTMLElement[]} [fields]
  * @property {string} confirm the words of the button
  * @property {boolean} [isDangerous]
+ * @property {boolean} [beginsWithFields] the first field has the focus, not the button
  * @property {(form: HTMLFormElement) => Promise<void>} act may throw: the dialog stays and says why
  */
 
 /** Ask, and act once the user confirms. @param {Question} question */
-export function ask({ title, text = "", fields = [], confirm, isDangerous = false, act }) {
+export function ask({ title, text = "", fields = [], confirm, isDangerous = false, beginsWithFields = false, act }) {
   const problem = h("p", { class: "notice wrong", role: "alert", hidden: true });
   const button = h("button", { type: "submit", class: isDangerous ? "primary danger" : "primary" }, confirm);
   const cancel = h("button", { type: "button", onclick: () => dialog.close() }, "Keep as it is");
@@ -41,7 +42,7 @@ export function ask({ title, text = "", fields = [], confirm, isDangerous = fals
   });
   open(dialog);
   const [first] = fields.flatMap((one) => [...one.querySelectorAll("input, select, textarea")]);
-  (first instanceof HTMLElement ? first : button).focus();
+  (beginsWithFields && first instanceof HTMLElement ? first : button).focus();
 }
 
 /** Show something to read. @param {string} title @param {HTMLElement[]} content */
