@@ -36,17 +36,19 @@ type scenario struct {
 
 func main() {
 	log.SetFlags(0)
-	address, sessionID := os.Args[1], os.Args[2]
+	if len(os.Args) != 3 {
+		log.Fatal("usage: play ADDRESS SESSION_ID")
+	}
 	// The service config balances, heeds health, sets deadlines and sends again what may be sent again.
 	serviceConfig := must(os.ReadFile("protos/synckairos/v1/service_config.json"))
-	connection := must(grpc.NewClient(address,
+	connection := must(grpc.NewClient(os.Args[1],
 		grpc.WithTransportCredentials(insecure.NewCredentials()),
 		grpc.WithDefaultServiceConfig(string(serviceConfig))))
 	defer connection.Close()
 
 	var plan scenario
 	must("", json.Unmarshal(must(os.ReadFile("examples/scenario.json")), &plan))
-	play(context.Background(), api.NewSessionServiceClient(connection), sessionID, plan)
+	play(context.Background(), api.NewSessionServiceClient(connection), os.Args[2], plan)
 }
 
 func play(ctx context.Context, sessions api.SessionServiceClient, id string, plan scenario) {
@@ -139,13 +141,11 @@ func (w *watcher) readTo(ctx context.Context, version int64, tick bool) {
 		w.request.ResumeToken = cmp.Or(update.ResumeToken, w.request.ResumeToken)
 		switch told := update.Payload.(type) {
 		case *api.WatchSessionResponse_Snapshot:
-			w.version = update.Version
 			fmt.Printf("  snapshot of version %d\n", update.Version)
 		case *api.WatchSessionResponse_Event:
 			if update.Version != w.version+1 {
 				log.Fatalf("version %d comes after %d", update.Version, w.version)
 			}
-			w.version = update.Version
 			fmt.Printf("  event %d: %s, %d ms left\n", update.Version, told.Event.Type, told.Event.GetTimeRemainingMs())
 		case *api.WatchSessionResponse_Phase:
 			fmt.Printf("  phase: %s, %d periods left\n", told.Phase.Phase.Kind, told.Phase.Phase.PeriodsLeft)
@@ -153,14 +153,14 @@ func (w *watcher) readTo(ctx context.Context, version int64, tick bool) {
 			tick = false
 			fmt.Printf("  tick: %s has %d s\n", told.Tick.ActiveParticipantId, told.Tick.GetRemainingMs()/1000)
 		case *api.WatchSessionResponse_End:
-			if told.End.RetryAfterMs == 0 {
-				fmt.Printf("  end: %s\n", told.End.Reason)
-				w.drop()
-				return
+			fmt.Printf("  end: %s\n", told.End.Reason)
+			w.drop()
+			if told.End.RetryAfterMs > 0 { // the server is stopping
+				time.Sleep(time.Duration(told.End.RetryAfterMs) * time.Millisecond)
+				w.open(ctx)
 			}
-			time.Sleep(time.Duration(told.End.RetryAfterMs) * time.Millisecond) // the server is stopping
-			w.open(ctx)
 		}
+		w.version = update.Version
 	}
 }
 
