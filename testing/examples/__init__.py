@@ -1,0 +1,1 @@
+"""Runs the programs of examples/, one of each language, and holds them to one transcript."""
