@@ -126,3 +126,12 @@ async def test_connecting_where_nobody_listens_is_told_soon() -> None:
     """With the address, and within the time that the caller gives."""
     with pytest.raises(errors.Unreachable, match=r"127\.0\.0\.1:1 .* 0\.3 s"):
         await SyncKairos.connect("127.0.0.1:1", within_s=0.3)
+
+
+async def test_a_clock_that_cannot_be_set_says_so_by_the_classes_of_the_client() -> None:
+    """This server has no TimeService."""
+    async with connected(DONE) as (_, client):
+        with pytest.raises(errors.SyncKairosError) as refused:
+            await client.sync_clock().start()
+
+    assert refused.value.code is grpc.StatusCode.UNIMPLEMENTED

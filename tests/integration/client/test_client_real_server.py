@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 
 import pytest
 
-from synckairos.client import SyncKairos, errors
+from synckairos.client import SessionClock, SyncKairos, errors
 from synckairos.devstack import RedisServer
 from synckairos.v1 import session_pb2
 from synckairos.v1 import session_service_pb2 as pb
@@ -120,3 +120,17 @@ async def test_a_thousand_commands_and_what_a_watch_of_many_says(client: SyncKai
 
     said = [[update.version for update in shown if update.session_id == one] for one in ids]
     assert said == [[1, 2, 3, 4, 5, 5]] * len(ids)
+
+
+async def test_a_clock_of_a_session_needs_no_further_call(client: SyncKairos) -> None:
+    """What the server says later is what the clock had computed; the time is the same, but for the way of a reply."""
+    async with client.sync_clock() as clock, client.watch(await game(client)) as watch:
+        shown = SessionClock(await anext(watch))
+        later = await client.get_session(shown.session.session_id)
+        view = shown.at(later.server_time.ToMilliseconds())
+        said = clock.now_ms() - later.server_time.ToMilliseconds()
+
+    running = view.running
+    assert running is not None
+    assert {running.remaining_ms} == {one.time_remaining_ms for one in later.session.participants if one.is_active}
+    assert abs(said) <= 2_000

@@ -38,6 +38,19 @@ async def run(script: str, address: str, folder: Path) -> Finished:
     )
 
 
+async def test_the_clock_outlives_the_client(address: str, tmp_path: Path) -> None:
+    """It can be read between its calls and after the last one."""
+    script = """
+with client.sync_clock(period_s=0.05) as clock:
+    before = clock.now_ms()
+    client.close()
+    print(clock.now_ms() >= before > 1_600_000_000_000, clock.uncertainty_ms < 5_000)
+"""
+    done = await run(BEGIN + script, address, tmp_path)
+
+    assert (done.stdout, done.stderr) == ("True True\n", "")
+
+
 async def test_an_interruption_loses_nothing(address: str, tmp_path: Path) -> None:
     """Ctrl-C while an update is waited for is raised there and then; the iteration goes on where it was."""
     script = """

@@ -71,7 +71,7 @@ def test_the_twins_have_the_same_names(asynchronous: type, synchronous: type) ->
     assert names[1] - names[0] <= {"close"}
 
 
-@pytest.mark.parametrize("method", ["connect", "with_options", "watch", "watch_many", "commands"])
+@pytest.mark.parametrize("method", ["connect", "with_options", "watch", "watch_many", "commands", "sync_clock"])
 def test_what_is_no_call_takes_the_same_arguments_in_both(method: str) -> None:
     """By name, with the same defaults."""
     taken = [inspect.signature(getattr(kind, method)).parameters for kind in (client.SyncKairos, sync.SyncKairos)]

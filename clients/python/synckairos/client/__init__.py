@@ -4,6 +4,17 @@ from synckairos.client.channel import channel_options, service_config
 from synckairos.client.client import SyncKairos
 from synckairos.client.commands import Commands
 from synckairos.client.errors import SyncKairosError
+from synckairos.client.server_clock import ServerClock
+from synckairos.client.session_clock import SessionClock
 from synckairos.client.watching import Watch
 
-__all__ = ["Commands", "SyncKairos", "SyncKairosError", "Watch", "channel_options", "service_config"]
+__all__ = [
+    "Commands",
+    "ServerClock",
+    "SessionClock",
+    "SyncKairos",
+    "SyncKairosError",
+    "Watch",
+    "channel_options",
+    "service_config",
+]

@@ -12,6 +12,8 @@ from synckairos.client.commands import Commands
 from synckairos.client.connection import Connection
 from synckairos.client.credentials import Token
 from synckairos.client.requests import audit, creation, driving, reading, time_controls
+from synckairos.client.server_clock import PERIOD_S, ServerClock
+from synckairos.client.time_calls import TimeCalls
 from synckairos.client.unary import Unary
 from synckairos.client.watching import Watch, watch_many, watch_one
 from synckairos.v1 import audit_service_pb2, session_service_pb2, time_control_service_pb2, time_service_pb2
@@ -141,3 +143,7 @@ class SyncKairos:
     def commands(self, *, window: int = WINDOW, timeout_s: float = PATIENCE_S) -> Commands:
         """Return a stream of commands, of which at most `window` wait for their answers, each up to `timeout_s`."""
         return Commands(self.connection, window, timeout_s)
+
+    def sync_clock(self, *, period_s: float = PERIOD_S) -> ServerClock:
+        """Return the server's clock as this machine can know it; `async with` sets it, and again every `period_s`."""
+        return ServerClock(TimeCalls(self.connection), period_s)

@@ -15,6 +15,7 @@ from typing import Final, Protocol, Self
 import grpc
 
 from synckairos.client.clock_estimate import Reading, Sample, ShownTime, estimate_of
+from synckairos.client.errors import SyncKairosError
 from synckairos.v1 import time_service_pb2 as pb
 
 __all__ = ["Reading", "ServerClock", "SyncServerClock"]
@@ -23,6 +24,8 @@ SAMPLES: Final = 8
 PERIOD_S: Final = 15.0
 RETRY_S: Final = 1.0
 TIMEOUT_S: Final = 2.0
+UNANSWERED: Final = (grpc.RpcError, SyncKairosError)
+"""What stubs raise, and what clients make of it."""
 
 # It goes on while the machine sleeps, where the system has such a clock.
 _CLOCK_ID: Final = getattr(time, "CLOCK_BOOTTIME", getattr(time, "CLOCK_MONOTONIC", None))
@@ -101,7 +104,7 @@ class ServerClock(_Clock):
         self._upkeep: asyncio.Task[None] | None = None
 
     async def __aenter__(self) -> Self:
-        """Synchronise, and keep doing so; raises grpc.RpcError if the server cannot be reached."""
+        """Synchronise, and keep doing so; raises what the stub raises if the server cannot be reached."""
         await self.start()
         return self
 
@@ -112,7 +115,7 @@ class ServerClock(_Clock):
         await self.aclose()
 
     async def start(self) -> None:
-        """Synchronise, and keep doing so in the background; raises grpc.RpcError if the server cannot be reached."""
+        """Synchronise, and keep doing so in the background; raises what the stub does if no server answers."""
         await self.sync()
         if self._upkeep is None:
             self._upkeep = asyncio.create_task(self._keep())
@@ -126,13 +129,13 @@ class ServerClock(_Clock):
             self._upkeep = None
 
     async def sync(self) -> None:
-        """Compare with the server's clock once; raises grpc.RpcError if it does not answer."""
+        """Compare with the server's clock once; raises what the stub raises if it does not answer."""
         samples: list[Sample] = []
         for _ in range(SAMPLES):
             sent = self._local()
             try:
                 reply = await self._stub.SyncTime(pb.SyncTimeRequest(), timeout=TIMEOUT_S)
-            except grpc.RpcError:
+            except UNANSWERED:
                 if not samples:
                     raise
                 break
@@ -146,7 +149,7 @@ class ServerClock(_Clock):
             pause_s = self._period_s
             try:
                 await self.sync()
-            except grpc.RpcError:
+            except UNANSWERED:
                 pause_s = min(self._period_s, RETRY_S)
 
 
@@ -161,7 +164,7 @@ class SyncServerClock(_Clock):
         self._upkeep: threading.Thread | None = None
 
     def __enter__(self) -> Self:
-        """Synchronise, and keep doing so; raises grpc.RpcError if the server cannot be reached."""
+        """Synchronise, and keep doing so; raises what the stub raises if the server cannot be reached."""
         self.start()
         return self
 
@@ -172,7 +175,7 @@ class SyncServerClock(_Clock):
         self.close()
 
     def start(self) -> None:
-        """Synchronise, and keep doing so in the background; raises grpc.RpcError if the server cannot be reached."""
+        """Synchronise, and keep doing so in the background; raises what the stub does if no server answers."""
         self.sync()
         if self._upkeep is None:
             self._upkeep = threading.Thread(target=self._keep, name="synckairos-clock", daemon=True)
@@ -187,7 +190,7 @@ class SyncServerClock(_Clock):
             self._stopping.clear()
 
     def sync(self) -> None:
-        """Compare with the server's clock once; raises grpc.RpcError if it does not answer."""
+        """Compare with the server's clock once; raises what the stub raises if it does not answer."""
         samples: list[Sample] = []
         for _ in range(SAMPLES):
             if self._stopping.is_set():
@@ -195,7 +198,7 @@ class SyncServerClock(_Clock):
             sent = self._local()
             try:
                 reply = self._stub.SyncTime(pb.SyncTimeRequest(), timeout=TIMEOUT_S)
-            except grpc.RpcError:
+            except UNANSWERED:
                 if not samples:
                     raise
                 break
@@ -208,7 +211,7 @@ class SyncServerClock(_Clock):
             pause_s = self._period_s
             try:
                 self.sync()
-            except grpc.RpcError:
+            except UNANSWERED:
                 pause_s = min(self._period_s, RETRY_S)
 
 

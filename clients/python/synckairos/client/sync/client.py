@@ -14,7 +14,9 @@ from synckairos.client import client as asynchronous
 from synckairos.client import commands, watching
 from synckairos.client.command_stream import PATIENCE_S, WINDOW
 from synckairos.client.credentials import Token
+from synckairos.client.server_clock import PERIOD_S, SyncServerClock
 from synckairos.client.sync.background_loop import BackgroundLoop
+from synckairos.client.sync.time_calls import BlockingTimeCalls
 from synckairos.client.unary import Unary
 from synckairos.v1 import session_service_pb2 as pb
 
@@ -278,3 +280,7 @@ class SyncKairos:
     def commands(self, *, window: int = WINDOW, timeout_s: float = PATIENCE_S) -> Commands:
         """Return a stream of commands, of which at most `window` wait for their answers, each up to `timeout_s`."""
         return Commands(self.loop, self.asynchronous.commands(window=window, timeout_s=timeout_s))
+
+    def sync_clock(self, *, period_s: float = PERIOD_S) -> SyncServerClock:
+        """Return the server's clock as this machine can know it; `with` sets it, and again every `period_s`."""
+        return SyncServerClock(BlockingTimeCalls(self.loop, self.asynchronous.connection), period_s)
