@@ -122,6 +122,16 @@ async def test_a_thousand_commands_and_what_a_watch_of_many_says(client: SyncKai
     assert said == [[1, 2, 3, 4, 5, 5]] * len(ids)
 
 
+async def test_an_id_may_be_written_in_capitals(client: SyncKairos) -> None:
+    """Servers answer in small letters."""
+    session_id = await game(client)
+
+    one, many = client.watch(session_id.upper()), client.watch_many([session_id.upper()])
+    seen = [await asyncio.wait_for(anext(watch), 10) for watch in (one, many)]
+
+    assert [update.session_id for update in seen] == [session_id] * 2
+
+
 async def test_a_clock_of_a_session_needs_no_further_call(client: SyncKairos) -> None:
     """What the server says later is what the clock had computed; the time is the same, but for the way of a reply."""
     async with client.sync_clock() as clock, client.watch(await game(client)) as watch:

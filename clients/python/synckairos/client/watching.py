@@ -38,10 +38,11 @@ class Watch(Generic[Update]):
     ) -> None:
         self._connection = connection
         self._request = request
-        self._tokens = dict(tokens)
+        # By the ids as servers write them.
+        self._tokens = {session_id.lower(): token for session_id, token in tokens.items()}
         self._shows_progress = shows_progress
         self._is_resumed = False
-        self._shown = {session_id for session_id, token in tokens.items() if token}
+        self._shown = {session_id for session_id, token in self._tokens.items() if token}
         self._stream: AsyncIterator[Update] | None = None
         self._call: Any = None
         self._waiting: deque[Update] = deque()
@@ -176,9 +177,10 @@ def watch_one(
     """Return the watch of one session."""
 
     def request(tokens: Mapping[str, str]) -> pb.WatchSessionRequest:
+        ((named, token),) = tokens.items()
         return pb.WatchSessionRequest(
-            session_id=session_id,
-            resume_token=tokens[session_id],
+            session_id=named,
+            resume_token=token,
             tick_interval_ms=tick_interval_ms,
             progress_interval_ms=progress_interval_ms,
         )
