@@ -82,12 +82,15 @@ class ScriptedServer(SessionServiceServicer):
 
 
 @asynccontextmanager
-async def scripted(*script: Step) -> AsyncIterator[ScriptedServer]:
-    """Run a server with a script while the body runs."""
+async def scripted(*script: Step, credentials: grpc.ServerCredentials | None = None) -> AsyncIterator[ScriptedServer]:
+    """Run a server with a script while the body runs, encrypted if it has credentials."""
     servicer = ScriptedServer(list(script))
     server = grpc.aio.server()
     add_SessionServiceServicer_to_server(servicer, server)
-    servicer.address = f"127.0.0.1:{server.add_insecure_port('127.0.0.1:0')}"
+    port = (
+        server.add_secure_port("127.0.0.1:0", credentials) if credentials else server.add_insecure_port("127.0.0.1:0")
+    )
+    servicer.address = f"127.0.0.1:{port}"
     await server.start()
     try:
         yield servicer

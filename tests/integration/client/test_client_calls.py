@@ -4,6 +4,7 @@ import asyncio
 
 import grpc
 import pytest
+import trustme
 
 from synckairos.application import errors as application
 from synckairos.client import SyncKairos, errors
@@ -100,6 +101,23 @@ async def test_a_call_carries_its_caller() -> None:
 
     seen = [(sent["authorization"], sent["x-actor"]) for sent in server.metadata]
     assert seen == [("Bearer first", "table-7"), ("Bearer second", "umpire")]
+
+
+async def test_a_connection_may_be_encrypted() -> None:
+    """With credentials as gRPC makes them; the token goes with it."""
+    authority = trustme.CA()
+    own = authority.issue_cert("127.0.0.1")
+    chain = b"".join(part.bytes() for part in own.cert_chain_pems)
+    encrypted = grpc.ssl_server_credentials([(own.private_key_pem.bytes(), chain)])
+    trusted = grpc.ssl_channel_credentials(authority.cert_pem.bytes())
+
+    async with (
+        scripted(DONE, credentials=encrypted) as server,
+        await SyncKairos.connect(server.address, credentials=trusted, token="a.b.c") as client,
+    ):
+        await client.start_session("s")
+
+    assert server.metadata[0]["authorization"] == "Bearer a.b.c"
 
 
 async def test_a_call_has_the_deadline_that_it_was_given() -> None:

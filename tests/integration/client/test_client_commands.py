@@ -62,6 +62,17 @@ async def test_commands_that_wait_together_are_sent_together() -> None:
     assert [result.session.session_id for result in results] == [session_id for session_id, _ in sent]
 
 
+async def test_a_message_of_commands_stays_below_what_a_server_takes() -> None:
+    """1 MiB; large commands go by themselves, and so do those beside them."""
+    async with connected(answers(all_done)) as (server, client), client.commands() as commands:
+        sizes = [10, 900_000, 10, 200_000, 900_000, 200_000, 10]
+        await asyncio.gather(*(commands.start_session("s", reason="x" * size) for size in sizes))
+
+    sent = [message for message in server.calls if message is not None]
+    assert [len(command.start_session.reason) for message in sent for command in commands_of(message)] == sizes
+    assert max(message.ByteSize() for message in sent) <= 1 << 20
+
+
 async def test_no_more_than_the_window_wait_for_answers() -> None:
     """The next command is sent when an answer has made room for it."""
     release = asyncio.Semaphore(0)

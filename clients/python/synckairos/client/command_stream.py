@@ -173,12 +173,16 @@ class CommandStream:
         await call.done_writing()
 
     def _next_batch(self) -> list[pb.Command]:
+        """Return the commands of the next message: no more than a server takes, and at least one."""
         batch: list[pb.Command] = []
         size = 0
-        while self._unsent and len(batch) < MAX_BATCH and size < MAX_BATCH_BYTES:
-            command_id = next(iter(self._unsent))
-            batch.append(self._unsent.pop(command_id).command)
-            size += batch[-1].ByteSize()
+        while self._unsent and len(batch) < MAX_BATCH:
+            command_id, unsent = next(iter(self._unsent.items()))
+            size += unsent.command.ByteSize()
+            if batch and size > MAX_BATCH_BYTES:
+                break
+            del self._unsent[command_id]
+            batch.append(unsent.command)
         return batch
 
     def _take(self, response: pb.ExecuteCommandsResponse) -> None:
