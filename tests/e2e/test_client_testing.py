@@ -6,7 +6,9 @@ import sys
 import textwrap
 from pathlib import Path
 
+from synckairos.client.testing import EmbeddedStack
 from synckairos.devstack.file_lock import FileLock
+from testing.harness.documents import blocks
 from testing.harness.processes.commands import Finished, run_command
 from testing.harness.waiting import eventually
 
@@ -44,6 +46,30 @@ async def test_games_are_played_in_milliseconds(tmp_path: Path) -> None:
     assert len(called_s(done.stdout)) == 2
     assert max(called_s(done.stdout)) < 1.0, done.stdout
     assert FileLock(tmp_path / "run/synckairos-stack/stack.lock").try_acquire()
+
+
+async def test_the_documented_test_is_the_one_that_is_run() -> None:
+    """The second program of docs/clocks.md."""
+    (_, documented) = blocks("docs/clocks.md", "python")
+
+    assert documented in (USERS_TESTS / "ten_minute_game.py").read_text()
+
+
+async def test_the_documented_display_draws_a_game(tmp_path: Path) -> None:
+    """The first program of docs/clocks.md runs as it stands: two seconds run down to the flag."""
+    (program, _) = blocks("docs/clocks.md", "python")
+    file = tmp_path / "display.py"
+
+    with EmbeddedStack(tmp_path / "stack") as stack:
+        file.write_text(program.replace("localhost:50051", stack.address))
+        done = await run_command(sys.executable, str(file), cwd=tmp_path)
+
+    assert done.returncode == 0, done.stderr
+    drawn = [re.fullmatch(r"([\d.]+) s \| ([\d.]+) s   ± ([\d.]+) ms", line) for line in done.stdout.splitlines()]
+    clocks = [(float(line[1]), float(line[2])) for line in drawn if line]
+    assert len(clocks) == len(drawn) >= 2, done.stdout
+    assert clocks == sorted(clocks, reverse=True)
+    assert {other for _, other in clocks} == {2.0}
 
 
 async def test_processes_of_one_run_share_a_server(tmp_path: Path) -> None:
