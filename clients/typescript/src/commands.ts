@@ -24,6 +24,8 @@ import { SessionCalls } from "./session_calls.js";
 export interface CommandStreamOptions {
   /** How many commands may be without an answer; more wait here. 1 to 256, which is what a server reads ahead. */
   readonly window?: number | undefined;
+  /** How long to go on without any answer while no server can be reached, in ms; then all fail. Default 10 000. */
+  readonly patienceMs?: number | undefined;
   /** Gives the stream up when aborted; what has no answer is rejected with the signal's reason. */
   readonly signal?: AbortSignal | undefined;
 }
@@ -49,12 +51,12 @@ const SMALL_BYTES = 1_024;
  * A method's promise settles when its command is answered; what is called before the first of them is awaited goes
  * together. Commands for one session are applied in the order given. When the stream breaks, or its server stops, what
  * has no answer is sent again over another one, in the same order and with the same request ids. Commands have no
- * deadline of their own (`timeoutMs` is not used): without any answer for 10 s while no server can be reached, all fail.
- * An open stream keeps a process alive; close it when done.
+ * deadline of their own (`timeoutMs` is not used). An open stream keeps a process alive; close it when done.
  */
 export class CommandStream extends SessionCalls {
   readonly #connection: Connection;
   readonly #window: number;
+  readonly #patienceMs: number;
   readonly #signal: AbortSignal | undefined;
   /** What has no answer, in the order given. */
   readonly #waiting = new Map<string, Waiting>();
@@ -72,6 +74,7 @@ export class CommandStream extends SessionCalls {
     super();
     this.#connection = connection;
     this.#window = Math.max(1, Math.min(MOST_IN_FLIGHT, options.window ?? MOST_IN_FLIGHT));
+    this.#patienceMs = options.patienceMs ?? DEADLINE_MS;
     this.#signal = options.signal;
   }
 
@@ -140,7 +143,7 @@ export class CommandStream extends SessionCalls {
         this.#isClosed = true;
         this.#rejectAll(this.#signal.reason);
       } else if (failure !== undefined) {
-        const isPatient = performance.now() - this.#answeredMs < DEADLINE_MS;
+        const isPatient = performance.now() - this.#answeredMs < this.#patienceMs;
         if (passes(failure) && isPatient) {
           await pause(pauseAfter(failure, failures++), undefined);
         } else {

@@ -18,12 +18,21 @@ import { TestServer } from "./harness/processes.js";
 import { started } from "./harness/sessions.js";
 
 let client: SyncKairos;
+/** A server that may be broken. */
+let server: TestServer;
+let own: SyncKairos;
 
-beforeAll(() => {
+beforeAll(async () => {
   client = connect(inject("address"));
+  server = await TestServer.started(inject("redisUrl"), "commands");
+  own = connect(server.address);
 });
 
-afterAll(() => client.close());
+afterAll(async () => {
+  client.close();
+  own.close();
+  await server.remove();
+});
 
 const COUNTDOWN = { mode: Mode.GLOBAL, totalTimeMs: 60_000 };
 
@@ -66,28 +75,21 @@ test("a command that is refused fails alone, with the error of the call", async 
 });
 
 test.each(["kill", "stop"] as const)("what has no answer at a %s is sent again, and applied once", async (end) => {
-  const server = await TestServer.started(inject("redisUrl"), `commands-${end}`);
-  const own = connect(server.address);
-  try {
-    const games = await Promise.all(Array.from({ length: 8 }, () => started(own)));
-    const commands = own.commands({ window: 64 });
-    const turns = 40;
+  const games = await Promise.all(Array.from({ length: 8 }, () => started(own)));
+  const commands = own.commands({ window: 64, patienceMs: 120_000 });
+  const turns = 40;
 
-    const answers = games.map(({ sessionId }) => Array.from({ length: turns }, () => commands.switchCycle(sessionId)));
-    await answers[0]?.[0];
-    await server[end]();
-    const whileDown = commands.getSession(games[0]?.sessionId ?? "");
-    await server.start();
-    const replies = await Promise.all(answers.map((one) => Promise.all(one)));
-    await whileDown;
-    await commands.close();
+  const answers = games.map(({ sessionId }) => Array.from({ length: turns }, () => commands.switchCycle(sessionId)));
+  await answers[0]?.[0];
+  await server[end]();
+  const whileDown = commands.getSession(games[0]?.sessionId ?? "");
+  await server.start();
+  const replies = await Promise.all(answers.map((one) => Promise.all(one)));
+  await whileDown;
+  await commands.close();
 
-    const reached = replies.map((all) => all.map((one) => one.session?.version));
-    expect(reached).toEqual(games.map(() => Array.from({ length: turns }, (_, place) => BigInt(place + 3))));
-  } finally {
-    own.close();
-    await server.remove();
-  }
+  const reached = replies.map((all) => all.map((one) => one.session?.version));
+  expect(reached).toEqual(games.map(() => Array.from({ length: turns }, (_, place) => BigInt(place + 3))));
 });
 
 /** A server that holds every command back until it is asked to answer. */
@@ -119,29 +121,29 @@ async function settled(): Promise<void> {
 }
 
 test("what is called together goes in one message, and no more than the window is without an answer", async () => {
-  const server = slowServer();
-  const commands = server.client.commands({ window: 3 });
+  const slow = slowServer();
+  const commands = slow.client.commands({ window: 3 });
 
   const answers = Array.from({ length: 5 }, () => commands.switchCycle("a"));
   await settled();
-  const first = server.requests.map((one) => one.commands.length);
-  server.answer();
+  const first = slow.requests.map((one) => one.commands.length);
+  slow.answer();
   await settled();
-  server.answer();
+  slow.answer();
   await Promise.all(answers);
   await commands.close();
 
   expect(first).toEqual([3]);
-  expect(server.requests.map((one) => one.commands.length)).toEqual([3, 2]);
-  const ids = server.requests.flatMap((one) =>
+  expect(slow.requests.map((one) => one.commands.length)).toEqual([3, 2]);
+  const ids = slow.requests.flatMap((one) =>
     one.commands.map(({ command }) => (command.value as { requestId: string }).requestId),
   );
   expect(new Set(ids).size).toBe(5);
 });
 
 test("a message stays below the limit of gRPC, whatever sessions hold", async () => {
-  const server = slowServer();
-  const commands = server.client.commands();
+  const slow = slowServer();
+  const commands = slow.client.commands();
   const metadata = { text: "x".repeat(10_000) };
   const participants = Array.from({ length: 20 }, () => ({
     participantId: randomUUID(),
@@ -151,20 +153,20 @@ test("a message stays below the limit of gRPC, whatever sessions hold", async ()
   const answers = Array.from({ length: 40 }, () => commands.createSession({ ...COUNTDOWN, metadata, participants }));
   for (let turn = 0; turn < 4; turn++) {
     await settled();
-    server.answer();
+    slow.answer();
   }
   await Promise.all(answers);
   await commands.close();
 
-  expect(server.requests.length).toBeGreaterThan(1);
-  expect(Math.max(...server.requests.map((one) => one.commands.length))).toBeLessThan(20);
+  expect(slow.requests.length).toBeGreaterThan(1);
+  expect(Math.max(...slow.requests.map((one) => one.commands.length))).toBeLessThan(20);
 });
 
 test("signals end a command, or all of them", async () => {
-  const server = slowServer();
+  const slow = slowServer();
   const all = new AbortController();
   const one = new AbortController();
-  const commands = server.client.commands({ signal: all.signal });
+  const commands = slow.client.commands({ signal: all.signal });
 
   const ended = Promise.allSettled([commands.switchCycle("a", {}, { signal: one.signal }), commands.switchCycle("a")]);
   one.abort(new Error("this one"));

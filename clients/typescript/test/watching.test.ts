@@ -1,5 +1,6 @@
 import { randomUUID } from "node:crypto";
 import { afterAll, beforeAll, expect, inject, test } from "vitest";
+import * as browser from "../src/browser.js";
 import {
   clockOf,
   connect,
@@ -10,9 +11,11 @@ import {
   type SessionClock,
   SessionNotFound,
   type SyncKairos,
+  viewNow,
   type WatchSessionResponse,
+  type WatchSessionsResponse,
 } from "../src/node.js";
-import { TestServer, until } from "./harness/processes.js";
+import { freePort, TestServer, until } from "./harness/processes.js";
 import { Reader } from "./harness/reading.js";
 import { started } from "./harness/sessions.js";
 
@@ -21,14 +24,18 @@ let server: TestServer;
 let other: TestServer;
 let client: SyncKairos;
 let elsewhere: SyncKairos;
+/** What a page has, through the gateway of the first server. */
+let page: SyncKairos;
 
 beforeAll(async () => {
+  const http = `127.0.0.1:${await freePort()}`;
   [server, other] = await Promise.all([
-    TestServer.started(inject("redisUrl"), "watching"),
+    TestServer.started(inject("redisUrl"), "watching", { SYNCKAIROS_HTTP_LISTEN: http }),
     TestServer.started(inject("redisUrl"), "watching"),
   ]);
   client = connect(server.address);
   elsewhere = connect(other.address);
+  page = browser.connect(`http://${http}`);
 });
 
 afterAll(async () => {
@@ -38,7 +45,7 @@ afterAll(async () => {
 });
 
 /** The versions that a reader was shown, as snapshots and events. */
-function versions(reader: Reader<WatchSessionResponse>): bigint[] {
+function versions(reader: Reader<WatchSessionResponse | WatchSessionsResponse>): bigint[] {
   return reader.frames
     .filter(({ payload }) => payload.case === "event" || payload.case === "snapshot")
     .map((one) => one.version);
@@ -60,22 +67,29 @@ test("a session is watched from its snapshot to its end", async () => {
 
 test.each(["kill", "stop"] as const)("no version is missing or doubled after %s and restart", async (end) => {
   const { sessionId } = await started(client);
-  const reader = new Reader(client.watch(sessionId, { tickIntervalMs: 100 }));
-  await until(() => reader.has((one) => one.version === 2n), "the snapshot");
+  const missing = randomUUID();
+  const single = new Reader(client.watch(sessionId, { tickIntervalMs: 100 }));
+  const many = new Reader(client.watchMany([sessionId, missing]));
+  const ofPage = new Reader(page.watch(sessionId));
+  const readers = [single, many, ofPage];
+  await until(() => readers.every((one) => one.has(({ version }) => version === 2n)), "the snapshots");
+
   await client.switchCycle(sessionId);
   await server[end]();
   for (let turn = 0; turn < 5; turn++) {
     await elsewhere.switchCycle(sessionId);
   }
   await server.start();
-  await client.switchCycle(sessionId);
+  await page.switchCycle(sessionId);
   await client.completeSession(sessionId);
+  await Promise.all(readers.map((one) => one.ended));
 
-  await reader.ended;
-
-  expect(versions(reader)).toEqual(Array.from({ length: 9 }, (_, place) => BigInt(place + 2)));
-  expect(reader.kinds).not.toContain("gap");
-  expect(reader.kinds.filter((kind) => kind === "end")).toHaveLength(1);
+  const shown = [2n, 3n, 4n, 5n, 6n, 7n, 8n, 9n, 10n];
+  expect(readers.map(versions)).toEqual([shown, shown, shown]);
+  expect(readers.flatMap((one) => one.kinds)).not.toContain("gap");
+  expect(readers.map(({ kinds }) => kinds.filter((kind) => kind === "end").length)).toEqual([1, 2, 1]);
+  const [gone] = many.frames.filter((one) => one.sessionId === missing);
+  expect(gone?.payload.value).toMatchObject({ reason: EndReason.NOT_FOUND });
 });
 
 test("a gap is shown where history was lost, and the snapshot after it", async () => {
@@ -95,28 +109,6 @@ test("a gap is shown where history was lost, and the snapshot after it", async (
   const told = reader.frames.filter(({ payload }) => payload.case !== "phase");
   expect(told.map(({ payload }) => payload.case)).toEqual(["snapshot", "gap", "snapshot", "event", "end"]);
   expect(told[1]?.payload.value).toMatchObject({ reason: GapReason.WINDOW_PASSED });
-});
-
-test("many sessions are watched over one stream, each to its own end", async () => {
-  const sessions = await Promise.all([started(client), started(client), started(client)]);
-  const ids = sessions.map((one) => one.sessionId);
-  const missing = randomUUID();
-  const reader = new Reader(client.watchMany([...ids, missing]));
-  await until(() => ids.every((id) => reader.has((one) => one.sessionId === id)), "three snapshots");
-  await server.kill();
-  await Promise.all(ids.map((id) => elsewhere.switchCycle(id)));
-  await server.start();
-  await Promise.all(ids.map((id) => client.completeSession(id)));
-
-  await reader.ended;
-
-  for (const id of ids) {
-    const own = reader.frames.filter((one) => one.sessionId === id && one.payload.case !== "phase");
-    expect(own.map((one) => one.payload.case)).toEqual(["snapshot", "event", "event", "end"]);
-    expect(own.map((one) => one.version)).toEqual([2n, 3n, 4n, 4n]);
-  }
-  const [gone] = reader.frames.filter((one) => one.sessionId === missing);
-  expect(gone?.payload.value).toMatchObject({ reason: EndReason.NOT_FOUND });
 });
 
 test("a stream goes on from a token, and shows progress only to whoever asks for it", async () => {
@@ -165,4 +157,31 @@ test("the clocks of every message show what the server answers", async () => {
   expect(readMs - drawn.session.serverTimeMs).toBe(12_345);
   expect(read.at(readMs)).toEqual(drawn.at(readMs));
   expect(read.at(readMs).holders[0]).toMatchObject({ phase: "PERIOD", displayMs: 2_655, periodsLeft: 2 });
+});
+
+test("a page is told what went wrong as a backend is", async () => {
+  const { sessionId } = await started(page);
+
+  await expect(page.getSession(randomUUID())).rejects.toBeInstanceOf(SessionNotFound);
+  await expect(page.pauseSession(sessionId, { expectedVersion: 7 })).rejects.toMatchObject({ expected: 7, actual: 2 });
+});
+
+test("what is drawn here is what the server answers, within the uncertainty of the clock", async () => {
+  const { sessionId } = await started(page);
+  const time = await page.syncClock();
+  const drawn = clockOf(await page.getSession(sessionId));
+
+  const beforeMs = time.now();
+  const answered = clockOf(await page.getSession(sessionId));
+  const afterMs = time.now();
+  const uncertaintyMs = time.uncertaintyMs();
+  time.close();
+
+  const answeredMs = answered?.session.serverTimeMs ?? Number.NaN;
+  const exact = answered?.at(answeredMs).holders.map((one) => one.displayMs);
+  expect(drawn?.at(answeredMs).holders.map((one) => one.displayMs)).toEqual(exact);
+  // The server read its clock between the two, to the millisecond.
+  expect(answeredMs).toBeGreaterThan(beforeMs - uncertaintyMs - 1);
+  expect(answeredMs).toBeLessThan(afterMs + uncertaintyMs + 1);
+  expect(drawn && viewNow(drawn, time).isDue).toBe(false);
 });
