@@ -137,6 +137,12 @@ proto: $(SETUP) ## write generated/ anew from protos/
 	mkdir generated
 	$(call protoc,generated)
 
+.PHONY: client-ts
+client-ts: $(SETUP) $(NODE_MODULES) ## check, build and test the TypeScript client (Node 20 or newer)
+	cd $(CLIENT_TS) && PATH="$(CURDIR)/$(BIN):$$PATH" npm run --silent generate
+	cd $(CLIENT_TS) && npm run --silent check && npm run --silent build
+	cd $(CLIENT_TS) && SYNCKAIROS_PYTHON="$(CURDIR)/$(BIN)/python" npm run --silent test
+
 .PHONY: console-vendor
 console-vendor: $(NODE_MODULES) ## write the clocks that the console draws anew from the TypeScript client
 	rm -rf $(CONSOLE_VENDOR)
@@ -186,6 +192,7 @@ check-generated: $(SETUP)
 
 .PHONY: clean
 clean: ## remove what can be made again; the data of `make run` stay
+	rm -rf $(CLIENT_TS)/node_modules $(CLIENT_TS)/dist $(CLIENT_TS)/src/gen
 	rm -rf $(VENV) build dist .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis
 	rm -f .coverage .coverage.*
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
@@ -197,6 +204,7 @@ $(SETUP): $(INPUTS)
 	@touch $(RUNTIME) $@
 
 $(NODE_MODULES): $(CLIENT_TS)/package.json $(CLIENT_TS)/package-lock.json
+	@command -v npm >/dev/null || { echo "Node 20 or newer with npm is needed; on Debian: apt install nodejs npm" >&2; exit 1; }
 	cd $(CLIENT_TS) && npm ci
 	@touch $@
 
