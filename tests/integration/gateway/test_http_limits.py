@@ -1,0 +1,110 @@
+"""What a connection may take of the server: time and room, and no more."""
+
+import asyncio
+from typing import Any
+
+import pytest
+
+from synckairos.gateway import http_server
+from testing.harness.http_calls import answered, exchange
+from testing.harness.http_ports import served
+
+PATH = "/"
+SOON_S = 5.0
+"""Much longer than the limits as they are set here, and shorter than they really are."""
+
+
+class Sample:
+    """An application that answers, sends without end, or breaks, by the request's path."""
+
+    def __init__(self) -> None:
+        self.ended = asyncio.Event()
+
+    def drain(self) -> None:
+        """Has no streams of its own."""
+
+    async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
+        """Answer (ASGI)."""
+        if scope["path"] == "/broken":
+            raise RuntimeError("a bug")
+        while (await receive()).get("more_body"):
+            pass
+        await send({"type": "http.response.start", "status": 200, "headers": []})
+        if scope["path"] == "/endless":
+            gone = asyncio.ensure_future(receive())
+            while not gone.done():
+                await send({"type": "http.response.body", "body": b"x" * 65_536, "more_body": True})
+                await asyncio.sleep(0)
+            self.ended.set()
+        await send({"type": "http.response.body", "body": b"well"})
+
+
+@pytest.fixture
+def hurry(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let the limits of time be short."""
+    monkeypatch.setattr(http_server, "RECEIVE_S", 0.5)
+    monkeypatch.setattr(http_server, "STALL_S", 0.3)
+
+
+@pytest.mark.usefixtures("hurry")
+async def test_who_sends_too_slowly_is_cut_off() -> None:
+    """Nothing, half a head, half a body, and a second request that does not go on."""
+    async with served(Sample()) as address:
+        async with exchange(address, PATH) as nothing, exchange(address, PATH, content_length="9") as body:
+            nothing.writer.transport.abort()
+            assert await body.is_cut_off(SOON_S)
+        host, _, port = address.rpartition(":")
+        for sent in (b"", b"GET / HT", b"GET / HTTP/1.1\r\nhost: x\r\n"):
+            reader, writer = await asyncio.open_connection(host, int(port))
+            writer.write(sent)
+            async with asyncio.timeout(SOON_S):
+                assert await reader.read() == b""
+            writer.close()
+        async with exchange(address, PATH) as second:
+            await second.whole()
+            second.writer.write(b"GET / HT")
+            assert await second.is_cut_off(SOON_S)
+
+
+@pytest.mark.usefixtures("hurry")
+async def test_who_is_served_may_wait_for_its_next_request() -> None:
+    """The limit is for what has begun; a connection that is idle between requests is kept."""
+    async with served(Sample()) as address, exchange(address, PATH) as call:
+        await call.whole()
+
+        assert not await call.is_cut_off(1.0)
+
+
+@pytest.mark.usefixtures("hurry")
+async def test_who_reads_nothing_is_cut_off_and_its_stream_ends() -> None:
+    """What was written waits for so long, and then the connection is gone."""
+    application = Sample()
+    async with served(application) as address, exchange(address, "/endless") as call:
+        async with asyncio.timeout(SOON_S):
+            await application.ended.wait()
+        call.close()
+
+
+async def test_more_connections_than_allowed_are_closed() -> None:
+    """At once; the others are served."""
+    async with (
+        served(Sample(), max_connections=2) as address,
+        exchange(address, PATH, content_length="4") as first,
+        exchange(address, PATH) as second,
+    ):
+        await second.whole()
+        async with exchange(address, PATH) as third:
+            is_cut_off = await third.is_cut_off(SOON_S)
+        first.writer.write(b"body")
+        answer = await first.whole()
+    assert is_cut_off
+    assert answer.status == 200
+
+
+async def test_a_bug_ends_one_request_alone() -> None:
+    """It is answered with 500, and the next one is served."""
+    async with served(Sample()) as address:
+        broken = await answered(address, "/broken")
+        well = await answered(address, PATH)
+
+    assert (broken.status, well.status) == (500, 200)
