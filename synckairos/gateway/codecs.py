@@ -56,6 +56,8 @@ class JsonCodec:
 
     def decode(self, data: bytes | bytearray, message_class: type[Message]) -> Wire:
         """Return the message of a JSON text; raises ConnectError with the details every wrong request has."""
+        if not data.lstrip().startswith(b"{"):
+            raise _unreadable("is no JSON object")  # protobuf's reader takes some arrays for empty messages
         try:
             message = json_format.Parse(bytes(data), message_class(), ignore_unknown_fields=True)
             return Wire(message.SerializeToString(), message_class)

@@ -30,6 +30,8 @@ class LimitedConnection(HttpToolsProtocol):
 
     def __init__(self, *arguments: Any, **options: Any) -> None:  # noqa: ANN401 - uvicorn's own
         super().__init__(*arguments, **options)
+        # Kept from uvicorn, which would answer all of them with 503 once the last allowed one is there.
+        self._max_connections, self.limit_concurrency = self.limit_concurrency, None
         self._timer: asyncio.TimerHandle | None = None
         self._stalled: asyncio.TimerHandle | None = None
         self._head_bytes = 0
@@ -39,8 +41,7 @@ class LimitedConnection(HttpToolsProtocol):
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override] # as uvicorn has it
         """Begin to count, unless there are too many connections already."""
         super().connection_made(transport)
-        limit = self.config.limit_concurrency
-        if limit is not None and len(self.connections) > limit:
+        if self._max_connections is not None and len(self.connections) > self._max_connections:
             transport.abort()
             return
         self._expect_request()
@@ -122,6 +123,7 @@ class HttpServer:
                 ws="none",
                 lifespan="off",
                 log_config=None,
+                log_level="error",  # what clients do wrong is told to them alone
                 access_log=False,
                 proxy_headers=False,
                 server_header=False,
