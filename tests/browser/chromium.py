@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
 
-from playwright.async_api import Browser, BrowserContext, Page, Request, async_playwright
+from playwright.async_api import Browser, BrowserContext, Page, Request, async_playwright, expect
 
 START_S: Final = 30.0
 REBOUND_HOST: Final = "rebound.test"
@@ -120,8 +120,16 @@ class Windows:
 
 async def synchronised(page: Page) -> Page:
     """Wait until a page knows its server's clock."""
-    await page.wait_for_function("document.querySelector('footer').textContent.includes('±')", timeout=20_000)
+    await expect(page.locator("footer")).to_contain_text("±", timeout=20_000)
     return page
+
+
+async def until(page: Page, expression: str, seconds: float = 20) -> None:
+    """Wait until an expression holds in a page. Not by wait_for_function, whose eval() the console's policy forbids."""
+    deadline = time.monotonic() + seconds
+    while not await page.evaluate(expression):
+        assert time.monotonic() < deadline, f"not within {seconds} s: {expression}"
+        await asyncio.sleep(0.02)  # the wait on a condition with a deadline, from outside the process
 
 
 async def clocks_at(page: Page, instants_ms: list[float]) -> list[dict[str, Any]]:

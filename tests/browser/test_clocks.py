@@ -1,0 +1,162 @@
+"""What the console's clocks show: the same everywhere, and what the server itself would say."""
+
+import asyncio
+import json
+import os
+import re
+from collections.abc import AsyncIterator, Callable
+from typing import Any, Final, NamedTuple
+
+import pytest
+from playwright.async_api import Browser, Page, expect
+
+from synckairos.v1 import session_service_pb2 as pb
+from synckairos.v1.session_service_pb2_grpc import SessionServiceStub
+from tests.browser.chromium import Windows, clocks_at, synchronised, until
+from tests.browser.conftest import Site
+from tests.browser.games import game, switch
+
+SAMPLES: Final = 200
+BETWEEN_WINDOWS_MS: Final = 20.0
+FROM_SERVER_MS: Final = 30.0
+HIDDEN_S: Final = float(os.environ.get("SYNCKAIROS_HIDDEN_S", "5"))
+"""How long a tab is hidden: 30 s take too long for every commit."""
+
+PAINTED = """async (count) => {
+  const element = document.querySelector('session-clocks');
+  let frameAt = performance.now(), frames = 0;
+  // The instant at which the browser began the frame: whatever it painted came after that.
+  const frame = (began) => { frameAt = began; frames++; requestAnimationFrame(frame); };
+  requestAnimationFrame(frame);
+  await new Promise((resolve) => setTimeout(resolve, 200));
+  const began = performance.now(), first = frames;
+  const samples = [];
+  for (let taken = 0; taken < count; taken++) {
+    await new Promise((resolve) => setTimeout(resolve, 3 + 20 * Math.random()));
+    const sinceFrame = performance.now() - frameAt;
+    const clock = element.readAt(performance.timeOrigin + performance.now()).clocks.find((one) => one.isRunning);
+    const text = document.querySelector('.clock.active [role=timer]').textContent;
+    samples.push({ sinceFrame, age: clock.paintedMs - clock.displayMs, painted: clock.paintedMs, text });
+  }
+  return { samples, perSecond: ((frames - first) * 1000) / (performance.now() - began) };
+}"""
+
+
+class View(NamedTuple):
+    """What the server says of the clocks at one of its instants, in ms: the clock's face, and the time left."""
+
+    at_ms: float
+    shown: dict[str, tuple[float, float]]
+
+
+async def test_two_windows_and_the_server_agree(
+    windows: Windows, sessions: SessionServiceStub, measured: Callable[[str], None]
+) -> None:
+    await _compare(windows, sessions, 1, measured)
+
+
+async def test_two_windows_and_the_server_agree_when_the_processor_is_slow(
+    windows: Windows, sessions: SessionServiceStub, measured: Callable[[str], None]
+) -> None:
+    await _compare(windows, sessions, 6, measured)
+
+
+async def _compare(windows: Windows, sessions: SessionServiceStub, cpu: float, measured: Callable[[str], None]) -> None:
+    # Main time and periods change within the turn that is judged.
+    session_id = await game(sessions, "2|30x1", start=False)
+    first, second = [await synchronised(await windows.open(f"sessions/{session_id}", cpu=cpu)) for _ in range(2)]
+    await sessions.StartSession(pb.StartSessionRequest(session_id=session_id))
+    for page in (first, second):
+        await expect(page.locator(".meta")).to_contain_text("version 2")
+    worst, apart = 0.0, 0.0
+    for _ in range(SAMPLES // 20):
+        views = [await _view(sessions, session_id) for _ in range(20)]
+        read = [await clocks_at(page, [view.at_ms for view in views]) for page in (first, second)]
+        for view, one, other in zip(views, *read, strict=True):
+            worst = max(worst, *(_error(view, reading) for reading in (one, other)))
+            difference = max(abs(_faces(one)[holder][0] - face) for holder, (face, _) in _faces(other).items())
+            assert difference <= max(BETWEEN_WINDOWS_MS, one["uncertaintyMs"] + other["uncertaintyMs"])
+            apart = max(apart, difference)
+    measured(f"console, processor {cpu:.0f} x slower: windows {apart:.1f} ms apart at most, {worst:.1f} ms from the server, {SAMPLES} samples")
+    assert worst <= FROM_SERVER_MS
+
+
+@pytest.mark.parametrize("cpu", [1, 6])
+async def test_what_is_painted_is_a_frame_old_at_most(
+    windows: Windows, sessions: SessionServiceStub, cpu: int, measured: Callable[[str], None]
+) -> None:
+    session_id = await game(sessions, "600|3x10")
+    page = await synchronised(await windows.open(f"sessions/{session_id}", cpu=cpu))
+    played = await page.evaluate(PAINTED, SAMPLES // cpu)
+    older = [one["age"] - one["sinceFrame"] for one in played["samples"]]
+    measured(
+        f"console, processor {cpu} x slower: {played['perSecond']:.0f} frames a second, painted {max(one['age'] for one in played['samples']):.1f} ms"
+        f" old at most, {max(older):.1f} ms more than its frame"
+    )
+    assert max(older) <= 2.0  # what the clock is slewed by, and what browsers round
+    for one in played["samples"]:
+        tenths = int(one["painted"] // 100)
+        assert one["text"] == f"{tenths // 600}:{tenths // 10 % 60:02}.{tenths % 10}"
+
+
+@pytest.fixture
+async def tabs(chromium: Browser, site: Site) -> AsyncIterator[list[Page]]:
+    """Two tabs of one window, as users have them: the one behind is hidden, its timers and frames stand."""
+    windows = Windows(chromium, site.url)
+    context = chromium.contexts[0]
+    pages = [await context.new_page(), await context.new_page()]
+    yield [await windows.show(pages[0]), pages[1]]
+    for page in pages:
+        await page.close()
+    await windows.close()
+
+
+async def test_a_tab_that_was_hidden_is_right_at_once(
+    tabs: list[Page], sessions: SessionServiceStub, site: Site, measured: Callable[[str], None]
+) -> None:
+    page, other = tabs
+    session_id = await game(sessions, "600|3x10")
+    await page.bring_to_front()
+    await page.goto(f"{site.url}/#/sessions/{session_id}")
+    await expect(page.get_by_role("region", name="Clock of Black")).to_have_class(re.compile("active"))
+    await synchronised(page)
+    await other.bring_to_front()
+    await until(page, "document.visibilityState === 'hidden'")
+    await asyncio.sleep(HIDDEN_S / 2)  # what is tested is that the time passes
+    await switch(sessions, session_id)
+    await asyncio.sleep(HIDDEN_S / 2)
+    await page.bring_to_front()
+    await until(page, "document.visibilityState === 'visible'")
+    worst = 0.0
+    for _ in range(SAMPLES // 20):
+        views = [await _view(sessions, session_id) for _ in range(20)]
+        for view, reading in zip(views, await clocks_at(page, [view.at_ms for view in views]), strict=True):
+            worst = max(worst, _error(view, reading))
+    measured(f"console, after {HIDDEN_S:.0f} s in a hidden tab: {worst:.1f} ms from the server, {SAMPLES} samples")
+    assert worst <= FROM_SERVER_MS
+    await expect(page.get_by_role("region", name="Clock of White")).to_have_class(re.compile("active"))
+
+
+async def _view(sessions: SessionServiceStub, session_id: str) -> View:
+    """Ask the server. Its instants are this machine's, whose clock Redis reads."""
+    reply = await sessions.GetSession(pb.GetSessionRequest(session_id=session_id))
+    at_ms = reply.server_time.ToMicroseconds() / 1_000
+    running = reply.session.phases[0] if reply.session.phases else None
+    shown = {}
+    for one in reply.session.participants:
+        face = float(running.display_ms) if one.is_active and running else float(one.clock.bank_ms or one.clock.period_remaining_ms)
+        shown[one.participant_id] = (face, float(one.time_remaining_ms))
+    return View(at_ms, shown)
+
+
+def _faces(reading: dict[str, Any]) -> dict[str, tuple[float, float]]:
+    return {one["holderId"]: (one["displayMs"], one["remainingMs"]) for one in reading["clocks"]}
+
+
+def _error(view: View, reading: dict[str, Any]) -> float:
+    """Return how far a page is from the server, in ms, over all clocks and both figures."""
+    faces = _faces(reading)
+    assert faces.keys() == view.shown.keys(), json.dumps(reading)
+    return max(
+        abs(mine - theirs) for holder, figures in view.shown.items() for mine, theirs in zip(faces[holder], figures, strict=True)
+    )
