@@ -2,6 +2,7 @@
 
 from collections import Counter
 from collections.abc import AsyncIterator
+from functools import partial
 from typing import Any, Final, Self
 
 import grpc
@@ -54,8 +55,8 @@ class UnreliableFront(grpc.GenericRpcHandler):
         """Return what passes the calls of a method on, as the bytes they are."""
         method = handler_call_details.method
         if method in STREAMS:
-            return grpc.unary_stream_rpc_method_handler(lambda *call: self._stream(method, *call))
-        return grpc.unary_unary_rpc_method_handler(lambda *call: self._unary(method, *call))
+            return grpc.unary_stream_rpc_method_handler(partial(self._stream, method))
+        return grpc.unary_unary_rpc_method_handler(partial(self._unary, method))
 
     async def _unary(self, method: str, request: bytes, context: Any) -> bytes:
         self._calls[method] += 1
