@@ -141,10 +141,10 @@ async def test_a_program_may_end_without_closing_anything(leaving: str, address:
     assert (done.returncode, done.stdout, done.stderr) == (0, "the end\n", "")
 
 
-async def test_the_programs_of_the_readme(address: str, tmp_path: Path) -> None:
-    """Both run as they stand."""
+async def test_the_programs_of_the_packages_pages(address: str, tmp_path: Path) -> None:
+    """All run as they stand."""
     shown = []
-    for program in blocks("clients/python/README.md", "python"):
+    for program in blocks("clients/python/README.md", "python") + blocks("docs/package.md", "python"):
         done = await run(program.replace("localhost:50051", address), address, tmp_path)
         assert done.returncode == 0, done.stderr
         shown.append(done.stdout.splitlines())
@@ -152,4 +152,5 @@ async def test_the_programs_of_the_readme(address: str, tmp_path: Path) -> None:
     assert shown == [
         ["2 snapshot", "3 event", "3 tick", "it is the turn of player 1", "4 event", "4 end"],
         ["2 snapshot", "3 event", "3 end"],
+        ["2 snapshot", "2 tick", "3 event", "3 end"],
     ]
