@@ -1,6 +1,7 @@
 """SessionClock shows what GetSession answers, to the millisecond, in random sessions of a real server."""
 
 import asyncio
+from collections.abc import Callable
 from random import Random
 from typing import Any, Final
 
@@ -75,7 +76,7 @@ def _said_of(row: Any) -> dict[str, Any]:
     if not row.HasField("time_control"):
         return {"remaining_ms": row.time_remaining_ms, "overtime_ms": row.overtime_ms}
     stage = row.time_control.stages[row.clock.stage]
-    has_no_flag = stage.HasField("penalty") and not stage.penalty.limit_ms and not row.has_expired
+    has_no_flag = stage.HasField("penalty") and not stage.penalty.limit_ms
     parts = {name: getattr(row.clock, name) if row.clock.HasField(name) else None for name in PARTS}
     left = None if has_no_flag else row.time_remaining_ms
     return {"remaining_ms": left, "overtime_ms": row.overtime_ms, "phase": row.clock.phase, **parts}
@@ -132,7 +133,7 @@ async def look_at(stub: Stub, seed: int, *, is_plain: bool) -> int:
     return looks
 
 
-async def test_clocks_show_what_a_read_answers(stub: Stub) -> None:
+async def test_clocks_show_what_a_read_answers(stub: Stub, measured: Callable[[str], None]) -> None:
     """At random instants of 200 random sessions of every mode, with and without time controls."""
     places = asyncio.Semaphore(AT_ONCE)
 
@@ -142,4 +143,5 @@ async def test_clocks_show_what_a_read_answers(stub: Stub) -> None:
 
     looks = await asyncio.gather(*(one(place, seed) for place, seed in enumerate(seeds(200, 2_000))))
 
+    measured(f"session clocks: {sum(looks)} looks at {len(looks)} sessions agree with GetSession to the millisecond")
     assert sum(looks) > 1_000
