@@ -6,6 +6,7 @@ import { ServerClock, type ServerClockOptions } from "./clock/index.js";
 import { CommandStream, type CommandStreamOptions } from "./commands.js";
 import type { CallOptions, Connection } from "./connection.js";
 import { Unsupported } from "./errors.js";
+import { errorOfCall } from "./failures.js";
 import type * as audit from "./gen/synckairos/v1/audit_service_pb.js";
 import { AuditService } from "./gen/synckairos/v1/audit_service_pb.js";
 import type * as pb from "./gen/synckairos/v1/session_service_pb.js";
@@ -183,11 +184,19 @@ export class SyncKairos extends SessionCalls {
     return new CommandStream(this.#connection, options);
   }
 
-  /** Return a clock that shows the server's time, after its first eight samples. Close it when done. */
-  syncClock(options: ServerClockOptions = {}): Promise<ServerClock> {
+  /**
+   * Return a clock that shows the server's time, after its first eight samples. Close it when done.
+   *
+   * It is waited for a server as for a call; later on the clock goes on without one, and says how uncertain it gets.
+   */
+  async syncClock(options: ServerClockOptions = {}): Promise<ServerClock> {
     const { syncTime } = TimeService.method;
+    // The first sample would have to wait for the connection.
+    await this.#call(syncTime, {}, { signal: options.signal });
     return ServerClock.start(async (signal) => {
-      const reply = await this.#connection.unary(syncTime, {}, { signal });
+      const reply = await this.#connection.unary(syncTime, {}, { signal }).catch((thrown: unknown) => {
+        throw errorOfCall(thrown);
+      });
       return { receiveMs: instant(reply.serverReceiveTime), transmitMs: instant(reply.serverTransmitTime) };
     }, options);
   }
