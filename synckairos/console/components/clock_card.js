@@ -18,7 +18,7 @@ export class ClockCard {
   #units = document.createTextNode("");
   #tenths = h("span", { class: "clock-tenths" });
   #face = h("span", { class: "clock-face" }, this.#units, this.#tenths);
-  #name = h("h3", { class: "clock-name" });
+  #name = h("h2", { class: "clock-name" });
   #turn = h("span", { class: "clock-turn" });
   #phase = h("span", { class: "clock-phase" });
   #periods = h("span", { class: "periods", "aria-hidden": "true" });
