@@ -61,7 +61,9 @@ async def _debugger_of(process: subprocess.Popen[bytes], profile: Path) -> str:
     until = time.monotonic() + START_S
     while time.monotonic() < until:
         assert process.poll() is None, "Chromium has ended"
-        lines = (profile / "DevToolsActivePort").read_text().split() if profile.is_dir() and _is_written(profile) else []
+        lines = (
+            (profile / "DevToolsActivePort").read_text().split() if profile.is_dir() and _is_written(profile) else []
+        )
         if len(lines) == 2:
             return f"ws://127.0.0.1:{lines[0]}{lines[1]}"
         await asyncio.sleep(0.02)  # the wait on a condition with a deadline, from outside the process
@@ -82,7 +84,9 @@ class Windows:
     foreign_requests: list[str] = field(default_factory=list)
     problems: list[str] = field(default_factory=list)
 
-    async def open(self, path: str = "", *, viewport: dict[str, int] | None = None, theme: str = "light", cpu: float = 1) -> Page:
+    async def open(
+        self, path: str = "", *, viewport: dict[str, int] | None = None, theme: str = "light", cpu: float = 1
+    ) -> Page:
         """Open a window of its own at a place of the console, such as `sessions`; `cpu` slows it down by that factor."""
         size: Any = viewport or VIEWPORT
         scheme: Any = theme
@@ -134,7 +138,9 @@ async def until(page: Page, expression: str, seconds: float = 20) -> None:
 
 async def clocks_at(page: Page, instants_ms: list[float]) -> list[dict[str, Any]]:
     """Return what a session's page computes for instants of this machine's clock, in ms since 1970."""
-    source = f"JSON.stringify({json.dumps(instants_ms)}.map((at) => document.querySelector('session-clocks').readAt(at)))"
+    source = (
+        f"JSON.stringify({json.dumps(instants_ms)}.map((at) => document.querySelector('session-clocks').readAt(at)))"
+    )
     # As text: a figure without end (Infinity) becomes null.
     readings: list[dict[str, Any]] = json.loads(await page.evaluate(source))
     return readings

@@ -1,5 +1,6 @@
 """Sessions to look at, created as a backend would."""
 
+from typing import Final
 from uuid import uuid4
 
 from google.protobuf import struct_pb2
@@ -7,6 +8,8 @@ from google.protobuf import struct_pb2
 from synckairos.v1 import session_pb2
 from synckairos.v1 import session_service_pb2 as pb
 from synckairos.v1.session_service_pb2_grpc import SessionServiceStub
+
+CALLER: Final = (("x-actor", "arena"),)
 
 
 async def game(
@@ -18,14 +21,15 @@ async def game(
         mode=session_pb2.MODE_PER_PARTICIPANT,
         time_control_text=control,
         participants=[
-            session_pb2.ParticipantSpec(participant_id=str(uuid4()), metadata=named(name)) for name in names or ("Black", "White")
+            session_pb2.ParticipantSpec(participant_id=str(uuid4()), metadata=named(name))
+            for name in names or ("Black", "White")
         ],
         metadata=named(title) if title else None,
         **fields,  # type: ignore[arg-type]
     )
-    await sessions.CreateSession(request)
+    await sessions.CreateSession(request, metadata=CALLER)
     if start:
-        await sessions.StartSession(pb.StartSessionRequest(session_id=request.session_id))
+        await sessions.StartSession(pb.StartSessionRequest(session_id=request.session_id), metadata=CALLER)
     return request.session_id
 
 
@@ -38,7 +42,7 @@ def named(name: str) -> struct_pb2.Struct:
 
 async def switch(sessions: SessionServiceStub, session_id: str) -> session_pb2.Session:
     """End the running turn."""
-    return (await sessions.SwitchCycle(pb.SwitchCycleRequest(session_id=session_id))).session
+    return (await sessions.SwitchCycle(pb.SwitchCycleRequest(session_id=session_id), metadata=CALLER)).session
 
 
 async def state(sessions: SessionServiceStub, session_id: str) -> session_pb2.Session:

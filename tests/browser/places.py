@@ -30,7 +30,9 @@ async def filled_places(sessions: SessionServiceStub) -> Places:
     running = await game(sessions, "300|3x10", HTML, "White", title=HTML, labels={HTML[:60]: HTML})
     await switch(sessions, running)
     await sessions.AdjustTime(
-        pb.AdjustTimeRequest(session_id=running, reason=HTML, delta_ms=-5_000, participant_id=await _first(sessions, running)),
+        pb.AdjustTimeRequest(
+            session_id=running, reason=HTML, delta_ms=-5_000, participant_id=await _first(sessions, running)
+        ),
         metadata=[("x-actor", "<i>umpire</i>")],
     )
     paused = await game(sessions, "60t15", "Ann", "Ben", "Cleo", title="Poker table")

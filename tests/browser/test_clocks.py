@@ -77,7 +77,9 @@ async def _compare(windows: Windows, sessions: SessionServiceStub, cpu: float, m
             difference = max(abs(_faces(one)[holder][0] - face) for holder, (face, _) in _faces(other).items())
             assert difference <= max(BETWEEN_WINDOWS_MS, one["uncertaintyMs"] + other["uncertaintyMs"])
             apart = max(apart, difference)
-    measured(f"console, processor {cpu:.0f} x slower: windows {apart:.1f} ms apart at most, {worst:.1f} ms from the server, {SAMPLES} samples")
+    measured(
+        f"console, processor {cpu:.0f} x slower: windows {apart:.1f} ms apart at most, {worst:.1f} ms from the server, {SAMPLES} samples"
+    )
     assert worst <= FROM_SERVER_MS
 
 
@@ -144,7 +146,11 @@ async def _view(sessions: SessionServiceStub, session_id: str) -> View:
     running = reply.session.phases[0] if reply.session.phases else None
     shown = {}
     for one in reply.session.participants:
-        face = float(running.display_ms) if one.is_active and running else float(one.clock.bank_ms or one.clock.period_remaining_ms)
+        face = (
+            float(running.display_ms)
+            if one.is_active and running
+            else float(one.clock.bank_ms or one.clock.period_remaining_ms)
+        )
         shown[one.participant_id] = (face, float(one.time_remaining_ms))
     return View(at_ms, shown)
 
@@ -158,5 +164,7 @@ def _error(view: View, reading: dict[str, Any]) -> float:
     faces = _faces(reading)
     assert faces.keys() == view.shown.keys(), json.dumps(reading)
     return max(
-        abs(mine - theirs) for holder, figures in view.shown.items() for mine, theirs in zip(faces[holder], figures, strict=True)
+        abs(mine - theirs)
+        for holder, figures in view.shown.items()
+        for mine, theirs in zip(faces[holder], figures, strict=True)
     )

@@ -132,7 +132,9 @@ async def test_a_page_that_opened_the_console_does_not_hold_it(chromium: Browser
 
     assert await console.evaluate("window.opener") is None
     assert await page.evaluate("window.held.closed || window.held.length === 0")
-    assert await page.evaluate("(() => { try { return window.held.document.title; } catch (error) { return error.name; } })()") in {
+    assert await page.evaluate(
+        "(() => { try { return window.held.document.title; } catch (error) { return error.name; } })()"
+    ) in {
         "SecurityError",
         "TypeError",
     }

@@ -83,7 +83,9 @@ async def test_the_trail_is_searched_and_tells_who_changed_what(
 ) -> None:
     session_id = await game(sessions, "30|3x20", title="In the trail")
     first = (await switch(sessions, session_id)).participants[0].participant_id
-    adjust = pb.AdjustTimeRequest(session_id=session_id, participant_id=first, delta_ms=10_000, reason="the clock stuck")
+    adjust = pb.AdjustTimeRequest(
+        session_id=session_id, participant_id=first, delta_ms=10_000, reason="the clock stuck"
+    )
     await sessions.AdjustTime(adjust, metadata=[("x-actor", "umpire")])
     await sessions.DeleteSession(pb.DeleteSessionRequest(session_id=session_id))
     await _drained(deployment)
@@ -159,11 +161,16 @@ async def test_every_verb_is_asked_before_it_acts(windows: Windows, sessions: Se
         await expect(page.locator(".meta")).to_contain_text(f"version {after.version}")
         return after
 
-    assert len((await perform("Add participant", lambda: page.get_by_label("Name", exact=True).fill("Cleo"))).participants) == 3
+    assert (
+        len((await perform("Add participant", lambda: page.get_by_label("Name", exact=True).fill("Cleo"))).participants)
+        == 3
+    )
     assert (await perform("Start")).status == session_pb2.STATUS_RUNNING
     assert (await perform("Pause")).status == session_pb2.STATUS_PAUSED
     assert (await perform("Resume")).status == session_pb2.STATUS_RUNNING
-    assert (await perform("Metadata and labels", lambda: page.get_by_role("textbox", name="Labels").fill("round=4"))).labels == {"round": "4"}
+    assert (
+        await perform("Metadata and labels", lambda: page.get_by_role("textbox", name="Labels").fill("round=4"))
+    ).labels == {"round": "4"}
     removed = await perform("Remove participant", lambda: _choose(page, "Who", "Cleo"))
     assert len(removed.participants) == 2
     adjusted = await perform("Adjust time", lambda: page.get_by_label("Reason").fill("late"))

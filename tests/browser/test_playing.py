@@ -45,7 +45,9 @@ async def test_a_game_of_go_is_created_and_played_to_its_flag_in_two_windows(
         await expect(window.get_by_role("region", name="Clock of White").get_by_role("timer")).to_have_text("0:00.0")
         await expect(window.get_by_role("region", name="Clock of Black")).to_contain_text("winner")
         await expect(window.locator("event-list")).to_contain_text("Session expired · White")
-        await expect(window.get_by_role("group", name="What can be done").get_by_role("button")).to_have_text(["Delete"])
+        await expect(window.get_by_role("group", name="What can be done").get_by_role("button")).to_have_text(
+            ["Delete"]
+        )
     passed = await other.evaluate("window.phases")
     assert [one for one in passed if "PERIOD" in one] == ["PERIOD 2", "PERIOD 1"]
     ended = await state(sessions, session_in(page))
@@ -102,7 +104,9 @@ async def test_what_the_service_refuses_stands_below_its_field(windows: Windows,
     await expect(page.get_by_label("Notation")).to_have_attribute("aria-invalid", "true")
 
     await page.get_by_label("Notation").fill("300|3x10")
-    await asyncio.gather(page.get_by_role("button", name="Create the session").click(), page.wait_for_url("**/#/sessions/*"))
+    await asyncio.gather(
+        page.get_by_role("button", name="Create the session").click(), page.wait_for_url("**/#/sessions/*")
+    )
     assert (await state(sessions, session_in(page))).participants[0].time_control.stages[0].byo_yomi.periods == 3
 
 

@@ -4,7 +4,7 @@ import { h, setAttribute, setText } from "../view/dom.js";
 import { exact, face } from "../view/format.js";
 
 /** @typedef {import("../vendor/session_clock.js").ClockView} ClockView */
-/** @typedef {{id: string, name: string, turn: string, isActive: boolean, isOut: boolean, partMs: number}} Holder partMs: a whole part */
+/** @typedef {{id: string, name: string, turn: string, isActive: boolean, isOut: boolean, mainMs: number, periodMs: number}} Holder mainMs, periodMs: the whole of each */
 
 const LOW_MS = 10_000;
 const MOST_PERIODS_DRAWN = 8;
@@ -29,7 +29,7 @@ export class ClockCard {
     h("div", { class: "clock-foot" }, this.#phase, this.#periods, this.#more), h("div", { class: "clock-bar" }, this.#bar));
   #periodsShown = "";
   #mostPeriods = 0;
-  #wholeMs = 0;
+  #whole = { main: 0, period: 0 };
   /** What was written last, in ms; for those who compare it with what it should be. */
   paintedMs = NaN;
 
@@ -41,7 +41,7 @@ export class ClockCard {
     this.element.dataset["holder"] = holder.id;
     this.element.classList.toggle("active", holder.isActive);
     this.element.classList.toggle("out", holder.isOut);
-    this.#wholeMs = holder.partMs;
+    this.#whole = { main: holder.mainMs, period: holder.periodMs };
   }
 
   /** @param {ClockView} view */
@@ -57,9 +57,14 @@ export class ClockCard {
     this.#phase.hidden = !view.phase || view.phase === "UNSPECIFIED";
     this.#paintPeriods(view);
     setText(this.#more, this.#moreWords(view));
-    this.#wholeMs = Math.max(this.#wholeMs, view.displayMs);
-    const left = view.rate > 0 || this.#wholeMs <= 0 ? 1 : Math.max(0, Math.min(1, view.displayMs / this.#wholeMs));
-    this.#bar.style.transform = `scaleX(${left.toFixed(4)})`;
+    this.#bar.style.transform = `scaleX(${this.#share(view).toFixed(4)})`;
+  }
+
+  /** How much of its present part a clock has, 0 to 1. @param {ClockView} view */
+  #share({ phase, displayMs, rate }) {
+    const part = phase === "PERIOD" ? "period" : "main";
+    this.#whole[part] = Math.max(this.#whole[part], displayMs);
+    return rate > 0 || !this.#whole[part] ? 1 : Math.max(0, displayMs / this.#whole[part]);
   }
 
   /** @param {ClockView} view */

@@ -79,20 +79,20 @@ function holdersOf(session) {
   if (session.mode === "MODE_PER_PARTICIPANT") {
     return (session.participants ?? []).map((one) => ({
       id: one.participantId, name: participantName(session, one.participantId), isActive: !!one.isActive && !isOver, isOut: !!one.hasExpired,
-      turn: turnWords(one, session.winnerParticipantId === one.participantId), partMs: partMs(one.timeControl, one.totalTimeMs),
+      turn: turnWords(one, session.winnerParticipantId === one.participantId), ...wholes(one.timeControl, one.totalTimeMs),
     }));
   }
   if (session.mode === "MODE_PER_GROUP") {
     return (session.groups ?? []).map((one) => ({
       id: one.groupId, name: groupName(session, one.groupId), isActive: !!one.isActive && !isOver, isOut: !!one.hasExpired,
       turn: one.isActive && session.activeParticipantId ? participantName(session, session.activeParticipantId) : turnWords(one, session.winnerGroupId === one.groupId),
-      partMs: partMs(one.timeControl, one.totalTimeMs),
+      ...wholes(one.timeControl, one.totalTimeMs),
     }));
   }
   const turn = session.activeParticipantId ? participantName(session, session.activeParticipantId) : `cycle ${number(session.cycleNumber)}`;
   return [{
     id: "", name: nameIn(session.metadata) || "Session", turn, isActive: session.status === "STATUS_RUNNING" || session.status === "STATUS_PAUSED",
-    isOut: session.status === "STATUS_EXPIRED", partMs: number(session.timePerCycleMs ?? session.totalTimeMs ?? session.maxTimeMs),
+    isOut: session.status === "STATUS_EXPIRED", mainMs: number(session.timePerCycleMs ?? session.totalTimeMs ?? session.maxTimeMs), periodMs: 0,
   }];
 }
 
@@ -103,7 +103,8 @@ function turnWords({ isActive, hasExpired, cycleCount }, hasWon) {
   return isActive ? "to move" : cycleCount ? `${cycleCount} ${Number(cycleCount) === 1 ? "turn" : "turns"}` : "";
 }
 
-/** How much a whole part has, for the bar. @param {TimeControl | undefined} control @param {import("../rpc/contract.js").Int64 | undefined} totalMs */
-function partMs(control, totalMs) {
-  return number(totalMs) || number(control?.stages?.[0]?.baseMs);
+/** What the parts of a clock have as a whole. @param {TimeControl | undefined} control @param {import("../rpc/contract.js").Int64 | undefined} totalMs */
+function wholes(control, totalMs) {
+  const stage = control?.stages?.[0];
+  return { mainMs: number(totalMs) || number(stage?.baseMs), periodMs: number(stage?.byoYomi?.periodMs ?? stage?.canadian?.periodMs ?? stage?.perTurn?.turnMs) };
 }

@@ -35,7 +35,7 @@ export class VerbBar extends HTMLElement {
     if (key === this.#shown) return;
     this.#shown = key;
     const focused = document.activeElement instanceof HTMLElement ? document.activeElement.dataset["verb"] : undefined;
-    const ordered = [...verbs.filter((verb) => verb.isMain), ...verbs.filter((verb) => !verb.isMain)];
+    const ordered = [...verbs].sort((one, other) => Number(!!other.isMain) - Number(!!one.isMain) || Number(!!one.isDangerous) - Number(!!other.isDangerous));
     this.replaceChildren(...ordered.map((verb) => this.#button(verb)));
     if (focused) this.querySelector("button")?.focus();
     this.#dropKeys();
