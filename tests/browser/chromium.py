@@ -6,8 +6,8 @@ import os
 import shutil
 import subprocess
 import time
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
@@ -29,23 +29,25 @@ PHONE: Final = {"width": 390, "height": 844}
 
 @asynccontextmanager
 async def started_chromium(directory: Path) -> AsyncIterator[Browser]:
-    """Start Chromium and give a connection to it that changes no default: tabs behind others are hidden, as a user's are."""
-    log = (directory / "chromium.log").open("wb")
-    process = subprocess.Popen(
-        [find_chromium(), *FLAGS, f"--user-data-dir={directory / 'profile'}", "about:blank"],
-        stdout=log, stderr=log, start_new_session=True,
-    )  # fmt: skip
-    try:
+    """Start Chromium and give a connection that changes no default: tabs behind others are hidden, as a user's are."""
+    with _process(directory) as process:
         async with async_playwright() as playwright:
-            browser = await playwright.chromium.connect_over_cdp(
-                await _debugger_of(process, directory / "profile"), no_defaults=True
-            )
+            debugger = await _debugger_of(process, directory / "profile" / "DevToolsActivePort")
+            browser = await playwright.chromium.connect_over_cdp(debugger, no_defaults=True)
             yield browser
             await browser.close()
-    finally:
-        process.terminate()
-        process.wait(10)
-        log.close()
+
+
+@contextmanager
+def _process(directory: Path) -> Iterator[subprocess.Popen[bytes]]:
+    command = [find_chromium(), *FLAGS, f"--user-data-dir={directory / 'profile'}", "about:blank"]
+    with (directory / "chromium.log").open("wb") as log:
+        process = subprocess.Popen(command, stdout=log, stderr=log, start_new_session=True)
+        try:
+            yield process
+        finally:
+            process.terminate()
+            process.wait(10)
 
 
 def find_chromium() -> str:
@@ -56,22 +58,19 @@ def find_chromium() -> str:
     return found
 
 
-async def _debugger_of(process: subprocess.Popen[bytes], profile: Path) -> str:
+async def _debugger_of(process: subprocess.Popen[bytes], written: Path) -> str:
     """Wait until it says where its debugger listens."""
     until = time.monotonic() + START_S
     while time.monotonic() < until:
         assert process.poll() is None, "Chromium has ended"
-        lines = (
-            (profile / "DevToolsActivePort").read_text().split() if profile.is_dir() and _is_written(profile) else []
-        )
-        if len(lines) == 2:
+        if len(lines := _lines(written)) == 2:
             return f"ws://127.0.0.1:{lines[0]}{lines[1]}"
         await asyncio.sleep(0.02)  # the wait on a condition with a deadline, from outside the process
     raise AssertionError(f"Chromium did not start within {START_S} s")
 
 
-def _is_written(profile: Path) -> bool:
-    return (profile / "DevToolsActivePort").is_file()
+def _lines(file: Path) -> list[str]:
+    return file.read_text().split() if file.is_file() else []
 
 
 @dataclass
@@ -87,7 +86,7 @@ class Windows:
     async def open(
         self, path: str = "", *, viewport: dict[str, int] | None = None, theme: str = "light", cpu: float = 1
     ) -> Page:
-        """Open a window of its own at a place of the console, such as `sessions`; `cpu` slows it down by that factor."""
+        """Open a window of its own at a place of the console, such as `sessions`; `cpu` is how much slower it runs."""
         size: Any = viewport or VIEWPORT
         scheme: Any = theme
         context = await self.browser.new_context(viewport=size, color_scheme=scheme, reduced_motion="reduce")

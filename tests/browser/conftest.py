@@ -11,7 +11,6 @@ from playwright.async_api import Browser
 from synckairos.v1.session_service_pb2_grpc import SessionServiceStub
 from testing.harness.processes.deployment import Deployment, fresh_deployment
 from testing.harness.processes.server_process import ServerProcess, free_port
-
 from tests.browser.chromium import Windows, started_chromium
 
 

@@ -2,9 +2,9 @@
 
 from typing import Final, NamedTuple
 
-from tests.browser.games import game, switch
 from synckairos.v1 import session_service_pb2 as pb
 from synckairos.v1.session_service_pb2_grpc import SessionServiceStub
+from tests.browser.games import game, switch
 
 HTML: Final = "<img src=x onerror='window.struck = true'><b>bold</b>"
 """What somebody may call a session, a participant or a reason."""
@@ -20,9 +20,15 @@ class Places(NamedTuple):
     def addresses(self) -> dict[str, str]:
         """Every kind of page by a name."""
         return {
-            "overview": "", "sessions": "sessions", "running": f"sessions/{self.running}", "ended": f"sessions/{self.ended}",
-            "create": "create", "audit": "audit", "trail": f"audit/{self.running}", "playground": "playground",
-        }  # fmt: skip
+            "overview": "",
+            "sessions": "sessions",
+            "running": f"sessions/{self.running}",
+            "ended": f"sessions/{self.ended}",
+            "create": "create",
+            "audit": "audit",
+            "trail": f"audit/{self.running}",
+            "playground": "playground",
+        }
 
 
 async def filled_places(sessions: SessionServiceStub) -> Places:

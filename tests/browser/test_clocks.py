@@ -78,7 +78,8 @@ async def _compare(windows: Windows, sessions: SessionServiceStub, cpu: float, m
             assert difference <= max(BETWEEN_WINDOWS_MS, one["uncertaintyMs"] + other["uncertaintyMs"])
             apart = max(apart, difference)
     measured(
-        f"console, processor {cpu:.0f} x slower: windows {apart:.1f} ms apart at most, {worst:.1f} ms from the server, {SAMPLES} samples"
+        f"console, processor {cpu:.0f} x slower: windows {apart:.1f} ms apart at most,"
+        f" {worst:.1f} ms from the server, {SAMPLES} samples"
     )
     assert worst <= FROM_SERVER_MS
 
@@ -91,9 +92,10 @@ async def test_what_is_painted_is_a_frame_old_at_most(
     page = await synchronised(await windows.open(f"sessions/{session_id}", cpu=cpu))
     played = await page.evaluate(PAINTED, SAMPLES // cpu)
     older = [one["age"] - one["sinceFrame"] for one in played["samples"]]
+    oldest = max(one["age"] for one in played["samples"])
     measured(
-        f"console, processor {cpu} x slower: {played['perSecond']:.0f} frames a second, painted {max(one['age'] for one in played['samples']):.1f} ms"
-        f" old at most, {max(older):.1f} ms more than its frame"
+        f"console, processor {cpu} x slower: {played['perSecond']:.0f} frames a second,"
+        f" painted {oldest:.1f} ms old at most, {max(older):.1f} ms more than its frame"
     )
     assert max(older) <= 2.0  # what the clock is slewed by, and what browsers round
     for one in played["samples"]:

@@ -15,8 +15,9 @@ from tests.browser.games import game, state
 
 ATTACK = """async ([url, id]) => {
   const body = JSON.stringify({sessionId: id});
-  const start = `${url}/synckairos.v1.SessionService/StartSession`, read = `${url}/synckairos.v1.SessionService/GetSession`;
-  const attempt = (target, options) => fetch(target, options).then((r) => r.type === 'opaque' ? 'opaque' : r.text(), (error) => error.name);
+  const [start, read] = ['StartSession', 'GetSession'].map((call) => `${url}/synckairos.v1.SessionService/${call}`);
+  const attempt = (target, options) =>
+    fetch(target, options).then((r) => r.type === 'opaque' ? 'opaque' : r.text(), (error) => error.name);
   const json = {method: 'POST', headers: {'content-type': 'application/json'}, body};
   const results = {
     json: await attempt(start, json),

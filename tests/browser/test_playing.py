@@ -17,7 +17,8 @@ WATCH_PHASES = """() => {
     const seen = `${clock.dataset.phase} ${clock.querySelectorAll('.periods i:not(.burnt)').length}`;
     if (clock.classList.contains('active') && window.phases.at(-1) !== seen) window.phases.push(seen);
   };
-  new MutationObserver(look).observe(document.querySelector('session-clocks'), {subtree: true, childList: true, attributes: true});
+  const all = {subtree: true, childList: true, attributes: true};
+  new MutationObserver(look).observe(document.querySelector('session-clocks'), all);
 }"""
 
 

@@ -11,6 +11,8 @@ from tests.browser.chromium import PHONE, Windows, synchronised
 from tests.browser.places import HTML, Places, filled_places
 
 AXE: Final = Path(__file__).parent / "node_modules" / "axe-core" / "axe.min.js"
+TOO_SMALL: Final = """[...document.querySelectorAll('main button, main .button, .sections a')]
+  .filter((one) => one.offsetParent && one.offsetHeight < 36).map((one) => one.textContent)"""
 LEAST_WIDTH: Final = {"width": 320, "height": 640}
 
 
@@ -44,9 +46,7 @@ async def test_no_page_scrolls_sideways_on_a_phone(windows: Windows, places: Pla
     for name, address in places.addresses.items():
         await visit(page, address)
         assert await page.evaluate("document.documentElement.scrollWidth - innerWidth") <= 0, name
-        small = await page.evaluate(
-            "[...document.querySelectorAll('main button, main .button, .sections a')].filter((one) => one.offsetParent && one.offsetHeight < 36).map((one) => one.textContent)"
-        )
+        small = await page.evaluate(TOO_SMALL)
         assert small == [], name
 
 

@@ -9,8 +9,15 @@ import { exact, face } from "../view/format.js";
 const LOW_MS = 10_000;
 const MOST_PERIODS_DRAWN = 8;
 const PHASE_WORDS = {
-  UNSPECIFIED: "", FREE: "free turn", DELAY: "delay", MAIN: "main time", PERIOD: "period", RESERVE: "reserve",
-  PENALTY: "below zero", OVERTIME: "overtime", FLAG: "flag",
+  UNSPECIFIED: "",
+  FREE: "free turn",
+  DELAY: "delay",
+  MAIN: "main time",
+  PERIOD: "period",
+  RESERVE: "reserve",
+  PENALTY: "below zero",
+  OVERTIME: "overtime",
+  FLAG: "flag",
 };
 
 /** A card that is painted again and again. */
@@ -24,9 +31,14 @@ export class ClockCard {
   #periods = h("span", { class: "periods", "aria-hidden": "true" });
   #more = h("span", { class: "clock-more" });
   #bar = h("i");
-  element = h("section", { class: "clock" },
-    h("div", { class: "clock-head" }, this.#name, this.#turn), h("div", { role: "timer", "aria-live": "off" }, this.#face),
-    h("div", { class: "clock-foot" }, this.#phase, this.#periods, this.#more), h("div", { class: "clock-bar" }, this.#bar));
+  element = h(
+    "section",
+    { class: "clock" },
+    h("div", { class: "clock-head" }, this.#name, this.#turn),
+    h("div", { role: "timer", "aria-live": "off" }, this.#face),
+    h("div", { class: "clock-foot" }, this.#phase, this.#periods, this.#more),
+    h("div", { class: "clock-bar" }, this.#bar),
+  );
   #periodsShown = "";
   #mostPeriods = 0;
   #whole = { main: 0, period: 0 };
@@ -76,7 +88,8 @@ export class ClockCard {
   #moreWords(view) {
     const parts = [];
     if (view.periodsLeft) parts.push(`${view.periodsLeft} ${view.periodsLeft === 1 ? "period" : "periods"} left`);
-    if (view.phase !== "PERIOD" && view.periodsLeft === undefined && view.periodRemainingMs) parts.push(`${exact(view.periodRemainingMs)} a turn`);
+    if (view.phase !== "PERIOD" && view.periodsLeft === undefined && view.periodRemainingMs)
+      parts.push(`${exact(view.periodRemainingMs)} a turn`);
     if (view.overtimeMs && view.phase !== "OVERTIME") parts.push(`${exact(view.overtimeMs)} over`);
     return parts.join(", ");
   }
@@ -88,6 +101,10 @@ export class ClockCard {
     if (key === this.#periodsShown) return;
     this.#periodsShown = key;
     this.#periods.hidden = !this.#mostPeriods || this.#mostPeriods > MOST_PERIODS_DRAWN;
-    this.#periods.replaceChildren(...Array.from({ length: Math.min(this.#mostPeriods, MOST_PERIODS_DRAWN) }, (_, place) => h("i", { class: place < periodsLeft ? "" : "burnt" })));
+    this.#periods.replaceChildren(
+      ...Array.from({ length: Math.min(this.#mostPeriods, MOST_PERIODS_DRAWN) }, (_, place) =>
+        h("i", { class: place < periodsLeft ? "" : "burnt" }),
+      ),
+    );
   }
 }

@@ -13,17 +13,47 @@ export class ClockLedger extends HTMLElement {
   #holder = h("select", { name: "ledger-holder", onchange: () => void this.#load() });
   #rows = h("tbody");
   #note = h("p", { class: "notice", hidden: true });
-  #table = h("table", { class: "figures ledger" },
-    h("caption", { class: "hidden-visually" }, "Every amount that was added to the clock or taken from it, oldest first"),
-    h("thead", {}, h("tr", {}, ["Version", "At", "Why", "Amount", "Balance"].map((head, place) => h("th", { scope: "col", class: place > 2 ? "right" : "" }, head)))), this.#rows);
+  #table = h(
+    "table",
+    { class: "figures ledger" },
+    h(
+      "caption",
+      { class: "hidden-visually" },
+      "Every amount that was added to the clock or taken from it, oldest first",
+    ),
+    h(
+      "thead",
+      {},
+      h(
+        "tr",
+        {},
+        ["Version", "At", "Why", "Amount", "Balance"].map((head, place) =>
+          h("th", { scope: "col", class: place > 2 ? "right" : "" }, head),
+        ),
+      ),
+    ),
+    this.#rows,
+  );
   /** @type {Session | null} */
   #session = null;
   #asked = new AbortController();
 
   connectedCallback() {
     if (this.childElementCount) return;
-    this.append(h("div", { class: "stack" }, h("div", { class: "row" }, h("div", { class: "grow" }, field("Whose clock", this.#holder)),
-      h("button", { type: "button", onclick: () => void this.#load() }, "Read again")), this.#note, h("div", { class: "scroll-x", tabindex: "0", role: "region", "aria-label": "Ledger" }, this.#table)));
+    this.append(
+      h(
+        "div",
+        { class: "stack" },
+        h(
+          "div",
+          { class: "row" },
+          h("div", { class: "grow" }, field("Whose clock", this.#holder)),
+          h("button", { type: "button", onclick: () => void this.#load() }, "Read again"),
+        ),
+        this.#note,
+        h("div", { class: "scroll-x", tabindex: "0", role: "region", "aria-label": "Ledger" }, this.#table),
+      ),
+    );
   }
 
   disconnectedCallback() {
@@ -47,13 +77,22 @@ export class ClockLedger extends HTMLElement {
     const session = this.#session;
     if (!session) return;
     this.#asked.abort();
-    const { signal } = (this.#asked = new AbortController());
-    const holder = session.mode === "MODE_PER_PARTICIPANT" ? { participantId: this.#holder.value } : session.mode === "MODE_PER_GROUP" ? { groupId: this.#holder.value } : {};
+    this.#asked = new AbortController();
+    const { signal } = this.#asked;
+    const holder =
+      session.mode === "MODE_PER_PARTICIPANT"
+        ? { participantId: this.#holder.value }
+        : session.mode === "MODE_PER_GROUP"
+          ? { groupId: this.#holder.value }
+          : {};
     try {
       /** @type {ClockLine[]} */
       const lines = [];
-      for (let pageToken = ""; ;) {
-        const page = await explainClock({ sessionId: session.sessionId, ...holder, pageSize: 500, pageToken }, { signal });
+      for (let pageToken = ""; ; ) {
+        const page = await explainClock(
+          { sessionId: session.sessionId, ...holder, pageSize: 500, pageToken },
+          { signal },
+        );
         lines.push(...(page.lines ?? []));
         pageToken = page.nextPageToken ?? "";
         if (!pageToken) break;
@@ -74,14 +113,25 @@ customElements.define("clock-ledger", ClockLedger);
 
 /** @param {ClockLine} line */
 function row({ version, occurredAt, kind, amountMs, balanceMs, periodsBurnt, note }) {
-  const why = [title(kind, "CLOCK_LINE_KIND"), periodsBurnt && `${periodsBurnt} burnt`, note].filter(Boolean).join(" \u00b7 ");
-  return h("tr", {}, h("td", {}, number(version)), h("td", { class: "nowrap" }, timeOfDay(occurredAt)), h("td", { class: "break" }, why),
-    h("td", { class: `right nowrap ${number(amountMs) < 0 ? "minus" : "plus"}` }, signed(amountMs)), h("td", { class: "right nowrap" }, exact(balanceMs)));
+  const why = [title(kind, "CLOCK_LINE_KIND"), periodsBurnt && `${periodsBurnt} burnt`, note]
+    .filter(Boolean)
+    .join(" \u00b7 ");
+  return h(
+    "tr",
+    {},
+    h("td", {}, number(version)),
+    h("td", { class: "nowrap" }, timeOfDay(occurredAt)),
+    h("td", { class: "break" }, why),
+    h("td", { class: `right nowrap ${number(amountMs) < 0 ? "minus" : "plus"}` }, signed(amountMs)),
+    h("td", { class: "right nowrap" }, exact(balanceMs)),
+  );
 }
 
 /** @param {Session} session @returns {[string, string][]} */
 function holdersOf(session) {
-  if (session.mode === "MODE_PER_PARTICIPANT") return (session.participants ?? []).map((one) => [one.participantId, participantName(session, one.participantId)]);
-  if (session.mode === "MODE_PER_GROUP") return (session.groups ?? []).map((one) => [one.groupId, groupName(session, one.groupId)]);
+  if (session.mode === "MODE_PER_PARTICIPANT")
+    return (session.participants ?? []).map((one) => [one.participantId, participantName(session, one.participantId)]);
+  if (session.mode === "MODE_PER_GROUP")
+    return (session.groups ?? []).map((one) => [one.groupId, groupName(session, one.groupId)]);
   return [["", "The session\u2019s own"]];
 }

@@ -1,7 +1,7 @@
 // @ts-check
 // Events, newest first or in the trail's order.
 import { h } from "../view/dom.js";
-import { number, timeOfDay, dateTime } from "../view/format.js";
+import { dateTime, number, timeOfDay } from "../view/format.js";
 import { href } from "../view/router.js";
 import { detailsOf, headline, toneOf } from "./event_words.js";
 
@@ -11,12 +11,39 @@ const MOST_SHOWN = 300;
 
 /** One event as an item of a list. @param {Event} event @param {{withSession?: boolean, withDay?: boolean}} [options] */
 export function eventItem(event, { withSession = false, withDay = false } = {}) {
-  return h("li", { "data-tone": toneOf(event), "data-type": event.type },
-    h("span", { class: "what" }, headline(event), event.isFork && h("span", { class: "fork" }, " (fork)"), withSession && event.sessionId && [" ", h("a", { href: href(["audit", event.sessionId]), class: "small mono" }, event.sessionId)]),
+  return h(
+    "li",
+    { "data-tone": toneOf(event), "data-type": event.type },
+    h(
+      "span",
+      { class: "what" },
+      headline(event),
+      event.isFork && h("span", { class: "fork" }, " (fork)"),
+      withSession &&
+        event.sessionId && [
+          " ",
+          h("a", { href: href(["audit", event.sessionId]), class: "small mono" }, event.sessionId),
+        ],
+    ),
     h("time", { datetime: event.occurredAt }, withDay ? dateTime(event.occurredAt) : timeOfDay(event.occurredAt)),
-    h("div", { class: "more" }, `v${number(event.version)} \u00b7 ${detailsOf(event)}`,
-      !!event.changes?.length && h("div", { class: "changes" }, event.changes.map(({ path, old, new: now }) =>
-        h("span", {}, `${path}: ${old === undefined ? "\u2205" : JSON.stringify(old)} \u2192 ${now === undefined ? "\u2205" : JSON.stringify(now)}`)))));
+    h(
+      "div",
+      { class: "more" },
+      `v${number(event.version)} \u00b7 ${detailsOf(event)}`,
+      !!event.changes?.length &&
+        h(
+          "div",
+          { class: "changes" },
+          event.changes.map(({ path, old, new: now }) =>
+            h(
+              "span",
+              {},
+              `${path}: ${old === undefined ? "\u2205" : JSON.stringify(old)} \u2192 ${now === undefined ? "\u2205" : JSON.stringify(now)}`,
+            ),
+          ),
+        ),
+    ),
+  );
 }
 
 /** `<event-list>`: newest first; every version once, whether it came from the stream or from the trail. */
@@ -46,13 +73,16 @@ export class EventList extends HTMLElement {
 
   /** All of them, oldest first. */
   get events() {
-    return [...this.#events.entries()].sort(([, a], [, b]) => number(a.epoch) - number(b.epoch) || number(a.version) - number(b.version)).map(([, event]) => event);
+    return [...this.#events.entries()]
+      .sort(([, a], [, b]) => number(a.epoch) - number(b.epoch) || number(a.version) - number(b.version))
+      .map(([, event]) => event);
   }
 
   #draw() {
     this.#scheduled = false;
     const newest = [...this.#events.entries()]
-      .sort(([, a], [, b]) => number(b.epoch) - number(a.epoch) || number(b.version) - number(a.version)).slice(0, MOST_SHOWN);
+      .sort(([, a], [, b]) => number(b.epoch) - number(a.epoch) || number(b.version) - number(a.version))
+      .slice(0, MOST_SHOWN);
     this.#empty.hidden = newest.length > 0;
     this.#list.hidden = !newest.length;
     const keys = newest.map(([key]) => key);

@@ -21,7 +21,15 @@ export class ParticipantFields extends HTMLElement {
   connectedCallback() {
     this.className = "stack tight";
     if (this.childElementCount) return;
-    this.append(this.#groupField, this.#list, h("div", { class: "row" }, h("button", { type: "button", onclick: () => this.#add("").name.focus() }, "Add a participant")));
+    this.append(
+      this.#groupField,
+      this.#list,
+      h(
+        "div",
+        { class: "row" },
+        h("button", { type: "button", onclick: () => this.#add("").name.focus() }, "Add a participant"),
+      ),
+    );
     for (const name of ["Black", "White"]) this.#add(name);
   }
 
@@ -40,12 +48,21 @@ export class ParticipantFields extends HTMLElement {
   /** The contract's fields. @param {string} mode @param {boolean} hasControl */
   request(mode, hasControl) {
     const participants = this.#rows.map(({ id, name, bank, odds, group }) => ({
-      participantId: id, ...(name.value.trim() && { metadata: { name: name.value.trim() } }), ...(mode === "PER_GROUP" && { groupId: this.#groupIds[Number(group.value)] }),
-      ...(mode === "PER_PARTICIPANT" && !hasControl && { totalTimeMs: Math.round(Number(bank.value) * 1000) }), ...(mode === "PER_PARTICIPANT" && hasControl && odds.value.trim() && { timeControlText: odds.value.trim() }),
+      participantId: id,
+      ...(name.value.trim() && { metadata: { name: name.value.trim() } }),
+      ...(mode === "PER_GROUP" && { groupId: this.#groupIds[Number(group.value)] }),
+      ...(mode === "PER_PARTICIPANT" && !hasControl && { totalTimeMs: Math.round(Number(bank.value) * 1000) }),
+      ...(mode === "PER_PARTICIPANT" && hasControl && odds.value.trim() && { timeControlText: odds.value.trim() }),
     }));
     if (mode !== "PER_GROUP") return { participants };
     const groups = this.#groupIds.filter((groupId) => participants.some((one) => one.groupId === groupId));
-    return { participants, groups: groups.map((groupId) => ({ groupId, ...(!hasControl && { totalTimeMs: Math.round(Number(this.#groupBank.value) * 1000) }) })) };
+    return {
+      participants,
+      groups: groups.map((groupId) => ({
+        groupId,
+        ...(!hasControl && { totalTimeMs: Math.round(Number(this.#groupBank.value) * 1000) }),
+      })),
+    };
   }
 
   /** @param {string} name @returns {Row} */
@@ -53,13 +70,40 @@ export class ParticipantFields extends HTMLElement {
     const number = this.#rows.length + 1;
     /** @type {Row} */
     const row = {
-      id: randomUuid(), name: h("input", { name: "name", value: name, maxlength: "80", autocomplete: "off" }), bank: h("input", { name: "total_time_ms", inputmode: "decimal", value: "300", autocomplete: "off" }),
-      odds: h("input", { name: "time_control_text", class: "mono", placeholder: "as the session", autocomplete: "off", spellcheck: "false" }),
-      group: choice({ name: "group_id" }, Array.from({ length: GROUPS }, (_, place) => [String(place), `Group ${place + 1}`]), String((number - 1) % 2)), element: h("li"),
+      id: randomUuid(),
+      name: h("input", { name: "name", value: name, maxlength: "80", autocomplete: "off" }),
+      bank: h("input", { name: "total_time_ms", inputmode: "decimal", value: "300", autocomplete: "off" }),
+      odds: h("input", {
+        name: "time_control_text",
+        class: "mono",
+        placeholder: "as the session",
+        autocomplete: "off",
+        spellcheck: "false",
+      }),
+      group: choice(
+        { name: "group_id" },
+        Array.from({ length: GROUPS }, (_, place) => [String(place), `Group ${place + 1}`]),
+        String((number - 1) % 2),
+      ),
+      element: h("li"),
     };
     const path = `participants[${this.#rows.length}]`;
-    row.element.append(field("Name", row.name, { id: path }), field("Bank in seconds", row.bank, { id: `${path}.total_time_ms` }), field("Own time control", row.odds, { id: `${path}.time_control_text` }), field("Group", row.group, { id: `${path}.group_id` }),
-      h("button", { type: "button", class: "plain", "aria-label": `Remove participant ${number}`, onclick: () => this.#remove(row) }, "Remove"));
+    row.element.append(
+      field("Name", row.name, { id: path }),
+      field("Bank in seconds", row.bank, { id: `${path}.total_time_ms` }),
+      field("Own time control", row.odds, { id: `${path}.time_control_text` }),
+      field("Group", row.group, { id: `${path}.group_id` }),
+      h(
+        "button",
+        {
+          type: "button",
+          class: "plain",
+          "aria-label": `Remove participant ${number}`,
+          onclick: () => this.#remove(row),
+        },
+        "Remove",
+      ),
+    );
     this.#rows.push(row);
     this.#list.append(row.element);
     this.adapt(this.#mode, this.#hasControl);

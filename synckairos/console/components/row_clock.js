@@ -2,7 +2,7 @@
 // The running clock of a session in one line of a list.
 import { eachFrame } from "../live/frame_loop.js";
 import { serverTime } from "../live/page_services.js";
-import { SessionClock, factsFromJson } from "../vendor/index.js";
+import { factsFromJson, SessionClock } from "../vendor/index.js";
 import { faceText } from "../view/format.js";
 
 /** @typedef {import("../rpc/contract.js").Session} Session */

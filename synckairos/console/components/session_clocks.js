@@ -2,7 +2,7 @@
 // All clocks of one session, painted in every frame from the last version of it and the server's clock.
 import { eachFrame } from "../live/frame_loop.js";
 import { serverTime } from "../live/page_services.js";
-import { SessionClock, factsFromJson } from "../vendor/index.js";
+import { factsFromJson, SessionClock } from "../vendor/index.js";
 import { groupName, nameIn, number, participantName } from "../view/format.js";
 import { ClockCard } from "./clock_card.js";
 
@@ -40,7 +40,8 @@ export class SessionClocks extends HTMLElement {
       const card = this.#cards.get(holder.id) ?? new ClockCard();
       this.#cards.set(holder.id, card);
       card.describe(holder);
-      if (card.element !== this.children[holders.indexOf(holder)]) this.insertBefore(card.element, this.children[holders.indexOf(holder)] ?? null);
+      if (card.element !== this.children[holders.indexOf(holder)])
+        this.insertBefore(card.element, this.children[holders.indexOf(holder)] ?? null);
     }
     this.#paint();
   }
@@ -54,7 +55,10 @@ export class SessionClocks extends HTMLElement {
     return {
       version: this.#clock?.session.version ?? 0,
       uncertaintyMs: serverTime.uncertaintyMs,
-      clocks: (view?.holders ?? []).map((one) => ({ ...one, paintedMs: this.#cards.get(one.holderId)?.paintedMs ?? NaN })),
+      clocks: (view?.holders ?? []).map((one) => ({
+        ...one,
+        paintedMs: this.#cards.get(one.holderId)?.paintedMs ?? NaN,
+      })),
     };
   }
 
@@ -78,22 +82,41 @@ function holdersOf(session) {
   const isOver = ["STATUS_EXPIRED", "STATUS_COMPLETED", "STATUS_CANCELLED"].includes(session.status);
   if (session.mode === "MODE_PER_PARTICIPANT") {
     return (session.participants ?? []).map((one) => ({
-      id: one.participantId, name: participantName(session, one.participantId), isActive: !!one.isActive && !isOver, isOut: !!one.hasExpired,
-      turn: turnWords(one, session.winnerParticipantId === one.participantId), ...wholes(one.timeControl, one.totalTimeMs),
+      id: one.participantId,
+      name: participantName(session, one.participantId),
+      isActive: !!one.isActive && !isOver,
+      isOut: !!one.hasExpired,
+      turn: turnWords(one, session.winnerParticipantId === one.participantId),
+      ...wholes(one.timeControl, one.totalTimeMs),
     }));
   }
   if (session.mode === "MODE_PER_GROUP") {
     return (session.groups ?? []).map((one) => ({
-      id: one.groupId, name: groupName(session, one.groupId), isActive: !!one.isActive && !isOver, isOut: !!one.hasExpired,
-      turn: one.isActive && session.activeParticipantId ? participantName(session, session.activeParticipantId) : turnWords(one, session.winnerGroupId === one.groupId),
+      id: one.groupId,
+      name: groupName(session, one.groupId),
+      isActive: !!one.isActive && !isOver,
+      isOut: !!one.hasExpired,
+      turn:
+        one.isActive && session.activeParticipantId
+          ? participantName(session, session.activeParticipantId)
+          : turnWords(one, session.winnerGroupId === one.groupId),
       ...wholes(one.timeControl, one.totalTimeMs),
     }));
   }
-  const turn = session.activeParticipantId ? participantName(session, session.activeParticipantId) : `cycle ${number(session.cycleNumber)}`;
-  return [{
-    id: "", name: nameIn(session.metadata) || "Session", turn, isActive: session.status === "STATUS_RUNNING" || session.status === "STATUS_PAUSED",
-    isOut: session.status === "STATUS_EXPIRED", mainMs: number(session.timePerCycleMs ?? session.totalTimeMs ?? session.maxTimeMs), periodMs: 0,
-  }];
+  const turn = session.activeParticipantId
+    ? participantName(session, session.activeParticipantId)
+    : `cycle ${number(session.cycleNumber)}`;
+  return [
+    {
+      id: "",
+      name: nameIn(session.metadata) || "Session",
+      turn,
+      isActive: session.status === "STATUS_RUNNING" || session.status === "STATUS_PAUSED",
+      isOut: session.status === "STATUS_EXPIRED",
+      mainMs: number(session.timePerCycleMs ?? session.totalTimeMs ?? session.maxTimeMs),
+      periodMs: 0,
+    },
+  ];
 }
 
 /** @param {{isActive?: boolean, hasExpired?: boolean, cycleCount?: import("../rpc/contract.js").Int64}} holder @param {boolean} hasWon */
@@ -106,5 +129,8 @@ function turnWords({ isActive, hasExpired, cycleCount }, hasWon) {
 /** What the parts of a clock have as a whole. @param {TimeControl | undefined} control @param {import("../rpc/contract.js").Int64 | undefined} totalMs */
 function wholes(control, totalMs) {
   const stage = control?.stages?.[0];
-  return { mainMs: number(totalMs) || number(stage?.baseMs), periodMs: number(stage?.byoYomi?.periodMs ?? stage?.canadian?.periodMs ?? stage?.perTurn?.turnMs) };
+  return {
+    mainMs: number(totalMs) || number(stage?.baseMs),
+    periodMs: number(stage?.byoYomi?.periodMs ?? stage?.canadian?.periodMs ?? stage?.perTurn?.turnMs),
+  };
 }

@@ -23,9 +23,25 @@ export class SessionTable extends HTMLElement {
   connectedCallback() {
     if (this.childElementCount) return;
     const heads = ["Session", "Status", "Clock", "To move", "Mode", "Version", "Created"];
-    this.append(h("table", { class: "sessions cards" },
-      h("caption", { class: "hidden-visually" }, "Sessions, newest first"),
-      h("thead", {}, h("tr", {}, heads.map((head) => h("th", { scope: "col", class: head === "Version" || head === "Clock" ? "right" : "" }, head)))), this.#body));
+    this.append(
+      h(
+        "table",
+        { class: "sessions cards" },
+        h("caption", { class: "hidden-visually" }, "Sessions, newest first"),
+        h(
+          "thead",
+          {},
+          h(
+            "tr",
+            {},
+            heads.map((head) =>
+              h("th", { scope: "col", class: head === "Version" || head === "Clock" ? "right" : "" }, head),
+            ),
+          ),
+        ),
+        this.#body,
+      ),
+    );
   }
 
   disconnectedCallback() {
@@ -51,31 +67,52 @@ export class SessionTable extends HTMLElement {
 
   /** Show these too. @param {Session[]} sessions @param {string} serverTimeText */
   add(sessions, serverTimeText) {
-    this.#body.append(...sessions.filter((one) => !this.#watches.has(one.sessionId)).map((one) => this.#row(one, serverTimeText)));
+    this.#body.append(
+      ...sessions.filter((one) => !this.#watches.has(one.sessionId)).map((one) => this.#row(one, serverTimeText)),
+    );
   }
 
   /** @param {Session} first @param {string} serverTimeText */
   #row(first, serverTimeText) {
     const name = h("a", { href: href(["sessions", first.sessionId]) });
     const labels = h("span");
-    const status = h("td", { class: "side" }), clock = new RowClock(), turn = h("td", { class: "quiet" }), version = h("td", { class: "right figures optional" });
-    const row = h("tr", { "data-session": first.sessionId },
-      h("td", {}, name, " ", labels), status, h("td", { class: "right side" }, clock), turn, h("td", { class: "quiet optional nowrap" }, title(first.mode, "MODE")), version,
-      h("td", { class: "quiet optional nowrap figures" }, dateTime(first.createdAt)));
+    const status = h("td", { class: "side" }),
+      clock = new RowClock(),
+      turn = h("td", { class: "quiet" }),
+      version = h("td", { class: "right figures optional" });
+    const row = h(
+      "tr",
+      { "data-session": first.sessionId },
+      h("td", {}, name, " ", labels),
+      status,
+      h("td", { class: "right side" }, clock),
+      turn,
+      h("td", { class: "quiet optional nowrap" }, title(first.mode, "MODE")),
+      version,
+      h("td", { class: "quiet optional nowrap figures" }, dateTime(first.createdAt)),
+    );
     const update = (/** @type {Session} */ session, /** @type {string} */ at) => {
       setText(name, sessionName(session));
-      labels.replaceChildren(...Object.entries(session.labels ?? {}).slice(0, 3).map(([key, value]) => h("span", { class: "label" }, `${key}: ${value}`)));
+      labels.replaceChildren(
+        ...Object.entries(session.labels ?? {})
+          .slice(0, 3)
+          .map(([key, value]) => h("span", { class: "label" }, `${key}: ${value}`)),
+      );
       status.replaceChildren(statusPill(session.status));
       clock.update(session, at);
       setText(turn, holderName(session, { participantId: session.activeParticipantId ?? "" }));
       setText(version, String(number(session.version)));
     };
     update(first, serverTimeText);
-    this.#watches.set(first.sessionId, feed.watch(first.sessionId, (message) => {
-      const session = message.snapshot ?? message.event?.session;
-      if (session && message.serverTime) update(session, message.serverTime);
-      if (message.event?.type === "EVENT_TYPE_SESSION_DELETED") status.replaceChildren(h("span", { class: "pill" }, "Deleted"));
-    }));
+    this.#watches.set(
+      first.sessionId,
+      feed.watch(first.sessionId, (message) => {
+        const session = message.snapshot ?? message.event?.session;
+        if (session && message.serverTime) update(session, message.serverTime);
+        if (message.event?.type === "EVENT_TYPE_SESSION_DELETED")
+          status.replaceChildren(h("span", { class: "pill" }, "Deleted"));
+      }),
+    );
     return row;
   }
 }

@@ -1,7 +1,8 @@
 // @ts-check
 // Who calls: kept in memory until the page is closed or loaded anew.
-import { currentCredentials, setCredentials } from "../rpc/credentials.js";
+
 import { feed } from "../live/page_services.js";
+import { currentCredentials, setCredentials } from "../rpc/credentials.js";
 import { toast } from "../view/announce.js";
 import { ask } from "../view/dialogs.js";
 import { field, h } from "../view/dom.js";
@@ -26,7 +27,11 @@ export function openSettings() {
       field("API key", inputs.apiKey, { hint: "Sent as x-api-key." }),
     ],
     act: async () => {
-      setCredentials({ actor: inputs.actor.value.trim(), token: inputs.token.value.trim(), apiKey: inputs.apiKey.value.trim() });
+      setCredentials({
+        actor: inputs.actor.value.trim(),
+        token: inputs.token.value.trim(),
+        apiKey: inputs.apiKey.value.trim(),
+      });
       feed.reconnect();
       toast("Calls are made with these from now on.");
     },

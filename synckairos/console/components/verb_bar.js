@@ -35,11 +35,16 @@ export class VerbBar extends HTMLElement {
     if (key === this.#shown) return;
     this.#shown = key;
     const focused = document.activeElement instanceof HTMLElement ? document.activeElement.dataset["verb"] : undefined;
-    const ordered = [...verbs].sort((one, other) => Number(!!other.isMain) - Number(!!one.isMain) || Number(!!one.isDangerous) - Number(!!other.isDangerous));
+    const ordered = [...verbs].sort(
+      (one, other) =>
+        Number(!!other.isMain) - Number(!!one.isMain) || Number(!!one.isDangerous) - Number(!!other.isDangerous),
+    );
     this.replaceChildren(...ordered.map((verb) => this.#button(verb)));
     if (focused) this.querySelector("button")?.focus();
     this.#dropKeys();
-    this.#dropKeys = addShortcuts(verbs.map((verb) => ({ keys: verb.key, words: verb.words, act: () => this.#ask(verb) })));
+    this.#dropKeys = addShortcuts(
+      verbs.map((verb) => ({ keys: verb.key, words: verb.words, act: () => this.#ask(verb) })),
+    );
   }
 
   /** Nothing can be done any more. */
@@ -50,22 +55,38 @@ export class VerbBar extends HTMLElement {
 
   /** @param {Verb} verb */
   #button(verb) {
-    return h("button", {
-      type: "button", "data-verb": verb.call, "aria-keyshortcuts": verb.key, onclick: () => this.#ask(verb),
-      class: verb.isMain ? "primary" : verb.isDangerous ? "danger" : "",
-    }, verb.words);
+    return h(
+      "button",
+      {
+        type: "button",
+        "data-verb": verb.call,
+        "aria-keyshortcuts": verb.key,
+        onclick: () => this.#ask(verb),
+        class: verb.isMain ? "primary" : verb.isDangerous ? "danger" : "",
+      },
+      verb.words,
+    );
   }
 
   /** @param {Verb} verb */
   #ask(verb) {
     const session = this.#session;
     if (!session) return;
-    const reason = field("Reason", h("input", { name: "reason", maxlength: "200", autocomplete: "off", required: verb.needsReason }), {
-      hint: verb.needsReason ? "Required." : "Optional; kept with the event.",
-    });
+    const reason = field(
+      "Reason",
+      h("input", { name: "reason", maxlength: "200", autocomplete: "off", required: verb.needsReason }),
+      {
+        hint: verb.needsReason ? "Required." : "Optional; kept with the event.",
+      },
+    );
     const fields = verb.fields?.(session) ?? [];
     ask({
-      title: `${verb.words}?`, text: verb.text(session), fields: [...fields, reason], confirm: verb.words, isDangerous: !!verb.isDangerous, beginsWithFields: !!verb.needsInput,
+      title: `${verb.words}?`,
+      text: verb.text(session),
+      fields: [...fields, reason],
+      confirm: verb.words,
+      isDangerous: !!verb.isDangerous,
+      beginsWithFields: !!verb.needsInput,
       act: async (form) => {
         const data = new FormData(form);
         const reply = await perform(verb, session, (name) => String(data.get(name) ?? "").trim());

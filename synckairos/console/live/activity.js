@@ -24,7 +24,11 @@ export class Activity {
       this.#watches.delete(id);
     }
     for (const id of ids) {
-      if (!this.#watches.has(id)) this.#watches.set(id, feed.watch(id, (message) => message.event && this.#count(message.event)));
+      if (!this.#watches.has(id))
+        this.#watches.set(
+          id,
+          feed.watch(id, (message) => message.event && this.#count(message.event)),
+        );
     }
   }
 

@@ -1,7 +1,7 @@
 // @ts-check
 // The server's clock as this page knows it, from its first answer on.
 import { syncTime } from "../rpc/services.js";
-import { ServerClock, instantFromJson } from "../vendor/index.js";
+import { instantFromJson, ServerClock } from "../vendor/index.js";
 
 const RETRY_MS = 2_000;
 const SHOW_MS = 1_000;

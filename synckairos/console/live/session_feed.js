@@ -83,7 +83,8 @@ export class SessionFeed extends EventTarget {
     this.#stream?.abort();
     const wanted = [...this.#watched.values()].filter((one) => !one.ended).slice(0, MOST_SESSIONS);
     if (!wanted.length) return this.#become("idle");
-    const stream = (this.#stream = new AbortController());
+    const stream = new AbortController();
+    this.#stream = stream;
     this.#heardAt = performance.now();
     if (this.state !== "live") this.#become("connecting");
     const watches = wanted.map(({ id, token }) => ({ sessionId: id, resumeToken: token }));

@@ -51,15 +51,38 @@ export class SessionPage extends HTMLElement {
 
   connectedCallback() {
     this.className = "page";
-    this.#body.replaceChildren(this.#clocks, this.#verbs, this.#stripCard,
-      h("div", { class: "columns" },
-        h("section", { class: "card flush", "aria-label": "Events" }, h("div", { class: "card-head" }, h("h2", {}, "Events"), h("a", { class: "small", href: href(["audit", this.sessionId]) }, "In the trail")), this.#trailNote, this.#events),
-        h("section", { class: "card" }, h("h2", {}, "Agreement"), this.#facts)),
+    this.#body.replaceChildren(
+      this.#clocks,
+      this.#verbs,
+      this.#stripCard,
+      h(
+        "div",
+        { class: "columns" },
+        h(
+          "section",
+          { class: "card flush", "aria-label": "Events" },
+          h(
+            "div",
+            { class: "card-head" },
+            h("h2", {}, "Events"),
+            h("a", { class: "small", href: href(["audit", this.sessionId]) }, "In the trail"),
+          ),
+          this.#trailNote,
+          this.#events,
+        ),
+        h("section", { class: "card" }, h("h2", {}, "Agreement"), this.#facts),
+      ),
       h("section", { class: "card" }, h("h2", {}, "Ledger of a clock"), this.#ledger),
-      h("details", { class: "card" }, h("summary", {}, "Raw JSON"), this.#json));
-    this.replaceChildren(h("div", { class: "page-head" }, h("div", {}, this.#name, this.#meta)), this.#problem, this.#body);
+      h("details", { class: "card" }, h("summary", {}, "Raw JSON"), this.#json),
+    );
+    this.replaceChildren(
+      h("div", { class: "page-head" }, h("div", {}, this.#name, this.#meta)),
+      this.#problem,
+      this.#body,
+    );
     this.#verbs.addEventListener("changed", (event) => {
-      const { session, serverTime: at } = /** @type {CustomEvent<import("../rpc/contract.js").SessionReply>} */ (event).detail;
+      const { session, serverTime: at } = /** @type {CustomEvent<import("../rpc/contract.js").SessionReply>} */ (event)
+        .detail;
       if (session && number(session.version) > number(this.#session?.version)) this.#show(session, at);
     });
     this.#stop = feed.watch(this.sessionId, (message) => this.#take(message));
@@ -81,10 +104,12 @@ export class SessionPage extends HTMLElement {
       this.#events.add([{ ...event, epoch: message.epoch ?? 0, version: message.version ?? 0 }]);
       if (event.session) this.#show(event.session, at);
       announce(headline(event));
-      if (event.type === "EVENT_TYPE_SESSION_DELETED") this.#gone("The session was deleted. The trail keeps its history.");
+      if (event.type === "EVENT_TYPE_SESSION_DELETED")
+        this.#gone("The session was deleted. The trail keeps its history.");
     }
     if (message.gap) void this.#loadEvents();
-    if (message.end?.reason === "END_REASON_NOT_FOUND") this.#gone("There is no such session in the store. The trail may know it.");
+    if (message.end?.reason === "END_REASON_NOT_FOUND")
+      this.#gone("There is no such session in the store. The trail may know it.");
   }
 
   /** @param {string} text */
@@ -96,14 +121,24 @@ export class SessionPage extends HTMLElement {
 
   /** @param {Session} session @param {string} at */
   #show(session, at) {
-    if (this.#session && String(session.epoch) === String(this.#session.epoch) && number(session.version) < number(this.#session.version)) return;
+    if (
+      this.#session &&
+      String(session.epoch) === String(this.#session.epoch) &&
+      number(session.version) < number(this.#session.version)
+    )
+      return;
     const isFirst = !this.#session;
     this.#session = session;
     this.#body.hidden = false;
     setText(this.#name, sessionName(session));
     if (isFirst) document.title = `${sessionName(session)} \u00b7 SyncKairos`;
-    this.#meta.replaceChildren(statusPill(session.status), h("span", {}, title(session.mode, "MODE")), h("span", { class: "figures" }, `version ${number(session.version)}`),
-      h("span", { class: "figures" }, `cycle ${number(session.cycleNumber)}`), h("span", { class: "mono small break" }, session.sessionId));
+    this.#meta.replaceChildren(
+      statusPill(session.status),
+      h("span", {}, title(session.mode, "MODE")),
+      h("span", { class: "figures" }, `version ${number(session.version)}`),
+      h("span", { class: "figures" }, `cycle ${number(session.cycleNumber)}`),
+      h("span", { class: "mono small break" }, session.sessionId),
+    );
     this.#clocks.update(session, at);
     this.#verbs.update(session);
     this.#facts.update(session);
@@ -122,10 +157,11 @@ export class SessionPage extends HTMLElement {
   /** What happened before this page was opened, as far as there is a trail. */
   async #loadEvents() {
     this.#asked.abort();
-    const { signal } = (this.#asked = new AbortController());
+    this.#asked = new AbortController();
+    const { signal } = this.#asked;
     try {
       let count = 0;
-      for (let pageToken = ""; count < MOST_EVENTS;) {
+      for (let pageToken = ""; count < MOST_EVENTS; ) {
         const page = await listSessionEvents({ sessionId: this.sessionId, pageSize: 200, pageToken }, { signal });
         this.#events.add(page.events ?? []);
         count += page.events?.length ?? 0;

@@ -61,13 +61,20 @@ async function send(method, body, type, { signal, timeoutMs }) {
   if (timeoutMs) headers["connect-timeout-ms"] = String(timeoutMs);
   try {
     return await fetch(`/${method}`, {
-      method: "POST", headers, body, signal: signal ?? null, credentials: "omit", cache: "no-store", redirect: "error",
+      method: "POST",
+      headers,
+      body,
+      signal: signal ?? null,
+      credentials: "omit",
+      cache: "no-store",
+      redirect: "error",
     });
   } catch (error) {
     if (error instanceof DOMException && error.name === "TimeoutError") {
       throw new RpcError({ code: "deadline_exceeded", message: "no answer in time" });
     }
-    if (error instanceof TypeError) throw new RpcError({ code: "unavailable", message: "the server cannot be reached" });
+    if (error instanceof TypeError)
+      throw new RpcError({ code: "unavailable", message: "the server cannot be reached" });
     throw error;
   }
 }
@@ -94,7 +101,9 @@ async function* envelopes(reader) {
   let waiting = new Uint8Array(0);
   for (;;) {
     const { value, done } = await reader.read().catch((error) => {
-      throw error instanceof TypeError ? new RpcError({ code: "unavailable", message: "the connection was lost" }) : error;
+      throw error instanceof TypeError
+        ? new RpcError({ code: "unavailable", message: "the connection was lost" })
+        : error;
     });
     if (done) return;
     const bytes = new Uint8Array(waiting.length + value.length);

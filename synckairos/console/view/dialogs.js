@@ -20,9 +20,15 @@ export function ask({ title, text = "", fields = [], confirm, isDangerous = fals
   const problem = h("p", { class: "notice wrong", role: "alert", hidden: true });
   const button = h("button", { type: "submit", class: isDangerous ? "primary danger" : "primary" }, confirm);
   const cancel = h("button", { type: "button", onclick: () => dialog.close() }, "Keep as it is");
-  const form = h("form", { method: "dialog", novalidate: true },
-    h("h2", { id: "dialog-title" }, title), text && h("p", { class: "quiet", id: "dialog-text" }, text),
-    ...fields, problem, h("div", { class: "row end" }, cancel, button));
+  const form = h(
+    "form",
+    { method: "dialog", novalidate: true },
+    h("h2", { id: "dialog-title" }, title),
+    text && h("p", { class: "quiet", id: "dialog-text" }, text),
+    ...fields,
+    problem,
+    h("div", { class: "row end" }, cancel, button),
+  );
   const dialog = h("dialog", { "aria-labelledby": "dialog-title", "aria-describedby": text && "dialog-text" }, form);
   form.addEventListener("submit", async (event) => {
     event.preventDefault();
@@ -48,8 +54,17 @@ export function ask({ title, text = "", fields = [], confirm, isDangerous = fals
 /** Show something to read. @param {string} title @param {HTMLElement[]} content */
 export function show(title, content) {
   const close = h("button", { type: "button", class: "primary", onclick: () => dialog.close() }, "Close");
-  const dialog = h("dialog", { "aria-labelledby": "dialog-title" },
-    h("div", { class: "stack" }, h("h2", { id: "dialog-title" }, title), ...content, h("div", { class: "row end" }, close)));
+  const dialog = h(
+    "dialog",
+    { "aria-labelledby": "dialog-title" },
+    h(
+      "div",
+      { class: "stack" },
+      h("h2", { id: "dialog-title" }, title),
+      ...content,
+      h("div", { class: "row end" }, close),
+    ),
+  );
   open(dialog);
   close.focus();
 }
@@ -74,7 +89,9 @@ export function showFieldErrors(form, error) {
   let first = null;
   let placed = 0;
   for (const { field, description } of error.fields) {
-    const element = form.querySelector(`[data-field="${CSS.escape(field)}"]`) ?? form.querySelector(`[data-field="${CSS.escape(field.replace(/[.[].*/, ""))}"]`);
+    const element =
+      form.querySelector(`[data-field="${CSS.escape(field)}"]`) ??
+      form.querySelector(`[data-field="${CSS.escape(field.replace(/[.[].*/, ""))}"]`);
     const control = element?.querySelector("input, select, textarea");
     const hint = element?.querySelector(".hint");
     if (!element || !(control instanceof HTMLElement) || !(hint instanceof HTMLElement)) continue;

@@ -44,7 +44,9 @@ function filled(element, attributes, children) {
 
 /** @param {Children[]} children @returns {(Node | string)[]} */
 export function nodes(children) {
-  return children.flat().filter((child) => child !== null && child !== undefined && child !== false)
+  return children
+    .flat()
+    .filter((child) => child !== null && child !== undefined && child !== false)
     .map((child) => (child instanceof Node ? child : String(child)));
 }
 
@@ -80,6 +82,9 @@ let fields = 0;
  * @param {Attributes} attributes @param {[string, string][]} options value and words @param {string} [chosen]
  */
 export function choice(attributes, options, chosen = "") {
-  return h("select", attributes, options.map(([value, words]) =>
-    h("option", { value, selected: value === chosen }, words)));
+  return h(
+    "select",
+    attributes,
+    options.map(([value, words]) => h("option", { value, selected: value === chosen }, words)),
+  );
 }

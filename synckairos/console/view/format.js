@@ -4,7 +4,10 @@
 /** @typedef {import("../rpc/contract.js").Int64} Int64 */
 /** @typedef {import("../rpc/contract.js").Session} Session */
 
-const SECOND_MS = 1000, MINUTE_MS = 60_000, HOUR_MS = 3_600_000, DAY_MS = 86_400_000;
+const SECOND_MS = 1000,
+  MINUTE_MS = 60_000,
+  HOUR_MS = 3_600_000,
+  DAY_MS = 86_400_000;
 
 /** @param {Int64 | null | undefined} value @returns {number} */
 export function number(value) {
@@ -20,8 +23,10 @@ export function face(ms) {
   const tenths = Math.floor(Math.abs(ms) / 100);
   const whole = tenths * 100;
   const sign = ms < 0 && tenths > 0 ? "\u2212" : "";
-  const days = Math.floor(whole / DAY_MS), hours = Math.floor((whole % DAY_MS) / HOUR_MS);
-  const minutes = Math.floor((whole % HOUR_MS) / MINUTE_MS), seconds = Math.floor((whole % MINUTE_MS) / SECOND_MS);
+  const days = Math.floor(whole / DAY_MS),
+    hours = Math.floor((whole % DAY_MS) / HOUR_MS);
+  const minutes = Math.floor((whole % HOUR_MS) / MINUTE_MS),
+    seconds = Math.floor((whole % MINUTE_MS) / SECOND_MS);
   const tail = `${two(minutes)}:${two(seconds)}`;
   if (days) return { sign, units: `${days}d ${two(hours)}:${tail}`, tenths: "" };
   if (hours) return { sign, units: `${hours}:${tail}`, tenths: "" };
@@ -50,7 +55,12 @@ export function signed(value) {
 /** A duration in words for a setting: 5 min, 90 s. @param {Int64 | null | undefined} value */
 export function duration(value) {
   const ms = number(value);
-  for (const [unit, name] of /** @type {[number, string][]} */ ([[DAY_MS, "d"], [HOUR_MS, "h"], [MINUTE_MS, "min"], [SECOND_MS, "s"]])) {
+  for (const [unit, name] of /** @type {[number, string][]} */ ([
+    [DAY_MS, "d"],
+    [HOUR_MS, "h"],
+    [MINUTE_MS, "min"],
+    [SECOND_MS, "s"],
+  ])) {
     if (ms >= unit && ms % unit === 0) return `${ms / unit} ${name}`;
   }
   return ms > MINUTE_MS ? exact(ms) : ms >= SECOND_MS ? `${ms / SECOND_MS} s` : `${Math.round(ms * 10) / 10} ms`;

@@ -49,6 +49,8 @@ document.addEventListener("keydown", (event) => {
 
 /** @param {EventTarget | null} target */
 function isWriting(target) {
-  return target instanceof HTMLElement
-    && (target.isContentEditable || target.matches("input:not([type=checkbox], [type=radio]), select, textarea"));
+  return (
+    target instanceof HTMLElement &&
+    (target.isContentEditable || target.matches("input:not([type=checkbox], [type=radio]), select, textarea"))
+  );
 }
