@@ -12,42 +12,42 @@ export const RESOLUTION_MS = 0.1;
  * drift adds to that with the age of the sample.
  */
 export class OffsetEstimator {
-  #measured = [];
-  /** Take a sample. Earlier ones that contradict it are forgotten: a clock has been stepped since. */
-  add(sample) {
-    const { sentMs, serverReceiveMs, serverTransmitMs, receivedMs } = sample;
-    const roundTripMs = receivedMs - sentMs - (serverTransmitMs - serverReceiveMs);
-    if (!(roundTripMs >= 0 && serverTransmitMs >= serverReceiveMs)) {
-      return;
+    #measured = [];
+    /** Take a sample. Earlier ones that contradict it are forgotten: a clock has been stepped since. */
+    add(sample) {
+        const { sentMs, serverReceiveMs, serverTransmitMs, receivedMs } = sample;
+        const roundTripMs = receivedMs - sentMs - (serverTransmitMs - serverReceiveMs);
+        if (!(roundTripMs >= 0 && serverTransmitMs >= serverReceiveMs)) {
+            return;
+        }
+        const taken = {
+            offsetMs: (serverReceiveMs - sentMs + (serverTransmitMs - receivedMs)) / 2,
+            uncertaintyMs: roundTripMs / 2 + RESOLUTION_MS,
+            takenMs: receivedMs,
+        };
+        const agreeing = this.#measured.filter((one) => agrees(aged(one, receivedMs), taken));
+        this.#measured = [...agreeing, taken].slice(-SAMPLES);
     }
-    const taken = {
-      offsetMs: (serverReceiveMs - sentMs + (serverTransmitMs - receivedMs)) / 2,
-      uncertaintyMs: roundTripMs / 2 + RESOLUTION_MS,
-      takenMs: receivedMs,
-    };
-    const agreeing = this.#measured.filter((one) => agrees(aged(one, receivedMs), taken));
-    this.#measured = [...agreeing, taken].slice(-SAMPLES);
-  }
-  /** Forget everything: nothing known holds any longer. */
-  forget() {
-    this.#measured = [];
-  }
-  /** Return the offset at an instant of the monotonic clock; undefined without any sample. */
-  at(monotonicMs) {
-    let best;
-    for (const one of this.#measured) {
-      const now = aged(one, monotonicMs);
-      if (best === undefined || now.uncertaintyMs < best.uncertaintyMs) {
-        best = now;
-      }
+    /** Forget everything: nothing known holds any longer. */
+    forget() {
+        this.#measured = [];
     }
-    return best;
-  }
+    /** Return the offset at an instant of the monotonic clock; undefined without any sample. */
+    at(monotonicMs) {
+        let best;
+        for (const one of this.#measured) {
+            const now = aged(one, monotonicMs);
+            if (best === undefined || now.uncertaintyMs < best.uncertaintyMs) {
+                best = now;
+            }
+        }
+        return best;
+    }
 }
 function aged(one, monotonicMs) {
-  const driftMs = Math.max(0, monotonicMs - one.takenMs) * MAX_DRIFT;
-  return { offsetMs: one.offsetMs, uncertaintyMs: one.uncertaintyMs + driftMs };
+    const driftMs = Math.max(0, monotonicMs - one.takenMs) * MAX_DRIFT;
+    return { offsetMs: one.offsetMs, uncertaintyMs: one.uncertaintyMs + driftMs };
 }
 function agrees(one, other) {
-  return Math.abs(one.offsetMs - other.offsetMs) <= one.uncertaintyMs + other.uncertaintyMs;
+    return Math.abs(one.offsetMs - other.offsetMs) <= one.uncertaintyMs + other.uncertaintyMs;
 }

@@ -1,7 +1,7 @@
 /** Painting clocks once a frame. */
 /** Return what the clocks of a session show now; one with a manual clock stands between calls. */
 export function viewNow(clock, time) {
-  return clock.at(clock.session.manualClock ? clock.session.serverTimeMs : time.now());
+    return clock.at(clock.session.manualClock ? clock.session.serverTimeMs : time.now());
 }
 /**
  * Draw a session's clocks in every frame that the browser paints; it paints none in a hidden tab.
@@ -12,15 +12,15 @@ export function viewNow(clock, time) {
  * @param signal ends it.
  */
 export function paintClocks(clock, time, draw, signal) {
-  const frame = () => {
-    if (signal.aborted) {
-      return;
-    }
-    const present = clock();
-    if (present !== undefined) {
-      draw(viewNow(present, time), present);
-    }
+    const frame = () => {
+        if (signal.aborted) {
+            return;
+        }
+        const present = clock();
+        if (present !== undefined) {
+            draw(viewNow(present, time), present);
+        }
+        requestAnimationFrame(frame);
+    };
     requestAnimationFrame(frame);
-  };
-  requestAnimationFrame(frame);
 }
