@@ -37,6 +37,9 @@ WANTED = $(if $(COMPILED),$(COMPILED_DONE))
 CLIENT_TS := clients/typescript
 NODE_MODULES := $(CLIENT_TS)/node_modules/.package-lock.json
 CONSOLE_VENDOR := synckairos/console/vendor
+# What the console is checked and tested with; none of it is shipped.
+BROWSER_TOOLS := tests/browser/node_modules/.package-lock.json
+BROWSER_SETUP := $(VENV)/.installed-browser
 # The client's clocks as the modules that the console loads: $(call clock_modules,folder from the client's).
 clock_modules = cd $(CLIENT_TS) && node_modules/.bin/tsc -p tsconfig.console.json --outDir $(1)
 
@@ -77,8 +80,8 @@ run: $(RUNTIME) ## start Redis, PostgreSQL, a server and a worker on this machin
 	$(BIN)/synckairos dev
 
 .PHONY: test
-test: $(SETUP) ## run all tests with coverage, against a real Redis and a real PostgreSQL
-	$(BIN)/python -m pytest --cov $(SIDE_BY_SIDE)
+test: $(SETUP) ## run all tests but those in a browser with coverage, against a real Redis and a real PostgreSQL
+	$(BIN)/python -m pytest --cov $(SIDE_BY_SIDE) --ignore tests/browser
 
 .PHONY: test-stores
 test-stores: $(SETUP) $(WANTED) ## run all tests but the random plays of the rules and those of whole processes
@@ -149,10 +152,23 @@ console-vendor: $(NODE_MODULES) ## write the clocks that the console draws anew 
 	$(call clock_modules,../../$(CONSOLE_VENDOR))
 
 .PHONY: check-console
-check-console: $(NODE_MODULES) ## hold the console's clocks to those of the TypeScript client
+check-console: check-console-code $(NODE_MODULES) ## hold the console's clocks to those of the TypeScript client, and check its code
 	rm -rf build/console-vendor
 	$(call clock_modules,../../build/console-vendor)
 	@diff -r $(CONSOLE_VENDOR) build/console-vendor || { echo "$(CONSOLE_VENDOR) is out of date: make console-vendor" >&2; exit 1; }
+
+.PHONY: check-console-code
+check-console-code: $(BROWSER_TOOLS)
+	tests/browser/node_modules/.bin/biome check --error-on-warnings --config-path=tests/browser synckairos/console
+	cd tests/browser && node_modules/.bin/tsc -p tsconfig.json
+
+.PHONY: browser
+browser: $(SETUP) $(BROWSER_SETUP) $(BROWSER_TOOLS) ## test the console in a real Chromium (apt install chromium; Node 20 or newer)
+	$(BIN)/python -m pytest tests/browser
+
+.PHONY: console-pictures
+console-pictures: $(SETUP) $(BROWSER_SETUP) $(BROWSER_TOOLS) ## take the pictures of docs/console.md anew (with pngquant and the font Inter)
+	SYNCKAIROS_PICTURES="$(CURDIR)/docs/pictures" $(BIN)/python -m pytest --quiet tests/browser/test_pictures.py
 
 .PHONY: docs
 docs: $(SETUP) ## build the site of the documentation into build/site; every warning is an error
@@ -192,7 +208,7 @@ check-generated: $(SETUP)
 
 .PHONY: clean
 clean: ## remove what can be made again; the data of `make run` stay
-	rm -rf $(CLIENT_TS)/node_modules $(CLIENT_TS)/dist $(CLIENT_TS)/src/gen
+	rm -rf tests/browser/node_modules $(CLIENT_TS)/node_modules $(CLIENT_TS)/dist $(CLIENT_TS)/src/gen
 	rm -rf $(VENV) build dist .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis
 	rm -f .coverage .coverage.*
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
@@ -206,6 +222,15 @@ $(SETUP): $(INPUTS)
 $(NODE_MODULES): $(CLIENT_TS)/package.json $(CLIENT_TS)/package-lock.json
 	@command -v npm >/dev/null || { echo "Node 20 or newer with npm is needed; on Debian: apt install nodejs npm" >&2; exit 1; }
 	cd $(CLIENT_TS) && npm ci
+	@touch $@
+
+$(BROWSER_TOOLS): tests/browser/package.json tests/browser/package-lock.json
+	@command -v npm >/dev/null || { echo "Node 20 or newer with npm is needed; on Debian: apt install nodejs npm" >&2; exit 1; }
+	cd tests/browser && npm ci
+	@touch $@
+
+$(BROWSER_SETUP): $(SETUP)
+	@$(PIP_INSTALL) -e '.[browser]'
 	@touch $@
 
 $(COMPILED_DONE): $(SETUP) hatch_build.py $(shell find synckairos generated migrations clients/python -type f -not -name '*.pyc')
