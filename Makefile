@@ -126,6 +126,10 @@ reality: $(SETUP) $(WANTED) ## play the games and auctions in DATA through a rea
 conformance: $(SETUP) ## run the Connect project's conformance suite against the gateway (needs Go)
 	$(BIN)/python -m testing.conformance
 
+.PHONY: examples
+examples: $(SETUP) ## play the example of every language against one server and compare; REQUIRE="Go Rust" fails without those
+	$(BIN)/python -m testing.examples $(foreach one,$(REQUIRE),--require $(one))
+
 # uv by itself, in a place of its own: nothing else needs it.
 .PHONY: lock
 lock: ## write requirements.txt anew: what the image installs, each file by its hash

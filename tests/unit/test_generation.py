@@ -22,6 +22,8 @@ def template(language: str) -> dict[str, Any]:
         ("go", [{"directory": ".", "paths": ["protos/synckairos"]}]),
         ("java", [{"directory": ".", "paths": ["protos/synckairos"]}]),
         ("connect-es", [{"directory": "."}]),
+        ("csharp", [{"directory": ".", "paths": ["protos/synckairos"]}]),
+        ("rust", [{"directory": ".", "paths": ["protos/synckairos"]}]),
     ],
 )
 def test_googles_files_are_generated_only_where_no_package_has_them(
