@@ -76,9 +76,7 @@ class Follower:
 
     def resume(self) -> None:
         """Watch from where it left off, at first from a snapshot on."""
-        self.watch = self.client.watch(
-            self.session_id, tick_interval_ms=self.tick_interval_ms, resume_token=self.token
-        )
+        self.watch = self.client.watch(self.session_id, tick_interval_ms=self.tick_interval_ms, resume_token=self.token)
 
     async def drop(self) -> None:
         """Stop watching."""
@@ -101,7 +99,8 @@ class Follower:
             case "snapshot":
                 print(f"  snapshot of version {update.version}")
             case "event":
-                assert update.version == self.version + 1, f"version {update.version} comes after {self.version}"
+                if update.version != self.version + 1:
+                    raise RuntimeError(f"version {update.version} comes after {self.version}")
                 event = update.event
                 print(f"  event {update.version}: {EventType.Name(event.type)}, {event.time_remaining_ms} ms left")
             case "phase":
@@ -131,12 +130,13 @@ async def show_refusal(call: Awaitable[object]) -> None:
         print("refused:", error.reason, *metadata, *(field.path for field in error.fields))
 
 
-async def main(address: str, session_id: str) -> None:
+async def main(address: str, session_id: str, scenario: dict[str, Any]) -> None:
     """Play over one connection."""
-    scenario = json.loads(Path("examples/scenario.json").read_text())
     async with await SyncKairos.connect(address) as client:
         await play(client, session_id, scenario)
 
 
 if __name__ == "__main__":
-    asyncio.run(main(*sys.argv[1:]))
+    if len(sys.argv) != 3:
+        sys.exit("usage: play.py ADDRESS SESSION_ID")
+    asyncio.run(main(sys.argv[1], sys.argv[2], json.loads(Path("examples/scenario.json").read_text())))

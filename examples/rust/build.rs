@@ -10,7 +10,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     tonic_prost_build::configure()
         .build_server(false)
         // tonic-types has what errors are made of.
-        .extern_path(".google.rpc.Status", "::tonic_types::Status")
+        .extern_path(".google.rpc", "::tonic_types::pb")
         .compile_with_config(protoc, &files, &[protos.to_string()])?;
     println!("cargo:rerun-if-changed={protos}");
     Ok(())

@@ -22,10 +22,13 @@ from testing.harness.processes.server_process import ServerProcess
 @contextmanager
 def running_server() -> Iterator[str]:
     """Give the address of a server of its own, on a Redis of its own."""
-    with tempfile.TemporaryDirectory() as directory, RedisServer(Path(directory) / "redis") as redis:
-        with ServerProcess(redis.url, Path(directory) / "server.log", log_level="warning") as server:
-            server.await_answer("SERVING")
-            yield server.address
+    with (
+        tempfile.TemporaryDirectory() as directory,
+        RedisServer(Path(directory) / "redis") as redis,
+        ServerProcess(redis.url, Path(directory) / "server.log", log_level="warning") as server,
+    ):
+        server.await_answer("SERVING")
+        yield server.address
 
 
 async def outcomes(chosen: Sequence[Recipe], server: str) -> list[Outcome]:

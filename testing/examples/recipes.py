@@ -36,7 +36,7 @@ class Recipe:
 
 
 def recipes(document: str = "docs/languages.md") -> list[Recipe]:
-    """Return the recipe of every language, from its section: the block that names a server plays, those before build."""
+    """Return the recipe of every language, from its section: the block that names a server plays."""
     sections = re.split(r"^## ", (ROOT / document).read_text(), flags=re.MULTILINE)
     by_name = {section.splitlines()[0]: section for section in sections}
     return [_recipe(language, by_name[language]) for language in TOOLS]

@@ -65,32 +65,39 @@ class UnreliableFront(grpc.GenericRpcHandler):
         if place == REFUSED_CALL:
             self._to_repeat["refused call"] = request
             await _refuse(context)
-        call = self._channel.unary_unary(method)(request, timeout=context.time_remaining())
-        reply: bytes = await self._passed_on(call, context)
+        passed_on: Any = self._channel.unary_unary(method)
+        reply = await _answer(passed_on(request, timeout=context.time_remaining()), context)
         if place == LOST_CALL:
             self._to_repeat["lost answer"] = request
             await context.abort(grpc.StatusCode.UNAVAILABLE, "the connection broke")
         return reply
 
-    async def _passed_on(self, call: Any, context: Any) -> Any:
-        try:
-            return await call
-        except grpc.aio.AioRpcError as error:
-            context.set_trailing_metadata(error.trailing_metadata())
-            await context.abort(error.code(), error.details() or "")
-
     async def _stream(self, method: str, request: bytes, context: Any) -> AsyncIterator[bytes]:
         if method == WATCHED and self._is_cut and pb.WatchSessionRequest.FromString(request).resume_token:
             self._repeated.add("cut stream")
         try:
-            async for message in self._channel.unary_stream(method)(request):
+            passed_on: Any = self._channel.unary_stream(method)
+            async for message in passed_on(request):
                 if method == WATCHED and not self._is_cut and _is_where_to_cut(message):
                     self._is_cut = True
                     await context.abort(grpc.StatusCode.UNAVAILABLE, "the connection broke")
                 yield message
         except grpc.aio.AioRpcError as error:
-            context.set_trailing_metadata(error.trailing_metadata())
-            await context.abort(error.code(), error.details() or "")
+            await _pass_on(error, context)
+
+
+async def _answer(call: Any, context: Any) -> bytes:
+    try:
+        reply: bytes = await call
+    except grpc.aio.AioRpcError as error:
+        await _pass_on(error, context)
+        raise
+    return reply
+
+
+async def _pass_on(error: grpc.aio.AioRpcError, context: Any) -> None:
+    context.set_trailing_metadata(error.trailing_metadata())
+    await context.abort(error.code(), error.details() or "")
 
 
 def _is_where_to_cut(message: bytes) -> bool:

@@ -32,9 +32,7 @@ async def test_a_missing_toolchain_is_named_and_counted(tmp_path: Path) -> None:
     without = {"PATH": str(tmp_path), "PYTHONPATH": f"{ROOT}:{ROOT / 'generated'}"}
 
     asked = await run_command(sys.executable, "-m", "testing.examples", "C#", "Go", cwd=ROOT, **without)
-    required = await run_command(
-        sys.executable, "-m", "testing.examples", "Go", "--require", "Go", cwd=ROOT, **without
-    )
+    required = await run_command(sys.executable, "-m", "testing.examples", "Go", "--require", "Go", cwd=ROOT, **without)
 
     assert "Go: not run, go is not here" in asked.stdout
     assert "C#: not run, dotnet is not here" in asked.stdout

@@ -78,6 +78,8 @@ def test_a_tool_that_is_not_here_is_named(monkeypatch: pytest.MonkeyPatch, tmp_p
 @pytest.mark.parametrize("language", PROGRAMS)
 def test_a_program_stays_short(language: str) -> None:
     """Under 200 lines of code: imports, comments and lone brackets are not counted."""
-    lines = [line for name in PROGRAMS[language] for line in (ROOT / "examples" / language / name).read_text().splitlines()]
+    lines = [
+        line for name in PROGRAMS[language] for line in (ROOT / "examples" / language / name).read_text().splitlines()
+    ]
 
     assert 50 < sum(NO_CODE.fullmatch(line) is None for line in lines) < 200
