@@ -6,8 +6,7 @@ a clock with exactly 0 ms left has expired, and a flagged turn earns no incremen
 
 from synckairos.domain.controls import controlled
 from synckairos.domain.controls.time_control import Settled
-from synckairos.domain.families.fischer import Fischer
-from synckairos.domain.families.parts import Parts
+from synckairos.domain.families.fischer import incremented
 from synckairos.domain.model import MAX_BUDGET_MS, Clock, Rules
 
 
@@ -37,14 +36,19 @@ def charge(clock: Clock, spent: int) -> Clock:
         return clock
     if clock.progress is not None:
         return controlled.charge(clock, clock.progress, spent)
-    if clock.bank_ms is None:
-        return clock._replace(used_ms=clock.used_ms + spent)
-    taken = min(spent, clock.bank_ms)
-    return clock._replace(
-        bank_ms=clock.bank_ms - taken,
-        used_ms=clock.used_ms + taken,
-        overtime_ms=clock.overtime_ms + spent - taken,
-    )
+    return _charged(clock, spent, 0, 0)
+
+
+def _charged(clock: Clock, spent: int, increment_ms: int, cap_ms: int) -> Clock:
+    """Charge a clock without a time control, and grant an increment unless that flags it, in one copy."""
+    allotted, bank, used, overtime, is_expired, in_overtime, _ = clock
+    if bank is None:
+        return Clock(allotted, None, used + spent, overtime, is_expired, in_overtime)
+    taken = min(spent, bank)
+    left = bank - taken
+    if increment_ms and spent < bank:
+        left = incremented(left, increment_ms, cap_ms)
+    return Clock(allotted, left, used + taken, overtime + spent - taken, is_expired, in_overtime)
 
 
 def complete_turn(
@@ -56,12 +60,7 @@ def complete_turn(
     """
     if clock.progress is not None:
         return controlled.settle(clock, clock.progress, spent, lag_ms=lag_ms, grants=grants)
-    flagged = clock.bank_ms is not None and spent >= clock.bank_ms
-    charged = charge(clock, spent)
-    if flagged or charged.bank_ms is None or not rules.increment_ms:
-        return charged, None
-    short_form = Fischer(rules.increment_ms, rules.max_time_ms or 0)
-    return charged._replace(bank_ms=short_form.granted(Parts(charged.bank_ms)).bank_ms), None
+    return _charged(clock, spent, rules.increment_ms, rules.max_time_ms or 0), None
 
 
 def expire(clock: Clock) -> Clock:

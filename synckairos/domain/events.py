@@ -106,6 +106,15 @@ def running_subject(session: Session, at: int) -> Subject:
     )
 
 
+def left_subject(session: Session, settled: Session, at: int) -> Subject:
+    """Describe the clock whose turn ends at this instant, with what it has left after that."""
+    active = session.active_participant
+    left = clocks.remaining(timing.running_clock(settled), 0)
+    if active is None:
+        return Subject(None, None, timing.elapsed(session, at), left)
+    return Subject(active.participant_id, active.group_id, timing.elapsed(session, at), left)
+
+
 def winner_of(session: Session, position: int | None) -> Session:
     """Return the session with the holder at this position (of groups or participants) as its winner."""
     if position is None:

@@ -11,6 +11,7 @@ from synckairos.domain.events import (
     Effect,
     EventType,
     Ledger,
+    left_subject,
     running_subject,
     winner_of,
 )
@@ -154,8 +155,7 @@ def leave_cycle(ledger: Ledger, following: int | None, at: int, cause: Cause, au
     extended_ms = 0
     if session.rules.soft_close is not None and cause is Cause.CALL:
         settled, extended_ms = soft_close.extended(settled, session.rules.soft_close, at)
-    left = clocks.remaining(timing.running_clock(settled), 0)
-    subject = running_subject(session, at)._replace(remaining_ms=left)
+    subject = left_subject(session, settled, at)
     if timing.is_last_cycle(session):
         ended = turns.end(settled, Status.COMPLETED, at)
         ledger.record(EventType.SESSION_COMPLETED, ended, subject, author=author, at=at, cause=cause)

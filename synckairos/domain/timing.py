@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 
 from synckairos.domain import clocks
 from synckairos.domain.controls import transfers
+from synckairos.domain.controls.time_control import Progress
 from synckairos.domain.model import (
     BANK_MODES,
     DAY_MS,
@@ -16,6 +17,7 @@ from synckairos.domain.model import (
     Clock,
     Mode,
     OnExpire,
+    Participant,
     Session,
     Status,
     group_position,
@@ -57,7 +59,8 @@ def elapsed(session: Session, now: int) -> int:
     """
     if session.resumed_at is None:
         return session.carried_ms
-    return session.carried_ms + max(0, now - session.resumed_at)
+    ran = now - session.resumed_at
+    return session.carried_ms + ran if ran > 0 else session.carried_ms
 
 
 def uncharged(session: Session, now: int) -> int:
@@ -126,7 +129,14 @@ def spend(session: Session, clock: Clock, spent: int, completed: int = 0) -> Ses
     if session.active is not None:
         active = session.participants[session.active]
         own = clock if mode is Mode.PER_PARTICIPANT else clocks.charge(active.clock, spent)
-        active = active._replace(clock=own, cycle_count=active.cycle_count + completed)
+        active = Participant(
+            active.participant_id,
+            active.participant_index,
+            active.group_id,
+            own,
+            active.cycle_count + completed,
+            active.metadata,
+        )
         changed["participants"] = replaced(session.participants, session.active, active)
         if mode is Mode.PER_GROUP:
             position = group_position(session, active.group_id)
@@ -142,7 +152,7 @@ def clock_deadline_at(session: Session) -> int | None:
 
 
 def _flags_at(session: Session, clock: Clock, resumed_at: int) -> int | None:
-    budget = clocks.budget(clock)
+    budget = clock.bank_ms if clock.progress is None else clocks.budget(clock)
     if budget is None or clock.in_overtime:
         return None
     return resumed_at + session.charged_ms + budget - session.carried_ms
@@ -151,7 +161,11 @@ def _flags_at(session: Session, clock: Clock, resumed_at: int) -> int | None:
 def turn_limit_at(session: Session) -> int | None:
     """Return when the running turn reaches its limit; None if it has none, or has passed it."""
     progress = running_clock(session).progress
-    if session.resumed_at is None or session.limit_passed or progress is None:
+    return None if progress is None else _limit_at(session, progress)
+
+
+def _limit_at(session: Session, progress: Progress) -> int | None:
+    if session.resumed_at is None or session.limit_passed:
         return None
     limit = progress.control.limit_of(progress.turns_made)
     return None if limit is None else session.resumed_at + limit - session.carried_ms
@@ -175,7 +189,7 @@ def clock_boundary(session: Session) -> Boundary | None:
         if flags_at is not None:
             first = Boundary(flags_at, BoundaryKind.EXPIRY)
         if clock.progress is not None:
-            limit_at = turn_limit_at(session)
+            limit_at = _limit_at(session, clock.progress)
             if limit_at is not None and (first is None or limit_at < first.at):
                 first = Boundary(limit_at, BoundaryKind.TURN_LIMIT)
     if rules.close_at is not None or rules.session_limit_ms is not None:

@@ -114,13 +114,15 @@ def settle_turn(session: Session, at: int, lag_ms: int = 0) -> tuple[Session, Se
     The turn is charged, less the lag that is credited, granted what it earns, and counted.
     """
     spent, clock = timing.uncharged(session, at), timing.running_clock(session)
-    owed = transfers.owed(clock, spent)
     closed, settled = clocks.complete_turn(clock, spent, session.rules, lag_ms=lag_ms, grants=not session.limit_passed)
     ended = timing.spend(session, closed, spent, completed=1)
     if settled is None:
         return ended, None
-    settled = settled._replace(spent_ms=timing.elapsed(session, at))
-    return transfers.pass_on(ended, max(0, owed - settled.credited_ms)), settled
+    elapsed = timing.elapsed(session, at)
+    if settled.spent_ms != elapsed:
+        settled = settled._replace(spent_ms=elapsed)
+    owed = transfers.owed(clock, spent)
+    return transfers.pass_on(ended, max(0, owed - settled.credited_ms)) if owed else ended, settled
 
 
 def begin_turn(session: Session, position: int | None, at: int) -> Session:
@@ -130,8 +132,9 @@ def begin_turn(session: Session, position: int | None, at: int) -> Session:
         "active": position,
         "cycle_number": session.cycle_number + 1,
         "cycle_started_at": at,
-        "limit_passed": False,
     }
+    if session.limit_passed:
+        changed["limit_passed"] = False
     if session.rules.session_limit_ms is not None:
         changed["ran_ms"] = session.ran_ms + timing.elapsed(session, at)
     if mode not in CONTINUOUS_MODES:

@@ -48,10 +48,12 @@ def remaining(clock: Clock, progress: Progress, spent: int) -> int | None:
     """Return the time left before the flag, of all parts together; None if there is no flag."""
     if clock.in_overtime:
         return 0
-    budget = stage_of(progress).family.budget(parts_of(clock, progress))
-    if budget is None or is_free(progress):
+    control = progress.control
+    budget = control.stages[progress.stage].family.budget(parts_of(clock, progress))
+    if budget is None or progress.turns_made < control.free_turns:
         return budget
-    return max(0, budget - progress.open_ms - spent)
+    left = budget - progress.open_ms - spent
+    return max(0, left)
 
 
 def budget(clock: Clock, progress: Progress) -> int | None:
@@ -61,14 +63,20 @@ def budget(clock: Clock, progress: Progress) -> int | None:
 
 def charge(clock: Clock, progress: Progress, spent: int) -> Clock:
     """Count `spent` ms of a turn that is not completed."""
+    used, overtime = _uses(clock, progress, spent)
     later = progress._replace(open_ms=progress.open_ms + spent)
+    return clock._replace(used_ms=used, overtime_ms=overtime, progress=later)
+
+
+def _uses(clock: Clock, progress: Progress, spent: int) -> tuple[int, int]:
+    """Return the time used and the overtime after `spent` more ms."""
     if clock.in_overtime:
-        return clock._replace(overtime_ms=clock.overtime_ms + spent, progress=later)
+        return clock.used_ms, clock.overtime_ms + spent
     if is_free(progress):
-        return clock._replace(progress=later)
+        return clock.used_ms, clock.overtime_ms
     left = remaining(clock, progress, 0)
-    taken = spent if left is None else min(spent, left)
-    return clock._replace(used_ms=clock.used_ms + taken, overtime_ms=clock.overtime_ms + spent - taken, progress=later)
+    taken = spent if left is None or spent < left else left
+    return clock.used_ms + taken, clock.overtime_ms + spent - taken
 
 
 def settle(
@@ -76,58 +84,66 @@ def settle(
 ) -> tuple[Clock, Settled]:
     """Close a completed turn: settle it with the stage it was made in, count it, then begin the next stage if due."""
     stage, parts, total = stage_of(progress), parts_of(clock, progress), progress.open_ms + spent
-    credit = _credit(clock, progress, total, lag_ms) if grants else 0
-    if clock.in_overtime or is_free(progress):
-        after = parts
-    else:
-        after = stage.family.settle(parts, total - credit, grants=grants)
+    in_overtime, is_charged = clock.in_overtime, not (clock.in_overtime or is_free(progress))
+    credit = _credit(progress, total, lag_ms) if grants and is_charged else 0
+    after = stage.family.settle(parts, total - credit, grants=grants) if is_charged else parts
     burnt = progress.burnt + parts.periods - after.periods
-    counted = _counted(progress, clock.in_overtime, credit)
-    if not clock.in_overtime:
-        counted, after = _promoted(counted, after)
+    place, turns = progress.stage, progress.stage_turns
+    if not in_overtime:
+        place, turns, after = _promoted(progress, turns + 1, after)
         if grants and not is_free(progress):
-            after = _granted_before(stage_of(counted), after)
-    closed = _with_parts(charge(clock, progress, spent), counted, after)
-    if stage.family.has_time_again:
-        closed = closed._replace(in_overtime=False)
-    charged = 0 if clock.in_overtime or is_free(progress) else total - credit
-    gained = _worth(closed, stage_of(counted), after) - _worth(clock, stage, parts) + charged
+            after = _granted_before(progress.control.stages[place], after)
+    used, overtime = _uses(clock, progress, spent)
+    closed = Clock(
+        clock.allotted_ms,
+        after.bank_ms,
+        used,
+        overtime,
+        clock.is_expired,
+        in_overtime and not stage.family.has_time_again,
+        Progress(
+            progress.control,
+            place,
+            turns,
+            progress.turns_made + 1,
+            after.periods,
+            after.extra_ms,
+            after.block_ms,
+            after.block_turns,
+            _quota(progress, credit) if is_charged else progress.lag_quota_ms,
+        ),
+    )
+    charged = total - credit if is_charged else 0
+    gained = _worth(closed, progress.control.stages[place], after) - _worth(clock, stage, parts) + charged
     return closed, Settled(total, gained, credit, burnt, progress.stage)
 
 
-def _credit(clock: Clock, progress: Progress, total: int, lag_ms: int) -> int:
+def _credit(progress: Progress, total: int, lag_ms: int) -> int:
     """Return the lag that is given back: min(lag, spent, quota, limit a turn)."""
     lag = progress.control.lag_compensation
-    if lag is None or clock.in_overtime or is_free(progress):
+    if lag is None:
         return 0
     return min(lag_ms, total, progress.lag_quota_ms, lag.max_per_turn_ms or lag_ms)
 
 
-def _counted(progress: Progress, in_overtime: bool, credit: int) -> Progress:
+def _quota(progress: Progress, credit: int) -> int:
+    """Return the quota of lag after a turn that was charged."""
     lag = progress.control.lag_compensation
-    quota = progress.lag_quota_ms
-    if lag is not None and not in_overtime and not is_free(progress):
-        quota = min(quota - credit + lag.gain_ms, lag.max_ms)
-    return progress._replace(
-        stage_turns=progress.stage_turns + (not in_overtime),
-        turns_made=progress.turns_made + 1,
-        lag_quota_ms=quota,
-        open_ms=0,
-        burnt=0,
-    )
+    return progress.lag_quota_ms if lag is None else min(progress.lag_quota_ms - credit + lag.gain_ms, lag.max_ms)
 
 
-def _promoted(progress: Progress, parts: Parts) -> tuple[Progress, Parts]:
-    """Begin the next stage after the last turn of one; the last stage repeats. Only the bank is taken along."""
-    stage = stage_of(progress)
-    if not stage.turns or progress.stage_turns < stage.turns:
-        return progress, parts
-    place = min(progress.stage + 1, len(progress.control.stages) - 1)
-    following = progress.control.stages[place]
-    return (
-        progress._replace(stage=place, stage_turns=0),
-        following.family.begin(parts.bank_ms + following.base_ms),
-    )
+def _promoted(progress: Progress, turns: int, parts: Parts) -> tuple[int, int, Parts]:
+    """Return stage, turns in it, and parts after so many turns of a stage; its last begins the next one.
+
+    The last stage repeats. Only the bank is taken along.
+    """
+    stages = progress.control.stages
+    due = stages[progress.stage].turns
+    if not due or turns < due:
+        return progress.stage, turns, parts
+    place = min(progress.stage + 1, len(stages) - 1)
+    following = stages[place]
+    return place, 0, following.family.begin(parts.bank_ms + following.base_ms)
 
 
 def gained_by_promotion(clock: Clock, progress: Progress, total: int, *, grants: bool) -> int:
@@ -136,8 +152,8 @@ def gained_by_promotion(clock: Clock, progress: Progress, total: int, *, grants:
         return 0
     stage, parts = stage_of(progress), parts_of(clock, progress)
     settled = parts if is_free(progress) else stage.family.settle(parts, total, grants=grants)
-    counted, begun = _promoted(progress._replace(stage_turns=progress.stage_turns + 1), settled)
-    return 0 if counted.stage_turns else _worth(clock, stage_of(counted), begun) - _worth(clock, stage, settled)
+    place, turns, begun = _promoted(progress, progress.stage_turns + 1, settled)
+    return 0 if turns else _worth(clock, progress.control.stages[place], begun) - _worth(clock, stage, settled)
 
 
 def _granted_before(stage: Stage, parts: Parts) -> Parts:
@@ -198,23 +214,39 @@ def phases(clock: Clock, progress: Progress, spent: int) -> Iterator[Phase]:
     if clock.in_overtime:
         yield Phase(spent, PhaseKind.OVERTIME, clock.overtime_ms + spent, 1)
         return
+    family, parts, open_ms = stage_of(progress).family, parts_of(clock, progress), progress.open_ms
     running: Phase | None = None
-    for one in stage_of(progress).family.phases(parts_of(clock, progress)):
-        phase = one._replace(spent_ms=one.spent_ms - progress.open_ms)
-        if phase.spent_ms <= spent:
+    for phase in family.phases(parts):
+        if phase.spent_ms - open_ms <= spent:
             running = phase
             continue
         if running is not None:
-            yield _from_here(running, spent)
+            yield _from_here(running, open_ms, spent)
             running = None
-        yield phase
+        yield phase._replace(spent_ms=phase.spent_ms - open_ms) if open_ms else phase
     if running is not None:
-        yield _from_here(running, spent)
+        yield _from_here(running, open_ms, spent)
 
 
-def _from_here(phase: Phase, spent: int) -> Phase:
-    shown = phase.display_ms + phase.rate * (spent - phase.spent_ms)
-    return phase._replace(spent_ms=spent, display_ms=shown)
+def _from_here(phase: Phase, open_ms: int, spent: int) -> Phase:
+    """Return a phase that runs, as it looks after `spent` ms more of a turn that has been charged `open_ms`."""
+    gone = open_ms + spent - phase.spent_ms
+    if not (gone or open_ms):
+        return phase
+    return phase._replace(spent_ms=spent, display_ms=phase.display_ms + phase.rate * gone)
+
+
+def kind_of_phase(clock: Clock, progress: Progress) -> PhaseKind:
+    """Return the kind of the first of the phases to come."""
+    if clock.in_overtime:
+        return PhaseKind.OVERTIME
+    kind: PhaseKind | None = None
+    for phase in stage_of(progress).family.phases(parts_of(clock, progress)):
+        if kind is not None and phase.spent_ms > progress.open_ms:
+            break
+        kind = phase.kind
+    assert kind is not None  # noqa: S101 - every turn has a phase
+    return kind
 
 
 def adjustable(clock: Clock, progress: Progress) -> tuple[int, int]:

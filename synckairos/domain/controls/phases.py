@@ -76,7 +76,7 @@ def phase_of(clock: Clock, progress: Progress) -> PhaseKind:
         return PhaseKind.FLAG
     if controlled.is_free(progress) and not clock.in_overtime:
         return PhaseKind.FREE
-    return next(controlled.phases(clock, progress, 0)).kind
+    return controlled.kind_of_phase(clock, progress)
 
 
 def stands_until(session: Session, until: int | None) -> int | None:

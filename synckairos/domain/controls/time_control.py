@@ -36,12 +36,15 @@ class TimeControl(NamedTuple):
     @property
     def flows(self) -> bool:
         """Whether what a turn spends goes to the other holders, as in an hourglass."""
-        return any(isinstance(stage.family, Hourglass) for stage in self.stages)
+        for stage in self.stages:  # noqa: SIM110 - asked several times a switch: a generator takes three times as long
+            if isinstance(stage.family, Hourglass):
+                return True
+        return False
 
     def limit_of(self, turns_made: int) -> int | None:
         """Return how long a holder's turn may last after so many turns, in ms; None if it has no limit."""
-        limits = [self.turn_limit_ms, self.free_turn_limit_ms if turns_made < self.free_turns else 0]
-        return min((limit for limit in limits if limit), default=None)
+        own, free = self.turn_limit_ms, self.free_turn_limit_ms if turns_made < self.free_turns else 0
+        return min(own, free) if own and free else own or free or None
 
 
 class Progress(NamedTuple):

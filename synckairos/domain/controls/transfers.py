@@ -13,7 +13,7 @@ def is_hourglass(clock: Clock) -> bool:
 def owed(clock: Clock, spent: int) -> int:
     """Return what a turn has taken from its holder, in ms, after `spent` more, if that flows to the others; else 0."""
     progress = clock.progress
-    if progress is None or clock.in_overtime or not is_hourglass(clock):
+    if progress is None or clock.in_overtime or not progress.control.flows:
         return 0
     return 0 if is_free(progress) else min(progress.open_ms + spent, clock.bank_ms or 0)
 

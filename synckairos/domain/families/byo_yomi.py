@@ -45,7 +45,7 @@ class ByoYomi(Family):
     def settle(self, parts: Parts, spent: int, *, grants: bool = True) -> Parts:
         """Take the turn from the main time and grant the increment; or burn periods."""
         if spent < parts.bank_ms:
-            return parts._replace(bank_ms=parts.bank_ms - spent + (self.increment_ms if grants else 0))
+            return parts.with_bank(parts.bank_ms - spent + (self.increment_ms if grants else 0))
         return Parts(0, periods=parts.periods - self.burnt(parts, spent))
 
     def charge(self, parts: Parts, spent: int) -> Standing:
@@ -96,7 +96,7 @@ class ByoYomi(Family):
         Periods that the turn has burnt must have been taken off before.
         """
         if spent < parts.bank_ms or not parts.periods:
-            return parts._replace(bank_ms=target + spent)
+            return parts.with_bank(target + spent)
         return parts._replace(extra_ms=target + spent - parts.bank_ms - self.period_ms)
 
     def _length(self, parts: Parts, burnt: int) -> int:

@@ -32,7 +32,7 @@ class Canadian(Family):
     def settle(self, parts: Parts, spent: int, *, grants: bool = True) -> Parts:  # noqa: ARG002 - it only refills
         """Take the turn from the main time, or from the block, which the last of its turns refills."""
         if spent < parts.bank_ms:
-            return parts._replace(bank_ms=parts.bank_ms - spent)
+            return parts.with_bank(parts.bank_ms - spent)
         if parts.block_turns == 1:
             return self.begin(0)
         return Parts(0, block_ms=self.budget(parts) - spent, block_turns=parts.block_turns - 1)
@@ -67,5 +67,5 @@ class Canadian(Family):
     def adjust(self, parts: Parts, spent: int, target: int) -> Parts:
         """Return the parts, of which the main time, or else the block, has `target` ms left."""
         if spent < parts.bank_ms or not parts.block_turns:
-            return parts._replace(bank_ms=target + spent)
+            return parts.with_bank(target + spent)
         return parts._replace(block_ms=target + spent - parts.bank_ms)

@@ -30,7 +30,7 @@ class SimpleDelay(Family):
 
     def settle(self, parts: Parts, spent: int, *, grants: bool = True) -> Parts:  # noqa: ARG002 - it only spares
         """Take what the turn spent beyond the delay."""
-        return parts._replace(bank_ms=self.left(parts, spent))
+        return parts.with_bank(self.left(parts, spent))
 
     def charge(self, parts: Parts, spent: int) -> Standing:
         """Return the bank, and what is left of the delay."""
@@ -52,7 +52,7 @@ class SimpleDelay(Family):
 
     def adjust(self, parts: Parts, spent: int, target: int) -> Parts:
         """Return the parts whose bank has `target` ms left."""
-        return parts._replace(bank_ms=target + max(0, spent - self.delay_ms))
+        return parts.with_bank(target + max(0, spent - self.delay_ms))
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +69,7 @@ class Bronstein(Family):
     def settle(self, parts: Parts, spent: int, *, grants: bool = True) -> Parts:
         """Take what the turn spent, and give back at most the delay."""
         returned = min(spent, self.delay_ms) if grants else 0
-        return parts._replace(bank_ms=parts.bank_ms - spent + returned)
+        return parts.with_bank(parts.bank_ms - spent + returned)
 
     def gain(self, parts: Parts, spent: int) -> GainKind:  # noqa: ARG002 - always the same
         """Return that the delay spared it."""

@@ -29,12 +29,16 @@ class Fischer(Family):
 
     def settle(self, parts: Parts, spent: int, *, grants: bool = True) -> Parts:
         """Charge the turn, then grant the increment; one that is granted before a turn is for `granted`."""
-        rest = parts._replace(bank_ms=parts.bank_ms - spent)
-        return self.granted(rest) if grants and not self.before_turn else rest
+        left = parts.bank_ms - spent
+        if grants and not self.before_turn:
+            left = incremented(left, self.increment_ms, self.cap_ms)
+        return parts.with_bank(left)
 
     def granted(self, parts: Parts) -> Parts:
-        """Return the parts with one increment: bank = r + min(I, max(0, C - r))."""
-        grant = self.increment_ms
-        if self.cap_ms:
-            grant = min(grant, max(0, self.cap_ms - parts.bank_ms))
-        return parts._replace(bank_ms=parts.bank_ms + grant)
+        """Return the parts with one increment."""
+        return parts.with_bank(incremented(parts.bank_ms, self.increment_ms, self.cap_ms))
+
+
+def incremented(bank_ms: int, increment_ms: int, cap_ms: int) -> int:
+    """Return a bank with one increment: r + min(I, max(0, C - r)); without a cap (0): r + I."""
+    return bank_ms + (min(increment_ms, max(0, cap_ms - bank_ms)) if cap_ms else increment_ms)

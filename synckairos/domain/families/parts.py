@@ -21,6 +21,10 @@ class Parts(NamedTuple):
     block_ms: int = 0
     block_turns: int = 0
 
+    def with_bank(self, bank_ms: int) -> "Parts":
+        """Return the parts with another bank; a third of what `_replace` takes."""
+        return Parts(bank_ms, self.periods, self.extra_ms, self.block_ms, self.block_turns)
+
 
 class PhaseKind(IntEnum):
     """What a running clock does; the numbers are the contract's."""
@@ -91,7 +95,7 @@ class Family:
 
     def settle(self, parts: Parts, spent: int, *, grants: bool = True) -> Parts:  # noqa: ARG002 - absolute: none
         """Return the parts after a completed turn of `spent` ms; `grants` False withholds what a turn earns."""
-        return parts._replace(bank_ms=parts.bank_ms - spent)
+        return parts.with_bank(parts.bank_ms - spent)
 
     def charge(self, parts: Parts, spent: int) -> Standing:
         """Return how the parts stand after `spent` ms of a turn that is not completed."""
@@ -125,4 +129,4 @@ class Family:
 
     def adjust(self, parts: Parts, spent: int, target: int) -> Parts:
         """Return the parts, of which the one that an adjustment changes has `target` ms left after `spent` ms."""
-        return parts._replace(bank_ms=target + spent)
+        return parts.with_bank(target + spent)

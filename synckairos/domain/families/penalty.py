@@ -34,7 +34,7 @@ class Penalty(Family):
 
     def settle(self, parts: Parts, spent: int, *, grants: bool = True) -> Parts:
         """Charge the turn, then grant the increment."""
-        return parts._replace(bank_ms=parts.bank_ms - spent + (self.increment_ms if grants else 0))
+        return parts.with_bank(parts.bank_ms - spent + (self.increment_ms if grants else 0))
 
     def charge(self, parts: Parts, spent: int) -> Standing:
         """Return the bank, which may be negative, and the points it costs: points * ceil(max(0, -B) / U)."""

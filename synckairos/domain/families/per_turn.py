@@ -32,7 +32,7 @@ class PerTurn(Family):
 
     def settle(self, parts: Parts, spent: int, *, grants: bool = True) -> Parts:  # noqa: ARG002 - it only refills
         """Take from the reserve what the turn spent beyond its time."""
-        return parts._replace(bank_ms=self.left(parts, spent))
+        return parts.with_bank(self.left(parts, spent))
 
     def charge(self, parts: Parts, spent: int) -> Standing:
         """Return the reserve, and what is left of the turn's time."""
@@ -59,4 +59,4 @@ class PerTurn(Family):
 
     def adjust(self, parts: Parts, spent: int, target: int) -> Parts:
         """Return the parts whose reserve has `target` ms left."""
-        return parts._replace(bank_ms=target + max(0, spent - self.turn_ms))
+        return parts.with_bank(target + max(0, spent - self.turn_ms))
