@@ -45,18 +45,17 @@ def _fill_stage(message: pb.TimeStage, stage: Stage) -> None:
 
 
 def fill_parts(row: session_pb2.Participant | session_pb2.Group, clock: Clock, progress: Progress) -> None:
-    """Write how the parts of a holder's clock stand, and what is left of all of them before the flag."""
+    """Write into an empty row how the parts of a holder's clock stand, and what is left of them before the flag."""
     left = controlled.remaining(clock, progress, 0)
     if left is not None:
         row.time_remaining_ms = left
-    row.clock.Clear()
     fill_clock(row.clock, clock, progress)
 
 
 def fill_clock(message: pb.ClockState, clock: Clock, progress: Progress) -> None:
     """Write how the parts of a clock, charged up to the instant, stand."""
     fill_standing(message, controlled.standing(clock, progress, 0), progress)
-    message.phase = cast("pb.ClockPhaseKind.ValueType", phase_of(clock, progress).value)
+    message.phase = phase_of(clock, progress)  # type: ignore[assignment] # the numbers are the contract's
 
 
 def fill_standing(message: pb.ClockState, standing: Standing, progress: Progress) -> None:
@@ -80,8 +79,8 @@ def fill_standing(message: pb.ClockState, standing: Standing, progress: Progress
 def fill_phase(message: pb.ClockPhase, at: int, phase: Phase) -> None:
     """Write a phase that begins at an instant (ms) into an empty message."""
     set_timestamp(message.starts_at, at)
-    message.kind = cast("pb.ClockPhaseKind.ValueType", phase.kind.value)
-    message.display_ms, message.rate, message.periods_left = phase.display_ms, phase.rate, phase.periods_left
+    _, kind, message.display_ms, message.rate, message.periods_left = phase
+    message.kind = kind  # type: ignore[assignment] # the numbers are the contract's
 
 
 def fill_phases(message: session_pb2.Session, session: Session, now: int) -> None:

@@ -83,8 +83,8 @@ def _fill_facts(message: session_pb2.Session, session: Session) -> None:
     mode = session.rules.mode
     active = session.active_participant
     message.session_id = session.session_id
-    message.mode = mode.value  # type: ignore[assignment] # the enums of the domain carry the contract's numbers
-    message.status = session.status.value  # type: ignore[assignment] # the same
+    message.mode = mode  # type: ignore[assignment] # the enums of the domain carry the contract's numbers
+    message.status = session.status  # type: ignore[assignment] # the same
     message.version = session.version
     message.epoch = session.epoch
     _fill_participants(message, session, active)
@@ -110,21 +110,21 @@ def _fill_running_clocks(message: session_pb2.Session, charged: Session) -> None
     if charged.active is None:
         return
     active = charged.participants[charged.active]
-    _fill_times(message.participants[charged.active], active.clock, charged.rules.mode is Mode.PER_PARTICIPANT)
+    _refill_times(message.participants[charged.active], active.clock, charged.rules.mode is Mode.PER_PARTICIPANT)
     place = group_position(charged, active.group_id) if active.group_id else None
     if place is not None:
-        _fill_group_times(message.groups[place], charged.groups[place].clock)
+        _refill_group_times(message.groups[place], charged.groups[place].clock)
 
 
 def _fill_flows(message: session_pb2.Session, session: Session, charged: Session) -> None:
     """Write the clocks of those who receive what another one spends (an hourglass)."""
     for place, (before, after) in enumerate(zip(session.participants, charged.participants, strict=True)):
         if after is not before and place != charged.active:
-            _fill_times(message.participants[place], after.clock, session.rules.mode is Mode.PER_PARTICIPANT)
+            _refill_times(message.participants[place], after.clock, session.rules.mode is Mode.PER_PARTICIPANT)
             message.participants[place].has_expired = _has_run_out(after.clock)
     for place, (group, later) in enumerate(zip(session.groups, charged.groups, strict=True)):
         if later is not group:
-            _fill_group_times(message.groups[place], later.clock)
+            _refill_group_times(message.groups[place], later.clock)
             message.groups[place].has_expired = _has_run_out(later.clock)
             for member in message.participants:
                 if member.group_id == group.group_id:
@@ -179,6 +179,11 @@ def _fill_times(row: session_pb2.Participant, clock: Clock, holds_bank: bool) ->
         row.overtime_ms = clock.overtime_ms
 
 
+def _refill_times(row: session_pb2.Participant, clock: Clock, holds_bank: bool) -> None:
+    row.ClearField("clock")
+    _fill_times(row, clock, holds_bank)
+
+
 def _flagged_in_cycle(session: Session) -> str | None:
     """Return whose cycle has run out, where the budget is the cycle's; None if nobody's."""
     is_over = session.rules.mode is Mode.PER_CYCLE and _has_run_out(session.clock)
@@ -207,7 +212,7 @@ def _fill_rules(message: session_pb2.Session, session: Session) -> None:
     if rules.max_cycles is not None:
         message.max_cycles = rules.max_cycles
     if rules.on_expire is not None:
-        message.on_expire = rules.on_expire.value  # type: ignore[assignment] # the contract's number
+        message.on_expire = rules.on_expire  # type: ignore[assignment] # the contract's number
     if rules.warning_thresholds_ms:
         message.warning_thresholds_ms.extend(rules.warning_thresholds_ms)
     if rules.total_time_ms is not None:
@@ -267,6 +272,11 @@ def _fill_group_times(row: session_pb2.Group, clock: Clock) -> None:
     else:
         row.time_remaining_ms = clock.bank_ms or 0
     row.overtime_ms = clock.overtime_ms
+
+
+def _refill_group_times(row: session_pb2.Group, clock: Clock) -> None:
+    row.ClearField("clock")
+    _fill_group_times(row, clock)
 
 
 def event_message(event: Event) -> event_pb2.Event:

@@ -11,9 +11,9 @@ def timestamp(instant_ms: int) -> Timestamp:
 
 def set_timestamp(message: Timestamp, instant_ms: int) -> None:
     """Set a Timestamp, a part of another message, to an instant (ms since 1970)."""
+    # Even 0 makes it present in the other message.
     message.seconds, ms = divmod(instant_ms, 1_000)
     message.nanos = ms * 1_000_000
-    message.SetInParent()
 
 
 def timestamp_us(instant_us: int) -> Timestamp:
