@@ -69,11 +69,14 @@ class SessionStore(Protocol):
     async def read(self, session_ids: Sequence[str]) -> list[Reading]:
         """Return the sessions in the order asked; raises StoreUnavailable."""
 
-    async def transact(self, session_id: str, request: Request, decide: Decide[ResultT], until: float) -> ResultT:
+    async def transact(
+        self, session_id: str, request: Request, decide: Decide[ResultT], until: float, *, is_due: bool = False
+    ) -> ResultT:
         """Commit what `decide` wants stored, in one transaction, and return the result of the decision stored.
 
-        Conflicts are retried until `until` (monotonic seconds). Raises what `decide` raises, StoreUnavailable,
-        Contention and OutcomeUnknown; nothing is stored then, except perhaps for OutcomeUnknown.
+        `is_due` says that it only settles what is due, and is late already. Conflicts are retried until `until`
+        (monotonic seconds). Raises what `decide` raises, StoreUnavailable, Contention and OutcomeUnknown; nothing is
+        stored then, except perhaps for OutcomeUnknown.
         """
 
     async def event_at(self, session_id: str, version: int) -> Event | None:

@@ -211,7 +211,7 @@ class Settlements:
 
     async def step(self, session_id: str, until: float) -> Outcome | None:
         """Settle what fits one transaction; None if there is no session. Raises what the store raises."""
-        return await self._store.transact(session_id, Request(), self._decide, until)
+        return await self._store.transact(session_id, Request(), self._decide, until, is_due=True)
 
     def _decide(self, reading: Reading) -> Decision[Outcome | None]:
         session = reading.session

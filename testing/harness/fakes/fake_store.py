@@ -163,8 +163,11 @@ class FakeSessionStore:
         retained = self._data.retained(session_id)
         return next((event for event in retained if event.session.version == version), None)
 
-    async def transact(self, session_id: str, request: Request, decide: Decide[ResultT], until: float) -> ResultT:
-        """Commit a decision; another store's commit between its reading and its writing is a conflict."""
+    async def transact(
+        self, session_id: str, request: Request, decide: Decide[ResultT], until: float, *, is_due: bool = False
+    ) -> ResultT:
+        """Commit a decision, due or not; another store's commit between its reading and its writing is a conflict."""
+        del is_due
         while True:
             self._data.reach()
             reading = self._reading(session_id, request)

@@ -9,7 +9,7 @@ from synckairos.application.ports import Request
 from synckairos.devstack import RedisServer
 from synckairos.domain.commands import Switch
 from synckairos.domain.model import Session
-from tests.contract.decisions import CALLER, running, until
+from tests.contract.decisions import CALLER, asking, running, until
 from tests.contract.lines import Line, broken_line, is_commit
 
 CALLERS = 12
@@ -54,4 +54,22 @@ async def test_callers_of_one_session_are_waited_for_as_callers_of_many_are(redi
 
         assert len(commits) == 1
         line.assert_consistent(session.session_id, session.version + 2 * CALLERS)
+        await line.assert_released()
+
+
+async def test_what_is_due_does_not_wait_with_calls(redis_server: RedisServer) -> None:
+    """A batch of calls stays open for those that are likely to come; a settlement beside it is stored meanwhile."""
+    async with broken_line(redis_server, timeout_s=PATIENCE_S) as line:
+        ahead, session = [await running(line.process.store) for _ in range(2)]
+        under_way = asyncio.ensure_future(switch(line, ahead))
+        await asyncio.sleep(0)
+        await asyncio.gather(under_way, *(switch(line, session) for _ in range(CALLERS)))
+
+        waiting = asyncio.ensure_future(switch(line, session))
+        await asyncio.sleep(0)
+        await line.process.store.transact(ahead.session_id, Request(), asking(Switch()), until(PATIENCE_S), is_due=True)
+
+        assert not waiting.done()
+        await waiting
+        line.assert_consistent(ahead.session_id, ahead.version + 2)
         await line.assert_released()

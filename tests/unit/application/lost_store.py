@@ -28,13 +28,15 @@ class FlakyStore(FakeSessionStore):
         self.failures: dict[str, list[Exception]] = {}
         self.after: Callable[[str], None] = lambda _: None
 
-    async def transact(self, session_id: str, request: Request, decide: Decide[ResultT], until: float) -> ResultT:
+    async def transact(
+        self, session_id: str, request: Request, decide: Decide[ResultT], until: float, *, is_due: bool = False
+    ) -> ResultT:
         """Fail as told; an OutcomeUnknown is raised after the commit."""
         failures = self.failures.get(session_id, [])
         failure = failures.pop(0) if failures else None
         if failure is not None and not isinstance(failure, OutcomeUnknown):
             raise failure
-        result = await super().transact(session_id, request, decide, until)
+        result = await super().transact(session_id, request, decide, until, is_due=is_due)
         self.after(session_id)
         if failure is not None:
             raise failure

@@ -56,12 +56,14 @@ class HeldStore(FakeSessionStore):
         self._held.discard(session_id)
         self._holds.pop(session_id, asyncio.Event()).set()
 
-    async def transact(self, session_id: str, request: Request, decide: Decide[ResultT], until: float) -> ResultT:
+    async def transact(
+        self, session_id: str, request: Request, decide: Decide[ResultT], until: float, *, is_due: bool = False
+    ) -> ResultT:
         """Commit what is planned, once the session is not held."""
         self.asked.append((session_id, until))
         while session_id in self._held:
             await self._holds[session_id].wait()
-        return await super().transact(session_id, request, decide, until)
+        return await super().transact(session_id, request, decide, until, is_due=is_due)
 
 
 class Wire:

@@ -65,11 +65,12 @@ class RedisSessionStore:
         return read_event(session_id, reply)
 
     def transact(
-        self, session_id: str, request: Request, decide: Decide[ResultT], until: float
+        self, session_id: str, request: Request, decide: Decide[ResultT], until: float, *, is_due: bool = False
     ) -> Coroutine[Any, Any, ResultT]:
         """Commit what `decide` wants stored, retrying on conflict until `until` (monotonic seconds); return its result.
 
+        `is_due` says that it only settles what is due: that waits for no other call.
         Raises StoreUnavailable, OutcomeUnknown, Contention, whatever `decide` raises, and CommitBroken.
         """
         self._guard.require()
-        return self._scheduler.submit(session_id, Call(request, decide, until))
+        return self._scheduler.submit(session_id, Call(request, decide, until, is_due=is_due))

@@ -4,12 +4,13 @@ The busier a process is, the more calls share a batch, and the less each of them
 one, each a fraction of a millisecond after the one before: a batch that closed at once would hold the few that came
 during the last exchange. So while many calls arrive in the time of an exchange, a batch stays open until those are in
 that are likely to come; they close it themselves, and a timer closes it if they stay away. While calls come one by one,
-none waits. Both times are measured, for a slow machine takes longer for everything.
+none waits. Both times are measured, for a slow machine takes longer for everything. A prompt group is one whose items
+are late already: its batches never stay open.
 """
 
 import asyncio
 import time
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Collection, Coroutine
 from typing import Any, Final, Generic, TypeVar
 
 MOST: Final = 32
@@ -30,10 +31,12 @@ class _Line(Generic[ItemT]):
     """The items that wait in one group, and how fast they came so far."""
 
     __slots__ = (
-        "busy", "callers", "exchange_s", "expected", "gap_s", "latest", "offered_at", "timer", "waiting", "weight",
+        "busy", "callers", "exchange_s", "expected", "gap_s", "is_prompt", "latest", "offered_at", "timer", "waiting",
+        "weight",
     )  # fmt: skip
 
-    def __init__(self) -> None:
+    def __init__(self, *, is_prompt: bool) -> None:
+        self.is_prompt = is_prompt
         self.waiting: dict[ItemT, tuple[int, int]] = {}
         """Items with their callers and their weight, as they were when last offered."""
         self.callers = self.weight = 0
@@ -92,17 +95,23 @@ class Gate(Generic[ItemT]):
     batch, at most `most_callers`; `weight` is the part of a batch that the item fills.
     """
 
-    def __init__(self, run: Callable[[list[ItemT]], Coroutine[Any, Any, None]], most_callers: int = 1) -> None:
-        """`run` carries out a batch; it deals with every error itself."""
+    def __init__(
+        self,
+        run: Callable[[list[ItemT]], Coroutine[Any, Any, None]],
+        most_callers: int = 1,
+        prompt: Collection[int] = (),
+    ) -> None:
+        """`run` carries out a batch; it deals with every error itself. `prompt` are the groups that wait for nobody."""
         self._run = run
         self._most_callers = most_callers
+        self._prompt = prompt
         self._lines: dict[int, _Line[ItemT]] = {}
 
     def offer(self, item: ItemT, callers: int = 1, weight: int = 1, group: int = 0) -> None:
         """Let an item through with the next batch of its group."""
         line = self._lines.get(group)
         if line is None:
-            line = self._lines[group] = _Line()
+            line = self._lines[group] = _Line(is_prompt=group in self._prompt)
         line.put(item, callers, weight)
         if line.busy is None:
             self._open(line)
@@ -124,7 +133,7 @@ class Gate(Generic[ItemT]):
             line.drop(item)
 
     def _open(self, line: _Line[ItemT]) -> None:
-        if line.is_complete or line.exchange_s < BUSY * line.gap_s:
+        if line.is_prompt or line.is_complete or line.exchange_s < BUSY * line.gap_s:
             self._close(line)
         else:
             line.timer = line.busy = asyncio.get_running_loop().call_later(GATHERING_S, self._close, line)

@@ -21,10 +21,12 @@ MOST_CALLS: Final = 16
 class Call(Generic[ResultT]):
     """One caller's change, from its arrival to its end."""
 
-    __slots__ = ("_timer", "decide", "end", "request", "until")
+    __slots__ = ("_timer", "decide", "end", "is_due", "request", "until")
 
-    def __init__(self, request: Request, decide: Decide[ResultT], until: float) -> None:
+    def __init__(self, request: Request, decide: Decide[ResultT], until: float, *, is_due: bool = False) -> None:
         self.request = request
+        self.is_due = is_due
+        """Whether it settles what was due before it came."""
         self.decide = decide
         self.until = until
         self.end: asyncio.Future[ResultT] = asyncio.get_running_loop().create_future()
@@ -62,13 +64,17 @@ class Call(Generic[ResultT]):
 class SessionQueue:
     """The calls of one session: those being carried out, and those behind them."""
 
-    __slots__ = ("attempt", "bytes", "calls", "collisions", "head", "keys", "lost", "session_id", "trouble", "waiting")
+    __slots__ = (
+        "attempt", "bytes", "calls", "collisions", "head", "keys", "line", "lost", "session_id", "trouble", "waiting",
+    )  # fmt: skip
 
     def __init__(self, session_id: str, keys: SessionKeys) -> None:
         self.session_id = session_id
         self.keys = keys
         self.waiting: deque[Call[Any]] = deque()
         self.calls: list[Call[Any]] = []
+        self.line = 0
+        """The line in which the queue waits for its batch."""
         self.attempt: Attempt | None = None
         self.trouble: Exception | None = None
         """Why the calls being carried out have to be tried again."""

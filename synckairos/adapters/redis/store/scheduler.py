@@ -1,8 +1,9 @@
 """When each call changes its session: a queue for every session, and batches of the sessions that are next.
 
-A change that is alone is a batch of one. A session that a batch could not finish (another process was faster, a reply
-was lost, another session's part was refused) is tried again by itself. A session that other processes keep changing
-stays out of batches for a while, so that it does not make others fail with it.
+A change that is alone is a batch of one. What settles a session that is due does not go with calls, but with others of
+its kind. A session that a batch could not finish (another process was faster, a reply was lost, another session's part
+was refused) is tried again by itself. A session that other processes keep changing stays out of batches for a while, so
+that it does not make others fail with it.
 """
 
 import asyncio
@@ -37,6 +38,9 @@ LARGE_S: Final = 10.0
 LARGE_BYTES: Final = MOST_BYTES // 4
 BYTES_SMOOTHING: Final = 0.05
 """Share of the latest session in the average of bytes a call."""
+CALLS, DUE = 0, 1
+"""The lines in which sessions wait for a batch: calls wait for others that are likely to come; what settles a session
+that is due waits neither for them nor behind their batch."""
 REMEMBERED: Final = 1_000
 """Sessions kept apart before the ones whose time is over are forgotten."""
 
@@ -52,7 +56,7 @@ class Scheduler:
         self._guard = guard
         self._transactions = transactions
         self._observer = observer
-        self._gate = Gate(self._carry_out_batch, MOST_CALLS)
+        self._gate = Gate(self._carry_out_batch, MOST_CALLS, prompt={DUE})
         self._bytes_a_call = 0.0
         self._apart: dict[str, tuple[float, float]] = {}
         self._alone: set[asyncio.Task[None]] = set()
@@ -66,7 +70,7 @@ class Scheduler:
             self._offer(queue)
         else:
             queue.add(call)
-            self._gate.update(queue, *self._size_of(queue))
+            self._gate.update(queue, *self._size_of(queue), queue.line)
         try:
             return await call.end
         except asyncio.CancelledError:
@@ -80,10 +84,10 @@ class Scheduler:
         if call in queue.waiting:
             queue.waiting.remove(call)
             if queue.attempt is None and not queue.waiting:
-                self._gate.withdraw(queue)
+                self._gate.withdraw(queue, queue.line)
                 self.queues.pop(queue.session_id, None)
             else:
-                self._gate.update(queue, *self._size_of(queue))
+                self._gate.update(queue, *self._size_of(queue), queue.line)
             return
         attempt = queue.attempt
         if attempt is None or call not in queue.calls:
@@ -97,7 +101,8 @@ class Scheduler:
     def _offer(self, queue: SessionQueue) -> None:
         pause_s = self._pause_of(queue.session_id)
         if pause_s is None:
-            self._gate.offer(queue, *self._size_of(queue))
+            queue.line = DUE if queue.waiting[0].is_due else CALLS
+            self._gate.offer(queue, *self._size_of(queue), queue.line)
         else:
             self._spawn(self._carry_out_alone(queue, pause_s))
 

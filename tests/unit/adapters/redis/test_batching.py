@@ -1,7 +1,7 @@
 """What closes a batch: groups apart, weights kept, nobody lost."""
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from types import SimpleNamespace
 from typing import Any
 
@@ -141,10 +141,12 @@ class _Timer:
 EXCHANGE_S = 0.02
 
 
-async def _busy(monkeypatch: pytest.MonkeyPatch, most_callers: int = 1) -> tuple[Moving, Runs, Gate[int]]:
+async def _busy(
+    monkeypatch: pytest.MonkeyPatch, most_callers: int = 1, prompt: Collection[int] = ()
+) -> tuple[Moving, Runs, Gate[int]]:
     """Return a gate to which many calls came in the time of an exchange, with nothing under way."""
     clock, runs = Moving(monkeypatch), Runs()
-    gate = Gate(runs, most_callers)
+    gate = Gate(runs, most_callers, prompt)
     for _ in range(3):
         runs.go.clear()
         for item in range(MOST):
@@ -198,6 +200,39 @@ async def test_the_last_one_expected_closes_the_batch(monkeypatch: pytest.Monkey
     await clock.move(0)
     assert runs.batches == [[0]]
     gate.offer(3)
+    await clock.move(0)
+
+    assert runs.batches == [[0], [1, 2, 3]]
+
+
+async def test_a_prompt_group_waits_for_nobody(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What is late already goes at once, whoever may be about to come, and beside the batch that is under way."""
+    clock, runs, gate = await _busy(monkeypatch, prompt={1})
+    for item in range(MOST):
+        gate.offer(-item)
+    await clock.move(0)
+    runs.batches.clear()
+
+    for item in range(1, 4):
+        gate.offer(item, group=1)
+    gate.offer(4)
+    await clock.move(0)
+    assert runs.batches == [[1]]
+    runs.go.set()
+    await clock.move(0)
+
+    assert runs.batches == [[1], [2, 3]]
+
+
+async def test_a_prompt_group_shares_while_it_is_busy(monkeypatch: pytest.MonkeyPatch) -> None:
+    """However fast its items come, none is waited for; those that came during an exchange go together."""
+    clock, runs, gate = await _busy(monkeypatch, prompt={0})
+
+    for item in range(4):
+        gate.offer(item)
+        await clock.move(GATHERING_S / 5)
+    assert runs.batches == [[0]]
+    runs.go.set()
     await clock.move(0)
 
     assert runs.batches == [[0], [1, 2, 3]]
