@@ -3,7 +3,8 @@
 import type { Transport } from "@connectrpc/connect";
 import { createConnectTransport } from "@connectrpc/connect-web";
 import { SyncKairos } from "./client.js";
-import { Connection, type Credentials } from "./connection.js";
+import { Connection } from "./connection.js";
+import { type Credentials, checkToken } from "./credentials.js";
 
 export * from "./library.js";
 
@@ -14,9 +15,13 @@ export interface ConnectOptions extends Credentials {}
  * Return a client. Nothing is sent before its first call.
  *
  * @param target the URL of a gateway, such as "https://clocks.example.com", or a transport of connect-es.
+ * @throws Error for a token that would go out in the clear.
  */
 export function connect(target: string | Transport, options: ConnectOptions = {}): SyncKairos {
-  const transport =
-    typeof target === "string" ? createConnectTransport({ baseUrl: target, useBinaryFormat: true }) : target;
+  if (typeof target !== "string") {
+    return new SyncKairos(new Connection(target, false, options, () => {}));
+  }
+  checkToken(target, options);
+  const transport = createConnectTransport({ baseUrl: target, useBinaryFormat: true });
   return new SyncKairos(new Connection(transport, false, options, () => {}));
 }

@@ -8,17 +8,7 @@ import type {
   MessageShape,
 } from "@bufbuild/protobuf";
 import type { Transport } from "@connectrpc/connect";
-
-/** Text that is sent as `authorization`, or what makes one anew for each call. */
-export type Token = string | (() => string | Promise<string>);
-
-/** What a client sends with every call. */
-export interface Credentials {
-  /** Sent as `authorization`, for example "Bearer …". Kept in memory only. */
-  readonly token?: Token | undefined;
-  /** Sent as `x-actor`: who is named in events and in the audit trail, at most 128 bytes. */
-  readonly actor?: string | undefined;
-}
+import { authorization, type Credentials } from "./credentials.js";
 
 /** What a call may be given besides its request. */
 export interface CallOptions {
@@ -66,12 +56,8 @@ export class Connection {
   async #headers(callId: string | undefined): Promise<Headers> {
     const { token, actor } = this.credentials;
     const headers = new Headers();
-    const text = typeof token === "function" ? await token() : token;
-    for (const [name, value] of [
-      ["authorization", text],
-      ["x-actor", actor],
-      ["x-request-id", callId],
-    ] as const) {
+    const all = { authorization: await authorization(token), "x-actor": actor, "x-request-id": callId };
+    for (const [name, value] of Object.entries(all)) {
       if (value) {
         headers.set(name, value);
       }

@@ -5,7 +5,8 @@ export { type Timestamp, timestampDate, timestampFromDate, timestampMs } from "@
 export { SyncKairos, type WatchOneOptions } from "./client.js";
 export * from "./clock/index.js";
 export { CommandStream, type CommandStreamOptions } from "./commands.js";
-export type { CallOptions, Credentials, Token } from "./connection.js";
+export type { CallOptions } from "./connection.js";
+export type { Credentials, Token } from "./credentials.js";
 export * from "./errors.js";
 export * from "./gen/synckairos/v1/audit_service_pb.js";
 export * from "./gen/synckairos/v1/event_pb.js";

@@ -4,7 +4,8 @@ import type { SecureClientSessionOptions } from "node:http2";
 import type { Transport } from "@connectrpc/connect";
 import { createGrpcTransport, Http2SessionManager } from "@connectrpc/connect-node";
 import { SyncKairos } from "./client.js";
-import { Connection, type Credentials } from "./connection.js";
+import { Connection } from "./connection.js";
+import { type Credentials, checkToken } from "./credentials.js";
 
 export * from "./library.js";
 
@@ -22,12 +23,14 @@ const KEEPALIVE = { pingIntervalMs: 20_000, pingTimeoutMs: 10_000, pingIdleConne
  *
  * @param target "host:port" or the URL of a server (`http:` without TLS, `https:` with it), or a transport of
  *   connect-es, such as one to a gateway.
+ * @throws Error for a token that would go out in the clear.
  */
 export function connect(target: string | Transport, options: ConnectOptions = {}): SyncKairos {
   if (typeof target !== "string") {
     return new SyncKairos(new Connection(target, true, options, () => {}));
   }
   const baseUrl = target.includes("://") ? target : `http://${target}`;
+  checkToken(baseUrl, options);
   const sessionManager = new Http2SessionManager(baseUrl, KEEPALIVE, options.nodeOptions);
   const transport = createGrpcTransport({ baseUrl, sessionManager });
   return new SyncKairos(new Connection(transport, true, options, () => sessionManager.abort()));

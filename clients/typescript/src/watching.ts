@@ -146,11 +146,13 @@ class Positions {
     return true;
   }
 
-  /** A stream that broke between a gap and its snapshot tells of the gap again. */
+  /** Who has seen nothing has lost nothing; a stream that broke between a gap and its snapshot tells of it again. */
   #gap(sessionId: string, reason: number): boolean {
-    const isNew = this.#inGap.get(sessionId) !== reason;
+    if (this.#tokens.get(sessionId) === "" || this.#inGap.get(sessionId) === reason) {
+      return false;
+    }
     this.#inGap.set(sessionId, reason);
-    return isNew;
+    return true;
   }
 }
 

@@ -154,17 +154,20 @@ test("one of many that cannot be shown now is watched again, though the others g
   expect(reader.kinds).toEqual(["tick", "end", "end"]);
 });
 
-test("a gap that a stream breaks off after is shown once", async () => {
+test("a gap is shown once, and only to who has seen something before", async () => {
   let opened = 0;
   const gap: Payload = { case: "gap", value: { reason: GapReason.WINDOW_PASSED } };
   const client = clientOf(({ service }) =>
     service(SessionService, {
       async *watchSession() {
         opened++;
-        yield frame(ID, gap);
         if (opened === 1) {
+          yield frame(ID, gap);
+          yield frame(ID, { case: "snapshot", value: {} }, "first");
+          yield frame(ID, gap);
           throw new ConnectError("gone", Code.Unavailable);
         }
+        yield frame(ID, gap);
         yield frame(ID, { case: "snapshot", value: {} }, "token");
         yield frame(ID, gap);
         yield frame(ID, terminal);
@@ -176,5 +179,5 @@ test("a gap that a stream breaks off after is shown once", async () => {
   await vi.advanceTimersByTimeAsync(1_000);
   await reader.ended;
 
-  expect(reader.kinds).toEqual(["gap", "snapshot", "gap", "end"]);
+  expect(reader.kinds).toEqual(["snapshot", "gap", "snapshot", "gap", "end"]);
 });

@@ -1,5 +1,6 @@
 import { Code, ConnectError, createRouterTransport, type ServiceImpl } from "@connectrpc/connect";
 import { expect, test, vi } from "vitest";
+import * as browser from "../src/browser.js";
 import { ErrorInfoSchema, RetryInfoSchema } from "../src/gen/google/rpc/error_details_pb.js";
 import { AuditService, Contention, connect, OutcomeUnknown, SessionService, VersionConflict } from "../src/node.js";
 
@@ -146,15 +147,15 @@ test("a token is asked for anew for every call, and sent with the actor", async 
       },
     },
     {},
-    () => `Bearer ${++count}`,
+    () => (++count === 1 ? "first" : "Basic second"),
   );
 
   await client.getSession("a");
   await client.getSession("a", { callId: "seven" });
 
   expect(sent).toEqual([
-    ["Bearer 1", "umpire", null],
-    ["Bearer 2", "umpire", "seven"],
+    ["Bearer first", "umpire", null],
+    ["Basic second", "umpire", "seven"],
   ]);
 });
 
@@ -168,4 +169,16 @@ test("a reason that is not known is an error all the same", async () => {
   const error = await client.getSession("a").catch((reason: unknown) => reason);
 
   expect(error).toMatchObject({ name: "SyncKairosError", codeName: "FAILED_PRECONDITION", reason: "SOMETHING_NEW" });
+});
+
+test("a token does not cross a network in the clear, unless that is allowed", () => {
+  const url = "http://clocks.example.com:50051";
+
+  expect(() => connect("clocks.example.com:50051", { token: "secret" })).toThrow("in the clear");
+  expect(() => browser.connect(url, { token: "secret" })).toThrow("in the clear");
+  expect(() => connect(url, { token: "secret", allowInsecureToken: true }).close()).not.toThrow();
+});
+
+test.each(["localhost:1", "http://[::1]:1", "https://clocks.example.com"])("a token may go to %s", (address) => {
+  expect(() => connect(address, { token: "secret" }).close()).not.toThrow();
 });

@@ -15,8 +15,8 @@ export interface Offset {
 export declare const SAMPLES = 8;
 /** The most two clocks are taken to drift apart, in ms for each ms: a few times what quartz does. */
 export declare const MAX_DRIFT = 0.0001;
-/** What the clocks here and there may round away; browsers round to 0.1 ms. */
-export declare const RESOLUTION_MS = 0.1;
+/** What clocks round away here (browsers: to 0.1 ms), and how far a server's estimate is from its store's clock. */
+export declare const BEYOND_SAMPLES_MS: number;
 /**
  * Chooses among the latest samples.
  *

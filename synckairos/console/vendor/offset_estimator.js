@@ -3,8 +3,8 @@
 export const SAMPLES = 8;
 /** The most two clocks are taken to drift apart, in ms for each ms: a few times what quartz does. */
 export const MAX_DRIFT = 100e-6;
-/** What the clocks here and there may round away; browsers round to 0.1 ms. */
-export const RESOLUTION_MS = 0.1;
+/** What clocks round away here (browsers: to 0.1 ms), and how far a server's estimate is from its store's clock. */
+export const BEYOND_SAMPLES_MS = 0.1 + 0.5;
 /**
  * Chooses among the latest samples.
  *
@@ -22,7 +22,7 @@ export class OffsetEstimator {
         }
         const taken = {
             offsetMs: (serverReceiveMs - sentMs + (serverTransmitMs - receivedMs)) / 2,
-            uncertaintyMs: roundTripMs / 2 + RESOLUTION_MS,
+            uncertaintyMs: roundTripMs / 2 + BEYOND_SAMPLES_MS,
             takenMs: receivedMs,
         };
         const agreeing = this.#measured.filter((one) => agrees(aged(one, receivedMs), taken));
