@@ -10,7 +10,7 @@ const run = promisify(execFile);
 const ROOT = fileURLToPath(new URL("..", import.meta.url));
 const MODULES = join(ROOT, "node_modules");
 const LIBRARIES = ["@bufbuild/protobuf", "@connectrpc/connect", "@connectrpc/connect-node", "@connectrpc/connect-web"];
-const ENDED_WITHIN_MS = 30_000;
+const ENDED_WITHIN_MS = 90_000;
 
 let project: string;
 
