@@ -1,13 +1,17 @@
 """Every page: readable for everybody, at any width, and never more than what it was given."""
 
+import re
 from pathlib import Path
 from typing import Any, Final
 
 import pytest
 from playwright.async_api import Page, expect
 
+from synckairos.v1 import session_service_pb2 as pb
 from synckairos.v1.session_service_pb2_grpc import SessionServiceStub
+from testing.harness.documents import ROOT
 from tests.browser.chromium import PHONE, Windows, synchronised
+from tests.browser.games import game
 from tests.browser.places import HTML, Places, filled_places
 
 AXE: Final = Path(__file__).parent / "node_modules" / "axe-core" / "axe.min.js"
@@ -104,3 +108,21 @@ async def audit(page: Page) -> dict[str, list[str]]:
            .map((one) => [one.id, one.nodes.map((node) => `${node.html.slice(0, 160)} ${node.failureSummary}`)]))"""
     )
     return found
+
+
+async def test_the_document_names_every_key(windows: Windows, places: Places, sessions: SessionServiceStub) -> None:
+    pending = await game(sessions, "300+5", start=False, manual_clock=True)
+    paused = await game(sessions, "300+5")
+    await sessions.PauseSession(pb.PauseSessionRequest(session_id=paused))
+    page = await windows.open()
+    found: set[tuple[str, str]] = set()
+    for address in (*places.addresses.values(), f"sessions/{pending}", f"sessions/{paused}"):
+        await visit(page, address)
+        await page.get_by_role("button", name="Keyboard shortcuts").click()
+        for row in await page.get_by_role("dialog").get_by_role("row").all():
+            keys = await row.locator("kbd").all_inner_texts()
+            found.add((" ".join(keys), await row.locator("td").inner_text()))
+        await page.keyboard.press("Escape")
+
+    table = (ROOT / "docs" / "console.md").read_text().split("## Keys")[1].split("\n## ")[0]
+    assert found == set(re.findall(r"^\| `([^`]+)` \| ([^|]+?) \|", table, re.MULTILINE))
