@@ -1,0 +1,1 @@
+"""What the HTTP port costs beside the gRPC port, and what its callers cost those of gRPC."""
