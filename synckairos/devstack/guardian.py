@@ -59,4 +59,3 @@ def main() -> None:
     for ward in reversed(wards.values()):
         if ward.lock.exists():
             end_family(FileLock(ward.lock), ward.stop_signal, ORPHAN_SECONDS, ward.pid)
-

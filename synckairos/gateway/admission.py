@@ -1,7 +1,9 @@
 """What is looked at of a request before anything is done for it."""
 
-from collections.abc import MutableMapping
+import re
+from collections.abc import MutableMapping, Sequence
 from http import HTTPStatus
+from itertools import chain
 from typing import Any, Final, NamedTuple, TypeAlias
 
 from synckairos.gateway.guard import Asker, Guard
@@ -11,6 +13,9 @@ Scope: TypeAlias = MutableMapping[str, Any]
 Pairs: TypeAlias = tuple[tuple[bytes, bytes], ...]
 
 EXPOSED_HEADERS: Final = b"grpc-message, grpc-status, grpc-status-details-bin, trailer-x-request-id, x-request-id"
+
+PRINTABLE: Final = re.compile(rb"[ -~]*")
+ONCE: Final = (b"host", b"origin", b"content-type", b"if-none-match")
 
 
 class Refusal(Exception):
@@ -34,57 +39,63 @@ class Admitted(NamedTuple):
 
 def admit(scope: Scope, guard: Guard) -> Admitted:
     """Return what an answer needs of a request's head; raises Refusal."""
-    head = _head(scope)
-    hosts, origins = head.get(b"host", []), head.get(b"origin", [])
-    if len(hosts) != 1 or not guard.is_known(hosts[0]):
+    head = _head(scope["headers"])
+    host = head.get(b"host", b"").decode()
+    if not guard.is_known(host):
         raise Refusal(
             HTTPStatus.MISDIRECTED_REQUEST,
             "permission_denied",
             "this name is not served: SYNCKAIROS_GATEWAY_HOSTS lists those that are",
         )
-    origin = ", ".join(origins) or None
-    asker = guard.asker(origin, scope["scheme"], hosts[0])
-    if asker is Asker.FOREIGN_PAGE:
-        raise Refusal(
-            HTTPStatus.FORBIDDEN,
-            "permission_denied",
-            "pages of this origin may not call: SYNCKAIROS_GATEWAY_ORIGINS lists those that may",
-        )
-    return Admitted(
-        content_type_of(scope),
-        ",".join(head.get(b"if-none-match", [])),
-        _sharing_with(origin) if asker is Asker.LISTED_PAGE and origin else (),
-    )
+    sharing: Pairs = ()
+    origin = head.get(b"origin")
+    if origin is not None:
+        asker = guard.asker(origin.decode(), scope["scheme"], host)
+        if asker is Asker.FOREIGN_PAGE:
+            raise Refusal(
+                HTTPStatus.FORBIDDEN,
+                "permission_denied",
+                "pages of this origin may not call: SYNCKAIROS_GATEWAY_ORIGINS lists those that may",
+            )
+        if asker is Asker.LISTED_PAGE:
+            sharing = _sharing_with(origin)
+    return Admitted(_essence(head.get(b"content-type", b"")), head.get(b"if-none-match", b"").decode(), sharing)
 
 
 def content_type_of(scope: Scope) -> str:
     """Return the content type of a request without its parameters, empty if it has none."""
-    found = next((value for name, value in scope["headers"] if name == b"content-type"), b"")
-    return str(found.partition(b";")[0].strip().lower(), "ascii", "replace")
+    return _essence(next((value for name, value in scope["headers"] if name == b"content-type"), b""))
 
 
-def _head(scope: Scope) -> dict[bytes, list[str]]:
-    """Return the values of the headers that are looked at; raises Refusal for those that cannot be metadata."""
-    size = 0
-    head: dict[bytes, list[str]] = {}
-    for name, value in scope["headers"]:
-        size += len(name) + len(value)
-        if not value.isascii() or not (text := value.decode("ascii")).isprintable():
-            raise Refusal(HTTPStatus.BAD_REQUEST, "invalid_argument", "headers must be printable ASCII")
-        if name in {b"host", b"origin", b"if-none-match"}:
-            head.setdefault(name, []).append(text)
-    if size > MAX_METADATA_BYTES:
+def _essence(content_type: bytes) -> str:
+    return str(content_type.partition(b";")[0].strip().lower(), "ascii", "replace")
+
+
+def _head(headers: Sequence[tuple[bytes, bytes]]) -> dict[bytes, bytes]:
+    """Return the headers by name; raises Refusal where they are too large, or one that is looked at comes twice.
+
+    So it does for what gRPC's metadata cannot hold.
+    """
+    text = b"".join(chain.from_iterable(headers))
+    if len(text) > MAX_METADATA_BYTES:
         raise Refusal(
             HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE,
             "resource_exhausted",
             f"headers are larger than {MAX_METADATA_BYTES} bytes",
         )
+    if PRINTABLE.fullmatch(text) is None:
+        raise Refusal(HTTPStatus.BAD_REQUEST, "invalid_argument", "headers must be printable ASCII")
+    head = dict(headers)
+    if len(head) != len(headers):
+        names = [name for name, _ in headers]
+        if any(names.count(name) > 1 for name in ONCE):
+            raise Refusal(HTTPStatus.BAD_REQUEST, "invalid_argument", "a header that must come once comes twice")
     return head
 
 
-def _sharing_with(origin: str) -> Pairs:
+def _sharing_with(origin: bytes) -> Pairs:
     return (
-        (b"access-control-allow-origin", origin.encode()),
+        (b"access-control-allow-origin", origin),
         (b"access-control-expose-headers", EXPOSED_HEADERS),
         (b"vary", b"Origin"),
     )

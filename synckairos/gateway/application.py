@@ -63,18 +63,18 @@ class Application:
         try:
             admitted = admit(scope, self._guard)
             sharing = admitted.sharing
-            await self._answer(scope, receive, _adding(send, sharing), admitted)
+            await self._answer(scope, receive, send, admitted)
         except Refusal as refusal:
-            await _refuse(scope, _adding(send, sharing), refusal)
+            await _refuse(scope, send, refusal, sharing)
 
     async def _answer(self, scope: Scope, receive: Receive, send: Send, admitted: Admitted) -> None:
         path, method = scope["path"], scope["method"]
         is_stream = self._calls.is_stream.get(path)
         if is_stream is None:
-            await self._send_file(path, method, admitted.etags, send)
+            await self._send_file(path, method, admitted, send)
             return
         if method == "OPTIONS" and admitted.sharing:
-            await _send(send, HTTPStatus.NO_CONTENT, (*ALWAYS, *PREFLIGHT))
+            await _send(send, HTTPStatus.NO_CONTENT, (*ALWAYS, *PREFLIGHT, *admitted.sharing))
             return
         if method != "POST":
             raise Refusal(
@@ -89,9 +89,9 @@ class Application:
                 f"the content type must be one of {known}",
                 headers=((b"accept-post", known.encode()),),
             )
-        await self._calls(scope, receive, _adding(send, OF_CALLS))
+        await self._calls(scope, receive, _adding(send, (*OF_CALLS, *admitted.sharing)))
 
-    async def _send_file(self, path: str, method: str, etags: str, send: Send) -> None:
+    async def _send_file(self, path: str, method: str, admitted: Admitted, send: Send) -> None:
         if path.startswith(PACKAGE):
             raise Refusal(HTTPStatus.NOT_FOUND, "unimplemented", f"{path[1:]} is not offered over HTTP")
         file = self._files.find(path)
@@ -104,11 +104,12 @@ class Application:
         headers = (
             *ALWAYS,
             *POLICY,
+            *admitted.sharing,
             (b"etag", file.etag.encode()),
             (b"cache-control", b"no-cache"),
             (b"content-type", file.content_type.encode()),
         )
-        if file.etag in (etag.strip().removeprefix("W/") for etag in etags.split(",")):
+        if file.etag in (etag.strip().removeprefix("W/") for etag in admitted.etags.split(",")):
             await _send(send, HTTPStatus.NOT_MODIFIED, headers)
         else:
             await _send(send, HTTPStatus.OK, headers, file.content, is_head=method == "HEAD")
@@ -121,31 +122,41 @@ class Application:
 
 
 def _adding(send: Send, headers: Pairs) -> Send:
-    """Return a `send` that adds headers to the response."""
-    if not headers:
-        return send
+    """Return a `send` that adds headers to the response, its length among them where the body is one piece."""
+    start: MutableMapping[str, Any] | None = None
 
     async def sending(message: MutableMapping[str, Any]) -> None:
+        nonlocal start
         if message["type"] == "http.response.start":
-            message["headers"] = [*message["headers"], *headers]
+            start = message
+            return
+        if start is not None:
+            began, start = start, None
+            more = headers if message.get("more_body") else (*headers, _length(message["body"]))
+            began["headers"] = [*began["headers"], *more]
+            await send(began)
         await send(message)
 
     return sending
 
 
-async def _refuse(scope: Scope, send: Send, refusal: Refusal) -> None:
+def _length(body: bytes) -> tuple[bytes, bytes]:
+    return (b"content-length", b"%d" % len(body))
+
+
+async def _refuse(scope: Scope, send: Send, refusal: Refusal, sharing: Pairs) -> None:
     """Answer callers of Connect in its form of an error, others in words: those of gRPC-Web read the status alone."""
     if content_type_of(scope) in CONNECT_TYPES:
         headers = (*OF_CALLS, (b"content-type", b"application/json"))
         body = json.dumps({"code": refusal.code, "message": refusal.problem}).encode()
     else:
         headers, body = (*OF_CALLS, TEXT), f"{refusal.problem}\n".encode()
-    await _send(send, refusal.status, (*headers, *refusal.headers), body, is_head=scope["method"] == "HEAD")
+    await _send(send, refusal.status, (*headers, *refusal.headers, *sharing), body, is_head=scope["method"] == "HEAD")
 
 
 async def _send(
     send: Send, status: HTTPStatus, headers: Pairs, body: bytes | None = None, *, is_head: bool = False
 ) -> None:
-    length = () if body is None else ((b"content-length", str(len(body)).encode()),)
+    length = () if body is None else (_length(body),)
     await send({"type": "http.response.start", "status": int(status), "headers": [*headers, *length]})
     await send({"type": "http.response.body", "body": b"" if is_head or body is None else body})

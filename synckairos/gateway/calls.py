@@ -66,45 +66,50 @@ class Calls(ConnectASGIApplication[Backend]):
     def endpoint(self, backend: Backend, method: MethodDescriptor) -> Any:  # noqa: ANN401 - their kinds have no public names
         """Return how a method is called."""
         path, info = path_of(method), info_of(method)
-        reply = info.output
+        if method.server_streaming:
+            return Endpoint.server_stream(
+                info, lambda message, context: self._stream(backend, request_of(path, message, context), context)
+            )
+        return Endpoint.unary(
+            info, lambda message, context: self._unary(backend, request_of(path, message, context), context)
+        )
 
-        async def unary(message: Wire, context: Context) -> Wire:
-            self._refuse_if_draining()
-            told = Told()
-            try:
-                encoded = await backend.unary(request_of(path, message, context), told)
-            except CallFailed as error:
-                put_into(context.response_headers, told.headers)
-                put_into(context.response_trailers, error.trailers)
-                raise error.as_connect_error() from None
+    async def _unary(self, backend: Backend, request: Request, context: Context) -> Wire:
+        self._refuse_if_draining()
+        told = Told()
+        try:
+            encoded = await backend.unary(request, told)
+        except CallFailed as error:
             put_into(context.response_headers, told.headers)
+            put_into(context.response_trailers, error.trailers)
+            raise error.as_connect_error() from None
+        # Mostly there is nothing to tell, and to ask for the headers is to have some made.
+        if told.headers:
+            put_into(context.response_headers, told.headers)
+        if told.trailers:
             put_into(context.response_trailers, told.trailers)
-            return Wire(encoded, reply)
+        return Wire(encoded, context.method.output)
 
-        async def stream(message: Wire, context: Context) -> AsyncGenerator[Wire, None]:
-            self._refuse_if_draining()
-            told = Told()
-            under_way = backend.stream(request_of(path, message, context), told)
-            self._streams.add(under_way)
-            is_first = True
-            try:
-                async with aclosing(under_way.messages()) as messages:
-                    async for encoded in messages:
-                        if is_first:
-                            put_into(context.response_headers, told.headers)
-                            is_first = False
-                        yield Wire(encoded, reply)
-            except CallFailed as error:
-                put_into(context.response_trailers, error.trailers)
-                raise error.as_connect_error() from None
-            else:
-                put_into(context.response_trailers, told.trailers)
-            finally:
-                self._streams.discard(under_way)
-                if is_first:
+    async def _stream(self, backend: Backend, request: Request, context: Context) -> AsyncGenerator[Wire, None]:
+        self._refuse_if_draining()
+        told = Told()
+        under_way = backend.stream(request, told)
+        self._streams.add(under_way)
+        try:
+            async with aclosing(under_way.messages()) as messages:
+                async for encoded in messages:
+                    # They leave with the first message, and are put nowhere again.
                     put_into(context.response_headers, told.headers)
-
-        return Endpoint.server_stream(info, stream) if method.server_streaming else Endpoint.unary(info, unary)
+                    told.headers = ()
+                    yield Wire(encoded, context.method.output)
+        except CallFailed as error:
+            put_into(context.response_trailers, error.trailers)
+            raise error.as_connect_error() from None
+        else:
+            put_into(context.response_trailers, told.trailers)
+        finally:
+            self._streams.discard(under_way)
+            put_into(context.response_headers, told.headers)
 
     def _refuse_if_draining(self) -> None:
         if self._is_draining:

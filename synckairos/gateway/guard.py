@@ -9,10 +9,8 @@ DEFAULT_PORT: Final = 80
 
 
 class Asker(Enum):
-    """Where a request comes from, by its Origin."""
+    """Whose page a request comes from, by its Origin."""
 
-    NO_PAGE = auto()
-    """None is named: a program, or a page of this port itself."""
     OWN_PAGE = auto()
     LISTED_PAGE = auto()
     FOREIGN_PAGE = auto()
@@ -39,10 +37,8 @@ class Guard:
         at = _port_at(host)
         return host in self._with_port or (host[:at] if at else host) in self._any_port
 
-    def asker(self, origin: str | None, scheme: str, host: str) -> Asker:
-        """Tell where a request comes from; `host` is known already."""
-        if origin is None:
-            return Asker.NO_PAGE
+    def asker(self, origin: str, scheme: str, host: str) -> Asker:
+        """Tell whose page a request comes from; `host` is known already."""
         if origin == f"{scheme}://{host.lower()}":
             return Asker.OWN_PAGE
         return Asker.LISTED_PAGE if origin in self._origins else Asker.FOREIGN_PAGE

@@ -34,7 +34,6 @@ def test_a_host_is_known_by_its_whole_name(port: int, hosts: list[str], host: st
 @pytest.mark.parametrize(
     ("origin", "asker"),
     [
-        (None, Asker.NO_PAGE),
         ("http://localhost:8080", Asker.OWN_PAGE),
         ("https://localhost:8080", Asker.FOREIGN_PAGE),
         ("http://localhost", Asker.FOREIGN_PAGE),
@@ -46,7 +45,7 @@ def test_a_host_is_known_by_its_whole_name(port: int, hosts: list[str], host: st
         ("", Asker.FOREIGN_PAGE),
     ],
 )
-def test_an_origin_is_own_listed_or_foreign(origin: str | None, asker: Asker) -> None:
+def test_an_origin_is_own_listed_or_foreign(origin: str, asker: Asker) -> None:
     """Scheme, name and port all count."""
     guard = Guard(8080, origins=["https://shop.example"])
 
