@@ -2,9 +2,9 @@
 
     python -m bench.http [--rounds 5] [--seconds 2]
 
-All ways take turns. CPU time is that of the server, and of the gateway where one stands before it; p50 is a lone
-caller's. Then callers of gRPC call at a steady rate, alone and beside callers of JSON at half of what the HTTP port
-in the server's process can do.
+All ways take turns. CPU time is that of the server, and of the gateway where one stands before it, without what they
+use when nobody calls; p50 is a lone caller's. Then callers of gRPC call at a steady rate, alone and beside callers of
+JSON at half of what the HTTP port in the server's process can do.
 """
 
 import asyncio
@@ -136,27 +136,47 @@ def watch_ways(stack: Stack) -> dict[str, Watch]:
     }
 
 
-async def cost_of_calls(stack: Stack, prepare: Prepare, seconds: float) -> tuple[float, float, float]:
+class Meter:
+    """Reads the CPU time of the processes beyond what they use by themselves."""
+
+    def __init__(self, stack: Stack, idle: float) -> None:
+        self._stack, self._idle = stack, idle
+        self._began, self._before = time.monotonic(), stack.cpu_s()
+
+    def us_each(self, count: int) -> float:
+        """Return the CPU time since the beginning for each of so many."""
+        own = self._idle * (time.monotonic() - self._began)
+        return (self._stack.cpu_s() - self._before - own) / count * 1e6
+
+
+async def idle_share(stack: Stack, seconds: float) -> float:
+    """Return what the processes use when nobody calls, in CPU seconds a second."""
+    before, began = stack.cpu_s(), time.monotonic()
+    await asyncio.sleep(seconds)
+    return (stack.cpu_s() - before) / (time.monotonic() - began)
+
+
+async def cost_of_calls(stack: Stack, prepare: Prepare, seconds: float, idle: float) -> tuple[float, float, float]:
     """Return the CPU time of a call (us), the p50 of a lone caller (ms), and calls a second of several callers."""
     async with AsyncExitStack() as exits:
         calls = await prepare(exits, CALLERS)
         await called_for(calls, WARM_S)
-        before = stack.cpu_s()
+        meter = Meter(stack, idle)
         took = await called_for(calls, seconds)
-        cpu = (stack.cpu_s() - before) / len(took)
+        cpu = meter.us_each(len(took))
         lone = await called_for(calls[:1], seconds / 2)
-    return cpu * 1e6, percentile(sorted(lone), 0.5) * 1e3, len(took) / seconds
+    return cpu, percentile(sorted(lone), 0.5) * 1e3, len(took) / seconds
 
 
-async def cost_of_messages(stack: Stack, watch: Watch, seconds: float) -> float:
+async def cost_of_messages(stack: Stack, watch: Watch, seconds: float, idle: float) -> float:
     """Return the CPU time of a message of a stream, in us, with many watchers of one session."""
     count = Count()
     async with AsyncExitStack() as exits:
         await asyncio.gather(*(watch(exits, count) for _ in range(WATCHERS)))
         await asyncio.sleep(WARM_S)
-        before, counted = stack.cpu_s(), count.messages
+        meter, counted = Meter(stack, idle), count.messages
         await asyncio.sleep(seconds)
-        return (stack.cpu_s() - before) / (count.messages - counted) * 1e6
+        return meter.us_each(count.messages - counted)
 
 
 async def beside_json(stack: Stack, address: str | None, rate: float, seconds: float) -> list[float]:
@@ -184,8 +204,9 @@ async def _calls(stack: Stack, rounds: int, seconds: float) -> float:
     ways = call_ways(stack)
     rows: dict[str, list[tuple[float, float, float]]] = {name: [] for name in ways}
     for _ in range(rounds):
+        idle = await idle_share(stack, seconds)
         for name, prepare in ways.items():
-            rows[name].append(await cost_of_calls(stack, prepare, seconds))
+            rows[name].append(await cost_of_calls(stack, prepare, seconds, idle))
     middle = {name: tuple(median(column) for column in zip(*row, strict=True)) for name, row in rows.items()}
     _say(f"{'GetSession':<22}{'CPU us':>8}{'of gRPC':>9}{'p50 ms':>8}{'calls/s':>9}")
     for name, (cpu, p50, per_second) in middle.items():
@@ -198,8 +219,9 @@ async def _messages(stack: Stack, rounds: int, seconds: float) -> None:
     ways = watch_ways(stack)
     rows: dict[str, list[float]] = {name: [] for name in ways}
     for _ in range(rounds):
+        idle = await idle_share(stack, seconds)
         for name, watch in ways.items():
-            rows[name].append(await cost_of_messages(stack, watch, seconds))
+            rows[name].append(await cost_of_messages(stack, watch, seconds, idle))
     _say(f"\n{'a tick of a stream':<22}{'CPU us':>8}{'of gRPC':>9}")
     for name, row in rows.items():
         ratio = median(own / base for own, base in zip(row, rows["gRPC"], strict=True))

@@ -6,7 +6,7 @@ import shutil
 import signal
 import socket
 import sys
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from pathlib import Path
 from types import FrameType
 from typing import NamedTuple
@@ -19,7 +19,8 @@ from synckairos.cli.gateway import USUAL
 from synckairos.cli.migration import migrate
 from synckairos.cli.running import run, settings_or_fail
 from synckairos.composition.ending import ended_in_time
-from synckairos.composition.http_port import bound_socket, require_gateway, url_of
+from synckairos.composition.http_port import GatewayMissingError, bound_socket, require_gateway, url_of
+from synckairos.composition.listening import AddressInUseError
 from synckairos.composition.server import Server, serve
 from synckairos.devstack import Guardian, PostgresServer, RedisServer
 from synckairos.devstack.child_server import is_free
@@ -51,8 +52,12 @@ def run_dev(options: DevOptions) -> None:
     options.data_dir.mkdir(parents=True, exist_ok=True)
     _end_on_signals()
     with ExitStack() as stack:
-        http = stack.enter_context(_http_socket(given))
-        typer.echo(f"{url_of(http)}   (the console, as soon as all is up)")
+        http = _http_socket(given)
+        if http is None:
+            typer.echo("no console: its libraries come with pip install 'synckairos[gateway]'")
+        else:
+            stack.enter_context(http)
+            typer.echo(f"{url_of(http)}   (the console, as soon as all is up)")
         stack.enter_context(claimed(options.data_dir))
         typer.echo(f"starting what is needed in {options.data_dir} …")
         guardian = stack.enter_context(Guardian())
@@ -95,16 +100,23 @@ def _start_stores(options: DevOptions, given: Settings, stack: ExitStack, guardi
     return urls
 
 
-def _http_socket(given: Settings) -> socket.socket:
-    """Return a socket for browsers, who wait in it until all is up; raises GatewayMissingError, AddressInUseError.
+def _http_socket(given: Settings) -> socket.socket | None:
+    """Return a socket for browsers, who wait in it until all is up; None where nobody asked and its extra is missing.
 
-    Where nobody asked for a port, and the usual one is taken, it listens on the next free one.
+    Where nobody asked for a port, and the usual one is taken, it listens on the next free one. Raises
+    GatewayMissingError, AddressInUseError.
     """
-    require_gateway()
     if given.http_listen:
+        require_gateway()
         return bound_socket(given.http_listen)
-    free = next(filter(is_free, range(HTTP_PORT, HTTP_PORT + HTTP_PORTS)), 0)
-    return bound_socket(f"{HTTP_HOST}:{free}")
+    try:
+        require_gateway()
+    except GatewayMissingError:
+        return None
+    for port in range(HTTP_PORT, HTTP_PORT + HTTP_PORTS):
+        with suppress(AddressInUseError):
+            return bound_socket(f"{HTTP_HOST}:{port}")
+    return bound_socket(f"{HTTP_HOST}:0")
 
 
 def _address(given: Settings) -> str:

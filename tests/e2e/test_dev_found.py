@@ -6,6 +6,7 @@ import socket
 import stat
 import sys
 from collections.abc import AsyncIterator
+from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
@@ -13,6 +14,8 @@ import pytest
 from synckairos.devstack import PostgresServer
 from testing.harness.processes.commands import Finished, run_command
 from testing.harness.processes.dev_stack import start_dev, stop_dev
+from testing.harness.processes.gateway_process import is_healthy
+from testing.harness.waiting import eventually
 
 
 @pytest.fixture
@@ -67,20 +70,30 @@ async def test_the_greeting_tells_no_password(folder: Path) -> None:
     assert not [password for password in passwords if password in "".join(heard)]
 
 
-async def test_a_taken_usual_address_is_replaced(folder: Path) -> None:
-    """Somebody else's server on 50051 does not stop `dev`, unless the address was asked for."""
-    with socket.socket() as squatter:
-        squatter.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            squatter.bind(("127.0.0.1", 50_051))
-        except OSError:
-            pass  # it is taken already
-        else:
-            squatter.listen()
-        process, address = await start_dev(folder, "--data-dir", ".synckairos", listen=None)
+async def test_taken_usual_addresses_are_replaced(folder: Path) -> None:
+    """Somebody else's servers on 50051 and 8080 do not stop `dev`, unless the addresses were asked for.
+
+    Its first line is the URL for a browser, wherever that is.
+    """
+    heard: list[str] = []
+    with ExitStack() as squatters:
+        for port in (50_051, 8_080):
+            squatter = squatters.enter_context(socket.socket())
+            squatter.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            try:
+                squatter.bind(("127.0.0.1", port))
+            except OSError:
+                pass  # it is taken already
+            else:
+                squatter.listen()
+        process, address = await start_dev(folder, "--data-dir", ".synckairos", listen=None, heard=heard)
+        url = heard[0].split()[0]
+        await eventually(lambda: is_healthy(url.removeprefix("http://").rstrip("/")))
         await stop_dev(process)
 
     assert address != "127.0.0.1:50051"
+    assert re.fullmatch(r"http://127\.0\.0\.1:\d+/", url)
+    assert url != "http://127.0.0.1:8080/"
 
 
 async def test_the_version_can_be_asked_for(tmp_path: Path) -> None:
