@@ -33,6 +33,8 @@ class Guard:
 
     def is_known(self, host: str) -> bool:
         """Whether a Host header is one of ours; another may be a foreign name that was led to this address."""
+        if host in self._with_port:
+            return True
         host = host.lower()
         at = _port_at(host)
         return host in self._with_port or (host[:at] if at else host) in self._any_port

@@ -53,13 +53,14 @@ class LimitedConnection(HttpToolsProtocol):
         super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:
-        """Take what came; a head that does not end is cut off."""
-        if self._timer is None and self._is_head:
-            self._expect_request()
+        """Take what came; the clock runs while a request is not complete, and a head that does not end is cut off."""
         self._has_just_ended = False
         super().data_received(data)
-        # Of what came with the end of a request, most was its body.
-        if self._is_head and not self._has_just_ended:
+        if self._has_just_ended:
+            return  # what follows a request in the same piece is looked at with its next one
+        if self._timer is None:
+            self._expect_request()
+        if self._is_head:
             self._head_bytes += len(data)
             if self._head_bytes > MAX_HEAD_BYTES:
                 self.transport.abort()
