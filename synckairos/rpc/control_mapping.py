@@ -6,7 +6,7 @@ from itertools import islice
 from typing import Final, cast
 
 from synckairos.domain.controls import controlled
-from synckairos.domain.controls.phases import phase_of, phases
+from synckairos.domain.controls.phases import phases
 from synckairos.domain.controls.time_control import Progress, Settled, Stage, TimeControl
 from synckairos.domain.families.parts import Phase, Standing
 from synckairos.domain.model import Clock, Session, SoftClose
@@ -46,16 +46,17 @@ def _fill_stage(message: pb.TimeStage, stage: Stage) -> None:
 
 def fill_parts(row: session_pb2.Participant | session_pb2.Group, clock: Clock, progress: Progress) -> None:
     """Write into an empty row how the parts of a holder's clock stand, and what is left of them before the flag."""
-    left = controlled.remaining(clock, progress, 0)
-    if left is not None:
-        row.time_remaining_ms = left
-    fill_clock(row.clock, clock, progress)
+    left_ms = fill_clock(row.clock, clock, progress)
+    if left_ms is not None:
+        row.time_remaining_ms = left_ms
 
 
-def fill_clock(message: pb.ClockState, clock: Clock, progress: Progress) -> None:
-    """Write how the parts of a clock, charged up to the instant, stand."""
-    fill_standing(message, controlled.standing(clock, progress, 0), progress)
-    message.phase = phase_of(clock, progress)  # type: ignore[assignment] # the numbers are the contract's
+def fill_clock(message: pb.ClockState, clock: Clock, progress: Progress) -> int | None:
+    """Write how the parts of a clock, charged up to the instant, stand; return what is left before its flag, in ms."""
+    left_ms, standing, phase = controlled.shown(clock, progress)
+    fill_standing(message, standing, progress)
+    message.phase = phase  # type: ignore[assignment] # the numbers are the contract's
+    return left_ms
 
 
 def fill_standing(message: pb.ClockState, standing: Standing, progress: Progress) -> None:

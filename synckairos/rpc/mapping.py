@@ -4,6 +4,7 @@ from typing import Final, cast
 
 from synckairos.domain import clocks, timing
 from synckairos.domain.controls.controlled import stages_of
+from synckairos.domain.controls.transfers import is_hourglass
 from synckairos.domain.events import Event
 from synckairos.domain.model import BANK_MODES, Clock, Group, Mode, Participant, Session, group_position
 from synckairos.rpc.control_mapping import control_message, fill_limits, fill_parts, fill_phases, settlement
@@ -41,7 +42,7 @@ def fill_session(message: session_pb2.Session, session: Session, now: int) -> No
     message.elapsed_ms = timing.elapsed(session, now)
     has_controls = _has_controls(session)
     # What an adjusted turn of an hourglass has been charged for is not divided before its end.
-    if has_controls or timing.uncharged(session, now):
+    if timing.uncharged(session, now) or (has_controls and is_hourglass(timing.running_clock(session))):
         charged = timing.charge(session, now)
         if charged is not session:
             _fill_running_clocks(message, charged)

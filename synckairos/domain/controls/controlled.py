@@ -5,6 +5,7 @@ beginning, and `open_ms` says what has been charged: a delay or a period in the 
 """
 
 from collections.abc import Iterator
+from typing import NamedTuple
 
 from synckairos.domain.controls.time_control import Progress, Settled, Stage, TimeControl
 from synckairos.domain.families.byo_yomi import ByoYomi
@@ -63,19 +64,18 @@ def budget(clock: Clock, progress: Progress) -> int | None:
 
 def charge(clock: Clock, progress: Progress, spent: int) -> Clock:
     """Count `spent` ms of a turn that is not completed."""
-    used, overtime = _uses(clock, progress, spent)
+    used, overtime = _uses(clock, progress, spent, stage_of(progress).family.budget(parts_of(clock, progress)))
     later = progress._replace(open_ms=progress.open_ms + spent)
     return clock._replace(used_ms=used, overtime_ms=overtime, progress=later)
 
 
-def _uses(clock: Clock, progress: Progress, spent: int) -> tuple[int, int]:
-    """Return the time used and the overtime after `spent` more ms."""
+def _uses(clock: Clock, progress: Progress, spent: int, budget: int | None) -> tuple[int, int]:
+    """Return the time used and the overtime after `spent` more ms of a turn with this budget."""
     if clock.in_overtime:
         return clock.used_ms, clock.overtime_ms + spent
     if is_free(progress):
         return clock.used_ms, clock.overtime_ms
-    left = remaining(clock, progress, 0)
-    taken = spent if left is None or spent < left else left
+    taken = spent if budget is None else min(spent, max(0, budget - progress.open_ms))
     return clock.used_ms + taken, clock.overtime_ms + spent - taken
 
 
@@ -85,6 +85,7 @@ def settle(
     """Close a completed turn: settle it with the stage it was made in, count it, then begin the next stage if due."""
     stage, parts, total = stage_of(progress), parts_of(clock, progress), progress.open_ms + spent
     in_overtime, is_charged = clock.in_overtime, not (clock.in_overtime or is_free(progress))
+    budget = stage.family.budget(parts)
     credit = _credit(progress, total, lag_ms) if grants and is_charged else 0
     after = stage.family.settle(parts, total - credit, grants=grants) if is_charged else parts
     burnt = progress.burnt + parts.periods - after.periods
@@ -93,7 +94,7 @@ def settle(
         place, turns, after = _promoted(progress, turns + 1, after)
         if grants and not is_free(progress):
             after = _granted_before(progress.control.stages[place], after)
-    used, overtime = _uses(clock, progress, spent)
+    used, overtime = _uses(clock, progress, spent, budget)
     closed = Clock(
         clock.allotted_ms,
         after.bank_ms,
@@ -114,7 +115,8 @@ def settle(
         ),
     )
     charged = total - credit if is_charged else 0
-    gained = _worth(closed, progress.control.stages[place], after) - _worth(clock, stage, parts) + charged
+    now_worth = _worth(closed, after, progress.control.stages[place].family.budget(after))
+    gained = now_worth - _worth(clock, parts, budget) + charged
     return closed, Settled(total, gained, credit, burnt, progress.stage)
 
 
@@ -153,7 +155,10 @@ def gained_by_promotion(clock: Clock, progress: Progress, total: int, *, grants:
     stage, parts = stage_of(progress), parts_of(clock, progress)
     settled = parts if is_free(progress) else stage.family.settle(parts, total, grants=grants)
     place, turns, begun = _promoted(progress, progress.stage_turns + 1, settled)
-    return 0 if turns else _worth(clock, progress.control.stages[place], begun) - _worth(clock, stage, settled)
+    if turns:
+        return 0
+    begun_worth = _worth(clock, begun, progress.control.stages[place].family.budget(begun))
+    return begun_worth - _worth(clock, settled, stage.family.budget(settled))
 
 
 def _granted_before(stage: Stage, parts: Parts) -> Parts:
@@ -167,14 +172,13 @@ def gain_kind(clock: Clock, progress: Progress, total: int) -> GainKind:
     return stage_of(progress).family.gain(parts_of(clock, progress), total)
 
 
-def _worth(clock: Clock, stage: Stage, parts: Parts) -> int:
+def _worth(clock: Clock, parts: Parts, budget: int | None) -> int:
     """Return the balance of a clock at the beginning of a turn: the budget, or the bank where there is no flag.
 
     A bank that penalties have left below 0 may begin a stage that flags at once.
     """
     if clock.in_overtime:
         return 0
-    budget = stage.family.budget(parts)
     return parts.bank_ms if budget is None else max(0, budget)
 
 
@@ -236,16 +240,34 @@ def _from_here(phase: Phase, open_ms: int, spent: int) -> Phase:
     return phase._replace(spent_ms=spent, display_ms=phase.display_ms + phase.rate * gone)
 
 
-def kind_of_phase(clock: Clock, progress: Progress) -> PhaseKind:
-    """Return the kind of the first of the phases to come."""
+class Shown(NamedTuple):
+    """What a clock that stands shows: what is left before its flag, in ms (None: it has none), its parts, its phase."""
+
+    left_ms: int | None
+    standing: Standing
+    phase: PhaseKind
+
+
+def shown(clock: Clock, progress: Progress) -> Shown:
+    """Return what a clock shows that stands, or was charged up to now; the phase is the one it would go on in."""
     if clock.in_overtime:
-        return PhaseKind.OVERTIME
-    kind: PhaseKind | None = None
-    for phase in stage_of(progress).family.phases(parts_of(clock, progress)):
-        if kind is not None and phase.spent_ms > progress.open_ms:
+        return Shown(0, standing(clock, progress, 0), PhaseKind.FLAG if clock.is_expired else PhaseKind.OVERTIME)
+    family, parts, open_ms = stage_of(progress).family, parts_of(clock, progress), progress.open_ms
+    left = family.budget(parts)
+    if is_free(progress):
+        phase, open_ms = PhaseKind.FREE, 0
+    else:
+        phase, left = _kind_after(family.phases(parts), open_ms), None if left is None else max(0, left - open_ms)
+    return Shown(left, family.charge(parts, open_ms), PhaseKind.FLAG if clock.is_expired else phase)
+
+
+def _kind_after(phases: Iterator[Phase], spent: int) -> PhaseKind:
+    """Return the kind of the phase that a turn is in; of the first one before it has begun."""
+    kind = next(phases).kind
+    for phase in phases:
+        if phase.spent_ms > spent:
             break
         kind = phase.kind
-    assert kind is not None  # noqa: S101 - every turn has a phase
     return kind
 
 

@@ -24,8 +24,9 @@ def phases(session: Session, now: int) -> Iterator[StartingPhase]:
     if clock.progress is None or session.resumed_at is None:
         return
     until = _turn_ends_at(session)
+    is_free = controlled.is_free(clock.progress) and not clock.in_overtime
     shown: StartingPhase | None = None
-    for one in _of_clock(session, clock, clock.progress, now):
+    for one in (_of_free_turn if is_free else _of_clock)(session, clock, clock.progress, now):
         if until is not None and one.at >= until:
             begins = one.at == until and one.phase.kind is not PhaseKind.OVERTIME
             shown = one if begins else shown
@@ -52,31 +53,22 @@ def _turn_ends_at(session: Session) -> int | None:
     return timing.deadline_at(session)
 
 
+def _of_free_turn(session: Session, clock: Clock, progress: Progress, now: int) -> Iterator[StartingPhase]:
+    limit_at = timing.turn_limit_at(session)
+    if limit_at is not None:
+        yield StartingPhase(now, Phase(0, PhaseKind.FREE, limit_at - now, -1, progress.periods))
+    if limit_at is None or session.rules.on_expire is OnExpire.NOTIFY:
+        yield StartingPhase(limit_at or now, Phase(0, PhaseKind.FREE, clock.bank_ms or 0, 0, progress.periods))
+
+
 def _of_clock(session: Session, clock: Clock, progress: Progress, now: int) -> Iterator[StartingPhase]:
-    resumed_at = session.resumed_at or 0
-    if controlled.is_free(progress) and not clock.in_overtime:
-        limit_at = timing.turn_limit_at(session)
-        if limit_at is not None:
-            yield StartingPhase(now, Phase(0, PhaseKind.FREE, limit_at - now, -1, progress.periods))
-        if limit_at is None or session.rules.on_expire is OnExpire.NOTIFY:
-            yield StartingPhase(limit_at or now, Phase(0, PhaseKind.FREE, clock.bank_ms or 0, 0, progress.periods))
-        return
-    uncharged_from = resumed_at + session.charged_ms - session.carried_ms
+    uncharged_from = (session.resumed_at or 0) + session.charged_ms - session.carried_ms
     for one in controlled.phases(clock, progress, timing.uncharged(session, now)):
         at = uncharged_from + one.spent_ms
         if one.kind is PhaseKind.FLAG:
             yield StartingPhase(at, Phase(one.spent_ms, PhaseKind.OVERTIME, clock.overtime_ms, 1))
         else:
             yield StartingPhase(at, one)
-
-
-def phase_of(clock: Clock, progress: Progress) -> PhaseKind:
-    """Return what a clock that stands is in, or would go on in."""
-    if clock.is_expired:
-        return PhaseKind.FLAG
-    if controlled.is_free(progress) and not clock.in_overtime:
-        return PhaseKind.FREE
-    return controlled.kind_of_phase(clock, progress)
 
 
 def stands_until(session: Session, until: int | None) -> int | None:
