@@ -1,0 +1,1 @@
+"""Sessions, clocks and events as people read them on a terminal."""
