@@ -1,0 +1,1 @@
+"""`synckairos session`: create, drive, read and list sessions through a server."""

@@ -1,0 +1,110 @@
+"""Reaching a server from the command line: its address, credentials from the environment, and how failures are told.
+
+The token is read from the environment alone: as an option it would stand in the shell's history and in `ps`.
+"""
+
+import asyncio
+import json
+import os
+from collections.abc import AsyncIterator, Coroutine
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Annotated, Any, Final, NamedTuple
+
+import grpc
+import typer
+
+from synckairos.cli.plain_text import visible_lines
+from synckairos.cli.sessions.exit_codes import ExitCode, exit_code
+from synckairos.client import SyncKairos, SyncKairosError
+
+TOKEN: Final = "SYNCKAIROS_TOKEN"  # noqa: S105 - the name of a variable, not a secret
+TLS_CA: Final = "SYNCKAIROS_TLS_CA"
+SYSTEM: Final = "system"
+
+Address = Annotated[
+    str | None,
+    typer.Option(
+        envvar="SYNCKAIROS_ADDRESS",
+        metavar="HOST:PORT",
+        help="The server; default: the `synckairos dev` that runs here, else SYNCKAIROS_LISTEN.",
+    ),
+]
+Actor = Annotated[
+    str | None, typer.Option(envvar="SYNCKAIROS_ACTOR", help="Who calls, for events and the audit trail (x-actor).")
+]
+Timeout = Annotated[float, typer.Option(min=0.001, max=10, metavar="SECONDS", help="How long a call may take.")]
+TIMEOUT_S: Final = 10.0
+
+
+class Server(NamedTuple):
+    """The server that a command asks, and who asks."""
+
+    address: str
+    actor: str = ""
+    timeout_s: float = TIMEOUT_S
+
+
+def server(address: str | None, actor: str | None = None, timeout_s: float = TIMEOUT_S) -> Server:
+    """Return the server of a command; with no address that of a `synckairos dev` that runs here."""
+    if not address:
+        from synckairos.cli.running import settings_or_fail  # noqa: PLC0415 - takes a second to load
+
+        address = settings_or_fail(of_dev=True).listen
+    return Server(address, actor or "", timeout_s)
+
+
+@asynccontextmanager
+async def connected(to: Server) -> AsyncIterator[SyncKairos]:
+    """Yield a client with the credentials of the environment."""
+    token = os.environ.get(TOKEN) or None
+    try:
+        client = await SyncKairos.connect(
+            to.address, credentials=_credentials(), token=token, actor=to.actor, within_s=to.timeout_s
+        )
+    except ValueError as error:
+        raise refuse(f"{TOKEN}: {error}; {TLS_CA} names its authorities") from None
+    async with client:
+        yield client.with_options(timeout_s=to.timeout_s)
+
+
+def ask(work: Coroutine[Any, Any, Any], to: Server) -> Any:  # noqa: ANN401 - whatever the work returns
+    """Run work that asks a server; end the process with the exit code of its failure."""
+    try:
+        return asyncio.run(work)
+    except SyncKairosError as error:
+        typer.echo(f"synckairos: {visible_lines(told(error, to))}", err=True)
+        raise typer.Exit(exit_code(error.code)) from None
+
+
+def told(error: SyncKairosError, to: Server) -> str:
+    """Return what an error says: code, reason, message, then the wrong fields or the details, one a line."""
+    head = error.code.name + (f" / {error.reason}" if error.reason else "")
+    message = json.dumps(error.message or "", ensure_ascii=False)[1:-1]  # no control character reaches the terminal
+    lines = [f"{head}: {message}"]
+    if error.fields:
+        lines += [f"  {path}: {problem}" for path, problem in error.fields]
+    else:
+        lines += [f"  {name} = {value}" for name, value in error.metadata.items()]
+    if error.code is grpc.StatusCode.UNAVAILABLE and not error.reason:
+        lines.append(f"is a server running at {to.address}? `synckairos dev` starts one; --address names another")
+    return "\n".join(lines)
+
+
+def refuse(problem: str) -> typer.Exit:
+    """Say what is wrong with the arguments; return the exit to raise."""
+    typer.echo(f"synckairos: {visible_lines(problem)}", err=True)
+    return typer.Exit(ExitCode.USAGE)
+
+
+def _credentials() -> grpc.ChannelCredentials | None:
+    """Return TLS as the environment asks for it: None, the system's roots, or those of a file."""
+    roots = os.environ.get(TLS_CA)
+    if not roots:
+        return None
+    if roots == SYSTEM:
+        return grpc.ssl_channel_credentials()
+    try:
+        return grpc.ssl_channel_credentials(Path(roots).read_bytes())
+    except OSError as error:
+        raise refuse(f"{TLS_CA}: {error}") from None
