@@ -1,0 +1,1 @@
+"""What goes on while one looks: `synckairos watch`, `top` and `events`."""
