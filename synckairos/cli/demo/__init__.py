@@ -1,0 +1,1 @@
+"""`synckairos demo`: sample games, played in real time through real calls."""
