@@ -1,5 +1,5 @@
-"""The command line: `synckairos serve`, `dev`, `call`, `inspect`, `health`, `store`, `migrate`."""
+"""The command line `synckairos`: run and maintain servers, drive and watch sessions."""
 
-from synckairos.cli.app import main
+from synckairos.cli.entry import main
 
 __all__ = ["main"]

@@ -7,6 +7,7 @@ from typing import Annotated
 import typer
 
 from synckairos.cli import inspection
+from synckairos.cli.asking import add_asking_commands
 from synckairos.cli.audit import audit_app
 from synckairos.cli.audit.clock import clock
 from synckairos.cli.audit.dead import dead_app
@@ -29,9 +30,7 @@ from synckairos.devstack import PostgresServer, RedisServer
 
 PORT_HELP = "Its port; 0 takes {}, or any free one."
 
-app = typer.Typer(
-    no_args_is_help=True, add_completion=False, help="Authoritative, synchronized session time over gRPC."
-)
+app = typer.Typer(no_args_is_help=True, help="Authoritative, synchronized session time over gRPC.")
 store_app = typer.Typer(no_args_is_help=True, help="The identity of the store.")
 app.add_typer(store_app, name="store")
 app.add_typer(migrate_app, name="migrate")
@@ -50,6 +49,7 @@ audit_app.command()(sample)
 app.command()(clock)
 app.command()(recover)
 app.command()(call)
+add_asking_commands(app)
 app.command()(gateway)
 
 
