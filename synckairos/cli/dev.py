@@ -152,13 +152,20 @@ def _greet(server: Server) -> None:
         ("WatchSession", {"session_id": SESSION, "tick_interval_ms": 1_000}),
     ):
         typer.echo(f"  {call_command(server.address, method, json.dumps(body, separators=(',', ':')))}")
+    typer.echo("\nPlay sample games, and see their clocks run:")
+    for command in ("demo", "top"):
+        typer.echo(f"  {_program()} {command} --address {server.address}")
     typer.echo("")
 
 
 def call_command(address: str, method: str, body: str) -> str:
     """Return a shell command that makes a call with the program that runs now."""
+    return f"{_program()} call --address {address} {method} '{body}'"
+
+
+def _program() -> str:
+    """Return how the program that runs now is started from a shell."""
     program = Path(sys.argv[0])
-    command = "synckairos" if shutil.which("synckairos") else shlex.quote(str(program))
     if program.name != "synckairos":
-        command = f"{shlex.quote(sys.executable)} -m synckairos"
-    return f"{command} call --address {address} {method} '{body}'"
+        return f"{shlex.quote(sys.executable)} -m synckairos"
+    return "synckairos" if shutil.which("synckairos") else shlex.quote(str(program))
