@@ -5,6 +5,7 @@ On a terminal a screen that is drawn ten times a second from one stream, without
 
 import asyncio
 import contextlib
+import time
 from collections import deque
 from datetime import UTC, timedelta
 from typing import Annotated, Final
@@ -31,6 +32,9 @@ from synckairos.v1 import session_service_pb2 as pb
 LINES: Final = 200
 PAST: Final = timedelta(minutes=10)
 """How far back the events go that are shown at first."""
+PROGRESS_MS: Final = 1_000
+SILENCE_S: Final = 3.5
+"""After so long without the progress that was asked for, the server or the way to it is away."""
 PAST_S: Final = 2.0
 """How long the screen waits for them."""
 
@@ -43,9 +47,16 @@ class Watched:
         self.clock: SessionClock | None = None
         self.lines: deque[Text] = deque(maxlen=LINES)
         self.is_over = False
+        self._heard_at = time.monotonic()
+
+    @property
+    def silence_s(self) -> float:
+        """For how long the server has said nothing, though it was asked to."""
+        return 0.0 if self.is_over else time.monotonic() - self._heard_at
 
     def take(self, message: pb.WatchSessionResponse) -> None:
         """Take in a message of the stream."""
+        self._heard_at = time.monotonic()
         match message.WhichOneof("payload"):
             case "snapshot":
                 self.clock = SessionClock(message)
@@ -124,7 +135,7 @@ async def watch_on(screen: Screen, client: SyncKairos, session_id: str) -> None:
 
 
 async def _read(client: SyncKairos, watched: Watched) -> None:
-    async for message in client.watch(watched.session_id):
+    async for message in client.watch(watched.session_id, progress_interval_ms=PROGRESS_MS):
         is_first = watched.clock is None
         watched.take(message)
         if is_first and watched.clock is not None:
@@ -174,5 +185,7 @@ def _drawn(screen: Screen, watched: Watched, now: ServerClock, *, wide: bool) ->
     left = max(rows - taken - 2, 0)
     shown = list(watched.lines)[-left:] if left else []
     keys = Text("q quit   e clocks" if wide else "q quit   e events only", style="dim")
+    if watched.silence_s > SILENCE_S:
+        keys.append(f"   no word from the server for {watched.silence_s:.0f} s; it is tried again", style="not dim red")
     filling = [Text()] * max(rows - taken - len(shown) - 1, 0)
     return Group(*above, *shown, *filling, keys)

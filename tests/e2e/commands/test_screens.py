@@ -6,6 +6,7 @@ from typing import Final
 import pytest
 
 from testing.harness.client import new_id
+from testing.harness.processes.server_process import ServerProcess
 from tests.e2e.commands.asking import Asked
 from tests.e2e.commands.terminal import CURSOR, DOWN, ENTERED, LEFT, on_terminal
 
@@ -99,3 +100,23 @@ async def test_a_watch_of_nothing_says_so_on_the_normal_screen(asked: Asked) -> 
 
     assert code == 3
     assert "NOT_FOUND / SESSION_NOT_FOUND" in after
+
+
+async def test_a_silent_server_is_told(asked: Asked, server: ServerProcess) -> None:
+    """The clocks run on, with a word about it; what happens once it answers again is drawn."""
+    session = await asked.created("--total", "1h", "--name", "Final", "--start")
+
+    async with on_terminal(asked, "watch", session) as terminal:
+        await terminal.shows("Final", then="q quit")
+        server.pause()
+        try:
+            silent = await terminal.shows("no word from the server for ", then="Final")
+        finally:
+            server.resume()
+        await asked.told("session", "pause", session, "--reason", "back")
+        await terminal.shows("“back”")
+        terminal.press("q")
+        code = await terminal.ended()
+
+    assert "countdown" in silent
+    assert code == 0
