@@ -19,6 +19,7 @@ _OWN: Final[dict[int, str]] = {
     session_pb2.MODE_GLOBAL: "countdown",
     session_pb2.MODE_COUNT_UP: "stopwatch",
 }
+_ON: Final = (session_pb2.STATUS_RUNNING, session_pb2.STATUS_PAUSED)
 _PHASES: Final[dict[int, str]] = {
     time_control_pb2.CLOCK_PHASE_KIND_FREE: "free turn",
     time_control_pb2.CLOCK_PHASE_KIND_DELAY: "delay",
@@ -96,7 +97,7 @@ def _own(session: session_pb2.Session, shown: HolderClock) -> Reading:
         name,
         shown.display_ms,
         shown.is_running,
-        True,
+        session.status in _ON,
         expired,
         "overtime" if is_over else "",
         0 if is_over else full_ms,

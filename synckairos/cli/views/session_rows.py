@@ -12,28 +12,32 @@ from synckairos.client.session_clock import SessionClock
 MOST_CLOCKS = 4
 
 
+ID_WIDTH = 36
+NARROW = 100
+SHORT_WIDTH = 9
+STATUS_WIDTH = 11
 WIDE = 130
 """From so many columns on, all is shown; below, what a name says as well is left out."""
 
 
 def session_table(found: Iterable[SessionClock], width: int) -> Table:
     """Return sessions as a table of so many columns of text, as they were read; with whole ids, to be copied."""
-    table = rows_table(width)
+    table = rows_table(width, whole_ids=True)
     for clock in found:
         table.add_row(*cells(clock, clock.taken_at_ms, width, whole_id=True))
     return table
 
 
-def rows_table(width: int) -> Table:
-    """Return an empty table with the columns of sessions."""
+def rows_table(width: int, *, whole_ids: bool = False) -> Table:
+    """Return an empty table with the columns of sessions; ids and states are never cut."""
     table = Table(box=None, pad_edge=False, header_style="bold")
-    table.add_column("session", no_wrap=True, overflow="fold")
-    table.add_column("status", no_wrap=True)
+    table.add_column("session", no_wrap=True, min_width=ID_WIDTH if whole_ids or width >= WIDE else SHORT_WIDTH)
+    table.add_column("status", no_wrap=True, min_width=STATUS_WIDTH)
     if width >= WIDE:
         table.add_column("mode", no_wrap=True)
         table.add_column("control", overflow="ellipsis", no_wrap=True, max_width=20)
         table.add_column("cycle", justify="right")
-    table.add_column("name", overflow="ellipsis", no_wrap=True, max_width=28)
+    table.add_column("name", overflow="ellipsis", no_wrap=True, max_width=28 if width >= NARROW else 12)
     table.add_column("clocks", overflow="ellipsis", no_wrap=True)
     return table
 
