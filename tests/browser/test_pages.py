@@ -62,11 +62,18 @@ async def test_many_sessions_are_watched_over_one_stream(windows: Windows, sessi
     mark = uuid4().hex
     ids = [await game(sessions, "300+5", labels={"many": mark}) for _ in range(20)]
     page = await windows.open("sessions")
-    opened: list[Request] = []
-    ended: list[Request] = []
-    page.on("request", opened.append)
-    page.on("requestfailed", ended.append)
-    page.on("requestfinished", ended.append)
+    open_streams: set[Request] = set()
+
+    def begin(request: Request) -> None:
+        if "WatchSession" in request.url:
+            open_streams.add(request)
+
+    def end(request: Request) -> None:
+        open_streams.discard(request)
+
+    page.on("request", begin)
+    page.on("requestfailed", end)
+    page.on("requestfinished", end)
     await page.get_by_label("Labels").fill(f"many={mark}")
     await expect(page.locator("main tbody tr")).to_have_count(20)
     await expect(page.locator(".feed")).to_have_text("Live")
@@ -76,7 +83,7 @@ async def test_many_sessions_are_watched_over_one_stream(windows: Windows, sessi
 
     for session_id in ids:
         await expect(page.locator(f'tr[data-session="{session_id}"]')).to_contain_text("White")
-    assert len([one for one in opened if "WatchSession" in one.url and one not in ended]) == 1
+    assert len(open_streams) == 1
 
 
 async def test_the_trail_is_searched_and_tells_who_changed_what(

@@ -29,14 +29,14 @@ async def test_a_game_of_go_is_created_and_played_to_its_flag_in_two_windows(
     await page.get_by_label("Title").fill("Ear-reddening game")
     await page.get_by_label("Notation").fill("6|2x1")
     await expect(page.locator("control-words")).to_contain_text("6 seconds, then 2 periods of 1 second")
-    await page.get_by_label("and start it").check()
     await page.get_by_role("button", name="Create the session").click()
     await expect(page.get_by_role("heading", level=1)).to_have_text("Ear-reddening game")
     other = await windows.open(f"sessions/{session_in(page)}")
-    await expect(other.get_by_role("region", name="Clock of Black")).to_have_class(re.compile("active"))
+    await expect(other.locator(".meta .pill")).to_have_text("Pending")
 
-    await page.get_by_role("button", name="Switch turn").click()
-    await page.get_by_role("dialog").get_by_role("button", name="Switch turn").click()
+    for words in ("Start", "Switch turn"):
+        await page.get_by_role("button", name=words, exact=True).click()
+        await page.get_by_role("dialog").get_by_role("button", name=words, exact=True).click()
     await expect(other.get_by_role("region", name="Clock of White")).to_have_class(re.compile("active"))
     await other.evaluate(WATCH_PHASES)
     for window in (page, other):
@@ -84,6 +84,7 @@ async def test_a_game_is_played_with_nothing_but_a_keyboard(windows: Windows, se
     await keyboard.press("Tab")
     await keyboard.type("came late")
     await keyboard.press("Enter")
+    await expect(page.get_by_role("dialog")).to_have_count(0)
     await expect(page.locator("event-list")).to_contain_text("came late")
     await tab_to(page, "Complete")
     await keyboard.press("Enter")
@@ -105,9 +106,11 @@ async def test_what_the_service_refuses_stands_below_its_field(windows: Windows,
     await expect(page.get_by_label("Notation")).to_have_attribute("aria-invalid", "true")
 
     await page.get_by_label("Notation").fill("300|3x10")
+    await page.get_by_label("and start it").check()
     await asyncio.gather(
         page.get_by_role("button", name="Create the session").click(), page.wait_for_url("**/#/sessions/*")
     )
+    await expect(page.locator(".meta .pill")).to_have_text("Running")
     assert (await state(sessions, session_in(page))).participants[0].time_control.stages[0].byo_yomi.periods == 3
 
 

@@ -41,6 +41,7 @@ export class ClockCard {
   );
   #periodsShown = "";
   #mostPeriods = 0;
+  #shareShown = "";
   #whole = { main: 0, period: 0 };
   /** What was written last, in ms; for those who compare it with what it should be. */
   paintedMs = NaN;
@@ -69,7 +70,9 @@ export class ClockCard {
     this.#phase.hidden = !view.phase || view.phase === "UNSPECIFIED";
     this.#paintPeriods(view);
     setText(this.#more, this.#moreWords(view));
-    this.#bar.style.transform = `scaleX(${this.#share(view).toFixed(4)})`;
+    const share = `scaleX(${this.#share(view).toFixed(3)})`;
+    if (share !== this.#shareShown) this.#bar.style.transform = share;
+    this.#shareShown = share;
   }
 
   /** How much of its present part a clock has, 0 to 1. @param {ClockView} view */
