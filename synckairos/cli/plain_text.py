@@ -44,6 +44,12 @@ def _json_shown(found: re.Match[str]) -> str:
 class PlainTable(Table):
     """A table whose cells are nothing but visible text: neither markup nor control characters have an effect."""
 
-    def add_row(self, *cells: str) -> None:  # type: ignore[override] # texts only, and no styles
-        """Add a row of texts."""
-        super().add_row(*(Text(visible(cell)) for cell in cells))
+    def add_row(self, *cells: str | Text, style: str = "") -> None:  # type: ignore[override] # texts only
+        """Add a row of texts, which may have styles of ours."""
+        super().add_row(*map(_plain_cell, cells), style=style)
+
+
+def _plain_cell(cell: str | Text) -> Text:
+    if isinstance(cell, Text):
+        return cell if cell.plain.isprintable() else Text(visible(cell.plain))
+    return Text(visible(cell))

@@ -10,14 +10,13 @@ from typing import Annotated, Any, Final
 
 import typer
 from rich.console import Console, Group, RenderableType
-from rich.table import Table
 from rich.text import Text
 
 from synckairos.cli.live.board import Board, Order, Row
 from synckairos.cli.live.screen import ending_on_signals, is_terminal, opened_screen
 from synckairos.cli.live.server_time import synchronized
 from synckairos.cli.live.watching import watch_on
-from synckairos.cli.plain_text import json_for
+from synckairos.cli.plain_text import PlainTable, json_for
 from synckairos.cli.sessions.commands import AsJson, for_programs
 from synckairos.cli.sessions.connection import Address, Server, ask, connected, server
 from synckairos.cli.sessions.reading import STATUSES, StatusName
@@ -157,7 +156,7 @@ async def _reading(top_: Top, every: float, filters: dict[str, Any]) -> AsyncIte
 
 def _drawn(top_: Top, rows: list[Row], page: int, width: int) -> RenderableType:
     board, shown = top_.board, top_.shown
-    head = Table.grid(expand=True)
+    head = PlainTable.grid(expand=True)
     head.add_column()
     head.add_column(justify="right")
     order = f"sorted by {shown.order.value}{' (reversed)' if shown.backwards else ''}"
@@ -175,7 +174,7 @@ def _drawn(top_: Top, rows: list[Row], page: int, width: int) -> RenderableType:
     return Group(head, table, *filling, Text(KEYS, style="dim", no_wrap=True, overflow="ellipsis"))
 
 
-def _table(rows: list[Row], now_ms: int, width: int, selected: int | None = None) -> Table:
+def _table(rows: list[Row], now_ms: int, width: int, selected: int | None = None) -> PlainTable:
     table = rows_table(width)
     for place, row in enumerate(rows):
         table.add_row(*cells(row.clock, now_ms, width), style="reverse" if place == selected else "")

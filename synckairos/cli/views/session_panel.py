@@ -3,9 +3,9 @@
 from rich.columns import Columns
 from rich.console import Group, RenderableType
 from rich.panel import Panel
-from rich.table import Table
 from rich.text import Text
 
+from synckairos.cli.plain_text import PlainTable
 from synckairos.cli.views.digits import big
 from synckairos.cli.views.readings import Reading, face, readings
 from synckairos.cli.views.words import (
@@ -31,7 +31,7 @@ def session_panel(clock: SessionClock) -> RenderableType:
 
 def head(session: session_pb2.Session) -> RenderableType:
     """Return the lines that say which session it is and how it stands."""
-    line = Table.grid(expand=True)
+    line = PlainTable.grid(expand=True)
     line.add_column()
     line.add_column(justify="right")
     name = plain(title_of(session) or session.session_id, "bold")

@@ -2,9 +2,9 @@
 
 from collections.abc import Iterable
 
-from rich.table import Table
 from rich.text import Text
 
+from synckairos.cli.plain_text import PlainTable
 from synckairos.cli.views.readings import face, readings
 from synckairos.cli.views.words import control_text, mode_word, plain, short, status_text, title_of
 from synckairos.client.session_clock import SessionClock
@@ -20,7 +20,7 @@ WIDE = 130
 """From so many columns on, all is shown; below, what a name says as well is left out."""
 
 
-def session_table(found: Iterable[SessionClock], width: int) -> Table:
+def session_table(found: Iterable[SessionClock], width: int) -> PlainTable:
     """Return sessions as a table of so many columns of text, as they were read; with whole ids, to be copied."""
     table = rows_table(width, whole_ids=True)
     for clock in found:
@@ -28,9 +28,9 @@ def session_table(found: Iterable[SessionClock], width: int) -> Table:
     return table
 
 
-def rows_table(width: int, *, whole_ids: bool = False) -> Table:
+def rows_table(width: int, *, whole_ids: bool = False) -> PlainTable:
     """Return an empty table with the columns of sessions; ids and states are never cut."""
-    table = Table(box=None, pad_edge=False, header_style="bold")
+    table = PlainTable(box=None, pad_edge=False, header_style="bold")
     table.add_column("session", no_wrap=True, min_width=ID_WIDTH if whole_ids or width >= WIDE else SHORT_WIDTH)
     table.add_column("status", no_wrap=True, min_width=STATUS_WIDTH)
     if width >= WIDE:

@@ -13,6 +13,7 @@ ANN, BOB = "10000000-0000-4000-8000-0000000000aa", "10000000-0000-4000-8000-0000
 TWO = ("-p", f"ann={ANN}", "-p", f"bob={BOB}")
 
 
+@pytest.mark.timeout(300)  # a dozen processes, one after another, on a machine that may have other work
 async def test_a_session_is_driven_by_its_verbs(asked: Asked) -> None:
     """Every verb makes its call and prints the reply on one line; the session ends up as the calls left it."""
     created = await asked.told("session", "create", "--bank", "10m", *TWO, "--name", "Board 1", "--label", "round=1")
