@@ -27,11 +27,14 @@ import java.util.Map;
 import java.util.TreeMap;
 import java.util.UUID;
 
-/** Plays examples/scenario.json against a server and prints what it sees: Play ADDRESS SESSION_ID. */
+/**
+ * Plays examples/scenario.json against a server and prints what it sees: Play ADDRESS SESSION_ID.
+ */
 public final class Play {
   record Turn(long spend_ms, boolean send_again, boolean drop_stream, boolean resume_stream) {}
 
-  record Scenario(String time_control, int tick_interval_ms, List<String> participants, List<Turn> turns) {}
+  record Scenario(
+      String time_control, int tick_interval_ms, List<String> participants, List<Turn> turns) {}
 
   private final SessionServiceBlockingStub sessions;
   private final String id;
@@ -46,8 +49,10 @@ public final class Play {
       throw new IllegalArgumentException("usage: Play ADDRESS SESSION_ID");
     }
     var gson = new Gson();
-    var scenario = gson.fromJson(Files.readString(Path.of("examples/scenario.json")), Scenario.class);
-    // The service config balances, heeds health, sets deadlines and sends again what may be sent again.
+    var scenario =
+        gson.fromJson(Files.readString(Path.of("examples/scenario.json")), Scenario.class);
+    // The service config balances, heeds health, sets deadlines and sends again what may be sent
+    // again.
     var serviceConfig = Files.readString(Path.of("protos/synckairos/v1/service_config.json"));
     var channel =
         Grpc.newChannelBuilder(arguments[0], InsecureChannelCredentials.create())
@@ -89,7 +94,11 @@ public final class Play {
         System.out.println("the stream is dropped");
         watch.drop();
       }
-      var advance = AdvanceClockRequest.newBuilder().setSessionId(id).setRequestId(newId()).setByMs(turn.spend_ms());
+      var advance =
+          AdvanceClockRequest.newBuilder()
+              .setSessionId(id)
+              .setRequestId(newId())
+              .setByMs(turn.spend_ms());
       watch.readTo(sessions.advanceClock(advance.build()).getSession().getVersion(), true);
 
       // Too late, this is refused instead of ending another turn; sent again, it is applied once.
@@ -99,7 +108,9 @@ public final class Play {
       show("turn " + ++number, session);
       if (turn.send_again()) {
         var again = sessions.switchCycle(move);
-        System.out.printf("sent again: replayed %b, version %d%n", again.getReplayed(), again.getSession().getVersion());
+        System.out.printf(
+            "sent again: replayed %b, version %d%n",
+            again.getReplayed(), again.getSession().getVersion());
       }
       if (turn.resume_stream()) {
         System.out.println("the stream is resumed");
@@ -108,13 +119,19 @@ public final class Play {
       watch.readTo(session.getVersion(), false);
     }
 
-    var wrong = CreateSessionRequest.newBuilder().setMode(Mode.MODE_PER_PARTICIPANT).setTotalTimeMs(1).build();
+    var wrong =
+        CreateSessionRequest.newBuilder()
+            .setMode(Mode.MODE_PER_PARTICIPANT)
+            .setTotalTimeMs(1)
+            .build();
     showRefusal(() -> sessions.createSession(wrong));
     showRefusal(() -> sessions.switchCycle(aSwitch().setExpectedVersion(1).build()));
     var waiting = scenario.participants().get(1);
-    showRefusal(() -> sessions.switchCycle(aSwitch().setExpectedActiveParticipantId(waiting).build()));
+    showRefusal(
+        () -> sessions.switchCycle(aSwitch().setExpectedActiveParticipantId(waiting).build()));
 
-    var complete = CompleteSessionRequest.newBuilder().setSessionId(id).setRequestId(newId()).build();
+    var complete =
+        CompleteSessionRequest.newBuilder().setSessionId(id).setRequestId(newId()).build();
     session = sessions.completeSession(complete).getSession();
     show("completed", session);
     watch.readTo(session.getVersion() + 1, false); // There is none: this reads to the end.
@@ -131,7 +148,8 @@ public final class Play {
   private static void show(String what, Session session) {
     System.out.printf("%s: version %d, %s", what, session.getVersion(), session.getStatus());
     for (var one : session.getParticipantsList()) {
-      System.out.printf(", %d ms with %d periods", one.getTimeRemainingMs(), one.getClock().getPeriodsLeft());
+      System.out.printf(
+          ", %d ms with %d periods", one.getTimeRemainingMs(), one.getClock().getPeriodsLeft());
     }
     System.out.println();
   }
@@ -146,9 +164,13 @@ public final class Play {
         if (detail.is(ErrorInfo.class)) {
           var info = detail.unpack(ErrorInfo.class);
           System.out.print(" " + info.getReason());
-          new TreeMap<>(info.getMetadataMap()).forEach((key, value) -> System.out.printf(" %s=%s", key, value));
+          new TreeMap<>(info.getMetadataMap())
+              .forEach((key, value) -> System.out.printf(" %s=%s", key, value));
         } else if (detail.is(BadRequest.class)) {
-          detail.unpack(BadRequest.class).getFieldViolationsList().forEach(one -> System.out.print(" " + one.getField()));
+          detail
+              .unpack(BadRequest.class)
+              .getFieldViolationsList()
+              .forEach(one -> System.out.print(" " + one.getField()));
         }
       }
       System.out.println();
