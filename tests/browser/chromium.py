@@ -21,7 +21,7 @@ FLAGS: Final = (
     "--headless=new", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-sync",
     "--disable-background-networking", "--disable-component-update", "--force-color-profile=srgb",
     f"--host-resolver-rules=MAP {REBOUND_HOST} 127.0.0.1, MAP * ~NOTFOUND, EXCLUDE 127.0.0.1, EXCLUDE localhost",
-    "--remote-debugging-port=0", "--window-size=1280,900",
+    "--hide-scrollbars", "--remote-debugging-port=0", "--window-size=1280,900",
 )  # fmt: skip
 VIEWPORT: Final = {"width": 1280, "height": 860}
 PHONE: Final = {"width": 390, "height": 844}

@@ -17,7 +17,7 @@ from synckairos.v1 import session_service_pb2 as pb
 from synckairos.v1.session_service_pb2_grpc import SessionServiceStub
 from testing.harness.processes.deployment import Deployment, seconds_until
 from tests.browser.chromium import PHONE, VIEWPORT, Windows, synchronised
-from tests.browser.games import game, switch
+from tests.browser.games import CALLER, game, switch
 from tests.browser.test_presentation import visit
 
 WANTED: Final = os.environ.get("SYNCKAIROS_PICTURES", "")
@@ -37,7 +37,7 @@ async def shown(sessions: SessionServiceStub, deployment: Deployment) -> Shown:
     """A game of Go in its last period, and others."""
     go = await game(
         sessions,
-        "6|3x2",
+        "8|3x4",
         "Shuusaku",
         "Gennan Inseki",
         title="The ear-reddening game",
@@ -56,8 +56,8 @@ async def shown(sessions: SessionServiceStub, deployment: Deployment) -> Shown:
         await asyncio.sleep(wait)  # the length of a turn
         for one in (go, blitz, poker):
             await switch(sessions, one)
-    await sessions.PauseSession(pb.PauseSessionRequest(session_id=go, reason="tea"))
-    await sessions.ResumeSession(pb.ResumeSessionRequest(session_id=go))
+    await sessions.PauseSession(pb.PauseSessionRequest(session_id=go, reason="tea"), metadata=CALLER)
+    await sessions.ResumeSession(pb.ResumeSessionRequest(session_id=go), metadata=CALLER)
     await sessions.AdjustTime(
         pb.AdjustTimeRequest(
             session_id=blitz, participant_id=await _active(sessions, blitz), delta_ms=15_000, reason="disturbed"
@@ -75,6 +75,7 @@ async def test_pictures_are_taken_of_pages_that_show_something(
     page = await synchronised(await windows.open())
     await visit(page, f"sessions/{shown.go}")
     await expect(page.locator(".strip")).to_be_visible()
+    await expect(page.locator("clock-ledger tbody tr").first).to_be_visible()
     await _take(page, folder / "console-session.png", full=True)
     await visit(page, "")
     for _ in range(40 if WANTED else 4):
@@ -118,7 +119,6 @@ async def _brightness(page: Page) -> float:
 async def _take(page: Page, file: Path, *, full: bool = False) -> None:
     """Take a picture; pngquant, where there is one, makes it small."""
     await page.evaluate("document.activeElement.blur()")
-    await (await page.context.new_cdp_session(page)).send("Emulation.setScrollbarsHidden", {"hidden": True})
     await page.screenshot(path=file, full_page=full, animations="disabled")
     assert page.viewport_size in (VIEWPORT, PHONE)
     if pngquant := shutil.which("pngquant"):

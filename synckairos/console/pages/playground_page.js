@@ -116,7 +116,7 @@ export class PlaygroundPage extends HTMLElement {
         this.#words,
         h(
           "div",
-          { class: "form-grid" },
+          { class: "form-grid long-first" },
           field("Turns, in seconds", this.turns, { hint: "Each holder in turn; 8@3+6 pauses for 6 s after 3." }),
           field("Holders", this.holders),
         ),
