@@ -119,7 +119,7 @@ async def test_the_first_calls_of_the_readme(stack: Stack, tmp_path: Path) -> No
     """The demo plays to its end, a game is created and started, and grpcurl needs no files."""
     bin_folder = str(Path(sys.executable).parent)
     calls = [block for block in blocks("README.md", "sh") if "make" not in block]
-    scripts = [as_written(block, stack.address).replace(".venv/bin", bin_folder) for block in calls]
+    scripts = [as_written(block.replace(".venv/bin", bin_folder), stack.address) for block in calls]
 
     done = [
         await run_command("bash", "-ec", script, cwd=tmp_path, SYNCKAIROS_ADDRESS=stack.address) for script in scripts
