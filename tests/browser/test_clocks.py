@@ -78,7 +78,7 @@ async def _compare(windows: Windows, sessions: SessionServiceStub, cpu: float, m
     await sessions.StartSession(pb.StartSessionRequest(session_id=session_id))
     for page in (first, second):
         await expect(page.locator(".meta")).to_contain_text("version 2")
-    worst, apart = 0.0, 0.0
+    worst, apart, stated = 0.0, 0.0, 0.0
     seen: set[tuple[str, int]] = set()
     for _ in range(SAMPLES // 20):
         views = [await _view(sessions, session_id) for _ in range(20)]
@@ -87,7 +87,7 @@ async def _compare(windows: Windows, sessions: SessionServiceStub, cpu: float, m
             for reading in (one, other):
                 error = _apart(view.faces, _faces(reading))
                 assert error <= reading["uncertaintyMs"] + ROUNDED_MS
-                worst = max(worst, error)
+                worst, stated = max(worst, error), max(stated, reading["uncertaintyMs"])
             difference = _apart(_faces(one), _faces(other))
             assert difference <= max(BETWEEN_WINDOWS_MS, one["uncertaintyMs"] + other["uncertaintyMs"])
             apart = max(apart, difference)
@@ -96,9 +96,10 @@ async def _compare(windows: Windows, sessions: SessionServiceStub, cpu: float, m
     assert len(seen) >= 3, seen
     measured(
         f"console, processor {cpu:.0f} x slower: windows {apart:.1f} ms apart at most,"
-        f" {worst:.1f} ms from the server, {SAMPLES} samples"
+        f" {worst:.1f} ms from the server, which they state as {stated:.1f} ms, {SAMPLES} samples"
     )
-    assert worst <= FROM_SERVER_MS
+    # A busy machine leaves a slow page no quick answer to measure by; then it says itself how little it knows.
+    assert worst <= max(FROM_SERVER_MS, stated if cpu > 1 else 0)
 
 
 @pytest.mark.parametrize("cpu", [1, 6])

@@ -5,6 +5,7 @@ import { instantFromJson, ServerClock } from "../vendor/index.js";
 
 const RETRY_MS = 2_000;
 const SHOW_MS = 1_000;
+const SETTLED_MS = 2_000;
 const READ_ATTEMPTS = 10;
 const AT_ONCE_MS = 0.5;
 
@@ -55,6 +56,9 @@ export class ServerTime extends EventTarget {
       return;
     }
     this.#tell();
+    // The first samples shared the processor with the page's own beginning: a slow one has delayed them.
+    const clock = this.#clock;
+    setTimeout(() => clock.resynchronise().catch(() => {}), SETTLED_MS);
     setInterval(() => this.#tell(), SHOW_MS);
   }
 
