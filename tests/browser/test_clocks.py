@@ -80,7 +80,10 @@ async def _compare(windows: Windows, sessions: SessionServiceStub, cpu: float, m
         await expect(page.locator(".meta")).to_contain_text("version 2")
     worst, apart, stated = 0.0, 0.0, 0.0
     seen: set[tuple[str, int]] = set()
-    for _ in range(SAMPLES // 20):
+    taken = 0
+    # As many samples as were promised, and on until main time and several periods were among them.
+    while taken < SAMPLES or len(seen) < 3:
+        taken += 20
         views = [await _view(sessions, session_id) for _ in range(20)]
         read = [await clocks_at(page, [view.at_ms for view in views]) for page in (first, second)]
         for view, one, other in zip(views, *read, strict=True):
@@ -92,11 +95,10 @@ async def _compare(windows: Windows, sessions: SessionServiceStub, cpu: float, m
             assert difference <= max(BETWEEN_WINDOWS_MS, one["uncertaintyMs"] + other["uncertaintyMs"])
             apart = max(apart, difference)
             seen |= {face.does for face in _faces(one).values()}
-        await asyncio.sleep(0.25)  # for the samples to be of main time and of several periods
-    assert len(seen) >= 3, seen
+        await asyncio.sleep(0.25)  # between looks, so that they are of many moments
     measured(
         f"console, processor {cpu:.0f} x slower: windows {apart:.1f} ms apart at most,"
-        f" {worst:.1f} ms from the server, which they state as {stated:.1f} ms, {SAMPLES} samples"
+        f" {worst:.1f} ms from the server, which they state as {stated:.1f} ms, {taken} samples"
     )
     # A busy machine leaves a slow page no quick answer to measure by; then it says itself how little it knows.
     assert worst <= max(FROM_SERVER_MS, stated if cpu > 1 else 0)
