@@ -135,7 +135,7 @@ examples: $(SETUP) ## play the example of every language against one server and 
 lock: ## write requirements.txt anew: what the image installs, each file by its hash
 	$(PYTHON) -m venv --clear build/lock
 	build/lock/bin/python -m pip install --quiet --disable-pip-version-check uv==0.13.9
-	build/lock/bin/uv pip compile pyproject.toml --universal --python-version 3.11 --constraints constraints.txt \
+	build/lock/bin/uv pip compile pyproject.toml --extra gateway --universal --python-version 3.11 --constraints constraints.txt \
 		--generate-hashes --no-annotate --no-header --no-emit-package synckairos-client --quiet -o requirements.txt
 
 .PHONY: proto
