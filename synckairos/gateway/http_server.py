@@ -14,7 +14,10 @@ from synckairos.gateway.application import Application
 from synckairos.rpc.server import MAX_METADATA_BYTES
 
 MAX_HEAD_BYTES: Final = 2 * MAX_METADATA_BYTES
-"""Of a request's line and headers before their end has come; what is beneath it is judged when they are complete."""
+"""Of what brings a request no further: its head before the end of it, trailers, the margins of chunks.
+
+A head beneath it is judged when it is complete.
+"""
 RECEIVE_S: Final = 15.0
 """From a connection, or the first byte of a further request, until that request is complete."""
 STALL_S: Final = 20.0
@@ -34,8 +37,9 @@ class LimitedConnection(HttpToolsProtocol):
         self._max_connections, self.limit_concurrency = self.limit_concurrency, None
         self._timer: asyncio.TimerHandle | None = None
         self._stalled: asyncio.TimerHandle | None = None
-        self._head_bytes = 0
+        self._idle_bytes = 0
         self._is_head = True
+        self._has_got_on = False
         self._has_just_ended = False
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override] # as uvicorn has it
@@ -53,26 +57,38 @@ class LimitedConnection(HttpToolsProtocol):
         super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:
-        """Take what came; the clock runs while a request is not complete, and a head that does not end is cut off."""
-        self._has_just_ended = False
+        """Take what came; the clock runs while a request is not complete, and what does not get on is cut off."""
+        self._has_got_on = self._has_just_ended = False
         super().data_received(data)
         if self._has_just_ended:
             return  # what follows a request in the same piece is looked at with its next one
         if self._timer is None:
             self._expect_request()
-        if self._is_head:
-            self._head_bytes += len(data)
-            if self._head_bytes > MAX_HEAD_BYTES:
+        if not self._has_got_on:
+            self._idle_bytes += len(data)
+            if self._idle_bytes > MAX_HEAD_BYTES:
                 self.transport.abort()
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        """Take a header; trailers are left where they are, for the head has been judged without them."""
+        if self._is_head:
+            super().on_header(name, value)
 
     def on_headers_complete(self) -> None:
         """Have uvicorn begin with the request."""
-        self._is_head, self._head_bytes = False, 0
+        self._is_head = False
+        self._get_on()
         super().on_headers_complete()
+
+    def on_body(self, body: bytes) -> None:
+        """Take a piece of the body."""
+        self._get_on()
+        super().on_body(body)
 
     def on_message_complete(self) -> None:
         """Stop the clock: the request is here."""
         self._is_head = self._has_just_ended = True
+        self._idle_bytes = 0
         self._forget()
         super().on_message_complete()
 
@@ -89,6 +105,9 @@ class LimitedConnection(HttpToolsProtocol):
             self._stalled = None
         if self.flow is not None:
             super().resume_writing()
+
+    def _get_on(self) -> None:
+        self._has_got_on, self._idle_bytes = True, 0
 
     def _expect_request(self) -> None:
         self._timer = self.loop.call_later(RECEIVE_S, self._cut_off)

@@ -19,6 +19,7 @@ class Sample:
 
     def __init__(self) -> None:
         self.ended = asyncio.Event()
+        self.headers: list[tuple[bytes, bytes]] = []
 
     def drain(self) -> None:
         """Has no streams of its own."""
@@ -29,6 +30,7 @@ class Sample:
             raise RuntimeError("a bug")
         while (await receive()).get("more_body"):
             pass
+        self.headers = list(scope["headers"])
         await send({"type": "http.response.start", "status": 200, "headers": []})
         if scope["path"] == "/endless":
             gone = asyncio.ensure_future(receive())
@@ -83,6 +85,46 @@ async def test_who_reads_nothing_is_cut_off_and_its_stream_ends() -> None:
         async with asyncio.timeout(SOON_S):
             await application.ended.wait()
         call.close()
+
+
+CHUNKED = "chunked"
+
+
+@pytest.mark.parametrize(
+    "endless",
+    [b"x-more: " + b"y" * 1_000 + b"\r\n", b"y" * 1_000],
+    ids=["trailers", "one trailer"],
+)
+async def test_trailers_without_an_end_are_cut_off(endless: bytes) -> None:
+    """They would be kept until the request is complete, and that is as much as a network brings in all its time."""
+    async with (
+        served(Sample()) as address,
+        exchange(address, PATH, b"4\r\nbody\r\n0\r\nx-more: ", content_length="", transfer_encoding=CHUNKED) as call,
+    ):
+        call.writer.write(endless * 1_000)
+        assert await call.is_cut_off(SOON_S)
+
+
+async def test_trailers_are_no_headers() -> None:
+    """The head was judged before they came: what is refused in a header would pass in a trailer."""
+    sample = Sample()
+    async with served(sample) as address:
+        answer = await answered(
+            address, PATH, b"4\r\nbody\r\n0\r\nx-actor: \xff\r\n\r\n", content_length="", transfer_encoding=CHUNKED
+        )
+
+    assert answer.status == 200
+    assert b"x-actor" not in dict(sample.headers)
+
+
+async def test_a_body_in_many_small_chunks_is_taken() -> None:
+    """Their margins are larger than they are themselves, and larger than a head may be."""
+    async with served(Sample()) as address:
+        answer = await answered(
+            address, PATH, b"1\r\nx\r\n" * 50_000 + b"0\r\n\r\n", content_length="", transfer_encoding=CHUNKED
+        )
+
+    assert answer.status == 200
 
 
 async def test_more_connections_than_allowed_are_closed() -> None:
