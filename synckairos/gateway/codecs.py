@@ -17,6 +17,8 @@ from synckairos.rpc.statuses import status_of
 GZIP_BITS: Final = 31
 """A window of 32 KiB, and gzip's own header."""
 GZIP_MEMORY: Final = 5
+MAX_VALUES: Final = 50_000
+"""Of one JSON text: reading a value costs microseconds, in the loop that calls and streams share."""
 
 
 class Wire(NamedTuple):
@@ -58,6 +60,8 @@ class JsonCodec:
         """Return the message of a JSON text; raises ConnectError with the details every wrong request has."""
         if not data.lstrip().startswith(b"{"):
             raise _unreadable("is no JSON object")  # protobuf's reader takes some arrays for empty messages
+        if sum(data.count(mark) for mark in (b",", b"[", b"{")) > MAX_VALUES:
+            raise _unreadable(f"has more than {MAX_VALUES} values")
         try:
             message = json_format.Parse(bytes(data), message_class(), ignore_unknown_fields=True)
             return Wire(message.SerializeToString(), message_class)
@@ -73,7 +77,24 @@ class SmallGzip(GzipCompression):
         packer = zlib.compressobj(level=1, wbits=GZIP_BITS, memLevel=GZIP_MEMORY)
         return packer.compress(data) + packer.flush()
 
+    def decompress(self, data: bytes | bytearray | memoryview, read_max_bytes: int | None = None) -> bytes:
+        """Return what one gzip member holds; raises ConnectError, EOFError or zlib.error.
+
+        A message has no reason to be of several, and each would cost a copy of all that follow it.
+        """
+        unpacker = zlib.decompressobj(wbits=GZIP_BITS)
+        unpacked = unpacker.decompress(data, 0 if read_max_bytes is None else read_max_bytes + 1)
+        if read_max_bytes is not None and len(unpacked) > read_max_bytes:
+            raise ConnectError(Code.RESOURCE_EXHAUSTED, f"message is larger than {read_max_bytes} bytes")
+        if not unpacker.eof:
+            raise EOFError("gzip breaks off")
+        if unpacker.unused_data:
+            raise zlib.error("gzip of more than one member")
+        return unpacked
+
 
 def _unreadable(problem: str) -> ConnectError:
+    # It may quote half a surrogate pair, which JSON can name and UTF-8 cannot hold.
+    problem = problem.encode(errors="backslashreplace").decode()
     _, status = status_of(InvalidField([FieldViolation("request", problem)]), "")
     return ConnectError(Code.INVALID_ARGUMENT, status.message, details_of(status))
