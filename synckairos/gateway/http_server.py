@@ -8,7 +8,7 @@ from typing import Any, Final
 
 import structlog
 import uvicorn
-from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 
 from synckairos.gateway.application import Application
 from synckairos.rpc.server import MAX_METADATA_BYTES
@@ -18,6 +18,8 @@ MAX_HEAD_BYTES: Final = 2 * MAX_METADATA_BYTES
 
 A head beneath it is judged when it is complete.
 """
+MAX_AHEAD: Final = 16
+"""Requests of one connection whose answers are not complete. Browsers send one at a time."""
 RECEIVE_S: Final = 15.0
 """From a connection, or the first byte of a further request, until that request is complete."""
 STALL_S: Final = 20.0
@@ -37,6 +39,7 @@ class LimitedConnection(HttpToolsProtocol):
         self._max_connections, self.limit_concurrency = self.limit_concurrency, None
         self._timer: asyncio.TimerHandle | None = None
         self._stalled: asyncio.TimerHandle | None = None
+        self._unanswered: list[RequestResponseCycle] = []
         self._idle_bytes = 0
         self._is_head = True
         self._has_got_on = False
@@ -51,9 +54,12 @@ class LimitedConnection(HttpToolsProtocol):
         self._expect_request()
 
     def connection_lost(self, exc: Exception | None) -> None:
-        """Forget the timers."""
+        """Forget the timers, and tell every request; uvicorn tells the newest one alone."""
         self._forget()
         self.resume_writing()
+        for cycle in self._unanswered:
+            cycle.disconnected = True
+            cycle.message_event.set()
         super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:
@@ -75,10 +81,14 @@ class LimitedConnection(HttpToolsProtocol):
             super().on_header(name, value)
 
     def on_headers_complete(self) -> None:
-        """Have uvicorn begin with the request."""
+        """Have uvicorn begin with the request; raises RuntimeError, which ends the piece, if too many are ahead."""
         self._is_head = False
         self._get_on()
         super().on_headers_complete()
+        self._unanswered = [*(one for one in self._unanswered if not one.response_complete), self.cycle]
+        if len(self._unanswered) > MAX_AHEAD:
+            self.transport.abort()
+            raise RuntimeError("too many requests are ahead of their answers")
 
     def on_body(self, body: bytes) -> None:
         """Take a piece of the body."""

@@ -127,6 +127,44 @@ async def test_a_body_in_many_small_chunks_is_taken() -> None:
     assert answer.status == 200
 
 
+async def test_a_stream_ends_with_its_connection_whatever_was_asked_behind_it() -> None:
+    """The connection's newest request is not the one that is being answered."""
+    application = Sample()
+    async with served(application) as address, exchange(address, "/endless") as call:
+        assert await call.read()
+        call.writer.write(b"GET / HTTP/1.1\r\nhost: x\r\n\r\n")
+        await call.writer.drain()
+        assert await call.read()
+        call.close()
+        async with asyncio.timeout(SOON_S):
+            await application.ended.wait()
+
+
+async def test_more_requests_ahead_of_their_answers_than_allowed_are_cut_off() -> None:
+    """Each is kept until its turn comes, and takes thirty times the room it took on the wire."""
+    application = Sample()
+    async with served(application) as address, exchange(address, "/endless") as call:
+        assert await call.read()
+        call.writer.write(b"GET / HTTP/1.1\r\nhost: x\r\n\r\n" * (http_server.MAX_AHEAD + 1))
+        assert await call.is_cut_off(SOON_S)
+        async with asyncio.timeout(SOON_S):
+            await application.ended.wait()
+
+
+async def test_a_few_requests_may_be_ahead_of_their_answers() -> None:
+    """HTTP/1.1 allows it; they are answered in their order."""
+    async with served(Sample()) as address:
+        host, _, port = address.rpartition(":")
+        reader, writer = await asyncio.open_connection(host, int(port))
+        ask = b"GET / HTTP/1.1\r\nhost: x\r\n\r\n"
+        writer.write(ask * (http_server.MAX_AHEAD - 1) + ask.replace(b"host: x", b"host: x\r\nconnection: close"))
+        async with asyncio.timeout(SOON_S):
+            answers = await reader.read()
+        writer.close()
+
+    assert answers.count(b"200 OK") == http_server.MAX_AHEAD
+
+
 async def test_more_connections_than_allowed_are_closed() -> None:
     """At once; the others are served."""
     async with (
