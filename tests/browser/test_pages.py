@@ -195,3 +195,23 @@ async def _choose(page: Page, label: str, option: str) -> None:
 
 async def _drained(deployment: Deployment) -> None:
     await seconds_until(deployment.is_drained, 20, "everything is in the trail")
+
+
+async def test_a_window_that_stays_open_keeps_the_newest_events_alone(windows: Windows) -> None:
+    """Each event holds a whole session: a watch of days would fill the browser's memory."""
+    page = await windows.open()
+
+    kept = await page.evaluate(
+        """async () => {
+          const list = document.createElement('event-list');
+          document.body.append(list);
+          for (let version = 1; version <= 2_500; version++)
+            list.add([{type: 'EVENT_TYPE_CYCLE_SWITCHED', epoch: '1', version: String(version)}]);
+          await new Promise((resolve) => setTimeout(resolve));
+          const {events} = list;
+          return [events.length, events[0].version, events.at(-1).version, list.querySelector('li').textContent];
+        }"""
+    )
+
+    assert kept[:3] == [2_000, "501", "2500"]
+    assert "v2500" in kept[3]

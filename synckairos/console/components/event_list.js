@@ -8,6 +8,8 @@ import { detailsOf, headline, toneOf } from "./event_words.js";
 /** @typedef {import("../rpc/contract.js").Event} Event */
 
 const MOST_SHOWN = 300;
+// Each holds its session as it was then: a window that stays open for days keeps no more than these.
+const MOST_KEPT = 2000;
 
 /** One event as an item of a list. @param {Event} event @param {{withSession?: boolean, withDay?: boolean}} [options] */
 export function eventItem(event, { withSession = false, withDay = false } = {}) {
@@ -46,7 +48,7 @@ export function eventItem(event, { withSession = false, withDay = false } = {}) 
   );
 }
 
-/** `<event-list>`: newest first; every version once, whether it came from the stream or from the trail. */
+/** `<event-list>`: newest first; every version once, whether it came from the stream or from the trail. Forgets the oldest. */
 export class EventList extends HTMLElement {
   #list = h("ol", { class: "events", tabindex: "0", "aria-label": "Events, newest first" });
   #empty = h("p", { class: "empty" }, "Nothing has happened yet.");
@@ -66,23 +68,29 @@ export class EventList extends HTMLElement {
       const key = `${event.epoch}:${event.version}:${event.changeId ?? ""}`;
       if (!this.#events.has(key) || event.changes) this.#events.set(key, event);
     }
+    if (this.#events.size > MOST_KEPT)
+      for (const [key] of this.#newestFirst().slice(MOST_KEPT)) this.#events.delete(key);
     if (this.#scheduled) return;
     this.#scheduled = true;
     queueMicrotask(() => this.#draw());
   }
 
-  /** All of them, oldest first. */
+  /** All that are kept, oldest first. */
   get events() {
-    return [...this.#events.entries()]
-      .sort(([, a], [, b]) => number(a.epoch) - number(b.epoch) || number(a.version) - number(b.version))
-      .map(([, event]) => event);
+    return this.#newestFirst()
+      .map(([, event]) => event)
+      .reverse();
+  }
+
+  #newestFirst() {
+    return [...this.#events.entries()].sort(
+      ([, a], [, b]) => number(b.epoch) - number(a.epoch) || number(b.version) - number(a.version),
+    );
   }
 
   #draw() {
     this.#scheduled = false;
-    const newest = [...this.#events.entries()]
-      .sort(([, a], [, b]) => number(b.epoch) - number(a.epoch) || number(b.version) - number(a.version))
-      .slice(0, MOST_SHOWN);
+    const newest = this.#newestFirst().slice(0, MOST_SHOWN);
     this.#empty.hidden = newest.length > 0;
     this.#list.hidden = !newest.length;
     const keys = newest.map(([key]) => key);
