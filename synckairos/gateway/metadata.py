@@ -23,8 +23,11 @@ STAYING: Final = frozenset(
 )  # fmt: skip
 """Headers that are about this exchange of HTTP alone, in either direction."""
 STAYING_PREFIXES: Final = ("access-control-", "connect-", "grpc-", "proxy-", "sec-", "trailer-")
-NAME: Final = re.compile(r"[0-9a-z_.-]+")
-"""What gRPC allows in a name; headers with other names stay behind."""
+NAME: Final = re.compile(r"(?!-bin$)[0-9a-z_.-]+")
+"""What gRPC allows in a name; headers with other names stay behind.
+
+`-bin` alone is one of text to gRPC, whose binary names have something before it.
+"""
 
 
 def from_headers(headers: Headers) -> Metadata:

@@ -12,7 +12,8 @@ def test_what_callers_say_passes_and_what_is_about_http_stays() -> None:
     given = [("authorization", "Bearer x"), ("x-api-key", "k"), ("X-Actor", "ann"), ("x-request-id", "1"), ("t", "a"),
              ("t", "b"), ("trace-bin", "AAEC")]  # fmt: skip
     staying = [("cookie", "a=b"), ("origin", "x"), ("sec-fetch-site", "x"), ("connect-timeout-ms", "5"), ("a!b", "x"),
-               ("grpc-timeout", "1S"), ("content-length", "3"), ("host", "x"), ("te", "trailers")]  # fmt: skip
+               ("grpc-timeout", "1S"), ("content-length", "3"), ("host", "x"), ("te", "trailers"),
+               ("-bin", "AA")]  # fmt: skip
 
     metadata = from_headers(Headers([*given, *staying]))
 
