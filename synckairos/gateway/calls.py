@@ -12,7 +12,7 @@ from google.protobuf.message_factory import GetMessageClass
 
 from synckairos.gateway.backend import Backend, Request, Stream, Told
 from synckairos.gateway.codecs import BinaryCodec, JsonCodec, SmallGzip, Wire
-from synckairos.gateway.failures import CallFailed, draining
+from synckairos.gateway.failures import CallFailed, broken, draining
 from synckairos.gateway.metadata import from_headers, put_into
 from synckairos.rpc.server import MAX_RECEIVE_BYTES
 
@@ -83,6 +83,8 @@ class Calls(ConnectASGIApplication[Backend]):
             put_into(context.response_headers, told.headers)
             put_into(context.response_trailers, error.trailers)
             raise error.as_connect_error() from None
+        except Exception as error:
+            raise broken(request.path, error) from error
         # Mostly there is nothing to tell, and to ask for the headers is to have some made.
         if told.headers:
             put_into(context.response_headers, told.headers)
@@ -105,6 +107,8 @@ class Calls(ConnectASGIApplication[Backend]):
         except CallFailed as error:
             put_into(context.response_trailers, error.trailers)
             raise error.as_connect_error() from None
+        except Exception as error:
+            raise broken(request.path, error) from error
         else:
             put_into(context.response_trailers, told.trailers)
         finally:

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from typing import Final
 
 import grpc
+import structlog
 from connectrpc.code import Code
 from connectrpc.errors import ConnectError, ErrorDetail
 from google.protobuf import any_pb2, descriptor_pool, json_format
@@ -21,6 +22,8 @@ STATUS_DETAILS: Final = "grpc-status-details-bin"
 POOL: Final = descriptor_pool.Default()
 KNOWN_DETAILS: Final = error_details_pb2.DESCRIPTOR.name
 """Loaded for the sake of `debug`: the pool then knows the types that SyncKairos' errors carry."""
+
+_log = structlog.get_logger(__name__)
 
 
 class CallFailed(Exception):
@@ -64,6 +67,13 @@ def draining() -> CallFailed:
     """Return the error of a call that finds this port about to close."""
     code, status = status_of(Draining("this server is shutting down"), "")
     return CallFailed(code, status.message, ((STATUS_DETAILS, status.SerializeToString()),))
+
+
+def broken(path: str, error: Exception) -> ConnectError:
+    """Return the error of a call that has met a bug: the log has what it was, the caller learns nothing of it."""
+    _log.error("call_broke", method=path, exc_info=error)
+    code, status = status_of(error, "")
+    return ConnectError(_code_of(code), status.message, details_of(status))
 
 
 def _code_of(code: grpc.StatusCode) -> Code:
