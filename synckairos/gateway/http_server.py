@@ -25,6 +25,14 @@ RECEIVE_S: Final = 15.0
 STALL_S: Final = 20.0
 """How long what was written may wait for its reader: longer than streams wait themselves."""
 KEEP_ALIVE_S: Final = 75
+VANISHED: Final = (
+    (socket.SOL_SOCKET, "SO_KEEPALIVE", 1),
+    (socket.IPPROTO_TCP, "TCP_KEEPIDLE", 30),
+    (socket.IPPROTO_TCP, "TCP_KEEPINTVL", 10),
+    (socket.IPPROTO_TCP, "TCP_KEEPCNT", 3),
+    (socket.IPPROTO_TCP, "TCP_USER_TIMEOUT", 60_000),
+)
+"""After how much silence a peer that never said goodbye is gone (s; the last one ms), where the system can tell."""
 GRACE_SHARE: Final = 0.9
 
 _log = structlog.get_logger(__name__)
@@ -146,6 +154,9 @@ class HttpServer:
     def __init__(self, application: Application, bound: socket.socket, *, max_connections: int, grace_s: float) -> None:
         self._application = application
         self._bound = bound
+        for level, name, value in VANISHED:
+            if hasattr(socket, name):
+                bound.setsockopt(level, getattr(socket, name), value)  # what it accepts has them from it
         self._server = _Uvicorn(
             uvicorn.Config(
                 application,

@@ -1,6 +1,7 @@
 """What a connection may take of the server: time and room, and no more."""
 
 import asyncio
+import socket
 from typing import Any
 
 import pytest
@@ -179,6 +180,23 @@ async def test_more_connections_than_allowed_are_closed() -> None:
         answer = await first.whole()
     assert is_cut_off
     assert answer.status == 200
+
+
+async def test_who_vanishes_is_looked_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A machine that sleeps says no goodbye: a stream in which nothing happens would keep its place for ever."""
+    begin = http_server.LimitedConnection.connection_made
+    keep_alive: list[int] = []
+
+    def look(connection: http_server.LimitedConnection, transport: asyncio.Transport) -> None:
+        accepted = transport.get_extra_info("socket")
+        keep_alive.append(accepted.getsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE))
+        begin(connection, transport)
+
+    monkeypatch.setattr(http_server.LimitedConnection, "connection_made", look)
+    async with served(Sample()) as address:
+        await answered(address, PATH)
+
+    assert keep_alive == [1]
 
 
 async def test_a_bug_ends_one_request_alone() -> None:
