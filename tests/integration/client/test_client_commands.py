@@ -194,6 +194,20 @@ async def test_closing_waits_for_the_answers() -> None:
             await commands.start_session("s")
 
 
+async def test_closing_waits_for_what_the_window_keeps_back() -> None:
+    """A command that was given before is sent and answered, however many were; one given later is refused."""
+    async with connected(answers(all_done)) as (server, client):
+        async with client.commands(window=4) as commands:
+            given = [asyncio.create_task(commands.start_session(f"s{place}")) for place in range(50)]
+            await asyncio.sleep(0)
+        results = await asyncio.gather(*given)
+        with pytest.raises(RuntimeError, match="closed"):
+            await commands.start_session("late")
+
+    assert [result.session.session_id for result in results] == [f"s{place}" for place in range(50)]
+    assert len(requests_of(server)) == 50
+
+
 async def test_who_leaves_by_an_error_does_not_wait() -> None:
     """A command that is given up by it is told so."""
     given_up: list[asyncio.Task[pb.CommandResult]] = []

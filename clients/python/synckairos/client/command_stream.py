@@ -52,7 +52,10 @@ class CommandStream:
         self._news, self._idle = asyncio.Event(), asyncio.Event()
         self._idle.set()
         self._count = 0
+        self._waiting = 0
+        """Commands that were given and have no outcome yet, also those that the window keeps back."""
         self._is_closing = False
+        self._is_abandoned = False
         self._driver: asyncio.Task[None] | None = None
 
     async def __aenter__(self) -> Self:
@@ -63,18 +66,18 @@ class CommandStream:
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
         """Wait for the answers and close the stream; after an error, without waiting."""
-        if kind is not None and self._driver is not None:
-            self._driver.cancel()
+        if kind is not None:
+            self._is_abandoned = True
+            if self._driver is not None:
+                self._driver.cancel()
         await self.aclose()
 
     async def aclose(self) -> None:
         """Wait for the answers that are missing, and close the stream."""
         self._is_closing = True
         self._news.set()
+        await self._idle.wait()
         if self._driver is not None:
-            idle = asyncio.create_task(self._idle.wait())
-            await asyncio.wait({idle, self._driver}, return_when=asyncio.FIRST_COMPLETED)
-            idle.cancel()
             await asyncio.wait({self._driver}, timeout=CLOSING_S)
             self._driver.cancel()
             with contextlib.suppress(asyncio.CancelledError):
@@ -86,42 +89,48 @@ class CommandStream:
         It waits while the window is full. DeadlineExceeded after `timeout_s` without an answer, and any cancellation,
         leave open whether it was applied.
         """
-        give_request_id(request)
-        async with self._room:
-            self._count += 1
-            unanswered = _Unanswered(_command(str(self._count), request))
-            self._add(unanswered)
-            try:
-                async with asyncio.timeout(self._timeout_s):
-                    return await unanswered.answer
-            except TimeoutError:
-                text = f"no answer to a command within {self._timeout_s:g} s"
-                raise DeadlineExceeded(grpc.StatusCode.DEADLINE_EXCEEDED, text) from None
-            finally:
-                self._forget(unanswered.command.command_id)
-
-    def _add(self, unanswered: _Unanswered) -> None:
         if self._is_closing:
             raise RuntimeError("the stream of commands is closed")
+        give_request_id(request)
+        self._waiting += 1
         self._idle.clear()
+        try:
+            async with self._room:
+                return await self._answer(request)
+        finally:
+            self._waiting -= 1
+            self._news.set()
+            if not self._waiting:
+                self._idle.set()
+
+    async def _answer(self, request: Message) -> pb.CommandResult:
+        self._count += 1
+        unanswered = _Unanswered(_command(str(self._count), request))
+        self._add(unanswered)
+        try:
+            async with asyncio.timeout(self._timeout_s):
+                return await unanswered.answer
+        except TimeoutError:
+            text = f"no answer to a command within {self._timeout_s:g} s"
+            raise DeadlineExceeded(grpc.StatusCode.DEADLINE_EXCEEDED, text) from None
+        finally:
+            self._unanswered.pop(unanswered.command.command_id, None)
+            self._unsent.pop(unanswered.command.command_id, None)
+
+    def _add(self, unanswered: _Unanswered) -> None:
+        if self._is_abandoned:
+            raise _closed()
         self._unanswered[unanswered.command.command_id] = unanswered
         self._unsent[unanswered.command.command_id] = unanswered
         self._news.set()
         if self._driver is None or self._driver.done():
             self._driver = asyncio.create_task(self._drive())
 
-    def _forget(self, command_id: str) -> None:
-        self._unanswered.pop(command_id, None)
-        self._unsent.pop(command_id, None)
-        self._news.set()
-        if not self._unanswered:
-            self._idle.set()
-
     async def _drive(self) -> None:
         """Keep a stream open until the last command is answered."""
         backoff = Backoff()
         try:
-            while not (self._is_closing and not self._unanswered):
+            while not self._is_done():
                 self._unsent = {name: one for name, one in self._unanswered.items() if not one.answer.done()}
                 at_least_s = 0.0
                 try:
@@ -130,13 +139,16 @@ class CommandStream:
                     if not is_passing(error):
                         raise
                     at_least_s = error.retry_after_s or 0.0
-                if self._unanswered or not self._is_closing:
+                if not self._is_done():
                     await asyncio.sleep(backoff.pause_s(at_least_s))
         except SyncKairosError as error:
             self._fail(error)
         except BaseException:
-            self._fail(Unreachable(grpc.StatusCode.CANCELLED, "the stream of commands was closed"))
+            self._fail(_closed())
             raise
+
+    def _is_done(self) -> bool:
+        return self._is_closing and not self._waiting
 
     def _fail(self, error: SyncKairosError) -> None:
         for unanswered in self._unanswered.values():
@@ -164,7 +176,7 @@ class CommandStream:
 
     async def _write(self, call: Any) -> None:  # noqa: ANN401 - grpc's calls are generic only in its stubs
         """Write what was not sent yet, as many commands together as there are; how it ends, the reader is told."""
-        while not (self._is_closing and not self._unanswered):
+        while not self._is_done():
             self._news.clear()
             if self._unsent:
                 await call.write(_message(self._next_batch()))
@@ -199,6 +211,10 @@ class CommandStream:
                 found.answer.set_result(outcome.result)
             else:
                 found.answer.set_exception(error)
+
+
+def _closed() -> Unreachable:
+    return Unreachable(grpc.StatusCode.CANCELLED, "the stream of commands was closed")
 
 
 def _command(command_id: str, request: Message) -> pb.Command:
