@@ -140,6 +140,31 @@ async def test_a_call_cut_off_by_its_server_is_not_taken_for_a_cancelled_task() 
             await cancelled
 
 
+async def test_who_uses_a_closed_client_is_told_so() -> None:
+    """A call, a watch and a command under way, and what is asked later: by errors that have names."""
+    async with scripted(asyncio.Event()) as server:
+        client = await SyncKairos.connect(server.address)
+        commands = client.commands()
+        under_way = [asyncio.create_task(client.start_session("s"))]
+        await eventually(lambda: len(server.calls) == 1)
+        await client.close()
+        under_way += [asyncio.create_task(commands.start_session("s")), asyncio.create_task(client.start_session("s"))]
+        under_way.append(asyncio.create_task(client.watch("s").__anext__()))
+        said = await asyncio.gather(*under_way, return_exceptions=True)
+        await commands.aclose()
+
+    assert [isinstance(each, errors.Unreachable) for each in said] == [True, True, False, False]
+    assert [str(each) for each in said[2:]] == ["this client is closed"] * 2
+
+
+async def test_a_clock_outlives_its_client() -> None:
+    """It cannot be compared any more, and says that as if the server were away; its upkeep goes on."""
+    async with connected(DONE) as (_, client):
+        clock = client.sync_clock()
+    with pytest.raises(errors.Unreachable):
+        await clock.sync()
+
+
 async def test_connecting_where_nobody_listens_is_told_soon() -> None:
     """With the address, and within the time that the caller gives."""
     with pytest.raises(errors.Unreachable, match=r"127\.0\.0\.1:1 .* 0\.3 s"):

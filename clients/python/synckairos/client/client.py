@@ -100,7 +100,7 @@ class SyncKairos:
         await self.close()
 
     async def close(self) -> None:
-        """Close the connection; calls, watches and commands that are under way are cancelled."""
+        """Close the connection; what is under way raises Unreachable, watches and later calls RuntimeError."""
         await self.connection.channel.close()
 
     def with_options(self, *, timeout_s: float | None = None, actor: str | None = None) -> Self:

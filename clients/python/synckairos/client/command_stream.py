@@ -9,7 +9,7 @@ import grpc
 from google.protobuf.message import Message
 
 from synckairos.client.backoff import Backoff
-from synckairos.client.connection import Connection, cut_off, give_request_id, is_own_cancellation
+from synckairos.client.connection import ClientClosed, Connection, cut_off, give_request_id, is_own_cancellation
 from synckairos.client.errors import DeadlineExceeded, Draining, SyncKairosError, Unreachable
 from synckairos.client.statuses import error_of, error_of_status, is_passing
 from synckairos.v1 import session_service_pb2 as pb
@@ -143,6 +143,8 @@ class CommandStream:
                     await asyncio.sleep(backoff.pause_s(at_least_s))
         except SyncKairosError as error:
             self._fail(error)
+        except ClientClosed:
+            self._fail(_closed())
         except BaseException:
             self._fail(_closed())
             raise

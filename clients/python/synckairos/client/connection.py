@@ -2,6 +2,8 @@
 
 import asyncio
 import random
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from typing import Any, Final, Self, TypeAlias, TypeVar
 from uuid import uuid4
@@ -36,6 +38,10 @@ METHODS: Final[dict[str, MethodDescriptor]] = {
     for method in file.DESCRIPTOR.services_by_name[service].methods
 }
 """The method of every request: no two methods share one."""
+
+
+class ClientClosed(RuntimeError):
+    """The client was closed; nothing can be asked with it any more."""
 
 
 def path_of(method: MethodDescriptor) -> str:
@@ -113,8 +119,11 @@ class Connection:
     async def _try(self, request: Message, reply: type[Reply]) -> Reply:
         path = path_of(METHODS[request.DESCRIPTOR.full_name])
         call = self.channel.unary_unary(path, request_serializer=_serialized, response_deserializer=reply.FromString)
+        metadata = await self.metadata()
         try:
-            answer: Reply = await call(request, timeout=self.options.timeout_s, metadata=await self.metadata())
+            with _opening():
+                begun = call(request, timeout=self.options.timeout_s, metadata=metadata)
+            answer: Reply = await begun
         except grpc.RpcError as error:
             raise error_of(error) from error
         except asyncio.CancelledError:
@@ -131,7 +140,9 @@ class Connection:
             request_serializer=_serialized,
             response_deserializer=GetMessageClass(method.output_type).FromString,
         )
-        return call(request, metadata=await self.metadata())
+        metadata = await self.metadata()
+        with _opening():
+            return call(request, metadata=metadata)
 
     async def command_stream(self) -> Any:  # noqa: ANN401 - as above
         """Begin the stream of commands."""
@@ -140,7 +151,18 @@ class Connection:
             request_serializer=_serialized,
             response_deserializer=session_service_pb2.ExecuteCommandsResponse.FromString,
         )
-        return call(metadata=await self.metadata())
+        metadata = await self.metadata()
+        with _opening():
+            return call(metadata=metadata)
+
+
+@contextmanager
+def _opening() -> Iterator[None]:
+    """Begin a call in the body; raises ClientClosed for what grpc.aio says of a channel that is closed."""
+    try:
+        yield
+    except grpc.aio.UsageError as error:
+        raise ClientClosed("this client is closed") from error
 
 
 def is_own_cancellation() -> bool:
