@@ -11,6 +11,7 @@ from synckairos.client import SyncKairos, errors
 from synckairos.domain import errors as domain
 from synckairos.v1 import event_pb2, session_pb2
 from synckairos.v1 import session_service_pb2 as pb
+from testing.harness.waiting import eventually
 from tests.integration.client.scripted_server import connected, scripted
 
 LOST = grpc.aio.AioRpcError(grpc.StatusCode.UNAVAILABLE, (), ())
@@ -134,6 +135,20 @@ async def test_who_leaves_the_iteration_ends_the_stream() -> None:
         assert await anext(watch, None) is None
         await client.close()
         assert watch.resume_tokens == {}
+
+
+async def test_a_watch_may_be_closed_while_another_task_waits_for_it() -> None:
+    """Also between two streams, when there is none to be cancelled: it is the end of the iteration."""
+    away = application.StoreUnavailable("away", retry_after_ms=600)
+    async with connected([one(**snapshot(1)), away], [asyncio.Event()]) as (server, client):
+        watch = client.watch("s")
+        await anext(watch)
+        waiting = asyncio.create_task(anext(watch, None))
+        await eventually(lambda: watch._call is None)
+        await watch.aclose()
+
+        assert await waiting is None
+    assert len(server.calls) == 1
 
 
 async def test_many_sessions_end_one_by_one_and_are_resumed_without_those() -> None:

@@ -142,7 +142,12 @@ class Watch(Generic[Update]):
     async def _opened(self) -> AsyncIterator[Update]:
         if self._stream is None:
             await asyncio.sleep(self._not_before - asyncio.get_running_loop().time())
-            self._call = await self._connection.server_stream(self._request(self._tokens))
+            if self._tokens:
+                self._call = await self._connection.server_stream(self._request(self._tokens))
+            if not self._tokens:
+                # Another task has closed the watch meanwhile.
+                self._drop()
+                raise StopAsyncIteration
             self._stream = aiter(self._call)
         return self._stream
 
