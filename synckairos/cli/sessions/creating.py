@@ -11,7 +11,20 @@ from google.protobuf.message import Message
 
 from synckairos.cli.sessions.commands import Asking, creating
 from synckairos.cli.sessions.connection import refuse
-from synckairos.cli.sessions.values import NAME, duration, durations, groups, json_object, labels, participant
+from synckairos.cli.sessions.values import (
+    NAME,
+    NewId,
+    duration,
+    durations,
+    groups,
+    ids_of,
+    is_id,
+    json_object,
+    labels,
+    part_of,
+    participant,
+    random_id,
+)
 from synckairos.v1 import session_pb2, time_control_pb2
 from synckairos.v1 import session_service_pb2 as pb
 
@@ -116,17 +129,21 @@ async def create(asking: Asking, options: NewSession) -> Message:
       synckairos session create -g red:ann,bob -g blue:carl,dora --bank 10m
       synckairos session create --mode count-up -p runner --start
     """
-    request = request_of(options)
+    request_id = asking.fields.get("request_id")
+    request = request_of(options, ids_of(request_id))
     for name, value in asking.fields.items():
         setattr(request, name, value)
     reply = await asking.client.connection.unary(request, pb.CreateSessionResponse)
-    return await asking.client.start_session(reply.session.session_id) if options.start else reply
+    if not options.start:
+        return reply
+    start_id = part_of(request_id, "start") if request_id and is_id(request_id) else None
+    return await asking.client.start_session(reply.session.session_id, request_id=start_id)
 
 
-def request_of(options: NewSession) -> pb.CreateSessionRequest:
+def request_of(options: NewSession, new_id: NewId = random_id) -> pb.CreateSessionRequest:
     """Return the request that the options come to, on top of the one in their file."""
     request = _read(options.file) if options.file else pb.CreateSessionRequest()
-    _fill_holders(request, options)
+    _fill_holders(request, options, new_id)
     _fill_times(request, options)
     _fill_data(request, options)
     if options.mode is not None or not request.mode:
@@ -144,9 +161,9 @@ def _read(file: str) -> pb.CreateSessionRequest:
         raise refuse(f"{file} is no CreateSessionRequest: {error}") from None
 
 
-def _fill_holders(request: pb.CreateSessionRequest, options: NewSession) -> None:
-    found, members = groups(options.group or ())
-    single = [participant(text) for text in options.participant or ()]
+def _fill_holders(request: pb.CreateSessionRequest, options: NewSession, new_id: NewId) -> None:
+    found, members = groups(options.group or (), new_id=new_id)
+    single = [participant(text, new_id=new_id) for text in options.participant or ()]
     if options.bank is not None:
         if not found and not single:
             raise refuse("--bank is each holder's: name them with --participant or --group")

@@ -2,8 +2,9 @@
 
 import json
 import uuid
-from collections.abc import Iterable
-from typing import Any
+from collections.abc import Callable, Iterable
+from itertools import count
+from typing import Any, TypeAlias
 
 from synckairos.cli.sessions.connection import refuse
 from synckairos.domain.controls.notation import NotationError, time_of
@@ -35,10 +36,34 @@ def is_id(text: str) -> bool:
         return False
 
 
-def participant(text: str, *, group_id: str = "") -> session_pb2.ParticipantSpec:
+NewId: TypeAlias = Callable[[], str]
+
+
+def random_id() -> str:
+    """Return an id of nothing that exists."""
+    return str(uuid.uuid4())
+
+
+def ids_of(request_id: str | None) -> NewId:
+    """Return what makes the ids of a request: with a request_id the same ones whenever the command is repeated.
+
+    With other ids it would be other content, which the server refuses under the same request_id.
+    """
+    if request_id is None or not is_id(request_id):
+        return random_id
+    places = count()
+    return lambda: part_of(request_id, str(next(places)))
+
+
+def part_of(request_id: str, part: str) -> str:
+    """Return the id of a part of a request, which follows from the request's own."""
+    return str(uuid.uuid5(uuid.UUID(request_id), part))
+
+
+def participant(text: str, *, group_id: str = "", new_id: NewId = random_id) -> session_pb2.ParticipantSpec:
     """Return the participant that `NAME`, `UUID` or `NAME=UUID` describes; a name alone gets an id of its own."""
     named, given = _named(text)
-    spec = session_pb2.ParticipantSpec(participant_id=given or str(uuid.uuid4()), group_id=group_id)
+    spec = session_pb2.ParticipantSpec(participant_id=given or new_id(), group_id=group_id)
     if named:
         spec.metadata.update({NAME: named})
     return spec
@@ -54,7 +79,9 @@ def _named(text: str) -> tuple[str, str]:
     return text, ""
 
 
-def groups(texts: Iterable[str]) -> tuple[list[session_pb2.GroupSpec], list[session_pb2.ParticipantSpec]]:
+def groups(
+    texts: Iterable[str], *, new_id: NewId = random_id
+) -> tuple[list[session_pb2.GroupSpec], list[session_pb2.ParticipantSpec]]:
     """Return the groups and the members that texts such as `red:ann,bob` describe, each as `participant` reads it."""
     found, members = [], []
     for text in texts:
@@ -62,9 +89,9 @@ def groups(texts: Iterable[str]) -> tuple[list[session_pb2.GroupSpec], list[sess
         if not colon or not rest:
             raise refuse(f"{text} is no group with its members, such as red:ann,bob")
         _, given = _named(group)
-        spec = session_pb2.GroupSpec(group_id=given or str(uuid.uuid4()))
+        spec = session_pb2.GroupSpec(group_id=given or new_id())
         found.append(spec)
-        members += [participant(each.strip(), group_id=spec.group_id) for each in rest.split(",")]
+        members += [participant(each.strip(), group_id=spec.group_id, new_id=new_id) for each in rest.split(",")]
     return found, members
 
 

@@ -7,7 +7,7 @@ from google.protobuf.message import Message
 
 from synckairos.cli.sessions.commands import Asking, SessionId, changing
 from synckairos.cli.sessions.connection import refuse
-from synckairos.cli.sessions.values import duration, json_object, labels, participant
+from synckairos.cli.sessions.values import duration, ids_of, json_object, labels, participant
 
 Participant = Annotated[str, typer.Argument(metavar="PARTICIPANT", help="NAME, UUID or NAME=UUID.")]
 
@@ -149,7 +149,7 @@ async def add(
     Example:
       synckairos session add $SESSION carol --time 10m
     """
-    joining = participant(who, group_id=group)
+    joining = participant(who, group_id=group, new_id=ids_of(asking.fields.get("request_id")))
     if time is not None:
         joining.total_time_ms = duration(time)
     if control:

@@ -204,6 +204,25 @@ async def test_a_retry_is_harmless(asked: Asked) -> None:
 
 
 @pytest.mark.parametrize(
+    "holders", [("-p", "ann", "-p", "bob"), ("-g", "red:ann", "-g", "blue:bob")], ids=["participants", "groups"]
+)
+async def test_a_retry_that_makes_ids_is_harmless(asked: Asked, holders: tuple[str, ...]) -> None:
+    """Who comes with a name alone gets the same id; a session that was started with its creation stays so."""
+    create, add = new_id(), new_id()
+
+    command = ("session", "create", "--bank", "10m", *holders, "--start", "--request-id", create)
+    first, again = [(await asked.told(*command))["session"] for _ in range(2)]
+    blue = [one["group_id"] for one in first.get("groups", ())][-1:]
+    joining = ("session", "add", first["session_id"], "carl", *(("--group", *blue) if blue else ("--time", "60")))
+    joined = [(await asked.told(*joining, "--request-id", add))["session"] for _ in range(2)]
+
+    assert again["session_id"] == first["session_id"]
+    assert again["participants"] == first["participants"]
+    assert len({one["participant_id"] for one in joined[1]["participants"]}) == 3
+    assert joined[0]["version"] == joined[1]["version"] == "3"
+
+
+@pytest.mark.parametrize(
     ("arguments", "code"),
     [
         pytest.param(("session", "create", "--bogus"), 2, id="usage"),
