@@ -14,7 +14,6 @@ from rich.text import Text
 
 from synckairos.cli.live.board import Board, Order, Row
 from synckairos.cli.live.screen import ending_on_signals, is_terminal, opened_screen
-from synckairos.cli.live.server_time import synchronized
 from synckairos.cli.live.watching import watch_on
 from synckairos.cli.plain_text import PlainTable, json_for
 from synckairos.cli.sessions.commands import AsJson, for_programs
@@ -60,7 +59,7 @@ def top(
     filters = {"statuses": [STATUSES[one] for one in status or ()], "labels": labels(label or ())}
 
     async def told() -> None:
-        async with connected(to) as client, synchronized(client) as now:
+        async with connected(to) as client, client.sync_clock() as now:
             board = Board(limit)
             await board.read(client, **filters)
             if is_terminal() and not once and not as_json:

@@ -16,7 +16,6 @@ from rich.text import Text
 
 from synckairos.cli.live.history import as_recorded, event_line
 from synckairos.cli.live.screen import Screen, ending_on_signals, is_terminal, opened_screen
-from synckairos.cli.live.server_time import synchronized
 from synckairos.cli.sessions.commands import AsJson, SessionId, for_programs, print_json
 from synckairos.cli.sessions.connection import Address, ask, connected, server
 from synckairos.cli.views.readings import face, readings
@@ -120,7 +119,7 @@ async def watch_on(screen: Screen, client: SyncKairos, session_id: str) -> None:
     """Show a session until a key ends it; raises what ends the stream."""
     watched = Watched(session_id)
     async with contextlib.AsyncExitStack() as stack:
-        now = await stack.enter_async_context(synchronized(client))
+        now = await stack.enter_async_context(client.sync_clock())
         reading = asyncio.ensure_future(_read(client, watched))
         stack.callback(reading.cancel)
         wide = False

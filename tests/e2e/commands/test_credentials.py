@@ -9,6 +9,7 @@ import pytest
 import trustme
 
 from synckairos.v1 import session_service_pb2 as pb
+from synckairos.v1 import time_service_pb2
 from tests.e2e.commands.asking import Asked
 
 SECRET = "hunter2-hunter2"
@@ -37,9 +38,17 @@ async def guard(code: grpc.StatusCode, authority: trustme.CA | None = None) -> A
         request_deserializer=pb.ListSessionsRequest.FromString,
         response_serializer=pb.ListSessionsResponse.SerializeToString,
     )
+    clock = grpc.unary_unary_rpc_method_handler(
+        deny,
+        request_deserializer=time_service_pb2.SyncTimeRequest.FromString,
+        response_serializer=time_service_pb2.SyncTimeResponse.SerializeToString,
+    )
     server = grpc.aio.server()
     server.add_generic_rpc_handlers(
-        [grpc.method_handlers_generic_handler("synckairos.v1.SessionService", {"ListSessions": handler})]
+        [
+            grpc.method_handlers_generic_handler("synckairos.v1.SessionService", {"ListSessions": handler}),
+            grpc.method_handlers_generic_handler("synckairos.v1.TimeService", {"SyncTime": clock}),
+        ]
     )
     if authority is None:
         port = server.add_insecure_port("127.0.0.1:0")
@@ -64,6 +73,15 @@ async def test_a_denied_call_has_a_code_of_its_own(asked: Asked, code: grpc.Stat
     assert code.name in done.stderr
     assert [one["authorization"] for one in server.seen] == [f"Bearer {SECRET}"]
     assert SECRET not in done.stdout + done.stderr
+
+
+async def test_the_servers_time_is_asked_for_with_the_token(asked: Asked) -> None:
+    """`top` asks for it before anything else; a server that denies it is told from one that is away."""
+    async with guard(grpc.StatusCode.UNAUTHENTICATED) as server:
+        done = await asked.run("top", "--address", f"127.0.0.1:{server.port}", **{TOKEN: SECRET})
+
+    assert done.returncode == 7
+    assert [one["authorization"] for one in server.seen] == [f"Bearer {SECRET}"]
 
 
 async def test_tls_is_spoken_with_whom_the_environment_trusts(asked: Asked) -> None:
