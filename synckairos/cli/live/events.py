@@ -48,13 +48,12 @@ def events(
     is_json = for_programs(asked=as_json)
 
     def show(event: AuditEvent) -> None:
-        if not types or event.type in types:
-            print_json(event) if is_json else console.print(event_line(event))
+        print_json(event) if is_json else console.print(event_line(event))
 
     async def told() -> None:
         async with connected(to) as client:
             if follow:
-                await _follow(client, session_id, limit, show)
+                await _follow(client, session_id, limit, types, show)
             else:
                 for event in (await _recorded(client, session_id, types))[-limit:]:
                     show(event)
@@ -76,7 +75,7 @@ async def _recorded(
 
 
 async def _pages(
-    client: SyncKairos, session_id: str, types: frozenset["event_pb2.EventType.ValueType"] = frozenset()
+    client: SyncKairos, session_id: str, types: frozenset["event_pb2.EventType.ValueType"]
 ) -> list[AuditEvent]:
     found: list[AuditEvent] = []
     token = ""
@@ -88,7 +87,13 @@ async def _pages(
             return found
 
 
-async def _follow(client: SyncKairos, session_id: str, limit: int, show: Callable[[AuditEvent], None]) -> None:
+async def _follow(
+    client: SyncKairos,
+    session_id: str,
+    limit: int,
+    types: frozenset["event_pb2.EventType.ValueType"],
+    show: Callable[[AuditEvent], None],
+) -> None:
     """Show what the trail has up to the beginning of a stream, then the stream, which goes on where that ends."""
     reached, is_first = (0, 0), True
     async for message in client.watch(session_id):
@@ -98,24 +103,29 @@ async def _follow(client: SyncKairos, session_id: str, limit: int, show: Callabl
                 typer.echo("synckairos: the last events did not happen: the store came back without them", err=True)
                 reached = (place[0], 0)
             case "snapshot" if place > reached:
-                past = await _past(client, session_id, reached, place)
+                past = await _past(client, session_id, types, reached, place)
                 for event in past[-limit:] if is_first else past:
                     show(event)
                 reached, is_first = place, False
             case "event" if place > reached:
-                show(as_recorded(message))
+                if not types or message.event.type in types:
+                    show(as_recorded(message))
                 reached = place
 
 
 async def _past(
-    client: SyncKairos, session_id: str, after: tuple[int, int], until: tuple[int, int]
+    client: SyncKairos,
+    session_id: str,
+    types: frozenset["event_pb2.EventType.ValueType"],
+    after: tuple[int, int],
+    until: tuple[int, int],
 ) -> list[AuditEvent]:
-    """Return the events up to a version, as far as the trail has them."""
+    """Return the events of some types, up to a version, as far as the trail has them."""
     has = await _trail_of(client, session_id, until)
     if has < until:
         text = f"synckairos: the audit trail is behind: events up to version {until[1]} are missing"
         typer.echo(text, err=True)
-    found = await _pages(client, session_id) if any(has) else []
+    found = await _pages(client, session_id, types) if any(has) else []
     return [event for event in found if after < (event.epoch, event.version) <= until]
 
 

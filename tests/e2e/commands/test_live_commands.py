@@ -106,15 +106,20 @@ async def test_events_are_those_of_the_trail(asked: Asked) -> None:
 
 @pytest.mark.usefixtures("trail")
 async def test_events_go_on_where_the_trail_ends(asked: Asked) -> None:
-    """With --follow nothing is missing or doubled between what was and what comes, and it has one form."""
+    """With --follow nothing is missing or doubled between what was and what comes; the latest are those of the type."""
     session = await asked.created("--total", "1h", "--start")
 
-    async with asked.running("events", session, "--follow") as events:
+    async with (
+        asked.running("events", session, "--follow", "-n", "1", "--type", "session-created") as latest,
+        asked.running("events", session, "--follow") as events,
+    ):
+        created = json.loads(await latest.line())
         past = [json.loads(await events.line()) for _ in range(2)]
         await asked.told("session", "switch", session, "--reason", "bid")
         await asked.told("session", "complete", session)
         done = await events.ended()
 
+    assert created["type"] == "EVENT_TYPE_SESSION_CREATED"
     told = past + [json.loads(line) for line in done.stdout.splitlines()]
     assert [one["version"] for one in told] == ["1", "2", "3", "4"]
     assert {"event_id", "session_id", "epoch", "type", "occurred_at", "session"} <= set.intersection(*map(set, told))
