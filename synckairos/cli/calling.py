@@ -16,6 +16,7 @@ from google.rpc import error_details_pb2
 from grpc_status import rpc_status
 
 from synckairos.cli.running import fail, settings_or_fail
+from synckairos.cli.sessions.connection import Actor, Address
 from synckairos.rpc.server import AUDIT_SERVICE, SESSION_SERVICE, TIME_CONTROL_SERVICE, TIME_SERVICE
 
 METHODS: Final[dict[str, MethodDescriptor]] = {
@@ -30,8 +31,8 @@ def call(
     request: Annotated[
         str, typer.Argument(help="The request as JSON, or - for standard input; a stream of requests is one per line.")
     ] = "{}",
-    address: Annotated[str | None, typer.Option(help="host:port of the server; default SYNCKAIROS_LISTEN.")] = None,
-    actor: Annotated[str | None, typer.Option(help="Who calls, for events and the audit trail (x-actor).")] = None,
+    address: Address = None,
+    actor: Actor = None,
     timeout: Annotated[
         float | None, typer.Option(help="Seconds the call may take; without it, a stream goes on.")
     ] = None,

@@ -24,14 +24,19 @@ def server(redis_server: RedisServer, tmp_path_factory: pytest.TempPathFactory) 
     server.kill()
 
 
-def called(*arguments: str, entered: str = "") -> Result:
+def called(*arguments: str, entered: str = "", **environment: str) -> Result:
     """Run the command."""
-    return CliRunner().invoke(app, ["call", *arguments], input=entered)
+    return CliRunner(env=environment).invoke(app, ["call", *arguments], input=entered)
 
 
 def game(session_id: str) -> str:
     """Describe a countdown."""
     return json.dumps({"session_id": session_id, "mode": "MODE_GLOBAL", "total_time_ms": 60_000})
+
+
+def test_the_environment_leads_to_the_server(server: ServerProcess) -> None:
+    """By the variables of the other commands that ask one."""
+    assert called("SyncTime", SYNCKAIROS_ADDRESS=server.address).exit_code == 0
 
 
 def test_a_session_is_made_started_and_read(server: ServerProcess) -> None:
