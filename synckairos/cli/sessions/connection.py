@@ -17,6 +17,7 @@ import typer
 from synckairos.cli.plain_text import visible_lines
 from synckairos.cli.sessions.exit_codes import ExitCode, exit_code
 from synckairos.client import SyncKairos, SyncKairosError
+from synckairos.client.connection import UnsendableHeader
 
 TOKEN: Final = "SYNCKAIROS_TOKEN"  # noqa: S105 - the name of a variable, not a secret
 TLS_CA: Final = "SYNCKAIROS_TLS_CA"
@@ -72,6 +73,8 @@ def ask(work: Coroutine[Any, Any, Any], to: Server) -> Any:  # noqa: ANN401 - wh
     """Run work that asks a server; end the process with the exit code of its failure."""
     try:
         return asyncio.run(work)
+    except UnsendableHeader as error:
+        raise refuse(str(error)) from None
     except SyncKairosError as error:
         typer.echo(f"synckairos: {visible_lines(told(error, to))}", err=True)
         raise typer.Exit(exit_code(error.code)) from None

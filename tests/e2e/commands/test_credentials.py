@@ -10,6 +10,7 @@ import trustme
 
 from synckairos.v1 import session_service_pb2 as pb
 from synckairos.v1 import time_service_pb2
+from testing.harness.client import new_id
 from tests.e2e.commands.asking import Asked
 
 SECRET = "hunter2-hunter2"
@@ -104,6 +105,18 @@ async def test_a_token_is_not_sent_in_the_clear(asked: Asked) -> None:
 
     assert done.returncode == 2
     assert "in the clear" in done.stderr
+    assert SECRET not in done.stdout + done.stderr
+
+
+@pytest.mark.parametrize(
+    ("variable", "text", "header"), [("SYNCKAIROS_ACTOR", "Jürgen", "x-actor"), (TOKEN, f"{SECRET}\n", "authorization")]
+)
+async def test_what_no_header_can_hold_is_named(asked: Asked, variable: str, text: str, header: str) -> None:
+    """Such as the line break at the end of a file with a token; the text itself is not shown."""
+    done = await asked.invoke("session", "get", new_id(), **{variable: text})
+
+    assert done.returncode == 2
+    assert f"{header} takes printable ASCII" in done.stderr
     assert SECRET not in done.stdout + done.stderr
 
 

@@ -44,6 +44,10 @@ class ClientClosed(RuntimeError):
     """The client was closed; nothing can be asked with it any more."""
 
 
+class UnsendableHeader(ValueError):
+    """A token or an actor has characters that no header can hold."""
+
+
 def path_of(method: MethodDescriptor) -> str:
     """Return how a method is named on the wire."""
     return f"/{method.containing_service.full_name}/{method.name}"
@@ -94,9 +98,14 @@ class Connection:
             raise Unreachable(grpc.StatusCode.UNAVAILABLE, text) from None
 
     async def metadata(self) -> Metadata:
-        """Return what goes with every call."""
+        """Return what goes with every call; raises ValueError for what no header can hold."""
         actor = (("x-actor", self.options.actor),) if self.options.actor else ()
-        return (*await authorization(self.token), *actor)
+        sent = (*await authorization(self.token), *actor)
+        for name, text in sent:
+            if not (text.isascii() and text.isprintable()):
+                # Without the text: it may be a secret.
+                raise UnsendableHeader(f"{name} takes printable ASCII characters only")
+        return sent
 
     async def unary(self, request: Message, reply: type[Reply]) -> Reply:
         """Make a call, and make it again while others keep the session from being changed; raises SyncKairosError.
