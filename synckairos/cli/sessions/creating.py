@@ -136,7 +136,7 @@ async def create(asking: Asking, options: NewSession) -> Message:
     reply = await asking.client.connection.unary(request, pb.CreateSessionResponse)
     if not options.start:
         return reply
-    start_id = part_of(request_id, "start") if request_id and is_id(request_id) else None
+    start_id = part_of(request_id, "start") if request_id and is_id(request_id) else ""
     return await asking.client.start_session(reply.session.session_id, request_id=start_id)
 
 
