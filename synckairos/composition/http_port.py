@@ -1,6 +1,7 @@
 """The HTTP port, put together: in the process of a server, or by itself in front of one."""
 
 import contextlib
+import importlib
 import importlib.util
 import socket
 from collections.abc import Callable, Mapping
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
     from synckairos.gateway.http_server import HttpServer
 
 NEEDED: Final = ("connectrpc", "uvicorn", "httptools")
+LOADED: Final = tuple(f"synckairos.gateway.{name}" for name in ("application", "http_server", "local_backend"))
 SERVICES: Final = (SESSION_SERVICE, TIME_SERVICE, TIME_CONTROL_SERVICE, AUDIT_SERVICE)
 BACKLOG: Final = 1_024
 CLOSE_S: Final = 5.0
@@ -39,6 +41,16 @@ def require_gateway() -> None:
             f"the HTTP port needs {', '.join(missing)}: install the extra (pip install 'synckairos[gateway]'), "
             "or leave SYNCKAIROS_HTTP_LISTEN empty"
         )
+
+
+def load_gateway() -> None:
+    """Import what the HTTP port needs, which takes long: nothing may wait for the event loop yet.
+
+    Raises GatewayMissingError.
+    """
+    require_gateway()
+    for module in LOADED:
+        importlib.import_module(module)
 
 
 def bound_socket(listen: str, *, reuse_port: bool = False) -> socket.socket:

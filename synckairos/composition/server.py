@@ -29,7 +29,7 @@ from synckairos.application.slow_disk import DiskWatch
 from synckairos.application.streams.watching import Watching
 from synckairos.application.trail.audit import AuditReader
 from synckairos.composition.ending import stop_requested
-from synckairos.composition.http_port import bound_socket, local_http, require_gateway
+from synckairos.composition.http_port import bound_socket, load_gateway, local_http
 from synckairos.composition.listening import AddressInUseError, problem_of
 from synckairos.composition.metrics import metrics_served
 from synckairos.composition.parts import PipelineParts, audit_parts, pipeline_parts, pipeline_watch, tell_health
@@ -163,8 +163,9 @@ class Server:
         await self._serve(servicers, guard, watching, streaming, audit.reader)
 
     def _open_http(self) -> None:
+        if self._http is not None or self._settings.http_listen:
+            load_gateway()
         if self._http is None and self._settings.http_listen:
-            require_gateway()
             self._http = bound_socket(self._settings.http_listen, reuse_port=self._reuse_port)
         if self._http is not None:
             self._exit.enter_context(self._http)
