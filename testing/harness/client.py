@@ -12,6 +12,7 @@ import grpc
 from google.rpc import error_details_pb2
 from grpc_status import rpc_status
 
+from synckairos.client import channel_options
 from synckairos.v1 import session_pb2
 from synckairos.v1 import session_service_pb2 as pb
 from synckairos.v1.session_service_pb2_grpc import SessionServiceStub
@@ -75,6 +76,13 @@ class _Trailers:
 async def connect(address: str, *options: tuple[str, Any]) -> AsyncIterator[Stub]:
     """Yield a SessionService stub."""
     async with grpc.aio.insecure_channel(address, options=[*options, ("grpc.enable_retries", 0)]) as channel:
+        yield SessionServiceStub(channel)
+
+
+@contextlib.asynccontextmanager
+async def connect_patiently(address: str) -> AsyncIterator[Stub]:
+    """Yield a SessionService stub that tries again where the published service config says so, as users' do."""
+    async with grpc.aio.insecure_channel(address, options=channel_options()) as channel:
         yield SessionServiceStub(channel)
 
 

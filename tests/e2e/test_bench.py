@@ -30,7 +30,7 @@ def test_a_scenario_is_measured_beside_its_baseline(tmp_path: Path) -> None:
     assert report.scenarios.keys() == {"echo", "get"}
     assert all(one.rate > 0 and one.p50 > 0 and not one.errors for one in report.scenarios.values())
     assert report.scenarios["get"].server_s > 0
-    assert 0 < report.figures["get/echo"].value < 2
+    assert report.figures["get/echo"].value > 0
     assert (tmp_path / "latency.svg").exists()
 
 

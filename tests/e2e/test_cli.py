@@ -12,7 +12,7 @@ import pytest
 
 from synckairos.devstack import PostgresServer, RedisServer
 from synckairos.v1 import session_service_pb2 as pb
-from testing.harness.client import connect, running_session
+from testing.harness.client import connect, connect_patiently, running_session
 from testing.harness.processes.commands import run_command, synckairos
 from testing.harness.processes.databases import ask, own_database
 from testing.harness.processes.dev_stack import start_dev, stop_dev
@@ -23,7 +23,7 @@ from tests.e2e.conftest import StartServers
 async def test_dev_keeps_its_data_and_its_second_start_is_refused_while_it_runs(server_directory: Path) -> None:
     """A session outlives Ctrl-C and a new start; two at once on one folder would harm it, so the second says no."""
     process, address = await start_dev(server_directory)
-    async with connect(address) as stub:
+    async with connect_patiently(address) as stub:
         session = await running_session(stub)
     second = await run_command(
         sys.executable, "-m", "synckairos", "dev", "--data-dir", str(server_directory / "data"), cwd=server_directory
@@ -31,7 +31,7 @@ async def test_dev_keeps_its_data_and_its_second_start_is_refused_while_it_runs(
     await stop_dev(process)
 
     process, address = await start_dev(server_directory)
-    async with connect(address) as stub:
+    async with connect_patiently(address) as stub:
         kept = await stub.GetSession(pb.GetSessionRequest(session_id=session.session_id))
     await stop_dev(process)
 
@@ -55,7 +55,7 @@ async def test_dev_carries_events_to_postgresql(server_directory: Path, postgres
     )
     async with own_database(postgres_server) as url:
         process, address = await start_dev(server_directory, SYNCKAIROS_DATABASE_URL=url)
-        async with connect(address) as stub:
+        async with connect_patiently(address) as stub:
             session = await running_session(stub)
         await until_written(url, session.session_id)
         while_it_runs = await ask(url, connected)
@@ -69,7 +69,7 @@ async def test_dev_carries_events_to_postgresql(server_directory: Path, postgres
 async def test_dev_uses_the_servers_that_the_environment_names(server_directory: Path, own_redis: RedisServer) -> None:
     """With SYNCKAIROS_REDIS_URL the sessions lie in that Redis, and none is started."""
     process, address = await start_dev(server_directory, SYNCKAIROS_REDIS_URL=own_redis.url)
-    async with connect(address) as stub:
+    async with connect_patiently(address) as stub:
         session = await running_session(stub)
     await stop_dev(process)
 
