@@ -31,6 +31,8 @@ def test_a_scenario_is_measured_beside_its_baseline(tmp_path: Path) -> None:
     assert all(one.rate > 0 and one.p50 > 0 and not one.errors for one in report.scenarios.values())
     assert report.scenarios["get"].server_s > 0
     assert report.figures["get/echo"].value > 0
+    # By CPU time: beside other tests the rates of two moments say nothing.
+    assert 0 < report.scenarios["echo"].server_s / report.scenarios["get"].server_s < 2
     assert (tmp_path / "latency.svg").exists()
 
 
