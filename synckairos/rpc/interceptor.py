@@ -1,5 +1,6 @@
 """Logging, metrics and error statuses for every call, and for every command of a stream."""
 
+import asyncio
 import inspect
 import time
 from collections.abc import Awaitable, Callable
@@ -138,15 +139,17 @@ class CallInterceptor(grpc.aio.ServerInterceptor):
     def _around(self, method: str, inner: Behaviour, *, is_stream: bool) -> Behaviour:
         counted = int(not method.startswith("/grpc."))
 
-        def ended(_context: Context) -> None:
+        def ended(_task: asyncio.Task[Any]) -> None:
             self.under_way -= counted
 
         async def call(request: Any, context: Context) -> Any:  # noqa: ANN401 - any message
             started = time.perf_counter()
             failure: BaseException | None = None
             self.under_way += counted
-            # Not when the handler returns: the answer is sent after that.
-            context.add_done_callback(ended)  # type: ignore[arg-type] # the stubs want a class of their own
+            # Not when the handler returns: the answer is sent after that, by the same task. The context's own callbacks
+            # would do, but they hold the context, which holds them: every call would be left to the garbage collector.
+            if (task := asyncio.current_task()) is not None:
+                task.add_done_callback(ended)
             try:
                 return await inner(_readable(request), context)
             except (grpc.aio.AbortError, GeneratorExit):
