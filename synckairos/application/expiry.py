@@ -47,6 +47,7 @@ class Sweep:
         new_change_id: NewId,
         observer: SweepObserver,
     ) -> None:
+        self._store = store
         self._settlements = Settlements(store, lifetimes, new_change_id)
         self._index = index
         self._clock = clock
@@ -94,7 +95,8 @@ class Sweep:
                 await asyncio.wait(self._firing.values())
 
     async def _look(self) -> None:
-        horizon = self._clock.now_us() // 1_000 + HORIZON_MS
+        # The authority's own time: reading it also keeps the estimate close to it while nobody calls.
+        horizon = await self._store.now_us() // 1_000 + HORIZON_MS
         # Those put off stay due, and must not take the places of others.
         due = await self._index.due_before(horizon, MAX_PER_PARTITION + len(self._postponed))
         self._postponed.keep({session_id for session_id, _ in due})
