@@ -113,6 +113,16 @@ class DeadlineIndex(Protocol):
         """Re-check a part of the index against the sessions; return how many entries were put right."""
 
 
+class Estimate(NamedTuple):
+    """The authority's time as this process knows it (microseconds since 1970), and by how many it may be wrong.
+
+    `error_us` is None where that is not known.
+    """
+
+    now_us: int
+    error_us: int | None
+
+
 class AuthorityClock(Protocol):
     """An estimate of the authority's time between readings: for ticks, wake-ups and warnings, never a verdict."""
 
@@ -122,6 +132,9 @@ class AuthorityClock(Protocol):
 
     def now_us(self) -> int:
         """Return the estimate in microseconds since 1970; it never goes back."""
+
+    def estimate(self) -> Estimate:
+        """Return the estimate together with its greatest error."""
 
     def until_s(self, instant_us: int) -> float:
         """Return in how many seconds the estimate comes to an instant, 0 if it has."""

@@ -15,11 +15,14 @@ class TimeServicer:
 
     async def SyncTime(self, request: pb.SyncTimeRequest, _context: Context) -> pb.SyncTimeResponse:  # noqa: N802 - the contract's name
         """Return the authority's time at receipt and at reply."""
-        received = self._clock.now_us()
+        received = self._clock.estimate()
         if not self._clock.is_set:
             raise StoreUnavailable("the time authority has not been read yet")
-        response = pb.SyncTimeResponse(server_receive_time=timestamp_us(received))
+        response = pb.SyncTimeResponse(server_receive_time=timestamp_us(received.now_us))
         if request.HasField("client_transmit_time"):
             response.client_transmit_time.CopyFrom(request.client_transmit_time)
-        response.server_transmit_time.CopyFrom(timestamp_us(self._clock.now_us()))
+        left = self._clock.estimate()
+        response.server_transmit_time.CopyFrom(timestamp_us(left.now_us))
+        # While a clock stands still its error shrinks, else it grows.
+        response.server_error_us = max(received.error_us or 0, left.error_us or 0)
         return response

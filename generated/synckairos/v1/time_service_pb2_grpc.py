@@ -49,7 +49,7 @@ class TimeServiceServicer:
     def SyncTime(self, request, context):
         """Returns the four-timestamp sample of NTP but for the client's receive time. With t0 the client's transmit
         time, t1 and t2 the server's two instants and t3 the client's receive time, the offset is
-        ((t1 - t0) + (t2 - t3)) / 2 and its error is at most half of (t3 - t0) - (t2 - t1).
+        ((t1 - t0) + (t2 - t3)) / 2 and its error is at most half of (t3 - t0) - (t2 - t1), plus server_error_us.
         Errors: UNAVAILABLE / STORE_UNAVAILABLE until the server has read the time authority's clock once; while it
         cannot be read later on, the server's estimate runs on by its own clock.
         """

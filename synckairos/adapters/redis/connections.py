@@ -74,6 +74,8 @@ class Lease:
         self._wire = wire
         self.is_fresh = fresh
         self.is_broken = False
+        self.lent_s: Final = time.monotonic()
+        """When it was lent, by the monotonic clock: nothing had been sent by then."""
 
     async def exchange(self, commands: Sequence[RedisCommand]) -> list[Reply]:
         """Write the commands together and return their replies; an error reply is returned as an exception.

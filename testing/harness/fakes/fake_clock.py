@@ -2,6 +2,8 @@
 
 from typing import Final
 
+from synckairos.application.ports import Estimate
+
 START_US: Final = 1_767_225_600_123_456
 """An arbitrary instant, not on a whole millisecond."""
 
@@ -11,6 +13,8 @@ class FakeClock:
 
     def __init__(self, now_us: int = START_US) -> None:
         self.us = now_us
+        self.error_us: int | None = 321
+        """By how much the estimate says that it may be wrong."""
 
     @property
     def is_set(self) -> bool:
@@ -20,6 +24,10 @@ class FakeClock:
     def now_us(self) -> int:
         """Return the time in microseconds since 1970."""
         return self.us
+
+    def estimate(self) -> Estimate:
+        """Return the time, and its stated error."""
+        return Estimate(self.us, self.error_us)
 
     def until_s(self, instant_us: int) -> float:
         """Return in how many seconds an instant comes, 0 if it has come."""

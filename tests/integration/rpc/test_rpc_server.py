@@ -145,6 +145,19 @@ async def test_time_is_the_stores(channel: Any) -> None:
     assert not (await times.SyncTime(time_service_pb2.SyncTimeRequest())).HasField("client_transmit_time")
 
 
+async def test_time_is_within_its_error(channel: Any) -> None:
+    """Redis has this machine's clock, so the truth lies between two looks at it."""
+    times: Any = TimeServiceStub(channel)
+
+    before = time.time_ns() // 1_000
+    sample = await times.SyncTime(time_service_pb2.SyncTimeRequest())
+    after = time.time_ns() // 1_000
+
+    assert sample.server_error_us > 0
+    assert before - sample.server_error_us <= sample.server_receive_time.ToMicroseconds()
+    assert sample.server_transmit_time.ToMicroseconds() <= after + sample.server_error_us
+
+
 GARBAGE = [
     pytest.param(b"\xff" * 8, id="no message at all"),
     pytest.param(b"\x0a\x05ab", id="cut off"),

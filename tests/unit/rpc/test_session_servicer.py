@@ -235,6 +235,15 @@ def test_time_is_the_authoritys(server: TestServer, use_cases: UseCases) -> None
     )
 
 
+def test_time_comes_with_its_error(server: TestServer, use_cases: UseCases) -> None:
+    """What the estimate says of itself; while it cannot say, the field is as if from an earlier version."""
+    stated = server.call("SyncTime", time_service_pb2.SyncTimeRequest()).response
+    use_cases.clock.error_us = None
+    unstated = server.call("SyncTime", time_service_pb2.SyncTimeRequest()).response
+
+    assert (stated.server_error_us, unstated.server_error_us) == (321, 0)
+
+
 def test_time_is_unavailable_before_the_authority_was_read(server: TestServer, use_cases: UseCases) -> None:
     """An estimate that rests on nothing is not given out."""
     use_cases.clock.has_been_read = False

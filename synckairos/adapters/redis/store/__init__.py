@@ -8,7 +8,7 @@ from collections.abc import Coroutine, Sequence
 from typing import Any
 
 from synckairos.adapters.redis.clock import EstimatedClock
-from synckairos.adapters.redis.connections import RedisConnections
+from synckairos.adapters.redis.connections import RedisConnections, checked
 from synckairos.adapters.redis.identity import StoreIdentityGuard
 from synckairos.adapters.redis.keys import Keys
 from synckairos.adapters.redis.store.queues import Call
@@ -56,8 +56,9 @@ class RedisSessionStore:
     async def now_us(self) -> int:
         """Return the authority's time in microseconds since 1970; raises StoreUnavailable."""
         self._guard.require()
-        (now,) = await self._connections.run([("TIME",)])
-        return self._clock.read(now)
+        async with self._connections.lease([("TIME",)]) as (lease, replies):
+            pass
+        return self._clock.read(checked(replies)[0], lease.lent_s)
 
     async def event_at(self, session_id: str, version: int) -> Event | None:
         """Return the event that led to a version, None if it has left the window; raises StoreUnavailable."""

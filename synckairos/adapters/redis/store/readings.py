@@ -89,7 +89,7 @@ class Readings:
         commands: list[RedisCommand] = [("TIME",), *(("GET", self._keys.of(sid).session) for sid in session_ids)]
         async with self._connections.lease(commands) as (lease, (now, *found)):
             lease.is_broken |= any(isinstance(reply, Exception) for reply in found)
-        now_us = self._clock.read(checked([now])[0])
+        now_us = self._clock.read(checked([now])[0], lease.lent_s)
         return {
             sid: _reading_or_problem(self._decoded, sid, raw, now_us)
             for sid, raw in zip(session_ids, found, strict=True)

@@ -84,7 +84,7 @@ class Transactions:
         """Return the chains of the sessions that could be read and of which no lost commit has been applied."""
         watch, *found, now = replies
         checked([watch, now])
-        now_us = self._clock.read(now)
+        now_us = self._clock.read(now, lease.lent_s)
         rest = iter(found)
         read = [chain for queue in queues if (chain := self._chain(queue, rest, now_us)) is not None]
         if any(chain.base.session is None for chain in read):

@@ -4,8 +4,11 @@ from dataclasses import dataclass, field
 from random import Random
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from synckairos.adapters.redis.clock import WINDOW_S, EstimatedClock
+from synckairos.adapters.redis.offset_bounds import DRIFT_PPM
 
 AUTHORITY_US = 1_767_225_600_000_000
 BOOT_S = 5_000.0
@@ -13,11 +16,13 @@ BOOT_S = 5_000.0
 
 @dataclass
 class Machine:
-    """A process with a monotonic clock, and an authority it reads over a network; both clocks run alike."""
+    """A process with a monotonic clock, and an authority it reads over a network; without drift both run alike."""
 
     local_s: float = BOOT_S
     authority_us: int = AUTHORITY_US
     steps: int = 0
+    drift_ppm: int = 0
+    rest_us: float = 0.0
     clock: EstimatedClock = field(init=False)
 
     def __post_init__(self) -> None:
@@ -29,13 +34,26 @@ class Machine:
     def wait(self, seconds: float) -> None:
         """Let time pass on both clocks."""
         self.local_s += seconds
-        self.authority_us += round(seconds * 1_000_000)
+        exact_us = seconds * (1_000_000 + self.drift_ppm) + self.rest_us
+        self.authority_us += round(exact_us)
+        self.rest_us = exact_us - round(exact_us)
 
-    def read(self, way_back_s: float = 0.0) -> int:
+    def ask(self, way_there_s: float = 0.0, way_back_s: float = 0.0) -> int:
+        """Read the authority's clock, the instant of sending known; both ways take their time."""
+        sent_s = self.local_s
+        self.wait(way_there_s)
+        return self.read(way_back_s, sent_s)
+
+    def read(self, way_back_s: float = 0.0, sent_s: float | None = None) -> int:
         """Read the authority's clock; the reply takes its time to arrive."""
         seconds, microseconds = divmod(self.authority_us, 1_000_000)
         self.wait(way_back_s)
-        return self.clock.read([str(seconds).encode(), str(microseconds).encode()])
+        return self.clock.read([str(seconds).encode(), str(microseconds).encode()], sent_s)
+
+    @property
+    def stated_us(self) -> int | None:
+        """How wrong the estimate says that it may be."""
+        return self.clock.estimate().error_us
 
     @property
     def error_us(self) -> int:
@@ -186,3 +204,107 @@ def test_a_flood_of_readings_does_not_push_out_the_best() -> None:
         machine.read(way_back_s=0.0005)
 
     assert machine.error_us == pytest.approx(0, abs=ROUNDING_US)
+
+
+def test_without_an_instant_of_sending_nothing_is_stated() -> None:
+    """A reading that came says how late the estimate is at least, not at most."""
+    machine = Machine()
+
+    machine.read(way_back_s=0.001)
+
+    assert machine.clock.estimate() == (machine.clock.now_us(), None)
+
+
+def test_the_error_is_what_the_ways_leave_open() -> None:
+    """The estimate goes by the quickest way back, its bound by the quickest way there, in whichever readings."""
+    machine = Machine()
+
+    machine.ask(0.001, 0.040)
+    one = machine.stated_us
+    machine.ask(0.040, 0.002)
+
+    assert one == pytest.approx(41_000, abs=10)
+    assert machine.error_us == pytest.approx(-2_000, abs=ROUNDING_US)
+    assert machine.stated_us == pytest.approx(3_000, abs=50)
+
+
+def test_the_error_grows_while_there_is_no_reading() -> None:
+    """By a hundred microseconds a second: the clocks may drift apart."""
+    machine = Machine()
+    machine.ask()
+
+    machine.wait(60.0)
+
+    assert machine.stated_us == pytest.approx(6_000, abs=10)
+
+
+@pytest.mark.parametrize("step_us", [-600_000, -5_000, 5_000, 3_600_000_000])
+def test_bounds_that_cross_begin_anew(step_us: int) -> None:
+    """The authority's clock was set: by the first reading afterwards the error is within what is stated again."""
+    machine = Machine()
+    machine.ask(0.001, 0.001)
+    machine.authority_us += step_us
+
+    machine.ask(0.001, 0.001)
+    stood_us = machine.error_us
+    machine.wait(max(0.0, -step_us / 1_000_000))
+    machine.ask(0.001, 0.001)
+
+    assert stood_us == pytest.approx(max(-1_000, -step_us - 3_000), abs=10)
+    assert machine.error_us == pytest.approx(-1_000, abs=10)
+    assert machine.stated_us == pytest.approx(2_000, abs=200)
+
+
+def test_a_standstill_is_part_of_the_error() -> None:
+    """Behind the highest reading the estimate waits, and says by how much it is ahead."""
+    machine = Machine()
+    machine.ask(0.001, 0.001)
+    machine.authority_us -= 5_000_000
+
+    machine.ask(0.001, 0.001)
+
+    assert machine.error_us == pytest.approx(4_997_000, abs=10)
+    assert machine.error_us <= (machine.stated_us or 0) <= machine.error_us + 2_000
+
+
+ways = st.tuples(st.floats(0, 0.3), st.floats(0, 0.3), st.floats(0, 20))
+
+
+@given(st.integers(-DRIFT_PPM, DRIFT_PPM), st.lists(ways, min_size=1, max_size=30))
+def test_the_truth_is_within_the_stated_error(drift_ppm: int, readings: list[tuple[float, float, float]]) -> None:
+    """However long the ways take, and while the clocks drift apart as far as they may."""
+    machine = Machine(drift_ppm=drift_ppm)
+
+    for way_there_s, way_back_s, pause_s in readings:
+        machine.ask(way_there_s, way_back_s)
+        for _ in range(3):
+            assert abs(machine.error_us) <= (machine.stated_us or 0)
+            machine.wait(pause_s / 3)
+
+
+@given(st.integers(-DRIFT_PPM, DRIFT_PPM), st.lists(ways, min_size=1, max_size=15))
+def test_readings_may_overtake_each_other(drift_ppm: int, readings: list[tuple[float, float, float]]) -> None:
+    """Batches are under way side by side: what was asked first may come last."""
+    machine = Machine(drift_ppm=drift_ppm)
+    moments: list[tuple[float, str, int]] = []
+    for number, (way_there_s, way_back_s, after_s) in enumerate(readings):
+        moments += [
+            (after_s, "sent", number),
+            (after_s + way_there_s, "told", number),
+            (after_s + way_there_s + way_back_s, "came", number),
+        ]
+    sent: dict[int, float] = {}
+    told: dict[int, int] = {}
+    passed_s = 0.0
+
+    for at_s, what, number in sorted(moments, key=lambda moment: moment[0]):
+        machine.wait(at_s - passed_s)
+        passed_s = at_s
+        if what == "sent":
+            sent[number] = machine.local_s
+        elif what == "told":
+            told[number] = machine.authority_us
+        else:
+            machine.clock.note(told[number], sent[number])
+        if machine.clock.is_set:
+            assert abs(machine.error_us) <= (machine.stated_us or 0)
