@@ -13,6 +13,7 @@ from hypothesis import settings
 from synckairos.client.server_clock import ServerClock, SyncServerClock
 from synckairos.devstack import RedisServer
 from synckairos.v1.time_service_pb2_grpc import TimeServiceStub
+from testing.harness.processes.in_process import serving, settings_for
 from testing.harness.processes.lopsided_proxy import LopsidedProxy
 from testing.harness.processes.server_process import ServerProcess
 
@@ -87,6 +88,20 @@ async def test_the_error_is_within_the_stated_uncertainty(
         assert outside <= len(seen) // 1_000, way
         # It is the way that costs: half of what one takes longer, and what an exchange takes on a busy machine.
         assert middle.uncertainty < (sum(way) / 2) * 1_000_000 + 20_000, way
+
+
+async def test_what_the_server_does_not_know_is_stated(redis_server: RedisServer) -> None:
+    """Redis' replies take 20 ms to the server, whose estimate is as late: its clients are as uncertain."""
+    back_s = 0.020
+    async with (
+        LopsidedProxy("127.0.0.1", redis_server.port, 0.0, back_s) as proxy,
+        serving(settings_for(f"redis://127.0.0.1:{proxy.port}/0")) as server,
+        grpc.aio.insecure_channel(server.address) as channel,
+        ServerClock(TimeServiceStub(channel)) as clock,
+    ):
+        seen = look(clock)
+
+    assert -seen.uncertainty <= seen.error <= -back_s * 1_000_000 / 2
 
 
 def test_the_twin_without_asyncio_is_as_good(server: ServerProcess) -> None:

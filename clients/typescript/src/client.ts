@@ -197,7 +197,11 @@ export class SyncKairos extends SessionCalls {
       const reply = await this.#connection.unary(syncTime, {}, { signal }).catch((thrown: unknown) => {
         throw errorOfCall(thrown);
       });
-      return { receiveMs: instant(reply.serverReceiveTime), transmitMs: instant(reply.serverTransmitTime) };
+      return {
+        receiveMs: instant(reply.serverReceiveTime),
+        transmitMs: instant(reply.serverTransmitTime),
+        errorMs: Number(reply.serverErrorUs) / 1_000,
+      };
     }, options);
   }
 

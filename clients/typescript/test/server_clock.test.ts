@@ -82,6 +82,34 @@ test("the lowest round trip of eight is believed", () => {
   expect(best?.uncertaintyMs).toBeCloseTo(2.5 + 0.6 + 116 * MAX_DRIFT, 6);
 });
 
+test.each([
+  { statedMs: 4, expectedMs: 4 },
+  { statedMs: 0.05, expectedMs: 0.05 },
+  { statedMs: 0, expectedMs: 0.5 },
+  { statedMs: undefined, expectedMs: 0.5 },
+])("a server that states $statedMs ms is taken to be wrong by $expectedMs ms", async ({ statedMs, expectedMs }) => {
+  const host = new SimulatedHost(0, () => ({ thereMs: 5, backMs: 5 }));
+  const sync = async () => ({ ...(await host.sync()), errorMs: statedMs });
+
+  const clock = await ServerClock.start(sync, { host });
+  const atFirst = clock.uncertaintyMs();
+  host.passedMs += 1_000;
+
+  expect(atFirst).toBeCloseTo(5 + 0.1 + expectedMs, 3);
+  expect(clock.uncertaintyMs()).toBeCloseTo(5 + 0.1 + expectedMs + 1_000 * MAX_DRIFT, 3);
+});
+
+test("a slower sample of a server that knows better is believed", () => {
+  const estimator = new OffsetEstimator();
+  estimator.add({ sentMs: 0, serverReceiveMs: 1_000, serverTransmitMs: 1_000, receivedMs: 4, serverErrorMs: 20 });
+  estimator.add({ sentMs: 10, serverReceiveMs: 1_012, serverTransmitMs: 1_012, receivedMs: 20, serverErrorMs: 0.2 });
+
+  const best = estimator.at(20);
+
+  expect(best?.offsetMs).toBe(997);
+  expect(best?.uncertaintyMs).toBeCloseTo(5 + 0.1 + 0.2, 6);
+});
+
 test("after sleep the clock says that it does not know, and knows again a round trip later", async () => {
   const host = new SimulatedHost(0, () => ({ thereMs: 5, backMs: 5 }));
   const clock = await ServerClock.start(host.sync, { host });

@@ -69,6 +69,10 @@ export class ServerTime extends EventTarget {
 
 /** @param {AbortSignal} signal */
 async function sample(signal) {
-  const { serverReceiveTime, serverTransmitTime } = await syncTime(signal);
-  return { receiveMs: instantFromJson(serverReceiveTime), transmitMs: instantFromJson(serverTransmitTime) };
+  const { serverReceiveTime, serverTransmitTime, serverErrorUs = 0 } = await syncTime(signal);
+  return {
+    receiveMs: instantFromJson(serverReceiveTime),
+    transmitMs: instantFromJson(serverTransmitTime),
+    errorMs: Number(serverErrorUs) / 1_000,
+  };
 }

@@ -179,6 +179,9 @@
 /** @typedef {{spentMs?: Int64, pauses?: {startMs?: Int64, durationMs?: Int64}[]}} TurnPlan */
 /** @typedef {{holder?: number, spentMs?: Int64, flagged?: boolean, clocks?: ClockState[], phasesPassed?: ClockPhase[]}} SimulatedTurn */
 /** @typedef {{turns?: SimulatedTurn[], flaggedHolder?: number}} Simulation */
-/** @typedef {{clientTransmitTime?: Timestamp, serverReceiveTime: Timestamp, serverTransmitTime: Timestamp}} TimeSample */
+/**
+ * @typedef {{clientTransmitTime?: Timestamp, serverReceiveTime: Timestamp, serverTransmitTime: Timestamp,
+ *   serverErrorUs?: string}} TimeSample
+ */
 
 export {};

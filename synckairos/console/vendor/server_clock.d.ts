@@ -4,6 +4,8 @@ import { type Host } from "./host.js";
 export interface SyncedInstants {
     readonly receiveMs: number;
     readonly transmitMs: number;
+    /** How wrong they may be, in ms; 0 or absent where the server does not say. */
+    readonly errorMs?: number | undefined;
 }
 /** Calls SyncTime once. Must not retry: a repeated call would look like a slow one. */
 export type SyncTime = (signal: AbortSignal) => Promise<SyncedInstants>;

@@ -134,7 +134,7 @@ export class ServerClock {
         const signal = AbortSignal.any([this.#stopped.signal, AbortSignal.timeout(PATIENCE_MS)]);
         const suspectMs = this.#suspectMs;
         const sentMs = this.#host.monotonicMs();
-        const { receiveMs, transmitMs } = await this.#sync(signal);
+        const { receiveMs, transmitMs, errorMs } = await this.#sync(signal);
         const receivedMs = this.#host.monotonicMs();
         this.#watchForJumps(receivedMs);
         if (this.#suspectMs !== suspectMs) {
@@ -144,6 +144,12 @@ export class ServerClock {
             this.#estimator.forget();
             this.#suspectMs = 0;
         }
-        this.#estimator.add({ sentMs, serverReceiveMs: receiveMs, serverTransmitMs: transmitMs, receivedMs });
+        this.#estimator.add({
+            sentMs,
+            serverReceiveMs: receiveMs,
+            serverTransmitMs: transmitMs,
+            receivedMs,
+            serverErrorMs: errorMs,
+        });
     }
 }

@@ -12,6 +12,7 @@ from synckairos.client.clock_estimate import (
     Sample,
     ShownTime,
     estimate_of,
+    server_error,
 )
 
 SERVER_ZERO = 1_767_225_600_000_000
@@ -52,6 +53,40 @@ def test_the_error_is_within_the_uncertainty(ways: list[tuple[int, int]], age: i
 
     drifted = (local - clock.estimate.taken) * drift // 1_000_000
     assert abs(reading.server_us - (local + SERVER_ZERO + drifted)) <= reading.uncertainty_us + 1
+
+
+servers = st.tuples(delays, delays, st.integers(-20_000, 20_000), st.integers(0, 5_000))
+"""The ways there and back, by how much the server is wrong, and by how much more it says that it could be."""
+
+
+@given(st.lists(servers, min_size=1, max_size=8), st.integers(0, 60_000_000), st.data())
+def test_what_the_server_does_not_know_is_stated_too(
+    asked: list[tuple[int, int, int, int]], age: int, data: st.DataObject
+) -> None:
+    """For as long as the clock goes by that sample."""
+    drift = data.draw(st.integers(-DRIFT_PPM, DRIFT_PPM))
+    samples = [
+        sample(place * 1_000_000, there, back, SERVER_ZERO + wrong)._replace(
+            server_error=server_error(abs(wrong) + more)
+        )
+        for place, (there, back, wrong, more) in enumerate(asked)
+        if wrong or more
+    ] or [sample(0, 0, 0)]
+    clock = ShownTime(estimate_of(samples), samples[-1].received)
+    local = samples[-1].received + age
+
+    reading = clock.at(local)
+
+    drifted = (local - clock.estimate.taken) * drift // 1_000_000
+    assert abs(reading.server_us - (local + SERVER_ZERO + drifted)) <= reading.uncertainty_us
+
+
+def test_a_slower_sample_of_a_server_that_knows_better_is_believed() -> None:
+    """What counts is what both leave open together."""
+    late = sample(0, 2_000, 2_000)._replace(server_error=20_000)
+    right = sample(10_000, 5_000, 5_000)._replace(server_error=200)
+
+    assert estimate_of([late, right]) == Estimate(SERVER_ZERO, 5_200, right.received)
 
 
 found_offsets = st.one_of(st.integers(-50_000, 50_000), st.integers(-5 * STEP_US, 5 * STEP_US))

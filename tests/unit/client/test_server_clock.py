@@ -21,6 +21,7 @@ class FakeServer:
 
     def __init__(self, local: Callable[[], int] = local_us) -> None:
         self.is_away = False
+        self.error_us = 0
         self.calls = 0
         self.called = asyncio.Event()
         self._local = local
@@ -31,7 +32,7 @@ class FakeServer:
         self.called.set()
         if self.is_away:
             raise Unreachable
-        reply = pb.SyncTimeResponse()
+        reply = pb.SyncTimeResponse(server_error_us=self.error_us)
         reply.server_receive_time.FromMicroseconds(self._local() + AHEAD_US)
         reply.server_transmit_time.FromMicroseconds(self._local() + AHEAD_US)
         return reply
@@ -71,6 +72,23 @@ async def test_it_shows_the_servers_time_by_eight_samples() -> None:
     assert clock.now_us() == AHEAD_US + 5_001_700
     assert clock.now_ms() == (AHEAD_US + 5_001_700) // 1_000
     assert clock.uncertainty_ms == 0.5
+
+
+@pytest.mark.parametrize(("stated_us", "expected_ms"), [(4_000, 4.003), (50, 0.053), (0, 0.5)])
+async def test_what_the_server_does_not_know_is_uncertain_for_good(stated_us: int, expected_ms: float) -> None:
+    """And by the twin without asyncio; a server of an earlier version does not say, and is taken at half a ms."""
+    local = [5_001_700]
+    stub, blocking = AsyncStub(lambda: local[0]), BlockingStub(lambda: local[0])
+    stub.error_us = blocking.error_us = stated_us
+    clock, twin = ServerClock(stub, local=lambda: local[0]), SyncServerClock(blocking, local=lambda: local[0])
+    await clock.sync()
+    twin.sync()
+
+    at_first = clock.uncertainty_ms
+    local[0] += 60_000_000
+
+    assert at_first == expected_ms
+    assert clock.uncertainty_ms == twin.uncertainty_ms == pytest.approx(expected_ms + 6)
 
 
 async def test_it_is_not_read_before_it_knows() -> None:

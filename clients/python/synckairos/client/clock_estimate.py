@@ -10,7 +10,9 @@ from typing import Final, NamedTuple
 DRIFT_PPM: Final = 100
 """How far two clocks go apart, in microseconds a second; what a common clock is off, and correcting it, cost less."""
 SERVER_ERROR_US: Final = 500
-"""How far a server's own estimate may be from the time authority's clock, which it reads over a short way."""
+"""What a server's own estimate is taken to be wrong by where it does not say: an earlier version, on a calm machine."""
+ROUNDING_US: Final = 3
+"""What is lost here by cutting instants off to whole microseconds."""
 SLEW: Final = 10
 """A correction takes so many times its size."""
 STEP_US: Final = 1_000_000
@@ -18,12 +20,13 @@ STEP_US: Final = 1_000_000
 
 
 class Sample(NamedTuple):
-    """One exchange: sent and received by the local clock, and the server's two instants between."""
+    """One exchange: sent and received by the local clock, and the server's two instants between, with their error."""
 
     sent: int
     server_received: int
     server_sent: int
     received: int
+    server_error: int = SERVER_ERROR_US
 
     @property
     def round_trip(self) -> int:
@@ -32,8 +35,13 @@ class Sample(NamedTuple):
 
     @property
     def offset(self) -> int:
-        """What to add to the local clock; wrong by at most half of the round trip, however unequal the ways are."""
+        """What to add to the local clock to have the server's; wrong by at most half of the round trip."""
         return ((self.server_received - self.sent) + (self.server_sent - self.received)) // 2
+
+    @property
+    def error(self) -> int:
+        """By how much the offset may be wrong: by what the way leaves open, and by what the server does not know."""
+        return -(-self.round_trip // 2) + self.server_error
 
 
 class Reading(NamedTuple):
@@ -61,9 +69,14 @@ class Estimate:
 
 
 def estimate_of(samples: Sequence[Sample]) -> Estimate:
-    """Return what the sample with the shortest round trip says; the others were only slower, or less even."""
-    best = min(samples, key=lambda sample: sample.round_trip)
-    return Estimate(best.offset, -(-best.round_trip // 2) + SERVER_ERROR_US, best.received)
+    """Return what the sample with the least error says: that of the shortest round trip, if the server says nothing."""
+    best = min(samples, key=lambda sample: sample.error)
+    return Estimate(best.offset, best.error, best.received)
+
+
+def server_error(stated: int) -> int:
+    """Return what to reckon with, by what a server states (`SyncTimeResponse.server_error_us`)."""
+    return stated + ROUNDING_US if stated > 0 else SERVER_ERROR_US
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,7 +14,7 @@ from typing import Final, Protocol, Self
 
 import grpc
 
-from synckairos.client.clock_estimate import Reading, Sample, ShownTime, estimate_of
+from synckairos.client.clock_estimate import Reading, Sample, ShownTime, estimate_of, server_error
 from synckairos.client.errors import SyncKairosError
 from synckairos.v1 import time_service_pb2 as pb
 
@@ -80,8 +80,8 @@ class _Clock:
     def uncertainty_ms(self) -> float:
         """By how many ms the time may be wrong now.
 
-        Half of the round trip, what the clocks may have drifted since, what is still to be corrected, and half a ms for
-        the server's own estimate.
+        Half of the round trip, what the server's own estimate may be wrong by, what the clocks may have drifted since,
+        and what is still to be corrected.
         """
         return self.read().uncertainty_us / 1_000
 
@@ -91,7 +91,7 @@ class _Clock:
 
 
 class ServerClock(_Clock):
-    """The server's clock by SyncTime: of 8 samples that with the shortest round trip, again every `period_s`.
+    """The server's clock by SyncTime: of 8 samples that with the least error, again every `period_s`.
 
     Corrections are slewed. While the server cannot be reached the clock runs on, and its uncertainty grows. `local` is
     a clock of this machine that never steps, in microseconds.
@@ -217,4 +217,5 @@ class SyncServerClock(_Clock):
 
 def _sample(sent: int, reply: pb.SyncTimeResponse, received: int) -> Sample:
     server_received = reply.server_receive_time.ToMicroseconds()
-    return Sample(sent, server_received, reply.server_transmit_time.ToMicroseconds(), received)
+    server_sent = reply.server_transmit_time.ToMicroseconds()
+    return Sample(sent, server_received, server_sent, received, server_error(reply.server_error_us))

@@ -1,11 +1,13 @@
 /** How far the server's clock is ahead of this machine's monotonic clock, by the samples of SyncTime; all in ms. */
 
-/** One exchange: two instants of the monotonic clock here, two of the server's clock between them. */
+/** One exchange: two instants of the monotonic clock here, two of the server's clock between them, and their error. */
 export interface TimeSample {
   readonly sentMs: number;
   readonly serverReceiveMs: number;
   readonly serverTransmitMs: number;
   readonly receivedMs: number;
+  /** How wrong the server's instants may be, as it says; 0 or absent where it does not. */
+  readonly serverErrorMs?: number | undefined;
 }
 
 /** An offset to add to the monotonic clock, and how wrong it may be. */
@@ -18,20 +20,23 @@ interface Measured extends Offset {
   readonly takenMs: number;
 }
 
-/** So many samples compete; the one with the shortest round trip is believed. */
+/** So many samples compete; the one that leaves least open is believed. */
 export const SAMPLES = 8;
 
 /** The most two clocks are taken to drift apart, in ms for each ms: a few times what quartz does. */
 export const MAX_DRIFT = 100e-6;
 
-/** What clocks round away here (browsers: to 0.1 ms), and how far a server's estimate is from its store's clock. */
-export const BEYOND_SAMPLES_MS = 0.1 + 0.5;
+/** What clocks round away here (browsers: to 0.1 ms). */
+export const ROUNDING_MS = 0.1;
+
+/** What a server that does not say is taken to be wrong by: one of an earlier version, on a calm machine. */
+export const SERVER_ERROR_MS = 0.5;
 
 /**
  * Chooses among the latest samples.
  *
- * The answer to a sample may have taken all of its round trip on one way: half of it is how wrong the offset may be, and
- * drift adds to that with the age of the sample.
+ * The answer to a sample may have taken all of its round trip on one way: half of it is how wrong the offset may be. What
+ * the server's own estimate may be wrong by comes on top, and drift adds to that with the age of the sample.
  */
 export class OffsetEstimator {
   #measured: Measured[] = [];
@@ -39,13 +44,14 @@ export class OffsetEstimator {
   /** Take a sample. Earlier ones that contradict it are forgotten: a clock has been stepped since. */
   add(sample: TimeSample): void {
     const { sentMs, serverReceiveMs, serverTransmitMs, receivedMs } = sample;
+    const statedMs = sample.serverErrorMs ?? 0;
     const roundTripMs = receivedMs - sentMs - (serverTransmitMs - serverReceiveMs);
     if (!(roundTripMs >= 0 && serverTransmitMs >= serverReceiveMs)) {
       return;
     }
     const taken: Measured = {
       offsetMs: (serverReceiveMs - sentMs + (serverTransmitMs - receivedMs)) / 2,
-      uncertaintyMs: roundTripMs / 2 + BEYOND_SAMPLES_MS,
+      uncertaintyMs: roundTripMs / 2 + ROUNDING_MS + (statedMs > 0 ? statedMs : SERVER_ERROR_MS),
       takenMs: receivedMs,
     };
     const agreeing = this.#measured.filter((one) => agrees(aged(one, receivedMs), taken));

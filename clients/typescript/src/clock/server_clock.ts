@@ -8,6 +8,8 @@ import { SlewedOffset } from "./slewed_offset.js";
 export interface SyncedInstants {
   readonly receiveMs: number;
   readonly transmitMs: number;
+  /** How wrong they may be, in ms; 0 or absent where the server does not say. */
+  readonly errorMs?: number | undefined;
 }
 
 /** Calls SyncTime once. Must not retry: a repeated call would look like a slow one. */
@@ -166,7 +168,7 @@ export class ServerClock {
     const signal = AbortSignal.any([this.#stopped.signal, AbortSignal.timeout(PATIENCE_MS)]);
     const suspectMs = this.#suspectMs;
     const sentMs = this.#host.monotonicMs();
-    const { receiveMs, transmitMs } = await this.#sync(signal);
+    const { receiveMs, transmitMs, errorMs } = await this.#sync(signal);
     const receivedMs = this.#host.monotonicMs();
     this.#watchForJumps(receivedMs);
     if (this.#suspectMs !== suspectMs) {
@@ -176,6 +178,12 @@ export class ServerClock {
       this.#estimator.forget();
       this.#suspectMs = 0;
     }
-    this.#estimator.add({ sentMs, serverReceiveMs: receiveMs, serverTransmitMs: transmitMs, receivedMs });
+    this.#estimator.add({
+      sentMs,
+      serverReceiveMs: receiveMs,
+      serverTransmitMs: transmitMs,
+      receivedMs,
+      serverErrorMs: errorMs,
+    });
   }
 }
