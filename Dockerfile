@@ -36,13 +36,14 @@ LABEL org.opencontainers.image.title="SyncKairos" \
 ENV PATH=/opt/synckairos/bin:/usr/local/bin:/usr/local/sbin:/usr/sbin:/usr/bin:/sbin:/bin \
     PYTHONUNBUFFERED=1 \
     PYTHONDONTWRITEBYTECODE=1 \
-    SYNCKAIROS_LISTEN=0.0.0.0:50051
+    SYNCKAIROS_LISTEN=0.0.0.0:50051 \
+    SYNCKAIROS_METRICS_LISTEN=127.0.0.1:9464
 COPY --from=build /opt/synckairos /opt/synckairos
 # A number, so that an orchestrator can see that it is not root; nothing in the image belongs to it.
 USER 10001:10001
 WORKDIR /tmp
 EXPOSE 50051
 STOPSIGNAL SIGTERM
-HEALTHCHECK --interval=10s --timeout=5s --start-period=30s --retries=3 CMD ["synckairos", "health"]
+HEALTHCHECK --interval=10s --timeout=5s --start-period=30s --retries=3 CMD ["python", "-m", "synckairos.probe"]
 ENTRYPOINT ["synckairos"]
 CMD ["serve"]

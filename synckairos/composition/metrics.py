@@ -1,28 +1,44 @@
-"""The metrics of a process, over HTTP."""
+"""The metrics of a process, and whether it lives and is ready, over plain HTTP."""
 
+import asyncio
 import errno
-from collections.abc import Iterator
+import socket
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import Future
 from contextlib import contextmanager
+from socketserver import ThreadingMixIn
 from threading import Thread
-from wsgiref.simple_server import WSGIServer
+from typing import TYPE_CHECKING, Final, TypeAlias
+from wsgiref.simple_server import WSGIRequestHandler, WSGIServer, make_server
 
-from prometheus_client import start_http_server
+from prometheus_client import make_wsgi_app
 
 from synckairos.composition.listening import AddressInUseError
 from synckairos.settings import split_address
 from synckairos.telemetry import Metrics
 
+if TYPE_CHECKING:
+    from wsgiref.types import StartResponse, WSGIApplication, WSGIEnvironment
+
+ANSWER_S: Final = 2.0
+"""How long the event loop may take to answer a probe before it counts as stuck."""
+
+Question: TypeAlias = Callable[[], bool]
+"""Asked in the event loop."""
+
 
 @contextmanager
-def metrics_served(metrics: Metrics, listen: str, ports: int = 1) -> Iterator[int | None]:
-    """Serve metrics while the body runs, and yield the port; None where `listen` is empty.
+def metrics_served(metrics: Metrics, listen: str, is_ready: Question, ports: int = 1) -> Iterator[int | None]:
+    """Serve metrics and probes of the running loop while the body runs, and yield the port; None if `listen` is empty.
 
     Processes that share a setting take the first of so many ports that is free. Raises AddressInUseError.
     """
     if not listen:
         yield None
         return
-    http, thread = _started(metrics, listen, ports)
+    http = _bound(listen, ports, _application(metrics, is_ready, asyncio.get_running_loop()))
+    thread = Thread(target=http.serve_forever, daemon=True)
+    thread.start()
     try:
         yield http.server_port
     finally:
@@ -31,16 +47,58 @@ def metrics_served(metrics: Metrics, listen: str, ports: int = 1) -> Iterator[in
         http.server_close()
 
 
-def _started(metrics: Metrics, listen: str, ports: int) -> tuple[WSGIServer, Thread]:
+class _HttpServer(ThreadingMixIn, WSGIServer):
+    daemon_threads = True
+
+
+class _HttpServer6(_HttpServer):
+    address_family = socket.AF_INET6
+
+
+class _Silent(WSGIRequestHandler):
+    def log_message(self, *_: object) -> None:
+        """Log no requests."""
+
+
+def _bound(listen: str, ports: int, application: "WSGIApplication") -> WSGIServer:
     host, first = split_address(listen)
+    kind = _HttpServer6 if ":" in host else _HttpServer
     last = first + ports - 1
     for port in range(first, last):
         try:
-            return start_http_server(port, host, metrics.registry)
+            return make_server(host, port, application, kind, _Silent)
         except OSError as error:
             if error.errno != errno.EADDRINUSE:
                 break
     try:
-        return start_http_server(last, host, metrics.registry)
+        return make_server(host, last, application, kind, _Silent)
     except OSError as error:
         raise AddressInUseError(f"{listen} cannot be listened on: {error.strerror}") from error
+
+
+def _application(metrics: Metrics, is_ready: Question, loop: asyncio.AbstractEventLoop) -> "WSGIApplication":
+    figures = make_wsgi_app(metrics.registry)
+    probes = {"/healthz": (lambda: True, "LIVE"), "/readyz": (is_ready, "SERVING")}
+
+    def answer(environ: "WSGIEnvironment", start: "StartResponse") -> Iterable[bytes]:
+        probe = probes.get(environ["PATH_INFO"])
+        if probe is None:
+            page: Iterable[bytes] = figures(environ, start)
+            return page
+        question, good = probe
+        holds = _asked(loop, question)
+        text = "NO ANSWER" if holds is None else good if holds else "NOT_SERVING"
+        start("200 OK" if holds else "503 Service Unavailable", [("content-type", "text/plain; charset=utf-8")])
+        return [f"{text}\n".encode()]
+
+    return answer
+
+
+def _asked(loop: asyncio.AbstractEventLoop, question: Question) -> bool | None:
+    """Return what the loop answers from another thread; None if it does not answer in time."""
+    answer: Future[bool] = Future()
+    try:
+        loop.call_soon_threadsafe(lambda: answer.set_result(question()))
+        return answer.result(ANSWER_S)
+    except (TimeoutError, RuntimeError):  # too busy, or closed
+        return None

@@ -114,6 +114,8 @@ class Server:
 
     async def _start(self) -> None:
         settings, metrics = self._settings, self._metrics
+        # Outlives all else: probes are answered from the beginning, and while the server drains.
+        self._exit.enter_context(metrics_served(metrics, settings.metrics_listen, lambda: self._health.is_serving))
         self._open_http()
         redis = await self._exit.enter_async_context(opened_redis(settings, "synckairos"))
         connections, keys = redis
@@ -228,7 +230,6 @@ class Server:
             await asyncio.sleep(settings.drain_delay_s)
 
         self._exit.push_async_callback(drain)
-        self._exit.enter_context(metrics_served(self._metrics, settings.metrics_listen))
         _log.info("serving", address=self.address, ready=guard.is_ready)
 
 

@@ -71,15 +71,17 @@ async def open_work(settings: Settings) -> AsyncIterator[DrainWork]:
         database = Database(database_options(settings, "synckairos-worker"))
         stack.push_async_callback(database.close)
         metrics = Metrics()
+        background = Background(metrics.task_ended)
         port = stack.enter_context(
-            metrics_served(metrics, settings.worker_metrics_listen, ports=settings.worker_processes)
+            metrics_served(
+                metrics, settings.worker_metrics_listen, lambda: background.is_well, ports=settings.worker_processes
+            )
         )
         parts = pipeline_parts(settings, connections, keys, metrics)
         stack.push_async_callback(parts.bell.close)
         drain = Drain(parts.outbox, PostgresAuditTrail(database), parts.counters, batch=settings.audit_batch)
         limit_s = 2 * BUDGET_S + settings.database_connect_timeout_s + settings.database_statement_timeout_s
         work = DrainWork(drain, parts.counters, parts.bell, limit_s=limit_s)
-        background = Background(metrics.task_ended)
         stack.push_async_callback(background.stop)
         # Servers ring; once they are all gone, the worker rings for what they left behind, or drains it by itself.
         background.run("outboxes", lambda: parts.doorbell.look(work.run))

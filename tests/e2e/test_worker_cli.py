@@ -178,6 +178,8 @@ async def test_the_metrics_of_a_worker_show_the_whole_pipeline(
             await until(lambda: shows(one, "synckairos_audit_written_total 3.0"), worker)  # noqa: B023 - done at once
             assert await shows(one, 'synckairos_audit_messages{state="waiting"} 0.0')
             assert await shows(one, "synckairos_audit_broker_up")
+            for path, word in (("/healthz", "LIVE"), ("/readyz", "SERVING")):
+                assert await asyncio.to_thread(fetch, f"http://127.0.0.1:{one}{path}") == f"{word}\n"
 
 
 def fetch(url: str) -> str:

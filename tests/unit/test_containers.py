@@ -80,8 +80,8 @@ def test_the_image_runs_a_known_command_as_nobody_in_particular() -> None:
 
     assert entrypoint == ["synckairos"]
     assert command_exists(default)
-    assert check[0] == "synckairos"
-    assert command_exists(check[1:])
+    assert check == ["python", "-m", "synckairos.probe"]
+    assert any("SYNCKAIROS_METRICS_LISTEN=127.0.0.1:" in line for line in instructions("ENV"))
     assert instructions("USER") == ["10001:10001"]
     assert instructions("STOPSIGNAL") == ["SIGTERM"]
 
