@@ -94,6 +94,19 @@ class Settings(BaseSettings):
         None, description="Sentry project that gets alerts besides the log; needs the extra `sentry`."
     )
     listen: str = Field("127.0.0.1:50051", description="host:port that the server listens on; port 0 takes a free one.")
+    tls_cert: str = Field("", description="Certificate (with its chain) of the ports, a PEM file; empty: no TLS.")
+    tls_key: str = Field("", description="Key of TLS_CERT, a PEM file without a password.", validate_default=True)
+    tls_client_ca: str = Field(
+        "", description="Authorities of clients' certificates, a PEM file; empty: none is asked."
+    )
+    tls_client_auth: Literal["required", "optional"] = Field(
+        "required", description="Whether a client must bring a certificate of TLS_CLIENT_CA."
+    )
+    tls_ca: str = Field(
+        "", description="What commands and the gateway trust as callers: a PEM file or `system`; empty: no TLS."
+    )
+    tls_client_cert: str = Field("", description="Certificate that they show as callers, a PEM file; empty: none.")
+    tls_client_key: str = Field("", description="Key of TLS_CLIENT_CERT, a PEM file.", validate_default=True)
     http_listen: str = Field(
         "",
         description="host:port for browsers (Connect, gRPC-Web, console); empty: none, or in `dev` 127.0.0.1:8080.",
@@ -191,6 +204,21 @@ class Settings(BaseSettings):
     def _is_address(cls, value: str) -> str:
         if value:
             split_address(value)
+        return value
+
+    @field_validator("tls_key", "tls_client_key")
+    @classmethod
+    def _is_of_certificate(cls, value: str, info: ValidationInfo) -> str:
+        certificate = str(info.field_name).replace("key", "cert")
+        if bool(value) != bool(info.data.get(certificate)):
+            raise ValueError(f"must be set together with SYNCKAIROS_{certificate.upper()}")
+        return value
+
+    @field_validator("tls_client_ca")
+    @classmethod
+    def _has_tls(cls, value: str, info: ValidationInfo) -> str:
+        if value and not info.data.get("tls_cert"):
+            raise ValueError("needs SYNCKAIROS_TLS_CERT: certificates of clients are asked for over TLS")
         return value
 
     @property

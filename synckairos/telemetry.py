@@ -104,6 +104,10 @@ class Metrics:
         self._syncs = self._gauge("store_log_pending_fsyncs", "Syncs of the store's log under way.")
         self._delays = self._gauge("store_log_delayed_fsyncs", "Writes held back for a sync that took over 2 s, ever.")
         self._lean = self._gauge("grpc_lean", "Whether unary calls take the lean way, past grpc.aio's own loop.")
+        self._reloads = Counter(
+            "synckairos_reloads", "Looks that found files changed, by outcome; broken ones are not used: an alarm.",
+            ("files", "outcome"), registry=self.registry,
+        )  # fmt: skip
         self._gaps = Counter("synckairos_gaps", "Gaps sent to subscribers.", ("reason",), registry=self.registry)
 
     def _counter(self, name: str, text: str) -> Counter:
@@ -155,6 +159,10 @@ class Metrics:
     def grpc_lean(self, *, is_lean: bool) -> None:
         """Show whether unary calls take the lean way."""
         self._lean.set(is_lean)
+
+    def reloaded(self, files: str, outcome: str) -> None:
+        """Count a look that found files changed."""
+        self._reloads.labels(files, outcome).inc()
 
     def task_ended(self, task: str) -> None:
         """Count a background task that ended unasked."""

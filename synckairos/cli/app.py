@@ -23,6 +23,7 @@ from synckairos.cli.migration import migrate_app, migrate_first
 from synckairos.cli.recovery import recover
 from synckairos.cli.retention import retention
 from synckairos.cli.running import fail, run, settings_or_fail, telling_failures
+from synckairos.cli.sessions.connection import credentials
 from synckairos.cli.time_controls import tc_app
 from synckairos.cli.worker import become_worker
 from synckairos.composition.server import serve
@@ -120,7 +121,8 @@ def health(
     timeout: Annotated[float, typer.Option(help="Seconds to wait for the answer.")] = 3.0,
 ) -> None:
     """Ask a server for its health; exits 0 only if it is SERVING."""
-    status = run(inspection.health(address or settings_or_fail(of_dev=True).listen, service, timeout))
+    target = address or settings_or_fail(of_dev=True).listen
+    status = run(inspection.health(target, service, timeout, credentials()))
     typer.echo(status)
     if status != "SERVING":
         raise typer.Exit(1)

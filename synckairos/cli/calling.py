@@ -16,7 +16,7 @@ from google.rpc import error_details_pb2
 from grpc_status import rpc_status
 
 from synckairos.cli.running import fail, settings_or_fail
-from synckairos.cli.sessions.connection import Actor, Address
+from synckairos.cli.sessions.connection import Actor, Address, channel_to
 from synckairos.rpc.server import AUDIT_SERVICE, SESSION_SERVICE, TIME_CONTROL_SERVICE, TIME_SERVICE
 
 METHODS: Final[dict[str, MethodDescriptor]] = {
@@ -42,7 +42,7 @@ def call(
     requests = _requests(found, sys.stdin.read() if request == "-" else request)
     target = address or settings_or_fail(of_dev=True).listen
     metadata = [("x-actor", actor)] if actor else []
-    with grpc.insecure_channel(target) as channel:
+    with channel_to(target) as channel:
         try:
             for reply in _invoker(channel, found)(iter(requests), timeout=timeout, metadata=metadata):
                 typer.echo(json_format.MessageToJson(reply, preserving_proto_field_name=True))

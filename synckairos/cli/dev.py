@@ -57,7 +57,7 @@ def run_dev(options: DevOptions) -> None:
             typer.echo("no console: its libraries come with pip install 'synckairos[gateway]'")
         else:
             stack.enter_context(http)
-            typer.echo(f"{url_of(http)}   (the console, as soon as all is up)")
+            typer.echo(f"{url_of(http, has_tls=bool(given.tls_cert))}   (the console, as soon as all is up)")
         stack.enter_context(claimed(options.data_dir))
         typer.echo(f"starting what is needed in {options.data_dir} …")
         guardian = stack.enter_context(Guardian())
@@ -74,7 +74,7 @@ def run_dev(options: DevOptions) -> None:
             _greet(server)
 
         try:
-            run(serve(settings, http=http, on_started=greet))
+            run(serve(settings, http=http, on_started=greet, may_reload=False))
         finally:
             ended_in_time()
     typer.echo("stopped")

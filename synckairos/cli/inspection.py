@@ -18,9 +18,10 @@ class InspectionError(Exception):
     """What was asked about is not there, or cannot be read."""
 
 
-async def health(address: str, service: str, timeout_s: float) -> str:
+async def health(address: str, service: str, timeout_s: float, credentials: grpc.ChannelCredentials | None) -> str:
     """Return the health status of a server or of one of its services, UNREACHABLE if it does not answer."""
-    async with grpc.aio.insecure_channel(address) as channel:
+    encrypted = grpc.aio.secure_channel(address, credentials) if credentials is not None else None
+    async with encrypted or grpc.aio.insecure_channel(address) as channel:
         stub = health_pb2_grpc.HealthStub(channel)
         try:
             reply = await stub.Check(health_pb2.HealthCheckRequest(service=service), timeout=timeout_s)

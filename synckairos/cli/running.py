@@ -16,14 +16,17 @@ from synckairos.application.errors import TransientError
 from synckairos.cli.dev_stack import settings_of_running
 from synckairos.cli.inspection import InspectionError
 from synckairos.cli.plain_text import visible_lines
+from synckairos.client.credentials import CredentialsError
 from synckairos.composition.http_port import GatewayMissingError
 from synckairos.composition.listening import AddressInUseError
+from synckairos.composition.reloading import UnusableFilesError
 from synckairos.devstack import DevstackError
 from synckairos.settings import Settings, SettingsError, load_settings
 from synckairos.telemetry import configure_logging
 
 KNOWN_FAILURES: Final = (
     AddressInUseError,
+    CredentialsError,
     GatewayMissingError,
     StoreLayoutError,
     TransientError,
@@ -31,6 +34,7 @@ KNOWN_FAILURES: Final = (
     MigrationError,
     DatabaseOptionsError,
     InspectionError,
+    UnusableFilesError,
 )
 
 

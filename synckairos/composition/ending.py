@@ -5,6 +5,7 @@ import faulthandler
 import signal
 import sys
 import time
+from collections.abc import Callable
 from types import FrameType
 from typing import Final
 
@@ -44,9 +45,10 @@ def bound_end_after(signals: tuple[signal.Signals, ...], seconds: float) -> None
         signal.signal(number, handle)
 
 
-def stop_requested(bound_s: float) -> asyncio.Event:
+def stop_requested(bound_s: float, on_hangup: Callable[[], bool] | None = None) -> asyncio.Event:
     """Return an event that the first SIGINT, SIGTERM or SIGHUP sets; one after SAME_S more ends the process at once.
 
+    A SIGHUP that `on_hangup` takes for itself (it returns True) asks for no end.
     The process ends within `bound_s` of the first one, unless `ended_in_time` is called.
     """
     event = asyncio.Event()
@@ -55,6 +57,8 @@ def stop_requested(bound_s: float) -> asyncio.Event:
 
     def on_signal(number: int) -> None:
         nonlocal first
+        if number == signal.SIGHUP and on_hangup is not None and on_hangup():
+            return
         if not event.is_set():
             first = loop.time()
             end_within(bound_s)

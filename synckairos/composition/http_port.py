@@ -9,8 +9,12 @@ from typing import TYPE_CHECKING, Final
 
 import structlog
 
+from synckairos.application.background import Background
+from synckairos.client.credentials import credentials_of
 from synckairos.composition.ending import stop_requested
 from synckairos.composition.listening import AddressInUseError, problem_of
+from synckairos.composition.reloading import Reloading
+from synckairos.composition.tls import HTTP, Tls, opened_tls
 from synckairos.rpc.interceptor import Handler
 from synckairos.rpc.server import AUDIT_SERVICE, SESSION_SERVICE, TIME_CONTROL_SERVICE, TIME_SERVICE
 from synckairos.settings import Settings, split_address
@@ -66,15 +70,19 @@ def bound_socket(listen: str, *, reuse_port: bool = False) -> socket.socket:
         raise AddressInUseError(f"{listen} cannot be listened on: {problem_of(listen)}") from error
 
 
-def url_of(bound: socket.socket) -> str:
+def url_of(bound: socket.socket, *, has_tls: bool = False) -> str:
     """Return what to type into a browser on this machine."""
     host, port = bound.getsockname()[:2]
     name = {"0.0.0.0": "127.0.0.1", "::": "[::1]"}.get(host, f"[{host}]" if ":" in host else host)  # noqa: S104 - names it
-    return f"http://{name}:{port}/"
+    return f"http{'s' if has_tls else ''}://{name}:{port}/"
 
 
 def local_http(
-    handlers: Mapping[str, Handler], is_ready: Callable[[], bool], settings: Settings, bound: socket.socket
+    handlers: Mapping[str, Handler],
+    is_ready: Callable[[], bool],
+    settings: Settings,
+    bound: socket.socket,
+    tls: Tls | None,
 ) -> "HttpServer":
     """Return an HTTP server that calls these handlers (by full name) in this process; it is not started.
 
@@ -83,28 +91,39 @@ def local_http(
     require_gateway()
     from synckairos.gateway.local_backend import LocalBackend  # noqa: PLC0415 - an extra
 
-    return _http(LocalBackend(handlers, is_ready), settings, bound)
+    return _http(LocalBackend(handlers, is_ready), settings, bound, tls)
 
 
 async def serve_gateway(settings: Settings, backend: str, listen: str) -> None:
-    """Pass calls on to the gRPC port at `backend` until told to stop; raises GatewayMissingError, AddressInUseError."""
+    """Pass calls on to the gRPC port at `backend` until told to stop.
+
+    Raises AddressInUseError, CredentialsError, GatewayMissingError, UnusableFilesError.
+    """
     require_gateway()
     from synckairos.gateway.channel_backend import ChannelBackend  # noqa: PLC0415 - an extra
 
-    stop = stop_requested(settings.drain_delay_s + settings.drain_grace_s + CLOSE_S)
+    tls = opened_tls(settings, lambda _files, _outcome: None)
+    credentials = credentials_of(settings.tls_ca, settings.tls_client_cert, settings.tls_client_key)
+    reloading = Reloading()
+    stop = stop_requested(settings.drain_delay_s + settings.drain_grace_s + CLOSE_S, reloading.ask)
     async with contextlib.AsyncExitStack() as stack:
         bound = stack.enter_context(bound_socket(listen))
-        channels = ChannelBackend(backend)
+        channels = ChannelBackend(backend, credentials)
         stack.push_async_callback(channels.close)
-        http = _http(channels, settings, bound)
+        if tls is not None:
+            reloading.add(tls.files)
+            background = Background(lambda _task: None)
+            background.run("files", reloading.run)
+            stack.push_async_callback(background.stop)
+        http = _http(channels, settings, bound, tls)
         await http.start()
         stack.push_async_callback(http.stop)
-        _log.info("gateway_serving", url=url_of(bound), backend=backend)
+        _log.info("gateway_serving", url=url_of(bound, has_tls=tls is not None), backend=backend)
         await stop.wait()
         _log.info("stopping")
 
 
-def _http(backend: "Backend", settings: Settings, bound: socket.socket) -> "HttpServer":
+def _http(backend: "Backend", settings: Settings, bound: socket.socket, tls: Tls | None) -> "HttpServer":
     from synckairos.gateway.application import Application  # noqa: PLC0415 - an extra
     from synckairos.gateway.calls import Calls  # noqa: PLC0415 - an extra
     from synckairos.gateway.files import Files  # noqa: PLC0415 - an extra
@@ -113,4 +132,10 @@ def _http(backend: "Backend", settings: Settings, bound: socket.socket) -> "Http
 
     guard = Guard(bound.getsockname()[1], settings.served_hosts, settings.sharing_origins)
     application = Application(backend, Calls(backend, SERVICES), guard, Files())
-    return HttpServer(application, bound, max_connections=settings.gateway_connections, grace_s=settings.drain_grace_s)
+    return HttpServer(
+        application,
+        bound,
+        max_connections=settings.gateway_connections,
+        grace_s=settings.drain_grace_s,
+        tls=tls.context(HTTP) if tls is not None else None,
+    )

@@ -8,6 +8,7 @@ import socket
 from collections.abc import Callable, Coroutine, Sequence
 from typing import Any, Final, TypeAlias
 
+import grpc
 import structlog
 
 from synckairos.adapters.ids import new_change_id, new_session_id
@@ -34,6 +35,9 @@ from synckairos.composition.listening import AddressInUseError, problem_of
 from synckairos.composition.metrics import metrics_served
 from synckairos.composition.parts import PipelineParts, audit_parts, pipeline_parts, pipeline_watch, tell_health
 from synckairos.composition.redis import opened_redis, session_store
+from synckairos.composition.reloading import Reloading
+from synckairos.composition.tls import GRPC, Tls, opened_tls
+from synckairos.composition.tls_front import TlsFront
 from synckairos.rpc.command_servicer import CommandServicer
 from synckairos.rpc.interceptor import CallInterceptor, CallJournal
 from synckairos.rpc.lean import LeanServer
@@ -88,6 +92,9 @@ class Server:
         self._exit = contextlib.AsyncExitStack()
         self._background = Background(self._metrics.task_ended)
         self._health = Health()
+        self._tls: Tls | None = None
+        self._front: TlsFront | None = None
+        self.reloading = Reloading()
         self.port = 0
 
     @property
@@ -99,8 +106,8 @@ class Server:
     async def start(self) -> None:
         """Open everything, in order: store, tasks, gRPC, health.
 
-        Raises AddressInUseError, StoreLayoutError. A store that cannot be reached does not stop the start: the
-        server answers UNAVAILABLE and NOT_SERVING until it can.
+        Raises AddressInUseError, StoreLayoutError, UnusableFilesError. A store that is away does not stop
+        the start: the server answers UNAVAILABLE and NOT_SERVING until it can be reached.
         """
         try:
             await self._start()
@@ -114,6 +121,7 @@ class Server:
 
     async def _start(self) -> None:
         settings, metrics = self._settings, self._metrics
+        self._tls = opened_tls(settings, metrics.reloaded)
         # Outlives all else: probes are answered from the beginning, and while the server drains.
         self._exit.enter_context(metrics_served(metrics, settings.metrics_listen, lambda: self._health.is_serving))
         self._open_http()
@@ -146,6 +154,10 @@ class Server:
         self._background.run("feed", lambda: feed.listen(watching.hint))
         self._background.run("poll", watching.poll)
         self._background.run("sweep", sweep.run)
+        if self._tls is not None:
+            self.reloading.add(self._tls.files)
+        if self.reloading.is_needed:
+            self._background.run("files", self.reloading.run)
         self._run_doorbell(pipeline, store)
         if settings.metrics_listen:
             self._background.run("pipeline watch", pipeline_watch(settings, pipeline, redis, metrics).run)
@@ -203,7 +215,7 @@ class Server:
         server = build_server(servicers, calls, health, reuse_port=self._reuse_port, may_be_lean=settings.grpc_lean)
         self._metrics.grpc_lean(is_lean=isinstance(server, LeanServer))
         try:
-            self.port = server.add_insecure_port(settings.listen)
+            self.port = self._listen(server)
         except RuntimeError as error:
             raise AddressInUseError(
                 f"{settings.listen} cannot be listened on: {problem_of(settings.listen)}"
@@ -215,8 +227,12 @@ class Server:
         self._background.run("audit health", lambda: tell_health(trail, health))
         await server.start()
         stops: list[Callable[[], Work]] = [lambda: stop_server(server, lambda: calls.under_way, settings.drain_grace_s)]
+        if self._front is not None:
+            await self._front.start()
+            stops.append(self._front.close)
         if self._http is not None:
-            http = local_http(answering_handlers(servicers, calls), lambda: health.is_serving, settings, self._http)
+            handlers = answering_handlers(servicers, calls)
+            http = local_http(handlers, lambda: health.is_serving, settings, self._http, self._tls)
             await http.start()
             stops.append(http.stop)
         self._exit.push_async_callback(lambda: all_of([stop() for stop in stops]))
@@ -231,6 +247,21 @@ class Server:
 
         self._exit.push_async_callback(drain)
         _log.info("serving", address=self.address, ready=guard.is_ready)
+
+    def _listen(self, server: grpc.aio.Server) -> int:
+        if self._tls is None:
+            return server.add_insecure_port(self._settings.listen)
+        if self._tls.is_optional:
+            return self._listen_in_front(server, self._tls)
+        credentials = self._tls.grpc_credentials()
+        self._exit.callback(lambda: credentials)  # held until the server has stopped
+        return server.add_secure_port(self._settings.listen, credentials)
+
+    def _listen_in_front(self, server: grpc.aio.Server, tls: Tls) -> int:
+        front = self._front = TlsFront(self._settings.listen, tls.context(GRPC), reuse_port=self._reuse_port)
+        self._exit.push_async_callback(front.stop)
+        server.add_insecure_port(front.backend)
+        return front.port
 
 
 class _Probe:
@@ -300,10 +331,15 @@ async def serve(
     reuse_port: bool = False,
     http: socket.socket | None = None,
     on_started: Callable[[Server], None] = lambda _: None,
+    may_reload: bool = True,
 ) -> None:
-    """Run a server until it is asked to stop; then it is gone within delay, grace and CLOSE_S."""
-    stop = stop_requested(settings.drain_delay_s + settings.drain_grace_s + CLOSE_S)
+    """Run a server until it is asked to stop; then it is gone within delay, grace and CLOSE_S.
+
+    SIGHUP asks it to stop, unless it may reload files instead and has some.
+    """
     server = Server(settings, reuse_port=reuse_port, http=http)
+    reload = server.reloading.ask if may_reload else None
+    stop = stop_requested(settings.drain_delay_s + settings.drain_grace_s + CLOSE_S, reload)
     await server.start()
     _calm_collector()
     try:

@@ -34,8 +34,10 @@ OPTIONS: Final = (
 class ChannelBackend:
     """Passes calls on to `host:port`; unary calls by one connection, streams by as many as they need."""
 
-    def __init__(self, address: str) -> None:
+    def __init__(self, address: str, credentials: grpc.ChannelCredentials | None = None) -> None:
+        """Speak TLS with credentials, else in the clear."""
         self._address = address
+        self._credentials = credentials
         self._calls = self._open()
         self._streams: list[Lane] = []
 
@@ -81,7 +83,9 @@ class ChannelBackend:
             await channel.close()
 
     def _open(self) -> grpc.aio.Channel:
-        return grpc.aio.insecure_channel(self._address, options=OPTIONS)
+        if self._credentials is None:
+            return grpc.aio.insecure_channel(self._address, options=OPTIONS)
+        return grpc.aio.secure_channel(self._address, self._credentials, options=OPTIONS)
 
 
 class Lane:

@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import socket
+import ssl
 from collections.abc import Iterator
 from typing import Any, Final
 
@@ -151,28 +152,37 @@ class _Uvicorn(uvicorn.Server):
 class HttpServer:
     """Serves an application on a socket that is bound already, in this loop, until it is stopped."""
 
-    def __init__(self, application: Application, bound: socket.socket, *, max_connections: int, grace_s: float) -> None:
+    def __init__(
+        self,
+        application: Application,
+        bound: socket.socket,
+        *,
+        max_connections: int,
+        grace_s: float,
+        tls: ssl.SSLContext | None = None,
+    ) -> None:
         self._application = application
         self._bound = bound
         for level, name, value in VANISHED:
             if hasattr(socket, name):
                 bound.setsockopt(level, getattr(socket, name), value)  # what it accepts has them from it
-        self._server = _Uvicorn(
-            uvicorn.Config(
-                application,
-                http=LimitedConnection,
-                ws="none",
-                lifespan="off",
-                log_config=None,
-                log_level="error",  # what clients do wrong is told to them alone
-                access_log=False,
-                proxy_headers=False,
-                server_header=False,
-                limit_concurrency=max_connections,
-                timeout_keep_alive=KEEP_ALIVE_S,
-                timeout_graceful_shutdown=max(1, round(grace_s * GRACE_SHARE)),
-            )
+        config = uvicorn.Config(
+            application,
+            http=LimitedConnection,
+            ws="none",
+            lifespan="off",
+            log_config=None,
+            log_level="error",  # what clients do wrong is told to them alone
+            access_log=False,
+            proxy_headers=False,
+            server_header=False,
+            limit_concurrency=max_connections,
+            timeout_keep_alive=KEEP_ALIVE_S,
+            timeout_graceful_shutdown=max(1, round(grace_s * GRACE_SHARE)),
         )
+        config.load()
+        config.ssl = tls  # uvicorn itself would read files, once
+        self._server = _Uvicorn(config)
         self._serving: asyncio.Task[None] | None = None
 
     @property

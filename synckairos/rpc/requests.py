@@ -31,6 +31,7 @@ from synckairos.domain.specification import (
 from synckairos.rpc import control_requests
 from synckairos.rpc.fields import MAX_ACTOR_BYTES, MAX_INT64, MAX_REASON_BYTES, Fields
 from synckairos.rpc.interceptor import Context, given_request_id
+from synckairos.rpc.peers import peer_of
 from synckairos.v1 import session_pb2
 from synckairos.v1 import session_service_pb2 as pb
 
@@ -71,7 +72,7 @@ def sender(context: Context) -> Sender:
     for key, value in context.invocation_metadata() or ():
         if key == ACTOR_HEADER and value and not named:
             named = value if isinstance(value, str) else value.decode(errors="replace")
-    return Sender(named, context.peer(), given_request_id(context))
+    return Sender(named, peer_of(context), given_request_id(context))
 
 
 def actor(fields: Fields, sender: Sender) -> str:

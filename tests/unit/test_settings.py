@@ -171,3 +171,18 @@ def test_messages_never_lie_among_sessions(redis_url: str, broker_url: str) -> N
     """Dramatiq's upkeep walks over every key of its database; however the URL is written, that must not be ours."""
     with pytest.raises(SettingsError, match="SYNCKAIROS_BROKER_URL"):
         load_settings(redis_url=redis_url, broker_url=broker_url)
+
+
+@pytest.mark.parametrize(
+    ("given", "named"),
+    [
+        ({"tls_cert": "cert.pem"}, "TLS_KEY"),
+        ({"tls_key": "key.pem"}, "TLS_KEY"),
+        ({"tls_client_ca": "ca.pem"}, "TLS_CLIENT_CA"),
+        ({"tls_client_cert": "cert.pem"}, "TLS_CLIENT_KEY"),
+    ],
+)
+def test_half_of_what_tls_needs_is_refused(given: dict[str, str], named: str) -> None:
+    """A certificate and its key belong together."""
+    with pytest.raises(SettingsError, match=f"SYNCKAIROS_{named}"):
+        load_settings(**given)

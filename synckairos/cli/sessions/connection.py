@@ -8,7 +8,6 @@ import json
 import os
 from collections.abc import AsyncIterator, Coroutine
 from contextlib import asynccontextmanager
-from pathlib import Path
 from typing import Annotated, Any, Final, NamedTuple
 
 import grpc
@@ -18,10 +17,11 @@ from synckairos.cli.plain_text import visible_lines
 from synckairos.cli.sessions.exit_codes import ExitCode, exit_code
 from synckairos.client import SyncKairos, SyncKairosError
 from synckairos.client.connection import UnsendableHeader
+from synckairos.client.credentials import CredentialsError, credentials_of
 
 TOKEN: Final = "SYNCKAIROS_TOKEN"  # noqa: S105 - the name of a variable, not a secret
 TLS_CA: Final = "SYNCKAIROS_TLS_CA"
-SYSTEM: Final = "system"
+TLS_FILES: Final = (TLS_CA, "SYNCKAIROS_TLS_CLIENT_CERT", "SYNCKAIROS_TLS_CLIENT_KEY")
 
 Address = Annotated[
     str | None,
@@ -61,7 +61,7 @@ async def connected(to: Server) -> AsyncIterator[SyncKairos]:
     token = os.environ.get(TOKEN) or None
     try:
         client = await SyncKairos.connect(
-            to.address, credentials=_credentials(), token=token, actor=to.actor, within_s=to.timeout_s
+            to.address, credentials=credentials(), token=token, actor=to.actor, within_s=to.timeout_s
         )
     except ValueError as error:
         raise refuse(f"{TOKEN}: {error}; {TLS_CA} names its authorities") from None
@@ -100,14 +100,15 @@ def refuse(problem: str) -> typer.Exit:
     return typer.Exit(ExitCode.USAGE)
 
 
-def _credentials() -> grpc.ChannelCredentials | None:
-    """Return TLS as the environment asks for it: None, the system's roots, or those of a file."""
-    roots = os.environ.get(TLS_CA)
-    if not roots:
-        return None
-    if roots == SYSTEM:
-        return grpc.ssl_channel_credentials()
+def credentials() -> grpc.ChannelCredentials | None:
+    """Return TLS as the environment asks for it: None, the system's roots or those of a file, and a certificate."""
     try:
-        return grpc.ssl_channel_credentials(Path(roots).read_bytes())
-    except OSError as error:
-        raise refuse(f"{TLS_CA}: {error}") from None
+        return credentials_of(*(os.environ.get(name, "") for name in TLS_FILES))
+    except CredentialsError as error:
+        raise refuse(f"{', '.join(name for name in TLS_FILES if os.environ.get(name))}: {error}") from None
+
+
+def channel_to(address: str) -> grpc.Channel:
+    """Return a channel as the environment asks for it."""
+    trusted = credentials()
+    return grpc.insecure_channel(address) if trusted is None else grpc.secure_channel(address, trusted)

@@ -22,6 +22,8 @@ class ServerProcess(ChildProcess):
     def __init__(self, redis_url: str, log: Path, *, module: Sequence[str] = HEALTHY, **settings: str) -> None:
         super().__init__(redis_url, log, module=module, **settings)
         self.port = free_port()
+        self.credentials: grpc.ChannelCredentials | None = None
+        """By which its health is asked for over TLS."""
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, tb: TracebackType | None) -> None:
         if self.running:
@@ -58,12 +60,18 @@ class ServerProcess(ChildProcess):
 
     def health(self) -> str:
         """Return its health status, UNREACHABLE if it does not answer."""
-        with grpc.insecure_channel(self.address) as channel:
+        with self.channel() as channel:
             try:
                 reply = health_pb2_grpc.HealthStub(channel).Check(health_pb2.HealthCheckRequest(), timeout=1)
             except grpc.RpcError:
                 return "UNREACHABLE"
             return str(health_pb2.HealthCheckResponse.ServingStatus.Name(reply.status))
+
+    def channel(self) -> grpc.Channel:
+        """Return a channel to it."""
+        if self.credentials is None:
+            return grpc.insecure_channel(self.address)
+        return grpc.secure_channel(self.address, self.credentials)
 
 
 def free_port() -> int:

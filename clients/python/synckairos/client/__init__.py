@@ -3,6 +3,7 @@
 from synckairos.client.channel import channel_options, service_config
 from synckairos.client.client import SyncKairos
 from synckairos.client.commands import Commands
+from synckairos.client.credentials import tls
 from synckairos.client.errors import SyncKairosError
 from synckairos.client.server_clock import ServerClock
 from synckairos.client.session_clock import SessionClock
@@ -17,4 +18,5 @@ __all__ = [
     "Watch",
     "channel_options",
     "service_config",
+    "tls",
 ]

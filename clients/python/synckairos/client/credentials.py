@@ -2,6 +2,8 @@
 
 from collections.abc import Awaitable, Callable
 from ipaddress import ip_address
+from os import PathLike
+from pathlib import Path
 from typing import Final, TypeAlias
 
 import grpc
@@ -10,8 +12,47 @@ Token: TypeAlias = str | Callable[[], Awaitable[str]]
 """A token, or a coroutine function that returns the one of the moment; it is asked before every call."""
 
 HEADER: Final = "authorization"
+SYSTEM: Final = "system"
 IP_SCHEMES: Final = ("ipv4:", "ipv6:")
 NAME_SCHEMES: Final = ("dns:///", "dns:")
+
+
+class CredentialsError(ValueError):
+    """Files of credentials cannot be read."""
+
+
+def tls(
+    ca: str | PathLike[str] | None = None,
+    cert: str | PathLike[str] | None = None,
+    key: str | PathLike[str] | None = None,
+) -> grpc.ChannelCredentials:
+    """Return credentials for `connect`: PEM files of the authorities to trust, and of one's own certificate and key.
+
+    Without `ca` gRPC's own list of authorities is trusted. Raises CredentialsError.
+    """
+    if (cert is None) != (key is None):
+        raise CredentialsError("a certificate and its key go together")
+    roots, private, chain = (None if path is None else _pem(path) for path in (ca, key, cert))
+    return grpc.ssl_channel_credentials(roots, private, chain)
+
+
+def credentials_of(ca: str, cert: str = "", key: str = "") -> grpc.ChannelCredentials | None:
+    """Return what settings ask for: none without authorities, whose file may also be called SYSTEM.
+
+    Raises CredentialsError.
+    """
+    if not ca:
+        if cert or key:
+            raise CredentialsError("a certificate is shown over TLS only: name the authorities to trust, too")
+        return None
+    return tls(None if ca == SYSTEM else ca, cert or None, key or None)
+
+
+def _pem(path: str | PathLike[str]) -> bytes:
+    try:
+        return Path(path).read_bytes()
+    except OSError as error:
+        raise CredentialsError(f"{path} cannot be read: {error.strerror}") from error
 
 
 def check_token(

@@ -1,0 +1,43 @@
+"""What docs/security.md tells people to run does what it says."""
+
+import os
+import shlex
+import sys
+from pathlib import Path
+
+from synckairos.client import tls
+from synckairos.devstack import RedisServer
+from testing.harness.documents import blocks
+from testing.harness.processes.commands import run_command
+from testing.harness.processes.gateway_process import GatewayProcess
+from testing.harness.processes.server_process import ServerProcess
+
+DOCUMENT = "docs/security.md"
+
+
+async def shell(script: str, folder: Path) -> str:
+    """Run a script with the `synckairos` of this environment; return what it printed."""
+    path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
+    done = await run_command("bash", "-euc", script, cwd=folder, PATH=path)
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+async def test_certificates_are_made_served_and_shown(redis_server: RedisServer, tmp_path: Path) -> None:
+    """The server of the document answers the callers of the document, and the gateway among them."""
+    making, serving, calling = blocks(DOCUMENT, "sh")
+    await shell(making, tmp_path)
+    words = [word.partition("=") for word in shlex.split(serving) if "=" in word]
+    settings = {name.removeprefix("SYNCKAIROS_").lower(): str(tmp_path / file) for name, _, file in words}
+    server = ServerProcess(redis_server.url, tmp_path / "server.log", redis_prefix="document", **settings)
+    own = {"cert": str(tmp_path / "client-cert.pem"), "key": str(tmp_path / "client-key.pem")}
+    server.credentials = tls(str(tmp_path / "ca.pem"), **own)
+    caller = {"tls_ca": str(tmp_path / "ca.pem"), "tls_client_cert": own["cert"], "tls_client_key": own["key"]}
+    with server:
+        server.await_answer("SERVING")
+        printed = await shell(calling.replace("50051", str(server.port)), tmp_path)
+        with GatewayProcess(server.address, tmp_path / "gateway.log", **caller):
+            pass  # it has said that its backend serves
+
+    assert {name for name, _, _ in words} == {f"SYNCKAIROS_TLS_{name}" for name in ("CERT", "KEY", "CLIENT_CA")}
+    assert printed.splitlines()[0] == "SERVING"
