@@ -42,6 +42,8 @@ COPY --from=build /opt/synckairos /opt/synckairos
 # A number, so that an orchestrator can see that it is not root; nothing in the image belongs to it.
 USER 10001:10001
 WORKDIR /tmp
+# An address that others can reach: the server starts with TLS and client certificates alone, or with what
+# SYNCKAIROS_INSECURE waives (docs/security.md).
 EXPOSE 50051
 STOPSIGNAL SIGTERM
 HEALTHCHECK --interval=10s --timeout=5s --start-period=30s --retries=3 CMD ["python", "-m", "synckairos.probe"]

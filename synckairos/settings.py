@@ -19,6 +19,8 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 from synckairos.domain.timing import Lifetimes
 
 DAY_S = 86_400
+WAIVERS = frozenset({"plaintext", "anonymous"})
+INSECURE = r"^(true|plaintext|anonymous|plaintext,anonymous|anonymous,plaintext)?$"
 MAX_DATABASE_DIGITS = 9
 _HOST = r"([a-z0-9.-]+|\[[0-9a-f:]+\])(:\d{1,5})?"
 HOSTS = rf"^({_HOST}(,{_HOST})*)?$"
@@ -107,6 +109,10 @@ class Settings(BaseSettings):
     )
     tls_client_cert: str = Field("", description="Certificate that they show as callers, a PEM file; empty: none.")
     tls_client_key: str = Field("", description="Key of TLS_CLIENT_CERT, a PEM file.", validate_default=True)
+    insecure: Annotated[str, Field(pattern=INSECURE)] = Field(
+        "",
+        description="What an address open to other machines may lack: plaintext, anonymous, both by a comma, or true.",
+    )
     http_listen: str = Field(
         "",
         description="host:port for browsers (Connect, gRPC-Web, console); empty: none, or in `dev` 127.0.0.1:8080.",
@@ -220,6 +226,11 @@ class Settings(BaseSettings):
         if value and not info.data.get("tls_cert"):
             raise ValueError("needs SYNCKAIROS_TLS_CERT: certificates of clients are asked for over TLS")
         return value
+
+    @property
+    def waived(self) -> frozenset[str]:
+        """What an open address may lack: words of WAIVERS."""
+        return WAIVERS if self.insecure == "true" else WAIVERS & set(self.insecure.split(","))
 
     @property
     def broker(self) -> SecretStr:

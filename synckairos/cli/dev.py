@@ -19,6 +19,7 @@ from synckairos.cli.gateway import USUAL
 from synckairos.cli.migration import migrate
 from synckairos.cli.running import run, settings_or_fail
 from synckairos.composition.ending import ended_in_time
+from synckairos.composition.exposure import require_protection
 from synckairos.composition.http_port import GatewayMissingError, bound_socket, require_gateway, url_of
 from synckairos.composition.listening import AddressInUseError
 from synckairos.composition.server import Server, serve
@@ -49,6 +50,7 @@ def run_dev(options: DevOptions) -> None:
     A Redis or PostgreSQL that the environment names replaces one of its own.
     """
     given = settings_or_fail(listen=options.listen)
+    require_protection(given, {"SYNCKAIROS_LISTEN": given.listen, "SYNCKAIROS_HTTP_LISTEN": given.http_listen})
     options.data_dir.mkdir(parents=True, exist_ok=True)
     _end_on_signals()
     with ExitStack() as stack:

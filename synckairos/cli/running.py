@@ -17,6 +17,7 @@ from synckairos.cli.dev_stack import settings_of_running
 from synckairos.cli.inspection import InspectionError
 from synckairos.cli.plain_text import visible_lines
 from synckairos.client.credentials import CredentialsError
+from synckairos.composition.exposure import ExposedError
 from synckairos.composition.http_port import GatewayMissingError
 from synckairos.composition.listening import AddressInUseError
 from synckairos.composition.reloading import UnusableFilesError
@@ -27,6 +28,7 @@ from synckairos.telemetry import configure_logging
 KNOWN_FAILURES: Final = (
     AddressInUseError,
     CredentialsError,
+    ExposedError,
     GatewayMissingError,
     StoreLayoutError,
     TransientError,

@@ -12,6 +12,7 @@ import structlog
 from synckairos.application.background import Background
 from synckairos.client.credentials import credentials_of
 from synckairos.composition.ending import stop_requested
+from synckairos.composition.exposure import require_protection
 from synckairos.composition.listening import AddressInUseError, problem_of
 from synckairos.composition.reloading import Reloading
 from synckairos.composition.tls import HTTP, Tls, opened_tls
@@ -97,9 +98,10 @@ def local_http(
 async def serve_gateway(settings: Settings, backend: str, listen: str) -> None:
     """Pass calls on to the gRPC port at `backend` until told to stop.
 
-    Raises AddressInUseError, CredentialsError, GatewayMissingError, UnusableFilesError.
+    Raises AddressInUseError, CredentialsError, ExposedError, GatewayMissingError, UnusableFilesError.
     """
     require_gateway()
+    require_protection(settings, {"SYNCKAIROS_HTTP_LISTEN": listen})
     from synckairos.gateway.channel_backend import ChannelBackend  # noqa: PLC0415 - an extra
 
     tls = opened_tls(settings, lambda _files, _outcome: None)

@@ -30,6 +30,7 @@ from synckairos.application.slow_disk import DiskWatch
 from synckairos.application.streams.watching import Watching
 from synckairos.application.trail.audit import AuditReader
 from synckairos.composition.ending import stop_requested
+from synckairos.composition.exposure import require_protection
 from synckairos.composition.http_port import bound_socket, load_gateway, local_http
 from synckairos.composition.listening import AddressInUseError, problem_of
 from synckairos.composition.metrics import metrics_served
@@ -106,7 +107,7 @@ class Server:
     async def start(self) -> None:
         """Open everything, in order: store, tasks, gRPC, health.
 
-        Raises AddressInUseError, StoreLayoutError, UnusableFilesError. A store that is away does not stop
+        Raises AddressInUseError, ExposedError, StoreLayoutError, UnusableFilesError. A store that is away does not stop
         the start: the server answers UNAVAILABLE and NOT_SERVING until it can be reached.
         """
         try:
@@ -121,6 +122,8 @@ class Server:
 
     async def _start(self) -> None:
         settings, metrics = self._settings, self._metrics
+        places = {"SYNCKAIROS_LISTEN": settings.listen, "SYNCKAIROS_HTTP_LISTEN": settings.http_listen}
+        require_protection(settings, places)
         self._tls = opened_tls(settings, metrics.reloaded)
         # Outlives all else: probes are answered from the beginning, and while the server drains.
         self._exit.enter_context(metrics_served(metrics, settings.metrics_listen, lambda: self._health.is_serving))

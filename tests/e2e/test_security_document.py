@@ -1,5 +1,6 @@
 """What docs/security.md tells people to run does what it says."""
 
+import asyncio
 import os
 import shlex
 import sys
@@ -41,3 +42,24 @@ async def test_certificates_are_made_served_and_shown(redis_server: RedisServer,
 
     assert {name for name, _, _ in words} == {f"SYNCKAIROS_TLS_{name}" for name in ("CERT", "KEY", "CLIENT_CA")}
     assert printed.splitlines()[0] == "SERVING"
+
+
+async def test_an_open_address_without_protection_is_refused(redis_server: RedisServer, tmp_path: Path) -> None:
+    """By the process itself, before it listens; the waiver of the document lets it start."""
+    command = (sys.executable, "-m", "synckairos")
+    refused = await asyncio.gather(
+        *(run_command(*command, word, "--listen", "0.0.0.0:0", cwd=tmp_path) for word in ("serve", "gateway"))
+    )
+    server = ServerProcess(
+        redis_server.url, tmp_path / "open.log", redis_prefix="document", insecure="plaintext,anonymous",
+        http_listen="0.0.0.0:0",
+    )  # fmt: skip
+    with server:
+        log = server.log.read_text()
+
+    for done in refused:
+        assert done.returncode == 1
+        assert "SYNCKAIROS_TLS_CERT" in done.stderr
+        assert "SYNCKAIROS_TLS_CLIENT_CA" in done.stderr
+        assert "Traceback" not in done.stderr
+    assert log.count('"event": "insecure"') == 2

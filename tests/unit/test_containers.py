@@ -123,6 +123,16 @@ def test_every_service_of_ours_runs_a_known_command_without_privileges(name: str
         assert expected != "service_healthy" or "test" in COMPOSE["services"][needed]["healthcheck"]
 
 
+def test_what_listens_to_others_says_what_it_goes_without() -> None:
+    """The image has no waiver of its own; compose.yaml has, since it offers the port to its own machine alone."""
+    settings = COMPOSE["x-synckairos"]["environment"]
+
+    assert settings["SYNCKAIROS_LISTEN"].startswith("0.0.0.0:")
+    assert settings["SYNCKAIROS_INSECURE"] == "${SYNCKAIROS_INSECURE-plaintext,anonymous}"
+    assert all(port.startswith("127.0.0.1:") for service in OURS.values() for port in service.get("ports", ()))
+    assert "SYNCKAIROS_INSECURE=" not in DOCKERFILE
+
+
 def test_the_server_does_not_wait_for_the_database() -> None:
     """It serves without PostgreSQL, so nothing may tie its start to it."""
     assert set(OURS["server"]["depends_on"]) == {"redis"}

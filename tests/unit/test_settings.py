@@ -180,9 +180,10 @@ def test_messages_never_lie_among_sessions(redis_url: str, broker_url: str) -> N
         ({"tls_key": "key.pem"}, "TLS_KEY"),
         ({"tls_client_ca": "ca.pem"}, "TLS_CLIENT_CA"),
         ({"tls_client_cert": "cert.pem"}, "TLS_CLIENT_KEY"),
+        ({"insecure": "yes"}, "INSECURE"),
     ],
 )
 def test_half_of_what_tls_needs_is_refused(given: dict[str, str], named: str) -> None:
-    """A certificate and its key belong together."""
+    """A certificate and its key belong together, and a waiver is one of the known words."""
     with pytest.raises(SettingsError, match=f"SYNCKAIROS_{named}"):
         load_settings(**given)

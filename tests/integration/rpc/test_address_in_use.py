@@ -27,7 +27,7 @@ def address_of(one: socket.socket) -> str:
 async def refused(redis: RedisServer, address: str) -> str:
     """Return what a server says that cannot listen."""
     with pytest.raises(AddressInUseError) as raised:
-        await Server(load_settings(redis_url=redis.url, listen=address)).start()
+        await Server(load_settings(redis_url=redis.url, listen=address, insecure="true")).start()
     return str(raised.value)
 
 

@@ -1,0 +1,71 @@
+"""An address that others can reach is protected, or its start is refused."""
+
+import pytest
+from structlog.testing import capture_logs
+
+from synckairos.composition.exposure import ExposedError, require_protection
+from testing.harness.processes.in_process import settings_for
+
+NOWHERE = "redis://127.0.0.1:1/0"
+TLS = {"tls_cert": "cert.pem", "tls_key": "key.pem"}
+MUTUAL = {**TLS, "tls_client_ca": "ca.pem"}
+MENDS_PLAINTEXT, MENDS_ANONYMOUS = "SYNCKAIROS_TLS_CERT and SYNCKAIROS_TLS_KEY", "SYNCKAIROS_TLS_CLIENT_CA"
+
+
+def refusal(address: str = "0.0.0.0:1", **settings: object) -> str:
+    """Return why a start is refused; nothing if it is not."""
+    try:
+        require_protection(
+            settings_for(NOWHERE, **settings), {"SYNCKAIROS_LISTEN": address, "SYNCKAIROS_HTTP_LISTEN": ""}
+        )
+    except ExposedError as error:
+        return str(error)
+    return ""
+
+
+@pytest.mark.parametrize("address", ["127.0.0.1:1", "127.8.9.1:1", "[::1]:1", "localhost:1"])
+def test_this_machine_alone_needs_nothing(address: str) -> None:
+    """The default stays as simple as it was."""
+    assert refusal(address) == ""
+
+
+@pytest.mark.parametrize("address", ["0.0.0.0:1", "[::]:1", "10.0.0.1:1", "clocks.example:1"])
+def test_an_open_address_needs_both(address: str) -> None:
+    """Each problem names its setting, the address, and what mends it."""
+    text = refusal(address)
+
+    assert f"SYNCKAIROS_LISTEN={address}" in text
+    assert MENDS_PLAINTEXT in text
+    assert MENDS_ANONYMOUS in text
+    assert text.endswith("SYNCKAIROS_INSECURE=plaintext,anonymous")
+
+
+@pytest.mark.parametrize(
+    ("settings", "mends"),
+    [
+        (TLS, [MENDS_ANONYMOUS]),
+        ({**MUTUAL, "tls_client_auth": "optional"}, [MENDS_ANONYMOUS]),
+        (MUTUAL, []),
+        ({"insecure": "plaintext"}, [MENDS_ANONYMOUS]),
+        ({"insecure": "anonymous"}, [MENDS_PLAINTEXT]),
+        ({**TLS, "insecure": "anonymous"}, []),
+        ({"insecure": "plaintext,anonymous"}, []),
+        ({"insecure": "true"}, []),
+    ],
+)
+def test_each_lack_is_mended_or_waived_by_itself(settings: dict[str, str], mends: list[str]) -> None:
+    """A word waives one of them."""
+    text = refusal(**settings)
+
+    assert [mend for mend in (MENDS_PLAINTEXT, MENDS_ANONYMOUS) if f"set {mend}" in text] == mends
+
+
+def test_what_is_waived_is_said_at_every_start() -> None:
+    """Also where no address is open yet."""
+    with capture_logs() as logs:
+        refusal("127.0.0.1:1", insecure="true")
+
+    assert [(line["log_level"], line["event"], line["waived"]) for line in logs] == [
+        ("warning", "insecure", "anonymous"),
+        ("warning", "insecure", "plaintext"),
+    ]
