@@ -22,7 +22,6 @@ class LocalContext:
         self._request = request
         self._told = told
         self._until = None if request.timeout_s is None else time.monotonic() + request.timeout_s
-        self._on_done: list[Callable[[Any], None]] = []
         self._failure: CallFailed | None = None
 
     def invocation_metadata(self) -> Metadata:
@@ -45,10 +44,6 @@ class LocalContext:
         """Keep the trailers."""
         self._told.trailers = tuple(metadata)
 
-    def add_done_callback(self, callback: Callable[[Any], None]) -> None:
-        """Have this called when the call is over."""
-        self._on_done.append(callback)
-
     async def abort(
         self, code: grpc.StatusCode, details: str = "", trailing_metadata: Metadata = _NO_TRAILERS
     ) -> NoReturn:
@@ -60,11 +55,6 @@ class LocalContext:
         """Return the error with which the handler has ended the call."""
         assert self._failure is not None  # noqa: S101 - only `abort` raises gRPC's AbortError
         return self._failure
-
-    def over(self) -> None:
-        """Tell those who wait for the end of the call."""
-        for callback in self._on_done:
-            callback(self)
 
 
 class StreamContext(LocalContext):
@@ -150,7 +140,6 @@ class LocalStream:
     def _over(self, work: asyncio.Task[None]) -> None:
         if not work.cancelled():
             work.exception()  # looked at here, for the case that nobody reads to the end
-        self._context.over()
         self._context.close()
 
 
@@ -169,8 +158,6 @@ class LocalBackend:
             reply = await handler.unary_unary(handler.request_deserializer(request.message), context)
         except grpc.aio.AbortError:
             raise context.outcome() from None
-        finally:
-            context.over()
         encoded: bytes = handler.response_serializer(reply)
         return encoded
 

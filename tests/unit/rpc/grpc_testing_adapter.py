@@ -97,9 +97,6 @@ class _Context:
     def time_remaining(self) -> Any:
         return self._context.time_remaining()
 
-    def add_done_callback(self, callback: Callable[[Any], None]) -> None:
-        self._context.add_callback(lambda: callback(self))
-
     async def send_initial_metadata(self, metadata: Any) -> None:
         self._context.send_initial_metadata(metadata)
 

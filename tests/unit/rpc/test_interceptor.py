@@ -32,21 +32,12 @@ class Context:
         self._metadata = metadata
         self._left = left
         self.aborted: list[tuple[grpc.StatusCode, str, dict[str, Any]]] = []
-        self._when_done: list[Callable[[Any], None]] = []
 
     def invocation_metadata(self) -> tuple[tuple[str, str], ...]:
         return self._metadata
 
     def time_remaining(self) -> float | None:
         return self._left
-
-    def add_done_callback(self, callback: Callable[[Any], None]) -> None:
-        self._when_done.append(callback)
-
-    def done(self) -> None:
-        """The call has ended and its answer is sent."""
-        for callback in self._when_done:
-            callback(self)
 
     async def abort(self, code: grpc.StatusCode, details: str, trailers: Any) -> None:
         self.aborted.append((code, details, dict(trailers)))
@@ -107,8 +98,8 @@ KINDS = pytest.mark.parametrize("stream", [pytest.param(False, id="unary"), pyte
 async def test_a_call_is_under_way_until_its_answer_is_sent(
     stream: bool, ending: Any, method: str, counted: int
 ) -> None:
-    """The interceptor counts a call until its answer is sent, whatever its end; gRPC's own services do not count."""
-    interceptor, context, counts = CallInterceptor(Observed(), lambda: MADE), Context(), []
+    """Until its task is over, in which gRPC also sends the answer; calls of gRPC's own services do not count."""
+    interceptor, counts = CallInterceptor(Observed(), lambda: MADE), []
 
     async def counting(request: Any, context: Any) -> Any:
         counts.append(interceptor.under_way)
@@ -116,10 +107,13 @@ async def test_a_call_is_under_way_until_its_answer_is_sent(
 
     make = grpc.unary_stream_rpc_method_handler if stream else grpc.unary_unary_rpc_method_handler
     handler = await intercepted(interceptor, make(counting), method)
-    with contextlib.suppress(grpc.aio.AbortError, asyncio.CancelledError):
-        await (handler.unary_stream if stream else handler.unary_unary)(Empty(), context)
-    counts.append(interceptor.under_way)
-    context.done()
+
+    async def called_by_grpc() -> None:
+        with contextlib.suppress(grpc.aio.AbortError, asyncio.CancelledError):
+            await (handler.unary_stream if stream else handler.unary_unary)(Empty(), Context())
+        counts.append(interceptor.under_way)  # the answer is being sent
+
+    await asyncio.wait([asyncio.create_task(called_by_grpc())])
 
     assert [*counts, interceptor.under_way] == [counted, counted, 0]
 
