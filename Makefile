@@ -5,6 +5,9 @@
 .NOTPARALLEL:
 .DELETE_ON_ERROR:
 
+# Whoever forbids bytecode has every process that is started compile all of the sources anew, and tests start hundreds.
+unexport PYTHONDONTWRITEBYTECODE
+
 # The first Python that is new enough; `make PYTHON=/path/to/python3.12 setup` chooses another one.
 PYTHON ?= $(firstword $(foreach name,python3 python3.13 python3.12 python3.11,\
 	$(if $(filter True,$(shell $(name) -c 'import sys; print(sys.version_info >= (3, 11))' 2>/dev/null)),$(name))) python3)
