@@ -34,6 +34,8 @@ class Sizes(NamedTuple):
     starts: int
     readers: int
     """Of one session, one of whom stops reading."""
+    written: int
+    """Events written without a worker."""
     drained: int
     """Events of a full outbox."""
     stored: int
@@ -62,6 +64,7 @@ FULL: Final = Sizes(
     weighed=2_000,
     starts=5,
     readers=500,
+    written=20_000,
     drained=200_000,
     stored=1_000_000,
     recovered=10_000,
@@ -86,6 +89,7 @@ QUICK: Final = FULL._replace(
     weighed=200,
     starts=1,
     readers=20,
+    written=4_000,
     drained=2_000,
     stored=10_000,
     recovered=100,

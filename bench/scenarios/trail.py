@@ -1,6 +1,7 @@
 """The audit trail: how fast it is written and read, and how fast sessions come back from it."""
 
 import asyncio
+import sys
 import time
 from collections import Counter
 from collections.abc import Iterator
@@ -27,14 +28,12 @@ from synckairos.v1 import audit_service_pb2, session_pb2
 from synckairos.v1 import session_service_pb2 as pb
 from synckairos.v1.audit_service_pb2_grpc import AuditServiceStub
 from testing.harness.client import Stub, connect, running_session
-from testing.harness.processes.commands import synckairos
+from testing.harness.processes.commands import run_command
 from testing.harness.processes.deployment import Deployment, fresh_deployment, seconds_until
 
 BATCH: Final = 500
 LIFE: Final = 20
 """Events of one session."""
-WRITTEN: Final = 20_000
-"""Events written without a worker."""
 SESSIONS: Final = 10
 """Sessions whose long histories are read."""
 PAGE: Final = 50
@@ -72,7 +71,7 @@ class TrailWrites(Scenario):
     async def measure(self, testbed: Testbed) -> Measurement:
         """Write them."""
         now_us = time.time_ns() // 1_000
-        lives = [life(spec_of(2), now_us, LIFE - 2) for _ in range(WRITTEN // LIFE)]
+        lives = [life(spec_of(2), now_us, LIFE - 2) for _ in range(testbed.sizes.written // LIFE)]
         records = [AuditRecord(event, str(uuid4()), PEER) for events in lives for _, event in events]
         rate = await write(testbed.deployment.database_url, records)
         return Measurement(calls=len(records), seconds=len(records) / rate)
@@ -237,10 +236,10 @@ async def _everything(stub: Stub) -> dict[str, session_pb2.Session]:
 
 async def _recover(deployment: Deployment) -> float:
     """Run the command and return its seconds, its start included."""
-    arguments = ("recover", "--all", "--policy", "continue")
-    urls = {"redis_url": deployment.redis.url, "SYNCKAIROS_DATABASE_URL": deployment.database_url}
+    command = (sys.executable, "-m", "synckairos", "recover", "--all", "--policy", "continue")
+    urls = {"SYNCKAIROS_REDIS_URL": deployment.redis.url, "SYNCKAIROS_DATABASE_URL": deployment.database_url}
     started = time.monotonic()
-    done = await synckairos(*arguments, cwd=deployment.directory, seconds=PATIENCE_S, **urls)
+    done = await run_command(*command, cwd=deployment.directory, seconds=PATIENCE_S, **urls)
     if done.returncode:
         raise AssertionError(f"`synckairos recover --all` failed: {done.stderr}")
     return time.monotonic() - started

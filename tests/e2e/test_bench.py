@@ -3,12 +3,16 @@
 import subprocess
 import sys
 from pathlib import Path
+from typing import Final, NamedTuple
 
 import msgspec
+import pytest
 
-from bench.report import Report, Summary
+from bench.report import Report
 
-ROOT = Path(__file__).parents[2]
+ROOT: Final = Path(__file__).parents[2]
+CHOSEN: Final = ("get", "readers_stalled", "drain", "pages", "recovery", "switch_outage")
+BASELINES: Final = ("echo", "readers", "trail_writes", "bare", "switch")
 
 
 def bench(*arguments: str, module: str = "bench") -> subprocess.CompletedProcess[str]:
@@ -18,22 +22,38 @@ def bench(*arguments: str, module: str = "bench") -> subprocess.CompletedProcess
     )
 
 
-def test_a_scenario_is_measured_beside_its_baseline(tmp_path: Path) -> None:
-    """A table, JSON and a picture come out, without an error; other scenarios are not measured."""
-    results = tmp_path / "results.json"
+class Measured(NamedTuple):
+    """One quick round of some scenarios: what was printed, what it came to, and where the pictures are."""
 
-    done = bench("--quick", "--only", "get", "--rounds", "1", "--json", str(results), "--out", str(tmp_path))
+    printed: str
+    report: Report
+    folder: Path
 
+
+@pytest.fixture(scope="module")
+def measured(tmp_path_factory: pytest.TempPathFactory) -> Measured:
+    """One run for all tests: stores, servers and load processes take longer to start than to be measured."""
+    folder = tmp_path_factory.mktemp("bench")
+    results = folder / "results.json"
+    only = [argument for name in CHOSEN for argument in ("--only", name)]
+    done = bench("--quick", *only, "--rounds", "1", "--json", str(results), "--out", str(folder))
     assert done.returncode == 0, done.stdout + done.stderr
-    assert "GetSession / echo" in done.stdout
-    report = msgspec.json.decode(results.read_bytes(), type=Report)
-    assert report.scenarios.keys() == {"echo", "get"}
-    assert all(one.rate > 0 and one.p50 > 0 and not one.errors for one in report.scenarios.values())
-    assert report.scenarios["get"].server_s > 0
-    assert report.figures["get/echo"].value > 0
+    return Measured(done.stdout, msgspec.json.decode(results.read_bytes(), type=Report), folder)
+
+
+def test_scenarios_are_measured_beside_their_baselines(measured: Measured) -> None:
+    """A table, JSON and a picture come out, without an error; other scenarios are not measured."""
+    scenarios = measured.report.scenarios
+
+    assert "GetSession / echo" in measured.printed
+    assert scenarios.keys() == {*CHOSEN, *BASELINES}
+    assert all(one.rate > 0 and not one.errors for one in scenarios.values())
+    assert all(scenarios[name].p50 > 0 for name in ("echo", "get"))
+    assert scenarios["get"].server_s > 0
+    assert measured.report.figures["get/echo"].value > 0
     # By CPU time: beside other tests the rates of two moments say nothing.
-    assert 0 < report.scenarios["echo"].server_s / report.scenarios["get"].server_s < 2
-    assert (tmp_path / "latency.svg").exists()
+    assert 0 < scenarios["echo"].server_s / scenarios["get"].server_s < 2
+    assert (measured.folder / "latency.svg").exists()
 
 
 def test_an_unknown_scenario_is_refused() -> None:
@@ -45,31 +65,21 @@ def test_an_unknown_scenario_is_refused() -> None:
     assert "switch_paced" in done.stderr
 
 
-def test_readers_are_timed_beside_one_that_is_stalled(tmp_path: Path) -> None:
+def test_readers_are_timed_beside_one_that_is_stalled(measured: Measured) -> None:
     """The stalled reader offers 64 KB and is sent that and no more, while every message reaches the others."""
-    found = measured(tmp_path, "readers_stalled")
+    found = measured.report.scenarios
 
     assert found["readers"].extra["taken_by_stalled_bytes"] == 0
     assert found["readers_stalled"].extra["taken_by_stalled_bytes"] == 65_535
     assert sum(found["readers_stalled"].histogram.values()) * 20 == sum(found["readers"].histogram.values()) * 19
 
 
-def test_the_trail_is_measured(tmp_path: Path) -> None:
+def test_the_trail_is_measured(measured: Measured) -> None:
     """It is drained, read, away and recovered from, without an error."""
-    found = measured(tmp_path, "drain", "pages", "recovery", "switch_outage")
+    found = measured.report.scenarios
 
-    assert found.keys() == {"trail_writes", "drain", "pages", "recovery", "switch_outage", "echo", "bare", "switch"}
-    assert all(one.rate > 0 for one in found.values())
     assert sum(found["pages"].histogram.values()) == 10
     assert found["pages"].extra["first_p50_ms"] > 0
-
-
-def measured(directory: Path, *names: str) -> dict[str, Summary]:
-    """Measure one quick round of these scenarios; return what came of them and their baselines."""
-    only = [argument for name in names for argument in ("--only", name)]
-    done = bench("--quick", *only, "--rounds", "1", "--json", str(directory / "results.json"))
-    assert done.returncode == 0, done.stdout + done.stderr
-    return msgspec.json.decode((directory / "results.json").read_bytes(), type=Report).scenarios
 
 
 def test_calls_are_measured_without_grpc() -> None:

@@ -4,7 +4,6 @@ import json
 import re
 import socket
 import stat
-import sys
 from collections.abc import AsyncIterator
 from contextlib import ExitStack
 from pathlib import Path
@@ -12,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from synckairos.devstack import PostgresServer
-from testing.harness.processes.commands import Finished, run_command
+from testing.harness.processes.commands import Finished, warm_command
 from testing.harness.processes.dev_stack import start_dev, stop_dev
 from testing.harness.processes.gateway_process import is_healthy
 from testing.harness.waiting import eventually
@@ -27,7 +26,7 @@ async def folder(server_directory: Path) -> AsyncIterator[Path]:
 
 async def synckairos(*arguments: str, cwd: Path, **environment: str) -> Finished:
     """Run a command without any setting but these."""
-    return await run_command(sys.executable, "-m", "synckairos", *arguments, cwd=cwd, **environment)
+    return await warm_command(*arguments, cwd=cwd, **environment)
 
 
 async def test_commands_find_the_dev_that_runs_here(folder: Path) -> None:

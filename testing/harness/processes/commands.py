@@ -2,9 +2,12 @@
 
 import asyncio
 import os
-import sys
+import signal
 from pathlib import Path
+from tempfile import TemporaryFile
 from typing import NamedTuple
+
+from testing.harness.processes.warm_commands import WarmCommand
 
 
 class Finished(NamedTuple):
@@ -34,7 +37,23 @@ async def run_command(*command: str, cwd: Path, seconds: float = 60.0, **environ
     return Finished(process.returncode or 0, stdout.decode(), stderr.decode())
 
 
+async def warm_command(*arguments: str, cwd: Path, seconds: float = 60.0, **environment: str) -> Finished:
+    """Run `synckairos` to its end, in a process that has loaded it already."""
+    with TemporaryFile() as stdout, TemporaryFile() as stderr:
+        command = await asyncio.to_thread(
+            WarmCommand, arguments, str(cwd), {**os.environ, **environment}, stdout, stderr
+        )
+        try:
+            async with asyncio.timeout(seconds):
+                returncode = await asyncio.to_thread(command.wait)
+        except TimeoutError:
+            os.kill(command.pid, signal.SIGKILL)
+            raise
+        printed = [(stream.seek(0), stream.read())[1].decode() for stream in (stdout, stderr)]
+    return Finished(returncode, *printed)
+
+
 async def synckairos(*arguments: str, redis_url: str, cwd: Path, seconds: float = 60.0, **environment: str) -> Finished:
-    """Run `synckairos` to its end."""
+    """Run `synckairos` on a Redis to its end, in a process that has loaded it already."""
     environment["SYNCKAIROS_REDIS_URL"] = redis_url
-    return await run_command(sys.executable, "-m", "synckairos", *arguments, cwd=cwd, seconds=seconds, **environment)
+    return await warm_command(*arguments, cwd=cwd, seconds=seconds, **environment)

@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 from typer.testing import CliRunner
 
 from synckairos.cli.asking import asking_app
-from testing.harness.processes.commands import Finished, run_command
+from testing.harness.processes.commands import Finished, warm_command
 
 COMMAND = (sys.executable, "-m", "synckairos")
 
@@ -32,7 +32,7 @@ class Asked(NamedTuple):
 
     async def run(self, *arguments: str, **environment: str) -> Finished:
         """Run a command to its end."""
-        return await run_command(*COMMAND, *arguments, cwd=self.folder, **{**self.environment, **environment})
+        return await warm_command(*arguments, cwd=self.folder, **{**self.environment, **environment})
 
     async def invoke(self, *arguments: str, **environment: str) -> Finished:
         """Run a command to its end in this process, which takes a tenth of the time."""
