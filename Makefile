@@ -20,6 +20,9 @@ TEST_PROCESSES ?= 2
 # Whole files go to a process, in the order of tests/conftest.py.
 SIDE_BY_SIDE := --numprocesses $(TEST_PROCESSES) --dist loadfile --no-loadscope-reorder
 
+# What runs from the sources in any case, or proves our documents: with other stores, it is no other case.
+ONCE := tests/robustness/test_seeded_bugs.py $(addprefix tests/unit/test_,documents.py generation.py mode_pictures.py site.py)
+
 # Records to replay: those that lie beside the checkout, as for the gate, or `make reality DATA=folder`.
 DATA ?= ../shared/data
 
@@ -89,7 +92,8 @@ test: $(SETUP) ## run all tests but those in a browser with coverage, against a 
 .PHONY: test-stores
 test-stores: $(SETUP) $(WANTED) ## run all tests but the random plays of the rules and those of whole processes
 	$(if $(COMPILED),SYNCKAIROS_COMPILED=1 )$(WITH) -m pytest --quiet -m 'not random_play' $(SIDE_BY_SIDE) \
-		$(if $(COMPILED),--override-ini pythonpath=) tests/unit tests/contract tests/integration tests/robustness
+		$(if $(COMPILED),--override-ini pythonpath=) tests/unit tests/contract tests/integration tests/robustness \
+		$(addprefix --ignore=,$(ONCE))
 
 .PHONY: test-unit
 test-unit: $(SETUP) ## run the unit tests but for the random plays, in seconds
