@@ -18,7 +18,8 @@ from testing.harness.builders import SESSION_ID
 from testing.harness.fakes.fake_audit_trail import FakeAuditTrail
 from testing.harness.random_plays import SPECS, holders_of, plays
 
-PLAY: Final = settings(max_examples=60, derandomize=True, database=None)
+PLAY: Final = settings(max_examples=25, derandomize=True, database=None)
+"""Few games: what an account holds, tests/unit/domain/accounts plays through; here it is cut into pages."""
 
 
 async def pages_of(trail: FakeAuditTrail, holder: Holder, version: int, limit: int) -> list[ClockPage]:
