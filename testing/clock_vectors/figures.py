@@ -86,7 +86,9 @@ def _standing(session: Session, at: int) -> tuple[Session, int | None]:
             return session, None
         if not _runs_on(session, boundary):
             return session, boundary.at
-        session = decide(session, None, Caller(UMPIRE), boundary.at, change_ids().__next__, Lifetimes()).session
+        newer = decide(session, None, Caller(UMPIRE), boundary.at, change_ids().__next__, Lifetimes()).session
+        assert newer.version > session.version, f"{boundary} changes nothing"
+        session = newer
 
 
 def _runs_on(session: Session, boundary: Boundary) -> bool:
