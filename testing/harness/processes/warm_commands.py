@@ -13,6 +13,7 @@ import signal
 import socket
 import subprocess
 import sys
+import weakref
 from collections.abc import Mapping, Sequence
 from typing import BinaryIO, Final
 
@@ -22,26 +23,37 @@ REQUEST_BYTES: Final = 1 << 17
 
 
 class WarmCommand:
-    """A command that has been started; its process is no child of ours."""
+    """A command that has been started, in a session of its own; it is no child of ours."""
 
-    def __init__(self, arguments: Sequence[str], cwd: str, environment: Mapping[str, str], *output: BinaryIO) -> None:
-        self._reply, theirs = socket.socketpair()
+    def __init__(
+        self, arguments: Sequence[str], cwd: str, environment: Mapping[str, str], stdout: BinaryIO, stderr: BinaryIO
+    ) -> None:
+        ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        self._reply = ours.detach()
+        weakref.finalize(self, os.close, self._reply)
         request = json.dumps({"arguments": arguments, "cwd": cwd, "environment": dict(environment)}).encode()
         with theirs, open(os.devnull, "rb") as nothing:
-            streams = [nothing.fileno(), *(stream.fileno() for stream in output), theirs.fileno()]
+            streams = [one.fileno() for one in (nothing, stdout, stderr, theirs)]
             socket.send_fds(_loaded(), [request], streams)
-        self._replies = self._reply.makefile("r")
-        self.pid = int(self._replies.readline())
+        self.pid = int(os.read(self._reply, 64))
 
     def wait(self) -> int:
         """Return its exit code once it has ended, negative for a signal."""
-        with self._reply, self._replies:
-            return int(self._replies.readline())
+        return int(os.read(self._reply, 64))
+
+
+def _of_python(environment: Mapping[str, str]) -> dict[str, str]:
+    return {name: value for name, value in environment.items() if name.startswith("PYTHON")}
+
+
+def _loaded() -> socket.socket:
+    """Return the socket of the process that has loaded the program as this environment has it."""
+    return _started(tuple(sorted(_of_python(os.environ).items())))
 
 
 @functools.cache
-def _loaded() -> socket.socket:
-    """The socket of the process that has loaded the program, which is started when first asked for and ends with us."""
+def _started(_: tuple[tuple[str, str], ...]) -> socket.socket:
+    """Start the process when it is first asked for; it ends with us."""
     ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
     with theirs:
         process = subprocess.Popen(
@@ -70,36 +82,41 @@ def serve(requests: socket.socket) -> bool:
         if not os.fork():
             requests.close()
             signal.signal(signal.SIGCHLD, signal.SIG_DFL)
-            if _became_command(json.loads(request), streams):
-                return True
+            *standard, reply = streams
+            command = os.fork()
+            if command:
+                _keep(command, standard, reply)
+            _become(json.loads(request), standard, reply)
+            return True
         for stream in streams:
             os.close(stream)
 
 
-def _became_command(request: dict[str, object], streams: Sequence[int]) -> bool:
-    """Fork once more: return True in the command; the keeper tells its process id and its exit code, and ends."""
-    *standard, reply = streams
-    child = os.fork()
-    if child:
+def _keep(command: int, standard: Sequence[int], reply: int) -> None:
+    """Tell the exit code of a command once it has ended, and end."""
+    try:
         for stream in standard:
             os.close(stream)
-        try:
-            os.write(reply, b"%d\n" % child)
-            os.write(reply, b"%d\n" % os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]))
-        finally:
-            os._exit(0)
+        os.write(reply, b"%d" % os.waitstatus_to_exitcode(os.waitpid(command, 0)[1]))
+    finally:
+        os._exit(0)
+
+
+def _become(request: dict[str, object], standard: Sequence[int], reply: int) -> None:
+    """Be the command: with its streams, folder, environment and arguments, in a session of its own."""
+    os.setsid()
+    os.write(reply, b"%d" % os.getpid())  # from now on signals may come
     os.close(reply)
     for number, stream in enumerate(standard):
         os.dup2(stream, number)
         os.close(stream)
-    arguments, cwd, environment = request["arguments"], request["cwd"], request["environment"]
+    arguments, environment = request["arguments"], request["environment"]
     assert isinstance(arguments, list)
     assert isinstance(environment, dict)
-    os.chdir(str(cwd))
+    os.chdir(str(request["cwd"]))
     os.environ.clear()
     os.environ.update(environment)
     sys.argv[1:] = arguments
-    return True
 
 
 if __name__ == "__main__":
