@@ -48,35 +48,31 @@ async def until_written(url: str, session_id: str, seconds: float = 20.0) -> Non
         await asyncio.sleep(0.05)  # the wait on a condition with a deadline
 
 
-async def test_dev_carries_events_to_postgresql(server_directory: Path, postgres_server: PostgresServer) -> None:
-    """A worker runs beside the server, and is gone with it."""
+async def test_dev_uses_the_servers_that_the_environment_names(
+    server_directory: Path, own_redis: RedisServer, postgres_server: PostgresServer
+) -> None:
+    """The sessions lie in that Redis, a worker carries their events to that database, and neither is started.
+
+    The worker is gone with `dev`.
+    """
     connected = (
         "SELECT 1 FROM pg_stat_activity WHERE application_name = 'synckairos-worker' AND datname = current_database()"
     )
     async with own_database(postgres_server) as url:
-        process, address = await start_dev(server_directory, SYNCKAIROS_DATABASE_URL=url)
+        named = {"SYNCKAIROS_REDIS_URL": own_redis.url, "SYNCKAIROS_DATABASE_URL": url}
+        process, address = await start_dev(server_directory, **named)
         async with connect_patiently(address) as stub:
             session = await running_session(stub)
         await until_written(url, session.session_id)
         while_it_runs = await ask(url, connected)
         await stop_dev(process)
         afterwards = await ask(url, connected)
+    inspected = await synckairos("inspect", session.session_id, redis_url=own_redis.url, cwd=server_directory)
 
     assert while_it_runs
     assert not afterwards
-
-
-async def test_dev_uses_the_servers_that_the_environment_names(server_directory: Path, own_redis: RedisServer) -> None:
-    """With SYNCKAIROS_REDIS_URL the sessions lie in that Redis, and none is started."""
-    process, address = await start_dev(server_directory, SYNCKAIROS_REDIS_URL=own_redis.url)
-    async with connect_patiently(address) as stub:
-        session = await running_session(stub)
-    await stop_dev(process)
-
-    inspected = await synckairos("inspect", session.session_id, redis_url=own_redis.url, cwd=server_directory)
-
     assert inspected.returncode == 0, inspected.stderr
-    assert not (server_directory / "data" / "redis").exists()
+    assert not [store for store in ("redis", "postgres") if (server_directory / "data" / store).exists()]
 
 
 @pytest.mark.parametrize("option", ["--redis-port", "--postgres-port"])
