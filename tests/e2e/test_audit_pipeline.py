@@ -6,6 +6,7 @@ Faults that make calls fail need a judge of what callers were told: tests/robust
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from pathlib import Path
 from typing import Any, NamedTuple
 
 import asyncpg
@@ -13,8 +14,10 @@ import pytest
 from redis.asyncio import Redis
 
 from synckairos.adapters.redis.keys import PARTITIONS
+from synckairos.devstack import PostgresServer, RedisServer
 from synckairos.v1 import session_service_pb2 as pb
 from testing.harness.client import Stub, connect, new_id, two_players
+from testing.harness.processes.databases import own_database
 from testing.harness.processes.deployment import Deployment, fresh_deployment, seconds_until
 
 CALLERS = 4
@@ -107,15 +110,27 @@ async def queued(deployment: Deployment) -> int:
         return int(await broker.hlen("dramatiq:sk-audit.msgs")) + int(await broker.hlen("dramatiq:sk-audit.DQ.msgs"))
 
 
+def start(deployment: Deployment) -> Deployment:
+    """Start two servers and a worker."""
+    servers = [deployment.spawn_server() for _ in range(2)]
+    deployment.start_worker(log_level="info")
+    for server in servers:
+        server.await_answer("SERVING")
+    return deployment
+
+
 @pytest.fixture
-async def deployment() -> AsyncIterator[Deployment]:
-    """Two servers and a worker."""
-    async with fresh_deployment() as deployment:
-        servers = [deployment.spawn_server() for _ in range(2)]
-        deployment.start_worker(log_level="info")
-        for server in servers:
-            server.await_answer("SERVING")
-        yield deployment
+async def deployment(
+    own_redis: RedisServer, postgres_server: PostgresServer, server_directory: Path
+) -> AsyncIterator[Deployment]:
+    """Two servers and a worker, with a Redis and a database of their own."""
+    async with own_database(postgres_server) as url:
+        deployment = Deployment(server_directory, own_redis, postgres_server, url)
+        await deployment.migrate()
+        try:
+            yield start(deployment)
+        finally:
+            await deployment.stop()
 
 
 @pytest.fixture
@@ -188,9 +203,9 @@ async def test_the_worker_dies_with_work_in_hand(deployment: Deployment) -> None
         await changes.more()
 
 
-async def test_postgres_is_away_for_a_while(deployment: Deployment) -> None:
+async def test_postgres_is_away_for_a_while() -> None:
     """No call fails, health stays SERVING, few messages wait, and all drains without a restart of anything."""
-    async with changing(deployment) as changes:
+    async with fresh_deployment() as deployment, changing(start(deployment)) as changes:
         await changes.more()
         await asyncio.to_thread(deployment.postgres.stop)
         await changes.more(3 * CHANGES)
