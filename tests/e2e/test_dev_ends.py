@@ -20,18 +20,6 @@ async def folder(server_directory: Path) -> AsyncIterator[Path]:
     PostgresServer(server_directory / "data" / "postgres").wipe()
 
 
-async def test_a_terminal_that_closes_stops_everything(folder: Path) -> None:
-    """SIGHUP is as good as Ctrl-C."""
-    process, _ = await start_dev(folder)
-    parts = running_parts(folder)
-
-    rest = await stop_dev(process, signal.SIGHUP)
-
-    assert parts == set(LOCKS)
-    assert "stopped" in rest
-    assert not running_parts(folder)
-
-
 async def test_nothing_outlives_a_dev_that_was_killed(folder: Path) -> None:
     """SIGKILL gives it no time to stop anything; the guardian does."""
     process, _ = await start_dev(folder)
@@ -74,10 +62,17 @@ def _below_the_supervisor(folder: Path) -> int:
     return child
 
 
-@pytest.mark.parametrize("part", [_supervisor, _below_the_supervisor], ids=["supervisor", "worker process"])
-async def test_a_worker_that_dies_is_started_again(folder: Path, part: Callable[[Path], int]) -> None:
-    """It says so, and another worker takes over; what the dead one left is gone before."""
+@pytest.mark.parametrize(
+    ("part", "ending"),
+    [(_supervisor, signal.SIGINT), (_below_the_supervisor, signal.SIGHUP)],
+    ids=["supervisor, then Ctrl-C", "worker process, then a terminal that closes"],
+)
+async def test_a_worker_that_dies_is_started_again(
+    folder: Path, part: Callable[[Path], int], ending: signal.Signals
+) -> None:
+    """It says so, and another worker takes over; what the dead one left is gone before. SIGHUP is as good as Ctrl-C."""
     process, _ = await start_dev(folder)
+    parts = running_parts(folder)
     former = _supervisor(folder)
     await eventually(lambda: any(map(is_at_work, children_of(former))))
     below = children_of(former)
@@ -88,7 +83,9 @@ async def test_a_worker_that_dies_is_started_again(folder: Path, part: Callable[
 
     assert pause == "1"
     assert not [pid for pid in (former, *below) if is_alive(pid)]
-    await stop_dev(process)
+    rest = await stop_dev(process, ending)
+    assert parts == set(LOCKS)
+    assert "stopped" in rest
     assert not running_parts(folder)
 
 

@@ -30,8 +30,12 @@ async def synckairos(*arguments: str, cwd: Path, **environment: str) -> Finished
 
 
 async def test_commands_find_the_dev_that_runs_here(folder: Path) -> None:
-    """Server, store and database, by a file that only its owner can read; what the environment names goes first."""
-    process, address = await start_dev(folder, "--data-dir", ".synckairos")
+    """Server, store and database, by a file that only its owner can read; what the environment names goes first.
+
+    What a terminal shows has none of the passwords in the file: it lands in screenshots and logs.
+    """
+    heard: list[str] = []
+    process, address = await start_dev(folder, "--data-dir", ".synckairos", heard=heard)
     file = folder / ".synckairos" / "stack.json"
     places, mode = json.loads(file.read_text()), stat.S_IMODE(file.stat().st_mode)
     commands = [
@@ -46,27 +50,18 @@ async def test_commands_find_the_dev_that_runs_here(folder: Path) -> None:
     ]
     done = {command: await synckairos(*command, cwd=folder) for command in commands}
     elsewhere = await synckairos("health", cwd=folder, SYNCKAIROS_LISTEN="127.0.0.1:1")
-    await stop_dev(process)
+    heard.append(await stop_dev(process))
     afterwards = await synckairos("health", "--timeout", "0.5", cwd=folder, SYNCKAIROS_REDIS_URL="redis://127.0.0.1:1")
 
     assert {command: finished.returncode for command, finished in done.items()} == dict.fromkeys(commands, 0), done
+    passwords = re.findall(r":([0-9a-f]{48})@", " ".join(places.values()))
     assert places["listen"] == address
+    assert len(passwords) == 2
+    assert not [password for password in passwords if password in "".join(heard)]
     assert mode == 0o600
     assert elsewhere.returncode == 1
     assert not file.exists()
     assert afterwards.returncode == 1
-
-
-async def test_the_greeting_tells_no_password(folder: Path) -> None:
-    """What a terminal shows lands in screenshots and logs."""
-    heard: list[str] = []
-    process, _ = await start_dev(folder, "--data-dir", ".synckairos", heard=heard)
-    places = json.loads((folder / ".synckairos" / "stack.json").read_text())
-    heard.append(await stop_dev(process))
-
-    passwords = re.findall(r":([0-9a-f]{48})@", " ".join(places.values()))
-    assert len(passwords) == 2
-    assert not [password for password in passwords if password in "".join(heard)]
 
 
 async def test_taken_usual_addresses_are_replaced(folder: Path) -> None:
