@@ -18,6 +18,7 @@ from synckairos.cli.audit.transfer import export, import_
 from synckairos.cli.calling import call
 from synckairos.cli.dev import DevOptions, run_dev
 from synckairos.cli.dev_stack import DATA_DIR
+from synckairos.cli.doctor.command import doctor
 from synckairos.cli.gateway import gateway
 from synckairos.cli.migration import migrate_app, migrate_first
 from synckairos.cli.recovery import recover
@@ -49,6 +50,7 @@ audit_app.command()(retention)
 audit_app.command()(sample)
 app.command()(clock)
 app.command()(recover)
+app.command()(doctor)
 app.command()(call)
 add_asking_commands(app)
 app.command()(gateway)
