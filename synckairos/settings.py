@@ -1,6 +1,7 @@
 """Every setting, read once from the environment; all problems are reported together."""
 
 from collections.abc import Mapping
+from ipaddress import ip_address
 from typing import Annotated, Any, Literal
 from urllib.parse import parse_qs, quote, urlencode, urlsplit
 
@@ -128,6 +129,22 @@ class Settings(BaseSettings):
         500, description="Connections to the HTTP port at once; each takes a file descriptor."
     )
     metrics_listen: str = Field("", description="host:port for Prometheus metrics over HTTP; empty for none.")
+    auth_api_keys: str = Field("", description="File of API keys' hashes; `synckairos keys create` adds to it.")
+    auth_issuer: str = Field("", description="Issuer (`iss`) of the tokens that are accepted.")
+    auth_audience: str = Field("", description="Audience (`aud`) that tokens must name.")
+    auth_tenant_claim: Annotated[str, Field(min_length=1)] = Field(
+        "tenant", description="Claim that names a token's tenant."
+    )
+    auth_default_tenant: Annotated[str, Field(pattern=r"^([a-z0-9_-]{1,64})?$")] = Field(
+        "", description="Tenant of tokens without that claim; empty: they are refused."
+    )
+    auth_jwks: str = Field(
+        "",
+        description="Keys (JWKS) of tokens, a file or an https URL; takes AUTH_ISSUER and AUTH_AUDIENCE.",
+    )
+    reflection: Literal["", "open", "authenticated", "off"] = Field(
+        "", description="open, authenticated or off; empty: authenticated where callers are, else open."
+    )
     grpc_lean: bool = Field(
         True, description="Whether unary calls may take the lean way past grpc.aio's own loop, if grpcio allows it."
     )
@@ -232,6 +249,17 @@ class Settings(BaseSettings):
         """What an open address may lack: words of WAIVERS."""
         return WAIVERS if self.insecure == "true" else WAIVERS & set(self.insecure.split(","))
 
+    @field_validator("auth_jwks")
+    @classmethod
+    def _is_for_tokens(cls, value: str, info: ValidationInfo) -> str:
+        lacking = [name for name in ("auth_issuer", "auth_audience") if not info.data.get(name)]
+        if value and lacking:
+            raise ValueError(f"needs {' and '.join(f'SYNCKAIROS_{name.upper()}' for name in lacking)}")
+        parts = urlsplit(value)
+        if "://" in value and not (parts.scheme == "https" or (parts.scheme == "http" and _is_own(parts.hostname))):
+            raise ValueError("must be a file, an https URL, or an http URL of this machine")
+        return value
+
     @property
     def broker(self) -> SecretStr:
         """Where Dramatiq keeps its messages: broker_url, else the store's Redis, the database after the store's."""
@@ -279,6 +307,13 @@ def _database_url(parts: Mapping[str, Any]) -> str:
     if host.startswith("/"):
         return f"postgresql://{login}/{path}?{urlencode({'host': host, 'port': port})}"
     return f"postgresql://{login}{f'[{host}]' if ':' in host else host}:{port}/{path}"
+
+
+def _is_own(host: str | None) -> bool:
+    try:
+        return ip_address(host or "").is_loopback
+    except ValueError:
+        return host == "localhost"
 
 
 def _redis_database(url: str) -> int:

@@ -68,6 +68,48 @@ class SlowConsumer(TransientError):
     retry_after_ms = 1_000
 
 
+class Unauthenticated(SyncKairosError):
+    """It is not known who calls; the caller never learns more than the reason, `problem` is for the log."""
+
+    text = ""
+
+    def __init__(self, problem: str = "", credential_id: str = "") -> None:
+        super().__init__(self.text)
+        self.problem = problem
+        self.credential_id = credential_id
+
+
+class CredentialsMissing(Unauthenticated):
+    """The call brings no credentials."""
+
+    reason = "CREDENTIALS_MISSING"
+    text = "credentials are required: `authorization: Bearer` with a token, or an API key"
+
+
+class CredentialsInvalid(Unauthenticated):
+    """The call's credentials do not count here."""
+
+    reason = "CREDENTIALS_INVALID"
+    text = "the credentials are not valid"
+
+
+class CredentialsExpired(Unauthenticated):
+    """The call's credentials have counted, and do no longer: it takes fresh ones."""
+
+    reason = "CREDENTIALS_EXPIRED"
+    text = "the credentials have expired"
+
+
+class ScopeMissing(SyncKairosError):
+    """The caller's credentials do not allow the call."""
+
+    reason = "SCOPE_MISSING"
+
+    def __init__(self, scope: str, credential_id: str = "") -> None:
+        super().__init__(f"the credentials lack the scope {scope}", scope=scope)
+        self.credential_id = credential_id
+
+
 class CommitBroken(Exception):
     """The store applied a transaction only in part: an alarm, never an answer."""
 

@@ -20,6 +20,7 @@ from synckairos.cli.dev import DevOptions, run_dev
 from synckairos.cli.dev_stack import DATA_DIR
 from synckairos.cli.doctor.command import doctor
 from synckairos.cli.gateway import gateway
+from synckairos.cli.keys import keys_app
 from synckairos.cli.migration import migrate_app, migrate_first
 from synckairos.cli.recovery import recover
 from synckairos.cli.retention import retention
@@ -38,6 +39,7 @@ app.add_typer(store_app, name="store")
 app.add_typer(migrate_app, name="migrate")
 app.add_typer(audit_app, name="audit")
 app.add_typer(tc_app, name="tc")
+app.add_typer(keys_app, name="keys")
 audit_app.add_typer(dead_app, name="dead")
 audit_app.add_typer(erase_app, name="erase")
 audit_app.command()(events)

@@ -14,7 +14,8 @@ MEANING: Final = {
 }
 MENDING: Final = {
     "plaintext": "set SYNCKAIROS_TLS_CERT and SYNCKAIROS_TLS_KEY",
-    "anonymous": "set SYNCKAIROS_TLS_CLIENT_CA, with SYNCKAIROS_TLS_CLIENT_AUTH=required",
+    "anonymous": "set SYNCKAIROS_AUTH_API_KEYS, SYNCKAIROS_AUTH_JWKS or SYNCKAIROS_TLS_CLIENT_CA (with "
+    "SYNCKAIROS_TLS_CLIENT_AUTH=required)",
 }
 
 _log = structlog.get_logger(__name__)
@@ -27,7 +28,8 @@ class ExposedError(Exception):
 def authenticating(settings: Settings) -> list[str]:
     """Return the settings by which callers are authenticated, whoever they are; none: everybody is anonymous."""
     is_required = settings.tls_client_ca and settings.tls_client_auth == "required"
-    return ["SYNCKAIROS_TLS_CLIENT_CA"] if is_required else []
+    named = [name for name in ("auth_api_keys", "auth_jwks") if getattr(settings, name)]
+    return [*(["SYNCKAIROS_TLS_CLIENT_CA"] if is_required else []), *(f"SYNCKAIROS_{name.upper()}" for name in named)]
 
 
 def require_protection(settings: Settings, addresses: Mapping[str, str]) -> None:

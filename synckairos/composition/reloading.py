@@ -90,19 +90,26 @@ class Reloading:
         self._every_s = every_s
         self._asked = asyncio.Event()
         self._files: list[Reloaded[Any]] = []
+        self._also: list[Callable[[], None]] = []
 
     @property
     def is_needed(self) -> bool:
         """Whether there is any file to look at."""
-        return bool(self._files)
+        return bool(self._files or self._also)
 
     def add(self, files: Reloaded[Any]) -> None:
         """Look at these files, too."""
         self._files.append(files)
 
+    def also(self, call: Callable[[], None]) -> None:
+        """Call this, too, when asked to look now: what it looks at is no file."""
+        self._also.append(call)
+
     def ask(self) -> bool:
         """Look now; return whether there is any file to look at."""
         self._asked.set()
+        for call in self._also:
+            call()
         return self.is_needed
 
     async def run(self) -> None:

@@ -32,6 +32,7 @@ from synckairos.application.trail.audit import AuditReader
 from synckairos.composition.ending import stop_requested
 from synckairos.composition.exposure import require_protection
 from synckairos.composition.http_port import bound_socket, load_gateway, local_http
+from synckairos.composition.identity import opened_access
 from synckairos.composition.listening import AddressInUseError, problem_of
 from synckairos.composition.metrics import metrics_served
 from synckairos.composition.parts import PipelineParts, audit_parts, pipeline_parts, pipeline_watch, tell_health
@@ -127,6 +128,7 @@ class Server:
         self._tls = opened_tls(settings, metrics.reloaded)
         # Outlives all else: probes are answered from the beginning, and while the server drains.
         self._exit.enter_context(metrics_served(metrics, settings.metrics_listen, lambda: self._health.is_serving))
+        access = opened_access(settings, self.reloading, self._background, metrics.reloaded)
         self._open_http()
         redis = await self._exit.enter_async_context(opened_redis(settings, "synckairos"))
         connections, keys = redis
@@ -179,7 +181,8 @@ class Server:
             AUDIT_SERVICE: (audit.servicer,),
         }
         streaming = (watch_servicer, command_servicer)
-        await self._serve(servicers, guard, watching, streaming, audit.reader)
+        calls = CallInterceptor(metrics, new_change_id, access)
+        await self._serve(servicers, calls, guard, watching, streaming, audit.reader)
 
     def _open_http(self) -> None:
         if self._http is not None or self._settings.http_listen:
@@ -207,6 +210,7 @@ class Server:
     async def _serve(
         self,
         servicers: dict[Any, Any],
+        calls: CallInterceptor,
         guard: StoreIdentityGuard,
         watching: Watching,
         streaming: Sequence[WatchServicer | CommandServicer],
@@ -214,8 +218,14 @@ class Server:
     ) -> None:
         settings = self._settings
         health = self._health
-        calls = CallInterceptor(self._metrics, new_change_id)
-        server = build_server(servicers, calls, health, reuse_port=self._reuse_port, may_be_lean=settings.grpc_lean)
+        server = build_server(
+            servicers,
+            calls,
+            health,
+            reuse_port=self._reuse_port,
+            may_be_lean=settings.grpc_lean,
+            has_reflection=settings.reflection != "off",
+        )
         self._metrics.grpc_lean(is_lean=isinstance(server, LeanServer))
         try:
             self.port = self._listen(server)

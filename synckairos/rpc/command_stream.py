@@ -14,7 +14,7 @@ from google.rpc import status_pb2
 from synckairos.application.errors import Draining
 from synckairos.application.sessions import Answer
 from synckairos.domain.errors import FieldViolation
-from synckairos.rpc import requests
+from synckairos.rpc import access, requests
 from synckairos.rpc.fields import Fields
 from synckairos.rpc.interceptor import (
     DEFAULT_DEADLINE_S,
@@ -94,19 +94,25 @@ class CommandStream:
         self._news, self._room = asyncio.Event(), asyncio.Event()
         self._failure: Exception | None = None
         self._is_draining = False
+        self._loss: Exception | None = None
         self._reader = asyncio.create_task(self._read())
         self._reader.add_done_callback(lambda _: self._news.set())
+        self._standing = access.standing()
+        if self._standing is not None:
+            self._standing.on_loss(self._lose)
 
     async def run(self) -> None:
         """Return once the client has sent its last command and every command is answered.
 
-        Raises SlowConsumer, Draining, and whatever ends the call itself. Commands still being judged are then
-        cancelled without waiting; a commit under way protects itself.
+        Raises SlowConsumer, Draining, the reason why credentials are lost, and whatever ends the call itself. Commands
+        still being judged are then cancelled without waiting; a commit under way protects itself.
         """
         try:
             await open_stream(self._context)
             async with StreamWriter(self._context, self._stall_s) as writer:
                 await self._write_all(writer)
+            if self._loss is not None and self._reader.cancelled():
+                raise self._loss
             if self._is_draining and self._reader.cancelled():
                 raise Draining("this server is shutting down")
         finally:
@@ -117,6 +123,11 @@ class CommandStream:
     def drain(self) -> None:
         """Stop reading, finish the commands being judged, and refuse those that wait behind them."""
         self._is_draining = True
+        self._reader.cancel()
+
+    def _lose(self, why: Exception) -> None:
+        """Stop reading, and answer what was read while the credentials counted."""
+        self._loss = why
         self._reader.cancel()
 
     @property
@@ -182,6 +193,8 @@ class CommandStream:
     async def _answer_to(self, work: _Work) -> Answer:
         if self._is_draining:
             raise Draining("this server is shutting down")
+        if self._standing is not None:
+            self._standing.require(work.method)
         work.fields.check()
         until = min(work.read_at + DEFAULT_DEADLINE_S, self._until)
         return await self._commands.judge(work.request, self._sender, until)

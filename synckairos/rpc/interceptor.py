@@ -3,7 +3,7 @@
 import asyncio
 import inspect
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
@@ -16,6 +16,7 @@ from grpc_status import rpc_status
 
 from synckairos.application.ports import NewId
 from synckairos.domain.errors import FieldViolation, InvalidField
+from synckairos.rpc.access import Access
 from synckairos.rpc.statuses import is_expected, pushback_of, reason_of, status_of
 
 REQUEST_ID_HEADER: Final = "x-request-id"
@@ -94,9 +95,11 @@ class CallJournal:
 class CallInterceptor(grpc.aio.ServerInterceptor):
     """Logs and measures every call, unary or streaming, and answers its errors under a request id."""
 
-    def __init__(self, observer: CallObserver, new_id: NewId) -> None:
+    def __init__(self, observer: CallObserver, new_id: NewId, access: Access | None = None) -> None:
+        """Without `access` everybody may make every call."""
         self._journal = CallJournal(observer)
         self._new_id = new_id
+        self._access = access
         self.under_way = 0
         """Calls begun whose answers are not sent yet; health and reflection, which clients end, do not count."""
         self._wrapped: dict[tuple[str, Any], Handler] = {}
@@ -126,7 +129,7 @@ class CallInterceptor(grpc.aio.ServerInterceptor):
             make, inner, is_stream = grpc.stream_stream_rpc_method_handler, handler.stream_stream, True
         else:
             # The library's own streams (reflection) are generators and answer their own errors.
-            wrapped: Handler = handler
+            wrapped: Handler = self._admitted(method, handler)
             return wrapped
         around = self._around(method, inner, is_stream=is_stream)
         result: Handler = make(
@@ -138,6 +141,11 @@ class CallInterceptor(grpc.aio.ServerInterceptor):
 
     def _around(self, method: str, inner: Behaviour, *, is_stream: bool) -> Behaviour:
         counted = int(not method.startswith("/grpc."))
+        guarded: Behaviour | None = None
+        if self._access is not None and self._access.guards(method):
+            guarded = self._access.guarded(
+                method, lambda *call: inner(_readable(call[0]), call[1]), is_stream=is_stream
+            )
 
         def ended(_task: asyncio.Task[Any]) -> None:
             self.under_way -= counted
@@ -151,7 +159,7 @@ class CallInterceptor(grpc.aio.ServerInterceptor):
             if (task := asyncio.current_task()) is not None:
                 task.add_done_callback(ended)
             try:
-                return await inner(_readable(request), context)
+                return await (inner(_readable(request), context) if guarded is None else guarded(request, context))
             except (grpc.aio.AbortError, GeneratorExit):
                 raise
             except Exception as error:
@@ -164,6 +172,26 @@ class CallInterceptor(grpc.aio.ServerInterceptor):
                 self._journal.ended(method, failure, time.perf_counter() - started, is_stream=is_stream)
 
         return call
+
+    def _admitted(self, method: str, handler: Any) -> Any:  # noqa: ANN401 - grpcio's handlers are untyped tuples
+        """Return the handler of a stream that is a generator, preceded by the admission."""
+        access = self._access
+        if access is None or handler.stream_stream is None or not access.guards(method):
+            return handler
+
+        async def call(requests: Any, context: Context) -> AsyncIterator[Any]:  # noqa: ANN401 - any messages
+            try:
+                await access.admit(method, context)
+            except Exception as error:
+                await self._answer(method, context, error)
+            async for reply in handler.stream_stream(requests, context):
+                yield reply
+
+        return grpc.stream_stream_rpc_method_handler(
+            call,
+            request_deserializer=handler.request_deserializer,
+            response_serializer=handler.response_serializer,
+        )
 
     async def _answer(self, method: str, context: Context, error: Exception) -> None:
         if isinstance(error, grpc.aio.InternalError):

@@ -28,7 +28,7 @@ from synckairos.domain.specification import (
     metadata_violations,
     violations,
 )
-from synckairos.rpc import control_requests
+from synckairos.rpc import access, control_requests
 from synckairos.rpc.fields import MAX_ACTOR_BYTES, MAX_INT64, MAX_REASON_BYTES, Fields
 from synckairos.rpc.interceptor import Context, given_request_id
 from synckairos.rpc.peers import peer_of
@@ -67,7 +67,10 @@ class Target(NamedTuple):
 
 
 def sender(context: Context) -> Sender:
-    """Return the sender of a call, from its metadata and its connection."""
+    """Return the sender of a call: who its credentials say, else who its metadata name, and its connection."""
+    known = access.standing()
+    if known is not None:
+        return Sender(known.identity.subject, context.peer(), given_request_id(context))
     named = ""
     for key, value in context.invocation_metadata() or ():
         if key == ACTOR_HEADER and value and not named:

@@ -13,6 +13,7 @@ from grpc_reflection.v1alpha import reflection
 
 from synckairos.rpc.interceptor import CallInterceptor, Handler, reader
 from synckairos.rpc.lean import lean_server
+from synckairos.rpc.scopes import require_scopes
 from synckairos.v1 import audit_service_pb2, session_service_pb2, time_control_service_pb2, time_service_pb2
 
 MAX_RECEIVE_BYTES: Final = 1 << 20
@@ -147,11 +148,13 @@ def build_server(
     *,
     reuse_port: bool = False,
     may_be_lean: bool = True,
+    has_reflection: bool = True,
 ) -> grpc.aio.Server:
     """Return a server with these services, health and reflection; it is not started.
 
-    It is a LeanServer if it may be and this grpcio allows it.
+    It is a LeanServer if it may be and this grpcio allows it. Raises ScopeUndecidedError.
     """
+    require_scopes(services)
     options = server_options(reuse_port=reuse_port)
     handlers = {service.full_name: method_handlers(service, servicers) for service, servicers in services.items()}
     unary = {
@@ -166,6 +169,8 @@ def build_server(
     for name, methods in handlers.items():
         server.add_generic_rpc_handlers((grpc.method_handlers_generic_handler(name, methods),))
     health_service.add_to(server)
+    if not has_reflection:
+        return server
     names = [service.full_name for service in services]
     reflection.enable_server_reflection([*names, health.SERVICE_NAME, reflection.SERVICE_NAME], server)
     return server

@@ -40,6 +40,10 @@ CODES: Final[dict[type[domain.SyncKairosError], grpc.StatusCode]] = {
     application.OutcomeUnknown: grpc.StatusCode.UNAVAILABLE,
     application.CatchingUp: grpc.StatusCode.UNAVAILABLE,
     application.Draining: grpc.StatusCode.UNAVAILABLE,
+    application.CredentialsMissing: grpc.StatusCode.UNAUTHENTICATED,
+    application.CredentialsInvalid: grpc.StatusCode.UNAUTHENTICATED,
+    application.CredentialsExpired: grpc.StatusCode.UNAUTHENTICATED,
+    application.ScopeMissing: grpc.StatusCode.PERMISSION_DENIED,
 }
 
 

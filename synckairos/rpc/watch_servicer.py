@@ -6,11 +6,11 @@ from typing import Final
 
 from synckairos.application.concurrency import all_of
 from synckairos.application.errors import Draining
-from synckairos.application.streams.frames import FrameKind
+from synckairos.application.streams.frames import EndReason, FrameKind
 from synckairos.application.streams.subscriptions import Subscription, WaitingBytes
 from synckairos.application.streams.watching import Watching
 from synckairos.domain.model import Head
-from synckairos.rpc import requests, tokens
+from synckairos.rpc import access, requests, tokens
 from synckairos.rpc.envelopes import encoded
 from synckairos.rpc.fields import Fields
 from synckairos.rpc.interceptor import Context
@@ -97,7 +97,14 @@ class WatchServicer:
         batches: bool = False,
     ) -> None:
         """Write queued frames until every session has ended; then leave the sessions without waiting."""
+
+        def dismiss(_why: Exception) -> None:
+            self._watching.dismiss(session_ids, subscription, EndReason.CREDENTIALS_EXPIRED)
+
+        known = access.standing()
         try:
+            if known is not None:
+                known.on_loss(dismiss)
             await open_stream(context)
             async with StreamWriter(context, self._stall_s) as writer:
                 while open_ends:

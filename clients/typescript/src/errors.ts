@@ -165,6 +165,26 @@ export class TurnAdvanced extends SyncKairosError {
 /** Others kept changing the session until the call's time was up; nothing was changed. */
 export class Contention extends OfSession {}
 
+/** It is not known who calls: a better token is needed. */
+export class Unauthenticated extends SyncKairosError {}
+
+/** The server asks for a token. */
+export class CredentialsMissing extends Unauthenticated {}
+
+/** The token does not count there. */
+export class CredentialsInvalid extends Unauthenticated {}
+
+/** The token has expired: a fresh one is needed. */
+export class CredentialsExpired extends Unauthenticated {}
+
+/** The token does not allow the call. */
+export class ScopeMissing extends SyncKairosError {
+  /** What it lacks, such as "sessions:write". */
+  get scope(): string {
+    return this.text("scope");
+  }
+}
+
 /** More was asked for than the caller may. */
 export class RateLimited extends SyncKairosError {}
 
@@ -223,6 +243,10 @@ export const CLASSES: Readonly<Record<string, new (failure: Failure) => SyncKair
   VERSION_CONFLICT: VersionConflict,
   TURN_ADVANCED: TurnAdvanced,
   CONTENTION: Contention,
+  CREDENTIALS_MISSING: CredentialsMissing,
+  CREDENTIALS_INVALID: CredentialsInvalid,
+  CREDENTIALS_EXPIRED: CredentialsExpired,
+  SCOPE_MISSING: ScopeMissing,
   RATE_LIMITED: RateLimited,
   SLOW_CONSUMER: SlowConsumer,
   AUDIT_BACKLOG: AuditBacklog,

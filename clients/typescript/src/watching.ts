@@ -39,7 +39,11 @@ export type Open<One extends Frame> = (
 const HEARTBEAT_MS = 15_000;
 /** So many heartbeats that fail to come are a dead connection. */
 const MISSED_HEARTBEATS = 3;
-const COMES_BACK: ReadonlySet<EndReason> = new Set([EndReason.DRAINING, EndReason.UNAVAILABLE]);
+const COMES_BACK: ReadonlySet<EndReason> = new Set([
+  EndReason.DRAINING,
+  EndReason.UNAVAILABLE,
+  EndReason.CREDENTIALS_EXPIRED,
+]);
 
 /** Yield what happens to sessions until all have ended, whatever becomes of servers and connections meanwhile. */
 export async function* follow<One extends Frame>(

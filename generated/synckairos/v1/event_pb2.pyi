@@ -198,6 +198,8 @@ class _EndReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_EndReason.V
     """This server cannot show the session now: it is far behind and being brought up to date, or was written by a
     newer version of the server. Watch it again after retry_after_ms, with the last resume_token if there is one.
     """
+    END_REASON_CREDENTIALS_EXPIRED: _EndReason.ValueType  # 6
+    """The credentials of the call have expired, or no longer allow it: resume with fresh ones and the last resume_token."""
 
 class EndReason(_EndReason, metaclass=_EndReasonEnumTypeWrapper):
     """EndReason says why a stream, or one session of it, ends."""
@@ -216,6 +218,8 @@ END_REASON_UNAVAILABLE: EndReason.ValueType  # 5
 """This server cannot show the session now: it is far behind and being brought up to date, or was written by a
 newer version of the server. Watch it again after retry_after_ms, with the last resume_token if there is one.
 """
+END_REASON_CREDENTIALS_EXPIRED: EndReason.ValueType  # 6
+"""The credentials of the call have expired, or no longer allow it: resume with fresh ones and the last resume_token."""
 Global___EndReason: _TypeAlias = EndReason  # noqa: Y015
 
 @_typing.final

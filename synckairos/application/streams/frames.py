@@ -50,6 +50,7 @@ class EndReason(Enum):
     DRAINING = 3
     NOT_FOUND = 4
     UNAVAILABLE = 5
+    CREDENTIALS_EXPIRED = 6
 
 
 @dataclass(slots=True)

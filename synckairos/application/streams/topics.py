@@ -177,12 +177,12 @@ class Topic:
         """Tell all subscribers to come back, perhaps elsewhere: this process cannot read the session now."""
         self._end(EndReason.UNAVAILABLE, retry_after_ms)
 
-    def drain(self, subscription: Subscription, retry_after_ms: int) -> None:
-        """Tell one subscriber to come back elsewhere, unless it has been told of the session's end."""
+    def dismiss(self, subscription: Subscription, reason: EndReason, retry_after_ms: int = 0) -> None:
+        """Tell one subscriber why it has to come back, unless it has been told of the session's end."""
         if subscription not in self._subscribers:
             return
         at = self._clock.now_us() // 1_000
-        self._send(subscription, frames.end(self.session_id, self._session, at, EndReason.DRAINING, retry_after_ms))
+        self._send(subscription, frames.end(self.session_id, self._session, at, reason, retry_after_ms))
         del self._subscribers[subscription]
 
     def tick(self, at: int) -> Frame | None:

@@ -4,7 +4,7 @@ Hints are only hints: the store is read after a skipped version, after every rec
 """
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Final
 
 import structlog
@@ -84,7 +84,7 @@ class Watching:
         topic.add(subscription, self._greet(topic, position, since, view.now, subscription))
         self._beats.follow(topic, subscription)
         if self._retry_after_ms is not None:
-            topic.drain(subscription, self._retry_after_ms())
+            topic.dismiss(subscription, EndReason.DRAINING, self._retry_after_ms())
         self._count(+1)
 
     async def join_among(self, session_id: str, position: Head | None, subscription: Subscription) -> bool:
@@ -115,6 +115,13 @@ class Watching:
         self._beats.unfollow(topic, subscription)
         self._count(-1)
         self._release(topic)
+
+    def dismiss(self, session_ids: Iterable[str], subscription: Subscription, reason: EndReason) -> None:
+        """Tell a subscription why it has to come back for those of these sessions that have not ended."""
+        for session_id in session_ids:
+            topic = self._topics.get(session_id)
+            if topic is not None:
+                topic.dismiss(subscription, reason)
 
     def hint(self, hint: Hint) -> None:
         """Take in a hint."""
@@ -148,7 +155,7 @@ class Watching:
         self._retry_after_ms = retry_after_ms
         for topic in list(self._topics.values()):
             for subscription in topic.subscribers:
-                topic.drain(subscription, retry_after_ms())
+                topic.dismiss(subscription, EndReason.DRAINING, retry_after_ms())
 
     async def stop(self) -> None:
         """Stop the metronomes and the readings."""

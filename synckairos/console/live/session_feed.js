@@ -127,7 +127,8 @@ export class SessionFeed extends EventTarget {
     for (const listener of [...watched.listeners]) listener(message);
     if (!message.end) return;
     const retryMs = number(message.end.retryAfterMs);
-    if (retryMs || message.end.reason === "END_REASON_DRAINING") this.#wait("the server is stopping", retryMs);
+    if (message.end.reason === "END_REASON_CREDENTIALS_EXPIRED") this.#wait("the credentials have expired", retryMs);
+    else if (retryMs || message.end.reason === "END_REASON_DRAINING") this.#wait("the server is stopping", retryMs);
     else watched.ended = true;
   }
 

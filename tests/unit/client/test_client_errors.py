@@ -72,6 +72,7 @@ def test_every_reason_has_a_class() -> None:
         (application.Contention("busy", session_id="s"), {"session_id": "s", "retry_after_s": None}),
         (application.CatchingUp("behind", session_id="s"), {"session_id": "s", "retry_after_s": 1.0}),
         (application.StoreUnavailable("down"), {"retry_after_s": 0.5, "code": grpc.StatusCode.UNAVAILABLE}),
+        (application.ScopeMissing("sessions:read"), {"scope": "sessions:read"}),
         (KeyError("a bug"), {"reason": "INTERNAL", "request_id": "r"}),
     ],
     ids=lambda value: type(value).__name__,

@@ -9,7 +9,7 @@ from testing.harness.processes.in_process import settings_for
 NOWHERE = "redis://127.0.0.1:1/0"
 TLS = {"tls_cert": "cert.pem", "tls_key": "key.pem"}
 MUTUAL = {**TLS, "tls_client_ca": "ca.pem"}
-MENDS_PLAINTEXT, MENDS_ANONYMOUS = "SYNCKAIROS_TLS_CERT and SYNCKAIROS_TLS_KEY", "SYNCKAIROS_TLS_CLIENT_CA"
+MENDS_PLAINTEXT, MENDS_ANONYMOUS = "SYNCKAIROS_TLS_CERT and SYNCKAIROS_TLS_KEY", "SYNCKAIROS_AUTH_API_KEYS"
 
 
 def refusal(address: str = "0.0.0.0:1", **settings: object) -> str:
@@ -46,6 +46,8 @@ def test_an_open_address_needs_both(address: str) -> None:
         (TLS, [MENDS_ANONYMOUS]),
         ({**MUTUAL, "tls_client_auth": "optional"}, [MENDS_ANONYMOUS]),
         (MUTUAL, []),
+        ({**TLS, "auth_api_keys": "keys.jsonl"}, []),
+        ({**TLS, "auth_issuer": "i", "auth_audience": "a", "auth_jwks": "jwks.json"}, []),
         ({"insecure": "plaintext"}, [MENDS_ANONYMOUS]),
         ({"insecure": "anonymous"}, [MENDS_PLAINTEXT]),
         ({**TLS, "insecure": "anonymous"}, []),

@@ -22,6 +22,8 @@ CONTRACT: dict[str, set[str]] = {
     "FAILED_PRECONDITION": {"INVALID_STATE_TRANSITION", "PARTICIPANT_EXPIRED", "SESSION_EXPIRED"},
     "ABORTED": {"VERSION_CONFLICT", "TURN_ADVANCED", "CONTENTION"},
     "RESOURCE_EXHAUSTED": {"RATE_LIMITED", "SLOW_CONSUMER", "AUDIT_BACKLOG"},
+    "UNAUTHENTICATED": {"CREDENTIALS_MISSING", "CREDENTIALS_INVALID", "CREDENTIALS_EXPIRED"},
+    "PERMISSION_DENIED": {"SCOPE_MISSING"},
     "UNAVAILABLE": {"STORE_UNAVAILABLE", "AUDIT_UNAVAILABLE", "OUTCOME_UNKNOWN", "CATCHING_UP", "DRAINING"},
 }
 """Codes and reasons, as clients know them."""
@@ -47,6 +49,10 @@ EXAMPLES: list[SyncKairosError] = [
     application.SlowConsumer("slow"),
     application.AuditUnavailable("away"),
     application.AuditBacklog("full"),
+    application.CredentialsMissing(),
+    application.CredentialsInvalid("why, for the log"),
+    application.CredentialsExpired(),
+    application.ScopeMissing("sessions:read"),
 ]
 WITH_RETRY = ("UNAVAILABLE", "RESOURCE_EXHAUSTED")
 MAX_TRAILERS = 8_192

@@ -198,6 +198,39 @@ class Contention(_OfSession):
     known_reason = "CONTENTION"
 
 
+class Unauthenticated(SyncKairosError):
+    """It is not known who calls: a better token or key is needed."""
+
+
+class CredentialsMissing(Unauthenticated):
+    """The server asks for a token or a key."""
+
+    known_reason = "CREDENTIALS_MISSING"
+
+
+class CredentialsInvalid(Unauthenticated):
+    """The token or the key does not count there."""
+
+    known_reason = "CREDENTIALS_INVALID"
+
+
+class CredentialsExpired(Unauthenticated):
+    """The token or the key has expired: a fresh one is needed."""
+
+    known_reason = "CREDENTIALS_EXPIRED"
+
+
+class ScopeMissing(SyncKairosError):
+    """The token or the key does not allow the call."""
+
+    known_reason = "SCOPE_MISSING"
+
+    @property
+    def scope(self) -> str:
+        """What it lacks, as `sessions:write`."""
+        return self._text("scope")
+
+
 class RateLimited(SyncKairosError):
     """More was asked for than the caller may."""
 

@@ -18,7 +18,13 @@ from synckairos.v1 import session_service_pb2 as pb
 Update = TypeVar("Update", pb.WatchSessionResponse, pb.WatchSessionsResponse)
 Request: TypeAlias = pb.WatchSessionRequest | pb.WatchSessionsRequest
 
-COME_BACK: Final = (event_pb2.END_REASON_DRAINING, event_pb2.END_REASON_UNAVAILABLE)
+COME_BACK: Final = (
+    event_pb2.END_REASON_DRAINING,
+    event_pb2.END_REASON_UNAVAILABLE,
+    event_pb2.END_REASON_CREDENTIALS_EXPIRED,
+)
+OF_ALL: Final = (event_pb2.END_REASON_DRAINING, event_pb2.END_REASON_CREDENTIALS_EXPIRED)
+"""Reasons that end all sessions of a stream together."""
 
 
 class Watch(Generic[Update]):
@@ -110,7 +116,7 @@ class Watch(Generic[Update]):
     def _come_back(self, end: event_pb2.End) -> None:
         """Open another stream, at once where this one is over, else when the session can be shown again."""
         pause_s = end.retry_after_ms / 1_000
-        if end.reason == event_pb2.END_REASON_DRAINING or len(self._tokens) == 1:
+        if end.reason in OF_ALL or len(self._tokens) == 1:
             self._waiting.clear()
             self._lost(pause_s)
         elif self._again_at is None:

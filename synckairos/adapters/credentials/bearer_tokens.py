@@ -1,0 +1,130 @@
+"""JSON web tokens, verified by the keys of a set."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any, Final, Protocol
+
+import jwt
+
+from synckairos.adapters.credentials.key_sets import KeySet, TokenKey
+from synckairos.adapters.credentials.rules import ONE_TENANT, TENANT, known_scopes, subject_problem
+from synckairos.application.errors import CredentialsExpired, CredentialsInvalid
+from synckairos.application.identity import DEFAULT_TENANT, OF_TENANTS, Identity, Presented
+
+TOLERANCE_S: Final = 30.0
+"""How far the clocks of whoever signs and of this machine may differ."""
+
+
+@dataclass(frozen=True, slots=True)
+class TokenRules:
+    """What tokens must say; an empty `default_tenant` refuses those without a tenant."""
+
+    issuer: str
+    audience: str
+    tenant_claim: str = "tenant"
+    default_tenant: str = ""
+
+
+class KeySource(Protocol):
+    """Where the keys come from."""
+
+    @property
+    def keys(self) -> KeySet:
+        """The keys as they are now."""
+
+    async def look(self) -> None:
+        """Look for new keys because of one that is not known, unless that was done a moment ago."""
+
+
+class FileKeys:
+    """Keys of a file, at which somebody else looks."""
+
+    def __init__(self, keys: Callable[[], KeySet]) -> None:
+        """`keys` returns the file's keys as they are now."""
+        self._keys = keys
+
+    @property
+    def keys(self) -> KeySet:
+        """The keys as they are now."""
+        return self._keys()
+
+    async def look(self) -> None:
+        """Do nothing: the file is looked at often enough."""
+
+
+class BearerTokens:
+    """Judges every bearer token that comes to it."""
+
+    def __init__(self, source: KeySource, rules: TokenRules) -> None:
+        self._source = source
+        self._rules = rules
+
+    def recognises(self, presented: Presented) -> bool:
+        """Whether there is a token."""
+        return bool(presented.bearer)
+
+    async def identify(self, presented: Presented) -> Identity:
+        """Return whose token it is; raises CredentialsInvalid, CredentialsExpired."""
+        header = _header(presented.bearer)
+        key = self._key_for(header)
+        if key is None:
+            await self._source.look()
+            key = self._key_for(header)
+        if key is None:
+            raise CredentialsInvalid("signed with a key that is not known")
+        credential_id = f"jwt:{key.kid}"
+        claims = self._claims(presented.bearer, key, credential_id)
+        return self._identity(claims, credential_id)
+
+    def _key_for(self, header: Mapping[str, Any]) -> TokenKey | None:
+        kid, algorithm = header.get("kid", ""), header.get("alg")
+        fitting = [key for key in self._source.keys if kid in ("", key.kid) and key.algorithm == algorithm]
+        return fitting[0] if len(fitting) == 1 else None
+
+    def _claims(self, token: str, key: TokenKey, credential_id: str) -> dict[str, Any]:
+        try:
+            claims: dict[str, Any] = jwt.decode(
+                token,
+                key.key,
+                algorithms=[key.algorithm],
+                issuer=self._rules.issuer,
+                audience=self._rules.audience,
+                leeway=TOLERANCE_S,
+                options={"require": ["exp", "sub", "iss", "aud"], "verify_iat": False},
+            )
+        except jwt.ExpiredSignatureError:
+            raise CredentialsExpired("a token", credential_id) from None
+        except Exception as error:
+            # Whatever a token makes the library raise, it is the token that is wrong.
+            raise CredentialsInvalid(type(error).__name__, credential_id) from None
+        return claims
+
+    def _identity(self, claims: dict[str, Any], credential_id: str) -> Identity:
+        subject, tenant = claims["sub"], claims.get(self._rules.tenant_claim, self._rules.default_tenant or None)
+        problem = subject_problem(subject)
+        if problem:
+            raise CredentialsInvalid(f"sub: {problem}", credential_id)
+        if not isinstance(tenant, str) or TENANT.fullmatch(tenant) is None:
+            raise CredentialsInvalid("no tenant, or none of [a-z0-9_-]{1,64}", credential_id)
+        if tenant != DEFAULT_TENANT:
+            raise CredentialsInvalid(f"tenant {tenant}: {ONE_TENANT}", credential_id)
+        scopes = known_scopes(_scopes(claims, credential_id), OF_TENANTS)
+        return Identity(subject, tenant, scopes, float(claims["exp"]) + TOLERANCE_S, credential_id)
+
+
+def _header(token: str) -> Mapping[str, Any]:
+    try:
+        header: Mapping[str, Any] = jwt.get_unverified_header(token)
+    except Exception as error:
+        # Whatever a token makes the library raise, it is the token that is wrong.
+        raise CredentialsInvalid(f"no token: {type(error).__name__}") from None
+    if "crit" in header or "b64" in header:
+        raise CredentialsInvalid("its header asks for what nobody here knows")
+    return header
+
+
+def _scopes(claims: dict[str, Any], credential_id: str) -> list[str]:
+    words, listed = claims.get("scope", ""), claims.get("scp", [])
+    if not isinstance(words, str) or not isinstance(listed, list) or not all(isinstance(one, str) for one in listed):
+        raise CredentialsInvalid("scope is no text, or scp no list of texts", credential_id)
+    return [*words.split(), *listed]

@@ -1,0 +1,55 @@
+"""Who may call, put together from the settings; None where everybody may."""
+
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+from synckairos.adapters.credentials.api_keys import ApiKeys, read_keys
+from synckairos.application.authentication import Authentication
+from synckairos.application.background import Background
+from synckairos.application.identity import Authenticator
+from synckairos.composition.reloading import Reloaded, Reloading
+from synckairos.rpc.access import Access
+from synckairos.settings import Settings
+
+Tell = Callable[[str, str], None]
+
+
+def opened_access(settings: Settings, reloading: Reloading, background: Background, tell: Tell) -> Access | None:
+    """Return what admits calls, kept up to date by `reloading` and `background`; raises UnusableFilesError."""
+    authenticators: list[Authenticator] = []
+    authentication = Authentication(authenticators, time.time)
+    if settings.auth_api_keys:
+        path = Path(settings.auth_api_keys)
+        files = Reloaded("api_keys", [path], lambda: read_keys(path.read_bytes()), tell)
+        files.on_change(authentication.reloaded)
+        reloading.add(files)
+        authenticators.append(ApiKeys(lambda: files.current))
+    if settings.auth_jwks:
+        authenticators.append(_tokens(settings, reloading, background, tell, authentication.reloaded))
+    if not authenticators:
+        return None
+    return Access(authentication, reflection_is_open=settings.reflection == "open")
+
+
+def _tokens(
+    settings: Settings, reloading: Reloading, background: Background, tell: Tell, on_change: Callable[[], None]
+) -> Authenticator:
+    # Its library takes a while to import, and most servers on a developer's machine do without.
+    from synckairos.adapters.credentials.bearer_tokens import BearerTokens, FileKeys, TokenRules  # noqa: PLC0415
+    from synckairos.adapters.credentials.fetched_keys import FetchedKeys  # noqa: PLC0415
+    from synckairos.adapters.credentials.key_sets import read_key_set  # noqa: PLC0415
+
+    rules = TokenRules(
+        settings.auth_issuer, settings.auth_audience, settings.auth_tenant_claim, settings.auth_default_tenant
+    )
+    if "://" in settings.auth_jwks:
+        fetched = FetchedKeys(settings.auth_jwks, tell, on_change)
+        reloading.also(fetched.ask)
+        background.run("jwks", fetched.run)
+        return BearerTokens(fetched, rules)
+    path = Path(settings.auth_jwks)
+    files = Reloaded("jwks", [path], lambda: read_key_set(path.read_bytes(), may_share_secrets=True), tell)
+    files.on_change(on_change)
+    reloading.add(files)
+    return BearerTokens(FileKeys(lambda: files.current), rules)
