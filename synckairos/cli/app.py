@@ -1,5 +1,6 @@
 """The commands and their options; their work is in the files beside this one."""
 
+import os
 from importlib.metadata import version
 from pathlib import Path
 from typing import Annotated
@@ -25,7 +26,7 @@ from synckairos.cli.migration import migrate_app, migrate_first
 from synckairos.cli.recovery import recover
 from synckairos.cli.retention import retention
 from synckairos.cli.running import fail, run, settings_or_fail, telling_failures
-from synckairos.cli.sessions.connection import credentials
+from synckairos.cli.sessions.connection import TOKEN_FILE, credentials
 from synckairos.cli.time_controls import tc_app
 from synckairos.cli.worker import become_worker
 from synckairos.composition.server import serve
@@ -69,8 +70,14 @@ def options(
     _version: Annotated[
         bool, typer.Option("--version", callback=_tell_version, is_eager=True, help="Print the version and exit.")
     ] = False,
+    token_file: Annotated[
+        Path | None, typer.Option(envvar=TOKEN_FILE, help="File of the token, or API key, with which commands call.")
+    ] = None,
 ) -> None:
     """Authoritative, synchronized session time over gRPC."""
+    if token_file is not None:
+        # Where every command that asks a server looks, those too that load nothing of this file.
+        os.environ[TOKEN_FILE] = str(token_file)
 
 
 Listen = Annotated[

@@ -1,5 +1,6 @@
 """`synckairos call`: any call of the contract from a terminal, JSON in and out."""
 
+import asyncio
 import json
 import sys
 from collections.abc import Iterator
@@ -16,7 +17,8 @@ from google.rpc import error_details_pb2
 from grpc_status import rpc_status
 
 from synckairos.cli.running import fail, settings_or_fail
-from synckairos.cli.sessions.connection import Actor, Address, channel_to
+from synckairos.cli.sessions.connection import Actor, Address, channel_to, credentials, token_of_environment
+from synckairos.client.credentials import authorization, check_token
 from synckairos.rpc.server import AUDIT_SERVICE, SESSION_SERVICE, TIME_CONTROL_SERVICE, TIME_SERVICE
 
 METHODS: Final[dict[str, MethodDescriptor]] = {
@@ -41,13 +43,23 @@ def call(
     found = _method(method)
     requests = _requests(found, sys.stdin.read() if request == "-" else request)
     target = address or settings_or_fail(of_dev=True).listen
-    metadata = [("x-actor", actor)] if actor else []
+    metadata = [*_authorization(target), *([("x-actor", actor)] if actor else [])]
     with channel_to(target) as channel:
         try:
             for reply in _invoker(channel, found)(iter(requests), timeout=timeout, metadata=metadata):
                 typer.echo(json_format.MessageToJson(reply, preserving_proto_field_name=True))
         except grpc.RpcError as error:
             fail(_told(error, target))
+
+
+def _authorization(target: str) -> tuple[tuple[str, str], ...]:
+    """Return the metadata of the environment's token, or end the process if it would be exposed."""
+    token = token_of_environment()
+    try:
+        check_token(target, token, credentials(), allow_insecure=False)
+    except ValueError as error:
+        fail(str(error))
+    return asyncio.run(authorization(token))
 
 
 def _method(name: str) -> MethodDescriptor:

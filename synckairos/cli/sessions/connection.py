@@ -1,6 +1,6 @@
 """Reaching a server from the command line: its address, credentials from the environment, and how failures are told.
 
-The token is read from the environment alone: as an option it would stand in the shell's history and in `ps`.
+The token is read from the environment or from a file: as an option it would stand in the shell's history and in `ps`.
 """
 
 import asyncio
@@ -8,6 +8,7 @@ import json
 import os
 from collections.abc import AsyncIterator, Coroutine
 from contextlib import asynccontextmanager
+from pathlib import Path
 from typing import Annotated, Any, Final, NamedTuple
 
 import grpc
@@ -17,9 +18,10 @@ from synckairos.cli.plain_text import visible_lines
 from synckairos.cli.sessions.exit_codes import ExitCode, exit_code
 from synckairos.client import SyncKairos, SyncKairosError
 from synckairos.client.connection import UnsendableHeader
-from synckairos.client.credentials import CredentialsError, credentials_of
+from synckairos.client.credentials import CredentialsError, Token, credentials_of
 
 TOKEN: Final = "SYNCKAIROS_TOKEN"  # noqa: S105 - the name of a variable, not a secret
+TOKEN_FILE: Final = "SYNCKAIROS_TOKEN_FILE"  # noqa: S105 - the name of a variable, not a secret
 TLS_CA: Final = "SYNCKAIROS_TLS_CA"
 TLS_FILES: Final = (TLS_CA, "SYNCKAIROS_TLS_CLIENT_CERT", "SYNCKAIROS_TLS_CLIENT_KEY")
 
@@ -58,7 +60,7 @@ def server(address: str | None, actor: str | None = None, timeout_s: float = TIM
 @asynccontextmanager
 async def connected(to: Server) -> AsyncIterator[SyncKairos]:
     """Yield a client with the credentials of the environment."""
-    token = os.environ.get(TOKEN) or None
+    token = token_of_environment()
     try:
         client = await SyncKairos.connect(
             to.address, credentials=credentials(), token=token, actor=to.actor, within_s=to.timeout_s
@@ -67,6 +69,21 @@ async def connected(to: Server) -> AsyncIterator[SyncKairos]:
         raise refuse(f"{TOKEN}: {error}; {TLS_CA} names its authorities") from None
     async with client:
         yield client.with_options(timeout_s=to.timeout_s)
+
+
+def token_of_environment() -> Token | None:
+    """Return the token of the environment, or what reads it from the file that is named there, anew for each call."""
+    path = os.environ.get(TOKEN_FILE)
+    if os.environ.get(TOKEN) or not path:
+        return os.environ.get(TOKEN) or None
+
+    async def read() -> str:
+        try:
+            return (await asyncio.to_thread(Path(path).read_text)).strip()
+        except (OSError, UnicodeDecodeError) as error:
+            raise refuse(f"{TOKEN_FILE}: {path} cannot be read: {error}") from None
+
+    return read
 
 
 def ask(work: Coroutine[Any, Any, Any], to: Server) -> Any:  # noqa: ANN401 - whatever the work returns

@@ -76,6 +76,23 @@ async def test_a_denied_call_has_a_code_of_its_own(asked: Asked, code: grpc.Stat
     assert SECRET not in done.stdout + done.stderr
 
 
+async def test_a_token_may_lie_in_a_file(asked: Asked) -> None:
+    """Named by an option of the program, or by the environment."""
+    path = asked.folder / "token"
+    path.write_text(f"{SECRET}\n")
+    async with guard(grpc.StatusCode.UNAUTHENTICATED) as server:
+        there = ("--address", f"127.0.0.1:{server.port}")
+        by_option = await asked.run("--token-file", str(path), "session", "list", *there)
+        by_variable = await asked.run("call", "ListSessions", *there, SYNCKAIROS_TOKEN_FILE=str(path))
+        missing = await asked.invoke("session", "list", *there, SYNCKAIROS_TOKEN_FILE=f"{path}-not")
+
+    assert [one["authorization"] for one in server.seen] == [f"Bearer {SECRET}"] * 2
+    for done in (by_option, by_variable):
+        assert "UNAUTHENTICATED" in done.stderr
+        assert SECRET not in done.stdout + done.stderr
+    assert (missing.returncode, "cannot be read" in missing.stderr) == (2, True)
+
+
 async def test_the_servers_time_is_asked_for_with_the_token(asked: Asked) -> None:
     """`top` asks for it before anything else; a server that denies it is told from one that is away."""
     async with guard(grpc.StatusCode.UNAUTHENTICATED) as server:

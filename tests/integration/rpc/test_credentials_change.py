@@ -16,6 +16,7 @@ from structlog.testing import capture_logs
 from synckairos.adapters.credentials import fetched_keys
 from synckairos.adapters.credentials.fetched_keys import FetchedKeys
 from synckairos.application.identity import Scope
+from synckairos.client import SyncKairos, errors
 from synckairos.composition.server import Server
 from synckairos.devstack import RedisServer
 from synckairos.v1 import event_pb2
@@ -165,6 +166,36 @@ async def test_a_revoked_key_ends_its_streams_at_once(place: Place, tmp_path: Pa
     async with reading(Recording(place.stub.WatchSession(watched, metadata=by_key(other)))) as resumed:
         await resumed.until(lambda one: one.messages)
         assert resumed.kinds() == ["progress"]
+
+
+async def test_a_client_with_fresh_credentials_hides_that_old_ones_have_ended(place: Place, tmp_path: Path) -> None:
+    """Its watch goes on with what its token function returns then; with a constant the reader is told."""
+    first, second = write_key(tmp_path / "first", "first"), write_key(tmp_path / "second", "second")
+    await place.reloaded(place.keys, (tmp_path / "first").read_bytes(), "api_keys")
+    given = [first]
+
+    async def token() -> str:
+        return given[0]
+
+    async with (
+        await SyncKairos.connect(place.server.address, token=token) as fresh,
+        await SyncKairos.connect(place.server.address, token=first) as constant,
+    ):
+        session_id = (await place.stub.CreateSession(two_players(), metadata=by_key(first))).session.session_id
+        watches = [fresh.watch(session_id), constant.watch(session_id)]
+        kinds = [(await anext(watch)).WhichOneof("payload") for watch in watches]
+
+        given[0] = second
+        await place.reloaded(place.keys, (tmp_path / "second").read_bytes(), "api_keys")
+        with pytest.raises(errors.CredentialsInvalid):
+            await anext(watches[1])
+        resumed = asyncio.ensure_future(anext(watches[0]))
+        start = pb.StartSessionRequest(session_id=session_id)
+        await place.stub.StartSession(start, metadata=by_key(second))
+
+        assert kinds == ["snapshot", "snapshot"]
+        assert (await resumed).event.type == event_pb2.EVENT_TYPE_SESSION_STARTED
+        await watches[0].aclose()
 
 
 async def test_streams_end_when_their_credentials_expire(place: Place, tmp_path: Path) -> None:
