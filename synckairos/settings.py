@@ -90,7 +90,10 @@ class Settings(BaseSettings):
         4, description="Messages that a process works on at once."
     )
     worker_metrics_listen: str = Field(
-        "", description="host:port for a worker's Prometheus metrics; its further processes take the next ports."
+        "", description="host:port for the Prometheus metrics of a worker, all its processes together; empty for none."
+    )
+    gateway_metrics_listen: str = Field(
+        "", description="host:port for the Prometheus metrics of `synckairos gateway`; empty for none."
     )
     audit_batch: Annotated[int, Field(ge=1, le=10_000)] = Field(500, description="Events in one database transaction.")
     sentry_dsn: SecretStr | None = Field(
@@ -222,7 +225,7 @@ class Settings(BaseSettings):
             raise ValueError("its parts are set without SYNCKAIROS_DATABASE_HOST")
         return value
 
-    @field_validator("listen", "http_listen", "metrics_listen", "worker_metrics_listen")
+    @field_validator("listen", "http_listen", "metrics_listen", "worker_metrics_listen", "gateway_metrics_listen")
     @classmethod
     def _is_address(cls, value: str) -> str:
         if value:

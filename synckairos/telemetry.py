@@ -1,13 +1,17 @@
 """Structured logs and metrics."""
 
 import logging
+import os
+import platform
 import sys
-from collections.abc import Iterable
-from typing import Any, Final
+from collections.abc import Callable, Iterable
+from importlib.metadata import version
+from typing import Any, Final, Literal
 
 import structlog
-from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
-from prometheus_client.core import CounterMetricFamily, Metric
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, ProcessCollector
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
+from prometheus_client.multiprocess import MultiProcessCollector
 from prometheus_client.registry import Collector
 
 from synckairos.application.pipeline.status import DrainTotals, QueueDepth
@@ -24,6 +28,10 @@ TOTALS: Final = {
     "exhausted": "Messages given up after their last attempt.",
 }
 """Of DrainTotals. Every process shows those of the deployment: take their maximum, not their sum."""
+SHARED_FOLDER: Final = "PROMETHEUS_MULTIPROC_DIR"
+"""The library's own variable: the processes that have the same one share their figures, and any shows them all."""
+UP: Final = {"store": "store", "database": "audit_database", "broker": "audit_broker"}
+BATCH_BUCKETS: Final = (1, 2, 4, 8, 16, 32, 64, 128, 256)
 LATENESS_BUCKETS = (0.001, 0.002, 0.003, 0.005, 0.01, 0.015, 0.03, 0.05, 0.1, 0.25, 1.0, 10.0, 60.0)
 
 
@@ -51,31 +59,64 @@ def configure_logging(level: str, log_format: str) -> None:
     logging.basicConfig(level=max(number, logging.WARNING), handlers=[handler], force=True)
 
 
-class _Totals(Collector):
-    """The counts of all drains of the deployment, as every process reads them; nothing before the first reading."""
+class _Readings(Collector):
+    """What the process that shows it reads of the deployment and of itself; nothing before the first reading."""
 
     def __init__(self) -> None:
+        self.queue: QueueDepth | None = None
         self.totals: DrainTotals | None = None
+        self.pools: dict[str, tuple[Callable[[], int], int]] = {}
+        self.up: dict[str, bool] = {}
 
     def collect(self) -> Iterable[Metric]:
-        """Yield one counter for each count."""
+        """Yield the build, what is up, messages by state, one counter for each count, and the pools."""
+        yield _build_info()
+        for what, is_up in self.up.items():
+            yield GaugeMetricFamily(f"synckairos_{UP[what]}_up", "Whether the latest look reached it.", value=is_up)
+        messages = GaugeMetricFamily(
+            "synckairos_audit_messages", "Messages to the workers, by state.", labels=("state",)
+        )
+        for state, depth in self.queue._asdict().items() if self.queue is not None else ():
+            messages.add_metric((state,), depth)
+        yield messages
         for name, text in TOTALS.items() if self.totals is not None else ():
             yield CounterMetricFamily(f"synckairos_audit_{name}", text, value=getattr(self.totals, name))
+        lent = GaugeMetricFamily("synckairos_pool_lent", "Connections in use now, by pool.", labels=("pool",))
+        limit = GaugeMetricFamily("synckairos_pool_limit", "Connections at most, by pool.", labels=("pool",))
+        for pool, (count, most) in self.pools.items():
+            lent.add_metric((pool,), count())
+            limit.add_metric((pool,), most)
+        yield from (lent, limit)
+
+
+def _build_info() -> Metric:
+    told = {"version": version("synckairos"), "python": platform.python_version(), "grpcio": version("grpcio")}
+    info = GaugeMetricFamily("synckairos_build_info", "What is running; always 1.", labels=tuple(told))
+    info.add_metric(tuple(told.values()), 1)
+    return info
 
 
 class Metrics:
     """Prometheus metrics of one process; the observer of calls, store, sweep and streams."""
 
-    def __init__(self, registry: CollectorRegistry | None = None) -> None:
-        self.registry = registry or CollectorRegistry()
+    def __init__(self) -> None:
+        self.registry = CollectorRegistry()
+        """What is shown."""
+        self._readings = _Readings()
+        self.registry.register(self._readings)
+        own = self._own = CollectorRegistry() if SHARED_FOLDER in os.environ else self.registry
+        if own is self.registry:
+            ProcessCollector(registry=self.registry)
+        else:
+            MultiProcessCollector(self.registry)  # type: ignore[no-untyped-call] # the library's
         self._calls = Histogram(
             "synckairos_call_seconds", "Time of unary calls and streams.", ("method", "code", "reason"),
-            buckets=LATENCY_BUCKETS, registry=self.registry,
+            buckets=LATENCY_BUCKETS, registry=own,
         )  # fmt: skip
         self._call_labels: dict[tuple[str, str, str], Histogram] = {}
         self._lateness = Histogram(
             "synckairos_expiry_lateness_seconds", "How long after its due instant a boundary was settled.",
-            buckets=LATENESS_BUCKETS, registry=self.registry,
+            buckets=LATENESS_BUCKETS, registry=own,
         )  # fmt: skip
         self._conflicts = self._counter("store_conflicts", "Transactions that another process won.")
         self._unknown = self._counter("store_unknown_execs", "Connections that broke during a commit.")
@@ -83,22 +124,20 @@ class Metrics:
         self._steps = self._counter("clock_steps_back", "Steps back of the authority's clock by more than 1 s.")
         self._sweeps = self._counter("sweep_failures", "Looks or settlements that failed.")
         self._repairs = self._counter("index_repairs", "Index entries that were put right.")
-        self._watchers = Gauge("synckairos_watchers", "Subscriptions open now.", registry=self.registry)
+        self._dropped = self._counter("ticks_dropped", "Ticks that a newer one replaced before they were read.")
+        self._batches = Histogram(
+            "synckairos_store_batch_calls", "Calls that shared one transaction.", buckets=BATCH_BUCKETS, registry=own
+        )
+        self._watchers = self._gauge("watchers", "Subscriptions open now.")
         self._outbox = self._gauge("audit_outbox_entries", "Events that are not in the audit trail yet.")
         self._oldest = self._gauge("audit_oldest_seconds", "For how long the oldest of them has waited.")
         self._dead = self._gauge("audit_dead_entries", "Events that could not be written: an alarm.")
-        self._broker = self._gauge("audit_broker_up", "Whether the latest attempt reached the broker.")
-        self._messages = Gauge(
-            "synckairos_audit_messages", "Messages to the workers, by state.", ("state",), registry=self.registry
-        )
-        self._totals = _Totals()
-        self.registry.register(self._totals)
         self._sessions = self._gauge(
             "sessions", "Sessions in the store, those that ended and can still be read included."
         )
         self._memory = self._gauge("store_memory_share", "Share of its maxmemory that the store uses.")
         self._ended = Counter(
-            "synckairos_tasks_ended", "Background work that ended unasked: an alarm.", ("task",), registry=self.registry
+            "synckairos_tasks_ended", "Background work that ended unasked: an alarm.", ("task",), registry=own
         )
         self._held = self._gauge("store_log_held_bytes", "Bytes answered that the store's log has not written.")
         self._syncs = self._gauge("store_log_pending_fsyncs", "Syncs of the store's log under way.")
@@ -106,15 +145,16 @@ class Metrics:
         self._lean = self._gauge("grpc_lean", "Whether unary calls take the lean way, past grpc.aio's own loop.")
         self._reloads = Counter(
             "synckairos_reloads", "Looks that found files changed, by outcome; broken ones are not used: an alarm.",
-            ("files", "outcome"), registry=self.registry,
+            ("files", "outcome"), registry=own,
         )  # fmt: skip
-        self._gaps = Counter("synckairos_gaps", "Gaps sent to subscribers.", ("reason",), registry=self.registry)
+        self._gaps = Counter("synckairos_gaps", "Gaps sent to subscribers.", ("reason",), registry=own)
 
     def _counter(self, name: str, text: str) -> Counter:
-        return Counter(f"synckairos_{name}", text, registry=self.registry)
+        return Counter(f"synckairos_{name}", text, registry=self._own)
 
     def _gauge(self, name: str, text: str) -> Gauge:
-        return Gauge(f"synckairos_{name}", text, registry=self.registry)
+        # Of processes that share, all read the same of the deployment: the latest to have looked is right.
+        return Gauge(f"synckairos_{name}", text, multiprocess_mode="mostrecent", registry=self._own)
 
     def call(self, method: str, code: str, reason: str, seconds: float) -> None:
         """Count a finished call."""
@@ -180,15 +220,48 @@ class Metrics:
 
     def pipeline(self, queue: QueueDepth | None, totals: DrainTotals, sessions: int) -> None:
         """Show the messages, the counts of all drains, and the sessions in the store."""
-        self._messages.clear()
-        for state, depth in queue._asdict().items() if queue is not None else ():
-            self._messages.labels(state).set(depth)
-        self._totals.totals = totals
+        self._readings.queue = queue
+        self._readings.totals = totals
         self._sessions.set(sessions)
+
+    def reached(self, what: Literal["store", "database"], *, is_up: bool) -> None:
+        """Show whether a store was reached at the latest look."""
+        self._readings.up[what] = is_up
+
+    def pool(self, name: str, lent: Callable[[], int], limit: int) -> None:
+        """Show how many connections of a pool are in use, whenever it is asked for."""
+        self._readings.pools[name] = (lent, limit)
+
+    def serving(self, calls_under_way: Callable[[], int], is_ready: Callable[[], bool]) -> None:
+        """Show what a server is doing, whenever it is asked for."""
+        under_way = "Calls begun whose answers are not sent yet, streams included."
+        self._gauge("calls_under_way", under_way).set_function(calls_under_way)
+        self._gauge("ready", "Whether the server says that it is SERVING.").set_function(is_ready)
+
+    def passing_on(self, calls_under_way: Callable[[], int]) -> None:
+        """Show what a gateway is doing, whenever it is asked for."""
+        under_way = "Calls that have been passed on and not ended, streams included."
+        self._gauge("gateway_calls_under_way", under_way).set_function(calls_under_way)
+        self._passed = Histogram(
+            "synckairos_gateway_call_seconds", "Time of calls through the gateway.", ("method", "code"),
+            buckets=LATENCY_BUCKETS, registry=self._own,
+        )  # fmt: skip
+
+    def gateway_call(self, method: str, code: str, seconds: float) -> None:
+        """Measure a call that was passed on."""
+        self._passed.labels(method, code).observe(seconds)
+
+    def committed(self, calls: int) -> None:
+        """Measure a transaction."""
+        self._batches.observe(calls)
+
+    def tick_dropped(self) -> None:
+        """Count a tick that nobody will read."""
+        self._dropped.inc()
 
     def broker(self, *, is_up: bool) -> None:
         """Show whether the broker can be reached."""
-        self._broker.set(is_up)
+        self._readings.up["broker"] = is_up
 
     def store_memory(self, share: float) -> None:
         """Show how full the store is."""

@@ -1,12 +1,15 @@
 """What the use cases report about themselves; the composition decides where it goes."""
 
-from typing import Protocol
+from typing import Literal, Protocol
 
 from synckairos.application.pipeline.status import DrainTotals, QueueDepth
 
 
 class StoreObserver(Protocol):
     """Hears of transactions."""
+
+    def committed(self, calls: int) -> None:
+        """A transaction has carried out so many calls."""
 
     def conflict(self) -> None:
         """Another process won the race for a session."""
@@ -40,6 +43,9 @@ class WatchObserver(Protocol):
     def watchers(self, count: int) -> None:
         """This many subscriptions are open now."""
 
+    def tick_dropped(self) -> None:
+        """A tick gave way to a newer one before it was read."""
+
     def gap(self, reason: str) -> None:
         """A subscriber was told of a gap."""
 
@@ -49,6 +55,9 @@ class PipelineObserver(Protocol):
 
     def outbox(self, length: int, oldest_age_ms: int, dead: int) -> None:
         """The number of waiting entries, the age of the oldest, and the number of dead ones."""
+
+    def reached(self, what: Literal["store", "database"], *, is_up: bool) -> None:
+        """Redis or PostgreSQL can be reached, or not any more."""
 
     def broker(self, *, is_up: bool) -> None:
         """The broker of the doorbell messages can be reached, or not any more."""

@@ -11,7 +11,7 @@ from typing import Final, Self
 
 import typer
 
-from synckairos.cli.worker import PACE, supervisor
+from synckairos.cli.worker import supervisor, variables
 from synckairos.devstack import DirectoryInUseError, Ward
 from synckairos.devstack.file_lock import FileLock
 from synckairos.devstack.orphans import end_family
@@ -35,7 +35,8 @@ class DevWorker:
     ) -> None:
         self._command = supervisor(settings)
         given = {f"SYNCKAIROS_{name.upper()}": url for name, url in urls.items()}
-        self._environment = {**os.environ, **PACE, **given}
+        self._settings = settings
+        self._environment = {**os.environ, **given}
         self._lock = FileLock(directory.resolve() / "worker.lock")
         self._guard = guard
         self._is_stopping = threading.Event()
@@ -62,7 +63,7 @@ class DevWorker:
             )
         process = subprocess.Popen(  # noqa: S603 - our own interpreter, no shell
             self._command,
-            env=self._environment,
+            env={**self._environment, **variables(self._settings)},
             pass_fds=(self._lock.fileno(),),
             start_new_session=True,  # Ctrl-C is for the parent, which stops it in its turn
         )

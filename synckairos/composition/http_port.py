@@ -14,11 +14,13 @@ from synckairos.client.credentials import credentials_of
 from synckairos.composition.ending import stop_requested
 from synckairos.composition.exposure import require_protection
 from synckairos.composition.listening import AddressInUseError, problem_of
+from synckairos.composition.metrics import metrics_served
 from synckairos.composition.reloading import Reloading
 from synckairos.composition.tls import HTTP, Tls, opened_tls
 from synckairos.rpc.interceptor import Handler
 from synckairos.rpc.server import AUDIT_SERVICE, SESSION_SERVICE, TIME_CONTROL_SERVICE, TIME_SERVICE
 from synckairos.settings import Settings, split_address
+from synckairos.telemetry import Metrics
 
 if TYPE_CHECKING:
     # Its libraries come with an extra, and may be missing.
@@ -103,6 +105,7 @@ async def serve_gateway(settings: Settings, backend: str, listen: str) -> None:
     require_gateway()
     require_protection(settings, {"SYNCKAIROS_HTTP_LISTEN": listen})
     from synckairos.gateway.channel_backend import ChannelBackend  # noqa: PLC0415 - an extra
+    from synckairos.gateway.measured_backend import MeasuredBackend  # noqa: PLC0415 - an extra
 
     tls = opened_tls(settings, lambda _files, _outcome: None)
     credentials = credentials_of(settings.tls_ca, settings.tls_client_cert, settings.tls_client_key)
@@ -117,7 +120,11 @@ async def serve_gateway(settings: Settings, backend: str, listen: str) -> None:
             background = Background(lambda _task: None)
             background.run("files", reloading.run)
             stack.push_async_callback(background.stop)
-        http = _http(channels, settings, bound, tls)
+        metrics = Metrics()
+        measured = MeasuredBackend(channels, metrics)
+        metrics.passing_on(lambda: measured.under_way)
+        stack.enter_context(metrics_served(metrics, settings.gateway_metrics_listen, lambda: not stop.is_set()))
+        http = _http(measured, settings, bound, tls)
         await http.start()
         stack.push_async_callback(http.stop)
         _log.info("gateway_serving", url=url_of(bound, has_tls=tls is not None), backend=backend)

@@ -1,6 +1,7 @@
 """The parts of the audit pipeline that servers and workers share, and the service that reads the trail."""
 
 import asyncio
+from collections.abc import Awaitable, Callable
 from typing import Final, NamedTuple
 
 from synckairos.adapters.dramatiq.bell import DramatiqBell
@@ -28,6 +29,7 @@ from synckairos.composition.redis import Redis
 from synckairos.rpc.audit_servicer import AuditServicer
 from synckairos.rpc.server import Health
 from synckairos.settings import Settings
+from synckairos.telemetry import Metrics
 
 BROKER_TIMEOUT_S = 2.0
 DATABASE_PATIENCE_S = 2.0
@@ -58,6 +60,11 @@ def pipeline_report(parts: PipelineParts, database: Database | None) -> Pipeline
     """Return the report of the pipeline; without a database it reports that there is none."""
     if database is None:
         return PipelineReport(parts.outbox, parts.counters, None, None)
+    return PipelineReport(parts.outbox, parts.counters, parts.bell, database_check(database))
+
+
+def database_check(database: Database) -> Callable[[], Awaitable[None]]:
+    """Return a function that raises AuditUnavailable if the database cannot be used."""
 
     async def check() -> None:
         try:
@@ -68,13 +75,16 @@ def pipeline_report(parts: PipelineParts, database: Database | None) -> Pipeline
         if not health.is_up:
             raise AuditUnavailable(f"the database cannot be used: {health.problem}")
 
-    return PipelineReport(parts.outbox, parts.counters, parts.bell, check)
+    return check
 
 
-def pipeline_watch(settings: Settings, parts: PipelineParts, redis: Redis, observer: PipelineObserver) -> PipelineWatch:
+def pipeline_watch(
+    parts: PipelineParts, redis: Redis, observer: PipelineObserver, database: Database | None
+) -> PipelineWatch:
     """Return what feeds the metrics of a process; a server without a database looks at no messages."""
-    queue = None if settings.database_url is None else parts.bell
-    return PipelineWatch(parts.counters, queue, RedisSessionIndex(*redis).count, observer)
+    queue = None if database is None else parts.bell
+    check = None if database is None else database_check(database)
+    return PipelineWatch(parts.counters, queue, RedisSessionIndex(*redis).count, observer, check)
 
 
 LOOK_S: Final = 2.0
@@ -126,3 +136,10 @@ async def _can_be_read(reader: AuditReader) -> bool:
     except (AuditUnavailable, TimeoutError):
         return False
     return True
+
+
+def show_pools(metrics: Metrics, connections: RedisConnections, database: Database | None) -> None:
+    """Let the metrics show how many connections of each pool are in use."""
+    metrics.pool("redis", lambda: connections.lent, connections.limit)
+    if database is not None:
+        metrics.pool("postgres", lambda: database.lent, database.limit)

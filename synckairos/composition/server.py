@@ -35,7 +35,14 @@ from synckairos.composition.http_port import bound_socket, load_gateway, local_h
 from synckairos.composition.identity import opened_access
 from synckairos.composition.listening import AddressInUseError, problem_of
 from synckairos.composition.metrics import metrics_served
-from synckairos.composition.parts import PipelineParts, audit_parts, pipeline_parts, pipeline_watch, tell_health
+from synckairos.composition.parts import (
+    PipelineParts,
+    audit_parts,
+    pipeline_parts,
+    pipeline_watch,
+    show_pools,
+    tell_health,
+)
 from synckairos.composition.redis import opened_redis, session_store
 from synckairos.composition.reloading import Reloading
 from synckairos.composition.tls import GRPC, Tls, opened_tls
@@ -165,7 +172,8 @@ class Server:
             self._background.run("files", self.reloading.run)
         self._run_doorbell(pipeline, store)
         if settings.metrics_listen:
-            self._background.run("pipeline watch", pipeline_watch(settings, pipeline, redis, metrics).run)
+            self._background.run("pipeline watch", pipeline_watch(pipeline, redis, metrics, audit.database).run)
+            show_pools(metrics, connections, audit.database)
 
         commands = SessionCommands(sessions)
         watch_servicer = WatchServicer(watching, settings.stream_stall_s)
@@ -226,6 +234,7 @@ class Server:
             may_be_lean=settings.grpc_lean,
             has_reflection=settings.reflection != "off",
         )
+        self._metrics.serving(lambda: calls.under_way, lambda: health.is_serving)
         self._metrics.grpc_lean(is_lean=isinstance(server, LeanServer))
         try:
             self.port = self._listen(server)

@@ -4,10 +4,12 @@ import asyncio
 import gc
 import multiprocessing
 import os
+import shutil
 import signal
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from functools import partial
+from pathlib import Path
 from typing import Final
 
 import dramatiq
@@ -26,10 +28,10 @@ from synckairos.application.pipeline.drain_work import BUDGET_S, DrainWork
 from synckairos.application.pipeline.draining import Drain
 from synckairos.composition.ending import bound_end_after
 from synckairos.composition.metrics import metrics_served
-from synckairos.composition.parts import BROKER_TIMEOUT_S, pipeline_parts, pipeline_watch
+from synckairos.composition.parts import BROKER_TIMEOUT_S, pipeline_parts, pipeline_watch, show_pools
 from synckairos.composition.redis import opened_redis
 from synckairos.settings import Settings, load_settings
-from synckairos.telemetry import Metrics, configure_logging
+from synckairos.telemetry import SHARED_FOLDER, Metrics, configure_logging
 
 GC_THRESHOLDS: Final = (50_000, 20, 100)
 """Batches are thousands of tuples without a cycle; at the defaults, looking for cycles takes a fifth of the time."""
@@ -39,6 +41,9 @@ END_S: Final = 25.0
 
 LOOK_S: Final = 1.0
 """Pause between two looks at whether the supervisor is there."""
+
+SERVER_MARK: Final = "served"
+"""The file in the shared folder whose maker serves the metrics of all."""
 
 _log = structlog.get_logger(__name__)
 
@@ -72,11 +77,8 @@ async def open_work(settings: Settings) -> AsyncIterator[DrainWork]:
         stack.push_async_callback(database.close)
         metrics = Metrics()
         background = Background(metrics.task_ended)
-        port = stack.enter_context(
-            metrics_served(
-                metrics, settings.worker_metrics_listen, lambda: background.is_well, ports=settings.worker_processes
-            )
-        )
+        listen = _metrics_listen(settings, stack)
+        port = stack.enter_context(metrics_served(metrics, listen, lambda: background.is_well))
         parts = pipeline_parts(settings, connections, keys, metrics)
         stack.push_async_callback(parts.bell.close)
         drain = Drain(parts.outbox, PostgresAuditTrail(database), parts.counters, batch=settings.audit_batch)
@@ -87,13 +89,27 @@ async def open_work(settings: Settings) -> AsyncIterator[DrainWork]:
         background.run("outboxes", lambda: parts.doorbell.look(work.run))
         background.run("partitions", lambda: keep_partitions_ahead(database_options(settings)))
         if port is not None:
-            background.run("pipeline watch", pipeline_watch(settings, parts, redis, metrics).run)
+            background.run("pipeline watch", pipeline_watch(parts, redis, metrics, database).run)
+            show_pools(metrics, connections, database)
         supervisor = multiprocessing.parent_process()
         if supervisor is not None:
             background.run("supervisor", partial(_end_without, supervisor.pid))
         _log.info("worker_ready", pid=os.getpid(), threads=settings.worker_threads, metrics_port=port)
         yield work
         _log.info("worker_stopping", pid=os.getpid())
+
+
+def _metrics_listen(settings: Settings, stack: AsyncExitStack) -> str:
+    """Return where this process serves metrics: one of those that share a folder does it for all of them."""
+    folder = os.environ.get(SHARED_FOLDER)
+    if not settings.worker_metrics_listen or folder is None:
+        return settings.worker_metrics_listen
+    try:
+        Path(folder, SERVER_MARK).touch(exist_ok=False)
+    except FileExistsError:
+        return ""
+    stack.callback(shutil.rmtree, folder, ignore_errors=True)
+    return settings.worker_metrics_listen
 
 
 async def _end_without(supervisor: int | None) -> None:

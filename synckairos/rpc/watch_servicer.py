@@ -123,6 +123,7 @@ class WatchServicer:
             fields.interval("tick_interval_ms", request.tick_interval_ms, *TICK_MS),
             fields.interval("progress_interval_ms", request.progress_interval_ms, *PROGRESS_MS),
             everywhere=self._waiting,
+            on_dropped_tick=self._watching.note_dropped_tick,
         )
 
 

@@ -36,6 +36,9 @@ class Observed:
         """Another process won a race."""
         self.conflicts += 1
 
+    def committed(self, calls: int) -> None:
+        """Batches are not counted here."""
+
     def unknown_exec(self) -> None:
         """A connection broke during a commit."""
         self.unknown += 1

@@ -102,6 +102,13 @@ async def test_metrics_are_served_and_count_calls(redis_server: RedisServer, sta
     assert re.search(r'synckairos_call_seconds_count\{code="OK",method="[^"]*StartSession",reason=""\} 1.0', text)
     assert "synckairos_watchers 0.0" in text
     assert "synckairos_sessions" in text
+    assert "synckairos_ready 1.0" in text
+    assert "synckairos_calls_under_way 0.0" in text
+    assert "synckairos_store_up 1.0" in text
+    assert 'synckairos_pool_limit{pool="redis"} 64.0' in text
+    assert re.search(r"synckairos_store_batch_calls_count [1-9]", text)
+    assert re.search(r'synckairos_build_info\{grpcio="[\d.]+",python="3[\d.]+",version="[^"]+"\} 1.0', text)
+    assert "process_open_fds" in text
 
 
 def _fetch(url: str) -> str:

@@ -159,7 +159,7 @@ async def test_messages_that_nobody_can_read_stop_no_drain(
 async def test_the_metrics_of_a_worker_show_the_whole_pipeline(
     own_redis: RedisServer, database: str, tmp_path: Path
 ) -> None:
-    """Each of its processes has a port of its own, and every count is that of the deployment."""
+    """One of its processes answers for both, with the counts of the deployment and the events of each."""
     port = free_port()
     worker = WorkerProcess(
         own_redis.url, tmp_path / "worker.log", database_url=database,
@@ -174,12 +174,14 @@ async def test_the_metrics_of_a_worker_show_the_whole_pipeline(
 
     with worker:
         await put(own_redis, *map(fields, played()))
-        for one in (port, port + 1):
-            await until(lambda: shows(one, "synckairos_audit_written_total 3.0"), worker)  # noqa: B023 - done at once
-            assert await shows(one, 'synckairos_audit_messages{state="waiting"} 0.0')
-            assert await shows(one, "synckairos_audit_broker_up")
-            for path, word in (("/healthz", "LIVE"), ("/readyz", "SERVING")):
-                assert await asyncio.to_thread(fetch, f"http://127.0.0.1:{one}{path}") == f"{word}\n"
+        await until(lambda: shows(port, "synckairos_audit_written_total 3.0"), worker)
+        assert await shows(port, 'synckairos_audit_messages{state="waiting"} 0.0')
+        await until(lambda: shows(port, "synckairos_audit_broker_up 1.0"), worker)
+        assert await shows(port, "synckairos_audit_database_up 1.0")
+        assert await shows(port, "synckairos_audit_dead_entries 0.0")
+        assert not await shows(port + 1, "synckairos")
+        for path, word in (("/healthz", "LIVE"), ("/readyz", "SERVING")):
+            assert await asyncio.to_thread(fetch, f"http://127.0.0.1:{port}{path}") == f"{word}\n"
 
 
 def fetch(url: str) -> str:

@@ -97,6 +97,16 @@ class Database:
         self._pool = PostgresPool(options)
         self._loop: asyncio.AbstractEventLoop | None = None
 
+    @property
+    def lent(self) -> int:
+        """Connections in use now."""
+        return self._pool.lent
+
+    @property
+    def limit(self) -> int:
+        """Connections at most."""
+        return self._options.pool_max
+
     @asynccontextmanager
     async def transaction(self, *, reading: bool = False, paging: bool = False) -> AsyncIterator[LentConnection]:
         """Lend a connection inside a transaction: committed at the end, rolled back if the body raises.

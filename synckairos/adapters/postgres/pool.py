@@ -61,6 +61,11 @@ class PostgresPool:
         """Connections open and unused."""
         return 0 if self._pool is None else self._pool.get_idle_size()
 
+    @property
+    def lent(self) -> int:
+        """Connections in use now."""
+        return len(self._lent)
+
     @asynccontextmanager
     async def lend(self) -> AsyncIterator["Connection"]:
         """Lend a connection; raises a named AuditUnavailable.

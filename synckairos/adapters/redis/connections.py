@@ -138,6 +138,9 @@ class RedisConnections:
         name: str = "synckairos",
     ) -> None:
         self._connector = Connector(url, name, connect_timeout_s)
+        self.limit = limit
+        self.lent = 0
+        """Connections in use now."""
         self._slots = asyncio.Semaphore(limit)
         self._idle: list[Wire] = []
         self._wait_s = wait_s
@@ -159,6 +162,7 @@ class RedisConnections:
         for a failure of the connection that the body lets through.
         """
         await self._slot()
+        self.lent += 1
         lease: Lease | None = None
         try:
             lease = await self._open()
@@ -179,6 +183,7 @@ class RedisConnections:
         except LOST as error:
             raise self._unreachable(f"Redis does not answer: {type(error).__name__}") from error
         finally:
+            self.lent -= 1
             self._slots.release()
             if lease is not None:
                 self._give_back(lease)

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections import deque
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import replace
 from typing import Final
 
@@ -58,8 +58,10 @@ class Subscription:
         progress_interval_ms: int = 0,
         limit: int = QUEUE_LIMIT,
         everywhere: WaitingBytes | None = None,
+        on_dropped_tick: Callable[[], None] = lambda: None,
     ) -> None:
         """`everywhere` counts what waits for all streams of the process."""
+        self._on_dropped_tick = on_dropped_tick
         self.tick_interval_ms = tick_interval_ms
         self.progress_interval_ms = progress_interval_ms
         self._limit = limit
@@ -117,6 +119,8 @@ class Subscription:
 
     def put_tick(self, frame: Frame) -> None:
         """Keep the newest tick of its session; it is written once the queue is empty."""
+        if frame.session_id in self._ticks:
+            self._on_dropped_tick()
         self._ticks[frame.session_id] = frame
         self._ready.set()
 

@@ -293,6 +293,10 @@ class Watching:
             self._topics.pop(topic.session_id, None)
             self._feed.unsubscribe(topic.session_id)
 
+    def note_dropped_tick(self) -> None:
+        """Note that a subscription's tick gave way to a newer one before it was read."""
+        self._observer.tick_dropped()
+
     def _on_gap(self, reason: GapReason) -> None:
         self._observer.gap(reason.name)
 

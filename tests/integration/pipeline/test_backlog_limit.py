@@ -4,7 +4,6 @@ from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
 import pytest
-from prometheus_client import CollectorRegistry
 from redis.asyncio import Redis
 
 from synckairos.adapters.redis.connections import RedisConnections
@@ -42,7 +41,7 @@ async def client(small_redis: RedisServer) -> AsyncIterator[Redis]:
 @pytest.fixture
 def metrics() -> Metrics:
     """The server's metrics."""
-    return Metrics(CollectorRegistry())
+    return Metrics()
 
 
 @pytest.fixture

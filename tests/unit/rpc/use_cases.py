@@ -76,6 +76,9 @@ class Observed:
             self.open = count
             self._news.notify_all()
 
+    def tick_dropped(self) -> None:
+        """Take no note of a tick that gave way."""
+
     def gap(self, reason: str) -> None:
         """Note a gap."""
         self.gaps.append(reason)

@@ -141,6 +141,7 @@ class Transactions:
         else:
             is_whole = self._judge(chains, multi, queued, results)
             lease.is_broken = not is_whole
+            self._observer.committed(sum(len(chain.queue.calls) for chain in chains))
         finally:
             attempt.commit_ended = None
             ended.set()

@@ -1,6 +1,7 @@
 """What the audit pipeline has reported."""
 
 from dataclasses import dataclass, field
+from typing import Literal
 
 from synckairos.application.pipeline.status import DrainTotals, QueueDepth
 
@@ -17,6 +18,9 @@ class ObservedPipeline:
     def outbox(self, length: int, oldest_age_ms: int, dead: int) -> None:
         """Keep it."""
         self.outboxes.append((length, oldest_age_ms, dead))
+
+    def reached(self, what: Literal["store", "database"], *, is_up: bool) -> None:
+        """Keep nothing of it."""
 
     def broker(self, *, is_up: bool) -> None:
         """Keep it."""
