@@ -209,6 +209,12 @@ check: $(SETUP) ## formatting, lint, types, direction of imports, protos, genera
 	$(BIN)/buf format -d --exit-code
 	@$(MAKE) --no-print-directory check-generated
 
+.PHONY: check-alerts
+check-alerts: ## check and test the alert rules with promtool (apt install prometheus)
+	@command -v promtool >/dev/null || { echo "promtool is needed; on Debian: apt install prometheus" >&2; exit 1; }
+	promtool check config deploy/prometheus/prometheus.yml
+	promtool test rules deploy/prometheus/alerts_test.yml
+
 .PHONY: check-generated
 check-generated: $(SETUP)
 	rm -rf build/generated

@@ -1,14 +1,19 @@
-"""What Prometheus reads of a server, a worker of two processes and a gateway."""
+"""What Prometheus reads of a server, a worker and a gateway, and what alerts and dashboards make of it."""
 
 import asyncio
+import json
 import re
 import urllib.request
 from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
 
 import pytest
+import yaml
 
 from synckairos.devstack import PostgresServer, RedisServer
 from testing.harness.client import connect, running_session
+from testing.harness.documents import ROOT
 from testing.harness.http_calls import call_json
 from testing.harness.processes.audit_databases import audit_database
 from testing.harness.processes.gateway_process import GatewayProcess
@@ -17,6 +22,8 @@ from testing.harness.processes.worker_process import WorkerProcess
 from testing.harness.waiting import eventually
 
 METRIC = re.compile(r"^# TYPE (\w+) (\w+)$", re.MULTILINE)
+USED = re.compile(r"\b(?:synckairos|process)_\w+|\bup\b")
+DASHBOARDS = sorted((ROOT / "deploy/grafana/dashboards").glob("*.json"))
 PARTS = {"histogram": ("_bucket", "_count", "_sum")}
 
 
@@ -88,3 +95,42 @@ async def test_no_label_can_take_any_number_of_values(scraped: dict[str, str]) -
 
 def _labels(text: str) -> list[str]:
     return re.findall(r'(\w+)="', text)
+
+
+def alerts() -> list[dict[str, Any]]:
+    """Return every alert."""
+    groups = yaml.safe_load((ROOT / "deploy/prometheus/alerts.yml").read_text())["groups"]
+    return [rule for group in groups for rule in group["rules"]]
+
+
+def exposed(scraped: dict[str, str]) -> set[str]:
+    """Return what can be asked for: all that the processes show, and what Prometheus adds itself."""
+    return {"up"}.union(*map(names, scraped.values()))
+
+
+def queries(dashboard: Path) -> list[str]:
+    """Return every query of a dashboard."""
+    panels = json.loads(dashboard.read_text())["panels"]
+    return [target["expr"] for panel in panels for target in panel["targets"]]
+
+
+async def test_every_alert_watches_metrics_that_exist_and_has_its_runbook(scraped: dict[str, str]) -> None:
+    """An alert on a misspelt name would never fire; one that nobody can act upon is noise."""
+    known, headings = exposed(scraped), (ROOT / "docs/operations.md").read_text().splitlines()
+
+    for alert in alerts():
+        used = set(USED.findall(alert["expr"]))
+        assert used, alert["alert"]
+        assert used <= known, alert["alert"]
+        assert f"### {alert['alert']}" in headings
+        assert alert["annotations"]["runbook"] == f"docs/operations.md#{alert['alert'].lower()}"
+        assert alert["labels"]["severity"] in {"critical", "warning"}
+
+
+@pytest.mark.parametrize("path", DASHBOARDS, ids=lambda path: path.name)
+async def test_every_panel_asks_for_metrics_that_exist(path: Path, scraped: dict[str, str]) -> None:
+    """And says which, in every query of it."""
+    asked = [set(USED.findall(query)) for query in queries(path)]
+
+    assert all(asked)
+    assert set[str]().union(*asked) <= exposed(scraped)

@@ -156,4 +156,4 @@ def test_redis_keeps_what_it_is_given() -> None:
     assert "--appendonly yes" in command
     assert "--maxmemory-policy noeviction" in command
     assert [volume.split(":")[0] for volume in redis["volumes"]] == ["redis-data"]
-    assert set(COMPOSE["volumes"]) == {"redis-data", "postgres-data"}
+    assert set(COMPOSE["volumes"]) == {"redis-data", "postgres-data", "prometheus-data"}
