@@ -215,6 +215,22 @@ check-alerts: ## check and test the alert rules with promtool (apt install prome
 	promtool check config deploy/prometheus/prometheus.yml
 	promtool test rules deploy/prometheus/alerts_test.yml
 
+# By itself, as uv is: its schemas are 20 MB, and nothing else needs them.
+.PHONY: check-kubernetes
+check-kubernetes: ## hold deploy/kubernetes to the schemas of Kubernetes
+	$(PYTHON) -m venv --clear build/kubernetes
+	build/kubernetes/bin/python -m pip install --quiet --disable-pip-version-check kubernetes-validate==1.37.0
+	for version in 1.30 1.36; do build/kubernetes/bin/kubernetes-validate --kubernetes-version $$version --strict --quiet \
+		$(filter-out %/kustomization.yaml,$(wildcard deploy/kubernetes/base/*.yaml)) \
+		deploy/kubernetes/overlays/example/namespace.yaml || exit 1; done
+
+.PHONY: sbom
+sbom: $(SETUP) ## write what the image installs to build/sbom.json, as CycloneDX
+	$(PYTHON) -m venv --clear build/sbom
+	build/sbom/bin/python -m pip install --quiet --disable-pip-version-check cyclonedx-bom==7.5.0
+	build/sbom/bin/cyclonedx-py requirements --output-reproducible --of JSON -o build/sbom.json requirements.txt
+	$(BIN)/python -m testing.sbom build/sbom.json
+
 .PHONY: check-generated
 check-generated: $(SETUP)
 	rm -rf build/generated
