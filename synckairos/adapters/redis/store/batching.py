@@ -17,8 +17,9 @@ MOST: Final = 32
 """The most that a batch holds: changes of sessions, or sessions to read."""
 GATHERING_S: Final = 0.002
 """How long a batch stays open at most."""
-BUSY: Final = 1.0
-"""Calls wait for a batch to fill only while at least this many arrive in the time that an exchange takes."""
+BUSY: Final = 2.0
+"""Calls wait for a batch to fill only while at least this many arrive in the time that an exchange takes. With
+one, the calls of a server at a quarter of its rate waited in vain for others."""
 LONGEST_GAP_S: Final = 0.01
 """A longer time without a call counts as this much: after it the average is soon right again."""
 SMOOTHING: Final = 0.1

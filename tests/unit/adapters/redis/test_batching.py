@@ -147,7 +147,7 @@ async def _busy(
     """Return a gate to which many calls came in the time of an exchange, with nothing under way."""
     clock, runs = Moving(monkeypatch), Runs()
     gate = Gate(runs, most_callers, prompt)
-    for _ in range(3):
+    for _ in range(10):
         runs.go.clear()
         for item in range(MOST):
             gate.offer(-item)
@@ -266,7 +266,7 @@ async def test_what_is_withdrawn_from_an_open_batch_lets_it_close_empty(monkeypa
 
 
 async def test_calls_that_come_one_by_one_do_not_wait(monkeypatch: pytest.MonkeyPatch) -> None:
-    """While fewer than one arrives in the time of an exchange, waiting would only cost time."""
+    """While fewer than two arrive in the time of an exchange, waiting would only cost time."""
     clock, runs = Moving(monkeypatch), Runs()
     gate = Gate(runs)
 
