@@ -43,6 +43,7 @@ from synckairos.composition.parts import (
     show_pools,
     tell_health,
 )
+from synckairos.composition.readiness import Readiness, StoreProbe
 from synckairos.composition.redis import opened_redis, session_store
 from synckairos.composition.reloading import Reloading
 from synckairos.composition.tls import GRPC, Tls, opened_tls
@@ -161,7 +162,7 @@ class Server:
         self._exit.push_async_callback(sweep.stop)
         self._exit.push_async_callback(self._background.stop)
         disk = DiskWatch(metrics)
-        probe = _Probe(store, RedisMemory(connections), limit, RedisDisk(connections), disk, self._health)
+        probe = StoreProbe(store, RedisMemory(connections), limit, RedisDisk(connections), disk, self._health)
         self._background.run("guard", lambda: guard.watch(probe, may_init=settings.store_init == "auto"))
         self._background.run("feed", lambda: feed.listen(watching.hint))
         self._background.run("poll", watching.poll)
@@ -242,7 +243,7 @@ class Server:
             raise AddressInUseError(
                 f"{settings.listen} cannot be listened on: {problem_of(settings.listen)}"
             ) from error
-        readiness = _Readiness(guard, self._background, health)
+        readiness = Readiness(guard, self._background, health)
         await readiness.tell()
         await health.set_audit(is_ready=False)
         self._background.run("health", readiness.follow)
@@ -286,62 +287,8 @@ class Server:
         return front.port
 
 
-class _Probe:
-    """Reads the store's clock, how full it is, and how far its log is behind."""
-
-    def __init__(
-        self,
-        store: RedisSessionStore,
-        memory: RedisMemory,
-        limit: BacklogLimit,
-        disk: RedisDisk,
-        watch: DiskWatch,
-        health: Health,
-    ) -> None:
-        self._store = store
-        self._memory = memory
-        self._limit = limit
-        self._disk = disk
-        self._watch = watch
-        self._health = health
-
-    async def __call__(self) -> None:
-        await self._store.now_us()
-        self._limit.note(await self._memory.share())
-        log = await self._disk.state()
-        if log is not None:
-            self._watch.note(log.held_bytes, log.pending_fsyncs, log.delayed_fsyncs, is_written=log.is_written)
-            await self._health.set_disk(is_ready=log.is_on and not self._watch.is_slow)
-
-
-class _Readiness:
-    """Health as it follows from the store and from the work in the background."""
-
-    def __init__(self, guard: StoreIdentityGuard, background: Background, health: Health) -> None:
-        self._guard = guard
-        self._background = background
-        self._health = health
-        self._changed = asyncio.Event()
-        guard.on_change(lambda _: self._changed.set())
-        background.on_change(self._changed.set)
-
-    async def tell(self) -> None:
-        """Report health as it is now."""
-        self._changed.clear()
-        await self._health.set(is_ready=self._guard.is_ready and self._background.is_well)
-
-    async def follow(self) -> None:
-        """Report health at every change, for ever."""
-        while True:
-            await self.tell()
-            await self._changed.wait()
-
-
 def _calm_collector() -> None:
-    """Keep the garbage collector from looking at objects that live as long as the process, and run it less often.
-
-    A call leaves no cycles behind; what it allocates would set off a collection every few calls.
-    """
+    """Keep the garbage collector from looking at objects that live as long as the process, and its pauses short."""
     gc.collect()
     gc.freeze()
     gc.set_threshold(*GC_THRESHOLDS)

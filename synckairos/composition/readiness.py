@@ -1,0 +1,64 @@
+"""What a server looks at to know whether it is ready, and how its health follows from that."""
+
+import asyncio
+
+from synckairos.adapters.redis.disk import RedisDisk
+from synckairos.adapters.redis.identity import StoreIdentityGuard
+from synckairos.adapters.redis.memory import RedisMemory
+from synckairos.adapters.redis.store import RedisSessionStore
+from synckairos.application.background import Background
+from synckairos.application.pipeline.backlog import BacklogLimit
+from synckairos.application.slow_disk import DiskWatch
+from synckairos.rpc.server import Health
+
+
+class StoreProbe:
+    """Reads the store's clock, how full it is, and how far its log is behind."""
+
+    def __init__(
+        self,
+        store: RedisSessionStore,
+        memory: RedisMemory,
+        limit: BacklogLimit,
+        disk: RedisDisk,
+        watch: DiskWatch,
+        health: Health,
+    ) -> None:
+        self._store = store
+        self._memory = memory
+        self._limit = limit
+        self._disk = disk
+        self._watch = watch
+        self._health = health
+
+    async def __call__(self) -> None:
+        """Read them; raises StoreUnavailable."""
+        await self._store.now_us()
+        self._limit.note(await self._memory.share())
+        log = await self._disk.state()
+        if log is not None:
+            self._watch.note(log.held_bytes, log.pending_fsyncs, log.delayed_fsyncs, is_written=log.is_written)
+            await self._health.set_disk(is_ready=log.is_on and not self._watch.is_slow)
+
+
+class Readiness:
+    """Health as it follows from the store and from the work in the background."""
+
+    def __init__(self, guard: StoreIdentityGuard, background: Background, health: Health) -> None:
+        self._guard = guard
+        self._background = background
+        self._health = health
+        self._changed = asyncio.Event()
+        guard.on_change(lambda _: self._changed.set())
+        background.on_change(self._changed.set)
+
+    async def tell(self) -> None:
+        """Report health as it is now."""
+        self._changed.clear()
+        await self._health.set(is_ready=self._guard.is_ready and self._background.is_well)
+
+    async def follow(self) -> None:
+        """Report health at every change, for ever."""
+        while True:
+            await self.tell()
+            await self._changed.wait()
