@@ -148,6 +148,8 @@ class AuditEvent(_message.Message):
     TURN_FIELD_NUMBER: _builtins.int
     EXTENDED_MS_FIELD_NUMBER: _builtins.int
     ADVANCED_MS_FIELD_NUMBER: _builtins.int
+    ON_BEHALF_OF_FIELD_NUMBER: _builtins.int
+    TRACEPARENT_FIELD_NUMBER: _builtins.int
     event_id: _builtins.str
     """UUID of the event; the same as change_id."""
     session_id: _builtins.str
@@ -163,7 +165,9 @@ class AuditEvent(_message.Message):
     cause: _event_pb2.Cause.ValueType
     """Why it happened."""
     actor: _builtins.str
-    """The actor: the caller's `x-actor` metadata, else its network peer; `system` without a caller."""
+    """The actor: the subject of the caller's credentials; where a server asks for none, the caller's `x-actor` metadata, else
+    its network peer; `system` without a caller.
+    """
     reason: _builtins.str
     """The caller's reason; may be empty."""
     participant_id: _builtins.str
@@ -192,6 +196,10 @@ class AuditEvent(_message.Message):
     """As Event.extended_ms."""
     advanced_ms: _builtins.int
     """As Event.advanced_ms."""
+    on_behalf_of: _builtins.str
+    """As Event.on_behalf_of."""
+    traceparent: _builtins.str
+    """The call's span, as W3C Trace Context writes it; empty unless the server recorded the call's trace."""
     @_builtins.property
     def occurred_at(self) -> _timestamp_pb2.Timestamp:
         """When it took effect. For an expiry the instant it was due, never the instant it was noticed."""
@@ -255,10 +263,12 @@ class AuditEvent(_message.Message):
         turn: _event_pb2.TurnSettlement | None = ...,
         extended_ms: _builtins.int = ...,
         advanced_ms: _builtins.int = ...,
+        on_behalf_of: _builtins.str = ...,
+        traceparent: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["_lateness_ms", b"_lateness_ms", "_time_remaining_ms", b"_time_remaining_ms", "fired_at", b"fired_at", "lateness_ms", b"lateness_ms", "occurred_at", b"occurred_at", "recorded_at", b"recorded_at", "session", b"session", "time_remaining_ms", b"time_remaining_ms", "turn", b"turn"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_lateness_ms", b"_lateness_ms", "_time_remaining_ms", b"_time_remaining_ms", "actor", b"actor", "advanced_ms", b"advanced_ms", "call_id", b"call_id", "cause", b"cause", "change_id", b"change_id", "changed_fields", b"changed_fields", "changes", b"changes", "cycle_number", b"cycle_number", "epoch", b"epoch", "event_id", b"event_id", "extended_ms", b"extended_ms", "fired_at", b"fired_at", "group_id", b"group_id", "is_fork", b"is_fork", "lateness_ms", b"lateness_ms", "occurred_at", b"occurred_at", "participant_id", b"participant_id", "peer", b"peer", "reason", b"reason", "recorded_at", b"recorded_at", "request_id", b"request_id", "session", b"session", "session_id", b"session_id", "time_elapsed_ms", b"time_elapsed_ms", "time_remaining_ms", b"time_remaining_ms", "turn", b"turn", "type", b"type", "version", b"version"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_lateness_ms", b"_lateness_ms", "_time_remaining_ms", b"_time_remaining_ms", "actor", b"actor", "advanced_ms", b"advanced_ms", "call_id", b"call_id", "cause", b"cause", "change_id", b"change_id", "changed_fields", b"changed_fields", "changes", b"changes", "cycle_number", b"cycle_number", "epoch", b"epoch", "event_id", b"event_id", "extended_ms", b"extended_ms", "fired_at", b"fired_at", "group_id", b"group_id", "is_fork", b"is_fork", "lateness_ms", b"lateness_ms", "occurred_at", b"occurred_at", "on_behalf_of", b"on_behalf_of", "participant_id", b"participant_id", "peer", b"peer", "reason", b"reason", "recorded_at", b"recorded_at", "request_id", b"request_id", "session", b"session", "session_id", b"session_id", "time_elapsed_ms", b"time_elapsed_ms", "time_remaining_ms", b"time_remaining_ms", "traceparent", b"traceparent", "turn", b"turn", "type", b"type", "version", b"version"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__lateness_ms: _TypeAlias = _typing.Literal["lateness_ms"]  # noqa: Y015
     _WhichOneofArgType__lateness_ms: _TypeAlias = _typing.Literal["_lateness_ms", b"_lateness_ms"]  # noqa: Y015
@@ -878,6 +888,12 @@ class RecoverSessionResponse(_message.Message):
 
     SESSION_FIELD_NUMBER: _builtins.int
     SERVER_TIME_FIELD_NUMBER: _builtins.int
+    DURABILITY_FIELD_NUMBER: _builtins.int
+    REPLICAS_FIELD_NUMBER: _builtins.int
+    durability: _session_pb2.Durability.ValueType
+    """What was reached for the recovery before this was sent."""
+    replicas: _builtins.int
+    """With DURABILITY_REPLICAS how many replicas had it by then; else 0."""
     @_builtins.property
     def session(self) -> _session_pb2.Session:
         """The session right after it was brought back, computed at server_time."""
@@ -891,10 +907,12 @@ class RecoverSessionResponse(_message.Message):
         *,
         session: _session_pb2.Session | None = ...,
         server_time: _timestamp_pb2.Timestamp | None = ...,
+        durability: _session_pb2.Durability.ValueType = ...,
+        replicas: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["server_time", b"server_time", "session", b"session"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["server_time", b"server_time", "session", b"session"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["durability", b"durability", "replicas", b"replicas", "server_time", b"server_time", "session", b"session"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -26,7 +26,7 @@ from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__
 from synckairos.v1 import session_pb2 as synckairos_dot_v1_dot_session__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x19synckairos/v1/event.proto\x12\rsynckairos.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1bsynckairos/v1/session.proto\"q\n\x0eTurnSettlement\x12\x10\n\x08spent_ms\x18\x01 \x01(\x03\x12\x12\n\ngranted_ms\x18\x02 \x01(\x03\x12\x13\n\x0b\x63redited_ms\x18\x03 \x01(\x03\x12\x15\n\rperiods_burnt\x18\x04 \x01(\x05\x12\r\n\x05stage\x18\x05 \x01(\x05\"\xde\x03\n\x05\x45vent\x12&\n\x04type\x18\x01 \x01(\x0e\x32\x18.synckairos.v1.EventType\x12#\n\x05\x63\x61use\x18\x02 \x01(\x0e\x32\x14.synckairos.v1.Cause\x12\r\n\x05\x61\x63tor\x18\x03 \x01(\t\x12\x0e\n\x06reason\x18\x04 \x01(\t\x12\x11\n\tchange_id\x18\x05 \x01(\t\x12/\n\x0boccurred_at\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12,\n\x08\x66ired_at\x18\x07 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x16\n\x0eparticipant_id\x18\x08 \x01(\t\x12\x10\n\x08group_id\x18\t \x01(\t\x12\x17\n\x0ftime_elapsed_ms\x18\n \x01(\x03\x12\x1e\n\x11time_remaining_ms\x18\x0b \x01(\x03H\x00\x88\x01\x01\x12\'\n\x07session\x18\x0c \x01(\x0b\x32\x16.synckairos.v1.Session\x12+\n\x04turn\x18\r \x01(\x0b\x32\x1d.synckairos.v1.TurnSettlement\x12\x13\n\x0b\x65xtended_ms\x18\x0e \x01(\x03\x12\x13\n\x0b\x61\x64vanced_ms\x18\x0f \x01(\x03\x42\x14\n\x12_time_remaining_ms\"\xbe\x01\n\x04Tick\x12\x12\n\nelapsed_ms\x18\x01 \x01(\x03\x12\x19\n\x0cremaining_ms\x18\x02 \x01(\x03H\x00\x88\x01\x01\x12\x18\n\x0bovertime_ms\x18\x03 \x01(\x03H\x01\x88\x01\x01\x12\x1d\n\x15\x61\x63tive_participant_id\x18\x04 \x01(\t\x12\x17\n\x0f\x61\x63tive_group_id\x18\x05 \x01(\t\x12\x14\n\x0c\x63ycle_number\x18\x06 \x01(\x03\x42\x0f\n\r_remaining_msB\x0e\n\x0c_overtime_ms\"u\n\x07Warning\x12\x14\n\x0cthreshold_ms\x18\x01 \x01(\x03\x12\x14\n\x0cremaining_ms\x18\x02 \x01(\x03\x12\x16\n\x0eparticipant_id\x18\x03 \x01(\t\x12\x10\n\x08group_id\x18\x04 \x01(\t\x12\x14\n\x0c\x63ycle_number\x18\x05 \x01(\x03\"\x1b\n\x08Progress\x12\x0f\n\x07version\x18\x01 \x01(\x03\"D\n\x03Gap\x12(\n\x06reason\x18\x01 \x01(\x0e\x32\x18.synckairos.v1.GapReason\x12\x13\n\x0bmin_version\x18\x02 \x01(\x03\"G\n\x03\x45nd\x12(\n\x06reason\x18\x01 \x01(\x0e\x32\x18.synckairos.v1.EndReason\x12\x16\n\x0eretry_after_ms\x18\x02 \x01(\x03*\xd3\x04\n\tEventType\x12\x1a\n\x16\x45VENT_TYPE_UNSPECIFIED\x10\x00\x12\x1e\n\x1a\x45VENT_TYPE_SESSION_CREATED\x10\x01\x12\x1e\n\x1a\x45VENT_TYPE_SESSION_STARTED\x10\x02\x12\x1d\n\x19\x45VENT_TYPE_CYCLE_SWITCHED\x10\x03\x12\x1d\n\x19\x45VENT_TYPE_SESSION_PAUSED\x10\x04\x12\x1e\n\x1a\x45VENT_TYPE_SESSION_RESUMED\x10\x05\x12 \n\x1c\x45VENT_TYPE_SESSION_COMPLETED\x10\x06\x12 \n\x1c\x45VENT_TYPE_SESSION_CANCELLED\x10\x07\x12\x1e\n\x1a\x45VENT_TYPE_SESSION_EXPIRED\x10\x08\x12\"\n\x1e\x45VENT_TYPE_PARTICIPANT_EXPIRED\x10\t\x12\x1f\n\x1b\x45VENT_TYPE_OVERTIME_STARTED\x10\n\x12 \n\x1c\x45VENT_TYPE_PARTICIPANT_ADDED\x10\x0b\x12\"\n\x1e\x45VENT_TYPE_PARTICIPANT_REMOVED\x10\x0c\x12\x1c\n\x18\x45VENT_TYPE_TIME_ADJUSTED\x10\r\x12\x1e\n\x1a\x45VENT_TYPE_SESSION_UPDATED\x10\x0e\x12\x1e\n\x1a\x45VENT_TYPE_SESSION_DELETED\x10\x0f\x12 \n\x1c\x45VENT_TYPE_SESSION_RECOVERED\x10\x10\x12\x1d\n\x19\x45VENT_TYPE_CLOCK_ADVANCED\x10\x11*}\n\x05\x43\x61use\x12\x15\n\x11\x43\x41USE_UNSPECIFIED\x10\x00\x12\x0e\n\nCAUSE_CALL\x10\x01\x12\x12\n\x0e\x43\x41USE_DEADLINE\x10\x02\x12\x0e\n\nCAUSE_IDLE\x10\x03\x12\x15\n\rCAUSE_MAX_AGE\x10\x04\x1a\x02\x08\x01\x12\x12\n\x0e\x43\x41USE_RECOVERY\x10\x05*\x96\x01\n\tGapReason\x12\x1a\n\x16GAP_REASON_UNSPECIFIED\x10\x00\x12\x1c\n\x18GAP_REASON_WINDOW_PASSED\x10\x01\x12\x1c\n\x18GAP_REASON_EPOCH_CHANGED\x10\x02\x12\x15\n\x11GAP_REASON_FORKED\x10\x03\x12\x1a\n\x16GAP_REASON_SLOW_READER\x10\x04*\xcb\x01\n\tEndReason\x12\x1a\n\x16\x45ND_REASON_UNSPECIFIED\x10\x00\x12\x17\n\x13\x45ND_REASON_TERMINAL\x10\x01\x12\x16\n\x12\x45ND_REASON_DELETED\x10\x02\x12\x17\n\x13\x45ND_REASON_DRAINING\x10\x03\x12\x18\n\x14\x45ND_REASON_NOT_FOUND\x10\x04\x12\x1a\n\x16\x45ND_REASON_UNAVAILABLE\x10\x05\x12\"\n\x1e\x45ND_REASON_CREDENTIALS_EXPIRED\x10\x06\x42P\n\x11\x64\x65v.synckairos.v1B\nEventProtoP\x01Z-synckairos.dev/gen/synckairos/v1;synckairosv1b\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x19synckairos/v1/event.proto\x12\rsynckairos.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1bsynckairos/v1/session.proto\"q\n\x0eTurnSettlement\x12\x10\n\x08spent_ms\x18\x01 \x01(\x03\x12\x12\n\ngranted_ms\x18\x02 \x01(\x03\x12\x13\n\x0b\x63redited_ms\x18\x03 \x01(\x03\x12\x15\n\rperiods_burnt\x18\x04 \x01(\x05\x12\r\n\x05stage\x18\x05 \x01(\x05\"\xf4\x03\n\x05\x45vent\x12&\n\x04type\x18\x01 \x01(\x0e\x32\x18.synckairos.v1.EventType\x12#\n\x05\x63\x61use\x18\x02 \x01(\x0e\x32\x14.synckairos.v1.Cause\x12\r\n\x05\x61\x63tor\x18\x03 \x01(\t\x12\x0e\n\x06reason\x18\x04 \x01(\t\x12\x11\n\tchange_id\x18\x05 \x01(\t\x12/\n\x0boccurred_at\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12,\n\x08\x66ired_at\x18\x07 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x16\n\x0eparticipant_id\x18\x08 \x01(\t\x12\x10\n\x08group_id\x18\t \x01(\t\x12\x17\n\x0ftime_elapsed_ms\x18\n \x01(\x03\x12\x1e\n\x11time_remaining_ms\x18\x0b \x01(\x03H\x00\x88\x01\x01\x12\'\n\x07session\x18\x0c \x01(\x0b\x32\x16.synckairos.v1.Session\x12+\n\x04turn\x18\r \x01(\x0b\x32\x1d.synckairos.v1.TurnSettlement\x12\x13\n\x0b\x65xtended_ms\x18\x0e \x01(\x03\x12\x13\n\x0b\x61\x64vanced_ms\x18\x0f \x01(\x03\x12\x14\n\x0con_behalf_of\x18\x10 \x01(\tB\x14\n\x12_time_remaining_ms\"\xbe\x01\n\x04Tick\x12\x12\n\nelapsed_ms\x18\x01 \x01(\x03\x12\x19\n\x0cremaining_ms\x18\x02 \x01(\x03H\x00\x88\x01\x01\x12\x18\n\x0bovertime_ms\x18\x03 \x01(\x03H\x01\x88\x01\x01\x12\x1d\n\x15\x61\x63tive_participant_id\x18\x04 \x01(\t\x12\x17\n\x0f\x61\x63tive_group_id\x18\x05 \x01(\t\x12\x14\n\x0c\x63ycle_number\x18\x06 \x01(\x03\x42\x0f\n\r_remaining_msB\x0e\n\x0c_overtime_ms\"u\n\x07Warning\x12\x14\n\x0cthreshold_ms\x18\x01 \x01(\x03\x12\x14\n\x0cremaining_ms\x18\x02 \x01(\x03\x12\x16\n\x0eparticipant_id\x18\x03 \x01(\t\x12\x10\n\x08group_id\x18\x04 \x01(\t\x12\x14\n\x0c\x63ycle_number\x18\x05 \x01(\x03\"\x1b\n\x08Progress\x12\x0f\n\x07version\x18\x01 \x01(\x03\"D\n\x03Gap\x12(\n\x06reason\x18\x01 \x01(\x0e\x32\x18.synckairos.v1.GapReason\x12\x13\n\x0bmin_version\x18\x02 \x01(\x03\"G\n\x03\x45nd\x12(\n\x06reason\x18\x01 \x01(\x0e\x32\x18.synckairos.v1.EndReason\x12\x16\n\x0eretry_after_ms\x18\x02 \x01(\x03*\xd3\x04\n\tEventType\x12\x1a\n\x16\x45VENT_TYPE_UNSPECIFIED\x10\x00\x12\x1e\n\x1a\x45VENT_TYPE_SESSION_CREATED\x10\x01\x12\x1e\n\x1a\x45VENT_TYPE_SESSION_STARTED\x10\x02\x12\x1d\n\x19\x45VENT_TYPE_CYCLE_SWITCHED\x10\x03\x12\x1d\n\x19\x45VENT_TYPE_SESSION_PAUSED\x10\x04\x12\x1e\n\x1a\x45VENT_TYPE_SESSION_RESUMED\x10\x05\x12 \n\x1c\x45VENT_TYPE_SESSION_COMPLETED\x10\x06\x12 \n\x1c\x45VENT_TYPE_SESSION_CANCELLED\x10\x07\x12\x1e\n\x1a\x45VENT_TYPE_SESSION_EXPIRED\x10\x08\x12\"\n\x1e\x45VENT_TYPE_PARTICIPANT_EXPIRED\x10\t\x12\x1f\n\x1b\x45VENT_TYPE_OVERTIME_STARTED\x10\n\x12 \n\x1c\x45VENT_TYPE_PARTICIPANT_ADDED\x10\x0b\x12\"\n\x1e\x45VENT_TYPE_PARTICIPANT_REMOVED\x10\x0c\x12\x1c\n\x18\x45VENT_TYPE_TIME_ADJUSTED\x10\r\x12\x1e\n\x1a\x45VENT_TYPE_SESSION_UPDATED\x10\x0e\x12\x1e\n\x1a\x45VENT_TYPE_SESSION_DELETED\x10\x0f\x12 \n\x1c\x45VENT_TYPE_SESSION_RECOVERED\x10\x10\x12\x1d\n\x19\x45VENT_TYPE_CLOCK_ADVANCED\x10\x11*}\n\x05\x43\x61use\x12\x15\n\x11\x43\x41USE_UNSPECIFIED\x10\x00\x12\x0e\n\nCAUSE_CALL\x10\x01\x12\x12\n\x0e\x43\x41USE_DEADLINE\x10\x02\x12\x0e\n\nCAUSE_IDLE\x10\x03\x12\x15\n\rCAUSE_MAX_AGE\x10\x04\x1a\x02\x08\x01\x12\x12\n\x0e\x43\x41USE_RECOVERY\x10\x05*\x96\x01\n\tGapReason\x12\x1a\n\x16GAP_REASON_UNSPECIFIED\x10\x00\x12\x1c\n\x18GAP_REASON_WINDOW_PASSED\x10\x01\x12\x1c\n\x18GAP_REASON_EPOCH_CHANGED\x10\x02\x12\x15\n\x11GAP_REASON_FORKED\x10\x03\x12\x1a\n\x16GAP_REASON_SLOW_READER\x10\x04*\xcb\x01\n\tEndReason\x12\x1a\n\x16\x45ND_REASON_UNSPECIFIED\x10\x00\x12\x17\n\x13\x45ND_REASON_TERMINAL\x10\x01\x12\x16\n\x12\x45ND_REASON_DELETED\x10\x02\x12\x17\n\x13\x45ND_REASON_DRAINING\x10\x03\x12\x18\n\x14\x45ND_REASON_NOT_FOUND\x10\x04\x12\x1a\n\x16\x45ND_REASON_UNAVAILABLE\x10\x05\x12\"\n\x1e\x45ND_REASON_CREDENTIALS_EXPIRED\x10\x06\x42P\n\x11\x64\x65v.synckairos.v1B\nEventProtoP\x01Z-synckairos.dev/gen/synckairos/v1;synckairosv1b\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -36,26 +36,26 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['DESCRIPTOR']._serialized_options = b'\n\021dev.synckairos.v1B\nEventProtoP\001Z-synckairos.dev/gen/synckairos/v1;synckairosv1'
   _globals['_CAUSE'].values_by_name["CAUSE_MAX_AGE"]._loaded_options = None
   _globals['_CAUSE'].values_by_name["CAUSE_MAX_AGE"]._serialized_options = b'\010\001'
-  _globals['_EVENTTYPE']._serialized_start=1187
-  _globals['_EVENTTYPE']._serialized_end=1782
-  _globals['_CAUSE']._serialized_start=1784
-  _globals['_CAUSE']._serialized_end=1909
-  _globals['_GAPREASON']._serialized_start=1912
-  _globals['_GAPREASON']._serialized_end=2062
-  _globals['_ENDREASON']._serialized_start=2065
-  _globals['_ENDREASON']._serialized_end=2268
+  _globals['_EVENTTYPE']._serialized_start=1209
+  _globals['_EVENTTYPE']._serialized_end=1804
+  _globals['_CAUSE']._serialized_start=1806
+  _globals['_CAUSE']._serialized_end=1931
+  _globals['_GAPREASON']._serialized_start=1934
+  _globals['_GAPREASON']._serialized_end=2084
+  _globals['_ENDREASON']._serialized_start=2087
+  _globals['_ENDREASON']._serialized_end=2290
   _globals['_TURNSETTLEMENT']._serialized_start=106
   _globals['_TURNSETTLEMENT']._serialized_end=219
   _globals['_EVENT']._serialized_start=222
-  _globals['_EVENT']._serialized_end=700
-  _globals['_TICK']._serialized_start=703
-  _globals['_TICK']._serialized_end=893
-  _globals['_WARNING']._serialized_start=895
-  _globals['_WARNING']._serialized_end=1012
-  _globals['_PROGRESS']._serialized_start=1014
-  _globals['_PROGRESS']._serialized_end=1041
-  _globals['_GAP']._serialized_start=1043
-  _globals['_GAP']._serialized_end=1111
-  _globals['_END']._serialized_start=1113
-  _globals['_END']._serialized_end=1184
+  _globals['_EVENT']._serialized_end=722
+  _globals['_TICK']._serialized_start=725
+  _globals['_TICK']._serialized_end=915
+  _globals['_WARNING']._serialized_start=917
+  _globals['_WARNING']._serialized_end=1034
+  _globals['_PROGRESS']._serialized_start=1036
+  _globals['_PROGRESS']._serialized_end=1063
+  _globals['_GAP']._serialized_start=1065
+  _globals['_GAP']._serialized_end=1133
+  _globals['_END']._serialized_start=1135
+  _globals['_END']._serialized_end=1206
 # @@protoc_insertion_point(module_scope)

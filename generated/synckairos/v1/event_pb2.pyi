@@ -283,12 +283,15 @@ class Event(_message.Message):
     TURN_FIELD_NUMBER: _builtins.int
     EXTENDED_MS_FIELD_NUMBER: _builtins.int
     ADVANCED_MS_FIELD_NUMBER: _builtins.int
+    ON_BEHALF_OF_FIELD_NUMBER: _builtins.int
     type: Global___EventType.ValueType
     """The kind of change."""
     cause: Global___Cause.ValueType
     """Why."""
     actor: _builtins.str
-    """The actor: the caller's `x-actor` metadata, else its network peer; `system` without a caller."""
+    """The actor: the subject of the caller's credentials; where a server asks for none, the caller's `x-actor` metadata, else
+    its network peer; `system` without a caller.
+    """
     reason: _builtins.str
     """The caller's reason; may be empty."""
     change_id: _builtins.str
@@ -305,6 +308,10 @@ class Event(_message.Message):
     """By how much a late bid moved the end (SoftClose), in ms."""
     advanced_ms: _builtins.int
     """By how much a manual clock was advanced, in ms. Only in EVENT_TYPE_CLOCK_ADVANCED."""
+    on_behalf_of: _builtins.str
+    """For whom the actor says it acts: the `x-actor` metadata of a call with credentials, which vouch for the actor alone;
+    empty without.
+    """
     @_builtins.property
     def occurred_at(self) -> _timestamp_pb2.Timestamp:
         """When it took effect. For an expiry the instant it was due, never the instant it was noticed."""
@@ -339,10 +346,11 @@ class Event(_message.Message):
         turn: Global___TurnSettlement | None = ...,
         extended_ms: _builtins.int = ...,
         advanced_ms: _builtins.int = ...,
+        on_behalf_of: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["_time_remaining_ms", b"_time_remaining_ms", "fired_at", b"fired_at", "occurred_at", b"occurred_at", "session", b"session", "time_remaining_ms", b"time_remaining_ms", "turn", b"turn"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_time_remaining_ms", b"_time_remaining_ms", "actor", b"actor", "advanced_ms", b"advanced_ms", "cause", b"cause", "change_id", b"change_id", "extended_ms", b"extended_ms", "fired_at", b"fired_at", "group_id", b"group_id", "occurred_at", b"occurred_at", "participant_id", b"participant_id", "reason", b"reason", "session", b"session", "time_elapsed_ms", b"time_elapsed_ms", "time_remaining_ms", b"time_remaining_ms", "turn", b"turn", "type", b"type"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_time_remaining_ms", b"_time_remaining_ms", "actor", b"actor", "advanced_ms", b"advanced_ms", "cause", b"cause", "change_id", b"change_id", "extended_ms", b"extended_ms", "fired_at", b"fired_at", "group_id", b"group_id", "occurred_at", b"occurred_at", "on_behalf_of", b"on_behalf_of", "participant_id", b"participant_id", "reason", b"reason", "session", b"session", "time_elapsed_ms", b"time_elapsed_ms", "time_remaining_ms", b"time_remaining_ms", "turn", b"turn", "type", b"type"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__time_remaining_ms: _TypeAlias = _typing.Literal["time_remaining_ms"]  # noqa: Y015
     _WhichOneofArgType__time_remaining_ms: _TypeAlias = _typing.Literal["_time_remaining_ms", b"_time_remaining_ms"]  # noqa: Y015

@@ -145,6 +145,34 @@ ON_EXPIRE_NOTIFY: OnExpire.ValueType  # 4
 """The clock runs on into overtime_ms and the session stays switchable. All modes (COUNT_UP: with max_time_ms)."""
 Global___OnExpire: _TypeAlias = OnExpire  # noqa: Y015
 
+class _Durability:
+    ValueType = _typing.NewType("ValueType", _builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _DurabilityEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Durability.ValueType], _builtins.type):
+    DESCRIPTOR: _descriptor.EnumDescriptor
+    DURABILITY_UNSPECIFIED: _Durability.ValueType  # 0
+    """In a request, and in Session: as the server is set. In a result: nothing was changed (GetSession)."""
+    DURABILITY_MEMORY: _Durability.ValueType  # 1
+    """The change is in the memory of the store's primary."""
+    DURABILITY_FSYNC: _Durability.ValueType  # 2
+    """It is on the primary's disk as well."""
+    DURABILITY_REPLICAS: _Durability.ValueType  # 3
+    """It is in the memory of replicas as well, and on the primary's disk where the server or the session asks for that, too."""
+
+class Durability(_Durability, metaclass=_DurabilityEnumTypeWrapper):
+    """Durability is what a change is safe from once it is answered; docs/guarantees.md says what each level can lose."""
+
+DURABILITY_UNSPECIFIED: Durability.ValueType  # 0
+"""In a request, and in Session: as the server is set. In a result: nothing was changed (GetSession)."""
+DURABILITY_MEMORY: Durability.ValueType  # 1
+"""The change is in the memory of the store's primary."""
+DURABILITY_FSYNC: Durability.ValueType  # 2
+"""It is on the primary's disk as well."""
+DURABILITY_REPLICAS: Durability.ValueType  # 3
+"""It is in the memory of replicas as well, and on the primary's disk where the server or the session asks for that, too."""
+Global___Durability: _TypeAlias = Durability  # noqa: Y015
+
 @_typing.final
 class ParticipantSpec(_message.Message):
     """ParticipantSpec describes a participant a client adds to a session."""
@@ -472,6 +500,8 @@ class Session(_message.Message):
     SESSION_LIMIT_MS_FIELD_NUMBER: _builtins.int
     CLOSE_AT_FIELD_NUMBER: _builtins.int
     SOFT_CLOSE_FIELD_NUMBER: _builtins.int
+    DURABILITY_FIELD_NUMBER: _builtins.int
+    DURABILITY_REPLICAS_FIELD_NUMBER: _builtins.int
     session_id: _builtins.str
     """UUID, lower case."""
     mode: Global___Mode.ValueType
@@ -534,6 +564,10 @@ class Session(_message.Message):
     """
     session_limit_ms: _builtins.int
     """The running time after which the session ends, in ms, as given at creation; 0: none."""
+    durability: Global___Durability.ValueType
+    """The least durability of its changes, as given at creation; UNSPECIFIED: as the server is set."""
+    durability_replicas: _builtins.int
+    """With DURABILITY_REPLICAS the replicas that must have each change, as given at creation; else 0."""
     @_builtins.property
     def participants(self) -> _containers.RepeatedCompositeFieldContainer[Global___Participant]:
         """The participants in rotation order."""
@@ -644,10 +678,12 @@ class Session(_message.Message):
         session_limit_ms: _builtins.int = ...,
         close_at: _timestamp_pb2.Timestamp | None = ...,
         soft_close: _time_control_pb2.SoftClose | None = ...,
+        durability: Global___Durability.ValueType = ...,
+        durability_replicas: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["_cycle_remaining_ms", b"_cycle_remaining_ms", "_increment_ms", b"_increment_ms", "_max_cycles", b"_max_cycles", "_max_time_ms", b"_max_time_ms", "_overtime_ms", b"_overtime_ms", "_remaining_ms", b"_remaining_ms", "_time_per_cycle_ms", b"_time_per_cycle_ms", "_total_time_ms", b"_total_time_ms", "close_at", b"close_at", "completed_at", b"completed_at", "created_at", b"created_at", "cycle_remaining_ms", b"cycle_remaining_ms", "cycle_started_at", b"cycle_started_at", "deadline_at", b"deadline_at", "increment_ms", b"increment_ms", "max_cycles", b"max_cycles", "max_time_ms", b"max_time_ms", "metadata", b"metadata", "overtime_ms", b"overtime_ms", "paused_at", b"paused_at", "remaining_ms", b"remaining_ms", "soft_close", b"soft_close", "started_at", b"started_at", "time_per_cycle_ms", b"time_per_cycle_ms", "total_time_ms", b"total_time_ms", "updated_at", b"updated_at"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_cycle_remaining_ms", b"_cycle_remaining_ms", "_increment_ms", b"_increment_ms", "_max_cycles", b"_max_cycles", "_max_time_ms", b"_max_time_ms", "_overtime_ms", b"_overtime_ms", "_remaining_ms", b"_remaining_ms", "_time_per_cycle_ms", b"_time_per_cycle_ms", "_total_time_ms", b"_total_time_ms", "active_group_id", b"active_group_id", "active_participant_id", b"active_participant_id", "close_at", b"close_at", "completed_at", b"completed_at", "created_at", b"created_at", "cycle_number", b"cycle_number", "cycle_remaining_ms", b"cycle_remaining_ms", "cycle_started_at", b"cycle_started_at", "deadline_at", b"deadline_at", "elapsed_ms", b"elapsed_ms", "epoch", b"epoch", "expired_group_id", b"expired_group_id", "expired_participant_id", b"expired_participant_id", "first_participant_id", b"first_participant_id", "groups", b"groups", "idle_ttl_ms", b"idle_ttl_ms", "increment_ms", b"increment_ms", "labels", b"labels", "manual_clock", b"manual_clock", "max_cycles", b"max_cycles", "max_time_ms", b"max_time_ms", "metadata", b"metadata", "mode", b"mode", "on_expire", b"on_expire", "overtime_ms", b"overtime_ms", "participants", b"participants", "paused_at", b"paused_at", "phases", b"phases", "phases_truncated", b"phases_truncated", "recovered", b"recovered", "remaining_ms", b"remaining_ms", "session_id", b"session_id", "session_limit_ms", b"session_limit_ms", "soft_close", b"soft_close", "started_at", b"started_at", "status", b"status", "time_per_cycle_ms", b"time_per_cycle_ms", "total_time_ms", b"total_time_ms", "updated_at", b"updated_at", "version", b"version", "warning_thresholds_ms", b"warning_thresholds_ms", "winner_group_id", b"winner_group_id", "winner_participant_id", b"winner_participant_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_cycle_remaining_ms", b"_cycle_remaining_ms", "_increment_ms", b"_increment_ms", "_max_cycles", b"_max_cycles", "_max_time_ms", b"_max_time_ms", "_overtime_ms", b"_overtime_ms", "_remaining_ms", b"_remaining_ms", "_time_per_cycle_ms", b"_time_per_cycle_ms", "_total_time_ms", b"_total_time_ms", "active_group_id", b"active_group_id", "active_participant_id", b"active_participant_id", "close_at", b"close_at", "completed_at", b"completed_at", "created_at", b"created_at", "cycle_number", b"cycle_number", "cycle_remaining_ms", b"cycle_remaining_ms", "cycle_started_at", b"cycle_started_at", "deadline_at", b"deadline_at", "durability", b"durability", "durability_replicas", b"durability_replicas", "elapsed_ms", b"elapsed_ms", "epoch", b"epoch", "expired_group_id", b"expired_group_id", "expired_participant_id", b"expired_participant_id", "first_participant_id", b"first_participant_id", "groups", b"groups", "idle_ttl_ms", b"idle_ttl_ms", "increment_ms", b"increment_ms", "labels", b"labels", "manual_clock", b"manual_clock", "max_cycles", b"max_cycles", "max_time_ms", b"max_time_ms", "metadata", b"metadata", "mode", b"mode", "on_expire", b"on_expire", "overtime_ms", b"overtime_ms", "participants", b"participants", "paused_at", b"paused_at", "phases", b"phases", "phases_truncated", b"phases_truncated", "recovered", b"recovered", "remaining_ms", b"remaining_ms", "session_id", b"session_id", "session_limit_ms", b"session_limit_ms", "soft_close", b"soft_close", "started_at", b"started_at", "status", b"status", "time_per_cycle_ms", b"time_per_cycle_ms", "total_time_ms", b"total_time_ms", "updated_at", b"updated_at", "version", b"version", "warning_thresholds_ms", b"warning_thresholds_ms", "winner_group_id", b"winner_group_id", "winner_participant_id", b"winner_participant_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__cycle_remaining_ms: _TypeAlias = _typing.Literal["cycle_remaining_ms"]  # noqa: Y015
     _WhichOneofArgType__cycle_remaining_ms: _TypeAlias = _typing.Literal["_cycle_remaining_ms", b"_cycle_remaining_ms"]  # noqa: Y015

@@ -5,8 +5,9 @@ The sessions: create, drive, read and watch them.
 
 Every error is a google.rpc.Status with ErrorInfo{reason, domain "synckairos.dev", metadata}; the reasons are
 named below as CODE / REASON. Every call may also fail with UNAVAILABLE / STORE_UNAVAILABLE (nothing was
-changed), UNAVAILABLE / DRAINING, and every mutation with UNAVAILABLE / OUTCOME_UNKNOWN (it may or may not have
-been applied: retry with the same request_id), UNAVAILABLE / CATCHING_UP, ABORTED / CONTENTION,
+changed), UNAVAILABLE / DRAINING, UNAVAILABLE / OVERLOADED (nothing was changed; `grpc-retry-pushback-ms` says the same
+as RetryInfo, or -1 to a call that gRPC has retried already), RESOURCE_EXHAUSTED / RATE_LIMITED{limit, name}, and every mutation with UNAVAILABLE / OUTCOME_UNKNOWN (it may or may not have
+been applied, or is, and not as durable as asked: retry with the same request_id), UNAVAILABLE / CATCHING_UP, ABORTED / CONTENTION,
 RESOURCE_EXHAUSTED / AUDIT_BACKLOG. Retry errors that carry RetryInfo, and ABORTED / CONTENTION after a pause.
 
 Checks come in this order for every mutation: fields, request_id, existence, boundaries already due, expiry,
@@ -84,6 +85,8 @@ class CreateSessionRequest(_message.Message):
     CLOSE_AT_FIELD_NUMBER: _builtins.int
     SOFT_CLOSE_FIELD_NUMBER: _builtins.int
     MANUAL_CLOCK_FIELD_NUMBER: _builtins.int
+    DURABILITY_FIELD_NUMBER: _builtins.int
+    DURABILITY_REPLICAS_FIELD_NUMBER: _builtins.int
     session_id: _builtins.str
     """UUID of the session. Empty: the server makes one (UUIDv7; with a request_id the UUIDv5 of it, so that a
     retry cannot make a second session).
@@ -127,6 +130,13 @@ class CreateSessionRequest(_message.Message):
     """
     manual_clock: _builtins.bool
     """Gives the session a clock of its own that stands until AdvanceClock moves it: for tests of integrators."""
+    durability: _session_pb2.Durability.ValueType
+    """What every change of the session must be safe from before it is answered, where that is more than the server is set
+    to; less changes nothing. INVALID_ARGUMENT / INVALID_FIELD where the store cannot do it. A change for which it is not
+    reached in time ends with OUTCOME_UNKNOWN. Default: as the server is set.
+    """
+    durability_replicas: _builtins.int
+    """How many replicas must have a change, 1 to 16. Required with DURABILITY_REPLICAS, refused without."""
     @_builtins.property
     def participants(self) -> _containers.RepeatedCompositeFieldContainer[_session_pb2.ParticipantSpec]:
         """At most 1 000. MODE_PER_PARTICIPANT and MODE_PER_GROUP: at least one. A session takes at most 262 144 bytes in
@@ -192,10 +202,12 @@ class CreateSessionRequest(_message.Message):
         close_at: _timestamp_pb2.Timestamp | None = ...,
         soft_close: _time_control_pb2.SoftClose | None = ...,
         manual_clock: _builtins.bool = ...,
+        durability: _session_pb2.Durability.ValueType = ...,
+        durability_replicas: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["close_at", b"close_at", "control", b"control", "metadata", b"metadata", "soft_close", b"soft_close", "time_control", b"time_control", "time_control_text", b"time_control_text"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["close_at", b"close_at", "control", b"control", "first_participant_id", b"first_participant_id", "groups", b"groups", "idle_ttl_ms", b"idle_ttl_ms", "increment_ms", b"increment_ms", "labels", b"labels", "manual_clock", b"manual_clock", "max_cycles", b"max_cycles", "max_time_ms", b"max_time_ms", "metadata", b"metadata", "mode", b"mode", "on_expire", b"on_expire", "participants", b"participants", "reason", b"reason", "request_id", b"request_id", "session_id", b"session_id", "session_limit_ms", b"session_limit_ms", "soft_close", b"soft_close", "time_control", b"time_control", "time_control_text", b"time_control_text", "time_per_cycle_ms", b"time_per_cycle_ms", "total_time_ms", b"total_time_ms", "warning_thresholds_ms", b"warning_thresholds_ms"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["close_at", b"close_at", "control", b"control", "durability", b"durability", "durability_replicas", b"durability_replicas", "first_participant_id", b"first_participant_id", "groups", b"groups", "idle_ttl_ms", b"idle_ttl_ms", "increment_ms", b"increment_ms", "labels", b"labels", "manual_clock", b"manual_clock", "max_cycles", b"max_cycles", "max_time_ms", b"max_time_ms", "metadata", b"metadata", "mode", b"mode", "on_expire", b"on_expire", "participants", b"participants", "reason", b"reason", "request_id", b"request_id", "session_id", b"session_id", "session_limit_ms", b"session_limit_ms", "soft_close", b"soft_close", "time_control", b"time_control", "time_control_text", b"time_control_text", "time_per_cycle_ms", b"time_per_cycle_ms", "total_time_ms", b"total_time_ms", "warning_thresholds_ms", b"warning_thresholds_ms"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType_control: _TypeAlias = _typing.Literal["time_control", "time_control_text"]  # noqa: Y015
     _WhichOneofArgType_control: _TypeAlias = _typing.Literal["control", b"control"]  # noqa: Y015
@@ -212,8 +224,14 @@ class CreateSessionResponse(_message.Message):
     SESSION_FIELD_NUMBER: _builtins.int
     SERVER_TIME_FIELD_NUMBER: _builtins.int
     REPLAYED_FIELD_NUMBER: _builtins.int
+    DURABILITY_FIELD_NUMBER: _builtins.int
+    REPLICAS_FIELD_NUMBER: _builtins.int
     replayed: _builtins.bool
     """Whether this answers a retry of a request_id that had been applied before."""
+    durability: _session_pb2.Durability.ValueType
+    """What was reached for the change before this was sent."""
+    replicas: _builtins.int
+    """With DURABILITY_REPLICAS how many replicas had the change by then; else 0."""
     @_builtins.property
     def session(self) -> _session_pb2.Session:
         """The session right after the change, computed at server_time."""
@@ -228,10 +246,12 @@ class CreateSessionResponse(_message.Message):
         session: _session_pb2.Session | None = ...,
         server_time: _timestamp_pb2.Timestamp | None = ...,
         replayed: _builtins.bool = ...,
+        durability: _session_pb2.Durability.ValueType = ...,
+        replicas: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["server_time", b"server_time", "session", b"session"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["replayed", b"replayed", "server_time", b"server_time", "session", b"session"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["durability", b"durability", "replayed", b"replayed", "replicas", b"replicas", "server_time", b"server_time", "session", b"session"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -506,8 +526,14 @@ class StartSessionResponse(_message.Message):
     SESSION_FIELD_NUMBER: _builtins.int
     SERVER_TIME_FIELD_NUMBER: _builtins.int
     REPLAYED_FIELD_NUMBER: _builtins.int
+    DURABILITY_FIELD_NUMBER: _builtins.int
+    REPLICAS_FIELD_NUMBER: _builtins.int
     replayed: _builtins.bool
     """Whether this answers a retry of a request_id that had been applied before."""
+    durability: _session_pb2.Durability.ValueType
+    """What was reached for the change before this was sent."""
+    replicas: _builtins.int
+    """With DURABILITY_REPLICAS how many replicas had the change by then; else 0."""
     @_builtins.property
     def session(self) -> _session_pb2.Session:
         """The session right after the change, computed at server_time."""
@@ -522,10 +548,12 @@ class StartSessionResponse(_message.Message):
         session: _session_pb2.Session | None = ...,
         server_time: _timestamp_pb2.Timestamp | None = ...,
         replayed: _builtins.bool = ...,
+        durability: _session_pb2.Durability.ValueType = ...,
+        replicas: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["server_time", b"server_time", "session", b"session"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["replayed", b"replayed", "server_time", b"server_time", "session", b"session"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["durability", b"durability", "replayed", b"replayed", "replicas", b"replicas", "server_time", b"server_time", "session", b"session"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -601,8 +629,14 @@ class SwitchCycleResponse(_message.Message):
     SESSION_FIELD_NUMBER: _builtins.int
     SERVER_TIME_FIELD_NUMBER: _builtins.int
     REPLAYED_FIELD_NUMBER: _builtins.int
+    DURABILITY_FIELD_NUMBER: _builtins.int
+    REPLICAS_FIELD_NUMBER: _builtins.int
     replayed: _builtins.bool
     """Whether this answers a retry of a request_id that had been applied before."""
+    durability: _session_pb2.Durability.ValueType
+    """What was reached for the change before this was sent."""
+    replicas: _builtins.int
+    """With DURABILITY_REPLICAS how many replicas had the change by then; else 0."""
     @_builtins.property
     def session(self) -> _session_pb2.Session:
         """The session right after the change, computed at server_time."""
@@ -617,10 +651,12 @@ class SwitchCycleResponse(_message.Message):
         session: _session_pb2.Session | None = ...,
         server_time: _timestamp_pb2.Timestamp | None = ...,
         replayed: _builtins.bool = ...,
+        durability: _session_pb2.Durability.ValueType = ...,
+        replicas: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["server_time", b"server_time", "session", b"session"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["replayed", b"replayed", "server_time", b"server_time", "session", b"session"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["durability", b"durability", "replayed", b"replayed", "replicas", b"replicas", "server_time", b"server_time", "session", b"session"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -673,8 +709,14 @@ class PauseSessionResponse(_message.Message):
     SESSION_FIELD_NUMBER: _builtins.int
     SERVER_TIME_FIELD_NUMBER: _builtins.int
     REPLAYED_FIELD_NUMBER: _builtins.int
+    DURABILITY_FIELD_NUMBER: _builtins.int
+    REPLICAS_FIELD_NUMBER: _builtins.int
     replayed: _builtins.bool
     """Whether this answers a retry of a request_id that had been applied before."""
+    durability: _session_pb2.Durability.ValueType
+    """What was reached for the change before this was sent."""
+    replicas: _builtins.int
+    """With DURABILITY_REPLICAS how many replicas had the change by then; else 0."""
     @_builtins.property
     def session(self) -> _session_pb2.Session:
         """The session right after the change, computed at server_time."""
@@ -689,10 +731,12 @@ class PauseSessionResponse(_message.Message):
         session: _session_pb2.Session | None = ...,
         server_time: _timestamp_pb2.Timestamp | None = ...,
         replayed: _builtins.bool = ...,
+        durability: _session_pb2.Durability.ValueType = ...,
+        replicas: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["server_time", b"server_time", "session", b"session"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["replayed", b"replayed", "server_time", b"server_time", "session", b"session"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["durability", b"durability", "replayed", b"replayed", "replicas", b"replicas", "server_time", b"server_time", "session", b"session"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -745,8 +789,14 @@ class ResumeSessionResponse(_message.Message):
     SESSION_FIELD_NUMBER: _builtins.int
     SERVER_TIME_FIELD_NUMBER: _builtins.int
     REPLAYED_FIELD_NUMBER: _builtins.int
+    DURABILITY_FIELD_NUMBER: _builtins.int
+    REPLICAS_FIELD_NUMBER: _builtins.int
     replayed: _builtins.bool
     """Whether this answers a retry of a request_id that had been applied before."""
+    durability: _session_pb2.Durability.ValueType
+    """What was reached for the change before this was sent."""
+    replicas: _builtins.int
+    """With DURABILITY_REPLICAS how many replicas had the change by then; else 0."""
     @_builtins.property
     def session(self) -> _session_pb2.Session:
         """The session right after the change, computed at server_time."""
@@ -761,10 +811,12 @@ class ResumeSessionResponse(_message.Message):
         session: _session_pb2.Session | None = ...,
         server_time: _timestamp_pb2.Timestamp | None = ...,
         replayed: _builtins.bool = ...,
+        durability: _session_pb2.Durability.ValueType = ...,
+        replicas: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["server_time", b"server_time", "session", b"session"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["replayed", b"replayed", "server_time", b"server_time", "session", b"session"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["durability", b"durability", "replayed", b"replayed", "replicas", b"replicas", "server_time", b"server_time", "session", b"session"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -827,8 +879,14 @@ class CompleteSessionResponse(_message.Message):
     SESSION_FIELD_NUMBER: _builtins.int
     SERVER_TIME_FIELD_NUMBER: _builtins.int
     REPLAYED_FIELD_NUMBER: _builtins.int
+    DURABILITY_FIELD_NUMBER: _builtins.int
+    REPLICAS_FIELD_NUMBER: _builtins.int
     replayed: _builtins.bool
     """Whether this answers a retry of a request_id that had been applied before."""
+    durability: _session_pb2.Durability.ValueType
+    """What was reached for the change before this was sent."""
+    replicas: _builtins.int
+    """With DURABILITY_REPLICAS how many replicas had the change by then; else 0."""
     @_builtins.property
     def session(self) -> _session_pb2.Session:
         """The session right after the change, computed at server_time."""
@@ -843,10 +901,12 @@ class CompleteSessionResponse(_message.Message):
         session: _session_pb2.Session | None = ...,
         server_time: _timestamp_pb2.Timestamp | None = ...,
         replayed: _builtins.bool = ...,
+        durability: _session_pb2.Durability.ValueType = ...,
+        replicas: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["server_time", b"server_time", "session", b"session"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["replayed", b"replayed", "server_time", b"server_time", "session", b"session"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["durability", b"durability", "replayed", b"replayed", "replicas", b"replicas", "server_time", b"server_time", "session", b"session"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -899,8 +959,14 @@ class CancelSessionResponse(_message.Message):
     SESSION_FIELD_NUMBER: _builtins.int
     SERVER_TIME_FIELD_NUMBER: _builtins.int
     REPLAYED_FIELD_NUMBER: _builtins.int
+    DURABILITY_FIELD_NUMBER: _builtins.int
+    REPLICAS_FIELD_NUMBER: _builtins.int
     replayed: _builtins.bool
     """Whether this answers a retry of a request_id that had been applied before."""
+    durability: _session_pb2.Durability.ValueType
+    """What was reached for the change before this was sent."""
+    replicas: _builtins.int
+    """With DURABILITY_REPLICAS how many replicas had the change by then; else 0."""
     @_builtins.property
     def session(self) -> _session_pb2.Session:
         """The session right after the change, computed at server_time."""
@@ -915,10 +981,12 @@ class CancelSessionResponse(_message.Message):
         session: _session_pb2.Session | None = ...,
         server_time: _timestamp_pb2.Timestamp | None = ...,
         replayed: _builtins.bool = ...,
+        durability: _session_pb2.Durability.ValueType = ...,
+        replicas: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["server_time", b"server_time", "session", b"session"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["replayed", b"replayed", "server_time", b"server_time", "session", b"session"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["durability", b"durability", "replayed", b"replayed", "replicas", b"replicas", "server_time", b"server_time", "session", b"session"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -977,8 +1045,14 @@ class AddParticipantResponse(_message.Message):
     SESSION_FIELD_NUMBER: _builtins.int
     SERVER_TIME_FIELD_NUMBER: _builtins.int
     REPLAYED_FIELD_NUMBER: _builtins.int
+    DURABILITY_FIELD_NUMBER: _builtins.int
+    REPLICAS_FIELD_NUMBER: _builtins.int
     replayed: _builtins.bool
     """Whether this answers a retry of a request_id that had been applied before."""
+    durability: _session_pb2.Durability.ValueType
+    """What was reached for the change before this was sent."""
+    replicas: _builtins.int
+    """With DURABILITY_REPLICAS how many replicas had the change by then; else 0."""
     @_builtins.property
     def session(self) -> _session_pb2.Session:
         """The session right after the change, computed at server_time."""
@@ -993,10 +1067,12 @@ class AddParticipantResponse(_message.Message):
         session: _session_pb2.Session | None = ...,
         server_time: _timestamp_pb2.Timestamp | None = ...,
         replayed: _builtins.bool = ...,
+        durability: _session_pb2.Durability.ValueType = ...,
+        replicas: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["server_time", b"server_time", "session", b"session"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["replayed", b"replayed", "server_time", b"server_time", "session", b"session"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["durability", b"durability", "replayed", b"replayed", "replicas", b"replicas", "server_time", b"server_time", "session", b"session"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -1053,8 +1129,14 @@ class RemoveParticipantResponse(_message.Message):
     SESSION_FIELD_NUMBER: _builtins.int
     SERVER_TIME_FIELD_NUMBER: _builtins.int
     REPLAYED_FIELD_NUMBER: _builtins.int
+    DURABILITY_FIELD_NUMBER: _builtins.int
+    REPLICAS_FIELD_NUMBER: _builtins.int
     replayed: _builtins.bool
     """Whether this answers a retry of a request_id that had been applied before."""
+    durability: _session_pb2.Durability.ValueType
+    """What was reached for the change before this was sent."""
+    replicas: _builtins.int
+    """With DURABILITY_REPLICAS how many replicas had the change by then; else 0."""
     @_builtins.property
     def session(self) -> _session_pb2.Session:
         """The session right after the change, computed at server_time."""
@@ -1069,10 +1151,12 @@ class RemoveParticipantResponse(_message.Message):
         session: _session_pb2.Session | None = ...,
         server_time: _timestamp_pb2.Timestamp | None = ...,
         replayed: _builtins.bool = ...,
+        durability: _session_pb2.Durability.ValueType = ...,
+        replicas: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["server_time", b"server_time", "session", b"session"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["replayed", b"replayed", "server_time", b"server_time", "session", b"session"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["durability", b"durability", "replayed", b"replayed", "replicas", b"replicas", "server_time", b"server_time", "session", b"session"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -1156,8 +1240,14 @@ class AdjustTimeResponse(_message.Message):
     SESSION_FIELD_NUMBER: _builtins.int
     SERVER_TIME_FIELD_NUMBER: _builtins.int
     REPLAYED_FIELD_NUMBER: _builtins.int
+    DURABILITY_FIELD_NUMBER: _builtins.int
+    REPLICAS_FIELD_NUMBER: _builtins.int
     replayed: _builtins.bool
     """Whether this answers a retry of a request_id that had been applied before."""
+    durability: _session_pb2.Durability.ValueType
+    """What was reached for the change before this was sent."""
+    replicas: _builtins.int
+    """With DURABILITY_REPLICAS how many replicas had the change by then; else 0."""
     @_builtins.property
     def session(self) -> _session_pb2.Session:
         """The session right after the change, computed at server_time."""
@@ -1172,10 +1262,12 @@ class AdjustTimeResponse(_message.Message):
         session: _session_pb2.Session | None = ...,
         server_time: _timestamp_pb2.Timestamp | None = ...,
         replayed: _builtins.bool = ...,
+        durability: _session_pb2.Durability.ValueType = ...,
+        replicas: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["server_time", b"server_time", "session", b"session"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["replayed", b"replayed", "server_time", b"server_time", "session", b"session"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["durability", b"durability", "replayed", b"replayed", "replicas", b"replicas", "server_time", b"server_time", "session", b"session"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -1232,8 +1324,14 @@ class AdvanceClockResponse(_message.Message):
     SESSION_FIELD_NUMBER: _builtins.int
     SERVER_TIME_FIELD_NUMBER: _builtins.int
     REPLAYED_FIELD_NUMBER: _builtins.int
+    DURABILITY_FIELD_NUMBER: _builtins.int
+    REPLICAS_FIELD_NUMBER: _builtins.int
     replayed: _builtins.bool
     """Whether this answers a retry of a request_id that had been applied before."""
+    durability: _session_pb2.Durability.ValueType
+    """What was reached for the change before this was sent."""
+    replicas: _builtins.int
+    """With DURABILITY_REPLICAS how many replicas had the change by then; else 0."""
     @_builtins.property
     def session(self) -> _session_pb2.Session:
         """The session right after the change and all that fell due on the way, computed at server_time."""
@@ -1248,10 +1346,12 @@ class AdvanceClockResponse(_message.Message):
         session: _session_pb2.Session | None = ...,
         server_time: _timestamp_pb2.Timestamp | None = ...,
         replayed: _builtins.bool = ...,
+        durability: _session_pb2.Durability.ValueType = ...,
+        replicas: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["server_time", b"server_time", "session", b"session"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["replayed", b"replayed", "server_time", b"server_time", "session", b"session"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["durability", b"durability", "replayed", b"replayed", "replicas", b"replicas", "server_time", b"server_time", "session", b"session"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -1342,8 +1442,14 @@ class UpdateSessionResponse(_message.Message):
     SESSION_FIELD_NUMBER: _builtins.int
     SERVER_TIME_FIELD_NUMBER: _builtins.int
     REPLAYED_FIELD_NUMBER: _builtins.int
+    DURABILITY_FIELD_NUMBER: _builtins.int
+    REPLICAS_FIELD_NUMBER: _builtins.int
     replayed: _builtins.bool
     """Whether this answers a retry of a request_id that had been applied before."""
+    durability: _session_pb2.Durability.ValueType
+    """What was reached for the change before this was sent."""
+    replicas: _builtins.int
+    """With DURABILITY_REPLICAS how many replicas had the change by then; else 0."""
     @_builtins.property
     def session(self) -> _session_pb2.Session:
         """The session right after the change, computed at server_time."""
@@ -1358,10 +1464,12 @@ class UpdateSessionResponse(_message.Message):
         session: _session_pb2.Session | None = ...,
         server_time: _timestamp_pb2.Timestamp | None = ...,
         replayed: _builtins.bool = ...,
+        durability: _session_pb2.Durability.ValueType = ...,
+        replicas: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["server_time", b"server_time", "session", b"session"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["replayed", b"replayed", "server_time", b"server_time", "session", b"session"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["durability", b"durability", "replayed", b"replayed", "replicas", b"replicas", "server_time", b"server_time", "session", b"session"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -1418,8 +1526,14 @@ class DeleteSessionResponse(_message.Message):
     SESSION_FIELD_NUMBER: _builtins.int
     SERVER_TIME_FIELD_NUMBER: _builtins.int
     REPLAYED_FIELD_NUMBER: _builtins.int
+    DURABILITY_FIELD_NUMBER: _builtins.int
+    REPLICAS_FIELD_NUMBER: _builtins.int
     replayed: _builtins.bool
     """Whether this answers a retry of a request_id that had been applied before."""
+    durability: _session_pb2.Durability.ValueType
+    """What was reached for the change before this was sent."""
+    replicas: _builtins.int
+    """With DURABILITY_REPLICAS how many replicas had the change by then; else 0."""
     @_builtins.property
     def session(self) -> _session_pb2.Session:
         """The session as it was last, with the version of its deletion; absent if there was none."""
@@ -1434,10 +1548,12 @@ class DeleteSessionResponse(_message.Message):
         session: _session_pb2.Session | None = ...,
         server_time: _timestamp_pb2.Timestamp | None = ...,
         replayed: _builtins.bool = ...,
+        durability: _session_pb2.Durability.ValueType = ...,
+        replicas: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["server_time", b"server_time", "session", b"session"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["replayed", b"replayed", "server_time", b"server_time", "session", b"session"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["durability", b"durability", "replayed", b"replayed", "replicas", b"replicas", "server_time", b"server_time", "session", b"session"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -1967,8 +2083,14 @@ class CommandResult(_message.Message):
     SESSION_FIELD_NUMBER: _builtins.int
     SERVER_TIME_FIELD_NUMBER: _builtins.int
     REPLAYED_FIELD_NUMBER: _builtins.int
+    DURABILITY_FIELD_NUMBER: _builtins.int
+    REPLICAS_FIELD_NUMBER: _builtins.int
     replayed: _builtins.bool
     """Whether this answers a retry of a request_id that had been applied before."""
+    durability: _session_pb2.Durability.ValueType
+    """What was reached for the change before this was sent; UNSPECIFIED if the command only read."""
+    replicas: _builtins.int
+    """With DURABILITY_REPLICAS how many replicas had the change by then; else 0."""
     @_builtins.property
     def session(self) -> _session_pb2.Session:
         """The session right after the change, or as it was read, computed at server_time. Absent if there was none to delete."""
@@ -1983,10 +2105,12 @@ class CommandResult(_message.Message):
         session: _session_pb2.Session | None = ...,
         server_time: _timestamp_pb2.Timestamp | None = ...,
         replayed: _builtins.bool = ...,
+        durability: _session_pb2.Durability.ValueType = ...,
+        replicas: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["server_time", b"server_time", "session", b"session"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["replayed", b"replayed", "server_time", b"server_time", "session", b"session"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["durability", b"durability", "replayed", b"replayed", "replicas", b"replicas", "server_time", b"server_time", "session", b"session"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

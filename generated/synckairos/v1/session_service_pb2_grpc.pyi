@@ -5,8 +5,9 @@ The sessions: create, drive, read and watch them.
 
 Every error is a google.rpc.Status with ErrorInfo{reason, domain "synckairos.dev", metadata}; the reasons are
 named below as CODE / REASON. Every call may also fail with UNAVAILABLE / STORE_UNAVAILABLE (nothing was
-changed), UNAVAILABLE / DRAINING, and every mutation with UNAVAILABLE / OUTCOME_UNKNOWN (it may or may not have
-been applied: retry with the same request_id), UNAVAILABLE / CATCHING_UP, ABORTED / CONTENTION,
+changed), UNAVAILABLE / DRAINING, UNAVAILABLE / OVERLOADED (nothing was changed; `grpc-retry-pushback-ms` says the same
+as RetryInfo, or -1 to a call that gRPC has retried already), RESOURCE_EXHAUSTED / RATE_LIMITED{limit, name}, and every mutation with UNAVAILABLE / OUTCOME_UNKNOWN (it may or may not have
+been applied, or is, and not as durable as asked: retry with the same request_id), UNAVAILABLE / CATCHING_UP, ABORTED / CONTENTION,
 RESOURCE_EXHAUSTED / AUDIT_BACKLOG. Retry errors that carry RetryInfo, and ABORTED / CONTENTION after a pause.
 
 Checks come in this order for every mutation: fields, request_id, existence, boundaries already due, expiry,

@@ -25,7 +25,7 @@ _sym_db = _symbol_database.Default()
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n synckairos/v1/time_service.proto\x12\rsynckairos.v1\x1a\x1fgoogle/protobuf/timestamp.proto\"K\n\x0fSyncTimeRequest\x12\x38\n\x14\x63lient_transmit_time\x18\x01 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"\xd8\x01\n\x10SyncTimeResponse\x12\x38\n\x14\x63lient_transmit_time\x18\x01 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x37\n\x13server_receive_time\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x38\n\x14server_transmit_time\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x17\n\x0fserver_error_us\x18\x04 \x01(\x03\x32_\n\x0bTimeService\x12P\n\x08SyncTime\x12\x1e.synckairos.v1.SyncTimeRequest\x1a\x1f.synckairos.v1.SyncTimeResponse\"\x03\x90\x02\x01\x42V\n\x11\x64\x65v.synckairos.v1B\x10TimeServiceProtoP\x01Z-synckairos.dev/gen/synckairos/v1;synckairosv1b\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n synckairos/v1/time_service.proto\x12\rsynckairos.v1\x1a\x1fgoogle/protobuf/timestamp.proto\"K\n\x0fSyncTimeRequest\x12\x38\n\x14\x63lient_transmit_time\x18\x01 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"\xeb\x01\n\x10SyncTimeResponse\x12\x38\n\x14\x63lient_transmit_time\x18\x01 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x37\n\x13server_receive_time\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x38\n\x14server_transmit_time\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x17\n\x0fserver_error_us\x18\x04 \x01(\x03\x12\x11\n\tspread_us\x18\x05 \x01(\x03\x32_\n\x0bTimeService\x12P\n\x08SyncTime\x12\x1e.synckairos.v1.SyncTimeRequest\x1a\x1f.synckairos.v1.SyncTimeResponse\"\x03\x90\x02\x01\x42V\n\x11\x64\x65v.synckairos.v1B\x10TimeServiceProtoP\x01Z-synckairos.dev/gen/synckairos/v1;synckairosv1b\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -38,7 +38,7 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_SYNCTIMEREQUEST']._serialized_start=84
   _globals['_SYNCTIMEREQUEST']._serialized_end=159
   _globals['_SYNCTIMERESPONSE']._serialized_start=162
-  _globals['_SYNCTIMERESPONSE']._serialized_end=378
-  _globals['_TIMESERVICE']._serialized_start=380
-  _globals['_TIMESERVICE']._serialized_end=475
+  _globals['_SYNCTIMERESPONSE']._serialized_end=397
+  _globals['_TIMESERVICE']._serialized_start=399
+  _globals['_TIMESERVICE']._serialized_end=494
 # @@protoc_insertion_point(module_scope)

@@ -51,10 +51,16 @@ class SyncTimeResponse(_message.Message):
     SERVER_RECEIVE_TIME_FIELD_NUMBER: _builtins.int
     SERVER_TRANSMIT_TIME_FIELD_NUMBER: _builtins.int
     SERVER_ERROR_US_FIELD_NUMBER: _builtins.int
+    SPREAD_US_FIELD_NUMBER: _builtins.int
     server_error_us: _builtins.int
     """How far the authority's clock may have been from the server's two instants, either way, in microseconds: what the
     server's own readings of it leave open. 0: the server does not say (one of an earlier version); take 500 then, which
     a busy machine can exceed.
+    """
+    spread_us: _builtins.int
+    """The largest offset between the clocks of two primaries of a Redis Cluster, in microseconds, as far as the server's
+    readings tell: each partition's sessions follow the clock of their own primary, while the instants above are those
+    of partition 0's. 0 where one Redis has all sessions. A client adds it to its uncertainty.
     """
     @_builtins.property
     def client_transmit_time(self) -> _timestamp_pb2.Timestamp:
@@ -75,10 +81,11 @@ class SyncTimeResponse(_message.Message):
         server_receive_time: _timestamp_pb2.Timestamp | None = ...,
         server_transmit_time: _timestamp_pb2.Timestamp | None = ...,
         server_error_us: _builtins.int = ...,
+        spread_us: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["client_transmit_time", b"client_transmit_time", "server_receive_time", b"server_receive_time", "server_transmit_time", b"server_transmit_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["client_transmit_time", b"client_transmit_time", "server_error_us", b"server_error_us", "server_receive_time", b"server_receive_time", "server_transmit_time", b"server_transmit_time"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["client_transmit_time", b"client_transmit_time", "server_error_us", b"server_error_us", "server_receive_time", b"server_receive_time", "server_transmit_time", b"server_transmit_time", "spread_us", b"spread_us"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
