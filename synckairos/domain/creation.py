@@ -73,6 +73,7 @@ def _rules(spec: SessionSpec, mode: Mode) -> Rules:
         close_at=spec.close_at,
         soft_close=spec.soft_close,
         time_control=spec.time_control,
+        durability=spec.durability,
     )
 
 

@@ -44,10 +44,16 @@ class Cause(IntEnum):
 
 
 class Author(NamedTuple):
-    """The actor behind a change, and the reason given."""
+    """The actor behind a change, the reason given, and for whom the actor says it acts; empty for itself."""
 
     actor: str
     reason: str = ""
+    on_behalf_of: str = ""
+
+    @property
+    def who(self) -> str:
+        """The actor, with whom it acts for."""
+        return f"{self.actor} for {self.on_behalf_of}" if self.on_behalf_of else self.actor
 
 
 SYSTEM: Final = Author("system")

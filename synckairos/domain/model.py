@@ -116,6 +116,25 @@ class SoftClose(NamedTuple):
     hard_limit_ms: int = 0
 
 
+class DurabilityLevel(IntEnum):
+    """What a change is safe from once it is answered; the numbers are the contract's."""
+
+    MEMORY = 1
+    FSYNC = 2
+    REPLICAS = 3
+
+
+class Durability(NamedTuple):
+    """A level, and with REPLICAS how many of them."""
+
+    level: DurabilityLevel
+    replicas: int = 0
+
+
+IN_MEMORY: Final = Durability(DurabilityLevel.MEMORY)
+MAX_REPLICAS: Final = 16
+
+
 class Rules(NamedTuple):
     """The agreement made when the session was created; it never changes."""
 
@@ -132,6 +151,8 @@ class Rules(NamedTuple):
     soft_close: SoftClose | None = None
     time_control: TimeControl | None = None
     """For every holder without one of its own, also for those who join."""
+    durability: Durability | None = None
+    """The least that its changes must reach; None: as the server is set."""
 
 
 class Head(NamedTuple):

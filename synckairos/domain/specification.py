@@ -11,8 +11,11 @@ from synckairos.domain.model import (
     HOUR_MS,
     MAX_BUDGET_MS,
     MAX_IDLE_MS,
+    MAX_REPLICAS,
     MIN_IDLE_MS,
     SECOND_MS,
+    Durability,
+    DurabilityLevel,
     Mode,
     OnExpire,
     SoftClose,
@@ -69,6 +72,7 @@ class SessionSpec(NamedTuple):
     close_at: int | None = None
     soft_close: SoftClose | None = None
     manual_clock: bool = False
+    durability: Durability | None = None
 
 
 class Use(Enum):
@@ -145,6 +149,7 @@ def violations(spec: SessionSpec, *, is_controlled: bool = False) -> list[FieldV
         *_thresholds(spec),
         *_participants(spec, spec.mode, is_controlled),
         *_groups(spec, spec.mode, is_controlled),
+        *_durability(spec.durability),
         *_metadata("metadata", spec.metadata, MAX_METADATA_BYTES),
         *label_violations(spec.labels),
     ]
@@ -273,6 +278,15 @@ def _groups(spec: SessionSpec, mode: Mode, is_controlled: bool) -> Violations:
     for place, participant in enumerate(spec.participants):
         if participant.group_id and participant.group_id not in known:
             yield FieldViolation(f"participants[{place}].group_id", "is not one of the groups")
+
+
+def _durability(durability: Durability | None) -> Violations:
+    if durability is None:
+        return
+    if durability.level is DurabilityLevel.REPLICAS:
+        yield from in_range("durability_replicas", durability.replicas, (1, MAX_REPLICAS))
+    elif durability.replicas:
+        yield FieldViolation("durability_replicas", "is used with durability REPLICAS only")
 
 
 def _duplicates(items: str, field: str, values: Iterable[object]) -> Violations:

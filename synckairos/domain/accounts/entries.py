@@ -168,7 +168,7 @@ def _kind_of_rest(change: Change) -> LineKind:
 def _note_of_rest(change: Change) -> str:
     before, event, holder, _ = change
     if event.type is EventType.TIME_ADJUSTED and is_about(event, holder):
-        return ": ".join(filter(None, event.author))
+        return ": ".join(filter(None, (event.author.who, event.author.reason)))
     if event.type is EventType.SESSION_RECOVERED:
         return f"recovered as of version {before.version}: what came later, and is not here, is lost"
     return ""
