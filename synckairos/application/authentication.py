@@ -23,7 +23,7 @@ class Authentication:
         self.now = now
         """Seconds since 1970."""
         # A hash that nobody outside can compute: how long a look-up takes says nothing about what is remembered.
-        self._secret = secrets.token_bytes(32)
+        self._keyed = hashlib.blake2b(key=secrets.token_bytes(32))
         self._remembered: dict[bytes, tuple[float, Identity]] = {}
         self._reloads = 0
         self._on_reload: list[Callable[[], None]] = []
@@ -64,5 +64,7 @@ class Authentication:
         self._remembered[self._hash(presented)] = (until, identity)
 
     def _hash(self, presented: Presented) -> bytes:
-        text = f"{presented.bearer}\n{presented.api_key}"
-        return hashlib.blake2b(text.encode(errors="surrogateescape"), key=self._secret).digest()
+        text = f"{presented.bearer}\n{presented.api_key}\n".encode(errors="surrogateescape")
+        keyed = self._keyed.copy()
+        keyed.update(text + presented.certificate)
+        return keyed.digest()

@@ -1,5 +1,6 @@
 """One call's change of a session, decided anew on every attempt of its transaction."""
 
+from collections.abc import Callable
 from typing import Final, NamedTuple, TypeAlias
 
 from synckairos.application.errors import CatchingUp
@@ -40,11 +41,15 @@ class Change(NamedTuple):
     lifetimes: Lifetimes
     allow_missing: bool = False
     before: Before | None = None
+    allow: Callable[[str, Reading], None] | None = None
+    """Given the session's id, raises if the call asks for more than it may: a retry of what has been done does not."""
 
     def decide(self, reading: Reading) -> Decision[ChangeResult]:
         """Decide from what the store holds; raises the Refusals of the domain, and CatchingUp."""
         if reading.remembered is not None:
-            return Decision(Replay(reading))
+            return Decision(Replay(reading), again=True)
+        if self.allow is not None:
+            self.allow(self.session_id, reading)
         if self.allow_missing and (reading.session is None or reading.session.deleted):
             # Remembered like any other answer: the retry of a delete must not meet a session created in between.
             return Decision(Missing(reading.now_us // 1_000), answers=True)

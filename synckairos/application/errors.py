@@ -8,6 +8,11 @@ class TransientError(SyncKairosError):
 
     retry_after_ms = 500
 
+    @property
+    def pushback_ms(self) -> int:
+        """What gRPC's own retries are told; -1: not to try again."""
+        return self.retry_after_ms
+
 
 class OfOneSession(SyncKairosError):
     """A failure that concerns one session, which its details name, and says nothing about the store."""
@@ -23,6 +28,10 @@ class SessionUnreadable(OfOneSession, StoreUnavailable):
     """The store is there, but this version of the program cannot read this one session."""
 
 
+class ShardUnavailable(OfOneSession, StoreUnavailable):
+    """The part of a cluster that has this one session cannot be reached, or has lost its data; the others are there."""
+
+
 class AuditUnavailable(TransientError):
     """The audit trail cannot be reached, or is not set up; sessions are not affected."""
 
@@ -33,6 +42,10 @@ class OutcomeUnknown(OfOneSession, TransientError):
     """The connection broke during the commit, whose outcome cannot be told: retry with the request_id."""
 
     reason = "OUTCOME_UNKNOWN"
+
+
+class DurabilityUnmet(OutcomeUnknown):
+    """The change is stored, but was not as durable as asked in time: retry with the request_id, which waits again."""
 
 
 class CatchingUp(OfOneSession, TransientError):
@@ -53,6 +66,35 @@ class AuditBacklog(TransientError):
 
     reason = "AUDIT_BACKLOG"
     retry_after_ms = 5_000
+
+
+class Overloaded(TransientError):
+    """This server has more to do than it can; nothing was changed."""
+
+    reason = "OVERLOADED"
+
+    def __init__(self, pause_s: float, *, was_tried: bool = False) -> None:
+        """`was_tried`: gRPC has retried the call by itself before, and shall not once more."""
+        super().__init__("the server has more to do than it can: try again later")
+        # In steps: the answers are kept.
+        self.retry_after_ms = round(pause_s * 20) * 50
+        self.was_tried = was_tried
+
+    @property
+    def pushback_ms(self) -> int:
+        """What gRPC's own retries are told; -1: not to try again."""
+        return -1 if self.was_tried else self.retry_after_ms
+
+
+class RateLimited(TransientError):
+    """The caller's tenant, or the session, has had what it may have; nothing was changed."""
+
+    reason = "RATE_LIMITED"
+
+    def __init__(self, name: str, limit: float, text: str, retry_after_ms: int) -> None:
+        """`name` is that of the limit."""
+        super().__init__(text, limit=f"{limit:g}", name=name)
+        self.retry_after_ms = retry_after_ms
 
 
 class Contention(OfOneSession):

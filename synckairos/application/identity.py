@@ -5,7 +5,8 @@ from enum import StrEnum
 from math import inf
 from typing import Final, NamedTuple, Protocol
 
-DEFAULT_TENANT: Final = "default"
+from synckairos.domain.tenancy import DEFAULT_TENANT
+
 EVERY_TENANT: Final = "*"
 """Of operators' credentials, which have no sessions of their own."""
 
@@ -18,9 +19,11 @@ class Scope(StrEnum):
     SESSIONS_ADMIN = "sessions:admin"
     AUDIT_READ = "audit:read"
     OPERATIONS = "operations"
+    FORWARD = "forward"
 
 
-OF_TENANTS: Final = frozenset(Scope) - {Scope.OPERATIONS}
+OF_EVERY_TENANT: Final = frozenset({Scope.OPERATIONS, Scope.FORWARD})
+OF_TENANTS: Final = frozenset(Scope) - OF_EVERY_TENANT
 """The scopes of credentials that belong to one tenant."""
 
 
@@ -40,10 +43,15 @@ ANONYMOUS: Final = Identity("anonymous", DEFAULT_TENANT, frozenset(Scope))
 
 
 class Presented(NamedTuple):
-    """The credentials of a call: the token of `authorization: Bearer`, the value of `x-api-key`; empty for none."""
+    """The credentials of a call; empty for none.
+
+    They are the token of `authorization: Bearer`, the value of `x-api-key`, and the certificate (PEM) that its
+    connection has proved to be its own.
+    """
 
     bearer: str = ""
     api_key: str = ""
+    certificate: bytes = b""
 
 
 class Authenticator(Protocol):

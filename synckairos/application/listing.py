@@ -5,10 +5,11 @@ from typing import NamedTuple
 
 import structlog
 
-from synckairos.application.errors import OfOneSession
+from synckairos.application.errors import OfOneSession, ShardUnavailable
 from synckairos.application.ports import Position, SessionIndex
 from synckairos.application.sessions import Sessions, View
 from synckairos.domain.model import Mode, Session, Status
+from synckairos.domain.tenancy import DEFAULT_TENANT
 from synckairos.domain.timing import own_time
 
 _log = structlog.get_logger(__name__)
@@ -66,13 +67,17 @@ class Listing:
         now = min(instants) if instants else await self._sessions.now()
         return Batch([_seen_at(one, now) if isinstance(one, View) else one for one in found], now)
 
-    async def page(self, wanted: Filter, after: Position | None, size: int) -> Page:
-        """Look at up to `size` sessions behind a position and return the wanted ones.
+    async def page(self, wanted: Filter, after: Position | None, size: int, tenant: str = DEFAULT_TENANT) -> Page:
+        """Look at up to `size` sessions of a tenant behind a position and return the wanted ones.
 
-        A session that cannot be read now is left out. Raises StoreUnavailable.
+        A session that this version cannot read is left out. Raises StoreUnavailable, also where only a part of the
+        store is away: nobody could tell from a page that it has a hole.
         """
-        positions = await self._index.page(after, size)
+        positions = await self._index.page(after, size, tenant)
         found, now = await self.at_once([position.session_id for position in positions])
+        for one in found:
+            if isinstance(one, ShardUnavailable):
+                raise one
         admitted = [view for view in found if isinstance(view, View) and wanted.admits(view.session)]
         return Page(admitted, now, positions[-1] if len(positions) == size else None)
 

@@ -17,6 +17,9 @@ class StoreObserver(Protocol):
     def unknown_exec(self) -> None:
         """A connection broke during a commit."""
 
+    def durability_unmet(self) -> None:
+        """Changes of a session are stored, but were not as durable as asked in time."""
+
     def broken_commit(self) -> None:
         """A transaction was applied in part: an alarm."""
 

@@ -5,7 +5,8 @@ from typing import Generic, NamedTuple, Protocol, TypeAlias, TypeVar
 
 from synckairos.application.errors import StoreUnavailable
 from synckairos.domain.events import Event
-from synckairos.domain.model import Head, Session
+from synckairos.domain.model import IN_MEMORY, Head, Session
+from synckairos.domain.tenancy import DEFAULT_TENANT
 
 
 class Remembered(NamedTuple):
@@ -22,13 +23,24 @@ class Remembered(NamedTuple):
 class Request(NamedTuple):
     """Where a mutation comes from: kept for replay (with a request_id) and for the audit trail.
 
-    `call_id` is the x-request-id that the caller sent with the call.
+    `call_id` is the x-request-id that the caller sent with the call, `trace` the traceparent of the call where it is
+    recorded.
     """
 
     request_id: str = ""
     fingerprint: bytes = b""
     peer: str = ""
     call_id: str = ""
+    trace: str = ""
+
+
+class Receipt:
+    """What was reached for a change that has been answered; nothing is waited for unless it is asked for."""
+
+    __slots__ = ("durability",)
+
+    def __init__(self) -> None:
+        self.durability = IN_MEMORY
 
 
 class Reading(NamedTuple):
@@ -50,13 +62,15 @@ class Decision(NamedTuple, Generic[ResultT]):
     """The outcome of a decision: a result for its caller, and the changes to store first.
 
     `answers` says that the request is answered with these events, or without any, so that its request_id is remembered;
-    `remove` takes the session out of the store, its time being up.
+    `remove` takes the session out of the store, its time being up; `again` says that all is stored already, and is to
+    be written once more where it has to be durable: what is remembered of the request, else the session.
     """
 
     result: ResultT
     events: Sequence[Event] = ()
     answers: bool = False
     remove: bool = False
+    again: bool = False
 
 
 Decide: TypeAlias = Callable[[Reading], Decision[ResultT]]
@@ -70,13 +84,21 @@ class SessionStore(Protocol):
         """Return the sessions in the order asked; raises StoreUnavailable."""
 
     async def transact(
-        self, session_id: str, request: Request, decide: Decide[ResultT], until: float, *, is_due: bool = False
+        self,
+        session_id: str,
+        request: Request,
+        decide: Decide[ResultT],
+        until: float,
+        *,
+        is_due: bool = False,
+        receipt: Receipt | None = None,
     ) -> ResultT:
         """Commit what `decide` wants stored, in one transaction, and return the result of the decision stored.
 
-        `is_due` says that it only settles what is due, and is late already. Conflicts are retried until `until`
-        (monotonic seconds). Raises what `decide` raises, StoreUnavailable, Contention and OutcomeUnknown; nothing is
-        stored then, except perhaps for OutcomeUnknown.
+        It returns once what is stored is as durable as the store and the session ask, and writes into `receipt` what
+        was reached. `is_due` says that it only settles what is due, and is late already: that returns before it is
+        durable. Conflicts are retried until `until` (monotonic seconds). Raises what `decide` raises, StoreUnavailable,
+        Contention and OutcomeUnknown; nothing is stored then, except perhaps for OutcomeUnknown.
         """
 
     async def event_at(self, session_id: str, version: int) -> Event | None:
@@ -94,9 +116,9 @@ class Position(NamedTuple):
 
 
 class SessionIndex(Protocol):
-    """Which sessions there are, newest first."""
+    """Which sessions a tenant has, newest first."""
 
-    async def page(self, after: Position | None, count: int) -> list[Position]:
+    async def page(self, after: Position | None, count: int, tenant: str = DEFAULT_TENANT) -> list[Position]:
         """Return up to `count` positions older than `after`."""
 
 
@@ -138,6 +160,9 @@ class AuthorityClock(Protocol):
 
     def until_s(self, instant_us: int) -> float:
         """Return in how many seconds the estimate comes to an instant, 0 if it has."""
+
+    def spread_us(self) -> int:
+        """Return the largest offset between the authority's clocks where it has several, in microseconds; else 0."""
 
 
 class Hint(NamedTuple):

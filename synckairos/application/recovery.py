@@ -10,8 +10,8 @@ from collections.abc import Sequence
 from typing import Final, Protocol
 
 from synckairos.application.changes import MAX_BEHIND
-from synckairos.application.errors import AuditUnavailable, StoreUnavailable
-from synckairos.application.ports import Decision, NewId, Reading, Request, SessionStore
+from synckairos.application.errors import AuditUnavailable, ShardUnavailable, StoreUnavailable
+from synckairos.application.ports import Decision, NewId, Reading, Receipt, Request, SessionStore
 from synckairos.application.sessions import Settlements, View
 from synckairos.application.trail.audit import AuditReader
 from synckairos.domain import recovery
@@ -58,7 +58,13 @@ class Recovery:
         self._new_change_id = new_change_id
 
     async def recover(
-        self, session_id: str, policy: RecoveryPolicy, author: Author, request: Request, until: float
+        self,
+        session_id: str,
+        policy: RecoveryPolicy,
+        author: Author,
+        request: Request,
+        until: float,
+        receipt: Receipt | None = None,
     ) -> View:
         """Bring a session back by `until` (monotonic seconds), and settle what has fallen due.
 
@@ -69,7 +75,7 @@ class Recovery:
         from; a recovery needs no request_id, for a retry finds the session there.
         """
         last = await self.find(session_id)
-        outcome = await self.bring_back(last, policy, author, request, until)
+        outcome = await self.bring_back(last, policy, author, request, until, receipt)
         for _ in range(MAX_BEHIND // MAX_BOUNDARIES):
             if outcome.unfinished is None:
                 return View(outcome.session, outcome.now)
@@ -94,7 +100,13 @@ class Recovery:
         return last
 
     async def bring_back(
-        self, last: Session, policy: RecoveryPolicy, author: Author, request: Request, until: float
+        self,
+        last: Session,
+        policy: RecoveryPolicy,
+        author: Author,
+        request: Request,
+        until: float,
+        receipt: Receipt | None = None,
     ) -> Outcome:
         """Store the session's next life in one transaction; raises as `recover`."""
 
@@ -104,7 +116,7 @@ class Recovery:
             outcome = recovery.recover(last, policy, author, reading.now_us, self._new_change_id, self._lifetimes)
             return Decision(outcome, outcome.events, answers=True)
 
-        return await self._store.transact(last.session_id, request, decide, until)
+        return await self._store.transact(last.session_id, request, decide, until, receipt=receipt)
 
     async def missing(self, sessions: Sequence[Session]) -> list[Session]:
         """Return the sessions that the store does not hold; raises StoreUnavailable."""
@@ -113,7 +125,12 @@ class Recovery:
 
 
 def is_taken(reading: Reading) -> bool:
-    """Whether the id is taken: by a session, a tombstone, or a value that only a newer version can read."""
+    """Whether the id is taken: by a session, a tombstone, or a value that only a newer version can read.
+
+    Raises ShardUnavailable where nobody can tell.
+    """
+    if isinstance(reading.problem, ShardUnavailable):
+        raise reading.problem
     return reading.session is not None or reading.problem is not None
 
 

@@ -1,25 +1,33 @@
 """The unary use cases: read sessions as of now, and change them."""
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
+from functools import partial
 from typing import Final, NamedTuple
 from uuid import UUID, uuid5
 
+from synckairos.application.admission.allowances import Allowances
 from synckairos.application.changes import Change, ChangeResult, Missing, Replay, growing_field, refuse_if_far_behind
-from synckairos.application.errors import OfOneSession, SessionTooLarge, TransientError
-from synckairos.application.ports import Decision, NewId, Reading, Request, SessionStore
+from synckairos.application.errors import OfOneSession, RateLimited, SessionTooLarge, TransientError
+from synckairos.application.ports import Decision, NewId, Reading, Receipt, Request, SessionStore
 from synckairos.domain import timing, transitions
-from synckairos.domain.commands import Caller, Command, Create, Delete
+from synckairos.domain.commands import Caller, Command, Create, Delete, Switch
 from synckairos.domain.errors import FieldViolation, InvalidField, RequestIdReused, SessionNotFound
 from synckairos.domain.events import SYSTEM
-from synckairos.domain.model import Session
+from synckairos.domain.model import Durability, Session
 from synckairos.domain.settlement import is_removable
+from synckairos.domain.tenancy import DEFAULT_TENANT, name_of, qualify
 from synckairos.domain.timing import BoundaryKind, Lifetimes
 from synckairos.domain.transitions import Outcome
 
 READ_BUDGET_S: Final = 5.0
 SESSION_OF_REQUEST: Final = UUID("6f1c1c0e-9d0c-5a57-8a43-0d6f6f1d5a10")
 """Namespace of the session ids made from request ids, so that a retried create cannot make a second session."""
+
+
+async def lacks_nothing(_durability: Durability) -> str:
+    """Say that every durability can be reached."""
+    return ""
 
 
 class View(NamedTuple):
@@ -48,6 +56,8 @@ class Answer(NamedTuple):
     now: int
     replayed: bool = False
     gone: Gone | None = None
+    durability: Durability | None = None
+    """What was reached; None if nothing was to be changed."""
 
 
 class Sessions:
@@ -60,9 +70,16 @@ class Sessions:
         new_change_id: NewId,
         new_session_id: NewId,
         admit: Callable[[], None] = lambda: None,
+        allowances: Allowances | None = None,
+        lacks: Callable[[Durability], Awaitable[str]] = lacks_nothing,
     ) -> None:
-        """`admit` raises while no session may be changed."""
+        """`admit` raises while no session may be changed; without `allowances` tenants have no limits.
+
+        `lacks` says why the store can never reach a durability, nothing if it can; it raises StoreUnavailable.
+        """
+        self._lacks = lacks
         self._admit = admit
+        self._allowances = allowances
         self._store = store
         self._lifetimes = lifetimes
         self._settlements = Settlements(store, lifetimes, new_change_id)
@@ -125,20 +142,34 @@ class Sessions:
         outcome = await self._settlements.settle(session_id, time.monotonic() + READ_BUDGET_S)
         return None if outcome is None else View(outcome.session, outcome.now)
 
-    def session_id_for(self, request_id: str) -> str:
-        """Return the id of a session created without one: the same for the same request_id."""
-        return str(uuid5(SESSION_OF_REQUEST, request_id)) if request_id else self._new_session_id()
+    def session_id_for(self, request_id: str, tenant: str = DEFAULT_TENANT) -> str:
+        """Return the qualified id of a tenant's session created without one: the same for the same request_id."""
+        if not request_id:
+            return qualify(tenant, self._new_session_id())
+        return qualify(tenant, str(uuid5(SESSION_OF_REQUEST, qualify(tenant, request_id))))
 
     async def create(self, session_id: str, command: Create, caller: Caller, request: Request, until: float) -> Answer:
-        """Create a session; raises InvalidField, SessionAlreadyExists, RequestIdReused and what the store raises."""
-        return await self._run(self._decision(session_id, command, caller), request, until)
+        """Create a session.
+
+        Raises InvalidField, SessionAlreadyExists, RequestIdReused, RateLimited and what the store raises.
+        """
+        allow = None
+        if command.spec.durability is not None and (problem := await self._lacks(command.spec.durability)):
+            raise InvalidField([FieldViolation("durability", problem)])
+        if self._allowances is not None:
+            refusal = await self._allowances.rooms.reserve(name_of(session_id).tenant)
+            allow = None if refusal is None else partial(_refuse, refusal)
+        return await self._run(self._decision(session_id, command, caller, allow), request, until)
 
     async def change(self, session_id: str, command: Command, caller: Caller, request: Request, until: float) -> Answer:
         """Apply a command to a session, by `until` (monotonic seconds).
 
-        Raises the Refusals of the domain, RequestIdReused, CatchingUp and what the store raises.
+        Raises the Refusals of the domain, RequestIdReused, CatchingUp, RateLimited and what the store raises.
         """
-        return await self._run(self._decision(session_id, command, caller), request, until)
+        allow = None
+        if self._allowances is not None and isinstance(command, Switch):
+            allow = self._allowances.paces.judge
+        return await self._run(self._decision(session_id, command, caller, allow), request, until)
 
     async def delete(
         self, session_id: str, caller: Caller, request: Request, until: float, *, allow_missing: bool
@@ -147,24 +178,34 @@ class Sessions:
         change = self._decision(session_id, Delete(), caller)._replace(allow_missing=allow_missing)
         return await self._run(change, request, until)
 
-    def _decision(self, session_id: str, command: Command | Create, caller: Caller) -> Change:
-        return Change(session_id, command, caller, self._new_change_id, self._lifetimes)
+    def _decision(
+        self,
+        session_id: str,
+        command: Command | Create,
+        caller: Caller,
+        allow: Callable[[str, Reading], None] | None = None,
+    ) -> Change:
+        return Change(session_id, command, caller, self._new_change_id, self._lifetimes, allow=allow)
 
     async def _run(self, change: Change, request: Request, until: float) -> Answer:
         self._admit()
+        receipt = Receipt()
         while True:
             try:
-                outcome: ChangeResult = await self._store.transact(change.session_id, request, change.decide, until)
+                outcome: ChangeResult = await self._store.transact(
+                    change.session_id, request, change.decide, until, receipt=receipt
+                )
             except SessionTooLarge as error:
                 raise InvalidField([FieldViolation(growing_field(change.command), str(error))]) from error
             if isinstance(outcome, Replay):
-                return await self._replay(change.session_id, request, outcome.reading)
+                answer = await self._replay(change.session_id, request, outcome.reading)
+                return answer._replace(durability=receipt.durability)
             if isinstance(outcome, Missing):
-                return Answer(None, outcome.at)
+                return Answer(None, outcome.at, durability=receipt.durability)
             if outcome.refusal is not None:
                 raise outcome.refusal
             if outcome.unfinished is None:
-                return Answer(outcome.session, outcome.now)
+                return Answer(outcome.session, outcome.now, durability=receipt.durability)
             change = change._replace(before=outcome.unfinished)
 
     async def _replay(self, session_id: str, request: Request, reading: Reading) -> Answer:
@@ -184,6 +225,10 @@ class Sessions:
         if session is not None and session.epoch == remembered.epoch:
             return Answer(session, timing.own_time(session, now), replayed=True)
         return Answer(None, now, replayed=True, gone=Gone(session_id, remembered.epoch, remembered.version))
+
+
+def _refuse(refusal: RateLimited, _session_id: str, _reading: Reading) -> None:
+    raise refusal
 
 
 class Settlements:
@@ -208,6 +253,10 @@ class Settlements:
             on_stored(outcome)
             if outcome.unfinished is None:
                 return outcome
+
+    async def confirm(self, session_id: str, until: float) -> None:
+        """Return once the session is stored as durably as it has to be; raises what the store raises."""
+        await self._store.transact(session_id, Request(), lambda _: Decision(None, again=True), until)
 
     async def step(self, session_id: str, until: float) -> Outcome | None:
         """Settle what fits one transaction; None if there is no session. Raises what the store raises."""

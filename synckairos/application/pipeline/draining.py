@@ -5,12 +5,13 @@ never be written must not hold up the rest: a refused batch is halved until that
 with its reason.
 """
 
+import contextlib
 import time
 from collections.abc import Sequence
 
 import structlog
 
-from synckairos.application.errors import AuditRefused
+from synckairos.application.errors import AuditRefused, StoreUnavailable
 from synckairos.application.pipeline.status import DrainCounters
 from synckairos.application.trail.audit import AuditRecord, AuditTrail, Outbox, OutboxEntry
 
@@ -65,9 +66,12 @@ class Drain:
             await self._write(readable[middle:])
             return
         await self._outbox.remove([entry for entry, _ in readable])
-        await self._counters.wrote(written)
+        # Of a cluster, the node that has the counts may be away: no partition of another one waits for that.
+        with contextlib.suppress(StoreUnavailable):
+            await self._counters.wrote(written)
 
     async def _bury(self, entry: OutboxEntry, reason: str) -> None:
         _log.error("audit_entry_buried", partition=entry.partition, entry=entry.entry_id, reason=reason)
         await self._outbox.bury(entry, reason)
-        await self._counters.buried(reason)
+        with contextlib.suppress(StoreUnavailable):
+            await self._counters.buried(reason)

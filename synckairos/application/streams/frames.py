@@ -29,10 +29,6 @@ class FrameKind(Enum):
     END = auto()
 
 
-MOMENTS: Final = frozenset({FrameKind.WARNING, FrameKind.PHASE})
-"""Frames of what the clock of one version passes."""
-
-
 class GapReason(Enum):
     """Why events are missing; the numbers are the contract's."""
 
@@ -74,6 +70,11 @@ class Frame:
     waiting: int = 0
     """The streams it waits for."""
     _size: int = 0
+
+    @property
+    def is_moment(self) -> bool:
+        """Whether it tells what the clock of one version passes."""
+        return self.kind is FrameKind.WARNING or self.kind is FrameKind.PHASE
 
     @property
     def size(self) -> int:

@@ -1,13 +1,12 @@
 """The frames that wait to be written to one stream: a bounded queue of events, one slot for the newest tick."""
 
-import asyncio
 from collections import deque
 from collections.abc import Callable, Iterable
 from dataclasses import replace
 from typing import Final
 
 from synckairos.application.streams import frames
-from synckairos.application.streams.frames import MOMENTS, Frame, FrameKind, GapReason
+from synckairos.application.streams.frames import Frame, FrameKind, GapReason
 
 QUEUE_LIMIT: Final = 256
 """The most frames of one session that wait, but for moments; beyond that a gap and a snapshot wait instead."""
@@ -72,7 +71,8 @@ class Subscription:
         self._everywhere = everywhere or WaitingBytes()
         self._ticks: dict[str, Frame] = {}
         self._progress: dict[str, Frame] = {}
-        self._ready = asyncio.Event()
+        self.on_ready: Callable[[], None] = _nobody_writes
+        """Called whenever something waits; whoever writes it sets this, and `close` forgets it."""
 
     @property
     def intervals(self) -> set[int]:
@@ -89,7 +89,7 @@ class Subscription:
         if session is not None and len(missed) > 1 and self._has_too_many_bytes:
             at = missed[-1].at
             self.put_gap(frames.gap(session, at, GapReason.SLOW_READER, 0), frames.snapshot(session, at))
-        self._ready.set()
+        self.on_ready()
 
     def put(self, frame: Frame) -> bool:
         """Queue a frame that must arrive; return whether the session's frames gave way to a gap and a snapshot."""
@@ -122,48 +122,21 @@ class Subscription:
         if frame.session_id in self._ticks:
             self._on_dropped_tick()
         self._ticks[frame.session_id] = frame
-        self._ready.set()
+        self.on_ready()
 
     def put_progress(self, frame: Frame) -> None:
         """Say how far the session was sent, once the queue is empty."""
         self._progress[frame.session_id] = frame
-        self._ready.set()
+        self.on_ready()
 
     def close(self) -> None:
-        """Forget what waits: nobody will write it."""
+        """Forget what waits, and who writes: nobody will."""
+        self.on_ready = _nobody_writes
         while self._queue:
             self._release(self._queue.popleft())
 
-    async def next(self) -> list[Frame]:
-        """Wait for frames and return them in the order to write them."""
-        while not (self._queue or self._ticks or self._progress):
-            self._ready.clear()
-            await self._ready.wait()
-        return self._take()
-
-    def _is_full(self, session_id: str) -> bool:
-        """Whether a session may have no more frames that wait; two are no more than a gap and a snapshot.
-
-        What clocks pass counts by its bytes alone: a manual clock may pass a thousand periods before anybody can read.
-        """
-        waiting = self._waiting.get(session_id, 0)
-        if waiting - self._moments.get(session_id, 0) >= self._limit:
-            return True
-        return waiting > 2 and self._has_too_many_bytes
-
-    @property
-    def _has_too_many_bytes(self) -> bool:
-        return self._bytes > STREAM_BYTES or self._everywhere.is_exceeded
-
-    def _hold(self, frame: Frame) -> None:
-        self._bytes += frame.size
-        self._everywhere.hold(frame)
-
-    def _release(self, frame: Frame) -> None:
-        self._bytes -= frame.size
-        self._everywhere.release(frame)
-
-    def _take(self) -> list[Frame]:
+    def take(self) -> list[Frame]:
+        """Return frames in the order to write them, about BATCH_BYTES of them; empty if none wait."""
         batch: list[Frame] = []
         room = BATCH_BYTES
         while self._queue and room > 0:
@@ -185,16 +158,37 @@ class Subscription:
             self._progress.clear()
         return batch
 
+    def _is_full(self, session_id: str) -> bool:
+        """Whether a session may have no more frames that wait; two are no more than a gap and a snapshot.
+
+        What clocks pass counts by its bytes alone: a manual clock may pass a thousand periods before anybody can read.
+        """
+        waiting = self._waiting.get(session_id, 0)
+        if waiting >= self._limit:
+            return True
+        return waiting + self._moments.get(session_id, 0) > 2 and self._has_too_many_bytes
+
+    @property
+    def _has_too_many_bytes(self) -> bool:
+        return self._bytes > STREAM_BYTES or self._everywhere.is_exceeded
+
+    def _hold(self, frame: Frame) -> None:
+        self._bytes += frame.size
+        self._everywhere.hold(frame)
+
+    def _release(self, frame: Frame) -> None:
+        self._bytes -= frame.size
+        self._everywhere.release(frame)
+
     def _append(self, frame: Frame) -> None:
         self._queue.append(frame)
         self._count(frame, 1)
         self._hold(frame)
-        self._ready.set()
+        self.on_ready()
 
     def _count(self, frame: Frame, step: int) -> None:
-        counts = (self._waiting, self._moments) if frame.kind in MOMENTS else (self._waiting,)
-        for count in counts:
-            count[frame.session_id] = max(0, count.get(frame.session_id, 0) + step)
+        counts = self._moments if frame.is_moment else self._waiting
+        counts[frame.session_id] = max(0, counts.get(frame.session_id, 0) + step)
 
     def _drop(self, session_id: str) -> None:
         queue, self._queue = self._queue, deque()
@@ -212,6 +206,10 @@ class Subscription:
             self._ticks.pop(session_id, None)
         if self._progress:
             self._progress.pop(session_id, None)
+
+
+def _nobody_writes() -> None:
+    pass
 
 
 def _is_gap_of(frame: Frame, session_id: str) -> bool:

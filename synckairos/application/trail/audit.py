@@ -1,7 +1,8 @@
 """The values of the audit trail, and the ports of its use cases.
 
-Instants are milliseconds since 1970. A record's identity is (session id, epoch, version, change id): the same
-version with another change id is a fork, left behind by a store that came back without its last moments.
+Instants are milliseconds since 1970. Sessions are named by their qualified ids. A record's identity is (session id,
+epoch, version, change id): the same version with another change id is a fork, left behind by a store that came back
+without its last moments.
 """
 
 from collections.abc import Mapping, Sequence
@@ -10,16 +11,21 @@ from typing import NamedTuple, Protocol
 from synckairos.application.trail.field_changes import FieldChange, changes_between
 from synckairos.domain.events import Event, EventType
 from synckairos.domain.model import Mode, Session, Status
+from synckairos.domain.tenancy import DEFAULT_TENANT
 
 
 class AuditRecord(NamedTuple):
-    """An event and where it came from; `changed` names the session's fields that it changed."""
+    """An event and where it came from; `changed` names the session's fields that it changed.
+
+    `trace` is the traceparent of the call, if that was recorded.
+    """
 
     event: Event
     request_id: str = ""
     peer: str = ""
     changed: tuple[str, ...] = ()
     call_id: str = ""
+    trace: str = ""
 
 
 class OutboxEntry(NamedTuple):
@@ -93,13 +99,14 @@ class DeadEntry(NamedTuple):
 
 
 class OperatorAction(NamedTuple):
-    """What an operator did to the trail itself; the same action has the same UUID. `details` are what JSON has."""
+    """What an operator did to a tenant's trail; the same action has the same UUID. `details` are what JSON has."""
 
     action_id: str
     name: str
     operator: str
     reason: str
     details: Mapping[str, object]
+    tenant: str = DEFAULT_TENANT
 
 
 class Written(NamedTuple):
@@ -168,7 +175,7 @@ class ParticipantKey(NamedTuple):
 
 
 class ParticipantQuery(NamedTuple):
-    """Which events about a participant in any session, oldest first; bounds as in EventQuery."""
+    """Which events about a participant in any session of a tenant, oldest first; bounds as in EventQuery."""
 
     participant_id: str
     after: ParticipantKey | None
@@ -176,6 +183,7 @@ class ParticipantQuery(NamedTuple):
     types: frozenset[EventType] = frozenset()
     start: int | None = None
     end: int | None = None
+    tenant: str = DEFAULT_TENANT
 
 
 class SessionKey(NamedTuple):
@@ -186,7 +194,7 @@ class SessionKey(NamedTuple):
 
 
 class SessionQuery(NamedTuple):
-    """Which sessions, newest first; `start` and `end` bound created_at: start <= created_at < end.
+    """Which sessions of a tenant, newest first; `start` and `end` bound created_at: start <= created_at < end.
 
     `omit_deleted` leaves out those that were deleted.
     """
@@ -198,6 +206,7 @@ class SessionQuery(NamedTuple):
     start: int | None = None
     end: int | None = None
     omit_deleted: bool = False
+    tenant: str = DEFAULT_TENANT
 
 
 class AuditedSession(NamedTuple):
@@ -256,12 +265,16 @@ class AuditReader(Protocol):
         """Return the sessions after their latest version, in the order asked; a deleted one has `deleted` set."""
 
     async def unfinished(self, after: str, count: int) -> list[Session]:
-        """Return sessions that have neither ended nor been deleted, by session id, from `after` (exclusive) on."""
+        """Return all tenants' sessions that have neither ended nor been deleted, from `after` (exclusive) on.
+
+        They come by tenant and by id.
+        """
 
 
 class ExportQuery(NamedTuple):
-    """Which events of which sessions (none named: all); bounds as in EventQuery."""
+    """Which events of which sessions (none named: all); bounds as in EventQuery. None as tenant stands for all."""
 
     session_ids: tuple[str, ...] = ()
     start: int | None = None
     end: int | None = None
+    tenant: str | None = None

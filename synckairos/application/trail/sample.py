@@ -16,6 +16,7 @@ from synckairos.domain.creation import create
 from synckairos.domain.events import Author, Event
 from synckairos.domain.model import TERMINAL, Mode, OnExpire, Session
 from synckairos.domain.specification import ParticipantSpec, SessionSpec
+from synckairos.domain.tenancy import DEFAULT_TENANT, qualify
 from synckairos.domain.timing import Lifetimes
 from synckairos.domain.transitions import decide
 
@@ -26,14 +27,19 @@ MINUTE_MS: Final = 60_000
 PEER: Final = "ipv4:192.0.2.1:50000"
 
 
-def sample_sessions(count: int, seed: int, now: int, lifetimes: Lifetimes) -> Iterator[list[AuditRecord]]:
+def sample_sessions(
+    count: int, seed: int, now: int, lifetimes: Lifetimes, tenant: str = DEFAULT_TENANT
+) -> Iterator[list[AuditRecord]]:
     """Yield the records of each session; the same seed and instant (ms since 1970) give the same sessions."""
     chance = Random(seed)  # noqa: S311 - sample data, not a secret
     new_id = partial(_new_id, chance)
     people = [new_id() for _ in range(max(4, count // 3))]
     for _ in range(count):
         began = now - chance.randrange(MINUTE_MS * 60, SPAN_MS)
-        events = list(_played(chance, new_id, people, began, lifetimes))
+        birth = create(
+            qualify(tenant, new_id()), _spec(chance, people), Caller(Author("sample")), began * 1_000, new_id
+        )
+        events = [birth, *_played(chance, new_id, birth.session, lifetimes)]
         before = [event.session for event in events[:1] + events]
         yield [
             AuditRecord(event, peer=PEER, changed=changed_names(former, event.session))
@@ -65,13 +71,8 @@ def _spec(chance: Random, people: list[str]) -> SessionSpec:
     )
 
 
-def _played(
-    chance: Random, new_id: Callable[[], str], people: list[str], began: int, lifetimes: Lifetimes
-) -> Iterator[Event]:
-    at = began
-    event = create(new_id(), _spec(chance, people), Caller(Author("sample")), at * 1_000, new_id)
-    yield event
-    session = event.session
+def _played(chance: Random, new_id: Callable[[], str], session: Session, lifetimes: Lifetimes) -> Iterator[Event]:
+    at = session.created_at
     for command in (Start(), *_moves(chance), chance.choice((Complete(), Complete(), Cancel()))):
         at += int(chance.expovariate(1 / 20_000))
         outcome = decide(session, command, _caller(session), at, new_id, lifetimes)
