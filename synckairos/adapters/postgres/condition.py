@@ -11,7 +11,8 @@ _CONDITION: Final = Statement(
     "doctor: condition",
     """
     SELECT current_setting('server_version_num')::int, current_setting('server_version'), pg_is_in_recovery(),
-           (SELECT rolsuper FROM pg_roles WHERE rolname = current_user), current_user::text
+           (SELECT rolsuper FROM pg_roles WHERE rolname = current_user),
+           (SELECT rolbypassrls FROM pg_roles WHERE rolname = current_user), current_user::text
     """,
 )
 _RIGHTS: Final = Statement(
@@ -19,6 +20,15 @@ _RIGHTS: Final = Statement(
     """
     SELECT relname::text, has_table_privilege(oid, 'SELECT'), has_table_privilege(oid, 'INSERT')
            AND has_table_privilege(oid, 'UPDATE')
+    FROM pg_class
+    WHERE relname = ANY ($1) AND relnamespace = to_regnamespace(quote_ident(current_schema()))
+    """,
+)
+# An owner who has taken the right from itself can give it back.
+_WRITER: Final = Statement(
+    "account: rights",
+    """
+    SELECT current_user::text, bool_or(has_table_privilege(oid, 'INSERT') OR pg_has_role(relowner, 'MEMBER'))
     FROM pg_class
     WHERE relname = ANY ($1) AND relnamespace = to_regnamespace(quote_ident(current_schema()))
     """,
@@ -33,6 +43,7 @@ class DatabaseCondition(NamedTuple):
     version: str
     is_standby: bool
     is_superuser: bool
+    passes_policies: bool
     account: str
 
 
@@ -46,13 +57,21 @@ class TableRights(NamedTuple):
 
 async def database_condition(database: Database) -> DatabaseCondition:
     """Return how the server is set up; raises AuditUnavailable."""
-    ((number, version, is_standby, is_superuser, account),) = await database.fetch(_CONDITION)
-    return DatabaseCondition(number, version, is_standby, is_superuser, account)
+    (row,) = await database.fetch(_CONDITION)
+    return DatabaseCondition(*row)
 
 
 async def table_rights(database: Database) -> list[TableRights]:
     """Return the rights of the account, of the tables that are there; raises AuditUnavailable."""
     return [TableRights(*row) for row in await database.fetch(_RIGHTS, TABLES)]
+
+
+async def writer_of_trail(database: Database) -> str | None:
+    """Return the account if it could write the trail, empty if not, None without tables; raises AuditUnavailable."""
+    ((account, may_write),) = await database.fetch(_WRITER, TABLES)
+    if may_write is None:
+        return None
+    return str(account) if may_write else ""
 
 
 async def clock_ahead_ms(database: Database) -> tuple[float, float]:

@@ -38,6 +38,16 @@ WHERE c.relkind = 'r' AND c.relname ~ '^sync_events_\d{4}_\d{2}(_detached(_\d+)?
   AND c.relnamespace = (SELECT relnamespace FROM pg_class WHERE oid = to_regclass('sync_events'))
 ORDER BY c.relname
 """
+# A default privilege, or a GRANT on all tables, opens them: policies hold for what is read through sync_events alone.
+_OPEN: Final = r"""
+SELECT c.oid::regclass::text AS name
+FROM pg_class AS c
+LEFT JOIN pg_inherits AS i ON i.inhrelid = c.oid AND i.inhparent = to_regclass('sync_events')
+WHERE c.relkind = 'r' AND NOT c.relrowsecurity
+  AND (i.inhrelid IS NOT NULL OR c.relname ~ '^sync_events_\d{4}_\d{2}_detached(_\d+)?$')
+  AND c.relnamespace = (SELECT relnamespace FROM pg_class WHERE oid = to_regclass('sync_events'))
+ORDER BY c.relname
+"""
 # All but the generated ones, which cannot be written.
 _COLUMNS: Final = """
 SELECT string_agg(quote_ident(attname), ', ' ORDER BY attnum) FROM pg_attribute
@@ -100,12 +110,18 @@ async def ensure_partitions(
 ) -> list[str]:
     """Make the partitions of this month and of the next `ahead` where they are missing, and return their names.
 
+    Partitions and detached months that are open are shut to all but their owner: others read through the table.
+
     Cheap if there is nothing to do; else readers and writers wait until it is done, for as long as there are rows to
     move. Any number of processes may call it at once. Raises MigrationError without the table sync_events, and
     asyncpg.LockNotAvailableError if readers hold it too long.
     """
     first = await month_of(connection, today)
-    return await _make(connection, await _parent(connection), [first.plus(months) for months in range(ahead + 1)])
+    made = await _make(connection, await _parent(connection), [first.plus(months) for months in range(ahead + 1)])
+    for row in await connection.fetch(_OPEN):
+        async with _alone(connection):
+            await _shut(connection, row["name"])
+    return made
 
 
 async def month_of(connection: "Connection", today: dt.date | None) -> Month:
@@ -143,6 +159,11 @@ async def _alone(connection: "Connection") -> AsyncIterator[None]:
         yield
 
 
+async def _shut(connection: "Connection", table: str) -> None:
+    """Show its rows to the owner alone: row security without a policy."""
+    await connection.execute(f"ALTER TABLE {table} ENABLE ROW LEVEL SECURITY")
+
+
 async def _attached(connection: "Connection") -> set[str]:
     return {row["name"] for row in await connection.fetch(_TABLES) if row["is_attached"]}
 
@@ -159,6 +180,7 @@ async def _make_one(connection: "Connection", parent: _Parent, month: Month) -> 
         f"CREATE TABLE {table} (LIKE {parent.name} "
         f"INCLUDING DEFAULTS INCLUDING GENERATED INCLUDING CONSTRAINTS INCLUDING STORAGE INCLUDING COMMENTS)"
     )
+    await _shut(connection, table)
     if parent.fallback is not None:
         moved = f"""
             WITH moved AS (

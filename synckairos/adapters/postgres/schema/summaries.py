@@ -19,21 +19,23 @@ _OLD: Final = """
     AND (deleted_at IS NOT NULL OR final_status IN ('expired', 'completed', 'cancelled'))
 """
 _COUNT: Final = f"""
-WITH old AS (SELECT session_id FROM sync_sessions WHERE {_OLD})
-SELECT (SELECT count(*) FROM old), (SELECT count(*) FROM sync_participants JOIN old USING (session_id))
+WITH old AS (SELECT tenant, session_id FROM sync_sessions WHERE {_OLD})
+SELECT (SELECT count(*) FROM old), (SELECT count(*) FROM sync_participants JOIN old USING (tenant, session_id))
 """  # noqa: S608 - our own conditions
 _DELETE: Final = f"""
 WITH old AS (
-    SELECT session_id FROM sync_sessions WHERE {_OLD}
-    ORDER BY created_at, session_id
+    SELECT tenant, session_id FROM sync_sessions WHERE {_OLD}
+    ORDER BY created_at, tenant, session_id
     LIMIT $2
     FOR UPDATE
 ),
 participants AS (
-    DELETE FROM sync_participants AS p USING old WHERE p.session_id = old.session_id RETURNING 1
+    DELETE FROM sync_participants AS p USING old
+    WHERE (p.tenant, p.session_id) = (old.tenant, old.session_id) RETURNING 1
 ),
 sessions AS (
-    DELETE FROM sync_sessions AS s USING old WHERE s.session_id = old.session_id RETURNING 1
+    DELETE FROM sync_sessions AS s USING old
+    WHERE (s.tenant, s.session_id) = (old.tenant, old.session_id) RETURNING 1
 )
 SELECT (SELECT count(*) FROM sessions), (SELECT count(*) FROM participants)
 """  # noqa: S608 - our own conditions

@@ -7,9 +7,12 @@ from collections.abc import AsyncGenerator
 from typing import TYPE_CHECKING, Final
 
 from synckairos.adapters.postgres.database import Database, Statement
+from synckairos.adapters.postgres.trail.all_tenants import require_all_tenants
+from synckairos.adapters.postgres.trail.conditions import Conditions
 from synckairos.adapters.postgres.trail.reader import reading
 from synckairos.adapters.postgres.trail.rows import EVENT_COLUMNS, record_of
 from synckairos.application.trail.audit import AuditRecord, ExportQuery
+from synckairos.domain.tenancy import name_of
 
 if TYPE_CHECKING:
     from asyncpg import Record as Row
@@ -21,13 +24,12 @@ PAGE: Final = 200
 _PATIENTLY: Final = Statement("audit: export patiently", "SET LOCAL idle_in_transaction_session_timeout = 0")
 _COUNT: Final = "SELECT count(*) FROM sync_events WHERE {}"
 _EXPORT: Final = f"""
-SELECT session_id, epoch, version, id, {EVENT_COLUMNS}
+SELECT session_id, tenant, epoch, version, id, {EVENT_COLUMNS}
 FROM sync_events
 WHERE {{}}
-ORDER BY session_id, epoch, version, id
-LIMIT {{}}
+ORDER BY session_id, tenant, epoch, version, id
 """  # noqa: S608 - our own columns
-_KEY: Final = 4
+_KEY: Final = 5
 """Columns that a page goes on after."""
 
 
@@ -39,18 +41,21 @@ class PostgresAuditExport:
 
     async def count(self, query: ExportQuery) -> int:
         """Return how many events there are now; raises AuditUnavailable."""
-        which, values = _which(query)
-        ((count,),) = await self._database.fetch(Statement("audit: count export", _COUNT.format(which)), *values)
+        asked = _asked(query, None)
+        async with self._database.transaction(reading=True) as connection:
+            await require_all_tenants(connection)
+            ((count,),) = await connection.fetch(asked.statement("audit: count export", _COUNT), *asked.values)
         return int(count)
 
     async def records(self, query: ExportQuery) -> AsyncGenerator[AuditRecord, None]:
         """Yield the events in order, all as of one moment; raises AuditUnavailable."""
-        which, values = _which(query)
         last: Row | None = None
         async with self._database.transaction(reading=True) as connection:
+            await require_all_tenants(connection)
             await connection.execute(_PATIENTLY)
             while True:
-                rows = await connection.fetch(_export(which, len(values), last), *values, *(last or ())[:_KEY])
+                asked = _asked(query, last)
+                rows = await connection.fetch(asked.statement("audit: export", f"{_EXPORT}LIMIT {PAGE}"), *asked.values)
                 for record in reading("audit: export", lambda row: record_of(row[_KEY:]), rows):
                     yield record
                 if len(rows) < PAGE:
@@ -58,23 +63,14 @@ class PostgresAuditExport:
                 last = rows[-1]
 
 
-def _which(query: ExportQuery) -> tuple[str, list[object]]:
-    """Return the conditions of a query and their values: what is not asked for must not stand in the plan's way."""
-    values: list[object] = []
-    conditions = ["true"]
-    for condition, value in (
-        ("session_id = ANY (${}::uuid[])", list(query.session_ids) or None),
-        ("\"timestamp\" >= to_timestamp(0) + ${}::bigint * interval '1 ms'", query.start),
-        ("\"timestamp\" < to_timestamp(0) + ${}::bigint * interval '1 ms'", query.end),
-    ):
-        if value is not None:
-            values.append(value)
-            conditions.append(condition.format(len(values)))
-    return " AND ".join(conditions), values
-
-
-def _export(which: str, count: int, last: "Row | None") -> Statement:
+def _asked(query: ExportQuery, last: "Row | None") -> Conditions:
+    """Return what a query asks for, of the rows after the last one."""
+    asked = Conditions(query.tenant)
+    names = [name_of(one) for one in query.session_ids]
+    if names:
+        pairs = [name.tenant for name in names], [name.session_id for name in names]
+        asked.add("(tenant, session_id) IN (SELECT * FROM unnest({}::text[], {}::uuid[]))", *pairs)
+    asked.bound('"timestamp"', query.start, query.end)
     if last is not None:
-        place = ", ".join(f"${number}" for number in range(count + 1, count + 1 + _KEY))
-        which += f" AND (session_id, epoch, version, id) > ({place})"
-    return Statement("audit: export", _EXPORT.format(which, PAGE))
+        asked.add("(session_id, tenant, epoch, version, id) > ({}, {}, {}, {}, {})", *last[:_KEY])
+    return asked

@@ -1,7 +1,8 @@
 """The audit trail as JSON Lines: one event a line, without loss, in a form that can be read back.
 
-Fields are named as in the contract; instants are ms since 1970. `is_fork`, `recorded_at` and `changes` say what the
-trail made of the event: they are written for readers, and ignored on the way back.
+Fields are named as in the contract; instants are ms since 1970. A line without a `tenant` is of the default one.
+`is_fork`, `recorded_at` and `changes` say what the trail made of the event: they are written for readers, and ignored
+on the way back.
 """
 
 from typing import Annotated, Any, Final
@@ -15,6 +16,9 @@ from synckairos.adapters.postgres.trail.session_json import Instant, Ordinal, Te
 from synckairos.adapters.postgres.trail.snapshot import FieldError, checked, checked_session, encode_session
 from synckairos.application.trail.audit import AuditedEvent, AuditRecord
 from synckairos.domain.events import Author, Event, Subject
+from synckairos.domain.tenancy import DEFAULT_TENANT, TENANT, name_of, qualify
+
+TRACEPARENT: Final = r"\A00-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}\Z"
 
 
 class _Line(msgspec.Struct, forbid_unknown_fields=True, gc=False):
@@ -38,6 +42,9 @@ class _Line(msgspec.Struct, forbid_unknown_fields=True, gc=False):
     changed_fields: list[Annotated[str, Meta(pattern=r"\A[a-z0-9_]{1,64}\Z")]]
     session: msgspec.Raw
     call_id: Text | UnsetType = UNSET
+    on_behalf_of: Text | UnsetType = UNSET
+    tenant: Annotated[str, Meta(pattern=rf"\A{TENANT.pattern}\Z")] | UnsetType = UNSET
+    traceparent: Annotated[str, Meta(pattern=TRACEPARENT)] | UnsetType = UNSET
     is_fork: bool | UnsetType = UNSET
     recorded_at: Instant | UnsetType = UNSET
     changes: list[dict[str, Any]] | UnsetType = UNSET
@@ -66,10 +73,11 @@ def encode_audited(audited: AuditedEvent) -> bytes:
 
 
 def _line(record: AuditRecord) -> _Line:
-    event, request_id, peer, changed, call_id = record
+    event, request_id, peer, changed, call_id, trace = record
     session, subject = event.session, event.subject
+    tenant, session_id = name_of(session.session_id)
     return _Line(
-        session_id=session.session_id,
+        session_id=session_id,
         epoch=session.epoch,
         version=session.version,
         change_id=session.change_id,
@@ -89,6 +97,9 @@ def _line(record: AuditRecord) -> _Line:
         changed_fields=list(changed),
         session=msgspec.Raw(encode_session(session).encode()),
         call_id=call_id or UNSET,
+        on_behalf_of=event.author.on_behalf_of or UNSET,
+        tenant=UNSET if tenant == DEFAULT_TENANT else tenant,
+        traceparent=trace or UNSET,
         turn=UNSET if event.turn is None else TurnJson(*event.turn),
         extended_ms=event.extended_ms or UNSET,
         advanced_ms=event.advanced_ms or UNSET,
@@ -98,9 +109,10 @@ def _line(record: AuditRecord) -> _Line:
 def decode_record(text: bytes) -> AuditRecord:
     """Return the record of a line; raises FieldError naming the first field that is wrong."""
     line: _Line = checked("", _DECODER, text)
-    session = checked_session("session", bytes(line.session))
+    tenant = line.tenant or DEFAULT_TENANT
+    session = checked_session("session", bytes(line.session), tenant)
     told: dict[str, tuple[Any, Any]] = {
-        "session_id": (line.session_id, session.session_id),
+        "session_id": (qualify(tenant, line.session_id), session.session_id),
         "epoch": (line.epoch, session.epoch),
         "version": (line.version, session.version),
         "change_id": (line.change_id, session.change_id),
@@ -114,7 +126,7 @@ def decode_record(text: bytes) -> AuditRecord:
         Event(
             _named("type", line.type, TYPES),
             _named("cause", line.cause, CAUSES),
-            Author(line.actor, line.reason),
+            Author(line.actor, line.reason, line.on_behalf_of or ""),
             Subject(line.participant_id, line.group_id, line.time_elapsed_ms, line.time_remaining_ms),
             line.fired_at,
             session,
@@ -126,6 +138,7 @@ def decode_record(text: bytes) -> AuditRecord:
         line.peer,
         tuple(line.changed_fields),
         line.call_id or "",
+        line.traceparent or "",
     )
 
 

@@ -10,8 +10,8 @@ from synckairos.application.trail.audit import OperatorAction
 RECORD: Final = Statement(
     "audit: record action",
     """
-    INSERT INTO sync_operator_actions (id, action, operator, reason, details)
-    VALUES ($1::uuid, $2, $3, $4, $5::jsonb)
+    INSERT INTO sync_operator_actions (id, action, operator, reason, details, tenant)
+    VALUES ($1::uuid, $2, $3, $4, $5::jsonb, $6)
     ON CONFLICT (id) DO NOTHING
     """,
 )
@@ -28,8 +28,8 @@ class PostgresOperatorActions:
         await self._database.fetch(RECORD, *values_of(action))
 
 
-def values_of(action: OperatorAction) -> tuple[str, str, str, str, str]:
+def values_of(action: OperatorAction) -> tuple[str, str, str, str, str, str]:
     """Return the values of RECORD."""
     # The one character that JSONB cannot hold; an entry's bytes are in hexadecimal digits anyway.
     details = encode_json(action.details).decode().replace("\\u0000", "\\ufffd")
-    return action.action_id, action.name, action.operator, action.reason, details
+    return action.action_id, action.name, action.operator, action.reason, details, action.tenant

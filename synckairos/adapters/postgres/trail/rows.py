@@ -23,6 +23,7 @@ from synckairos.adapters.postgres.trail.snapshot import FieldError, check_snapsh
 from synckairos.application.trail.audit import AuditRecord
 from synckairos.domain.events import NO_EFFECT, Author, Cause, Event, EventType, Subject
 from synckairos.domain.model import Session
+from synckairos.domain.tenancy import TENANT, name_of, qualify
 
 Row: TypeAlias = tuple[Any, ...]
 Columns: TypeAlias = list[list[Any]]
@@ -35,7 +36,7 @@ CAUSES: Final = {name: cause for cause, name in CAUSE_NAMES.items()}
 EVENT_COLUMNS: Final = """
     event_type, cause, actor, reason, participant_id::text, group_id::text, time_elapsed_ms, time_remaining_ms,
     round(extract(epoch FROM fired_at) * 1000)::bigint, state_snapshot::text, request_id, peer, changed_fields,
-    call_id
+    call_id, on_behalf_of, tenant, metadata->>'traceparent'
 """
 """Columns of sync_events that `record_of` takes, in its order."""
 
@@ -45,6 +46,7 @@ class _Told(msgspec.Struct, array_like=True, gc=False):
 
     actor: Text
     reason: Text
+    on_behalf_of: Text
     participant_id: Uuid | None
     group_id: Uuid | None
     elapsed_ms: Count
@@ -99,7 +101,7 @@ def _arrange(records: Sequence[AuditRecord]) -> Batch:
         batch.events.append(_event_row(record, session, told))
         known = batch.latest.get(session.session_id)
         if known is None:
-            _refuse_other_spelling(session.session_id)
+            _refuse_other_names(session.session_id)
         if known is None or place_of(session) > known.place:
             batch.latest[session.session_id] = Latest(session, snapshot)
         see_participants(batch.facts, record)
@@ -114,8 +116,11 @@ def _check(event: Event, snapshot: str) -> None:
     msgspec.convert((*event.author, *event.subject, event.fired_at), _Told)
 
 
-def _refuse_other_spelling(session_id: str) -> None:
-    """Raise DataInvalid for an id that PostgreSQL would take but give back otherwise: it would not be found again."""
+def _refuse_other_names(qualified_id: str) -> None:
+    """Raise DataInvalid for an id that PostgreSQL would refuse, or give back otherwise: it would not be found again."""
+    tenant, session_id = name_of(qualified_id)
+    if not TENANT.fullmatch(tenant) or qualify(tenant, session_id) != qualified_id:
+        raise DataInvalid("a session belongs to no tenant")
     try:
         is_same = str(UUID(session_id)) == session_id
     except ValueError:
@@ -130,11 +135,11 @@ def columns(rows: Iterable[Row], width: int) -> Columns:
 
 
 def _event_row(record: AuditRecord, session: Session, snapshot: str) -> Row:
-    event, request_id, peer, changed, call_id = record
+    event, request_id, peer, changed, call_id, trace = record
     participant_id, group_id, elapsed_ms, remaining_ms = event.subject
     return (
         session.change_id,
-        session.session_id,
+        *name_of(session.session_id),
         session.epoch,
         session.version,
         TYPE_NAMES[event.type],
@@ -153,18 +158,21 @@ def _event_row(record: AuditRecord, session: Session, snapshot: str) -> Row:
         ",".join(changed),
         snapshot,
         call_id,
+        event.author.on_behalf_of,
+        encode_json({"traceparent": trace}).decode() if trace else "{}",
     )
 
 
-EVENT_WIDTH: Final = 20
+EVENT_WIDTH: Final = 23
 
 
 def record_of(columns: Sequence[Any]) -> AuditRecord:
     """Return the record of EVENT_COLUMNS; raises UnreadableSnapshotError or KeyError for a newer version's."""
-    type_, cause, actor, reason, *subject, fired_at, snapshot, request_id, peer, changed, call_id = columns
-    author, (session, effect) = Author(actor, reason), decode_event(snapshot)
+    *told, call_id, other, tenant, trace = columns
+    type_, cause, actor, reason, *subject, fired_at, snapshot, request_id, peer, changed = told
+    author, (session, effect) = Author(actor, reason, other), decode_event(snapshot, tenant)
     event = Event(TYPES[type_], CAUSES[cause], author, Subject(*subject), fired_at, session, *effect)
-    return AuditRecord(event, request_id, peer, tuple(changed), call_id)
+    return AuditRecord(event, request_id, peer, tuple(changed), call_id, trace or "")
 
 
 def _session_row(latest: Latest) -> Row:
@@ -172,7 +180,7 @@ def _session_row(latest: Latest) -> Row:
     session, snapshot = latest
     rules = session.rules
     return (
-        session.session_id,
+        *name_of(session.session_id),
         MODE_NAMES[rules.mode],
         rules.total_time_ms,
         rules.time_per_cycle_ms,
@@ -195,16 +203,16 @@ def _session_row(latest: Latest) -> Row:
     )
 
 
-SESSION_WIDTH: Final = 20
+SESSION_WIDTH: Final = 21
 
 
-def _participant_row(session_id: str, facts: Facts) -> Row:
+def _participant_row(qualified_id: str, facts: Facts) -> Row:
     """Return the row of a participant."""
     state, (epoch, version, updated_at, change_id) = facts.state, facts.place
     removed_epoch, removed_version, removed_at = facts.removed
     is_removed = removed_epoch > 0 and (removed_epoch, removed_version) >= (epoch, version)
     return (
-        session_id,
+        *name_of(qualified_id),
         state.participant_id,
         state.clock.allotted_ms,
         state.group_id,
@@ -224,7 +232,7 @@ def _participant_row(session_id: str, facts: Facts) -> Row:
     )
 
 
-PARTICIPANT_WIDTH: Final = 17
+PARTICIPANT_WIDTH: Final = 18
 
 
 def readable(metadata: bytes | None) -> str:

@@ -15,9 +15,9 @@ from synckairos.adapters.postgres.trail.control_json import (
     ProgressJson,
     Signed,
 )
-from synckairos.domain.model import Mode, OnExpire, SoftClosePolicy, Status
+from synckairos.domain.model import MAX_REPLICAS, DurabilityLevel, Mode, OnExpire, SoftClosePolicy, Status
 
-LAYOUTS: Final = (1, 2)
+LAYOUTS: Final = (1, 2, 3)
 MAX_INSTANT_MS: Final = 253_402_300_799_999
 """The last millisecond of the year 9999, which is as far as a database's instants are read back."""
 
@@ -34,6 +34,8 @@ STATUSES: Final = {name: status for status, name in STATUS_NAMES.items()}
 ENDS: Final = {name: end for end, name in END_NAMES.items()}
 POLICY_NAMES: Final[dict[SoftClosePolicy, Any]] = {policy: policy.name.lower() for policy in SoftClosePolicy}
 POLICIES: Final = {name: policy for policy, name in POLICY_NAMES.items()}
+LEVEL_NAMES: Final[dict[DurabilityLevel, Any]] = {level: level.name.lower() for level in DurabilityLevel}
+LEVELS: Final = {name: level for level, name in LEVEL_NAMES.items()}
 
 
 class ClockJson(Json):
@@ -76,6 +78,13 @@ class SoftCloseJson(Json):
     hard_limit_ms: Count = 0
 
 
+class DurabilityJson(Json):
+    """What its changes must reach."""
+
+    level: Literal["memory", "fsync", "replicas"]
+    replicas: Annotated[int, Meta(ge=0, le=MAX_REPLICAS)] = 0
+
+
 class RulesJson(Json):
     """What was agreed; `time_control` is a place among the controls."""
 
@@ -91,6 +100,7 @@ class RulesJson(Json):
     close_at: Instant | None = None
     soft_close: SoftCloseJson | None = None
     time_control: Count | None = None
+    durability: DurabilityJson | None = None
 
 
 class SessionJson(Json):

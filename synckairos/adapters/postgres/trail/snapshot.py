@@ -4,7 +4,9 @@ Names are those of the model, and nothing is lost. Values equal to their default
 because a JSONB object keeps no order. Metadata are the base64 of their bytes: two encodings of one protobuf Struct are
 equal in JSON but not in bytes, and recovery has to bring back what was stored. For people and queries the trail has
 them readable in columns of their own. What has a time control, a limit, a manual clock or an effect is written in
-layout 2, which earlier versions refuse; all else in layout 1, byte for byte as ever.
+layout 2, what has a durability of its own in layout 3; earlier versions refuse what they do not know. All else is in
+layout 1, byte for byte as ever. The session is named by the id that its tenant knows; whose it is stands beside the
+JSON.
 """
 
 from collections.abc import Iterator
@@ -26,6 +28,8 @@ from synckairos.adapters.postgres.trail.session_json import (
     END_NAMES,
     ENDS,
     LAYOUTS,
+    LEVEL_NAMES,
+    LEVELS,
     MODE_NAMES,
     MODES,
     POLICIES,
@@ -33,6 +37,7 @@ from synckairos.adapters.postgres.trail.session_json import (
     STATUS_NAMES,
     STATUSES,
     ClockJson,
+    DurabilityJson,
     GroupJson,
     ParticipantJson,
     RulesJson,
@@ -43,9 +48,10 @@ from synckairos.adapters.postgres.trail.session_json import (
 from synckairos.domain.controls.limits import control_violations
 from synckairos.domain.controls.time_control import TimeControl
 from synckairos.domain.events import NO_EFFECT, Effect
-from synckairos.domain.model import UNTIMED, Clock, Group, Participant, Rules, Session, SoftClose
+from synckairos.domain.model import UNTIMED, Clock, Durability, Group, Participant, Rules, Session, SoftClose
+from synckairos.domain.tenancy import DEFAULT_TENANT, name_of, qualify
 
-_OTHERWISE: Final = {"rules", "status", "participants", "groups", "clock", "metadata", "labels"}
+_OTHERWISE: Final = {"session_id", "rules", "status", "participants", "groups", "clock", "metadata", "labels"}
 _SAME: Final = tuple(name for name in Session._fields if name not in _OTHERWISE)
 """Fields of a session that are in JSON what they are in the model."""
 _same_of: Final = attrgetter(*_SAME)
@@ -65,7 +71,7 @@ class FieldError(Exception):
 
 
 _FIELDS: Final = SessionJson.__struct_fields__
-_head_of: Final = attrgetter(*_FIELDS[_FIELDS.index("session_id") : _FIELDS.index("status")])
+_head_of: Final = attrgetter(*_FIELDS[_FIELDS.index("epoch") : _FIELDS.index("status")])
 _facts_of: Final = attrgetter(*_FIELDS[_FIELDS.index("active") : _FIELDS.index("groups")])
 
 
@@ -83,6 +89,7 @@ def encode_session(session: Session, effect: Effect = NO_EFFECT) -> str:
     rules, told = _rules(session.rules, controls.default), effect_json(effect)
     values = (
         1,
+        name_of(session.session_id).session_id,
         *_head_of(session),
         STATUS_NAMES[session.status],
         rules,
@@ -100,6 +107,8 @@ def encode_session(session: Session, effect: Effect = NO_EFFECT) -> str:
     written = SessionJson(*values)
     if _is_new(session) or written.controls or told is not None:
         written.layout = 2
+    if session.rules.durability is not None:
+        written.layout = 3
     return _ENCODER.encode(written).decode()
 
 
@@ -111,7 +120,7 @@ def _is_new(session: Session) -> bool:
 
 
 def _rules(rules: Rules, control: int | None) -> RulesJson:
-    mode, on_expire, total, per_cycle, increment, most, cycles, thresholds, limit, close_at, soft, _control = rules
+    mode, on_expire, total, per_cycle, increment, most, cycles, thresholds, limit, close_at, soft = rules[:11]
     soft_close = None if soft is None else SoftCloseJson(soft[0], soft[1], POLICY_NAMES[soft[2]], soft[3])
     return RulesJson(
         MODE_NAMES[mode],
@@ -126,6 +135,7 @@ def _rules(rules: Rules, control: int | None) -> RulesJson:
         close_at,
         soft_close,
         control,
+        None if rules.durability is None else DurabilityJson(LEVEL_NAMES[rules.durability[0]], rules.durability[1]),
     )
 
 
@@ -140,25 +150,26 @@ def _clock(clock: Clock, controls: Controls) -> ClockJson:
     return ClockJson(used, allotted, bank, overtime, is_expired, in_overtime, controls.progress(progress))
 
 
-def decode_session(text: str | bytes) -> Session:
-    """Return the session; raises UnreadableSnapshotError."""
-    return decode_event(text)[0]
+def decode_session(text: str | bytes, tenant: str = DEFAULT_TENANT) -> Session:
+    """Return the tenant's session; raises UnreadableSnapshotError."""
+    return decode_event(text, tenant)[0]
 
 
-def decode_event(text: str | bytes) -> tuple[Session, Effect]:
-    """Return the session after an event, and what the event did; raises UnreadableSnapshotError."""
+def decode_event(text: str | bytes, tenant: str = DEFAULT_TENANT) -> tuple[Session, Effect]:
+    """Return the tenant's session after an event, and what the event did; raises UnreadableSnapshotError."""
     try:
         read = _DECODER.decode(text)
         if read.layout in LAYOUTS:
-            return _read(read), read_effect(read.effect)
+            return _read(read, tenant), read_effect(read.effect)
     except (msgspec.DecodeError, ValueError, LookupError, TypeError) as error:
         raise UnreadableSnapshotError(f"this snapshot is not what it should be: {error!r}") from error
     raise UnreadableSnapshotError(f"session {read.session_id}: layout {read.layout} is none of {LAYOUTS}")
 
 
-def _read(read: SessionJson) -> Session:
+def _read(read: SessionJson, tenant: str) -> Session:
     controls = [read_control(control) for control in read.controls]
     return Session(
+        session_id=qualify(tenant, read.session_id),
         rules=_read_rules(read.rules, controls),
         status=STATUSES[read.status],
         participants=tuple([_read_participant(one, controls) for one in read.participants]),
@@ -179,6 +190,8 @@ def _read_rules(read: RulesJson, controls: list[TimeControl]) -> Rules:
     if read.soft_close is not None:
         soft = read.soft_close
         rules["soft_close"] = SoftClose(soft.window_ms, soft.extend_ms, POLICIES[soft.policy], soft.hard_limit_ms)
+    if read.durability is not None:
+        rules["durability"] = Durability(LEVELS[read.durability.level], read.durability.replicas)
     return Rules(**rules)
 
 
@@ -203,12 +216,12 @@ def _read_clock(read: ClockJson | None, controls: list[TimeControl]) -> Clock:
     )
 
 
-def checked_session(path: str, text: bytes) -> Session:
-    """Return the session of a snapshot that stands at `path` and may have been edited; raises FieldError."""
+def checked_session(path: str, text: bytes, tenant: str = DEFAULT_TENANT) -> Session:
+    """Return the tenant's session of a snapshot that stands at `path` and may have been edited; raises FieldError."""
     read: SessionJson = checked(path, _CHECKING_DECODER, text)
     for place, problem in (*_loose_ends(read), *_negative_banks(read), *_wrong_controls(read)):
         raise FieldError(f"{path}.{place}", problem)
-    return _read(read)
+    return _read(read, tenant)
 
 
 def checked(path: str, decoder: "msgspec.json.Decoder[Any]", text: bytes) -> Any:  # noqa: ANN401 - what the decoder makes

@@ -1,8 +1,8 @@
 """Writes events into the audit trail: any number of them, in any order, any number of times, one transaction a call.
 
-Every transaction first locks the rows of its sessions, in the order of their ids: writers of the same session take
-turns, and none waits for another in a circle. Under that lock the session's row tells how far the trail goes, so that
-forks have to be looked for only where something is written that is not newer than that.
+Every transaction first locks the rows of its sessions, in the order of tenants and ids: writers of the same session
+take turns, and none waits for another in a circle. Under that lock the session's row tells how far the trail goes, so
+that forks have to be looked for only where something is written that is not newer than that.
 """
 
 from collections.abc import Sequence
@@ -28,12 +28,13 @@ from synckairos.adapters.postgres.trail.sql import (
     UPDATE_SESSIONS,
 )
 from synckairos.application.trail.audit import AuditRecord, Written
+from synckairos.domain.tenancy import name_of, qualify
 
 if TYPE_CHECKING:
     from asyncpg import Record as Row
 
 Version: TypeAlias = tuple[str, int, int]
-"""Session, epoch, version."""
+"""Qualified id of the session, epoch, version."""
 
 ATTEMPTS: Final = 10
 """How often a batch starts over because other writers have just added its sessions."""
@@ -74,8 +75,8 @@ async def _write(connection: LentConnection, batch: Batch) -> Written:
 
 async def _lock_sessions(connection: LentConnection, batch: Batch) -> dict[str, Place]:
     """Lock the sessions that have a row already; return how far the trail goes for them."""
-    rows = await connection.fetch(LOCK_SESSIONS, list(batch.latest))
-    return {row[0]: (row[1], row[2], row[3], row[4]) for row in rows}
+    rows = await connection.fetch(LOCK_SESSIONS, *columns(map(name_of, batch.latest), 2))
+    return {qualify(row[0], row[1]): (row[2], row[3], row[4], row[5]) for row in rows}
 
 
 async def _put_sessions(connection: LentConnection, batch: Batch, reached: dict[str, Place]) -> None:
@@ -92,7 +93,7 @@ async def _flag_forks(connection: LentConnection, rows: "list[Row]", reached: di
 
     A version can have another change only if the trail had reached it before, or if two new rows share it.
     """
-    versions = [(str(session_id), epoch, version) for session_id, epoch, version in rows]
+    versions = _versions(rows)
     seen: set[Version] = set()
     suspects: set[Version] = set()
     for one in versions:
@@ -101,6 +102,10 @@ async def _flag_forks(connection: LentConnection, rows: "list[Row]", reached: di
         seen.add(one)
     if not suspects:
         return 0
-    found = await connection.fetch(FLAG_FORKS, *columns(sorted(suspects), 3))
-    forks = {(str(session_id), epoch, version) for session_id, epoch, version in found}
+    asked = [(*name_of(qualified_id), epoch, version) for qualified_id, epoch, version in sorted(suspects)]
+    forks = set(_versions(await connection.fetch(FLAG_FORKS, *columns(asked, 4))))
     return sum(one in forks for one in versions)
+
+
+def _versions(rows: "list[Row]") -> list[Version]:
+    return [(qualify(tenant, session_id), epoch, version) for tenant, session_id, epoch, version in rows]
