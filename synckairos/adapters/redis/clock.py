@@ -43,7 +43,16 @@ class EstimatedClock:
         """Whether there has been a reading."""
         return self._offset_us is not None
 
-    def read(self, reply: Sequence[bytes], sent_s: float | None = None) -> int:
+    @property
+    def offset_us(self) -> int | None:
+        """How far the estimate is ahead of this process's monotonic clock; None before the first reading."""
+        return self._offset_us
+
+    def spread_us(self) -> int:
+        """Return how far apart the clocks of the store are (microseconds): one Redis has one clock."""
+        return 0
+
+    def read(self, reply: Sequence[bytes], sent_s: float | None = None, node: str = "") -> int:  # noqa: ARG002 - one Redis has one node
         """Take in a reply to TIME that has just arrived; return the time in microseconds since 1970.
 
         `sent_s` is an instant of the monotonic clock at which TIME had not been sent yet.

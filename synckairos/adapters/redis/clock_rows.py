@@ -14,7 +14,18 @@ from synckairos.adapters.redis import shapes
 from synckairos.domain.controls.limits import control_violations
 from synckairos.domain.controls.time_control import LagCompensation, Progress, Stage, TimeControl
 from synckairos.domain.families import FAMILIES
-from synckairos.domain.model import UNTIMED, Clock, Mode, OnExpire, Rules, Session, SoftClose, SoftClosePolicy
+from synckairos.domain.model import (
+    UNTIMED,
+    Clock,
+    Durability,
+    DurabilityLevel,
+    Mode,
+    OnExpire,
+    Rules,
+    Session,
+    SoftClose,
+    SoftClosePolicy,
+)
 
 Places: TypeAlias = dict[int, int]
 """The place of a control among those of its session, by its identity: equal ones share a place."""
@@ -23,6 +34,7 @@ _NO_CONTROLS: Final[tuple[list[bytes], Places]] = ([], {})
 _NUMBERS: Final = {family: number for number, family in enumerate(FAMILIES)}
 # Looked up rather than called: an enum takes five times as long to find its member.
 _MODES: Final = {mode.value: mode for mode in Mode}
+_LEVELS: Final = {level.value: level for level in DurabilityLevel}
 _POLICIES: Final = {policy.value: policy for policy in SoftClosePolicy}
 _ENDS: Final[dict[int | None, OnExpire | None]] = {None: None, **{end.value: end for end in OnExpire}}
 _STAGE: Final[tuple[Any, ...]] = (0, 0, 0, [])
@@ -141,7 +153,7 @@ _RULES: Final[tuple[Any, ...]] = (0, None, [], 0, None, None, None, None)
 
 def rules_row(rules: Rules) -> tuple[Any, ...]:
     """Return the row of what was agreed, as far as layout 1 has a place for it."""
-    mode, on_expire, total, per_cycle, increment, cap, cycles, thresholds, _, _, _, _ = rules
+    mode, on_expire, total, per_cycle, increment, cap, cycles, thresholds, *_ = rules
     return row((mode, on_expire, list(thresholds), increment, total, per_cycle, cap, cycles), _RULES)
 
 
@@ -151,6 +163,7 @@ def read_rules(
     close_at: int | None,
     soft: Sequence[int] | None,
     control: TimeControl | None,
+    durability: Sequence[int] | None,
 ) -> Rules:
     """Return what was agreed, of its row and of what stands elsewhere in the session."""
     mode, on_expire, thresholds, increment, total, per_cycle, cap, cycles = full(raw, _RULES)
@@ -168,9 +181,15 @@ def read_rules(
         close_at,
         soft_close,
         control,
+        None if durability is None else Durability(_LEVELS[durability[0]], durability[1]),
     )
 
 
 def has_limits(rules: Rules) -> bool:
-    """Whether there is a limit that layout 1 has no place for."""
-    return rules.session_limit_ms is not None or rules.close_at is not None or rules.soft_close is not None
+    """Whether there is a limit, or a durability, that layout 1 has no place for."""
+    return (
+        rules.session_limit_ms is not None
+        or rules.close_at is not None
+        or rules.soft_close is not None
+        or rules.durability is not None
+    )

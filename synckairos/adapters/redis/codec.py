@@ -4,7 +4,8 @@ A session is a fixed head (layout, flags, epoch, version, change id), readable w
 body. Ids take 16 bytes, or their position in the session where that has them; instants are differences from the
 creation. Rows begin with what changes and end with what is rare: values left as they were born are left out at the
 end. An event is such a row before the bytes of the session after it, so that a session is encoded once per version.
-What layout 1 had no place for stands behind it in layout 2, which is written only where there is such a thing.
+What layout 1 had no place for stands behind it in layout 2, and what that had none for in layout 3; each is written
+only where there is such a thing.
 """
 
 import struct
@@ -37,8 +38,9 @@ from synckairos.domain.model import (
     Session,
     Status,
 )
+from synckairos.domain.tenancy import bare_id
 
-LAYOUTS: Final = (1, 2)
+LAYOUTS: Final = (1, 2, 3)
 
 _HEAD: Final = struct.Struct(">BBQQ16s")
 HEAD_BYTES: Final = _HEAD.size
@@ -83,8 +85,8 @@ def pack_id(text: str) -> bytes:
 
 
 def live_member(session: Session) -> bytes:
-    """Return the session's member of the live index: sorts by creation, then id."""
-    return session.created_at.to_bytes(8, "big") + pack_id(session.session_id)
+    """Return the session's member of its tenant's live index: sorts by creation, then id."""
+    return session.created_at.to_bytes(8, "big") + pack_id(bare_id(session.session_id))
 
 
 @lru_cache(maxsize=65_536)
@@ -109,7 +111,7 @@ def encode_session(session: Session) -> bytes:
     body = _body(session, places)
     later = _later(session, controls, places)
     body = row((*body, *later), _BODY) if later else row(body, _BODY)
-    layout = 1 if len(body) <= _FIRST_LAYOUT else 2
+    layout = 1 if len(body) <= _FIRST_LAYOUT else 2 if len(body) <= _SECOND_LAYOUT else 3
     head = _HEAD.pack(layout, flags, session.epoch, session.version, pack_id(session.change_id))
     return head + msgspec.msgpack.encode(body)
 
@@ -117,7 +119,9 @@ def encode_session(session: Session) -> bytes:
 _FIRST_BODY: Final[tuple[Any, ...]] = (0, [], 0, [], 0, None, 0, 0, *[None] * 5, 0, [], *[None] * 5, None, [], 0)
 _FIRST_LAYOUT: Final = len(_FIRST_BODY)
 _NOTHING_LATER: Final = (0, False, None, None)
-_BODY: Final[tuple[Any, ...]] = (*_FIRST_BODY, 0, None, None, [], None, None, 0, False, *[None] * 4)
+_SECOND_BODY: Final[tuple[Any, ...]] = (*_FIRST_BODY, 0, None, None, [], None, None, 0, False, *[None] * 4)
+_SECOND_LAYOUT: Final = len(_SECOND_BODY)
+_BODY: Final[tuple[Any, ...]] = (*_SECOND_BODY, None)
 
 
 def _body(session: Session, places: Places) -> tuple[Any, ...]:
@@ -167,6 +171,7 @@ def _later(session: Session, controls: list[bytes], places: Places) -> tuple[Any
         session.limit_passed,
         rules.soft_close,
         *(None if at is None else at - born for at in instants),
+        rules.durability,
     )
 
 
@@ -206,7 +211,7 @@ def decode_session(session_id: str, encoded: bytes) -> Session:
         status, rules, updated, participants, cycle_number, active, carried, charged, started, cycle_started, resumed,
         paused, completed, clock, groups, first, expired, expired_group, winner, winner_group, metadata, labels,
         later, idle_ttl, called, ended, packed_controls, default, limit, ran, limit_passed, soft_close, close_at,
-        manual, real,
+        manual, real, durability,
     ) = full(msgspec.msgpack.decode(body), _BODY)  # fmt: skip
     born = epoch // 1_000 + later
     group_ids = [unpack_id(group[0]) for group in groups]
@@ -223,6 +228,7 @@ def decode_session(session_id: str, encoded: bytes) -> Session:
             None if close_at is None else born + close_at,
             soft_close,
             None if default is None else controls[default],
+            durability,
         ),
         _STATUSES[status],
         born,
@@ -260,7 +266,7 @@ def decode_session(session_id: str, encoded: bytes) -> Session:
     )
 
 
-_EVENT: Final = (0, 0, None, None, 0, None, "", "", None, None, 0, 0)
+_EVENT: Final = (0, 0, None, None, 0, None, "", "", None, None, 0, 0, "")
 _TURN: Final = tuple(Settled())
 
 
@@ -280,6 +286,7 @@ def encode_event(event: Event, session: bytes) -> bytes:
         None if event.turn is None else row(event.turn, _TURN),
         event.extended_ms,
         event.advanced_ms,
+        event.author.on_behalf_of,
     )
     head = msgspec.msgpack.encode(row(values, _EVENT))
     return _EVENT_HEAD.pack(len(head)) + head + session
@@ -302,15 +309,15 @@ def decode_event(session_id: str, encoded: bytes) -> Event:
     session = decode_session(session_id, encoded[start + size :])
     raw = memoryview(encoded)[start : start + size]
     shapes.require_event(raw)
-    type_, cause, participant, remaining, elapsed, late, actor, reason, group, turn, extended, advanced = full(
-        msgspec.msgpack.decode(raw), _EVENT
-    )
+    (
+        type_, cause, participant, remaining, elapsed, late, actor, reason, group, turn, extended, advanced, behalf
+    ) = full(msgspec.msgpack.decode(raw), _EVENT)  # fmt: skip
     participant_id = _at_place(participant, [one.participant_id for one in session.participants])
     group_id = _at_place(group, [one.group_id for one in session.groups])
     return Event(
         _TYPES[type_],
         _CAUSES[cause],
-        Author(actor, reason),
+        Author(actor, reason, behalf),
         Subject(participant_id, group_id, elapsed, remaining),
         None if late is None else session.updated_at + late,
         session,

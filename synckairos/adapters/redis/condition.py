@@ -45,8 +45,7 @@ class RedisCondition:
 
     async def is_empty(self) -> bool:
         """Whether it holds no key at all; raises StoreUnavailable."""
-        (size,) = await self._connections.run([("DBSIZE",)])
-        return bool(size == 0)
+        return not any(size for (size,) in await self._connections.everywhere([("DBSIZE",)]))
 
     async def clock(self) -> ClockReading:
         """Compare its clock with this machine's, by the quickest of a few readings; raises StoreUnavailable."""

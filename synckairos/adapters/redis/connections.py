@@ -8,10 +8,12 @@ import asyncio
 import time
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
-from typing import Final, NoReturn
+from typing import Any, Final, NoReturn
 
 from redis.asyncio import Connection, ConnectionPool
+from redis.asyncio.connection import parse_url
 from redis.asyncio.retry import Retry
+from redis.asyncio.sentinel import Sentinel, SentinelConnectionPool
 from redis.backoff import NoBackoff
 from redis.exceptions import ConnectionError as RedisConnectionError
 from redis.exceptions import RedisError, ResponseError
@@ -20,6 +22,7 @@ from redis.maint_notifications import MaintNotificationsConfig
 
 from synckairos.adapters.redis.wire import RedisCommand, Reply, Wire, discard
 from synckairos.application.errors import StoreUnavailable
+from synckairos.redis_urls import plain, sentinel_url
 
 LOST: Final = (RedisConnectionError, RedisTimeoutError, OSError, TimeoutError)
 """The errors of a broken, refused or silent connection."""
@@ -36,9 +39,26 @@ NOT_READY: Final = frozenset(
         "OOM",
         "NOAUTH",
         "BUSY",
+        "MOVED",
+        "ASK",
     }
 )
-"""Error replies that say the server cannot do its work now."""
+"""Error replies that say the server cannot do its work now, or not here."""
+
+
+MOVING: Final = frozenset({"MOVED", "ASK", "TRYAGAIN", "CLUSTERDOWN"})
+"""Those that say that a slot of a cluster is elsewhere, or about to be."""
+
+DEMOTED: Final = frozenset({"READONLY", "MASTERDOWN"})
+"""Those that say that the server is not the primary any more."""
+
+
+FOLLOW_S: Final = 1.0
+"""How long the word of a Sentinel counts for connections that are kept."""
+
+
+class NotPrimary(StoreUnavailable):
+    """The server has become a replica: what is connected to it is of no use any more."""
 
 
 def code_of(error: ResponseError) -> str:
@@ -57,6 +77,8 @@ def checked(replies: list[Reply]) -> list[Reply]:
 def raise_error(error: ResponseError) -> NoReturn:
     """Raise StoreUnavailable if an error reply speaks of the server's state, else, it being our fault, itself."""
     code = code_of(error)
+    if code in DEMOTED:
+        raise NotPrimary(f"Redis is not ready: {code}") from error
     if code in NOT_READY:
         raise StoreUnavailable(f"Redis is not ready: {code}") from error
     raise error
@@ -70,12 +92,20 @@ def is_of_another_type(reply: Reply) -> bool:
 class Lease:
     """One connection for one caller, until given back."""
 
-    def __init__(self, wire: Wire, *, fresh: bool) -> None:
+    def __init__(self, wire: Wire, *, fresh: bool, primary: tuple[str, int] = ("", 0)) -> None:
         self._wire = wire
         self.is_fresh = fresh
+        self.primary: Final = primary
+        """Where it leads, if Sentinels have said so."""
         self.is_broken = False
+        self.held_for: asyncio.Future[list[Reply]] | None = None
+        """Replies that are still to come when its holder is done: it is given back after them."""
         self.lent_s: Final = time.monotonic()
         """When it was lent, by the monotonic clock: nothing had been sent by then."""
+        self.node = ""
+        """Which node of a cluster it leads to; empty elsewhere."""
+        self.slot = 0
+        """The slot that a cluster has lent it for."""
 
     async def exchange(self, commands: Sequence[RedisCommand]) -> list[Reply]:
         """Write the commands together and return their replies; an error reply is returned as an exception.
@@ -89,18 +119,40 @@ class Lease:
         self.is_broken = False
         return replies
 
+    async def exchange_then(
+        self, commands: Sequence[RedisCommand], then: Sequence[RedisCommand], patience_s: float
+    ) -> tuple[list[Reply], asyncio.Future[list[Reply]]]:
+        """Write the commands and others behind them together; return the replies to the first, and those to come.
+
+        The others may take `patience_s` longer than an exchange; the lease is held for them. Raises and fails as
+        `exchange`, and cannot be used any more.
+        """
+        if self.is_broken or not self._wire.is_open:
+            raise RedisConnectionError("the connection is gone")
+        self.is_broken = True
+        waiter, self.held_for = self._wire.exchange_then(commands, then, patience_s)
+        replies = await waiter
+        self.is_broken = False
+        return replies, self.held_for
+
     async def ask(self, commands: Sequence[RedisCommand]) -> list[Reply]:
         """Exchange commands none of which should fail; raises as `exchange` and `checked`."""
         return checked(await self.exchange(commands))
 
 
 class Connector:
-    """Opens connections to one Redis; redis-py limits and retries nothing on them: a retry applies a write twice."""
+    """Opens connections to one Redis; redis-py limits and retries nothing on them: a retry applies a write twice.
+
+    Where Sentinels are named, each new connection goes to whatever is the primary by then.
+    """
 
     def __init__(self, url: str, name: str, timeout_s: float) -> None:
         self._timeout_s = timeout_s
-        self._factory = ConnectionPool.from_url(
+        self.is_led = sentinel_url(url) is not None
+        """Whether Sentinels say where the primary is."""
+        self._factory = _factory(
             url,
+            timeout_s,
             socket_timeout=None,
             socket_connect_timeout=timeout_s,
             retry=Retry(NoBackoff(), 0),
@@ -120,11 +172,51 @@ class Connector:
             raise
         return connection
 
+    async def primary(self) -> tuple[str, int] | None:
+        """Return where Sentinels say that the primary is; None if there are none, or none of them says."""
+        if not isinstance(self._factory, SentinelConnectionPool):
+            return None
+        try:
+            async with asyncio.timeout(self._timeout_s):
+                host, port = await self._factory.get_master_address()
+        except (*LOST, RedisError):
+            return None
+        return str(host), int(port)
+
+    async def close(self) -> None:
+        """Close the connections to Sentinels, which redis-py keeps."""
+        if isinstance(self._factory, SentinelConnectionPool):
+            await asyncio.gather(*(sentinel.aclose() for sentinel in self._factory.sentinel_manager.sentinels))
+
+
+def _factory(url: str, timeout_s: float, **options: Any) -> ConnectionPool:  # noqa: ANN401 - redis-py's options
+    named = sentinel_url(url)
+    if named is None:
+        return ConnectionPool.from_url(plain(url), **options)
+    # A Sentinel that says nothing leaves time to ask another one.
+    patience_s = timeout_s / (len(named.sentinels) + 1)
+    sentinels = Sentinel(
+        list(named.sentinels),
+        sentinel_kwargs={
+            **named.options,
+            "socket_timeout": patience_s,
+            "socket_connect_timeout": patience_s,
+            "retry": Retry(NoBackoff(), 0),
+            "maint_notifications_config": MaintNotificationsConfig(enabled=False),
+        },
+    )
+    of_primary: dict[str, Any] = {**parse_url(named.primary)}
+    for name in ("host", "connection_class"):
+        of_primary.pop(name, None)  # Sentinel says where it is, and `ssl` what speaks to it
+    return SentinelConnectionPool(named.service, sentinels, ssl=named.is_encrypted, **of_primary, **options)
+
 
 class RedisConnections:
     """A bounded pool of connections to one Redis; the one used last is used first.
 
-    At most `limit` are open; a caller that waits longer than `wait_s` for one gets StoreUnavailable.
+    At most `limit` are open; a caller that waits longer than `wait_s` for one gets StoreUnavailable. Where Sentinels
+    have named another primary, nothing that leads to the former one is used again: one that was only silent may come
+    back and, until the Sentinels tell it, take changes that it then loses.
     """
 
     def __init__(
@@ -132,9 +224,9 @@ class RedisConnections:
         url: str,
         *,
         limit: int = 64,
-        wait_s: float = 1.0,
-        connect_timeout_s: float = 1.0,
-        exchange_timeout_s: float = 1.0,
+        wait_s: float = 5.0,
+        connect_timeout_s: float = 5.0,
+        exchange_timeout_s: float = 5.0,
         name: str = "synckairos",
     ) -> None:
         self._connector = Connector(url, name, connect_timeout_s)
@@ -146,6 +238,9 @@ class RedisConnections:
         self._wait_s = wait_s
         self._exchange_timeout_s = exchange_timeout_s
         self._is_closed = False
+        self._primary = ("", 0)
+        """Where the primary is, if Sentinels say so, and when they were asked last."""
+        self._asked_at = 0.0
         self._unreachable_at = 0.0
         self._listeners: list[Callable[[str], None]] = []
 
@@ -170,6 +265,8 @@ class RedisConnections:
                 replies = await lease.exchange(commands)
             except LOST as error:
                 if lease.is_fresh or isinstance(error, TimeoutError):
+                    if self._connector.is_led:
+                        self.forget_idle()  # the next one is opened to whatever is the primary by then
                     raise
                 self.forget_idle()
                 self._give_back(lease)
@@ -177,16 +274,27 @@ class RedisConnections:
                 replies = await lease.exchange(commands)
             try:
                 yield lease, replies
-            except BaseException:
+            except BaseException as error:
                 lease.is_broken = True
+                if isinstance(error, NotPrimary):
+                    self.forget_idle()
                 raise
         except LOST as error:
             raise self._unreachable(f"Redis does not answer: {type(error).__name__}") from error
         finally:
-            self.lent -= 1
-            self._slots.release()
-            if lease is not None:
-                self._give_back(lease)
+            if lease is None or lease.held_for is None:
+                self._end(lease)
+            else:
+                lease.held_for.add_done_callback(lambda _: self._end(lease))
+
+    def _end(self, lease: Lease | None) -> None:
+        self.lent -= 1
+        self._slots.release()
+        if lease is None:
+            return
+        if lease.held_for is not None:
+            lease.is_broken |= lease.held_for.exception() is not None
+        self._give_back(lease)
 
     async def run(self, commands: Sequence[RedisCommand]) -> list[Reply]:
         """Exchange commands that are safe to repeat.
@@ -194,8 +302,7 @@ class RedisConnections:
         Raises StoreUnavailable; an error reply that is not about the server's state is raised as it is.
         """
         async with self.lease(commands) as (_, replies):
-            pass
-        return checked(replies)
+            return checked(replies)
 
     async def look(self, commands: Sequence[RedisCommand]) -> list[Reply]:
         """Read values, each by itself: one of another type than its command reads is returned as its error reply.
@@ -203,9 +310,19 @@ class RedisConnections:
         Raises as `run`.
         """
         async with self.lease(commands) as (_, replies):
-            pass
-        checked([reply for reply in replies if not is_of_another_type(reply)])
-        return replies
+            checked([reply for reply in replies if not is_of_another_type(reply)])
+            return replies
+
+    async def everywhere(self, commands: Sequence[RedisCommand]) -> list[list[Reply]]:
+        """Exchange commands without keys with every primary that answers; raises as `run` if none does."""
+        return [await self.run(commands)]
+
+    async def each(self, commands: Sequence[RedisCommand]) -> list[Reply]:
+        """Exchange single commands, whose keys may lie on several nodes of a cluster: one that is away harms no other.
+
+        The reply of a node that is away is a StoreUnavailable. Raises as `run` if all are away, as a single server is.
+        """
+        return await self.run(commands)
 
     def forget_idle(self) -> None:
         """Drop the kept connections: one of them has turned out dead, so the server has probably restarted."""
@@ -217,6 +334,7 @@ class RedisConnections:
         """Close every kept connection; those still lent are closed as they come back."""
         self._is_closed = True
         self.forget_idle()
+        await self._connector.close()
 
     def _unreachable(self, text: str) -> StoreUnavailable:
         self._unreachable_at = time.monotonic()
@@ -240,17 +358,28 @@ class RedisConnections:
             raise StoreUnavailable("Redis does not answer")
 
     async def _open(self) -> Lease:
+        if self._connector.is_led and self._idle and time.monotonic() > self._asked_at + FOLLOW_S:
+            self._asked_at = time.monotonic()
+            self._follow(await self._connector.primary())
         if self._idle:
-            return Lease(self._idle.pop(), fresh=False)
+            return Lease(self._idle.pop(), fresh=False, primary=self._primary)
         try:
             connection = await self._connector.open()
         except (*LOST, RedisError) as error:
             raise self._unreachable(f"Redis cannot be reached: {_named(error)}") from error
-        return Lease(Wire(connection, self._exchange_timeout_s), fresh=True)
+        if self._connector.is_led:
+            self._follow((str(connection.host), int(connection.port)))
+        return Lease(Wire(connection, self._exchange_timeout_s), fresh=True, primary=self._primary)
+
+    def _follow(self, primary: tuple[str, int] | None) -> None:
+        if primary is not None and primary != self._primary:
+            self._primary = primary
+            self.forget_idle()
 
     def _give_back(self, lease: Lease) -> None:
         wire = lease._wire  # noqa: SLF001 - the lease is this pool's own
-        if lease.is_broken or self._is_closed or not wire.is_open:
+        is_former = lease.primary != self._primary
+        if lease.is_broken or is_former or self._is_closed or not wire.is_open:
             wire.close()
         else:
             self._idle.append(wire)

@@ -28,17 +28,31 @@ class RedisDisk:
         self._connections = connections
 
     async def state(self) -> LogState | None:
-        """Return the state of the log, None without the right to ask; raises StoreUnavailable."""
+        """Return the state of the log, None without the right to ask; raises StoreUnavailable.
+
+        Of a cluster, whatever is worst at any of its nodes.
+        """
         try:
-            (text,) = await self._connections.run([("INFO", "persistence")])
+            found = await self._connections.everywhere([("INFO", "persistence")])
         except ResponseError:
             return None
-        lines = [line.partition(":") for line in bytes(text).decode(errors="replace").splitlines()]
-        told = {name: value for name, _, value in lines}
+        states = [_state(bytes(text)) for (text,) in found]
         return LogState(
-            told.get("aof_enabled") == "1",
-            int(told.get("aof_buffer_length", 0)),
-            int(told.get("aof_pending_bio_fsync", 0)),
-            int(told.get("aof_delayed_fsync", 0)),
-            told.get("aof_last_write_status", "ok") == "ok",
+            all(state.is_on for state in states),
+            max(state.held_bytes for state in states),
+            max(state.pending_fsyncs for state in states),
+            sum(state.delayed_fsyncs for state in states),
+            all(state.is_written for state in states),
         )
+
+
+def _state(text: bytes) -> LogState:
+    lines = [line.partition(":") for line in text.decode(errors="replace").splitlines()]
+    told = {name: value for name, _, value in lines}
+    return LogState(
+        told.get("aof_enabled") == "1",
+        int(told.get("aof_buffer_length", 0)),
+        int(told.get("aof_pending_bio_fsync", 0)),
+        int(told.get("aof_delayed_fsync", 0)),
+        told.get("aof_last_write_status", "ok") == "ok",
+    )

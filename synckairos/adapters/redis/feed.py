@@ -1,7 +1,7 @@
 """Hints over Redis pub/sub, and the event streams they are hints of.
 
-One connection a process, one channel a watched session. Pub/sub delivers at most once: a listener must read the stream
-whenever a version is skipped, after every reconnect, and now and then in any case.
+One connection a process (of a cluster, one to each node), one channel a watched session. Pub/sub delivers at most once:
+a listener must read the stream whenever a version is skipped, after every reconnect, and now and then in any case.
 """
 
 import asyncio
@@ -43,7 +43,12 @@ class RedisFeed:
         keys: Keys,
         *,
         connect_timeout_s: float = 1.0,
+        is_cluster: bool = False,
+        on_lost: Callable[[], None] = lambda: None,
     ) -> None:
+        """On a cluster `url` is that of the one node that has the sessions' slots; `on_lost` hears that it is away."""
+        self._s = "S" if is_cluster else ""
+        self._on_lost = on_lost
         self._connector = Connector(url, "synckairos-feed", connect_timeout_s)
         self._connections = connections
         self._keys = keys
@@ -56,19 +61,24 @@ class RedisFeed:
     async def subscribe(self, session_id: str) -> None:
         """Ask for hints about a session; returns once they flow, raises StoreUnavailable if they do not in time."""
         channel = self._keys.of(session_id).updates
-        confirmed = self._wanted.get(channel)
-        if confirmed is None:
-            confirmed = asyncio.get_running_loop().create_future()
-            self._wanted[channel] = confirmed
-            self._send(("SUBSCRIBE", channel))
+        confirmed = self.want(session_id)
         try:
             async with asyncio.timeout(SUBSCRIBE_S):
                 await asyncio.shield(confirmed)
         except TimeoutError as error:
             if self._wanted.get(channel) is confirmed:
                 # Others may still want it: the next one shall not wait for an answer that was lost.
-                self._send(("SUBSCRIBE", channel))
+                self._send((f"{self._s}SUBSCRIBE", channel))
             raise StoreUnavailable("Redis does not confirm the subscription") from error
+
+    def want(self, session_id: str) -> asyncio.Future[None]:
+        """Ask for hints about a session; return what is done once they flow."""
+        channel = self._keys.of(session_id).updates
+        confirmed = self._wanted.get(channel)
+        if confirmed is None:
+            confirmed = self._wanted[channel] = asyncio.get_running_loop().create_future()
+            self._send((f"{self._s}SUBSCRIBE", channel))
+        return confirmed
 
     def unsubscribe(self, session_id: str) -> None:
         """Stop asking for hints about a session."""
@@ -76,7 +86,7 @@ class RedisFeed:
         confirmed = self._wanted.pop(channel, None)
         if confirmed is not None:
             confirmed.cancel()
-            self._send(("UNSUBSCRIBE", channel))
+            self._send((f"{self._s}UNSUBSCRIBE", channel))
 
     async def since(self, session_id: str, version: int) -> Since:
         """Return the retained events from a version on, oldest first, and the session.
@@ -101,7 +111,7 @@ class RedisFeed:
         found = await self._connections.look(
             [("GETRANGE", self._keys.of(session_id).session, 0, last) for session_id in session_ids]
         )
-        return [_head(reply) if reply else None for reply in found]
+        return [head_of(reply) if reply else None for reply in found]
 
     async def listen(self, on_hint: Callable[[Hint], None]) -> None:
         """Deliver hints for ever, reconnecting whenever the connection is lost."""
@@ -112,6 +122,7 @@ class RedisFeed:
                 await all_of([self._write(), self._ping(), self._read(on_hint)])
             except (*LOST, RedisError) as error:
                 _log.debug("feed_lost", error=type(error).__name__)
+                self._on_lost()
             finally:
                 await self._close()
             await asyncio.sleep(RECONNECT_S)
@@ -122,7 +133,11 @@ class RedisFeed:
         for channel, confirmed in self._wanted.items():
             if confirmed.done():
                 self._wanted[channel] = asyncio.get_running_loop().create_future()
-        self._outgoing = [("SUBSCRIBE", *self._wanted)] if self._wanted else []
+        if self._s:
+            # Those of one command would have to lie in one slot.
+            self._outgoing = [("SSUBSCRIBE", channel) for channel in self._wanted]
+        else:
+            self._outgoing = [("SUBSCRIBE", *self._wanted)] if self._wanted else []
         self._outgoing_ready.set()
 
     async def _close(self) -> None:
@@ -161,12 +176,14 @@ class RedisFeed:
             reply = await self._connection.read_response(disable_decoding=True)
             self._heard_at = time.monotonic()
             match reply:
-                case [b"message", channel, record]:
+                case [b"message" | b"smessage", channel, record]:
                     on_hint(self._hint(bytes(channel).decode(), record))
-                case [b"subscribe", channel, _]:
+                case [b"subscribe" | b"ssubscribe", channel, _]:
                     confirmed = self._wanted.get(bytes(channel).decode())
                     if confirmed is not None and not confirmed.done():
                         confirmed.set_result(None)
+                case [b"sunsubscribe", channel, _] if bytes(channel).decode() in self._wanted:
+                    raise RedisConnectionError("the slot of a channel has moved")
 
     def _hint(self, channel: str, record: bytes) -> Hint:
         session_id = self._keys.session_of_channel(channel)
@@ -185,7 +202,8 @@ async def _send(connection: Connection, packed: list[bytes]) -> None:
         raise RedisConnectionError("the connection was reset") from error
 
 
-def _head(reply: Reply) -> Head | None:
+def head_of(reply: Reply) -> Head | None:
+    """Return the head in a reply to GETRANGE; None for a value that cannot be read."""
     try:
         return None if isinstance(reply, ResponseError) else codec.decode_head(reply)
     except codec.UnknownLayoutError:

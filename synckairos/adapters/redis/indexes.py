@@ -1,9 +1,11 @@
-"""The sessions and the instants of their next own changes: two sorted sets a partition.
+"""The sessions and the instants of their next own changes, in sorted sets.
 
-Both are written by the transaction of every change; both can be rebuilt from the sessions.
+A partition has one of the deadlines of all tenants, and for each tenant one of its sessions. They are written by the
+transaction of every change, and can be rebuilt from the sessions. A set a partition names the tenants but `default`
+that have ever had a session there, so that nobody has to look through the keys for them.
 """
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from heapq import merge
 from itertools import islice
 from math import isfinite
@@ -15,17 +17,18 @@ from synckairos.adapters.redis import codec
 from synckairos.adapters.redis.connections import RedisConnections, checked
 from synckairos.adapters.redis.keys import PARTITIONS, Keys
 from synckairos.adapters.redis.wire import RedisCommand, Reply
+from synckairos.application.errors import StoreUnavailable
 from synckairos.application.ports import Position
 from synckairos.domain import timing
+from synckairos.domain.tenancy import DEFAULT_TENANT, bare_id, qualify
 from synckairos.domain.timing import Lifetimes
 
 REPAIR_BATCH: Final = 32
 """About how many members are re-checked at each look."""
-WALKED: Final = ("live", "deadlines")
 
 
-def _position(member: bytes) -> Position:
-    return Position(int.from_bytes(member[:8], "big"), codec.unpack_id(member[8:]))
+def _position(tenant: str, member: bytes) -> Position:
+    return Position(int.from_bytes(member[:8], "big"), qualify(tenant, codec.unpack_id(member[8:])))
 
 
 def _name(member: bytes) -> str | None:
@@ -34,6 +37,10 @@ def _name(member: bytes) -> str | None:
         return bytes(member).decode()
     except UnicodeDecodeError:
         return None
+
+
+def _texts(members: Iterable[bytes]) -> list[str]:
+    return [bytes(member).decode() for member in members]
 
 
 def _due(member: bytes, score: bytes) -> tuple[str, int] | None:
@@ -48,6 +55,22 @@ class _Seen(NamedTuple):
     live_member: bytes | None
 
 
+class _Walked(NamedTuple):
+    """An index that is walked over: the live one of a tenant, or (None) that of the deadlines."""
+
+    partition: int
+    tenant: str | None = DEFAULT_TENANT
+
+    def following(self, tenants: Sequence[str]) -> "_Walked":
+        """Return the next one, given the partition's other tenants: theirs come after the deadlines."""
+        if self.tenant == DEFAULT_TENANT:
+            return _Walked(self.partition, None)
+        for tenant in sorted(tenants):
+            if self.tenant is None or tenant > self.tenant:
+                return _Walked(self.partition, tenant)
+        return _Walked((self.partition + 1) % PARTITIONS)
+
+
 class _Entry(NamedTuple):
     """A place in an index."""
 
@@ -56,36 +79,53 @@ class _Entry(NamedTuple):
 
 
 class RedisSessionIndex:
-    """Sessions by (creation, id), newest first, merged over the partitions."""
+    """A tenant's sessions by (creation, id), newest first, merged over the partitions."""
 
     def __init__(
-        self, connections: RedisConnections, keys: Keys, confirm: Callable[[], Awaitable[None]] | None = None
+        self,
+        connections: RedisConnections,
+        keys: Keys,
+        confirm: Callable[[], Awaitable[None]] | None = None,
+        *,
+        is_cluster: bool = False,
     ) -> None:
-        """`confirm` raises StoreUnavailable where the store has lost its data; without it an empty page is believed."""
+        """`confirm` raises StoreUnavailable where the store has lost its data; without it an empty page is believed.
+
+        On a cluster every page is confirmed: a part of the store may be lost.
+        """
         self._connections = connections
         self._keys = keys
         self._confirm = confirm
+        self._is_cluster = is_cluster
 
-    async def page(self, after: Position | None, count: int) -> list[Position]:
+    async def page(self, after: Position | None, count: int, tenant: str = DEFAULT_TENANT) -> list[Position]:
         """Return up to `count` positions older than `after`; raises StoreUnavailable."""
         start: bytes = b"+"
         if after is not None:
-            start = b"(" + after.created_at.to_bytes(8, "big") + codec.pack_id(after.session_id)
+            start = b"(" + after.created_at.to_bytes(8, "big") + codec.pack_id(bare_id(after.session_id))
         found = await self._connections.run(
             [
-                ("ZREVRANGEBYLEX", self._keys.partitioned(partition, "live"), start, "-", "LIMIT", 0, count)
+                ("ZREVRANGEBYLEX", self._keys.live(partition, tenant), start, "-", "LIMIT", 0, count)
                 for partition in range(PARTITIONS)
             ]
         )
-        positions = [_position(member) for member in islice(merge(*found, reverse=True), count)]
-        if not positions and self._confirm is not None:
+        positions = [_position(tenant, member) for member in islice(merge(*found, reverse=True), count)]
+        if (self._is_cluster or not positions) and self._confirm is not None:
             await self._confirm()
         return positions
 
     async def count(self) -> int:
-        """Return how many sessions there are; raises StoreUnavailable."""
-        looks: list[RedisCommand] = [("ZCARD", self._keys.partitioned(one, "live")) for one in range(PARTITIONS)]
-        return sum(await self._connections.run(looks))
+        """Return how many sessions all tenants have; raises StoreUnavailable."""
+        places = range(PARTITIONS)
+        lengths: list[RedisCommand] = [("ZCARD", self._keys.live(one)) for one in places]
+        names: list[RedisCommand] = [("SMEMBERS", self._keys.partitioned(one, "tenants")) for one in places]
+        found = await self._connections.run([*lengths, *names])
+        others: list[RedisCommand] = [
+            ("ZCARD", self._keys.live(partition, tenant))
+            for partition, members in zip(places, found[PARTITIONS:], strict=True)
+            for tenant in _texts(members)
+        ]
+        return sum(found[:PARTITIONS]) + (sum(await self._connections.run(others)) if others else 0)
 
 
 class RedisDeadlineIndex:
@@ -95,12 +135,15 @@ class RedisDeadlineIndex:
         self._connections = connections
         self._keys = keys
         self._lifetimes = lifetimes
-        self._place = 0
+        self._walked = _Walked(0)
         self._cursor = 0
 
     async def due_before(self, instant: int, count: int) -> list[tuple[str, int]]:
-        """Return (session id, boundary in ms) of the sessions due before the instant, up to `count` a partition."""
-        found = await self._connections.run(
+        """Return (session id, boundary in ms) of the sessions due before the instant, up to `count` a partition.
+
+        Of a cluster, those of the nodes that answer; raises StoreUnavailable if none does.
+        """
+        found = await self._connections.each(
             [
                 (
                     "ZRANGEBYSCORE", self._keys.partitioned(partition, "deadlines"), "-inf", instant,
@@ -109,7 +152,8 @@ class RedisDeadlineIndex:
                 for partition in range(PARTITIONS)
             ]
         )  # fmt: skip
-        entries = [_due(member, score) for flat in found for member, score in zip(flat[::2], flat[1::2], strict=True)]
+        there = (flat for flat in found if not isinstance(flat, StoreUnavailable))
+        entries = [_due(member, score) for flat in there for member, score in zip(flat[::2], flat[1::2], strict=True)]
         return [entry for entry in entries if entry is not None]
 
     async def drop(self, session_id: str) -> None:
@@ -149,15 +193,20 @@ class RedisDeadlineIndex:
         return sum([await self._put_right(one) for one in wrong])
 
     async def _next_members(self) -> list[_Seen]:
-        walked = WALKED[self._place % len(WALKED)]
-        index = self._keys.partitioned(self._place // len(WALKED), walked)
-        ((cursor, flat),) = await self._connections.run([("ZSCAN", index, self._cursor, "COUNT", REPAIR_BATCH)])
+        partition, tenant = walked = self._walked
+        index = self._keys.partitioned(partition, "deadlines") if tenant is None else self._keys.live(partition, tenant)
+        (cursor, flat), tenants = await self._connections.run(
+            [
+                ("ZSCAN", index, self._cursor, "COUNT", REPAIR_BATCH),
+                ("SMEMBERS", self._keys.partitioned(partition, "tenants")),
+            ]
+        )
         self._cursor = int(cursor)
         if self._cursor == 0:
-            self._place = (self._place + 1) % (PARTITIONS * len(WALKED))
+            self._walked = walked.following(_texts(tenants))
         members = [bytes(member) for member in flat[::2]]
-        if walked == "live":
-            return [_Seen(_position(member).session_id, member) for member in members]
+        if tenant is not None:
+            return [_Seen(_position(tenant, member).session_id, member) for member in members]
         return [_Seen(session_id, None) for member in members if (session_id := _name(member)) is not None]
 
     def _entries(self, seen: _Seen, encoded: Reply) -> dict[_Entry, int | None]:

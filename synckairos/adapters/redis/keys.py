@@ -10,6 +10,8 @@ from zlib import crc32
 
 from redis.crc import key_slot
 
+from synckairos.domain.tenancy import DEFAULT_TENANT, bare_id, name_of
+
 PARTITIONS: Final = 64
 SLOTS: Final = 16_384
 
@@ -31,12 +33,12 @@ TAGS: Final = tuple(_tag(partition) for partition in range(PARTITIONS))
 
 
 def partition_of(session_id: str) -> int:
-    """Return the partition a session lives in."""
-    return crc32(session_id.encode()) % PARTITIONS
+    """Return the partition a session lives in; its tenant does not count."""
+    return crc32(bare_id(session_id).encode()) % PARTITIONS
 
 
 class SessionKeys(NamedTuple):
-    """The keys and the channel of one session."""
+    """The keys and the channel of one session, and its tenant."""
 
     partition: int
     session: str
@@ -46,6 +48,8 @@ class SessionKeys(NamedTuple):
     outbox: str
     live: str
     request_prefix: str
+    tenants: str
+    tenant: str
 
 
 class Keys:
@@ -57,7 +61,7 @@ class Keys:
         self.of = lru_cache(maxsize=65_536)(self._of)
 
     def _of(self, session_id: str) -> SessionKeys:
-        partition = partition_of(session_id)
+        partition, tenant = partition_of(session_id), name_of(session_id).tenant
         base = f"{self.prefix}:{{{TAGS[partition]}}}"
         return SessionKeys(
             partition,
@@ -66,14 +70,20 @@ class Keys:
             updates=f"{base}:updates:{session_id}",
             deadlines=f"{base}:deadlines",
             outbox=f"{base}:outbox",
-            live=f"{base}:live",
+            live=self.live(partition, tenant),
             request_prefix=f"{base}:request:{session_id}:",
+            tenants=f"{base}:tenants",
+            tenant=tenant,
         )
 
     def partitioned(self, partition: int, name: str) -> str:
-        """Return a partition's own key: `deadlines`, `outbox` or `live`."""
+        """Return a partition's own key: `deadlines`, `outbox`, `live` or `tenants`."""
         return f"{self.prefix}:{{{TAGS[partition]}}}:{name}"
 
+    def live(self, partition: int, tenant: str = DEFAULT_TENANT) -> str:
+        """Return the key of a tenant's live index in a partition."""
+        return self.partitioned(partition, "live" if tenant == DEFAULT_TENANT else f"live:{tenant}")
+
     def session_of_channel(self, channel: str) -> str:
-        """Return the session id a channel is about."""
+        """Return the qualified id of the session a channel is about."""
         return channel.rsplit(":", 1)[1]

@@ -35,8 +35,8 @@ class RedisOutbox:
     async def read(self, partitions: Sequence[int], count: int) -> OutboxBatch:
         """Return up to `count` of the oldest entries of each partition, in order; fewer if they are large.
 
-        A few entries tell how large those of a partition are: a batch of the largest sessions would be 100 MB. Raises
-        StoreUnavailable.
+        A few entries tell how large those of a partition are: a batch of the largest sessions would be 100 MB. Of a
+        cluster, only the partitions of nodes that answer are read. Raises StoreUnavailable.
         """
         first = min(count, PROBE)
         found = await self._ranges(dict.fromkeys(partitions, ("-", first)))
@@ -49,7 +49,7 @@ class RedisOutbox:
         entries = [
             read_entry(partition, reply)
             for partition in partitions
-            for reply in (*found[partition], *rest.get(partition, ()))
+            for reply in (*found.get(partition, ()), *rest.get(partition, ()))
         ]
         more = frozenset(partition for partition in longer if len(rest.get(partition, ())) == wanted[partition])
         return OutboxBatch(entries, more)
@@ -62,7 +62,8 @@ class RedisOutbox:
             ("XRANGE", self._outbox[partition], start, "+", "COUNT", count)
             for partition, (start, count) in wanted.items()
         ]
-        return dict(zip(wanted, await self._connections.run(commands), strict=True))
+        found = zip(wanted, await self._connections.each(commands), strict=True)
+        return {partition: replies for partition, replies in found if not isinstance(replies, StoreUnavailable)}
 
     async def remove(self, entries: Sequence[OutboxEntry]) -> None:
         """Remove entries that have been written; raises StoreUnavailable, and then some may be left."""
@@ -89,18 +90,20 @@ class RedisOutbox:
         raise StoreUnavailable(f"the dead entries of partition {entry.partition} kept changing")
 
     async def backlog(self) -> Backlog:
-        """Return the state of all partitions; raises StoreUnavailable."""
+        """Return the state of all partitions, of a cluster that of the nodes that answer; raises StoreUnavailable."""
         looks: list[RedisCommand] = [("XLEN", key) for key in (*self._outbox, *self._dead)]
         looks += [("XRANGE", key, "-", "+", "COUNT", 1) for key in self._outbox]
-        *replies, (seconds, micros) = await self._connections.run([*looks, ("TIME",)])
+        replies = [_there(reply) for reply in await self._connections.each([*looks, ("TIME",)])]
         lengths, dead = replies[:PARTITIONS], replies[PARTITIONS : 2 * PARTITIONS]
-        heads = {place: bytes(found[0][0]) for place, found in enumerate(replies[2 * PARTITIONS :]) if found}
+        heads = {place: bytes(found[0][0]) for place, found in enumerate(replies[2 * PARTITIONS : -1]) if found}
+        instants = [_instant(head) for head in heads.values()]
+        seconds, micros = replies[-1] or (0, 0)
         return Backlog(
-            length=sum(lengths),
-            oldest_at=min(map(_instant, heads.values()), default=None),
-            dead=sum(dead),
+            length=sum(length or 0 for length in lengths),
+            oldest_at=min(instants, default=None),
+            dead=sum(length or 0 for length in dead),
             waiting=tuple(heads),
-            now=int(seconds) * 1_000 + int(micros) // 1_000,
+            now=max(int(seconds) * 1_000 + int(micros) // 1_000, *instants, 0),
         )
 
 
@@ -143,6 +146,11 @@ class RedisDeadEntries:
         """Remove a dead entry for good; return whether it was there."""
         (removed,) = await self._connections.run([("XDEL", self._keys.partitioned(partition, "dead"), dead_id)])
         return bool(removed)
+
+
+def _there(reply: Reply) -> Reply:
+    """Return a reply, None for that of a node which is away."""
+    return None if isinstance(reply, StoreUnavailable) else reply
 
 
 def _is_done(replies: list[Reply]) -> bool:

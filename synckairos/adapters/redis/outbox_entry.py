@@ -2,7 +2,7 @@
 
     s  session id        e  the event's record (redis_codec)       c  what changed, a number
     q  request id, if any                                          p  peer, if any
-    i  x-request-id of the call, if any
+    i  x-request-id of the call, if any                            t  traceparent of the call, if it is recorded
 
 `c` has a bit for every field of the session, by its place in a table that only ever grows: entries outlive the
 version of the program that wrote them.
@@ -56,6 +56,8 @@ def outbox_fields(session_id: str, record: bytes, told: int, request: Request) -
         fields += ("p", request.peer)
     if request.call_id:
         fields += ("i", request.call_id)
+    if request.trace:
+        fields += ("t", request.trace)
     return fields
 
 
@@ -77,4 +79,5 @@ def _record(fields: Mapping[bytes, bytes]) -> AuditRecord:
         fields.get(b"p", b"").decode(),
         names_of(int(fields.get(b"c", b"0"))),
         fields.get(b"i", b"").decode(),
+        fields.get(b"t", b"").decode(),
     )

@@ -12,6 +12,7 @@ from google.protobuf.struct_pb2 import Struct
 from msgspec import Meta
 
 from synckairos.domain.controls.time_control import MAX_STAGES
+from synckairos.domain.model import MAX_REPLICAS
 
 MOST: Final = 1 << 60
 """Sums of a few such numbers still fit the 64 bits of Redis and of the contract."""
@@ -124,6 +125,7 @@ class _Body(_Row):
     close: _Number | None = None
     manual: _Number | None = None
     real: _Number | None = None
+    durability: tuple[int, Annotated[int, Meta(ge=0, le=MAX_REPLICAS)]] | None = None
 
 
 class _Turn(_Row):
@@ -147,6 +149,7 @@ class _Event(_Row):
     turn: _Turn | None = None
     extended: _Number = 0
     advanced: _Number = 0
+    behalf: str = ""
 
 
 _BODIES: Final = msgspec.msgpack.Decoder(_Body)

@@ -26,6 +26,23 @@ def packed(commands: Sequence[RedisCommand]) -> bytes:
     return b"".join([_pack(command) for command in commands])
 
 
+def asking(commands: Sequence[RedisCommand]) -> list[RedisCommand]:
+    """Return commands for a node of a cluster that is only about to get their slot."""
+    found: list[RedisCommand] = []
+    is_inside = False
+    for command in commands:
+        if not is_inside:
+            found.append(("ASKING",))
+        is_inside = (is_inside or command[0] == "MULTI") and command[0] != "EXEC"
+        found.append(command)
+    return found
+
+
+def without_asking(asked: Sequence[RedisCommand], replies: Sequence[Reply]) -> list[Reply]:
+    """Return the replies to the commands proper."""
+    return [reply for command, reply in zip(asked, replies, strict=True) if command[0] != "ASKING"]
+
+
 def discard(connection: Connection) -> None:
     """Close without waiting: the caller may itself be cancelled."""
     connection._close()  # noqa: SLF001 - the one synchronous close redis-py has
@@ -49,9 +66,12 @@ class Wire(asyncio.Protocol):
         self._timeout_s = timeout_s
         self._until = 0.0
         self._timer: asyncio.TimerHandle | None = None
+        self._is_patient = False
         self._waiter: asyncio.Future[list[Reply]] | None = None
         self._found: list[Reply] = []
         self._missing = 0
+        self._later: tuple[asyncio.Future[list[Reply]], int, float] | None = None
+        """What follows the current exchange: its waiter, its commands, and how long they may take."""
         self._transport.set_protocol(self)
 
     @property
@@ -79,6 +99,19 @@ class Wire(asyncio.Protocol):
             # One timer serves many exchanges: it checks whether the current one is too old.
             self._timer = self._loop.call_later(self._timeout_s, self._look_at_the_time)
         return waiter
+
+    def exchange_then(
+        self, commands: Sequence[RedisCommand], then: Sequence[RedisCommand], patience_s: float
+    ) -> tuple[asyncio.Future[list[Reply]], asyncio.Future[list[Reply]]]:
+        """Write commands and others behind them at once; return the replies to come to each.
+
+        Those to the others may take `patience_s` longer. Raises and fails as `exchange`.
+        """
+        later: asyncio.Future[list[Reply]] = self._loop.create_future()
+        waiter = self.exchange([*commands, *then])
+        self._missing = len(commands)
+        self._later = later, len(then), self._timeout_s + patience_s
+        return waiter, later
 
     def close(self) -> None:
         """Close without waiting; the unsent rest of an unanswered exchange is dropped."""
@@ -122,11 +155,32 @@ class Wire(asyncio.Protocol):
         waiter, self._waiter = self._waiter, None
         if waiter is not None and not waiter.done():
             waiter.set_result(self._found)
+        if self._later is not None:
+            self._go_on(*self._later)
+        elif self._is_patient:
+            # The next exchange is not to be looked at as late as this one.
+            self._set_timer(None)
+
+    def _go_on(self, waiter: asyncio.Future[list[Reply]], missing: int, timeout_s: float) -> None:
+        """Wait for the replies to the commands behind an exchange, some of which may be here."""
+        self._waiter, self._found, self._missing, self._later = waiter, [], missing, None
+        self._until = self._loop.time() + timeout_s
+        self._set_timer(timeout_s)
+        self._parse()
+
+    def _set_timer(self, timeout_s: float | None) -> None:
+        """Look at the time after so long, instead of when it was set to; None: not before the next exchange."""
+        if self._timer is not None:
+            self._timer.cancel()
+        self._is_patient = timeout_s is not None
+        self._timer = None if timeout_s is None else self._loop.call_later(timeout_s, self._look_at_the_time)
 
     def _fail(self, error: Exception) -> None:
         waiter, self._waiter = self._waiter, None
-        if waiter is not None and not waiter.done():
-            waiter.set_exception(error)
+        later, self._later = self._later, None
+        for one in (waiter, later[0] if later else None):
+            if one is not None and not one.done():
+                one.set_exception(error)
 
     def _look_at_the_time(self) -> None:
         self._timer = None

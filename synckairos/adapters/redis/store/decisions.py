@@ -2,9 +2,12 @@
 
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
+from synckairos.adapters.redis.store.durability import NOTHING, DurabilityRules
 from synckairos.adapters.redis.store.queues import Call, SessionQueue
 from synckairos.adapters.redis.store.writes import Commit, CommitWriter, superseded
+from synckairos.application.errors import DurabilityUnmet
 from synckairos.application.ports import Decision, Reading, Remembered
+from synckairos.domain.model import Durability
 
 if TYPE_CHECKING:
     from synckairos.adapters.redis.wire import RedisCommand
@@ -12,6 +15,10 @@ if TYPE_CHECKING:
 
 MOST_BYTES: Final = 64 * 1024
 """Payload after which nothing more joins a transaction."""
+
+
+UNMET: Final = "the change is stored, but was not as durable as asked in time; retry with the same request_id"
+_NOTHING_TO_WRITE: Final = Commit([])
 
 
 class Step(NamedTuple):
@@ -36,8 +43,13 @@ class Chain:
     what is to be stored waits for the commit, which might never come to pass.
     """
 
-    def __init__(self, queue: SessionQueue, base: Reading, remembered: list[Remembered | None]) -> None:
+    def __init__(
+        self, queue: SessionQueue, base: Reading, remembered: list[Remembered | None], rules: DurabilityRules
+    ) -> None:
         """`base` is what the store holds; `remembered` what it remembers of each call's request."""
+        self.need = NOTHING
+        """What its callers are told after."""
+        self._rules = rules
         self.queue = queue
         self.base = base
         self.events: list[Event] = []
@@ -69,28 +81,64 @@ class Chain:
             step.answer()
         self.queue.trouble = None
 
+    @property
+    def changes(self) -> bool:
+        """Whether it leads to another version, or takes the session away."""
+        return bool(self.events) or self._removes
+
+    @property
+    def has_settled(self) -> bool:
+        """Whether it settles what was due, for nobody who waits until that is durable."""
+        return any(step.call.is_due for step in self._steps)
+
+    def let_wait(self) -> None:
+        """Let the session's next calls have their turn, while the callers wait until what is stored is durable.
+
+        Those who only settle wait for nothing.
+        """
+        self.queue.calls = []
+        self.queue.trouble = None
+        for step in self._steps:
+            if step.call.is_due:
+                step.answer()
+
+    def reach(self, durability: Durability | None) -> None:
+        """Answer the callers that wait: what is stored is as durable as this; None: not as they need."""
+        for step in self._steps:
+            if step.problem is None and durability is None:
+                step.call.fail(DurabilityUnmet(UNMET, session_id=self.queue.session_id))
+                continue
+            if step.call.receipt is not None and durability is not None:
+                step.call.receipt.durability = durability
+            step.answer()
+
     def _decide(self, call: Call[Any], writer: CommitWriter) -> None:
         last = self.events[-1].session if self.events else self.base.session
         answered = self._answered.get(call.request.request_id) or self._remembered[call]
         reading = Reading(last, self.base.now_us, answered)
         try:
             decision = call.decide(reading)
-            commit = writer.commit(self.queue.keys, self.queue.session_id, call.request, reading, decision)
+            if decision.again and not self._rules.need_of(last):
+                commit = _NOTHING_TO_WRITE
+            else:
+                commit = writer.commit(self.queue.keys, self.queue.session_id, call.request, reading, decision)
         except Exception as error:
             step = Step(call, None, error)
         else:
             step = Step(call, decision.result, None)
             if commit.commands:
-                self._take(call, decision, commit)
+                self._take(call, reading, decision, commit)
         if self._latest or self.queue.lost:
             self._steps.append(step)
         else:
             step.answer()
 
-    def _take(self, call: Call[Any], decision: Decision[Any], commit: Commit) -> None:
+    def _take(self, call: Call[Any], reading: Reading, decision: Decision[Any], commit: Commit) -> None:
         self.commands += superseded(self.queue.keys, self._latest) if decision.events else self._latest
         self._latest = commit.commands
         self._removes = decision.remove
+        if not decision.remove:
+            self.need = self._rules.need_of(decision.events[-1].session if decision.events else reading.session)
         if decision.events or decision.remove:
             self.next_boundary = commit.next_boundary
         self.events += decision.events

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Final, Generic
 
 from synckairos.adapters.redis.keys import SessionKeys
 from synckairos.application.errors import Contention
-from synckairos.application.ports import Decide, Request, ResultT
+from synckairos.application.ports import Decide, Receipt, Request, ResultT
 
 if TYPE_CHECKING:
     from synckairos.adapters.redis.store.lost_replies import UnresolvedCommits
@@ -21,10 +21,19 @@ MOST_CALLS: Final = 16
 class Call(Generic[ResultT]):
     """One caller's change, from its arrival to its end."""
 
-    __slots__ = ("_timer", "decide", "end", "is_due", "request", "until")
+    __slots__ = ("_timer", "decide", "end", "is_due", "receipt", "request", "until")
 
-    def __init__(self, request: Request, decide: Decide[ResultT], until: float, *, is_due: bool = False) -> None:
+    def __init__(
+        self,
+        request: Request,
+        decide: Decide[ResultT],
+        until: float,
+        *,
+        is_due: bool = False,
+        receipt: Receipt | None = None,
+    ) -> None:
         self.request = request
+        self.receipt = receipt
         self.is_due = is_due
         """Whether it settles what was due before it came."""
         self.decide = decide
@@ -65,12 +74,15 @@ class SessionQueue:
     """The calls of one session: those being carried out, and those behind them."""
 
     __slots__ = (
-        "attempt", "bytes", "calls", "collisions", "head", "keys", "line", "lost", "session_id", "trouble", "waiting",
+        "attempt", "bytes", "calls", "collisions", "head", "is_durable", "keys", "line", "lost", "session_id",
+        "trouble", "waiting",
     )  # fmt: skip
 
-    def __init__(self, session_id: str, keys: SessionKeys) -> None:
+    def __init__(self, session_id: str, keys: SessionKeys, *, is_durable: bool) -> None:
         self.session_id = session_id
         self.keys = keys
+        self.is_durable = is_durable
+        """Whether its changes are known to need more than to be stored."""
         self.waiting: deque[Call[Any]] = deque()
         self.calls: list[Call[Any]] = []
         self.line = 0
@@ -137,12 +149,15 @@ class SessionQueue:
 class Attempt:
     """One transaction of one or several sessions, by the task that carries it out."""
 
-    __slots__ = ("commit_ended", "queues", "task")
+    __slots__ = ("commit_ended", "is_durable", "queues", "task")
 
     def __init__(self, queues: list[SessionQueue]) -> None:
         self.queues = queues
+        self.is_durable = False
+        """Whether it waits for more than its commit."""
         for queue in queues:
             queue.attempt = self
+            self.is_durable |= queue.is_durable
         self.task = asyncio.current_task()
         self.commit_ended: asyncio.Event | None = None
         """Set when the commit in flight, if any, has ended."""

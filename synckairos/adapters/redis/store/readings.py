@@ -67,12 +67,16 @@ class Readings:
 
     async def of(self, session_ids: Sequence[str]) -> list[Reading]:
         """Return the sessions in the order asked; raises StoreUnavailable."""
-        wanted = Wanted(session_ids)
-        self._gate.offer(wanted, weight=len(session_ids))
+        wanted, line = Wanted(session_ids), self._line_of(session_ids)
+        self._gate.offer(wanted, weight=len(session_ids), group=line)
         try:
             return await wanted.end
         finally:
-            self._gate.withdraw(wanted)
+            self._gate.withdraw(wanted, line)
+
+    def _line_of(self, _session_ids: Sequence[str]) -> int:
+        """Return the line in which a caller waits: those of one line share exchanges."""
+        return 0
 
     async def _read(self, batch: list[Wanted]) -> None:
         try:
@@ -91,7 +95,7 @@ class Readings:
             lease.is_broken |= any(isinstance(reply, Exception) for reply in found)
         now_us = self._clock.read(checked([now])[0], lease.lent_s)
         return {
-            sid: _reading_or_problem(self._decoded, sid, raw, now_us)
+            sid: reading_or_problem(self._decoded, sid, raw, now_us)
             for sid, raw in zip(session_ids, found, strict=True)
         }
 
@@ -133,7 +137,8 @@ def read_event(session_id: str, reply: Reply) -> Event | None:
         raise unreadable(session_id, error) from error
 
 
-def _reading_or_problem(decoded: DecodedSessions, session_id: str, reply: Reply, now_us: int) -> Reading | Exception:
+def reading_or_problem(decoded: DecodedSessions, session_id: str, reply: Reply, now_us: int) -> Reading | Exception:
+    """Return the session in a reply to GET, or what `read_session` raises."""
     try:
         return read_session(decoded, session_id, reply, now_us)
     except (ResponseError, StoreUnavailable) as error:

@@ -11,16 +11,17 @@ import contextlib
 import math
 import random
 import time
-from collections.abc import Coroutine
+from collections import OrderedDict
+from collections.abc import Awaitable, Callable, Coroutine
 from typing import Any, Final
 
 from synckairos.adapters.redis.identity import StoreIdentityGuard
-from synckairos.adapters.redis.keys import Keys
+from synckairos.adapters.redis.keys import PARTITIONS, Keys
 from synckairos.adapters.redis.store.batching import MOST, Gate
 from synckairos.adapters.redis.store.decisions import MOST_BYTES
 from synckairos.adapters.redis.store.lost_replies import ReplyLost, UnresolvedCommits
 from synckairos.adapters.redis.store.queues import MOST_CALLS, Attempt, Call, SessionQueue
-from synckairos.adapters.redis.store.transaction import Transactions, WatchConflict
+from synckairos.adapters.redis.store.transaction import Redirected, WatchConflict
 from synckairos.application.errors import StoreUnavailable
 from synckairos.application.observers import StoreObserver
 from synckairos.application.ports import ResultT
@@ -38,9 +39,12 @@ LARGE_S: Final = 10.0
 LARGE_BYTES: Final = MOST_BYTES // 4
 BYTES_SMOOTHING: Final = 0.05
 """Share of the latest session in the average of bytes a call."""
-CALLS, DUE = 0, 1
+CALLS, DUE, DURABLE_CALLS, LINES = 0, 1, 2, 4
 """The lines in which sessions wait for a batch: calls wait for others that are likely to come; what settles a session
-that is due waits neither for them nor behind their batch."""
+that is due waits neither for them nor behind their batch. What has to be durable keeps to itself: there may be no place
+left to wait for that. On a cluster, each partition has lines of its own."""
+DURABLE_REMEMBERED: Final = 65_536
+"""Sessions of which it is known before they are read that their changes have to be durable."""
 REMEMBERED: Final = 1_000
 """Sessions kept apart before the ones whose time is over are forgotten."""
 
@@ -49,14 +53,29 @@ class Scheduler:
     """Carries out the changes of one process."""
 
     def __init__(
-        self, keys: Keys, guard: StoreIdentityGuard, transactions: Transactions, observer: StoreObserver
+        self,
+        keys: Keys,
+        guard: StoreIdentityGuard,
+        transact: Callable[[Attempt], Awaitable[None]],
+        observer: StoreObserver,
+        *,
+        is_durable: bool = False,
+        is_cluster: bool = False,
     ) -> None:
+        """`transact` carries out an attempt, as Transactions.run does; on a cluster, each within one partition.
+
+        `is_durable`: all changes must be, not some.
+        """
+        self._is_durable = is_durable
+        self._durable: OrderedDict[str, None] = OrderedDict()
+        """Sessions seen that ask to be, the one changed last at the end."""
         self.queues: dict[str, SessionQueue] = {}
         self._keys = keys
         self._guard = guard
-        self._transactions = transactions
+        self._transact = transact
         self._observer = observer
-        self._gate = Gate(self._carry_out_batch, MOST_CALLS, prompt={DUE})
+        self._stride = LINES if is_cluster else 0
+        self._gate = Gate(self._carry_out_batch, MOST_CALLS, prompt=range(DUE, LINES * PARTITIONS, 2))
         self._bytes_a_call = 0.0
         self._apart: dict[str, tuple[float, float]] = {}
         self._alone: set[asyncio.Task[None]] = set()
@@ -65,7 +84,8 @@ class Scheduler:
         """Let a call take its turn, and return the result of its decision; raises what the store raises."""
         queue = self.queues.get(session_id)
         if queue is None:
-            queue = self.queues[session_id] = SessionQueue(session_id, self._keys.of(session_id))
+            is_durable = self._is_durable or session_id in self._durable
+            queue = self.queues[session_id] = SessionQueue(session_id, self._keys.of(session_id), is_durable=is_durable)
             queue.add(call)
             self._offer(queue)
         else:
@@ -101,7 +121,11 @@ class Scheduler:
     def _offer(self, queue: SessionQueue) -> None:
         pause_s = self._pause_of(queue.session_id)
         if pause_s is None:
-            queue.line = DUE if queue.waiting[0].is_due else CALLS
+            queue.line = (
+                (DUE if queue.waiting[0].is_due else CALLS)
+                + DURABLE_CALLS * queue.is_durable
+                + self._stride * queue.keys.partition
+            )
             self._gate.offer(queue, *self._size_of(queue), queue.line)
         else:
             self._spawn(self._carry_out_alone(queue, pause_s))
@@ -164,6 +188,8 @@ class Scheduler:
         elif isinstance(trouble, WatchConflict):
             self._note_conflict(queue)
             await self._back_off(queue)
+        elif isinstance(trouble, Redirected):
+            await self._wait_for_slot(queue, trouble)
         elif isinstance(trouble, StoreUnavailable):
             if not queue.lost:
                 queue.fail_all(trouble)
@@ -171,6 +197,13 @@ class Scheduler:
                 queue.fail_all(queue.lost.unknown())
             else:
                 await asyncio.sleep(LOOK_AGAIN_S)
+
+    async def _wait_for_slot(self, queue: SessionQueue, trouble: Redirected) -> None:
+        until = time.monotonic() + LOOK_AGAIN_S
+        for call in queue.calls:
+            if until >= call.until:
+                call.fail(queue.lost.unknown() if queue.lost else StoreUnavailable(str(trouble)))
+        await asyncio.sleep(LOOK_AGAIN_S)
 
     def _note_conflict(self, queue: SessionQueue) -> None:
         self._observer.conflict()
@@ -194,7 +227,7 @@ class Scheduler:
         try:
             if attempt.queues:
                 await self._require(attempt)
-                await self._transactions.run(attempt)
+                await self._transact(attempt)
         except StoreUnavailable as error:
             for queue in attempt.queues:
                 queue.trouble = error
@@ -223,11 +256,19 @@ class Scheduler:
             self._bytes_a_call += BYTES_SMOOTHING * (queue.bytes / len(queue.calls) - self._bytes_a_call)
         if queue.bytes > LARGE_BYTES:
             self._keep_apart(queue.session_id, LARGE_S, 0.0)
+        if queue.is_durable and not self._is_durable:
+            self._note_durable(queue.session_id)
         queue.rest()
         if queue.waiting:
             self._offer(queue)
         elif self.queues.get(queue.session_id) is queue:
             del self.queues[queue.session_id]
+
+    def _note_durable(self, session_id: str) -> None:
+        self._durable[session_id] = None
+        self._durable.move_to_end(session_id)
+        if len(self._durable) > DURABLE_REMEMBERED:
+            self._durable.popitem(last=False)
 
     def _pause_of(self, session_id: str) -> float | None:
         """Return how long a session that is kept apart waits before its next turn; None if it is not."""

@@ -1,6 +1,6 @@
 """One transaction of one or several sessions, in two round trips, and its outcome for each session.
 
-    WATCH all, GET each, [GET requests], TIME  ->  pure decisions  ->  MULTI, what each writes, EXEC
+    WATCH all, GET each, [GET requests], TIME  ->  pure decisions  ->  MULTI, what each writes, EXEC, [WAITAOF, WAIT]
 
 Redis checks all WATCHes together, so a transaction is applied as a whole or not at all. Every reply is checked, and
 an error is given to the session whose command it answers.
@@ -9,9 +9,9 @@ an error is given to the session whose command it answers.
 import asyncio
 import contextlib
 from collections.abc import Callable, Iterator, Sequence
-from functools import partial
+from functools import partial, reduce
 from itertools import islice
-from typing import TypeAlias
+from typing import NamedTuple, TypeAlias
 
 import structlog
 from redis.exceptions import ResponseError
@@ -19,6 +19,7 @@ from redis.exceptions import ResponseError
 from synckairos.adapters.redis.clock import EstimatedClock
 from synckairos.adapters.redis.connections import (
     LOST,
+    MOVING,
     NOT_READY,
     Lease,
     RedisConnections,
@@ -27,6 +28,7 @@ from synckairos.adapters.redis.connections import (
 )
 from synckairos.adapters.redis.identity import StoreIdentityGuard
 from synckairos.adapters.redis.store.decisions import MOST_BYTES, Chain
+from synckairos.adapters.redis.store.durability import NOTHING, DurabilityRules, Need, Reached, reached
 from synckairos.adapters.redis.store.lost_replies import ReplyLost
 from synckairos.adapters.redis.store.queues import Attempt, SessionQueue
 from synckairos.adapters.redis.store.readings import event_at, read_request, read_session
@@ -42,8 +44,23 @@ class WatchConflict(Exception):
     """Another process changed one of the sessions between the reading and the EXEC."""
 
 
+class Redirected(Exception):
+    """The slot of the transaction is moving between nodes of a cluster: nothing was applied."""
+
+
 class Undone(Exception):
     """The transaction was refused because of another session's part in it."""
+
+
+class Wait(NamedTuple):
+    """The replies to come to the commands that wait for a commit to be durable, and what they wait for."""
+
+    need: Need
+    replies: asyncio.Future[list[Reply]]
+
+    def reached(self) -> Reached:
+        """Return what it has come to, once it is over; nothing if the connection broke."""
+        return Reached() if self.replies.exception() else reached(self.need, self.replies.result())
 
 
 CommitListener: TypeAlias = Callable[[str, int | None], None]
@@ -60,8 +77,13 @@ class Transactions:
         writer: CommitWriter,
         clock: EstimatedClock,
         observer: StoreObserver,
+        rules: DurabilityRules,
     ) -> None:
         self.listeners: list[CommitListener] = []
+        self.unmet_listeners: list[Callable[[str], None]] = []
+        self._rules = rules
+        self._places = asyncio.Semaphore(max(1, connections.limit // 2))
+        """For what waits to be durable: the other connections are for what does not."""
         self._connections = connections
         self._guard = guard
         self._writer = writer
@@ -69,22 +91,40 @@ class Transactions:
         self._observer = observer
 
     async def run(self, attempt: Attempt) -> None:
-        """Read, decide, store; raises an error of the attempt as a whole, mostly StoreUnavailable."""
+        """Read, decide, store; raises an error of the attempt as a whole, mostly StoreUnavailable.
+
+        It returns once all is stored; whoever needs more is answered when that has been reached.
+        """
+        if not attempt.is_durable:
+            await self._run(attempt)
+            return
+        await self._places.acquire()
+        lease = None
+        try:
+            lease = await self._run(attempt)
+        finally:
+            if lease is None or lease.held_for is None:
+                self._places.release()
+            else:
+                lease.held_for.add_done_callback(lambda _: self._places.release())
+
+    async def _run(self, attempt: Attempt) -> Lease:
         async with self._connections.lease(_looks(attempt.queues)) as (lease, replies):
             chains = await self._chains(lease, attempt.queues, replies)
             for chain in chains:
                 chain.decide(self._writer)
-            writing = _those_that_write(chains)
+            writing = _those_that_write(chains, is_durable=attempt.is_durable)
             if writing:
                 await self._commit(lease, attempt, writing)
             else:
                 await _unwatch(lease)
+            return lease
 
     async def _chains(self, lease: Lease, queues: Sequence[SessionQueue], replies: Sequence[Reply]) -> list[Chain]:
         """Return the chains of the sessions that could be read and of which no lost commit has been applied."""
         watch, *found, now = replies
         checked([watch, now])
-        now_us = self._clock.read(now, lease.lent_s)
+        now_us = self._clock.read(now, lease.lent_s, lease.node)
         rest = iter(found)
         read = [chain for queue in queues if (chain := self._chain(queue, rest, now_us)) is not None]
         if any(chain.base.session is None for chain in read):
@@ -108,7 +148,7 @@ class Transactions:
             queue.trouble = reading.problem
             return None
         queue.head = reading.session.head if reading.session else None
-        return Chain(queue, reading, remembered)
+        return Chain(queue, reading, remembered, self._rules)
 
     async def _is_resolved(self, lease: Lease, chain: Chain) -> bool:
         """Whether a commit whose reply was lost turns out to be applied; its callers are answered then."""
@@ -131,15 +171,24 @@ class Transactions:
 
     async def _commit(self, lease: Lease, attempt: Attempt, chains: Sequence[Chain]) -> None:
         """Store the decisions. This is finished even if callers go away: half of it would leave the outcome unknown."""
-        commands = [command for chain in chains for command in chain.commands]
+        commands = [("MULTI",), *(command for chain in chains for command in chain.commands), ("EXEC",)]
+        need = _strictest(chains) if attempt.is_durable else NOTHING
+        waits = self._rules.waits(need)
+        wait: Wait | None = None
         ended = attempt.commit_ended = asyncio.Event()
         try:
-            multi, *queued, results = await lease.exchange([("MULTI",), *commands, ("EXEC",)])
+            if waits:
+                (multi, *queued, results), rest = await lease.exchange_then(
+                    commands, waits, self._rules.patience_s(waits)
+                )
+                wait = Wait(need, rest)
+            else:
+                multi, *queued, results = await lease.exchange(commands)
         except LOST as error:
             self._lose(chains, error)
             lease.is_broken = True
         else:
-            is_whole = self._judge(chains, multi, queued, results)
+            is_whole = self._judge(chains, multi, queued, results, wait)
             lease.is_broken = not is_whole
             self._observer.committed(sum(len(chain.queue.calls) for chain in chains))
         finally:
@@ -158,7 +207,9 @@ class Transactions:
             else:
                 chain.queue.trouble = Undone("the connection broke")
 
-    def _judge(self, chains: Sequence[Chain], multi: Reply, queued: Sequence[Reply], results: Reply) -> bool:
+    def _judge(
+        self, chains: Sequence[Chain], multi: Reply, queued: Sequence[Reply], results: Reply, wait: Wait | None
+    ) -> bool:
         """Look at every reply, for Redis does not roll back; False if there was any error."""
         if results is None:
             for chain in chains:
@@ -170,7 +221,7 @@ class Transactions:
             return False
         failures = _failures(chains, results)
         for chain, failure in zip(chains, failures, strict=True):
-            self._finish(chain, failure)
+            self._finish(chain, failure, wait)
         return not any(failures)
 
     def _refused(self, chains: Sequence[Chain], failures: Sequence[Exception | None], error: ResponseError) -> None:
@@ -180,18 +231,40 @@ class Transactions:
             fault = failure if is_somebodys else error
             if not isinstance(fault, ResponseError):
                 chain.queue.trouble = Undone("another session's commands were refused")
+            elif code_of(fault) in MOVING:
+                chain.queue.trouble = Redirected(f"the cluster moves the session's slot: {code_of(fault)}")
             elif code_of(fault) in NOT_READY:
                 chain.queue.trouble = StoreUnavailable(f"Redis refused the change: {code_of(fault)}")
             else:
                 chain.queue.fail_all(self._alarm(chain, "EXEC was refused", fault))
 
-    def _finish(self, chain: Chain, failure: Exception | None) -> None:
+    def _finish(self, chain: Chain, failure: Exception | None, wait: Wait | None = None) -> None:
         if failure is not None:
             chain.queue.fail_all(self._alarm(chain, "EXEC was applied in part", failure))
             return
-        for listener in self.listeners:
-            listener(chain.queue.session_id, chain.next_boundary)
-        chain.answer()
+        if chain.changes:
+            for listener in self.listeners:
+                listener(chain.queue.session_id, chain.next_boundary)
+        if not chain.need:
+            chain.answer()
+            return
+        chain.let_wait()
+        if wait is None:
+            # Found applied after its connection broke: what its wait came to is not known any more.
+            self._end_wait(chain, Reached())
+        else:
+            wait.replies.add_done_callback(lambda _: self._end_wait(chain, wait.reached()))
+
+    def _end_wait(self, chain: Chain, reached: Reached) -> None:
+        """Answer those who wait for a commit to be durable; nobody waits for settlements, which others see to."""
+        if reached.meets(chain.need):
+            chain.reach(reached.told(chain.need))
+            return
+        self._observer.durability_unmet()
+        chain.reach(None)
+        if chain.has_settled:
+            for listener in self.unmet_listeners:
+                listener(chain.queue.session_id)
 
     def _alarm(self, chain: Chain, what: str, error: Exception) -> CommitBroken:
         self._observer.broken_commit()
@@ -219,8 +292,16 @@ def _looks(queues: Sequence[SessionQueue]) -> list[RedisCommand]:
     return commands
 
 
-def _those_that_write(chains: Sequence[Chain]) -> list[Chain]:
-    """Return the chains that are stored now; a chain that does not fit leaves with the next transaction."""
+def _strictest(chains: Sequence[Chain]) -> Need:
+    """Return what meets the needs of all."""
+    return reduce(Need.joined, [chain.need for chain in chains], NOTHING)
+
+
+def _those_that_write(chains: Sequence[Chain], *, is_durable: bool) -> list[Chain]:
+    """Return the chains that are stored now; a chain that does not fit leaves with the next transaction.
+
+    One that turns out to wait for more than the others is tried again by itself.
+    """
     writing: list[Chain] = []
     size = 0
     for chain in chains:
@@ -230,6 +311,9 @@ def _those_that_write(chains: Sequence[Chain]) -> list[Chain]:
             # Nothing of it would defeat a commit of unknown outcome that is still on its way.
             if queue.lost:
                 queue.fail_all(queue.lost.unknown())
+        elif chain.need and not is_durable:
+            queue.is_durable = True
+            queue.trouble = Undone("its changes have to be durable")
         elif writing and size + chain.bytes > MOST_BYTES:
             queue.put_off(queue.calls)
         else:

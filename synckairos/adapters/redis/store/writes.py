@@ -13,6 +13,7 @@ from synckairos.application.ports import Decision, Reading, Remembered, Request
 from synckairos.domain import timing
 from synckairos.domain.events import Event, EventType
 from synckairos.domain.model import DAY_MS, Session
+from synckairos.domain.tenancy import DEFAULT_TENANT
 from synckairos.domain.timing import Boundary, Lifetimes
 
 TOMBSTONE_MS: Final = DAY_MS
@@ -43,10 +44,14 @@ def superseded(keys: SessionKeys, commands: Sequence[RedisCommand]) -> list[Redi
 class CommitWriter:
     """Turns a decision into the commands that store it."""
 
-    def __init__(self, lifetimes: Lifetimes, *, event_window: int, request_ttl_ms: int) -> None:
+    def __init__(
+        self, lifetimes: Lifetimes, *, event_window: int, request_ttl_ms: int, is_cluster: bool = False
+    ) -> None:
+        """On a cluster hints stay on the node of their session, instead of going to all of them."""
         self._lifetimes = lifetimes
         self._event_window = event_window
         self._request_ttl_ms = request_ttl_ms
+        self._publish = "SPUBLISH" if is_cluster else "PUBLISH"
         self.decoded = DecodedSessions()
         """What was written last, for whoever reads it next."""
 
@@ -55,8 +60,10 @@ class CommitWriter:
     ) -> Commit:
         """Return the commands that store a decision, none if it stores nothing; raises SessionTooLarge."""
         if decision.remove and reading.session is not None:
-            return Commit(_removal(keys, session_id, reading.session))
+            return Commit(self._removal(keys, session_id, reading.session))
         events = decision.events
+        if decision.again:
+            return Commit(self._again(keys, request, reading))
         if not events:
             return Commit(self._remembering(keys, request, decision, 0, 0))
         encoded = [codec.encode_session(event.session) for event in events]
@@ -73,6 +80,8 @@ class CommitWriter:
         commands.append(("PEXPIRE", keys.events, events_ttl_ms) if events_ttl_ms else ("PERSIST", keys.events))
         if is_new_life:
             commands.append(("ZADD", keys.live, 0, codec.live_member(last)))
+            if keys.tenant != DEFAULT_TENANT:
+                commands.append(("SADD", keys.tenants, keys.tenant))
         commands += self._remembering(keys, request, decision, last.epoch, last.version)
         return Commit(commands, boundary.at if boundary else None)
 
@@ -81,6 +90,17 @@ class CommitWriter:
         if session.deleted:
             return TOMBSTONE_MS
         return BELT_MS + self._lifetimes.terminal_ms if session.is_terminal else None
+
+    def _again(self, keys: SessionKeys, request: Request, reading: Reading) -> list[RedisCommand]:
+        if reading.remembered is not None:
+            if reading.remembered.fingerprint != request.fingerprint:
+                return []
+            value = codec.encode_request(reading.remembered)
+            return [("SET", keys.request_prefix + request.request_id, value, "PX", self._request_ttl_ms)]
+        if reading.session is None:
+            return []
+        ttl_ms = self._ttl_ms(reading.session)
+        return [("SET", keys.session, codec.encode_session(reading.session), *(("PX", ttl_ms) if ttl_ms else ()))]
 
     def _remembering(
         self, keys: SessionKeys, request: Request, decision: Decision[Any], epoch: int, version: int
@@ -109,18 +129,17 @@ class CommitWriter:
                 commands.append(("XADD", keys.events, *window, f"{event.session.version}-0", *entry))
             fields = outbox_fields(session_id, record, changes(before, event.session), request)
             commands.append(("XADD", keys.outbox, "*", *fields))
-            commands.append(("PUBLISH", keys.updates, record))
+            commands.append((self._publish, keys.updates, record))
             before = event.session
         return commands
 
-
-def _removal(keys: SessionKeys, session_id: str, session: Session) -> list[RedisCommand]:
-    return [
-        ("DEL", keys.session, keys.events),
-        ("ZREM", keys.deadlines, session_id),
-        ("ZREM", keys.live, codec.live_member(session)),
-        ("PUBLISH", keys.updates, b""),
-    ]
+    def _removal(self, keys: SessionKeys, session_id: str, session: Session) -> list[RedisCommand]:
+        return [
+            ("DEL", keys.session, keys.events),
+            ("ZREM", keys.deadlines, session_id),
+            ("ZREM", keys.live, codec.live_member(session)),
+            (self._publish, keys.updates, b""),
+        ]
 
 
 def _stored(

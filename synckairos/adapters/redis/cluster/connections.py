@@ -1,0 +1,338 @@
+"""Connections to a cluster: a pool for each node, and every exchange with whoever has its slot.
+
+What a node refuses because it does not have the slot was not applied, so it is repeated where the slot is. While nobody
+has it, or it is on its way, it is tried again for as long as an exchange may take.
+"""
+
+import asyncio
+import time
+from collections.abc import AsyncIterator, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager
+from typing import Final, NamedTuple
+
+from redis.exceptions import AskError, ResponseError
+
+from synckairos.adapters.redis.cluster.routing import (
+    HOME,
+    Turn,
+    Unit,
+    slot_of,
+    turn_of,
+    units_of,
+)
+from synckairos.adapters.redis.cluster.topology import Address, Topology
+from synckairos.adapters.redis.connections import (
+    Lease,
+    NotPrimary,
+    RedisConnections,
+    checked,
+    code_of,
+    is_of_another_type,
+)
+from synckairos.adapters.redis.wire import RedisCommand, Reply, asking, without_asking
+from synckairos.application.errors import StoreUnavailable
+from synckairos.redis_urls import cluster_url
+
+PAUSE_S: Final = 0.05
+"""Pause before a node is asked again that could not answer yet."""
+
+
+class Instant(NamedTuple):
+    """A node's reply to TIME, and when the exchange began, by the monotonic clock of this process."""
+
+    node: str
+    time: Reply
+    lent_s: float
+
+
+class Answer(NamedTuple):
+    """What came of a unit: replies and the instant of its node, or why there are none."""
+
+    replies: Sequence[Reply]
+    instant: Instant | None = None
+    problem: StoreUnavailable | None = None
+
+
+class Where(NamedTuple):
+    """Where a unit is sent; `is_asked` for a node that is only about to get the slot."""
+
+    address: Address | None
+    is_asked: bool = False
+
+
+class ClusterConnections(RedisConnections):
+    """Bounded pools of connections, one for each node that has been needed."""
+
+    def __init__(
+        self,
+        url: str,
+        *,
+        limit: int = 64,
+        wait_s: float = 5.0,
+        connect_timeout_s: float = 5.0,
+        exchange_timeout_s: float = 5.0,
+        name: str = "synckairos",
+    ) -> None:
+        """`limit` and `wait_s` are those of each node; `url` is one of a cluster (ValueError)."""
+        named = cluster_url(url)
+        if named is None:
+            raise ValueError("must be the URL of a cluster")
+        super().__init__(named.of(*named.nodes[0]), limit=limit)
+        self._named = named
+        self._patience_s = exchange_timeout_s
+        self._limits = {
+            "wait_s": wait_s,
+            "connect_timeout_s": connect_timeout_s,
+            "exchange_timeout_s": exchange_timeout_s,
+        }
+        self._name = name
+        self._pools: dict[Address, RedisConnections] = {}
+        self._away: set[Where] = set()
+        """Those that were waited for in vain: until one answers, it is asked once."""
+        self._is_doubted = True
+        self.topology: Final = Topology(named, name, connect_timeout_s)
+
+    def doubt(self, _: str = "") -> None:
+        """Let the topology be read again before the next exchange."""
+        self._is_doubted = True
+
+    @property
+    def home(self) -> str:
+        """The name of the node whose clock is that of the store: the primary of partition 0."""
+        return _name_of(self.topology.primary(HOME))
+
+    def node_of(self, slot: int) -> str:
+        """Return the name of the primary of a slot; empty while nobody has it."""
+        return _name_of(self.topology.primary(slot))
+
+    def url_of(self, node: str) -> str:
+        """Return the URL of a node by its name; without one, of one of the nodes that the settings name."""
+        host, _, port = node.rpartition(":")
+        return self._named.of(host, int(port)) if node else self._named.of(*self._named.nodes[0])
+
+    def nodes(self) -> set[str]:
+        """Return the names of all primaries."""
+        return {_name_of(address) for address in self.topology.primaries()}
+
+    @asynccontextmanager
+    async def lease(self, commands: Sequence[RedisCommand]) -> AsyncIterator[tuple[Lease, list[Reply]]]:
+        """Lend a connection to the node that has the keys of these commands, all in one slot; else as the base does."""
+        self.lent += 1
+        try:
+            async with AsyncExitStack() as stack:
+                yield await self._opened(stack, commands)
+        except NotPrimary:
+            self.doubt()
+            raise
+        finally:
+            self.lent -= 1
+
+    async def run(self, commands: Sequence[RedisCommand]) -> list[Reply]:
+        """Exchange commands with the nodes that have their keys; raises as the base does."""
+        return checked(await self._all(commands))
+
+    async def look(self, commands: Sequence[RedisCommand]) -> list[Reply]:
+        """Read values with the nodes that have them; raises as the base does."""
+        replies = await self._all(commands)
+        checked([reply for reply in replies if not is_of_another_type(reply)])
+        return replies
+
+    async def answers(self, commands: Sequence[RedisCommand]) -> list[Answer]:
+        """Exchange commands that are safe to repeat, each unit with its node; one that is away harms no other."""
+        units = list(units_of(commands))
+        answers = [Answer(())] * len(units)
+        pending = dict.fromkeys(range(len(units)), False)
+        until, has_failed = time.monotonic() + self._patience_s, False
+        asked: dict[int, Address | None] = {}
+        while pending:
+            await self._know(*(units[place].slot for place in pending), has_failed=has_failed)
+            groups: dict[Where, list[int]] = {}
+            for place in pending:
+                groups.setdefault(self._where(units[place].slot, asked.get(place)), []).append(place)
+            found = await asyncio.gather(
+                *(self._ask(where, [units[place] for place in places]) for where, places in groups.items())
+            )
+            again: dict[int, bool] = {}
+            asked = {}
+            for (where, places), results in zip(groups.items(), found, strict=True):
+                for place, answer in zip(places, results, strict=True):
+                    turn, error = (
+                        (Turn.WAIT, None) if answer.problem else turn_of(units[place].commands, answer.replies)
+                    )
+                    answers[place] = answer if turn is Turn.DONE else _refused(answer, error)
+                    self._note(turn, where)
+                    if turn is Turn.ASK:
+                        asked[place] = _told(error, where)
+                    if turn is not Turn.DONE and not (turn is Turn.WAIT and where in self._away):
+                        again[place] = turn is Turn.WAIT
+            if again and time.monotonic() >= until:
+                self._away |= {where for where, places in groups.items() if any(again.get(place) for place in places)}
+                break
+            if any(again.values()):
+                await asyncio.sleep(PAUSE_S)
+            pending, has_failed = again, True
+        return answers
+
+    async def instants(self) -> list[Instant]:
+        """Return an instant of each primary that answers, in no order."""
+        answers = await self._of_primaries([("PING",)])
+        return [answer.instant for answer in answers if answer.instant is not None]
+
+    async def everywhere(self, commands: Sequence[RedisCommand]) -> list[list[Reply]]:
+        """Exchange commands without keys with every primary that answers; raises StoreUnavailable if none does."""
+        answers = await self._of_primaries(commands)
+        found = [checked(list(answer.replies)) for answer in answers if answer.problem is None]
+        if not found:
+            raise StoreUnavailable("no node of the cluster answers")
+        return found
+
+    async def each(self, commands: Sequence[RedisCommand]) -> list[Reply]:
+        """Return the replies of the nodes that answer, StoreUnavailable in the place of the others.
+
+        Raises StoreUnavailable where all are away.
+        """
+        answers = await self.answers(commands)
+        problems = [answer.problem for answer in answers if answer.problem is not None]
+        if problems and len(problems) == len(answers):
+            raise problems[0]
+        replies = [answer.problem or answer.replies[0] for answer in answers]
+        checked(replies)
+        return replies
+
+    def forget_idle(self) -> None:
+        """Drop the kept connections to all nodes."""
+        for pool in self._pools.values():
+            pool.forget_idle()
+
+    async def close(self) -> None:
+        """Close every kept connection; those still lent are closed as they come back."""
+        await super().close()
+        for pool in self._pools.values():
+            await pool.close()
+
+    async def _of_primaries(self, commands: Sequence[RedisCommand]) -> list[Answer]:
+        await self._know(HOME)
+        places = [Where(address) for address in self.topology.primaries()]
+        asked = [Unit(HOME, list(commands))]
+        found = await asyncio.gather(*(self._ask(where, asked) for where in places))
+        if any(answer.problem for (answer,) in found):
+            self.doubt()
+        return [answer for (answer,) in found]
+
+    async def _all(self, commands: Sequence[RedisCommand]) -> list[Reply]:
+        replies: list[Reply] = []
+        for answer in await self.answers(commands):
+            if answer.problem is not None:
+                raise answer.problem
+            replies += answer.replies
+        return replies
+
+    async def _opened(self, stack: AsyncExitStack, commands: Sequence[RedisCommand]) -> tuple[Lease, list[Reply]]:
+        """Return a lease, held by the stack, and the replies to the first commands; raises StoreUnavailable.
+
+        ASK is never followed here: the new node would take writes to keys that have not left the old one.
+        """
+        slot, until = slot_of(commands), time.monotonic() + self._patience_s
+        has_failed = False
+        while True:
+            await self._know(slot, has_failed=has_failed)
+            where = Where(self.topology.primary(slot))
+            try:
+                lease, replies = await stack.enter_async_context(self._lease_of(where, commands))
+            except StoreUnavailable as error:
+                turn, problem = Turn.WAIT, error
+            else:
+                turn, error_reply = turn_of(commands, replies)
+                if turn is Turn.DONE:
+                    self._note(turn, where)
+                    lease.node, lease.slot = _name_of(where.address), slot
+                    return lease, replies
+                # It may hold a WATCH.
+                lease.is_broken = True
+                await stack.aclose()
+                problem = _not_ready(error_reply)
+            has_failed = True
+            self._note(turn, where)
+            if time.monotonic() >= until or (turn is not Turn.MOVED and where in self._away):
+                self._away.add(where)
+                raise problem
+            if turn is not Turn.MOVED:
+                await asyncio.sleep(PAUSE_S)
+
+    @asynccontextmanager
+    async def _lease_of(
+        self, where: Where, commands: Sequence[RedisCommand]
+    ) -> AsyncIterator[tuple[Lease, list[Reply]]]:
+        if where.address is None:
+            raise StoreUnavailable("no node of the cluster has the slot")
+        sent = asking(commands) if where.is_asked else commands
+        async with self._pool(where.address).lease(sent) as (lease, replies):
+            yield lease, without_asking(sent, replies) if where.is_asked else replies
+
+    async def _ask(self, where: Where, units: Sequence[Unit]) -> list[Answer]:
+        """Exchange units with one node, and read its clock."""
+        commands: list[RedisCommand] = [("TIME",), *(command for unit in units for command in unit.commands)]
+        try:
+            async with self._lease_of(where, commands) as (lease, replies):
+                pass
+        except StoreUnavailable as error:
+            return [Answer((), problem=error)] * len(units)
+        instant = Instant(_name_of(where.address), replies[0], lease.lent_s)
+        found, place = [], 1
+        for unit in units:
+            found.append(Answer(replies[place : place + len(unit.commands)], instant))
+            place += len(unit.commands)
+        return found
+
+    def _where(self, slot: int, asked: Address | None) -> Where:
+        return Where(self.topology.primary(slot)) if asked is None else Where(asked, is_asked=True)
+
+    def _note(self, turn: Turn, where: Where) -> None:
+        if turn is Turn.DONE:
+            self._away.discard(where)
+        elif turn is not Turn.ASK:
+            self.doubt()
+
+    async def _know(self, *slots: int, has_failed: bool = False) -> None:
+        """See that the topology is read if it is in doubt; wait for that only where it is needed now.
+
+        What is away would hold up everything else while others ask where it has gone.
+        """
+        is_needed = has_failed or any(self.topology.primary(slot) is None for slot in slots)
+        if not self._is_doubted and not is_needed:
+            return
+        self._is_doubted = False
+        reading = self.topology.refresh()
+        if is_needed:
+            try:
+                await asyncio.shield(reading)
+            except StoreUnavailable:
+                # What is known still may be right where nobody answers.
+                self._is_doubted = True
+
+    def _pool(self, address: Address) -> RedisConnections:
+        pool = self._pools.get(address)
+        if pool is None:
+            pool = RedisConnections(self._named.of(*address), limit=self.limit, name=self._name, **self._limits)
+            pool.on_unreachable(self.doubt)
+            self._pools[address] = pool
+        return pool
+
+
+def _name_of(address: Address | None) -> str:
+    return "" if address is None else f"{address[0]}:{address[1]}"
+
+
+def _told(error: ResponseError | None, where: Where) -> Address | None:
+    """Return where ASK sends, which may leave out the host of the node that says it."""
+    if not isinstance(error, AskError) or where.address is None:
+        return None
+    return error.host or where.address[0], error.port
+
+
+def _refused(answer: Answer, error: ResponseError | None) -> Answer:
+    return answer if error is None else Answer((), problem=_not_ready(error))
+
+
+def _not_ready(error: ResponseError | None) -> StoreUnavailable:
+    return StoreUnavailable(f"Redis is not ready: {code_of(error) if error is not None else 'unknown'}")

@@ -1,0 +1,108 @@
+"""Which node of a cluster has which slot, read from any node that answers, once for all who wait for it."""
+
+import asyncio
+import contextlib
+import random
+from collections.abc import Callable, Iterable
+from typing import Final, TypeAlias
+
+import structlog
+from redis.exceptions import RedisError
+
+from synckairos.adapters.redis.connections import LOST, Connector, checked
+from synckairos.adapters.redis.keys import SLOTS
+from synckairos.adapters.redis.wire import Reply, Wire
+from synckairos.application.errors import StoreUnavailable
+from synckairos.redis_urls import ClusterUrl
+
+Address: TypeAlias = tuple[str, int]
+
+MOST_ASKED: Final = 6
+"""Nodes asked at once; the first that answers is believed, and put right by MOVED if it was behind."""
+
+_log = structlog.get_logger(__name__)
+
+
+class Topology:
+    """The primary of each slot, as far as this process knows."""
+
+    def __init__(self, url: ClusterUrl, name: str, timeout_s: float) -> None:
+        self._url = url
+        self._name = name
+        self._timeout_s = timeout_s
+        self._primaries: list[Address | None] = [None] * SLOTS
+        self._nodes: set[Address] = set()
+        self._reading: asyncio.Task[None] | None = None
+        self._listeners: list[Callable[[], None]] = []
+
+    def on_change(self, listener: Callable[[], None]) -> None:
+        """Call the listener whenever a slot turns out to have another primary."""
+        self._listeners.append(listener)
+
+    def primary(self, slot: int) -> Address | None:
+        """Return the primary of a slot; None for a slot that nobody has, or before the first reading."""
+        return self._primaries[slot]
+
+    def primaries(self) -> set[Address]:
+        """Return the primaries of all slots."""
+        return {address for address in self._primaries if address is not None}
+
+    def refresh(self) -> asyncio.Task[None]:
+        """Return the reading under way, begun now if there is none; it fails with StoreUnavailable if no node answers.
+
+        Whoever waits for it must shield it: others do, too.
+        """
+        if self._reading is None or self._reading.done():
+            self._reading = asyncio.ensure_future(self._read())
+            # Whoever waited for it may be gone when it fails.
+            self._reading.add_done_callback(lambda task: task.cancelled() or task.exception())
+        return self._reading
+
+    async def _read(self) -> None:
+        known = sorted(self._nodes)
+        random.shuffle(known)
+        for asked in (known[:MOST_ASKED], list(self._url.nodes)):
+            if await self._take_from(asked):
+                return
+        raise StoreUnavailable("no node of the cluster answers")
+
+    async def _take_from(self, nodes: Iterable[Address]) -> bool:
+        tasks = [asyncio.ensure_future(self._ask(node)) for node in nodes]
+        try:
+            for answer in asyncio.as_completed(tasks):
+                with contextlib.suppress(*LOST, RedisError, StoreUnavailable):
+                    self._take(*(await answer))
+                    return True
+        finally:
+            for task in tasks:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
+        return False
+
+    async def _ask(self, node: Address) -> tuple[Address, Reply]:
+        connection = await Connector(self._url.of(*node), self._name, self._timeout_s).open()
+        wire = Wire(connection, self._timeout_s)
+        try:
+            (ranges,) = checked(await wire.exchange([("CLUSTER", "SLOTS")]))
+        finally:
+            wire.close()
+        return node, ranges
+
+    def _take(self, asked: Address, ranges: Reply) -> None:
+        before, self._primaries = self._primaries, [None] * SLOTS
+        self._nodes = set()
+        for begin, end, *nodes in ranges:
+            found = [address for host, port, *_ in nodes if (address := _address(host, port, asked)) is not None]
+            self._nodes.update(found)
+            primary = _address(nodes[0][0], nodes[0][1], asked)
+            self._primaries[begin : end + 1] = [primary] * (end + 1 - begin)
+        if self._primaries != before:
+            _log.info("cluster_topology", primaries=len(self.primaries()), slots=SLOTS - self._primaries.count(None))
+            for listener in self._listeners:
+                listener()
+
+
+def _address(host: bytes | None, port: int, asked: Address) -> Address | None:
+    """Return where a node says it is: an unnamed host is the one that was asked, `?` is nowhere."""
+    name = bytes(host).decode() if host else asked[0]
+    return None if name == "?" else (name, port)
