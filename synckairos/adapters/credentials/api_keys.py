@@ -12,19 +12,16 @@ from typing import Annotated, Final, NamedTuple
 
 import msgspec
 
-from synckairos.adapters.credentials.rules import ONE_TENANT, subject_problem
+from synckairos.adapters.credentials.rules import require_grant
 from synckairos.application.errors import CredentialsExpired, CredentialsInvalid
-from synckairos.application.identity import (
-    DEFAULT_TENANT,
-    EVERY_TENANT,
-    OF_TENANTS,
-    Identity,
-    Presented,
-    Scope,
-)
+from synckairos.application.identity import OF_TENANTS, Identity, Presented, Scope
 
 PREFIX: Final = "sk_"
 SECRET_BYTES: Final = 32
+OF_OPERATORS: Final = frozenset({Scope.OPERATIONS})
+"""What a key of no tenant may allow."""
+OFFERED: Final = OF_TENANTS | OF_OPERATORS
+"""The scopes that keys may have."""
 
 
 class KeyLine(msgspec.Struct, forbid_unknown_fields=True, omit_defaults=True):
@@ -85,19 +82,9 @@ def read_keys(content: bytes) -> KeyTable:
 
 
 def _identity(line: KeyLine) -> Identity:
-    scopes = frozenset(line.scopes)
-    if line.tenant == EVERY_TENANT:
-        if not scopes <= {Scope.OPERATIONS}:
-            raise ValueError(f"tenant `{EVERY_TENANT}` takes the scope {Scope.OPERATIONS.value} alone")
-    elif line.tenant != DEFAULT_TENANT:
-        raise ValueError(f"tenant {line.tenant!r}: {ONE_TENANT}")
-    elif not scopes <= OF_TENANTS:
-        raise ValueError(f"the scope {Scope.OPERATIONS.value} takes tenant `{EVERY_TENANT}`")
-    subject = line.subject or line.id
-    problem = subject_problem(subject)
-    if problem:
-        raise ValueError(f"subject: {problem}")
     expires_at = inf if line.expires_at is None else line.expires_at.timestamp()
+    subject, scopes = line.subject or line.id, frozenset(line.scopes)
+    require_grant(subject, line.tenant, scopes, OF_OPERATORS)
     return Identity(subject, line.tenant, scopes, expires_at, f"key:{line.id}")
 
 

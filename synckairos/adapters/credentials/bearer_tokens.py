@@ -7,9 +7,10 @@ from typing import Any, Final, Protocol
 import jwt
 
 from synckairos.adapters.credentials.key_sets import KeySet, TokenKey
-from synckairos.adapters.credentials.rules import ONE_TENANT, TENANT, known_scopes, subject_problem
+from synckairos.adapters.credentials.rules import NO_TENANT, known_scopes, subject_problem
 from synckairos.application.errors import CredentialsExpired, CredentialsInvalid
-from synckairos.application.identity import DEFAULT_TENANT, OF_TENANTS, Identity, Presented
+from synckairos.application.identity import OF_TENANTS, Identity, Presented
+from synckairos.domain.tenancy import TENANT
 
 TOLERANCE_S: Final = 30.0
 """How far the clocks of whoever signs and of this machine may differ."""
@@ -105,11 +106,13 @@ class BearerTokens:
         if problem:
             raise CredentialsInvalid(f"sub: {problem}", credential_id)
         if not isinstance(tenant, str) or TENANT.fullmatch(tenant) is None:
-            raise CredentialsInvalid("no tenant, or none of [a-z0-9_-]{1,64}", credential_id)
-        if tenant != DEFAULT_TENANT:
-            raise CredentialsInvalid(f"tenant {tenant}: {ONE_TENANT}", credential_id)
+            raise CredentialsInvalid(NO_TENANT, credential_id)
         scopes = known_scopes(_scopes(claims, credential_id), OF_TENANTS)
-        return Identity(subject, tenant, scopes, float(claims["exp"]) + TOLERANCE_S, credential_id)
+        try:
+            expires_at = float(claims["exp"]) + TOLERANCE_S
+        except OverflowError:
+            raise CredentialsInvalid("exp is beyond all numbers", credential_id) from None
+        return Identity(subject, tenant, scopes, expires_at, credential_id)
 
 
 def _header(token: str) -> Mapping[str, Any]:

@@ -1,4 +1,7 @@
-"""Keys that are fetched over HTTP, again and again; while they cannot be had, the last ones go on."""
+"""Keys that are fetched over HTTP, again and again; while they cannot be had, the last ones go on.
+
+A provider that answers with a set in which there is none has taken all of them back.
+"""
 
 import asyncio
 import time
@@ -7,6 +10,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from http.client import HTTPException, HTTPMessage
 from typing import IO, Final
+from urllib.parse import urlsplit
 
 import structlog
 
@@ -29,6 +33,12 @@ class _NoRedirects(urllib.request.HTTPRedirectHandler):
         """Follow none: keys come from where the operator has said, or not at all."""
 
 
+def shown_url(url: str) -> str:
+    """Return a URL as it may be shown: what stands before the host, and after the path, may be secret."""
+    parts = urlsplit(url)
+    return f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}{parts.path}"
+
+
 def _fetch(url: str) -> bytes:
     """Return what lies at a URL; raises OSError, ValueError."""
     opener = urllib.request.build_opener(_NoRedirects)
@@ -46,6 +56,7 @@ class FetchedKeys:
     def __init__(self, url: str, tell: Callable[[str, str], None], on_change: Callable[[], None]) -> None:
         """`tell` counts an outcome (`changed` or `broken`) under a name."""
         self._url = url
+        self._shown_url = shown_url(url)
         self._tell = tell
         self._on_change = on_change
         self._content = b""
@@ -89,17 +100,26 @@ class FetchedKeys:
         self._fetched_at = time.monotonic()
         try:
             content = await asyncio.to_thread(_fetch, self._url)
-            if content == self._content:
-                self._problem = ""
-                return
-            self.keys = read_key_set(content, may_share_secrets=False)
+            keys = read_key_set(content, may_share_secrets=False, may_be_empty=True)
         except (OSError, ValueError) as error:
             self._tell(NAME, "broken")
             if str(error) != self._problem:
                 self._problem = str(error)
-                _log.error("keys_not_fetched", url=self._url, problem=self._problem, effect="the last ones go on")
+                _log.error("keys_not_fetched", url=self._shown_url, problem=self._problem, effect="the last ones go on")
             return
-        self._content, self._problem = content, ""
-        self._tell(NAME, "changed")
-        _log.info("keys_fetched", url=self._url, kids=[key.kid for key in self.keys])
+        self._problem = ""
+        if not keys:
+            # At each answer, so that the alert goes on.
+            self._tell(NAME, "broken")
+        if content != self._content:
+            self._take(content, keys)
+
+    def _take(self, content: bytes, keys: KeySet) -> None:
+        self._content, self.keys = content, keys
+        if keys:
+            self._tell(NAME, "changed")
+            _log.info("keys_fetched", url=self._shown_url, kids=[key.kid for key in keys])
+        else:
+            problem = "the provider answers with a set that has no usable key"
+            _log.error("keys_revoked", url=self._shown_url, problem=problem, effect="no token counts")
         self._on_change()

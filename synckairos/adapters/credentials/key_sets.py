@@ -31,11 +31,12 @@ class TokenKey(NamedTuple):
 KeySet = Sequence[TokenKey]
 
 
-def read_key_set(content: bytes, *, may_share_secrets: bool) -> KeySet:
+def read_key_set(content: bytes, *, may_share_secrets: bool, may_be_empty: bool = False) -> KeySet:
     """Return the keys of a set that can be used here; raises ValueError, which never shows a key.
 
     Keys of other kinds and uses are passed over: providers publish them for others. `may_share_secrets` is whether
-    the set is private, so that keys of HS256 may stand in it.
+    the set is private, so that keys of HS256 may stand in it; `may_be_empty` whether one without a usable key says that
+    there is none.
     """
     if len(content) > MAX_BYTES:
         raise ValueError(f"it has more than {MAX_BYTES} bytes")
@@ -44,7 +45,7 @@ def read_key_set(content: bytes, *, may_share_secrets: bool) -> KeySet:
         keys = [key for entry in entries if (key := _key(entry)) is not None]
     except (KeyError, TypeError, AttributeError, RecursionError, UnicodeDecodeError, json.JSONDecodeError):
         raise ValueError("it is no JSON Web Key Set") from None
-    if not keys:
+    if not keys and not may_be_empty:
         raise ValueError("it has no key for RS256, ES256, EdDSA or HS256")
     if not may_share_secrets and any(key.algorithm == SHARED_SECRET for key in keys):
         raise ValueError("it has keys for HS256, which are taken from a file alone")

@@ -1,16 +1,15 @@
 """What every kind of credentials has to keep to."""
 
-import re
 from collections.abc import Iterable
 from typing import Final
 
-from synckairos.application.identity import DEFAULT_TENANT, Scope
+from synckairos.application.identity import EVERY_TENANT, OF_TENANTS, Scope
 from synckairos.domain.events import SYSTEM
+from synckairos.domain.tenancy import TENANT
 
-TENANT: Final = re.compile(r"[a-z0-9_-]{1,64}")
 MAX_SUBJECT_BYTES: Final = 128
 """As an actor in an event."""
-ONE_TENANT: Final = f"this version keeps all sessions in one tenant: only `{DEFAULT_TENANT}` may be served"
+NO_TENANT: Final = f"no tenant, or none of {TENANT.pattern}"
 
 
 def subject_problem(subject: object) -> str:
@@ -24,6 +23,22 @@ def subject_problem(subject: object) -> str:
     if len(subject.encode()) > MAX_SUBJECT_BYTES:
         return f"takes at most {MAX_SUBJECT_BYTES} bytes"
     return ""
+
+
+def require_grant(subject: str, tenant: str, scopes: frozenset[Scope], beyond: frozenset[Scope]) -> None:
+    """Raise ValueError for what a line of a file must not give; `beyond` are the scopes it may give to EVERY_TENANT."""
+    if tenant == EVERY_TENANT:
+        if len(scopes) > 1 or not scopes <= beyond:
+            names = " or ".join(sorted(scope.value for scope in beyond))
+            raise ValueError(f"tenant `{EVERY_TENANT}` takes the scope {names} alone")
+    elif TENANT.fullmatch(tenant) is None:
+        raise ValueError(f"tenant {tenant!r}: {NO_TENANT}")
+    elif not scopes <= OF_TENANTS:
+        names = " and ".join(sorted(scope.value for scope in scopes - OF_TENANTS))
+        raise ValueError(f"the scope {names} takes tenant `{EVERY_TENANT}`")
+    problem = subject_problem(subject)
+    if problem:
+        raise ValueError(f"subject: {problem}")
 
 
 def known_scopes(names: Iterable[object], allowed: frozenset[Scope]) -> frozenset[Scope]:

@@ -13,10 +13,13 @@ from dramatiq.brokers.redis import RedisBroker
 from dramatiq.common import dq_name, xq_name
 from dramatiq.errors import ConnectionClosed
 from redis.backoff import NoBackoff
+from redis.connection import parse_url
 from redis.maint_notifications import MaintNotificationsConfig
 from redis.retry import Retry
+from redis.sentinel import Sentinel, SentinelConnectionPool
 
 from synckairos.application.pipeline.status import QueueDepth
+from synckairos.redis_urls import plain, sentinel_url
 
 NAMESPACE: Final = "dramatiq"
 ACTOR: Final = "drain_outbox"
@@ -60,23 +63,32 @@ def queue_of(prefix: str) -> str:
 
 def open_broker(url: str, middleware: Sequence[Middleware] = (), *, timeout_s: float) -> RedisBroker:
     """Return a broker; nothing is connected yet."""
-    pool = redis.ConnectionPool.from_url(
-        url,
-        socket_timeout=timeout_s,
-        socket_connect_timeout=timeout_s,
-        retry=Retry(NoBackoff(), 0),
-        client_name="synckairos-broker",
-        protocol=2,
-        maint_notifications_config=MaintNotificationsConfig(enabled=False),
-    )
     return _Broker(  # type: ignore[no-untyped-call] # Dramatiq's
-        client=_Client(connection_pool=pool),
+        client=_Client(connection_pool=_pool(url, timeout_s)),
         namespace=NAMESPACE,
         middleware=list(middleware),
         heartbeat_timeout=HEARTBEAT_TIMEOUT_MS,
         maintenance_chance=MAINTENANCE_ALWAYS,
         dead_message_ttl=DEAD_MESSAGE_TTL_MS,
     )
+
+
+def _pool(url: str, timeout_s: float) -> redis.ConnectionPool:
+    limits: dict[str, Any] = {
+        "socket_timeout": timeout_s,
+        "socket_connect_timeout": timeout_s,
+        "retry": Retry(NoBackoff(), 0),
+        "maint_notifications_config": MaintNotificationsConfig(enabled=False),
+    }
+    own = {"client_name": "synckairos-broker", "protocol": 2, **limits}
+    named = sentinel_url(url)
+    if named is None:
+        return redis.ConnectionPool.from_url(plain(url), **own)
+    sentinels = Sentinel(list(named.sentinels), sentinel_kwargs={**named.options, **limits})
+    of_primary = parse_url(named.primary)
+    for name in ("host", "connection_class"):
+        of_primary.pop(name, None)  # Sentinel says where it is, and `ssl` what speaks to it
+    return SentinelConnectionPool(named.service, sentinels, ssl=named.is_encrypted, **of_primary, **own)
 
 
 class DoorbellQueue:
