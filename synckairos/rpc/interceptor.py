@@ -3,7 +3,7 @@
 import asyncio
 import inspect
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
@@ -14,13 +14,21 @@ from google.rpc import status_pb2
 from grpc.aio import ServicerContext
 from grpc_status import rpc_status
 
+from synckairos.application.admission.overload import Weight
+from synckairos.application.errors import Overloaded
 from synckairos.application.ports import NewId
+from synckairos.application.tracing import Tracing
 from synckairos.domain.errors import FieldViolation, InvalidField
-from synckairos.rpc.access import Access
-from synckairos.rpc.statuses import is_expected, pushback_of, reason_of, status_of
+from synckairos.domain.tenancy import DEFAULT_TENANT
+from synckairos.rpc.admission.access import Access, standing
+from synckairos.rpc.admission.allowing import allowed
+from synckairos.rpc.admission.turnstile import Told, Turnstile, weight_of
+from synckairos.rpc.request_ids import REQUEST_ID_HEADER, given_request_id, request_id_of
+from synckairos.rpc.statuses import code_of, is_expected, pushback_of, reason_of, refusal_of, status_of
+from synckairos.rpc.traced import TracedCalls, traced
 
-REQUEST_ID_HEADER: Final = "x-request-id"
-MAX_REQUEST_ID: Final = 64
+MAX_ID: Final = 36
+"""Of a session, in a line of the log: what is longer is none, and comes from anybody."""
 SLOW_S: Final = 0.5
 DEFAULT_DEADLINE_S: Final = 10.0
 MAX_DEADLINE_S: Final = 3_600.0
@@ -69,8 +77,11 @@ def reader(message: type[Message]) -> Callable[[bytes], Message | MalformedReque
 class CallJournal:
     """Logs and measures calls, and the commands of a stream as if they were calls."""
 
-    def __init__(self, observer: CallObserver) -> None:
-        self._observer = observer
+    def __init__(self, observer: CallObserver, tracing: Tracing | None = None, *, tells_all: bool = False) -> None:
+        """`tells_all`: whether every call has a line of the log, at the level debug."""
+        self.tracing = tracing
+        self._tells_all = tells_all
+        self._observer = observer if tracing is None else TracedCalls(observer, tracing)
 
     def refusal(
         self, method: str, error: Exception, request_id: str, **more: str
@@ -84,20 +95,51 @@ class CallJournal:
             _log.debug("call_refused", method=method, request_id=request_id, code=code.name, reason=reason, **more)
         return code, status
 
-    def ended(self, method: str, failure: BaseException | None, seconds: float, *, is_stream: bool = False) -> None:
-        """Measure a finished call, successful or not; streams are never slow, however long."""
+    def ended(self, method: str, failure: BaseException | None, seconds: float) -> None:
+        """Measure a finished call, successful or not."""
         code, reason = _outcome(failure)
         self._observer.call(method, code, reason, seconds)
-        if seconds >= SLOW_S and code != "CANCELLED" and not is_stream:
-            _log.info("call_slow", method=method, code=code, reason=reason, ms=round(seconds * 1_000, 1))
+
+    def may_tell(self, seconds: float) -> bool:
+        """Whether a call that took so long may have a line of the log."""
+        return self._tells_all or seconds >= SLOW_S
+
+    def tell(
+        self,
+        method: str,
+        failure: BaseException | None,
+        seconds: float,
+        facts: Mapping[str, str],
+        *,
+        is_stream: bool = False,
+    ) -> None:
+        """Give a finished call its line, if it has one: where all have, or it was slow; streams never are.
+
+        To be asked only where `may_tell`: what is gathered for a line costs more than the measurement.
+        """
+        code, reason = _outcome(failure)
+        is_slow = seconds >= SLOW_S and code != "CANCELLED" and not is_stream
+        if is_slow or self._tells_all:
+            tell, event = (_log.info, "call_slow") if is_slow else (_log.debug, "call_ended")
+            tell(event, method=method, code=code, reason=reason, ms=round(seconds * 1_000, 1), **facts)
 
 
 class CallInterceptor(grpc.aio.ServerInterceptor):
     """Logs and measures every call, unary or streaming, and answers its errors under a request id."""
 
-    def __init__(self, observer: CallObserver, new_id: NewId, access: Access | None = None) -> None:
-        """Without `access` everybody may make every call."""
-        self._journal = CallJournal(observer)
+    def __init__(
+        self,
+        observer: CallObserver,
+        new_id: NewId,
+        access: Access | None = None,
+        turnstile: Turnstile | None = None,
+        tracing: Tracing | None = None,
+        *,
+        tells_all: bool = False,
+    ) -> None:
+        """Without `access` everybody may make every call, without a turnstile as many as they like."""
+        self._journal = CallJournal(observer, tracing, tells_all=tells_all)
+        self.turnstile = turnstile
         self._new_id = new_id
         self._access = access
         self.under_way = 0
@@ -116,11 +158,24 @@ class CallInterceptor(grpc.aio.ServerInterceptor):
         key = (handler_call_details.method, handler.unary_unary or handler.unary_stream or handler.stream_stream)
         wrapped = self._wrapped.get(key)
         if wrapped is None:
-            wrapped = self._wrapped[key] = self.wrap(handler_call_details.method, handler)
+            wrapped = self._wrapped[key] = self.behind_turnstile(handler_call_details.method, handler)
         return wrapped
 
+    def behind_turnstile(self, method: str, handler: Any) -> Handler:  # noqa: ANN401 - grpcio's handlers are untyped tuples
+        """Return the handler of a method (full name) with all of this around it, behind the turnstile."""
+        wrapped = self.wrap(method, handler)
+        return wrapped if self.turnstile is None else self.turnstile.around(method, wrapped, self.told)
+
+    def told(self, method: str, context: Context, error: Overloaded) -> Told:
+        """Take note of a call that may not begin, and return what it is told; cheap, for there is no time."""
+        self._journal.ended(method, error, 0.0)
+        if self._journal.may_tell(0.0):
+            self._journal.tell(method, error, 0.0, {})
+        code, text, trailers = refusal_of(error)
+        return code, text, (*trailers, (REQUEST_ID_HEADER, request_id_of(context, self._new_id)))
+
     def wrap(self, method: str, handler: Any) -> Handler:  # noqa: ANN401 - grpcio's handlers are untyped tuples
-        """Return the handler of a method (full name) with all of this around it."""
+        """Return the handler of a method (full name) with all of this around it, once it may begin."""
         if handler.unary_unary is not None:
             make, inner, is_stream = grpc.unary_unary_rpc_method_handler, handler.unary_unary, False
         elif handler.unary_stream is not None and not inspect.isasyncgenfunction(handler.unary_stream):
@@ -140,12 +195,17 @@ class CallInterceptor(grpc.aio.ServerInterceptor):
         return result
 
     def _around(self, method: str, inner: Behaviour, *, is_stream: bool) -> Behaviour:
-        counted = int(not method.startswith("/grpc."))
+        journal, counted = self._journal, int(not method.startswith("/grpc."))
+        begin = self._beginning(method, inner, is_stream=is_stream)
         guarded: Behaviour | None = None
         if self._access is not None and self._access.guards(method):
-            guarded = self._access.guarded(
-                method, lambda *call: inner(_readable(call[0]), call[1]), is_stream=is_stream
-            )
+            guarded = self._access.guarded(method, begin, is_stream=is_stream)
+
+        def facts(request: Any, context: Context) -> dict[str, str]:  # noqa: ANN401 - any message
+            known = standing()
+            # A call whose credentials do not count is nobody's.
+            tenant = DEFAULT_TENANT if guarded is None else "" if known is None else known.identity.tenant
+            return call_facts(given_request_id(context), tenant, getattr(request, "session_id", ""))
 
         def ended(_task: asyncio.Task[Any]) -> None:
             self.under_way -= counted
@@ -159,7 +219,7 @@ class CallInterceptor(grpc.aio.ServerInterceptor):
             if (task := asyncio.current_task()) is not None:
                 task.add_done_callback(ended)
             try:
-                return await (inner(_readable(request), context) if guarded is None else guarded(request, context))
+                return await (begin if guarded is None else guarded)(request, context)
             except (grpc.aio.AbortError, GeneratorExit):
                 raise
             except Exception as error:
@@ -169,9 +229,28 @@ class CallInterceptor(grpc.aio.ServerInterceptor):
                 failure = error
                 raise
             finally:
-                self._journal.ended(method, failure, time.perf_counter() - started, is_stream=is_stream)
+                seconds = time.perf_counter() - started
+                journal.ended(method, failure, seconds)
+                if journal.may_tell(seconds):
+                    journal.tell(method, failure, seconds, facts(request, context), is_stream=is_stream)
 
-        return call
+        tracing = journal.tracing
+        return call if tracing is None or not counted else traced(tracing, method, call)
+
+    def _beginning(self, method: str, inner: Behaviour, *, is_stream: bool) -> Behaviour:
+        """Return what is done once it is known whose a call is."""
+        turnstile = self.turnstile
+        if turnstile is not None and turnstile.allowances is not None and weight_of(method) is not Weight.ALWAYS:
+            inner = allowed(turnstile.allowances, inner, is_stream=is_stream)
+        kind = None if is_stream or turnstile is None else turnstile.kind_of(method)
+        if turnstile is None or kind is None:
+            return lambda request, context: inner(_readable(request), context)
+
+        def begin(request: Any, context: Context) -> Awaitable[Any]:  # noqa: ANN401 - any message
+            turnstile.enter(kind, context)
+            return inner(_readable(request), context)
+
+        return begin
 
     def _admitted(self, method: str, handler: Any) -> Any:  # noqa: ANN401 - grpcio's handlers are untyped tuples
         """Return the handler of a stream that is a generator, preceded by the admission."""
@@ -205,17 +284,10 @@ class CallInterceptor(grpc.aio.ServerInterceptor):
         await context.abort(code, status.message, trailers)
 
 
-def request_id_of(context: Context, new_id: NewId) -> str:
-    """Return the id a call has in the log: the client's, or a new one."""
-    return given_request_id(context) or new_id()
-
-
-def given_request_id(context: Context) -> str:
-    """Return the id that the client gave a call; empty if it gave none that can be used."""
-    for key, value in context.invocation_metadata() or ():
-        if key == REQUEST_ID_HEADER and 0 < len(value) <= MAX_REQUEST_ID:
-            return str(value)
-    return ""
+def call_facts(request_id: str, tenant: str, session_id: str) -> dict[str, str]:
+    """Return what a line of the log says about a call, without what is not known of it."""
+    told = {"request_id": request_id, "tenant": tenant, "session_id": session_id[:MAX_ID]}
+    return {name: text for name, text in told.items() if text}
 
 
 def _outcome(failure: BaseException | None) -> tuple[str, str]:
@@ -223,7 +295,7 @@ def _outcome(failure: BaseException | None) -> tuple[str, str]:
     if failure is None:
         return "OK", ""
     if isinstance(failure, Exception) and not isinstance(failure, grpc.aio.InternalError):
-        return status_of(failure, "")[0].name, reason_of(failure)
+        return code_of(failure).name, reason_of(failure)
     return "CANCELLED", ""
 
 

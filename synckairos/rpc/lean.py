@@ -9,20 +9,28 @@ This needs names that grpcio does not promise. `lacking` says which of them are 
 """
 
 import asyncio
+import contextlib
 import functools
 import inspect
 import pkgutil
-from collections.abc import Coroutine, Mapping, Sequence
-from typing import TYPE_CHECKING, Any, Final
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 import grpc
 import structlog
+
+from synckairos.application.admission.overload import Kind
+from synckairos.rpc.admission.turnstile import Tell, Turnstile
+from synckairos.rpc.stepping import advance
 
 if TYPE_CHECKING:
     from synckairos.rpc.interceptor import Handler
 
 ACCEPTING: Final = 32
 """Tasks that accept calls of one method: that many calls can arrive between two looks of the event loop at gRPC."""
+MOST_ACCEPTING: Final = 512
+"""The same of a method whose calls had to be refused, for then more arrive."""
 
 NEEDED: Final[dict[str, tuple[str, ...] | None]] = {
     "grpc.aio._server:Server": (
@@ -34,6 +42,11 @@ NEEDED: Final[dict[str, tuple[str, ...] | None]] = {
     "grpc._cython.cygrpc:AioServer._make_request_call_future": ("self", "method_bytes"),
     "grpc._cython.cygrpc:AioServer._request_registered_call": ("self", "method"),
     "grpc._cython.cygrpc:_handle_unary_unary_rpc": ("method_handler", "rpc_state", "loop"),
+    "grpc._cython.cygrpc:_ServicerContext": None,
+    "grpc._cython.cygrpc:execute_batch": ("grpc_call_wrapper", "operations", "loop"),
+    "grpc._cython.cygrpc:ReceiveCloseOnServerOperation": None,
+    "grpc._cython.cygrpc:SendInitialMetadataOperation": None,
+    "grpc._cython.cygrpc:SendStatusFromServerOperation": None,
     "grpc._cython.cygrpc:_schedule_rpc_coro": ("rpc_coro", "rpc_state", "loop", "method_name"),
     "grpc._cython.cygrpc:_RequestCallError": None,
 }  # fmt: skip
@@ -69,22 +82,38 @@ _AioServer: Any = _found("grpc._cython.cygrpc:AioServer") or object
 _working_loop: Any = _found("grpc._cython.cygrpc:get_working_loop")
 _handle: Any = _found("grpc._cython.cygrpc:_handle_unary_unary_rpc")
 _attend: Any = _found("grpc._cython.cygrpc:_schedule_rpc_coro")
+_Context: Any = _found("grpc._cython.cygrpc:_ServicerContext")
+_execute: Any = _found("grpc._cython.cygrpc:execute_batch")
+_Close: Any = _found("grpc._cython.cygrpc:ReceiveCloseOnServerOperation")
+_Headers: Any = _found("grpc._cython.cygrpc:SendInitialMetadataOperation")
+_Status: Any = _found("grpc._cython.cygrpc:SendStatusFromServerOperation")
 _NoCall: Any = _found("grpc._cython.cygrpc:_RequestCallError") or Exception
+
+
+class Entry(NamedTuple):
+    """The turnstile that calls pass, and what is told to those it does not let in."""
+
+    turnstile: Turnstile
+    tell: Tell
 
 
 def lean_server(
     handlers: Mapping[str, "Handler"],
     interceptors: Sequence[grpc.aio.ServerInterceptor],
     options: Sequence[tuple[str, int]],
+    entry: "Entry | None" = None,
 ) -> grpc.aio.Server | None:
     """Return a server that serves these unary methods (by full name) the lean way; None if this grpcio cannot.
 
-    The handlers are called as they are: the interceptors are for everything else.
+    The handlers are called as they are, if the entry lets a call in: the interceptors are for everything else.
     """
     missing = lacking()
     try:
         if not missing:
-            return LeanServer(handlers, interceptors, options)
+            # TypeError if they take anything else: they do not say what they take.
+            _Context(None, None, None, None)
+            _refusing(grpc.StatusCode.UNAVAILABLE, "", ())
+            return LeanServer(handlers, interceptors, options, entry)
     except TypeError as error:
         missing = [str(error)]
     _log.warning("grpc_not_lean", problem="this grpcio is not as expected; grpc.aio serves all calls", lacking=missing)
@@ -99,11 +128,12 @@ class LeanServer(_Server):  # type: ignore[misc] # grpcio's class has no types
         handlers: Mapping[str, "Handler"],
         interceptors: Sequence[grpc.aio.ServerInterceptor],
         options: Sequence[tuple[str, int]],
+        entry: Entry | None = None,
     ) -> None:
         # Not super().__init__: it makes a core of its own.
         self._loop = _working_loop()
         self._server = _Core(self._loop, None, (), tuple(interceptors), tuple(options), None)
-        self._server.serve(handlers)
+        self._server.serve(handlers, entry)
 
 
 class _Core(_AioServer):  # type: ignore[misc] # grpcio's class has no types
@@ -113,11 +143,14 @@ class _Core(_AioServer):  # type: ignore[misc] # grpcio's class has no types
         super().__init__(loop, *rest)
         self.loop = loop
         self.accepting: set[asyncio.Task[None]] = set()
+        self.accepting_of: Counter[bytes] = Counter()
         self.handlers: dict[bytes, Handler] = {}
+        self.entry: Entry | None = None
         self.broken: asyncio.Future[None] = loop.create_future()
 
-    def serve(self, handlers: Mapping[str, "Handler"]) -> None:
+    def serve(self, handlers: Mapping[str, "Handler"], entry: Entry | None) -> None:
         """Register the methods of these handlers; to be called before the start."""
+        self.entry = entry
         self.add_registered_method_handlers(dict(handlers))
         self.handlers = {method.encode(): handler for method, handler in handlers.items()}
 
@@ -127,23 +160,54 @@ class _Core(_AioServer):  # type: ignore[misc] # grpcio's class has no types
         if method_bytes is None or method_bytes not in self.handlers:
             return super()._make_request_call_future(method_bytes)
         for _ in range(ACCEPTING):
-            task = self.loop.create_task(self._accept(method_bytes))
-            self.accepting.add(task)
-            task.add_done_callback(self._ended)
+            self._start_accepting(method_bytes)
         return self.broken
+
+    def _start_accepting(self, method: bytes) -> None:
+        self.accepting_of[method] += 1
+        task = self.loop.create_task(self._accept(method))
+        self.accepting.add(task)
+        task.add_done_callback(self._ended)
 
     async def _accept(self, method: bytes) -> None:
         handler, name = self.handlers[method], method.decode()
+        begin = self._begin
+        kind = None if self.entry is None else self.entry.turnstile.kind_of(name)
+        if self.entry is not None:
+            begin = functools.partial(self._enter, *self.entry, kind)
         while self.is_running():
             try:
                 # The state of a call is kept by nothing here: it goes when the call is over.
-                self._begin(await self._request_registered_call(method), handler, name)
+                begin(await self._request_registered_call(method), handler, name)
             except _NoCall:
                 continue  # the server stops, or the client went before its call was accepted
 
     def _begin(self, state: object, handler: "Handler", name: str) -> None:
         """Let grpcio run the call: it makes a task for the handler, and hears of the client's going away."""
-        _advance(_attend(_handle(handler, state, self.loop), state, self.loop, name), self.loop)
+        advance(_attend(_handle(handler, state, self.loop), state, self.loop, name), self.loop)
+
+    def _enter(
+        self, turnstile: Turnstile, tell: Tell, kind: Kind | None, state: object, handler: "Handler", name: str
+    ) -> None:
+        """As `_begin`, if the turnstile lets the call in: a refused one's request is not even received.
+
+        It counts once its request is here and it is known whose it is: what never sends one, and what a stranger sends,
+        must not have others refused.
+        """
+        overload, loop = turnstile.overload, self.loop
+        if overload.under_way >= overload.free or overload.strangers >= overload.most_strangers:
+            context = _Context(state, None, None, loop)
+            error = turnstile.refusal(kind, context)
+            if error is not None:
+                advance(_refuse(state, _refusing(*tell(name, context, error)), loop), loop)
+                self._accept_more(name.encode())
+                return
+        self._begin(state, handler, name)
+
+    def _accept_more(self, method: bytes) -> None:
+        """Have one more task accept calls of a method: those that wait for one are queued where nobody sees them."""
+        if self.accepting_of[method] < MOST_ACCEPTING:
+            self._start_accepting(method)
 
     def _ended(self, task: asyncio.Task[None]) -> None:
         self.accepting.discard(task)
@@ -153,16 +217,13 @@ class _Core(_AioServer):  # type: ignore[misc] # grpcio's class has no types
             self.broken.set_exception(error)
 
 
-def _advance(
-    steps: Coroutine[Any, Any, None], loop: asyncio.AbstractEventLoop, _done: asyncio.Future[Any] | None = None
-) -> None:
-    """Run a coroutine to the next future it awaits, and on when that is done, as a task would for more."""
-    try:
-        awaited = steps.send(None)
-    except StopIteration:
-        return
-    except Exception as error:
-        loop.call_exception_handler({"message": "a call of gRPC could not be attended to", "exception": error})
-        return
-    awaited._asyncio_future_blocking = False  # noqa: SLF001 - how a future is told that its await has been noticed
-    awaited.add_done_callback(functools.partial(_advance, steps, loop))
+def _refusing(code: grpc.StatusCode, text: str, trailers: tuple[Any, ...]) -> tuple[object, ...]:
+    """Return what ends a call at once, as grpc's server of threads has it."""
+    number, _name = code.value
+    return _Headers((), 0), _Status(trailers, number, text, 0), _Close(0)
+
+
+async def _refuse(state: object, operations: tuple[object, ...], loop: asyncio.AbstractEventLoop) -> None:
+    """End a call of which nothing has been received, in one go: without a task, or an error to be caught."""
+    with contextlib.suppress(grpc.aio.InternalError):  # the client has gone
+        await _execute(state, operations, loop)

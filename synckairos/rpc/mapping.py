@@ -6,8 +6,9 @@ from synckairos.domain import clocks, timing
 from synckairos.domain.controls.controlled import stages_of
 from synckairos.domain.controls.transfers import is_hourglass
 from synckairos.domain.events import Event
-from synckairos.domain.model import BANK_MODES, Clock, Group, Mode, Participant, Session, group_position
-from synckairos.rpc.control_mapping import control_message, fill_limits, fill_parts, fill_phases, settlement
+from synckairos.domain.model import BANK_MODES, Clock, Durability, Group, Mode, Participant, Session, group_position
+from synckairos.domain.tenancy import bare_id
+from synckairos.rpc.controls.mapping import control_message, fill_limits, fill_parts, fill_phases, settlement
 from synckairos.rpc.timestamps import optional_timestamp, set_timestamp, timestamp
 from synckairos.v1 import event_pb2, session_pb2
 
@@ -83,7 +84,7 @@ def _fill_facts(message: session_pb2.Session, session: Session) -> None:
     """
     mode = session.rules.mode
     active = session.active_participant
-    message.session_id = session.session_id
+    message.session_id = bare_id(session.session_id)
     message.mode = mode  # type: ignore[assignment] # the enums of the domain carry the contract's numbers
     message.status = session.status  # type: ignore[assignment] # the same
     message.version = session.version
@@ -223,6 +224,14 @@ def _fill_rules(message: session_pb2.Session, session: Session) -> None:
     if session.idle_ttl_ms:
         message.idle_ttl_ms = session.idle_ttl_ms
     fill_limits(message, session)
+    _fill_durability(message, rules.durability)
+
+
+def _fill_durability(message: session_pb2.Session, durability: Durability | None) -> None:
+    if durability is None:
+        return
+    message.durability = durability.level  # type: ignore[assignment] # the contract's number
+    message.durability_replicas = durability.replicas
 
 
 def _has_controls(session: Session) -> bool:
@@ -298,6 +307,7 @@ def event_message(event: Event) -> event_pb2.Event:
         turn=settlement(event.turn),
         extended_ms=event.extended_ms,
         advanced_ms=event.advanced_ms,
+        on_behalf_of=event.author.on_behalf_of,
     )
     fill_session(message.session, session, session.updated_at)
     return message

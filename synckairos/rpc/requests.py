@@ -16,8 +16,8 @@ from synckairos.domain.commands import (
 )
 from synckairos.domain.controls.requirements import is_controlled
 from synckairos.domain.controls.simulation import MAX_LAG_MS
-from synckairos.domain.events import SYSTEM
-from synckairos.domain.model import MAX_BUDGET_MS, Mode, OnExpire
+from synckairos.domain.events import SYSTEM, Author
+from synckairos.domain.model import MAX_BUDGET_MS, Durability, DurabilityLevel, Mode, OnExpire
 from synckairos.domain.specification import (
     MAX_PARTICIPANTS,
     MAX_THRESHOLDS,
@@ -28,10 +28,12 @@ from synckairos.domain.specification import (
     metadata_violations,
     violations,
 )
-from synckairos.rpc import access, control_requests
+from synckairos.rpc.admission import access
+from synckairos.rpc.admission.peers import peer_of
+from synckairos.rpc.controls import requests as control_requests
 from synckairos.rpc.fields import MAX_ACTOR_BYTES, MAX_INT64, MAX_REASON_BYTES, Fields
-from synckairos.rpc.interceptor import Context, given_request_id
-from synckairos.rpc.peers import peer_of
+from synckairos.rpc.interceptor import Context
+from synckairos.rpc.request_ids import REQUEST_ID_HEADER, usable_request_id
 from synckairos.v1 import session_pb2
 from synckairos.v1 import session_service_pb2 as pb
 
@@ -50,11 +52,16 @@ class Mutation(Protocol):
 
 
 class Sender(NamedTuple):
-    """The actor a call names (empty: none), its network peer, and the x-request-id it came with (empty: none)."""
+    """What a call says of its caller; empty texts for what is not said.
+
+    `named` is its `x-actor`, `peer` its network address, `call_id` its `x-request-id`, and `subject` the subject of its
+    credentials.
+    """
 
     named: str
     peer: str
     call_id: str = ""
+    subject: str = ""
 
 
 class Target(NamedTuple):
@@ -67,25 +74,31 @@ class Target(NamedTuple):
 
 
 def sender(context: Context) -> Sender:
-    """Return the sender of a call: who its credentials say, else who its metadata name, and its connection."""
+    """Return the sender of a call, by its credentials, its metadata and its connection."""
     known = access.standing()
-    if known is not None:
-        return Sender(known.identity.subject, context.peer(), given_request_id(context))
-    named = ""
-    for key, value in context.invocation_metadata() or ():
+    metadata = (() if known is None else known.metadata) or context.invocation_metadata() or ()
+    named = call_id = ""
+    for key, value in metadata:
         if key == ACTOR_HEADER and value and not named:
             named = value if isinstance(value, str) else value.decode(errors="replace")
-    return Sender(named, peer_of(context), given_request_id(context))
+        elif key == REQUEST_ID_HEADER and not call_id:
+            call_id = usable_request_id(value)
+    if known is None:
+        return Sender(named, peer_of(context), call_id)
+    return Sender(named, known.forwarded_for or peer_of(context), call_id, known.identity.subject)
 
 
-def actor(fields: Fields, sender: Sender) -> str:
-    """Return the actor of a call: the named one, else the network peer. The system's own name is refused."""
+def author(fields: Fields, sender: Sender, reason: str) -> Author:
+    """Return the author of a call: the subject of its credentials, who then acts for whomever the call names.
+
+    Without credentials it is whom the call names, else its network peer. The system's own name is refused.
+    """
     name = sender.named.strip()
-    if not name:
-        return sender.peer
-    if name.casefold() == SYSTEM.actor:
-        fields.refuse(ACTOR_HEADER, f"`{SYSTEM.actor}` is reserved")
-    return fields.text(ACTOR_HEADER, sender.named, MAX_ACTOR_BYTES)
+    if name:
+        if name.casefold() == SYSTEM.actor:
+            fields.refuse(ACTOR_HEADER, f"`{SYSTEM.actor}` is reserved")
+        name = fields.text(ACTOR_HEADER, sender.named, MAX_ACTOR_BYTES)
+    return Author(sender.subject, reason, name) if sender.subject else Author(name or sender.peer, reason)
 
 
 def target(fields: Fields, request: Mutation, *, expected_version: int) -> Target:
@@ -140,7 +153,17 @@ def _session(fields: Fields, request: pb.CreateSessionRequest) -> SessionSpec:
         close_at=fields.instant("close_at", request.close_at, present=request.HasField("close_at")),
         soft_close=control_requests.soft_close(fields, request),
         manual_clock=request.manual_clock,
+        durability=_durability(fields, request),
     )
+
+
+def _durability(fields: Fields, request: pb.CreateSessionRequest) -> Durability | None:
+    level = fields.enum("durability", request.durability, DurabilityLevel)
+    if level is None:
+        if request.durability_replicas:
+            fields.refuse("durability_replicas", "is used with durability REPLICAS only")
+        return None
+    return Durability(level, request.durability_replicas)
 
 
 def _participant(fields: Fields, path: str, spec: session_pb2.ParticipantSpec) -> ParticipantSpec:

@@ -11,18 +11,22 @@ from google.protobuf.message_factory import GetMessageClass
 from grpc_health.v1 import health, health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection
 
+from synckairos.rpc.admission.scopes import require_scopes
 from synckairos.rpc.interceptor import CallInterceptor, Handler, reader
-from synckairos.rpc.lean import lean_server
-from synckairos.rpc.scopes import require_scopes
+from synckairos.rpc.lean import Entry, lean_server
 from synckairos.v1 import audit_service_pb2, session_service_pb2, time_control_service_pb2, time_service_pb2
 
 MAX_RECEIVE_BYTES: Final = 1 << 20
 MAX_SEND_BYTES: Final = 16 << 20
 MAX_METADATA_BYTES: Final = 16 << 10
+MAX_CONNECTIONS: Final = 2**31 - 2
+"""The most connections that gRPC's core can be told; one more aborts the process."""
 MAX_STREAMS: Final = 1_000
 """Calls under way on one connection; a client's library holds others back, and what comes all the same is refused."""
 PENDING: Final = 20_000
 """Calls that have arrived and that no handler has taken yet: twice a crowd of 10 000 that comes back at once."""
+HANDSHAKE_S: Final = 15
+"""From a connection until TLS is agreed on and the first settings of HTTP/2 are here."""
 IDLE_LOOK_S: Final = 0.1
 IDLE_LOOKS: Final = 5
 """Looks in a row that must find no call under way before the rest is cut off; calls on their way to a handler get
@@ -38,9 +42,11 @@ DISK: Final = "synckairos.store.disk"
 AUDIT_SERVICE: Final[ServiceDescriptor] = audit_service_pb2.DESCRIPTOR.services_by_name["AuditService"]
 
 
-def server_options(*, reuse_port: bool) -> Sequence[tuple[str, int]]:
+def server_options(*, reuse_port: bool, most_connections: int = MAX_CONNECTIONS) -> Sequence[tuple[str, int]]:
     """Return the channel options of every server; times in ms, sizes in bytes."""
     return (
+        ("grpc.max_allowed_incoming_connections", most_connections),  # what comes beyond is closed at once
+        ("grpc.server_handshake_timeout_ms", 1_000 * HANDSHAKE_S),
         ("grpc.so_reuseport", int(reuse_port)),  # two servers must not share a port unless told to
         ("grpc.max_receive_message_length", MAX_RECEIVE_BYTES),
         ("grpc.max_send_message_length", MAX_SEND_BYTES),
@@ -90,7 +96,7 @@ def answering_handlers(
 ) -> dict[str, Handler]:
     """Return the wrapped handlers of all methods by their full names, to be called without the interceptor."""
     return {
-        (path := f"/{service.full_name}/{name}"): calls.wrap(path, handler)
+        (path := f"/{service.full_name}/{name}"): calls.behind_turnstile(path, handler)
         for service, servicers in services.items()
         for name, handler in method_handlers(service, servicers).items()
     }
@@ -106,8 +112,10 @@ class Health:
     Readiness depends on the store. The audit trail has an entry of its own, so that its loss takes no server out.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, on_change: Callable[[bool], None] = lambda _: None) -> None:
+        """`on_change` hears whether sessions are served, whenever that changes."""
         self._servicer = health.aio.HealthServicer()
+        self._on_change = on_change
         self.is_serving = False
         """What was last said of sessions; False from `drain` on."""
         self._is_draining = False
@@ -118,7 +126,7 @@ class Health:
 
     async def set(self, *, is_ready: bool) -> None:
         """Report whether sessions are served; time controls always are."""
-        self.is_serving = is_ready and not self._is_draining
+        self._say(is_ready and not self._is_draining)
         for name in ("", SESSION_SERVICE.full_name, TIME_SERVICE.full_name):
             await self._servicer.set(name, _status(is_ready=is_ready))
         await self._servicer.set(TIME_CONTROL_SERVICE.full_name, _status(is_ready=True))
@@ -133,8 +141,14 @@ class Health:
 
     async def drain(self) -> None:
         """Report NOT_SERVING from now on; later reports are ignored."""
-        self._is_draining, self.is_serving = True, False
+        self._is_draining = True
+        self._say(False)
         await self._servicer.enter_graceful_shutdown()
+
+    def _say(self, is_serving: bool) -> None:
+        if is_serving != self.is_serving:
+            self.is_serving = is_serving
+            self._on_change(is_serving)
 
 
 def _status(*, is_ready: bool) -> health_pb2.HealthCheckResponse.ServingStatus:
@@ -147,6 +161,7 @@ def build_server(
     health_service: Health,
     *,
     reuse_port: bool = False,
+    most_connections: int = MAX_CONNECTIONS,
     may_be_lean: bool = True,
     has_reflection: bool = True,
 ) -> grpc.aio.Server:
@@ -155,15 +170,16 @@ def build_server(
     It is a LeanServer if it may be and this grpcio allows it. Raises ScopeUndecidedError.
     """
     require_scopes(services)
-    options = server_options(reuse_port=reuse_port)
+    options = server_options(reuse_port=reuse_port, most_connections=most_connections)
     handlers = {service.full_name: method_handlers(service, servicers) for service, servicers in services.items()}
     unary = {
-        (name := f"/{service}/{method}"): calls.wrap(name, handler)
+        (name := f"/{service}/{method}"): calls.behind_turnstile(name, handler)
         for service, methods in handlers.items()
         for method, handler in methods.items()
         if handler.unary_unary is not None
     }
-    server = lean_server(unary, [calls], options) if may_be_lean else None
+    entry = None if calls.turnstile is None else Entry(calls.turnstile, calls.told)
+    server = lean_server(unary, [calls], options, entry) if may_be_lean else None
     if server is None:
         server = grpc.aio.server(interceptors=[calls], options=options)
     for name, methods in handlers.items():

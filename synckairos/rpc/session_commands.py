@@ -11,8 +11,11 @@ from synckairos.application.ports import Request
 from synckairos.application.sessions import Answer, Sessions
 from synckairos.domain.commands import Caller, Cancel, Command, Pause, Resume, Start
 from synckairos.domain.errors import InvalidField
-from synckairos.domain.events import Author
-from synckairos.rpc import control_requests, requests
+from synckairos.domain.model import Durability
+from synckairos.domain.tenancy import bare_id
+from synckairos.rpc import requests
+from synckairos.rpc.admission import access
+from synckairos.rpc.controls import requests as control_requests
 from synckairos.rpc.fields import Fields
 from synckairos.rpc.mapping import fill_session
 from synckairos.rpc.requests import Sender, Target
@@ -70,29 +73,30 @@ class SessionCommands:
         fields = Fields()
         session_id = fields.uuid("session_id", request.session_id)
         fields.check()
-        return Answer(*await self._sessions.get(session_id))
+        return Answer(*await self._sessions.get(access.qualified(session_id)))
 
     async def _change(self, read: _Read, request: Any, sender: Sender, until: float) -> Answer:  # noqa: ANN401 - any mutation's request
         fields = Fields()
         command = read(fields, request)
         caller, target = _caller(fields, request, sender)
-        return await self._sessions.change(target.session_id, command, caller, _origin(request, target, sender), until)
+        session_id, origin = access.qualified(target.session_id), _origin(request, target, sender)
+        return await self._sessions.change(session_id, command, caller, origin, until)
 
     async def _create(self, request: pb.CreateSessionRequest, sender: Sender, until: float) -> Answer:
         fields = Fields()
-        actor = requests.actor(fields, sender)
         target, command = requests.create(fields, request)
+        caller = Caller(requests.author(fields, sender, target.reason))
         fields.check()
-        session_id = target.session_id or self._sessions.session_id_for(target.request_id)
-        caller = Caller(Author(actor, target.reason))
+        if target.session_id:
+            session_id = access.qualified(target.session_id)
+        else:
+            session_id = self._sessions.session_id_for(target.request_id, access.tenant())
         return await self._sessions.create(session_id, command, caller, _origin(request, target, sender), until)
 
     async def _delete(self, request: pb.DeleteSessionRequest, sender: Sender, until: float) -> Answer:
         caller, target = _caller(Fields(), request, sender)
-        origin = _origin(request, target, sender)
-        return await self._sessions.delete(
-            target.session_id, caller, origin, until, allow_missing=request.allow_missing
-        )
+        session_id, origin = access.qualified(target.session_id), _origin(request, target, sender)
+        return await self._sessions.delete(session_id, caller, origin, until, allow_missing=request.allow_missing)
 
 
 class Reply(Protocol):
@@ -107,21 +111,48 @@ class Reply(Protocol):
         """The instant at which the session was judged."""
 
 
+class HasDurability(Protocol):
+    """The fields that say what was reached."""
+
+    durability: session_pb2.Durability.ValueType
+    replicas: int
+
+
+class Result(Reply, HasDurability, Protocol):
+    """The fields of the reply to a mutation, or of a command's result."""
+
+
 def fill_reply(reply: Reply, answer: Answer) -> None:
     """Write an answer into its message: the session as of its instant, or only the identity of one that is gone."""
     set_timestamp(reply.server_time, answer.now)
     if answer.session is not None:
         fill_session(reply.session, answer.session, answer.now)
     elif answer.gone is not None:
-        reply.session.CopyFrom(session_pb2.Session(**answer.gone._asdict()))
+        session_id, epoch, version = answer.gone
+        reply.session.CopyFrom(session_pb2.Session(session_id=bare_id(session_id), epoch=epoch, version=version))
+
+
+def fill_result(result: Result, answer: Answer) -> None:
+    """Write an answer into its message, with what was reached for a change."""
+    fill_reply(result, answer)
+    fill_durability(result, answer.durability)
+
+
+def fill_durability(result: HasDurability, durability: Durability | None) -> None:
+    """Write what was reached for a change, if there was any."""
+    if durability is None:
+        return
+    result.durability = durability.level  # type: ignore[assignment] # the contract's number
+    if durability.replicas:
+        result.replicas = durability.replicas
 
 
 def _caller(fields: Fields, request: Any, sender: Sender) -> tuple[Caller, Target]:  # noqa: ANN401 - any mutation's request
     """Read the fields that all mutations share; refuse the request if any field is wrong."""
-    actor = requests.actor(fields, sender)
     target = requests.target(fields, request, expected_version=request.expected_version)
+    author = requests.author(fields, sender, target.reason)
     fields.check()
-    return Caller(Author(actor, target.reason), target.expected_version), target
+    return Caller(author, target.expected_version), target
 
 
 def _origin(request: Message, target: Target, sender: Sender) -> Request:

@@ -10,10 +10,12 @@ from synckairos.application.ports import Position
 from synckairos.application.sessions import View
 from synckairos.domain.model import Mode, Status
 from synckairos.rpc import paging, requests, tokens
+from synckairos.rpc.admission import access
 from synckairos.rpc.fields import Fields
 from synckairos.rpc.interceptor import Context, deadline_of
 from synckairos.rpc.mapping import session_message
-from synckairos.rpc.session_commands import Reply, SessionCommands, fill_reply
+from synckairos.rpc.session_commands import Result, SessionCommands, fill_reply, fill_result
+from synckairos.rpc.signatures import UNSIGNED, Signatures
 from synckairos.rpc.timestamps import timestamp
 from synckairos.v1 import session_pb2
 from synckairos.v1 import session_service_pb2 as pb
@@ -21,7 +23,7 @@ from synckairos.v1 import session_service_pb2 as pb
 MAX_BATCH: Final = 100
 
 
-class _Reply(Reply, Protocol):
+class _Reply(Result, Protocol):
     def __init__(self, *, replayed: bool = False) -> None: ...
 
 
@@ -34,7 +36,7 @@ def _mutation(kind: type[ReplyT]) -> Callable[["SessionServicer", Message, Conte
     async def call(servicer: "SessionServicer", request: Message, context: Context) -> ReplyT:
         answer = await servicer.commands.judge(request, requests.sender(context), deadline_of(context))
         reply = kind(replayed=answer.replayed)
-        fill_reply(reply, answer)
+        fill_result(reply, answer)
         return reply
 
     return call
@@ -43,9 +45,10 @@ def _mutation(kind: type[ReplyT]) -> Callable[["SessionServicer", Message, Conte
 class SessionServicer:
     """Every unary call of SessionService; the interceptor turns errors into statuses."""
 
-    def __init__(self, commands: SessionCommands, listing: Listing) -> None:
+    def __init__(self, commands: SessionCommands, listing: Listing, signatures: Signatures = UNSIGNED) -> None:
         self.commands = commands
         self._listing = listing
+        self._signatures = signatures
 
     CreateSession = _mutation(pb.CreateSessionResponse)
     StartSession = _mutation(pb.StartSessionResponse)
@@ -74,7 +77,7 @@ class SessionServicer:
         fields = Fields()
         ids = requests.session_ids(fields, "session_ids[{}]", list(request.session_ids), MAX_BATCH)
         fields.check()
-        batch = await self._listing.at_once(ids)
+        batch = await self._listing.at_once([access.qualified(one) for one in ids])
         views = [one for one in batch.found if isinstance(one, View)]
         messages = paging.fitting(session_message(view.session, view.now) for view in views)
         missing = [sid for sid, one in zip(ids, batch.found, strict=True) if one is None]
@@ -95,13 +98,14 @@ class SessionServicer:
             labels=fields.labels("labels", request.labels),
         )
         size = paging.page_size(fields, request.page_size)
-        after = tokens.read_position(fields, request.page_token, wanted)
+        tenant = access.tenant()
+        after = tokens.read_position(fields, request.page_token, wanted, self._signatures, tenant)
         fields.check()
-        page = await self._listing.page(wanted, after, size)
+        page = await self._listing.page(wanted, after, size, tenant)
         messages, following = _fitting(page)
         return pb.ListSessionsResponse(
             sessions=messages,
-            next_page_token=tokens.write_position(following, wanted) if following else "",
+            next_page_token=tokens.write_position(following, wanted, self._signatures) if following else "",
             server_time=timestamp(page.now),
         )
 

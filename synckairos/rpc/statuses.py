@@ -1,15 +1,20 @@
 """The one table from errors to google.rpc.Status; how long a client should wait is said by the error's own class."""
 
-from typing import Final
+from functools import lru_cache
+from typing import Final, TypeAlias
 
 import grpc
 from google.protobuf.any_pb2 import Any as AnyMessage
 from google.protobuf.duration_pb2 import Duration
 from google.protobuf.message import Message
 from google.rpc import code_pb2, error_details_pb2, status_pb2
+from grpc_status import rpc_status
 
 from synckairos.application import errors as application
 from synckairos.domain import errors as domain
+from synckairos.domain.tenancy import bare_id
+
+Metadata: TypeAlias = tuple[tuple[str, str | bytes], ...]
 
 DOMAIN: Final = "synckairos.dev"
 INTERNAL_TEXT: Final = "internal error; the server's log has the details under the request id"
@@ -40,6 +45,8 @@ CODES: Final[dict[type[domain.SyncKairosError], grpc.StatusCode]] = {
     application.OutcomeUnknown: grpc.StatusCode.UNAVAILABLE,
     application.CatchingUp: grpc.StatusCode.UNAVAILABLE,
     application.Draining: grpc.StatusCode.UNAVAILABLE,
+    application.Overloaded: grpc.StatusCode.UNAVAILABLE,
+    application.RateLimited: grpc.StatusCode.RESOURCE_EXHAUSTED,
     application.CredentialsMissing: grpc.StatusCode.UNAUTHENTICATED,
     application.CredentialsInvalid: grpc.StatusCode.UNAUTHENTICATED,
     application.CredentialsExpired: grpc.StatusCode.UNAUTHENTICATED,
@@ -63,18 +70,40 @@ def status_of(error: BaseException, request_id: str) -> tuple[grpc.StatusCode, s
     if not isinstance(error, domain.SyncKairosError) or code is None:
         info = error_details_pb2.ErrorInfo(reason="INTERNAL", domain=DOMAIN, metadata={"request_id": request_id})
         return grpc.StatusCode.INTERNAL, _status(grpc.StatusCode.INTERNAL, INTERNAL_TEXT, [info])
-    metadata = {name: _shortened(text) for name, text in error.details.items()}
+    # The tenant in front of a session's id is nothing to callers, who name it without.
+    named = error.details.get("session_id", "")
+    text, bare = str(error), bare_id(named)
+    if bare != named:
+        text = text.replace(named, bare)
+    metadata = {name: _shortened(bare if value == named else value) for name, value in error.details.items()}
     details: list[Message] = [error_details_pb2.ErrorInfo(reason=error.reason, domain=DOMAIN, metadata=metadata)]
     if isinstance(error, domain.InvalidField | domain.RequestIdReused):
         details.append(_bad_request(error.violations))
     if isinstance(error, application.TransientError):
         details.append(_retry_info(error.retry_after_ms))
-    return code, _status(code, _shortened(str(error)), details)
+    return code, _status(code, _shortened(text), details)
+
+
+def refusal_of(error: application.Overloaded) -> tuple[grpc.StatusCode, str, Metadata]:
+    """Return the code, the text and the trailers of a refusal."""
+    return _refusal(error.retry_after_ms, error.was_tried)
+
+
+@lru_cache(maxsize=1_024)
+def _refusal(retry_after_ms: int, was_tried: bool) -> tuple[grpc.StatusCode, str, Metadata]:
+    error = application.Overloaded(retry_after_ms / 1_000, was_tried=was_tried)
+    code, status = status_of(error, "")
+    return code, status.message, (*rpc_status.to_status(status).trailing_metadata, *pushback_of(error))
 
 
 def pushback_of(error: BaseException) -> tuple[tuple[str, str], ...]:
     """Return the trailer that tells gRPC's own retries to wait as long as RetryInfo says; none without RetryInfo."""
-    return ((PUSHBACK_HEADER, str(error.retry_after_ms)),) if isinstance(error, application.TransientError) else ()
+    return ((PUSHBACK_HEADER, str(error.pushback_ms)),) if isinstance(error, application.TransientError) else ()
+
+
+def code_of(error: BaseException) -> grpc.StatusCode:
+    """Return the code with which an error is answered."""
+    return _code_of(error) or grpc.StatusCode.INTERNAL
 
 
 def reason_of(error: BaseException) -> str:

@@ -25,4 +25,5 @@ class TimeServicer:
         response.server_transmit_time.CopyFrom(timestamp_us(left.now_us))
         # While a clock stands still its error shrinks, else it grows.
         response.server_error_us = max(received.error_us or 0, left.error_us or 0)
+        response.spread_us = self._clock.spread_us()
         return response

@@ -14,7 +14,10 @@ from google.rpc import status_pb2
 from synckairos.application.errors import Draining
 from synckairos.application.sessions import Answer
 from synckairos.domain.errors import FieldViolation
-from synckairos.rpc import access, requests
+from synckairos.domain.tenancy import DEFAULT_TENANT
+from synckairos.rpc import requests
+from synckairos.rpc.admission import access
+from synckairos.rpc.admission.turnstile import Turnstile
 from synckairos.rpc.fields import Fields
 from synckairos.rpc.interceptor import (
     DEFAULT_DEADLINE_S,
@@ -22,9 +25,11 @@ from synckairos.rpc.interceptor import (
     CallJournal,
     Context,
     MalformedRequest,
+    call_facts,
 )
-from synckairos.rpc.session_commands import SessionCommands, fill_reply
-from synckairos.rpc.streams import MAX_BATCH_BYTES, StreamWriter, open_stream, repeated
+from synckairos.rpc.session_commands import SessionCommands, fill_result
+from synckairos.rpc.streams.writing import MAX_BATCH_BYTES, StreamWriter, open_stream, repeated
+from synckairos.rpc.traced import traced_command
 from synckairos.v1 import session_service_pb2 as pb
 
 MAX_UNDER_WAY: Final = 256
@@ -78,13 +83,20 @@ class CommandStream:
     """Reads, judges and answers concurrently; while a client does not take answers, its commands are not read."""
 
     def __init__(
-        self, commands: SessionCommands, journal: CallJournal, context: Context, request_id: str, stall_s: float
+        self,
+        commands: SessionCommands,
+        journal: CallJournal,
+        context: Context,
+        request_id: str,
+        stall_s: float,
+        turnstile: Turnstile | None = None,
     ) -> None:
         self._commands = commands
         self._journal = journal
         self._context = context
         self._request_id = request_id
         self._stall_s = stall_s
+        self._turnstile = turnstile
         self._sender = requests.sender(context)
         left: float | None = context.time_remaining()
         self._until = inf if left is None else time.monotonic() + left
@@ -162,7 +174,9 @@ class CommandStream:
         try:
             while waiting:
                 work = waiting.popleft()
-                result = await self._judge(work)
+                judged = self._judge(work)
+                tracing = self._journal.tracing
+                result = await (judged if tracing is None else traced_command(tracing, work.method, judged))
                 self._bytes += len(result) - work.size
                 self._results.append(_Result(result, work.is_batched))
                 self._news.set()
@@ -188,7 +202,17 @@ class CommandStream:
             failure = error
             raise
         finally:
-            self._journal.ended(work.method, failure, time.monotonic() - work.read_at)
+            seconds = time.monotonic() - work.read_at
+            self._journal.ended(work.method, failure, seconds)
+            if self._journal.may_tell(seconds):
+                self._journal.tell(work.method, failure, seconds, self._facts(work))
+
+    def _facts(self, work: _Work) -> dict[str, str]:
+        return call_facts(self._request_id, self._tenant, getattr(work.request, "session_id", ""))
+
+    @property
+    def _tenant(self) -> str:
+        return DEFAULT_TENANT if self._standing is None else self._standing.identity.tenant
 
     async def _answer_to(self, work: _Work) -> Answer:
         if self._is_draining:
@@ -197,7 +221,11 @@ class CommandStream:
             self._standing.require(work.method)
         work.fields.check()
         until = min(work.read_at + DEFAULT_DEADLINE_S, self._until)
-        return await self._commands.judge(work.request, self._sender, until)
+        if self._turnstile is None:
+            return await self._commands.judge(work.request, self._sender, until)
+        tenant = self._tenant
+        async with self._turnstile.command(work.method, until - time.monotonic(), tenant):
+            return await self._commands.judge(work.request, self._sender, until)
 
     async def _write_all(self, writer: StreamWriter) -> None:
         """Write results as they come, until no more can come."""
@@ -273,7 +301,7 @@ def _result(command_id: str, answer: Answer) -> bytes:
     response = pb.ExecuteCommandsResponse(command_id=command_id)
     # Filled in place: messages given to a constructor are copied at every level.
     response.result.replayed = answer.replayed
-    fill_reply(response.result, answer)
+    fill_result(response.result, answer)
     return response.SerializeToString()
 
 

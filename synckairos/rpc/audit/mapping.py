@@ -8,7 +8,8 @@ from synckairos.application.pipeline.status import PipelineStatus
 from synckairos.application.trail.audit import AuditedEvent, AuditedParticipant, AuditedSession, SessionAudit
 from synckairos.application.trail.field_changes import FieldChange, Plain
 from synckairos.domain.accounts.account import Line
-from synckairos.rpc.control_mapping import settlement
+from synckairos.domain.tenancy import bare_id
+from synckairos.rpc.controls.mapping import settlement
 from synckairos.rpc.mapping import session_message
 from synckairos.rpc.timestamps import optional_timestamp, timestamp
 from synckairos.v1 import audit_service_pb2 as pb
@@ -17,11 +18,11 @@ from synckairos.v1 import event_pb2
 
 def audited_event(audited: AuditedEvent) -> pb.AuditEvent:
     """Return an event as the trail holds it."""
-    event, request_id, peer, changed, call_id = audited.record
+    event, request_id, peer, changed, call_id, trace = audited.record
     session, subject = event.session, event.subject
     return pb.AuditEvent(
         event_id=session.change_id,
-        session_id=session.session_id,
+        session_id=bare_id(session.session_id),
         epoch=session.epoch,
         version=session.version,
         change_id=session.change_id,
@@ -48,6 +49,8 @@ def audited_event(audited: AuditedEvent) -> pb.AuditEvent:
         turn=settlement(event.turn),
         extended_ms=event.extended_ms,
         advanced_ms=event.advanced_ms,
+        on_behalf_of=event.author.on_behalf_of,
+        traceparent=trace,
     )
 
 

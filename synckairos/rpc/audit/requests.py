@@ -8,15 +8,17 @@ from synckairos.domain.accounts.entries import Holder
 from synckairos.domain.events import EventType
 from synckairos.domain.model import Mode, Status
 from synckairos.rpc import paging, tokens
+from synckairos.rpc.admission import access
 from synckairos.rpc.fields import MAX_INT64, Fields
+from synckairos.rpc.signatures import UNSIGNED, Signatures
 from synckairos.v1 import audit_service_pb2 as pb
 
 
-def events(fields: Fields, request: pb.ListSessionEventsRequest) -> EventQuery:
+def events(fields: Fields, request: pb.ListSessionEventsRequest, signatures: Signatures = UNSIGNED) -> EventQuery:
     """Read a query for events; `limit` is the size of the page."""
     start, end = _period(fields, request, "after", "before")
     query = EventQuery(
-        session_id=fields.uuid("session_id", request.session_id),
+        session_id=access.qualified(fields.uuid("session_id", request.session_id)),
         after=None,
         limit=paging.page_size(fields, request.page_size),
         types=fields.enums("types", request.types, EventType),
@@ -25,10 +27,12 @@ def events(fields: Fields, request: pb.ListSessionEventsRequest) -> EventQuery:
         end=end,
         with_before=request.with_changes,
     )
-    return query._replace(after=tokens.read_event(fields, request.page_token, query))
+    return query._replace(after=tokens.read_event(fields, request.page_token, query, signatures))
 
 
-def participant_events(fields: Fields, request: pb.ListParticipantEventsRequest) -> ParticipantQuery:
+def participant_events(
+    fields: Fields, request: pb.ListParticipantEventsRequest, signatures: Signatures = UNSIGNED
+) -> ParticipantQuery:
     """Read a query for a participant's events; `limit` is the size of the page."""
     start, end = _period(fields, request, "after", "before")
     query = ParticipantQuery(
@@ -38,11 +42,12 @@ def participant_events(fields: Fields, request: pb.ListParticipantEventsRequest)
         types=fields.enums("types", request.types, EventType),
         start=start,
         end=end,
+        tenant=access.tenant(),
     )
-    return query._replace(after=tokens.read_participant(fields, request.page_token, query))
+    return query._replace(after=tokens.read_participant(fields, request.page_token, query, signatures))
 
 
-def sessions(fields: Fields, request: pb.ListAuditedSessionsRequest) -> SessionQuery:
+def sessions(fields: Fields, request: pb.ListAuditedSessionsRequest, signatures: Signatures = UNSIGNED) -> SessionQuery:
     """Read a query for sessions; `limit` is the size of the page."""
     start, end = _period(fields, request, "created_after", "created_before")
     query = SessionQuery(
@@ -53,24 +58,25 @@ def sessions(fields: Fields, request: pb.ListAuditedSessionsRequest) -> SessionQ
         start=start,
         end=end,
         omit_deleted=request.omit_deleted,
+        tenant=access.tenant(),
     )
-    return query._replace(after=tokens.read_audited(fields, request.page_token, query))
+    return query._replace(after=tokens.read_audited(fields, request.page_token, query, signatures))
 
 
-def clock(fields: Fields, request: pb.ExplainClockRequest) -> ClockQuery:
+def clock(fields: Fields, request: pb.ExplainClockRequest, signatures: Signatures = UNSIGNED) -> ClockQuery:
     """Read a query for the account of a clock; `limit` is the size of the page."""
     holder = Holder(
         participant_id=fields.uuid("participant_id", request.participant_id, required=False),
         group_id=fields.uuid("group_id", request.group_id, required=False),
     )
     query = ClockQuery(
-        session_id=fields.uuid("session_id", request.session_id),
+        session_id=access.qualified(fields.uuid("session_id", request.session_id)),
         holder=holder,
         version=fields.between("version", request.version, 0, MAX_INT64),
         after=None,
         limit=paging.page_size(fields, request.page_size),
     )
-    return query._replace(after=tokens.read_clock(fields, request.page_token, query))
+    return query._replace(after=tokens.read_clock(fields, request.page_token, query, signatures))
 
 
 def _period(fields: Fields, request: Message, after: str, before: str) -> tuple[int | None, int | None]:

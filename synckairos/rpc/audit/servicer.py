@@ -7,7 +7,7 @@ from typing import Final, TypeVar
 
 from synckairos.application.errors import AuditUnavailable
 from synckairos.application.pipeline.status import Pipeline
-from synckairos.application.ports import Request
+from synckairos.application.ports import Receipt, Request
 from synckairos.application.recovery import Recovery
 from synckairos.application.trail.audit import (
     AuditedEvent,
@@ -19,13 +19,16 @@ from synckairos.application.trail.audit import (
 )
 from synckairos.application.trail.clock_accounts import explain_clock
 from synckairos.domain.errors import SessionNotFound
-from synckairos.domain.events import Author
 from synckairos.domain.recovery import RecoveryPolicy
-from synckairos.rpc import audit_requests, paging, requests, tokens
-from synckairos.rpc.audit_mapping import audited_event, audited_session, clock_line, pipeline_status, session_audit
+from synckairos.rpc import paging, requests, tokens
+from synckairos.rpc.admission import access
+from synckairos.rpc.audit import requests as audit_requests
+from synckairos.rpc.audit.mapping import audited_event, audited_session, clock_line, pipeline_status, session_audit
 from synckairos.rpc.fields import MAX_REASON_BYTES, Fields
 from synckairos.rpc.interceptor import Context, deadline_of
 from synckairos.rpc.mapping import session_message
+from synckairos.rpc.session_commands import fill_durability
+from synckairos.rpc.signatures import UNSIGNED, Signatures
 from synckairos.rpc.timestamps import timestamp
 from synckairos.v1 import audit_service_pb2 as pb
 
@@ -38,18 +41,26 @@ ReadT = TypeVar("ReadT")
 class AuditServicer:
     """Every call of AuditService; the interceptor answers errors."""
 
-    def __init__(self, reader: AuditReader, pipeline: Pipeline, recovery: Recovery, now_us: Callable[[], int]) -> None:
+    def __init__(
+        self,
+        reader: AuditReader,
+        pipeline: Pipeline,
+        recovery: Recovery,
+        now_us: Callable[[], int],
+        signatures: Signatures = UNSIGNED,
+    ) -> None:
         self._reader = reader
         self._pipeline = pipeline
         self._recovery = recovery
         self._now_us = now_us
+        self._signatures = signatures
 
     async def ListSessionEvents(  # noqa: N802 - the contract's name
         self, request: pb.ListSessionEventsRequest, context: Context
     ) -> pb.ListSessionEventsResponse:
         """Return a page of a session's events, oldest first."""
         fields = Fields()
-        query = audit_requests.events(fields, request)
+        query = audit_requests.events(fields, request, self._signatures)
         fields.check()
 
         async def read(after: EventKey | None, count: int) -> list[AuditedEvent]:
@@ -60,7 +71,7 @@ class AuditServicer:
         if not events and (await _in_time(context, self._reader.latest([query.session_id])))[0] is None:
             raise SessionNotFound(query.session_id)
         return pb.ListSessionEventsResponse(
-            events=events, next_page_token=tokens.write_event(last, query) if last else ""
+            events=events, next_page_token=tokens.write_event(last, query, self._signatures) if last else ""
         )
 
     async def ListParticipantEvents(  # noqa: N802 - the contract's name
@@ -68,7 +79,7 @@ class AuditServicer:
     ) -> pb.ListParticipantEventsResponse:
         """Return a page of a participant's events in all sessions, oldest first."""
         fields = Fields()
-        query = audit_requests.participant_events(fields, request)
+        query = audit_requests.participant_events(fields, request, self._signatures)
         fields.check()
 
         async def read(after: ParticipantKey | None, count: int) -> list[AuditedEvent]:
@@ -77,7 +88,7 @@ class AuditServicer:
         page = paging.fill(query.limit, query.after, read, _participant_key, audited_event)
         events, last = await _in_time(context, page)
         return pb.ListParticipantEventsResponse(
-            events=events, next_page_token=tokens.write_participant(last, query) if last else ""
+            events=events, next_page_token=tokens.write_participant(last, query, self._signatures) if last else ""
         )
 
     async def GetSessionAudit(  # noqa: N802 - the contract's name
@@ -85,7 +96,7 @@ class AuditServicer:
     ) -> pb.GetSessionAuditResponse:
         """Return the summary of a session and its participants' statistics."""
         fields = Fields()
-        session_id = fields.uuid("session_id", request.session_id)
+        session_id = access.qualified(fields.uuid("session_id", request.session_id))
         fields.check()
         audit = await _in_time(context, self._reader.session(session_id))
         if audit is None:
@@ -97,7 +108,7 @@ class AuditServicer:
     ) -> pb.ListAuditedSessionsResponse:
         """Return a page of the trail's sessions, newest first."""
         fields = Fields()
-        query = audit_requests.sessions(fields, request)
+        query = audit_requests.sessions(fields, request, self._signatures)
         fields.check()
 
         async def read(after: SessionKey | None, count: int) -> list[AuditedSession]:
@@ -106,7 +117,7 @@ class AuditServicer:
         page = paging.fill(query.limit, query.after, read, _session_key, audited_session)
         sessions, last = await _in_time(context, page)
         return pb.ListAuditedSessionsResponse(
-            sessions=sessions, next_page_token=tokens.write_audited(last, query) if last else ""
+            sessions=sessions, next_page_token=tokens.write_audited(last, query, self._signatures) if last else ""
         )
 
     async def RecoverSession(  # noqa: N802 - the contract's name
@@ -115,34 +126,37 @@ class AuditServicer:
         """Bring back a session that the store has lost."""
         fields = Fields()
         sender = requests.sender(context)
-        actor = requests.actor(fields, sender)
-        session_id = fields.uuid("session_id", request.session_id)
+        session_id = access.qualified(fields.uuid("session_id", request.session_id))
         policy = fields.enum("policy", request.policy, RecoveryPolicy) or RecoveryPolicy.CONTINUE
-        reason = fields.text("reason", request.reason, MAX_REASON_BYTES)
+        author = requests.author(fields, sender, fields.text("reason", request.reason, MAX_REASON_BYTES))
         fields.check()
+        receipt = Receipt()
         view = await self._recovery.recover(
             session_id,
             policy,
-            Author(actor, reason),
+            author,
             Request(peer=sender.peer, call_id=sender.call_id),
             deadline_of(context),
+            receipt,
         )
-        return pb.RecoverSessionResponse(
+        reply = pb.RecoverSessionResponse(
             session=session_message(view.session, view.now), server_time=timestamp(view.now)
         )
+        fill_durability(reply, receipt.durability)
+        return reply
 
     async def ExplainClock(  # noqa: N802 - the contract's name
         self, request: pb.ExplainClockRequest, context: Context
     ) -> pb.ExplainClockResponse:
         """Return a page of the account of a clock, oldest line first."""
         fields = Fields()
-        query = audit_requests.clock(fields, request)
+        query = audit_requests.clock(fields, request, self._signatures)
         fields.check()
         page = await _in_time(context, explain_clock(self._reader, query))
         return pb.ExplainClockResponse(
             lines=map(clock_line, page.lines),
             balance_ms=page.balance_ms,
-            next_page_token=tokens.write_clock(page.following, query) if page.following else "",
+            next_page_token=tokens.write_clock(page.following, query, self._signatures) if page.following else "",
         )
 
     async def GetPipelineStatus(  # noqa: N802 - the contract's name

@@ -6,39 +6,42 @@ from typing import Final
 
 from synckairos.application.concurrency import all_of
 from synckairos.application.errors import Draining
-from synckairos.application.streams.frames import EndReason, FrameKind
+from synckairos.application.streams.frames import EndReason
 from synckairos.application.streams.subscriptions import Subscription, WaitingBytes
 from synckairos.application.streams.watching import Watching
 from synckairos.domain.model import Head
-from synckairos.rpc import access, requests, tokens
-from synckairos.rpc.envelopes import encoded
+from synckairos.rpc import requests, tokens
+from synckairos.rpc.admission import access
 from synckairos.rpc.fields import Fields
 from synckairos.rpc.interceptor import Context
-from synckairos.rpc.streams import StreamWriter, in_batches, open_stream
+from synckairos.rpc.signatures import UNSIGNED, Signatures
+from synckairos.rpc.streams.outlets import Outlet, Outlets
+from synckairos.rpc.streams.writing import StreamWriter, open_stream
 from synckairos.v1 import session_service_pb2 as pb
 
 TICK_MS: Final = (100, 60_000)
 PROGRESS_MS: Final = (100, 3_600_000)
 MAX_WATCHES: Final = 1_000
 JOIN_AT_ONCE: Final = 32
-FRAMES: Final = pb.WatchSessionsResponse.FRAMES_FIELD_NUMBER
 
 
 class WatchServicer:
     """WatchSession and WatchSessions; frames are encoded once for all subscribers of a session."""
 
-    def __init__(self, watching: Watching, stall_s: float) -> None:
+    def __init__(self, watching: Watching, stall_s: float, signatures: Signatures = UNSIGNED) -> None:
         self._watching = watching
         self._stall_s = stall_s
+        self._signatures = signatures
         self._is_draining = False
         self._waiting = WaitingBytes()
+        self._outlets = Outlets(signatures)
 
     async def WatchSession(self, request: pb.WatchSessionRequest, context: Context) -> None:  # noqa: N802 - the contract's name
         """Stream one session."""
         fields = Fields()
         subscription = self._subscription(fields, request)
-        session_id = fields.uuid("session_id", request.session_id)
-        position = _position(fields, "resume_token", session_id, request.resume_token)
+        session_id = access.qualified(fields.uuid("session_id", request.session_id))
+        position = self._position(fields, "resume_token", session_id, request.resume_token)
         fields.check()
         self._refuse_if_draining()
         await self._watching.join(session_id, position, subscription)
@@ -49,9 +52,10 @@ class WatchServicer:
         fields = Fields()
         subscription = self._subscription(fields, request)
         watches = list(request.watches)
-        ids = requests.session_ids(fields, "watches[{}].session_id", [w.session_id for w in watches], MAX_WATCHES)
+        given = requests.session_ids(fields, "watches[{}].session_id", [w.session_id for w in watches], MAX_WATCHES)
+        ids = [access.qualified(one) for one in given]
         positions = [
-            _position(fields, f"watches[{place}].resume_token", session_id, watch.resume_token)
+            self._position(fields, f"watches[{place}].resume_token", session_id, watch.resume_token)
             for place, (session_id, watch) in enumerate(zip(ids, watches, strict=False))
         ]
         fields.check()
@@ -107,12 +111,7 @@ class WatchServicer:
                 known.on_loss(dismiss)
             await open_stream(context)
             async with StreamWriter(context, self._stall_s) as writer:
-                while open_ends:
-                    frames = await subscription.next()
-                    messages = map(encoded, frames)
-                    for message in in_batches(FRAMES, messages) if batches else messages:
-                        await writer.write(message)
-                    open_ends -= sum(frame.kind is FrameKind.END for frame in frames)
+                await Outlet(subscription, self._outlets, open_ends, batches=batches).run(writer)
         finally:
             for session_id in session_ids:
                 self._watching.leave(session_id, subscription)
@@ -126,12 +125,11 @@ class WatchServicer:
             on_dropped_tick=self._watching.note_dropped_tick,
         )
 
-
-def _position(fields: Fields, path: str, session_id: str, token: str) -> Head | None:
-    if not token:
-        return None
-    try:
-        return tokens.read_resume(session_id, token)
-    except tokens.InvalidToken as error:
-        fields.refuse(path, str(error))
-        return None
+    def _position(self, fields: Fields, path: str, session_id: str, token: str) -> Head | None:
+        if not token:
+            return None
+        try:
+            return tokens.read_resume(session_id, token, self._signatures)
+        except tokens.InvalidToken as error:
+            fields.refuse(path, str(error))
+            return None

@@ -5,33 +5,35 @@ WatchSessionsResponse has the same fields under the same numbers, so the same by
 
 from synckairos.application.streams.frames import Frame, FrameKind
 from synckairos.domain import clocks, timing
+from synckairos.domain.tenancy import bare_id
 from synckairos.rpc import tokens
-from synckairos.rpc.control_mapping import phase_started
+from synckairos.rpc.controls.mapping import phase_started
 from synckairos.rpc.mapping import event_message, session_message, tick_message
+from synckairos.rpc.signatures import UNSIGNED, Signatures
 from synckairos.rpc.timestamps import timestamp
 from synckairos.v1 import event_pb2
 from synckairos.v1.session_service_pb2 import WatchSessionResponse
 
 
-def encoded(frame: Frame) -> bytes:
+def encoded(frame: Frame, signatures: Signatures = UNSIGNED) -> bytes:
     """Return the frame's bytes; they are made on the first call."""
     if frame.encoded is None:
-        frame.encoded = envelope(frame).SerializeToString()
+        frame.encoded = envelope(frame, signatures).SerializeToString()
     result: bytes = frame.encoded
     return result
 
 
-def envelope(frame: Frame) -> WatchSessionResponse:
+def envelope(frame: Frame, signatures: Signatures = UNSIGNED) -> WatchSessionResponse:
     """Return the frame as a message."""
     session = frame.session
-    message = WatchSessionResponse(session_id=frame.session_id, server_time=timestamp(frame.at))
+    message = WatchSessionResponse(session_id=bare_id(frame.session_id), server_time=timestamp(frame.at))
     if session is not None:
         message.epoch = session.epoch
         message.version = session.version
         if frame.kind is not FrameKind.GAP:
             # A client that leaves between a gap and its snapshot has seen no state to continue from.
             head = session.head
-            message.resume_token = tokens.write_resume(frame.session_id, head)
+            message.resume_token = tokens.write_resume(frame.session_id, head, signatures)
     _fill(message, frame)
     return message
 

@@ -11,9 +11,9 @@ from synckairos.domain.controls.limits import control_violations
 from synckairos.domain.controls.notation import NoTextError, text_of
 from synckairos.domain.controls.simulation import PausePlan, PlayedTurn, TurnPlan
 from synckairos.domain.controls.time_control import TimeControl
-from synckairos.rpc.control_mapping import control_message, fill_clock, fill_phase
-from synckairos.rpc.control_requests import control as read_given
-from synckairos.rpc.control_requests import read_control, read_text
+from synckairos.rpc.controls.mapping import control_message, fill_clock, fill_phase
+from synckairos.rpc.controls.requests import control as read_given
+from synckairos.rpc.controls.requests import read_control, read_text
 from synckairos.rpc.fields import MAX_NOTED, Fields
 from synckairos.rpc.interceptor import Context
 from synckairos.v1 import time_control_pb2

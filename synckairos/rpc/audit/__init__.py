@@ -1,0 +1,1 @@
+"""AuditService at the boundary: requests read, replies built."""

@@ -1,0 +1,1 @@
+"""Time controls at the boundary, and TimeControlService."""

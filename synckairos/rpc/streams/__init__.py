@@ -1,0 +1,1 @@
+"""The streams at the boundary: frames written to watchers, commands read and answered."""
