@@ -120,6 +120,7 @@ class Metrics:
         )  # fmt: skip
         self._conflicts = self._counter("store_conflicts", "Transactions that another process won.")
         self._unknown = self._counter("store_unknown_execs", "Connections that broke during a commit.")
+        self._unmet = self._counter("store_durability_unmet", "Changes stored, but not as durable as asked in time.")
         self._broken = self._counter("store_broken_commits", "Transactions applied in part: an alarm.")
         self._steps = self._counter("clock_steps_back", "Steps back of the authority's clock by more than 1 s.")
         self._sweeps = self._counter("sweep_failures", "Looks or settlements that failed.")
@@ -149,6 +150,16 @@ class Metrics:
         )  # fmt: skip
         self._gaps = Counter("synckairos_gaps", "Gaps sent to subscribers.", ("reason",), registry=own)
 
+        self._refusals = Counter(
+            "synckairos_refusals", "Calls refused because there were too many, by the limit.", ("limit",), registry=own
+        )
+        self._refusal_labels: dict[str, Counter] = {}
+        self._calls_limit = self._gauge("calls_limit", "Calls that may be under way now before others are refused.")
+        self._queueing = Histogram(
+            "synckairos_queueing_seconds", "Mean time in each 0.1 s that calls took beyond the quickest of their kind.",
+            buckets=LATENCY_BUCKETS, registry=own,
+        )  # fmt: skip
+
     def _counter(self, name: str, text: str) -> Counter:
         return Counter(f"synckairos_{name}", text, registry=self._own)
 
@@ -171,6 +182,10 @@ class Metrics:
     def unknown_exec(self) -> None:
         """Count a broken commit connection."""
         self._unknown.inc()
+
+    def durability_unmet(self) -> None:
+        """Count changes that were not durable in time."""
+        self._unmet.inc()
 
     def broken_commit(self) -> None:
         """Count a partly applied transaction."""
@@ -195,6 +210,19 @@ class Metrics:
     def watchers(self, count: int) -> None:
         """Show how many subscriptions are open."""
         self._watchers.set(count)
+
+    def refused(self, limit: str) -> None:
+        """Count a call that a limit refused."""
+        labelled = self._refusal_labels.get(limit)
+        if labelled is None:
+            labelled = self._refusal_labels[limit] = self._refusals.labels(limit)
+        labelled.inc()
+
+    def loaded(self, limit: int, queueing_s: float | None) -> None:
+        """Show how many calls may be under way, and measure how long they queue."""
+        self._calls_limit.set(limit)
+        if queueing_s is not None:
+            self._queueing.observe(queueing_s)
 
     def grpc_lean(self, *, is_lean: bool) -> None:
         """Show whether unary calls take the lean way."""

@@ -2,6 +2,7 @@
 
 import asyncio
 import faulthandler
+import os
 import signal
 import sys
 import time
@@ -9,9 +10,24 @@ from collections.abc import Callable
 from types import FrameType
 from typing import Final
 
+import structlog
+
+LOOK_S: Final = 1.0
+"""Pause between two looks at whether the supervisor is there."""
 SAME_S: Final = 1.0
 """Signals that follow within this time are one request: a service manager signals every process of a group, Dramatiq's
 supervisor passes on what it gets, and a terminal that closes hangs up once itself and once through its shell."""
+
+_log = structlog.get_logger(__name__)
+
+
+async def end_without(supervisor: int) -> None:
+    """End this process, as on SIGTERM, once the one that supervises it (its id) is gone: nobody else would."""
+    while os.getppid() == supervisor:  # noqa: ASYNC110 - nobody tells a process that its parent has ended
+        await asyncio.sleep(LOOK_S)
+    _log.warning("supervisor_gone", pid=os.getpid())
+    os.kill(os.getpid(), signal.SIGTERM)
+    await asyncio.Event().wait()
 
 
 def end_within(seconds: float) -> None:

@@ -25,10 +25,20 @@ class ExposedError(Exception):
     """An address is open to other machines without what protects it; the text names the settings that mend it."""
 
 
+class TokenKeyMissingError(Exception):
+    """Callers are authenticated, but nothing keeps one of them from making up another's page and resume tokens."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            "callers are authenticated, their page and resume tokens are not: set SYNCKAIROS_TOKEN_KEY, the same "
+            "for all servers (`openssl rand -base64 32` makes one)"
+        )
+
+
 def authenticating(settings: Settings) -> list[str]:
     """Return the settings by which callers are authenticated, whoever they are; none: everybody is anonymous."""
     is_required = settings.tls_client_ca and settings.tls_client_auth == "required"
-    named = [name for name in ("auth_api_keys", "auth_jwks") if getattr(settings, name)]
+    named = [name for name in ("auth_api_keys", "auth_jwks", "auth_certificates") if getattr(settings, name)]
     return [*(["SYNCKAIROS_TLS_CLIENT_CA"] if is_required else []), *(f"SYNCKAIROS_{name.upper()}" for name in named)]
 
 

@@ -1,26 +1,16 @@
 """The HTTP port, put together: in the process of a server, or by itself in front of one."""
 
-import contextlib
 import importlib
 import importlib.util
 import socket
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Final
 
-import structlog
-
-from synckairos.application.background import Background
-from synckairos.client.credentials import credentials_of
-from synckairos.composition.ending import stop_requested
-from synckairos.composition.exposure import require_protection
 from synckairos.composition.listening import AddressInUseError, problem_of
-from synckairos.composition.metrics import metrics_served
-from synckairos.composition.reloading import Reloading
-from synckairos.composition.tls import HTTP, Tls, opened_tls
+from synckairos.composition.tls import HTTP, Tls
 from synckairos.rpc.interceptor import Handler
 from synckairos.rpc.server import AUDIT_SERVICE, SESSION_SERVICE, TIME_CONTROL_SERVICE, TIME_SERVICE
 from synckairos.settings import Settings, split_address
-from synckairos.telemetry import Metrics
 
 if TYPE_CHECKING:
     # Its libraries come with an extra, and may be missing.
@@ -31,9 +21,6 @@ NEEDED: Final = ("connectrpc", "uvicorn", "httptools")
 LOADED: Final = tuple(f"synckairos.gateway.{name}" for name in ("application", "http_server", "local_backend"))
 SERVICES: Final = (SESSION_SERVICE, TIME_SERVICE, TIME_CONTROL_SERVICE, AUDIT_SERVICE)
 BACKLOG: Final = 1_024
-CLOSE_S: Final = 5.0
-
-_log = structlog.get_logger(__name__)
 
 
 class GatewayMissingError(Exception):
@@ -94,45 +81,11 @@ def local_http(
     require_gateway()
     from synckairos.gateway.local_backend import LocalBackend  # noqa: PLC0415 - an extra
 
-    return _http(LocalBackend(handlers, is_ready), settings, bound, tls)
+    return http_server(LocalBackend(handlers, is_ready), settings, bound, tls)
 
 
-async def serve_gateway(settings: Settings, backend: str, listen: str) -> None:
-    """Pass calls on to the gRPC port at `backend` until told to stop.
-
-    Raises AddressInUseError, CredentialsError, ExposedError, GatewayMissingError, UnusableFilesError.
-    """
-    require_gateway()
-    require_protection(settings, {"SYNCKAIROS_HTTP_LISTEN": listen})
-    from synckairos.gateway.channel_backend import ChannelBackend  # noqa: PLC0415 - an extra
-    from synckairos.gateway.measured_backend import MeasuredBackend  # noqa: PLC0415 - an extra
-
-    tls = opened_tls(settings, lambda _files, _outcome: None)
-    credentials = credentials_of(settings.tls_ca, settings.tls_client_cert, settings.tls_client_key)
-    reloading = Reloading()
-    stop = stop_requested(settings.drain_delay_s + settings.drain_grace_s + CLOSE_S, reloading.ask)
-    async with contextlib.AsyncExitStack() as stack:
-        bound = stack.enter_context(bound_socket(listen))
-        channels = ChannelBackend(backend, credentials)
-        stack.push_async_callback(channels.close)
-        if tls is not None:
-            reloading.add(tls.files)
-            background = Background(lambda _task: None)
-            background.run("files", reloading.run)
-            stack.push_async_callback(background.stop)
-        metrics = Metrics()
-        measured = MeasuredBackend(channels, metrics)
-        metrics.passing_on(lambda: measured.under_way)
-        stack.enter_context(metrics_served(metrics, settings.gateway_metrics_listen, lambda: not stop.is_set()))
-        http = _http(measured, settings, bound, tls)
-        await http.start()
-        stack.push_async_callback(http.stop)
-        _log.info("gateway_serving", url=url_of(bound, has_tls=tls is not None), backend=backend)
-        await stop.wait()
-        _log.info("stopping")
-
-
-def _http(backend: "Backend", settings: Settings, bound: socket.socket, tls: Tls | None) -> "HttpServer":
+def http_server(backend: "Backend", settings: Settings, bound: socket.socket, tls: Tls | None) -> "HttpServer":
+    """Return an HTTP server in front of a backend; it is not started. The gateway's libraries have to be there."""
     from synckairos.gateway.application import Application  # noqa: PLC0415 - an extra
     from synckairos.gateway.calls import Calls  # noqa: PLC0415 - an extra
     from synckairos.gateway.files import Files  # noqa: PLC0415 - an extra

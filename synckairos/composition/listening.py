@@ -1,16 +1,33 @@
-"""Why an address cannot be listened on, found out by trying it: gRPC only says that it failed."""
+"""Why an address cannot be listened on, found out by trying it, and how many connections there is room for."""
 
 import errno
+import resource
 import socket
 from typing import Final
 
-from synckairos.settings import split_address
+from synckairos.rpc.server import MAX_CONNECTIONS
+from synckairos.settings import Settings, split_address
 
 PATIENCE_S: Final = 0.5
+KEPT_FILES: Final = 100
+"""Descriptors for everything but connections: libraries, files, pipes, the event loop, the metrics port."""
+LEAST_CONNECTIONS: Final = 100
 
 
 class AddressInUseError(Exception):
     """The address to listen on is taken."""
+
+
+def most_connections(settings: Settings, *, files_each: int = 1) -> int:
+    """Return how many connections of gRPC leave the process its descriptors (`ulimit -n`) for everything else."""
+    soft, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if soft == resource.RLIM_INFINITY:
+        return MAX_CONNECTIONS
+    kept = KEPT_FILES + settings.redis_max_connections + settings.database_pool_max
+    if settings.http_listen:
+        # With TLS as many again may be at their handshakes.
+        kept += settings.gateway_connections * (2 if settings.tls_cert else 1)
+    return min(MAX_CONNECTIONS, max(LEAST_CONNECTIONS, (soft - kept) // files_each))
 
 
 def problem_of(address: str) -> str:

@@ -8,14 +8,13 @@ from concurrent.futures import Future
 from contextlib import contextmanager
 from socketserver import ThreadingMixIn
 from threading import Thread
-from typing import TYPE_CHECKING, Final, TypeAlias
+from typing import TYPE_CHECKING, Final, Protocol, TypeAlias
 from wsgiref.simple_server import WSGIRequestHandler, WSGIServer, make_server
 
-from prometheus_client import make_wsgi_app
+from prometheus_client import CollectorRegistry, make_wsgi_app
 
 from synckairos.composition.listening import AddressInUseError
 from synckairos.settings import split_address
-from synckairos.telemetry import Metrics
 
 if TYPE_CHECKING:
     from wsgiref.types import StartResponse, WSGIApplication, WSGIEnvironment
@@ -27,8 +26,16 @@ Question: TypeAlias = Callable[[], bool]
 """Asked in the event loop."""
 
 
+class Shown(Protocol):
+    """Metrics of one process, or of several."""
+
+    @property
+    def registry(self) -> CollectorRegistry:
+        """What is shown."""
+
+
 @contextmanager
-def metrics_served(metrics: Metrics, listen: str, is_ready: Question, ports: int = 1) -> Iterator[int | None]:
+def metrics_served(metrics: Shown, listen: str, is_ready: Question, ports: int = 1) -> Iterator[int | None]:
     """Serve metrics and probes of the running loop while the body runs, and yield the port; None if `listen` is empty.
 
     Processes that share a setting take the first of so many ports that is free. Raises AddressInUseError.
@@ -76,7 +83,7 @@ def _bound(listen: str, ports: int, application: "WSGIApplication") -> WSGIServe
         raise AddressInUseError(f"{listen} cannot be listened on: {error.strerror}") from error
 
 
-def _application(metrics: Metrics, is_ready: Question, loop: asyncio.AbstractEventLoop) -> "WSGIApplication":
+def _application(metrics: Shown, is_ready: Question, loop: asyncio.AbstractEventLoop) -> "WSGIApplication":
     figures = make_wsgi_app(metrics.registry)
     probes = {"/healthz": (lambda: True, "LIVE"), "/readyz": (is_ready, "SERVING")}
 

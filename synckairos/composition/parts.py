@@ -26,8 +26,9 @@ from synckairos.application.ports import AuthorityClock, SessionStore
 from synckairos.application.recovery import Recovery
 from synckairos.application.trail.audit import AuditReader
 from synckairos.composition.redis import Redis
-from synckairos.rpc.audit_servicer import AuditServicer
+from synckairos.rpc.audit.servicer import AuditServicer
 from synckairos.rpc.server import Health
+from synckairos.rpc.signatures import Signatures
 from synckairos.settings import Settings
 from synckairos.telemetry import Metrics
 
@@ -109,12 +110,13 @@ def audit_parts(
     pipeline: PipelineParts,
     connections: RedisConnections,
     keys: Keys,
+    signatures: Signatures,
 ) -> AuditParts:
     """Put the parts together; raises DatabaseOptionsError for a database that can never be reached like this."""
     database = None if settings.database_url is None else Database(database_options(settings))
     reader = AbsentAuditTrail() if database is None else PostgresAuditReader(database)
     recovery = Recovery(store, reader, RedisUnwritten(connections, keys), settings.lifetimes, new_change_id)
-    servicer = AuditServicer(reader, pipeline_report(pipeline, database), recovery, clock.now_us)
+    servicer = AuditServicer(reader, pipeline_report(pipeline, database), recovery, clock.now_us, signatures)
     return AuditParts(servicer, reader, database)
 
 

@@ -12,28 +12,34 @@ import grpc
 import structlog
 
 from synckairos.adapters.ids import new_change_id, new_session_id
-from synckairos.adapters.redis.clock import EstimatedClock
+from synckairos.adapters.postgres.database import Database
 from synckairos.adapters.redis.disk import RedisDisk
-from synckairos.adapters.redis.feed import RedisFeed
+from synckairos.adapters.redis.durability import RedisDurability
 from synckairos.adapters.redis.identity import StoreIdentityGuard
-from synckairos.adapters.redis.indexes import RedisDeadlineIndex, RedisSessionIndex
+from synckairos.adapters.redis.indexes import RedisDeadlineIndex
 from synckairos.adapters.redis.memory import RedisMemory
 from synckairos.adapters.redis.store import RedisSessionStore
+from synckairos.application.admission.overload import Overload
 from synckairos.application.background import Background
 from synckairos.application.concurrency import all_of
 from synckairos.application.errors import StoreUnavailable
 from synckairos.application.expiry import Sweep
 from synckairos.application.listing import Listing
 from synckairos.application.pipeline.backlog import BacklogLimit
-from synckairos.application.sessions import Sessions
+from synckairos.application.sessions import Sessions, Settlements
 from synckairos.application.slow_disk import DiskWatch
 from synckairos.application.streams.watching import Watching
+from synckairos.application.tracing import Tracing
 from synckairos.application.trail.audit import AuditReader
-from synckairos.composition.ending import stop_requested
+from synckairos.application.unmet_settlements import UnmetSettlements
+from synckairos.composition.admission import opened_allowances, opened_overload
+from synckairos.composition.database_account import tell_account
+from synckairos.composition.ending import end_without, stop_requested
 from synckairos.composition.exposure import require_protection
 from synckairos.composition.http_port import bound_socket, load_gateway, local_http
 from synckairos.composition.identity import opened_access
-from synckairos.composition.listening import AddressInUseError, problem_of
+from synckairos.composition.leftovers import Leftovers, system_trim
+from synckairos.composition.listening import AddressInUseError, most_connections, problem_of
 from synckairos.composition.metrics import metrics_served
 from synckairos.composition.parts import (
     PipelineParts,
@@ -44,12 +50,24 @@ from synckairos.composition.parts import (
     tell_health,
 )
 from synckairos.composition.readiness import Readiness, StoreProbe
-from synckairos.composition.redis import opened_redis, session_store
+from synckairos.composition.redis import (
+    opened_redis,
+    session_feed,
+    session_index,
+    session_store,
+    store_clock,
+    store_guard,
+)
 from synckairos.composition.reloading import Reloading
+from synckairos.composition.supervision.notices import METRICS_PORT, READY, SERVING, notify
 from synckairos.composition.tls import GRPC, Tls, opened_tls
-from synckairos.composition.tls_front import TlsFront
-from synckairos.rpc.command_servicer import CommandServicer
-from synckairos.rpc.interceptor import CallInterceptor, CallJournal
+from synckairos.composition.tls_front import FILES_EACH, TlsFront
+from synckairos.composition.traces import open_tracing
+from synckairos.rpc.admission.access import Access
+from synckairos.rpc.admission.peers import peer_of, shown_certificate
+from synckairos.rpc.admission.turnstile import Turnstile
+from synckairos.rpc.controls.servicer import TimeControlServicer
+from synckairos.rpc.interceptor import CallInterceptor, CallJournal, Context
 from synckairos.rpc.lean import LeanServer
 from synckairos.rpc.server import (
     AUDIT_SERVICE,
@@ -63,10 +81,11 @@ from synckairos.rpc.server import (
 )
 from synckairos.rpc.session_commands import SessionCommands
 from synckairos.rpc.session_servicer import SessionServicer
-from synckairos.rpc.time_control_servicer import TimeControlServicer
+from synckairos.rpc.signatures import Signatures
+from synckairos.rpc.streams.command_servicer import CommandServicer
+from synckairos.rpc.streams.watch_servicer import WatchServicer
 from synckairos.rpc.time_servicer import TimeServicer
-from synckairos.rpc.watch_servicer import WatchServicer
-from synckairos.settings import Settings, split_address
+from synckairos.settings import Settings, join_address, split_address
 from synckairos.telemetry import Metrics
 
 Work: TypeAlias = Coroutine[Any, Any, None]
@@ -93,31 +112,38 @@ class Server:
         *,
         reuse_port: bool = False,
         http: socket.socket | None = None,
+        tracing: Tracing | None = None,
     ) -> None:
-        """Browsers are served at `http`, which listens already, or else at `http_listen` of the settings."""
+        """Browsers are served at `http`, which listens already, or else at `http_listen` of the settings.
+
+        Without `tracing` the environment says whether calls are traced.
+        """
+        self._tracing = tracing
         self._settings = settings
         self._metrics = metrics or Metrics()
         self._reuse_port = reuse_port
         self._http = http
         self._exit = contextlib.AsyncExitStack()
         self._background = Background(self._metrics.task_ended)
-        self._health = Health()
+        self._health = Health(lambda is_serving: notify(STATUS=SERVING if is_serving else "NOT_SERVING"))
         self._tls: Tls | None = None
         self._front: TlsFront | None = None
         self.reloading = Reloading()
         self.port = 0
+        self.metrics_port: int | None = None
 
     @property
     def address(self) -> str:
         """Where it listens, as host:port."""
         host, _ = split_address(self._settings.listen)
-        return f"[{host}]:{self.port}" if ":" in host else f"{host}:{self.port}"
+        return join_address(host, self.port)
 
     async def start(self) -> None:
         """Open everything, in order: store, tasks, gRPC, health.
 
-        Raises AddressInUseError, ExposedError, StoreLayoutError, UnusableFilesError. A store that is away does not stop
-        the start: the server answers UNAVAILABLE and NOT_SERVING until it can be reached.
+        Raises AddressInUseError, DurabilityLackingError, ExposedError, StoreLayoutError, TokenKeyMissingError,
+        TracingError, UnusableFilesError. A store that is away does not stop the start: the server answers UNAVAILABLE
+        and NOT_SERVING until it can be reached.
         """
         try:
             await self._start()
@@ -131,57 +157,70 @@ class Server:
 
     async def _start(self) -> None:
         settings, metrics = self._settings, self._metrics
-        places = {"SYNCKAIROS_LISTEN": settings.listen, "SYNCKAIROS_HTTP_LISTEN": settings.http_listen}
-        require_protection(settings, places)
+        require_protection(
+            settings, {"SYNCKAIROS_LISTEN": settings.listen, "SYNCKAIROS_HTTP_LISTEN": settings.http_listen}
+        )
         self._tls = opened_tls(settings, metrics.reloaded)
         # Outlives all else: probes are answered from the beginning, and while the server drains.
-        self._exit.enter_context(metrics_served(metrics, settings.metrics_listen, lambda: self._health.is_serving))
-        access = opened_access(settings, self.reloading, self._background, metrics.reloaded)
+        self._show_metrics()
+        tracing = self._tracing or await open_tracing("synckairos-server", self._exit)
+        access, overload = self._open_access()
         self._open_http()
         redis = await self._exit.enter_async_context(opened_redis(settings, "synckairos"))
         connections, keys = redis
-        clock = EstimatedClock(on_step_back=metrics.clock_step_back)
-        guard = StoreIdentityGuard(connections, keys, new_change_id)
-        store = session_store(settings, redis, guard, clock, metrics)
-        url = settings.redis_url.get_secret_value()
-        feed = RedisFeed(url, connections, keys, connect_timeout_s=settings.redis_timeout_s)
+        clock = store_clock(redis, metrics.clock_step_back)
+        guard, durability = store_guard(redis), RedisDurability(connections, keys)
+        store = session_store(settings, redis, guard, clock, metrics, tracing)
+        feed = session_feed(settings, redis)
         limit = BacklogLimit(metrics)
-        sessions = Sessions(store, settings.lifetimes, new_change_id, new_session_id, limit.require)
+        allowances = opened_allowances(settings, redis, self.reloading, self._background, metrics)
+        sessions = Sessions(
+            store,
+            settings.lifetimes,
+            new_change_id,
+            new_session_id,
+            limit.require,
+            allowances,
+            durability.lacks,
+        )
         watching = Watching(sessions, feed, clock, metrics, guard.require, self._background)
         index = RedisDeadlineIndex(connections, keys, settings.lifetimes)
         sweep = Sweep(store, index, clock, settings.lifetimes, new_change_id, metrics)
         store.on_commit(sweep.note_commit)
         pipeline = pipeline_parts(settings, connections, keys, metrics)
         self._exit.push_async_callback(pipeline.bell.close)
-        audit = audit_parts(settings, store, clock, pipeline, connections, keys)
+        signatures = Signatures(settings.token_keys)
+        audit = audit_parts(settings, store, clock, pipeline, connections, keys, signatures)
         if audit.database is not None:
             self._exit.push_async_callback(audit.database.close)
-        await self._open_store(guard, store)
+        await self._open_store(guard, store, durability)
 
         self._exit.push_async_callback(watching.stop)
         self._exit.push_async_callback(sweep.stop)
         self._exit.push_async_callback(self._background.stop)
-        disk = DiskWatch(metrics)
-        probe = StoreProbe(store, RedisMemory(connections), limit, RedisDisk(connections), disk, self._health)
+        probe = StoreProbe(
+            store, RedisMemory(connections), limit, RedisDisk(connections), DiskWatch(metrics), self._health
+        )
         self._background.run("guard", lambda: guard.watch(probe, may_init=settings.store_init == "auto"))
         self._background.run("feed", lambda: feed.listen(watching.hint))
         self._background.run("poll", watching.poll)
         self._background.run("sweep", sweep.run)
-        if self._tls is not None:
-            self.reloading.add(self._tls.files)
-        if self.reloading.is_needed:
-            self._background.run("files", self.reloading.run)
-        self._run_doorbell(pipeline, store)
+        self._see_to_unmet(store)
+        self._follow_files()
+        self._follow_trail(pipeline, store, audit.database, has_callers=access is not None)
         if settings.metrics_listen:
             self._background.run("pipeline watch", pipeline_watch(pipeline, redis, metrics, audit.database).run)
             show_pools(metrics, connections, audit.database)
 
         commands = SessionCommands(sessions)
-        watch_servicer = WatchServicer(watching, settings.stream_stall_s)
-        command_servicer = CommandServicer(commands, CallJournal(metrics), new_change_id, settings.stream_stall_s)
+        watch_servicer = WatchServicer(watching, settings.stream_stall_s, signatures)
+        turnstile = Turnstile(overload, allowances, None if access is None else access.knows)
+        tells_all = settings.log_level == "debug"
+        journal = CallJournal(metrics, tracing, tells_all=tells_all)
+        command_servicer = CommandServicer(commands, journal, new_change_id, settings.stream_stall_s, turnstile)
         servicers = {
             SESSION_SERVICE: (
-                SessionServicer(commands, Listing(sessions, RedisSessionIndex(connections, keys, guard.confirm))),
+                SessionServicer(commands, Listing(sessions, session_index(redis, guard)), signatures),
                 watch_servicer,
                 command_servicer,
             ),
@@ -189,9 +228,21 @@ class Server:
             TIME_CONTROL_SERVICE: (TimeControlServicer(),),
             AUDIT_SERVICE: (audit.servicer,),
         }
-        streaming = (watch_servicer, command_servicer)
-        calls = CallInterceptor(metrics, new_change_id, access)
-        await self._serve(servicers, calls, guard, watching, streaming, audit.reader)
+        calls = CallInterceptor(metrics, new_change_id, access, turnstile, tracing, tells_all=tells_all)
+        await self._serve(servicers, calls, guard, watching, (watch_servicer, command_servicer), audit.reader)
+
+    def _open_access(self) -> tuple[Access | None, Overload]:
+        """Return what tells whose calls are, and what counts them."""
+        # For a start that is refused: a server that runs ends its works before what they use.
+        self._exit.push_async_callback(self._background.stop)
+        overload = opened_overload(self._settings, self._background, self._metrics)
+        tell = self._metrics.reloaded
+        access = opened_access(self._settings, self.reloading, self._background, tell, self._certificate, overload)
+        return access, overload
+
+    def _show_metrics(self) -> None:
+        shown = metrics_served(self._metrics, self._settings.metrics_listen, lambda: self._health.is_serving)
+        self.metrics_port = self._exit.enter_context(shown)
 
     def _open_http(self) -> None:
         if self._http is not None or self._settings.http_listen:
@@ -201,18 +252,37 @@ class Server:
         if self._http is not None:
             self._exit.enter_context(self._http)
 
-    def _run_doorbell(self, pipeline: PipelineParts, store: RedisSessionStore) -> None:
-        if self._settings.database_url is None:
+    def _follow_files(self) -> None:
+        if self._tls is not None:
+            self.reloading.add(self._tls.files)
+        if self.reloading.is_needed:
+            self._background.run("files", self.reloading.run)
+
+    def _see_to_unmet(self, store: RedisSessionStore) -> None:
+        unmet = UnmetSettlements(Settlements(store, self._settings.lifetimes, new_change_id))
+        store.on_unmet(unmet.note)
+        self._background.run("unmet settlements", unmet.run)
+
+    def _follow_trail(
+        self, pipeline: PipelineParts, store: RedisSessionStore, database: Database | None, *, has_callers: bool
+    ) -> None:
+        if database is None:
             _log.warning("no_audit_trail", problem="without SYNCKAIROS_DATABASE_URL nobody is told to empty the outbox")
             return
         store.on_commit(pipeline.doorbell.note_commit)
         self._background.run("doorbell", pipeline.doorbell.run)
         self._background.run("outboxes", pipeline.doorbell.look)
+        if has_callers:
+            # Where everybody may call, an account of the database keeps nobody from anything.
+            self._background.run("database account", lambda: tell_account(database))
 
-    async def _open_store(self, guard: StoreIdentityGuard, store: RedisSessionStore) -> None:
+    async def _open_store(
+        self, guard: StoreIdentityGuard, store: RedisSessionStore, durability: RedisDurability
+    ) -> None:
         try:
             await guard.open(may_init=self._settings.store_init == "auto")
             await store.now_us()
+            await durability.require(self._settings.least_durability)
         except StoreUnavailable as error:
             _log.warning("store_not_ready", problem=str(error))
 
@@ -232,6 +302,7 @@ class Server:
             calls,
             health,
             reuse_port=self._reuse_port,
+            most_connections=most_connections(settings),
             may_be_lean=settings.grpc_lean,
             has_reflection=settings.reflection != "off",
         )
@@ -248,6 +319,8 @@ class Server:
         await health.set_audit(is_ready=False)
         self._background.run("health", readiness.follow)
         self._background.run("audit health", lambda: tell_health(trail, health))
+        if (trim := system_trim()) is not None:
+            self._background.run("leftovers", Leftovers(trim).run)
         await server.start()
         stops: list[Callable[[], Work]] = [lambda: stop_server(server, lambda: calls.under_way, settings.drain_grace_s)]
         if self._front is not None:
@@ -271,6 +344,12 @@ class Server:
         self._exit.push_async_callback(drain)
         _log.info("serving", address=self.address, ready=guard.is_ready)
 
+    def _certificate(self, context: Context) -> bytes:
+        """Return the certificate (PEM) that the connection of a call has shown; empty for none."""
+        if self._front is not None and context.peer().startswith("unix:"):
+            return self._front.certificate(peer_of(context))
+        return shown_certificate(context)
+
     def _listen(self, server: grpc.aio.Server) -> int:
         if self._tls is None:
             return server.add_insecure_port(self._settings.listen)
@@ -281,7 +360,8 @@ class Server:
         return server.add_secure_port(self._settings.listen, credentials)
 
     def _listen_in_front(self, server: grpc.aio.Server, tls: Tls) -> int:
-        front = self._front = TlsFront(self._settings.listen, tls.context(GRPC), reuse_port=self._reuse_port)
+        room = most_connections(self._settings, files_each=FILES_EACH)
+        front = self._front = TlsFront(self._settings.listen, tls.context(GRPC), room, reuse_port=self._reuse_port)
         self._exit.push_async_callback(front.stop)
         server.add_insecure_port(front.backend)
         return front.port
@@ -301,19 +381,25 @@ async def serve(
     http: socket.socket | None = None,
     on_started: Callable[[Server], None] = lambda _: None,
     may_reload: bool = True,
+    supervisor: int = 0,
 ) -> None:
     """Run a server until it is asked to stop; then it is gone within delay, grace and CLOSE_S.
 
-    SIGHUP asks it to stop, unless it may reload files instead and has some.
+    SIGHUP asks it to stop, unless it may reload files instead and has some. It stops without its `supervisor`, too, if
+    it has one (a process id).
     """
     server = Server(settings, reuse_port=reuse_port, http=http)
     reload = server.reloading.ask if may_reload else None
     stop = stop_requested(settings.drain_delay_s + settings.drain_grace_s + CLOSE_S, reload)
     await server.start()
     _calm_collector()
+    watch = asyncio.ensure_future(end_without(supervisor)) if supervisor else None
     try:
         on_started(server)
+        notify(**{READY: 1, METRICS_PORT: server.metrics_port or 0})
         await stop.wait()
         _log.info("stopping")
     finally:
+        if watch is not None:
+            watch.cancel()
         await server.stop()

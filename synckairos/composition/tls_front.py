@@ -2,39 +2,54 @@
 
 grpcio offers the two extremes alone: every client shows a certificate, or none is asked. So the handshake is done here,
 and the bytes go on to gRPC over a Unix socket that nobody else can open. There each connection is named as gRPC would
-have named its caller: `rpc.peers` reads the name.
+have named its caller: `rpc.admission.peers` reads the name.
 """
 
 import asyncio
-import contextlib
 import os
 import shutil
 import socket
 import ssl
 import tempfile
-from collections.abc import Coroutine
-from typing import Any, Final
+from collections.abc import Callable, Coroutine
+from functools import partial
+from typing import Any, Final, cast
 from urllib.parse import quote
 
 from synckairos.composition.http_port import bound_socket
+from synckairos.rpc.admission.handshakes import SecuredPort
+from synckairos.rpc.admission.peers import shown_by
 
-HANDSHAKE_S: Final = 15.0
+MAX_HANDSHAKES: Final = 2_000
+FILES_EACH: Final = 3
+"""Descriptors that a connection takes: its own, and both ends of the one to gRPC."""
 CHUNK_BYTES: Final = 65_536
-GONE: Final = (OSError, asyncio.IncompleteReadError)
-"""What a connection ends with that one of its sides has left."""
+
+
+class _Streams(asyncio.StreamReaderProtocol):
+    """The bytes of a connection, to be read when it is through its handshake."""
+
+    def __init__(self) -> None:
+        self.reader = asyncio.StreamReader(limit=CHUNK_BYTES)
+        super().__init__(self.reader)
 
 
 class TlsFront:
     """Listens for gRPC, which is reached at `backend`."""
 
-    def __init__(self, listen: str, context: ssl.SSLContext, *, reuse_port: bool) -> None:
+    def __init__(self, listen: str, context: ssl.SSLContext, most_connections: int, *, reuse_port: bool) -> None:
         """Listen; connections wait until `start`. Raises AddressInUseError."""
         self._bound = bound_socket(listen, reuse_port=reuse_port)
-        self._context = context
         self._folder = tempfile.mkdtemp(prefix="synckairos-")  # for this account alone
-        self._certificates: dict[str, bytes | None] = {}
-        self._server: asyncio.Server | None = None
-        self._connections: set[asyncio.Task[None]] = set()
+        self._certificates: dict[str, bytes] = {}
+        self._connections = SecuredPort(
+            self._bound,
+            context,
+            _Streams,
+            self._serve,
+            most_handshakes=MAX_HANDSHAKES,
+            most_connections=most_connections,
+        )
 
     @property
     def backend(self) -> str:
@@ -46,48 +61,40 @@ class TlsFront:
         """The port that clients connect to."""
         return int(self._bound.getsockname()[1])
 
-    def certificate(self, peer: str) -> bytes | None:
-        """Return the certificate (DER) that the client at `peer` has shown; None if it has shown none."""
-        return self._certificates.get(peer)
+    def certificate(self, peer: str) -> bytes:
+        """Return the certificate (PEM) that the client at `peer` has shown; empty if it has shown none."""
+        return self._certificates.get(peer, b"")
 
     async def start(self) -> None:
         """Take connections: gRPC listens by now."""
-        self._server = await asyncio.start_server(
-            self._take, sock=self._bound, ssl=self._context, ssl_handshake_timeout=HANDSHAKE_S, limit=CHUNK_BYTES
-        )
+        self._connections.start()
 
     async def close(self) -> None:
         """Take no more connections; those that are open go on until gRPC ends them."""
-        if self._server is not None:
-            self._server.close()
-        self._bound.close()
+        self._connections.close()
 
     async def stop(self) -> None:
         """Cut off what is open, and forget everything."""
-        await self.close()
-        for one in self._connections:
-            one.cancel()
-        await asyncio.gather(*self._connections, return_exceptions=True)
+        await self._connections.stop()
         shutil.rmtree(self._folder, ignore_errors=True)
 
-    async def _take(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        connection: asyncio.Task[Any] = asyncio.current_task()  # type: ignore[assignment] # asyncio makes one for each
-        self._connections.add(connection)
+    async def _serve(self, transport: asyncio.BaseTransport, streams: "_Streams") -> None:
+        loop = asyncio.get_running_loop()
+        writer = asyncio.StreamWriter(cast("asyncio.Transport", transport), streams, streams.reader, loop)
         try:
-            with contextlib.suppress(*GONE):
-                await self._pass_on(reader, writer)
+            await self._pass_on(streams.reader, writer)
         finally:
-            self._connections.discard(connection)
             writer.transport.abort()
 
     async def _pass_on(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        connection: ssl.SSLObject = writer.get_extra_info("ssl_object")
         peer = _peer(writer)
-        self._certificates[quote(peer, safe=":.")] = connection.getpeercert(binary_form=True)
+        self._certificates[quote(peer, safe=":.")] = shown_by(writer.get_extra_info("ssl_object"))
         try:
             inner_reader, inner_writer = await self._reach(peer)
             try:
-                await _either(_pump(reader, inner_writer), _pump(inner_reader, writer))
+                served = cast("asyncio.Task[None]", asyncio.current_task())
+                used = partial(self._connections.used, served)
+                await _either(_pump(reader, inner_writer, used), _pump(inner_reader, writer, used))
             finally:
                 inner_writer.transport.abort()
         finally:
@@ -112,8 +119,9 @@ def _peer(writer: asyncio.StreamWriter) -> str:
     return f"ipv6:[{host}]:{port}" if ":" in host else f"ipv4:{host}:{port}"
 
 
-async def _pump(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+async def _pump(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, used: Callable[[], None]) -> None:
     while piece := await reader.read(CHUNK_BYTES):
+        used()
         writer.write(piece)
         await writer.drain()
     writer.close()

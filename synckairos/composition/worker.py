@@ -1,6 +1,5 @@
 """The composition root of a worker process; Dramatiq calls `set_up`."""
 
-import asyncio
 import gc
 import multiprocessing
 import os
@@ -26,10 +25,12 @@ from synckairos.adapters.postgres.trail.writer import PostgresAuditTrail
 from synckairos.application.background import Background
 from synckairos.application.pipeline.drain_work import BUDGET_S, DrainWork
 from synckairos.application.pipeline.draining import Drain
-from synckairos.composition.ending import bound_end_after
+from synckairos.application.trail.traced import TracedTrail
+from synckairos.composition.ending import bound_end_after, end_without
 from synckairos.composition.metrics import metrics_served
 from synckairos.composition.parts import BROKER_TIMEOUT_S, pipeline_parts, pipeline_watch, show_pools
 from synckairos.composition.redis import opened_redis
+from synckairos.composition.traces import open_tracing
 from synckairos.settings import Settings, load_settings
 from synckairos.telemetry import SHARED_FOLDER, Metrics, configure_logging
 
@@ -38,9 +39,6 @@ GC_THRESHOLDS: Final = (50_000, 20, 100)
 
 END_S: Final = 25.0
 """The most time between the first SIGTERM and the end of a worker process, whatever fails or hangs on the way."""
-
-LOOK_S: Final = 1.0
-"""Pause between two looks at whether the supervisor is there."""
 
 SERVER_MARK: Final = "served"
 """The file in the shared folder whose maker serves the metrics of all."""
@@ -81,7 +79,10 @@ async def open_work(settings: Settings) -> AsyncIterator[DrainWork]:
         port = stack.enter_context(metrics_served(metrics, listen, lambda: background.is_well))
         parts = pipeline_parts(settings, connections, keys, metrics)
         stack.push_async_callback(parts.bell.close)
-        drain = Drain(parts.outbox, PostgresAuditTrail(database), parts.counters, batch=settings.audit_batch)
+        tracing = await open_tracing("synckairos-worker", stack)
+        trail = PostgresAuditTrail(database)
+        written = trail if tracing is None else TracedTrail(trail, tracing)
+        drain = Drain(parts.outbox, written, parts.counters, batch=settings.audit_batch)
         limit_s = 2 * BUDGET_S + settings.database_connect_timeout_s + settings.database_statement_timeout_s
         work = DrainWork(drain, parts.counters, parts.bell, limit_s=limit_s)
         stack.push_async_callback(background.stop)
@@ -92,8 +93,8 @@ async def open_work(settings: Settings) -> AsyncIterator[DrainWork]:
             background.run("pipeline watch", pipeline_watch(parts, redis, metrics, database).run)
             show_pools(metrics, connections, database)
         supervisor = multiprocessing.parent_process()
-        if supervisor is not None:
-            background.run("supervisor", partial(_end_without, supervisor.pid))
+        if supervisor is not None and supervisor.pid is not None:
+            background.run("supervisor", partial(end_without, supervisor.pid))
         _log.info("worker_ready", pid=os.getpid(), threads=settings.worker_threads, metrics_port=port)
         yield work
         _log.info("worker_stopping", pid=os.getpid())
@@ -110,12 +111,3 @@ def _metrics_listen(settings: Settings, stack: AsyncExitStack) -> str:
         return ""
     stack.callback(shutil.rmtree, folder, ignore_errors=True)
     return settings.worker_metrics_listen
-
-
-async def _end_without(supervisor: int | None) -> None:
-    """End this process, as on SIGTERM, once its supervisor is gone: nobody else would."""
-    while os.getppid() == supervisor:  # noqa: ASYNC110 - nobody tells a process that its parent has ended
-        await asyncio.sleep(LOOK_S)
-    _log.warning("supervisor_gone", pid=os.getpid())
-    os.kill(os.getpid(), signal.SIGTERM)
-    await asyncio.Event().wait()
