@@ -7,9 +7,11 @@ from typing import Annotated
 
 import typer
 
+from synckairos.adapters.redis.keys import PARTITIONS
 from synckairos.cli import inspection
 from synckairos.cli.asking import add_asking_commands
 from synckairos.cli.audit import audit_app
+from synckairos.cli.audit.access import Tenant
 from synckairos.cli.audit.clock import clock
 from synckairos.cli.audit.dead import dead_app
 from synckairos.cli.audit.erase import erase_app
@@ -30,7 +32,9 @@ from synckairos.cli.sessions.connection import TOKEN_FILE, credentials
 from synckairos.cli.time_controls import tc_app
 from synckairos.cli.worker import become_worker
 from synckairos.composition.server import serve
+from synckairos.composition.supervision.serving import serve_by_many
 from synckairos.devstack import PostgresServer, RedisServer
+from synckairos.domain.tenancy import DEFAULT_TENANT, qualify
 
 PORT_HELP = "Its port; 0 takes {}, or any free one."
 
@@ -92,12 +96,19 @@ def serve_command(
     migrate: Annotated[
         bool, typer.Option("--migrate", help="First bring the database up to date; waits half a minute for it.")
     ] = False,
+    processes: Annotated[
+        str | None, typer.Option(help="Server processes, or auto for one a core; default SYNCKAIROS_PROCESSES.")
+    ] = None,
+    supervisor: Annotated[int, typer.Option(hidden=True)] = 0,
 ) -> None:
     """Run a server against SYNCKAIROS_REDIS_URL until it is told to stop."""
-    settings = settings_or_fail(listen=listen)
+    settings = settings_or_fail(listen=listen, processes=processes)
     if migrate:
         run(migrate_first(settings))
-    run(serve(settings, reuse_port=reuse_port))
+    if settings.process_count > 1:
+        run(serve_by_many(settings))
+    else:
+        run(serve(settings, reuse_port=reuse_port, supervisor=supervisor))
 
 
 @app.command()
@@ -140,15 +151,23 @@ def health(
 
 
 @app.command()
-def inspect(session_id: Annotated[str, typer.Argument(help="The session's UUID.")]) -> None:
+def inspect(
+    session_id: Annotated[str, typer.Argument(help="The session's UUID.")],
+    tenant: Tenant = DEFAULT_TENANT,
+) -> None:
     """Print a session as Redis holds it, as JSON."""
-    typer.echo(run(inspection.inspect(settings_or_fail(of_dev=True), session_id)))
+    typer.echo(run(inspection.inspect(settings_or_fail(of_dev=True), qualify(tenant, session_id.lower()))))
 
 
 @store_app.command("init")
-def store_init() -> None:
+def store_init(
+    partition: Annotated[
+        list[int] | None,
+        typer.Option(min=0, max=PARTITIONS - 1, help="Only this partition of a cluster, which has lost its data."),
+    ] = None,
+) -> None:
     """Give the store a new name, so that servers that lost it use it again as it is, empty or not."""
-    identity = run(inspection.init_store(settings_or_fail(of_dev=True)))
+    identity = run(inspection.init_store(settings_or_fail(of_dev=True), partition or ()))
     typer.echo(f"store {identity.store_id}, layout {identity.layout}, {identity.partitions} partitions")
 
 

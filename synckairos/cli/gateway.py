@@ -5,7 +5,7 @@ from typing import Annotated, Final
 import typer
 
 from synckairos.cli.running import run, settings_or_fail
-from synckairos.composition.http_port import serve_gateway
+from synckairos.composition.separate_gateway import serve_gateway
 
 USUAL: Final = "127.0.0.1:8080"
 

@@ -1,15 +1,16 @@
 """Looking at a server and at the store from outside."""
 
 import json
+from collections.abc import Sequence
 from typing import Any
 
 import grpc
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 
-from synckairos.adapters.ids import new_change_id
 from synckairos.adapters.redis import codec
-from synckairos.adapters.redis.identity import Origin, StoreIdentity, StoreIdentityGuard
-from synckairos.composition.redis import CLIENT_NAME, opened_redis
+from synckairos.adapters.redis.cluster.identity import ClusterIdentityGuard
+from synckairos.adapters.redis.identity import Origin, StoreIdentity
+from synckairos.composition.redis import CLIENT_NAME, opened_redis, store_guard
 from synckairos.domain.events import Event
 from synckairos.settings import Settings
 
@@ -33,20 +34,20 @@ async def health(address: str, service: str, timeout_s: float, credentials: grpc
 
 
 async def inspect(settings: Settings, session_id: str) -> str:
-    """Return what the store holds of a session, as indented JSON; raises InspectionError if there is nothing."""
+    """Return what the store holds of a session, by its qualified id, as indented JSON; raises InspectionError."""
     async with opened_redis(settings, CLIENT_NAME, limit=1) as redis:
-        keys = redis.keys.of(session_id.lower())
+        keys = redis.keys.of(session_id)
         encoded, ttl, entries, score = await redis.connections.run(
             [
                 ("GET", keys.session),
                 ("PTTL", keys.session),
                 ("XRANGE", keys.events, "-", "+"),
-                ("ZSCORE", keys.deadlines, session_id.lower()),
+                ("ZSCORE", keys.deadlines, session_id),
             ]
         )
     if encoded is None:
         raise InspectionError(f"there is no session {session_id} in the store")
-    session = codec.decode_session(session_id.lower(), encoded)
+    session = codec.decode_session(session_id, encoded)
     events = [codec.decode_event(session.session_id, fields[1]) for _, fields in entries]
     found = {
         "key": keys.session,
@@ -66,6 +67,7 @@ def _plain_event(event: Event) -> dict[str, str | int | None]:
         "type": event.type.name,
         "cause": event.cause.name,
         "actor": event.author.actor,
+        "on_behalf_of": event.author.on_behalf_of,
         "reason": event.author.reason,
         "change_id": session.change_id,
         "occurred_at": session.updated_at,
@@ -84,13 +86,21 @@ def plain(value: Any) -> Any:  # noqa: ANN401 - any part of a session
     return getattr(value, "name", value)
 
 
-async def init_store(settings: Settings) -> StoreIdentity:
-    """Give the store a new name on the operator's word."""
+async def init_store(settings: Settings, partitions: Sequence[int] = ()) -> StoreIdentity:
+    """Give the store a new name on the operator's word, or partitions of a cluster that they have lost.
+
+    Raises InspectionError, StoreUnavailable.
+    """
     async with opened_redis(settings, CLIENT_NAME, limit=1) as redis:
-        return await StoreIdentityGuard(*redis, new_change_id).init(Origin.INIT)
+        guard = store_guard(redis)
+        if not partitions:
+            return await guard.init(Origin.INIT)
+        if not isinstance(guard, ClusterIdentityGuard):
+            raise InspectionError("only a cluster loses single partitions: leave out --partition")
+        return await guard.init_parts(partitions)
 
 
 async def store_identity(settings: Settings) -> StoreIdentity | None:
     """Return the store's name, None if it has none."""
     async with opened_redis(settings, CLIENT_NAME, limit=1) as redis:
-        return await StoreIdentityGuard(*redis, new_change_id).identity()
+        return await store_guard(redis).identity()

@@ -8,11 +8,22 @@ from typing import Annotated
 
 import typer
 
-from synckairos.adapters.credentials.api_keys import new_key, read_keys
-from synckairos.application.identity import DEFAULT_TENANT, Scope
+from synckairos.adapters.credentials.api_keys import OFFERED, new_key, read_keys
+from synckairos.application.identity import Scope
 from synckairos.cli.running import fail, settings_or_fail
+from synckairos.domain.tenancy import DEFAULT_TENANT
+
+_NAMES = [scope.value for scope in Scope if scope in OFFERED]
 
 keys_app = typer.Typer(no_args_is_help=True, help="API keys of callers.")
+
+
+def _scope(text: str) -> Scope:
+    if text == Scope.FORWARD:
+        raise typer.BadParameter(f"{text} is for client certificates: no key speaks for others")
+    if text not in _NAMES:
+        raise typer.BadParameter(f"{text!r} is none of {', '.join(_NAMES)}")
+    return Scope(text)
 
 
 @keys_app.callback()
@@ -22,7 +33,10 @@ def keys() -> None:
 
 @keys_app.command()
 def create(
-    scope: Annotated[list[Scope], typer.Option(help="What the key allows; once for each.")],
+    scope: Annotated[
+        list[Scope],
+        typer.Option(parser=_scope, metavar=f"[{'|'.join(_NAMES)}]", help="What the key allows; once for each."),
+    ],
     tenant: Annotated[
         str, typer.Option(help="Tenant of the key; `*` for operators, with the scope operations alone.")
     ] = DEFAULT_TENANT,

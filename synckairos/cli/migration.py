@@ -17,6 +17,8 @@ from synckairos.adapters.postgres.schema.migrate import (
     rehearse_revert,
     revert_migrations,
 )
+from synckairos.adapters.postgres.schema.rights import Accounts
+from synckairos.adapters.postgres.schema.upkeep import prepare_tables
 from synckairos.cli.running import fail, run, settings_or_fail
 from synckairos.settings import Settings
 
@@ -55,12 +57,19 @@ def options_of(settings: Settings, lock_s: float = 10.0, statement_s: float = 0.
     )
 
 
+def accounts_of(settings: Settings) -> Accounts:
+    """Return the accounts that get rights."""
+    return Accounts(settings.database_worker_role, settings.database_server_role)
+
+
 async def migrate_first(settings: Settings) -> None:
     """Apply the pending migrations before a server starts, telling each; waits for the database for START_WAIT_S."""
     if settings.database_url is None:
         fail("SYNCKAIROS_DATABASE_URL is not set: there is no database to migrate")
     url = settings.database_url.get_secret_value()
-    await apply_migrations(url, migrations_folder(), options_of(settings), patience_s=START_WAIT_S)
+    options = options_of(settings)
+    await apply_migrations(url, migrations_folder(), options, patience_s=START_WAIT_S)
+    await prepare_tables(url, options, accounts_of(settings))
 
 
 async def migrate(settings: Settings) -> list[str]:
@@ -88,15 +97,17 @@ def up(
     statement_timeout: StatementTimeout = 0.0,
     wait: Annotated[float, typer.Option(min=0, help="Seconds to wait for a database that is not there yet.")] = 0.0,
 ) -> None:
-    """Apply the pending migrations in order, each file wholly or not at all."""
+    """Apply the pending migrations in order, each file wholly or not at all, and give accounts their rights."""
     settings, url = target(schema)
     options = options_of(settings, lock_timeout, statement_timeout)
     files = folder or migrations_folder()
     if dry_run:
         pending = history.pending(run(read_status(url, files, options)))
         typer.echo(_listing("would apply", pending, [migration.up.sql for migration in pending]))
-    elif not run(apply_migrations(url, files, options, patience_s=wait)):
+        return
+    if not run(apply_migrations(url, files, options, patience_s=wait)):
         typer.echo("nothing to apply")
+    run(prepare_tables(url, options, accounts_of(settings)))
 
 
 def _listing(what: str, files: list[Migration], ways: list[str]) -> str:

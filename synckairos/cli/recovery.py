@@ -16,7 +16,8 @@ from synckairos.adapters.ids import new_change_id
 from synckairos.adapters.postgres.database import Database
 from synckairos.adapters.postgres.options import DatabaseOptions, database_options
 from synckairos.adapters.postgres.trail.reader import PostgresAuditReader
-from synckairos.adapters.redis.clock import EstimatedClock
+from synckairos.adapters.redis.cluster.recovery_identity import ClusterRecoveryGuard
+from synckairos.adapters.redis.keys import PARTITIONS
 from synckairos.adapters.redis.recovery_identity import RecoveryGuard
 from synckairos.adapters.redis.store import RedisSessionStore
 from synckairos.adapters.redis.unwritten import RedisUnwritten
@@ -24,13 +25,15 @@ from synckairos.application.errors import TransientError
 from synckairos.application.mass_recovery import AT_ONCE, MassRecovery, Tally
 from synckairos.application.ports import Request
 from synckairos.application.recovery import Recovery, soon
+from synckairos.cli.audit.access import Tenant
 from synckairos.cli.inspection import InspectionError
 from synckairos.cli.plain_text import visible
 from synckairos.cli.running import fail, run, settings_or_fail
-from synckairos.composition.redis import opened_redis, session_store
+from synckairos.composition.redis import opened_redis, recovery_guard, session_store, store_clock
 from synckairos.domain.errors import Refusal
 from synckairos.domain.events import Author
 from synckairos.domain.recovery import RecoveryPolicy
+from synckairos.domain.tenancy import DEFAULT_TENANT, qualify
 from synckairos.settings import Settings
 from synckairos.telemetry import Metrics
 
@@ -55,7 +58,7 @@ class _Order(NamedTuple):
 
 
 class _Tools(NamedTuple):
-    guard: RecoveryGuard
+    guard: RecoveryGuard | ClusterRecoveryGuard
     store: RedisSessionStore
     recovery: Recovery
     reader: PostgresAuditReader
@@ -64,7 +67,10 @@ class _Tools(NamedTuple):
 
 def recover(
     session_id: Annotated[str | None, typer.Argument(help="The one session to bring back, by its UUID.")] = None,
-    everything: Annotated[bool, typer.Option("--all", help="Every session that the store has lost.")] = False,
+    tenant: Tenant = DEFAULT_TENANT,
+    everything: Annotated[
+        bool, typer.Option("--all", help="Every session, of all tenants, that the store has lost.")
+    ] = False,
     policy: Annotated[
         Policy, typer.Option(help="Running clocks ran on meanwhile, or stand as they stood at the last event.")
     ] = Policy.CONTINUE,
@@ -79,7 +85,7 @@ def recover(
     settings = settings_or_fail(of_dev=True)
     order = _Order(RecoveryPolicy[policy.name], Author(ACTOR, reason), dry_run)
     try:
-        session_id = session_id and str(UUID(session_id))
+        session_id = session_id and qualify(tenant, str(UUID(session_id)))
     except ValueError:
         fail(f"{session_id} is not a UUID")
     database = database_options(settings, "synckairos-recover")
@@ -95,8 +101,8 @@ async def _opened(settings: Settings, database: DatabaseOptions) -> AsyncIterato
         redis = await stack.enter_async_context(
             opened_redis(settings, "synckairos-recover", limit=AT_ONCE + 8, patience_s=EXCHANGE_S)
         )
-        guard = RecoveryGuard(redis.connections, redis.keys, new_change_id)
-        store = session_store(settings, redis, guard, EstimatedClock(), Metrics())
+        guard = recovery_guard(redis)
+        store = session_store(settings, redis, guard, store_clock(redis), Metrics())
         trail = Database(database)
         stack.push_async_callback(trail.close)
         reader = PostgresAuditReader(trail)
@@ -123,8 +129,9 @@ async def _recover_all(settings: Settings, database: DatabaseOptions, order: _Or
     """Bring everything back, and give a lost store its name once everything is there."""
     with _Bar() as bar:
         async with _opened(settings, database) as tools:
-            is_lost = await tools.guard.begin(is_dry=order.is_dry)
-            typer.echo("the store has lost its data" if is_lost else "the store has its name: what is missing is added")
+            guard = tools.guard
+            is_lost = await guard.begin(is_dry=order.is_dry)
+            typer.echo(_finding(guard, is_lost=is_lost))
             run_ = MassRecovery(
                 tools.recovery,
                 tools.reader,
@@ -135,11 +142,11 @@ async def _recover_all(settings: Settings, database: DatabaseOptions, order: _Or
                 is_dry=order.is_dry,
                 on_progress=bar.show,
             )
-            probing = asyncio.create_task(tools.guard.watch(tools.store.now_us, may_init=False))
+            probing = asyncio.create_task(guard.watch(tools.store.now_us, may_init=False))
             try:
                 tally = await run_.run()
                 if not order.is_dry and not tally.failures:
-                    await tools.guard.finish()
+                    await guard.finish()
             except TransientError as error:
                 back = f"{run_.tally.recovered} sessions are back, and stay"
                 raise InspectionError(f"broken off: {error}; {back}: run it again") from error
@@ -148,6 +155,14 @@ async def _recover_all(settings: Settings, database: DatabaseOptions, order: _Or
                 await asyncio.gather(probing, return_exceptions=True)
             bar.show(tally, now=True)
             return tally
+
+
+def _finding(guard: RecoveryGuard | ClusterRecoveryGuard, *, is_lost: bool) -> str:
+    if is_lost:
+        return "the store has lost its data"
+    if isinstance(guard, ClusterRecoveryGuard) and guard.lost:
+        return f"{len(guard.lost)} of {PARTITIONS} partitions have lost their data: what is missing is added"
+    return "the store has its name: what is missing is added"
 
 
 def _report(tally: Tally, order: _Order) -> None:

@@ -11,16 +11,19 @@ import typer
 
 from synckairos.adapters.postgres.options import DatabaseOptionsError
 from synckairos.adapters.postgres.schema.files import MigrationError
+from synckairos.adapters.redis.durability import DurabilityLackingError
 from synckairos.adapters.redis.identity import StoreLayoutError
 from synckairos.application.errors import TransientError
 from synckairos.cli.dev_stack import settings_of_running
 from synckairos.cli.inspection import InspectionError
 from synckairos.cli.plain_text import visible_lines
 from synckairos.client.credentials import CredentialsError
-from synckairos.composition.exposure import ExposedError
+from synckairos.composition.exposure import ExposedError, TokenKeyMissingError
 from synckairos.composition.http_port import GatewayMissingError
 from synckairos.composition.listening import AddressInUseError
 from synckairos.composition.reloading import UnusableFilesError
+from synckairos.composition.supervision.supervisor import NeverReadyError
+from synckairos.composition.traces import TracingError
 from synckairos.devstack import DevstackError
 from synckairos.settings import Settings, SettingsError, load_settings
 from synckairos.telemetry import configure_logging
@@ -30,12 +33,16 @@ KNOWN_FAILURES: Final = (
     CredentialsError,
     ExposedError,
     GatewayMissingError,
+    DurabilityLackingError,
     StoreLayoutError,
     TransientError,
     DevstackError,
     MigrationError,
+    NeverReadyError,
     DatabaseOptionsError,
     InspectionError,
+    TokenKeyMissingError,
+    TracingError,
     UnusableFilesError,
 )
 

@@ -22,9 +22,9 @@ from synckairos.domain.controls.time_control import Stage, TimeControl
 from synckairos.domain.errors import InvalidField
 from synckairos.domain.families import Hourglass
 from synckairos.domain.families.parts import PhaseKind
-from synckairos.rpc.control_mapping import control_message
-from synckairos.rpc.time_control_servicer import Slices
-from synckairos.rpc.time_control_servicer import simulate as simulate_request
+from synckairos.rpc.controls.mapping import control_message
+from synckairos.rpc.controls.servicer import Slices
+from synckairos.rpc.controls.servicer import simulate as simulate_request
 from synckairos.v1 import time_control_service_pb2 as pb
 
 tc_app = typer.Typer(no_args_is_help=True, help="Time controls, such as 600|5x30: in words, and tried out.")

@@ -17,6 +17,7 @@ from synckairos.adapters.postgres.trail.operator_actions import PostgresOperator
 from synckairos.adapters.postgres.trail.reader import PostgresAuditReader
 from synckairos.adapters.postgres.trail.writer import PostgresAuditTrail
 from synckairos.domain.events import EventType
+from synckairos.domain.tenancy import TENANT
 from synckairos.settings import Settings
 
 APPLICATION: Final = "synckairos-cli"
@@ -84,6 +85,14 @@ def event_type(text: str) -> EventType:
         raise typer.BadParameter(f"must be one of {names}") from None
 
 
+def tenant_name(text: str) -> str:
+    """Return what a tenant may be called."""
+    if not TENANT.fullmatch(text):
+        raise typer.BadParameter("must be 1 to 64 of a-z, 0-9, _ and -")
+    return text
+
+
+Tenant = Annotated[str, typer.Option("--tenant", parser=tenant_name, metavar="NAME", help="Whose session it is.")]
 Reason = Annotated[str, typer.Option(parser=reason_text, metavar="TEXT", help="Why; kept with the record.")]
 Since = Annotated[
     int | None, typer.Option(parser=instant_ms, metavar="INSTANT", help="Only from this instant (ISO 8601, UTC) on.")

@@ -15,7 +15,7 @@ from rich.console import Console
 
 from synckairos.application.trail.audit import AuditReader
 from synckairos.application.trail.clock_accounts import ClockQuery, explain_clock
-from synckairos.cli.audit.access import opened_trail
+from synckairos.cli.audit.access import Tenant, opened_trail
 from synckairos.cli.audit.reading import PAGE, AsJson, SessionId, for_scripts
 from synckairos.cli.audit.tables import account_table
 from synckairos.cli.inspection import InspectionError
@@ -25,6 +25,7 @@ from synckairos.domain.accounts.account import Line
 from synckairos.domain.accounts.entries import Holder
 from synckairos.domain.errors import Refusal
 from synckairos.domain.model import Mode
+from synckairos.domain.tenancy import DEFAULT_TENANT, qualify
 from synckairos.settings import Settings
 
 
@@ -36,10 +37,12 @@ def clock(
     ] = None,
     version: Annotated[int, typer.Option(min=0, help="Up to this version; 0: the latest in the trail.")] = 0,
     as_json: AsJson = False,
+    tenant: Tenant = DEFAULT_TENANT,
 ) -> None:
     """Explain a clock: all that was added to it and taken from it, oldest first."""
     settings = settings_or_fail(of_dev=True)
-    run(_explain(settings, str(session_id), str(holder or ""), version, as_json=for_scripts(asked=as_json)))
+    named = qualify(tenant, str(session_id))
+    run(_explain(settings, named, str(holder or ""), version, as_json=for_scripts(asked=as_json)))
 
 
 async def _explain(settings: Settings, session_id: str, holder: str, version: int, *, as_json: bool) -> None:

@@ -23,6 +23,7 @@ from synckairos.cli.inspection import plain
 from synckairos.cli.plain_text import PlainTable
 from synckairos.cli.running import fail, run, settings_or_fail
 from synckairos.composition.redis import CLIENT_NAME, opened_redis
+from synckairos.domain.tenancy import DEFAULT_TENANT, name_of, qualify
 from synckairos.settings import Settings
 
 PAGE: Final = 100
@@ -126,7 +127,8 @@ async def _list(settings: Settings, *, as_json: bool) -> None:
             else:
                 told = _summary(one)
                 event = f"{told['type']} {told['version']}" if told["type"] else "unreadable"
-                table.add_row(told["id"], instant(one.buried_at), event, told["session_id"] or "-", one.reason)
+                session = qualify(told["tenant"], told["session_id"]) if told["session_id"] else "-"
+                table.add_row(told["id"], instant(one.buried_at), event, session, one.reason)
     if not as_json:
         Console().print(table if table.row_count else "there are no dead entries")
 
@@ -163,16 +165,18 @@ async def _discard(settings: Settings, place: Place | None, reason: str) -> int:
 def _discarded(prefix: str, dead: DeadEntry, reason: str) -> OperatorAction:
     details = {name: value for name, value in _everything(dead).items() if name != "record"}
     same = uuid5(DISCARDS, f"{prefix} {details['id']} {dead.entry.entry_id}")
-    return OperatorAction(str(same), "discard", operator(), reason, {"prefix": prefix, **details})
+    return OperatorAction(str(same), "discard", operator(), reason, {"prefix": prefix, **details}, details["tenant"])
 
 
 def _summary(dead: DeadEntry) -> dict[str, Any]:
     event = dead.entry.record.event if dead.entry.record is not None else None
+    tenant, session_id = name_of(event.session.session_id) if event else (DEFAULT_TENANT, None)
     return {
         "id": f"{dead.entry.partition}/{dead.dead_id}",
         "buried_at": dead.buried_at,
         "reason": dead.reason,
-        "session_id": event.session.session_id if event else None,
+        "tenant": tenant,
+        "session_id": session_id,
         "version": event.session.version if event else None,
         "type": event.type.name.lower() if event else None,
     }

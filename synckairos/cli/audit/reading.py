@@ -29,7 +29,7 @@ from synckairos.application.trail.audit import (
     ParticipantQuery,
     SessionAudit,
 )
-from synckairos.cli.audit.access import APPLICATION, Since, Until, event_type, opened_trail
+from synckairos.cli.audit.access import APPLICATION, Since, Tenant, Until, event_type, opened_trail
 from synckairos.cli.audit.tables import (
     events_table,
     participants_table,
@@ -43,6 +43,7 @@ from synckairos.cli.running import run, settings_or_fail
 from synckairos.composition.parts import pipeline_parts, pipeline_report
 from synckairos.composition.redis import opened_redis
 from synckairos.domain.model import Session
+from synckairos.domain.tenancy import DEFAULT_TENANT, name_of, qualify
 from synckairos.settings import Settings
 from synckairos.telemetry import Metrics
 
@@ -56,7 +57,7 @@ SessionId = Annotated[UUID, typer.Argument(help="The session's UUID.")]
 AsJson = Annotated[bool, typer.Option("--json", help="JSON, as always when the output is no terminal.")]
 
 
-def events(
+def events(  # noqa: PLR0913, PLR0917 - one parameter an option
     session_id: SessionId,
     types: Annotated[
         list[str] | None, typer.Option("--type", metavar="TYPE", help="Only these, such as cycle_switched.")
@@ -69,10 +70,11 @@ def events(
     ] = None,
     changes: Annotated[bool, typer.Option("--changes", help="What each changed, from what to what.")] = False,
     as_json: AsJson = False,
+    tenant: Tenant = DEFAULT_TENANT,
 ) -> None:
     """Show a session's events, oldest first."""
     query = EventQuery(
-        session_id=str(session_id),
+        session_id=qualify(tenant, str(session_id)),
         after=None,
         limit=PAGE,
         types=frozenset(event_type(one) for one in types or ()),
@@ -92,15 +94,16 @@ def participant(
         int | None, typer.Option(min=1, help="The most events to show; on a terminal 1000 by default.")
     ] = None,
     as_json: AsJson = False,
+    tenant: Tenant = DEFAULT_TENANT,
 ) -> None:
-    """Show the events about a participant in all sessions, oldest first."""
-    query = ParticipantQuery(str(participant_id), None, PAGE, start=since, end=until)
+    """Show the events about a participant in all sessions of a tenant, oldest first."""
+    query = ParticipantQuery(str(participant_id), None, PAGE, start=since, end=until, tenant=tenant)
     run(_participant(settings_or_fail(of_dev=True), query, limit, as_json=for_scripts(asked=as_json)))
 
 
-def session(session_id: SessionId, as_json: AsJson = False) -> None:
+def session(session_id: SessionId, as_json: AsJson = False, tenant: Tenant = DEFAULT_TENANT) -> None:
     """Show a session as the trail knows it, and the statistics of its participants."""
-    audit: SessionAudit = run(_session(settings_or_fail(of_dev=True), str(session_id)))
+    audit: SessionAudit = run(_session(settings_or_fail(of_dev=True), qualify(tenant, str(session_id))))
     if for_scripts(asked=as_json):
         typer.echo(json_for(sys.stdout.buffer, msgspec.json.encode(_plain(audit))))
         return
@@ -199,6 +202,7 @@ def _plain(audit: SessionAudit) -> dict[str, Any]:
     summary = audit.summary._asdict()
     summary["session"] = msgspec.Raw(encode_session(audit.summary.session).encode())
     return {
+        "tenant": name_of(audit.summary.session.session_id).tenant,
         "summary": summary,
         "participants": [one._asdict() for one in audit.participants],
         "event_count": audit.event_count,

@@ -7,28 +7,32 @@ import typer
 
 from synckairos.application.trail.audit import SessionQuery, Written
 from synckairos.application.trail.sample import sample_sessions
-from synckairos.cli.audit.access import opened_trail
+from synckairos.cli.audit.access import opened_trail, tenant_name
 from synckairos.cli.inspection import InspectionError
 from synckairos.cli.running import run, settings_or_fail
+from synckairos.domain.tenancy import DEFAULT_TENANT
 from synckairos.settings import Settings
 
 
 def sample(
     sessions: Annotated[int, typer.Option(min=1, max=100_000, help="How many sessions.")] = 100,
     seed: Annotated[int, typer.Option(help="Another number gives other sessions.")] = 0,
+    tenant: Annotated[
+        str, typer.Option(parser=tenant_name, metavar="NAME", help="Whose sessions they are to be.")
+    ] = DEFAULT_TENANT,
     beside: Annotated[bool, typer.Option("--beside", help="Also where the trail holds sessions already.")] = False,
 ) -> None:
-    """Write sessions that were never played into an empty trail; all have ended, and the label `sample`."""
-    written: Written = run(_sample(settings_or_fail(of_dev=True), sessions, seed, beside=beside))
+    """Write sessions that were never played into a tenant's empty trail; all have ended, and the label `sample`."""
+    written: Written = run(_sample(settings_or_fail(of_dev=True), sessions, seed, tenant, beside=beside))
     typer.echo(f"wrote {written.new} events of {sessions} sessions")
 
 
-async def _sample(settings: Settings, count: int, seed: int, *, beside: bool) -> Written:
+async def _sample(settings: Settings, count: int, seed: int, tenant: str, *, beside: bool) -> Written:
     total = Written(0, 0, 0)
     async with opened_trail(settings) as trail:
-        if not beside and await trail.reader.sessions(SessionQuery(None, 1)):
+        if not beside and await trail.reader.sessions(SessionQuery(None, 1, tenant=tenant)):
             raise InspectionError("the audit trail holds sessions: sample data beside them need --beside")
-        for records in sample_sessions(count, seed, time.time_ns() // 1_000_000, settings.lifetimes):
+        for records in sample_sessions(count, seed, time.time_ns() // 1_000_000, settings.lifetimes, tenant):
             one = await trail.writer.write(records)
             total = Written(total.new + one.new, total.known + one.known, total.forks + one.forks)
     return total

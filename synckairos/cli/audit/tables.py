@@ -67,7 +67,7 @@ def events_table(events: Iterable[AuditedEvent], *, changes: bool = False, sessi
             instant(session.updated_at),
             name_of(event.type),
             name_of(event.cause),
-            event.author.actor,
+            event.author.who,
             short(subject.participant_id or subject.group_id),
             duration(subject.elapsed_ms),
             duration(subject.remaining_ms),

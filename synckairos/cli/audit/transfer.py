@@ -17,10 +17,11 @@ from synckairos.adapters.postgres.trail.lines import decode_record, encode_recor
 from synckairos.adapters.postgres.trail.snapshot import FieldError
 from synckairos.application.errors import AuditRefused
 from synckairos.application.trail.audit import AuditRecord, AuditTrail, ExportQuery, Written
-from synckairos.cli.audit.access import Since, Until, opened_trail
+from synckairos.cli.audit.access import Since, Until, opened_trail, tenant_name
 from synckairos.cli.inspection import InspectionError
 from synckairos.cli.plain_text import json_for
 from synckairos.cli.running import fail, run, settings_or_fail
+from synckairos.domain.tenancy import DEFAULT_TENANT, qualify
 from synckairos.settings import Settings
 
 SHOWN_PROBLEMS: Final = 20
@@ -40,10 +41,18 @@ def export(
     session: Annotated[list[UUID] | None, typer.Option(help="Only this session; may be given more than once.")] = None,
     since: Since = None,
     until: Until = None,
+    tenant: Annotated[
+        str | None,
+        typer.Option(
+            parser=tenant_name, metavar="NAME", help="Only this tenant's; sessions by --session are default's."
+        ),
+    ] = None,
     output: Annotated[Path | None, typer.Option(help="Where to write; default: standard output.")] = None,
 ) -> None:
     """Write the trail's events as JSON Lines, as they stood when it began; `import` reads them back."""
-    query = ExportQuery(tuple(str(one) for one in session or ()), since, until)
+    query = ExportQuery(
+        tuple(qualify(tenant or DEFAULT_TENANT, str(one)) for one in session or ()), since, until, tenant
+    )
     settings = settings_or_fail(of_dev=True)
     if output is None:
         count = run(_export(settings, query, sys.stdout.buffer))

@@ -15,24 +15,26 @@ ANY_TIME: Final = 0x200000
 """X509_V_FLAG_NO_CHECK_TIME, for which the module has no name: an expired certificate is to be read, too."""
 
 
-def look_at_certificate(certificate: str, key: str) -> Finding:
-    """Return how the certificate in a PEM file stands."""
-    remedy = "renew it, and replace the files of SYNCKAIROS_TLS_CERT and SYNCKAIROS_TLS_KEY"
+def look_at_certificate(certificate: str, key: str, *, is_client: bool = False) -> Finding:
+    """Return how the certificate in a PEM file stands: that of the ports, or the one that is shown as a client."""
+    name, kind = ("tls.client_certificate", "CLIENT_") if is_client else ("tls.certificate", "")
+    files = f"SYNCKAIROS_TLS_{kind}CERT and SYNCKAIROS_TLS_{kind}KEY"
+    remedy = f"renew it, and replace the files of {files}"
     try:
         starts, ends = validity(certificate, key)
     except (OSError, ssl.SSLError) as error:
         what = f"it cannot be used with its key: {getattr(error, 'reason', None) or error.strerror}"
         if isinstance(error, FileNotFoundError | PermissionError):
-            return unseen("tls.certificate", what, "correct SYNCKAIROS_TLS_CERT and SYNCKAIROS_TLS_KEY")
-        return wrong("tls.certificate", what, remedy)
+            return unseen(name, what, f"correct {files}")
+        return wrong(name, what, remedy)
     left = (ends - time.time()) / DAY_S
     if left <= 0:
-        return wrong("tls.certificate", f"it expired {-left:.1f} days ago", remedy)
+        return wrong(name, f"it expired {-left:.1f} days ago", remedy)
     if starts > time.time():
-        return wrong("tls.certificate", "it is not valid yet", "see to the clock of this machine, or of its issuer")
+        return wrong(name, "it is not valid yet", "see to the clock of this machine, or of its issuer")
     if left < SOON_DAYS:
-        return advice("tls.certificate", f"it expires in {left:.1f} days", remedy)
-    return fine("tls.certificate", f"it is valid for {left:.0f} more days")
+        return advice(name, f"it expires in {left:.1f} days", remedy)
+    return fine(name, f"it is valid for {left:.0f} more days")
 
 
 def validity(certificate: str, key: str) -> tuple[float, float]:

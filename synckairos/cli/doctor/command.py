@@ -19,11 +19,13 @@ from synckairos.application.errors import AuditUnavailable, StoreUnavailable
 from synckairos.cli.audit.access import APPLICATION
 from synckairos.cli.doctor.certificates import look_at_certificate
 from synckairos.cli.doctor.clocks import THIS_MACHINE, Clock, compared
+from synckairos.cli.doctor.credentials import look_at_credentials
 from synckairos.cli.doctor.database import look_at_database
 from synckairos.cli.doctor.findings import Finding, Level, advice, wrong
 from synckairos.cli.doctor.pipeline import look_at_pipeline
 from synckairos.cli.doctor.servers import look_at_server
 from synckairos.cli.doctor.store import look_at_store
+from synckairos.cli.doctor.traces import look_at_traces
 from synckairos.cli.plain_text import PlainTable, json_for
 from synckairos.cli.running import run, settings_or_fail
 from synckairos.cli.sessions.exit_codes import ExitCode
@@ -74,7 +76,7 @@ async def examine(settings: Settings, address: str) -> list[Finding]:
         stack.push_async_callback(parts.bell.close)
         found += await look_at_pipeline(parts, has_database=database is not None)
     found += await look_at_server(address, has_database=database is not None)
-    return [*found, *_certificates()]
+    return [*found, *_certificates(), *await look_at_credentials(settings), *await look_at_traces()]
 
 
 async def _clocks(redis: Redis, database: Database | None) -> list[Finding]:
@@ -94,8 +96,14 @@ async def _clocks(redis: Redis, database: Database | None) -> list[Finding]:
 
 
 def _certificates() -> list[Finding]:
-    certificate, key = (os.environ.get(f"SYNCKAIROS_TLS_{name}", "") for name in ("CERT", "KEY"))
-    return [look_at_certificate(certificate, key or certificate)] if certificate else []
+    own, client = (
+        [os.environ.get(f"SYNCKAIROS_TLS_{kind}{name}", "") for name in ("CERT", "KEY")] for kind in ("", "CLIENT_")
+    )
+    return [
+        look_at_certificate(certificate, key or certificate, is_client=is_client)
+        for is_client, (certificate, key) in ((False, own), (True, client))
+        if certificate
+    ]
 
 
 def _exit_code(found: Sequence[Finding]) -> int:

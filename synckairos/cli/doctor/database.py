@@ -25,11 +25,12 @@ OLDEST: Final = 140_000
 async def look_at_database(settings: Settings, database: Database) -> list[Finding]:
     """Return what there is to say of PostgreSQL."""
     try:
-        found = [*_judged(await database_condition(database))]
+        condition = await database_condition(database)
         rights = await table_rights(database)
     except AuditUnavailable as error:
         return [unseen("postgres.reach", str(error), "start PostgreSQL, or correct SYNCKAIROS_DATABASE_URL")]
-    return [*found, *await _migrations(settings), *_rights(rights)]
+    is_server = condition.account == settings.database_server_role
+    return [*_judged(condition), *await _migrations(settings), *_rights(rights, is_server=is_server)]
 
 
 def _judged(condition: DatabaseCondition) -> Iterator[Finding]:
@@ -41,8 +42,11 @@ def _judged(condition: DatabaseCondition) -> Iterator[Finding]:
         remedy = "name the primary in SYNCKAIROS_DATABASE_URL"
         yield wrong("postgres.role", "this is a standby, in which no worker can write", remedy)
     if condition.is_superuser:
-        what = f"the account {condition.account} is a superuser"
+        what = f"the account {condition.account} is a superuser: no policy keeps tenants apart for it"
         yield advice("postgres.account", what, "give SyncKairos an account of its own, without that right")
+    elif condition.passes_policies:
+        what = f"the account {condition.account} passes by row security: no policy keeps tenants apart for it"
+        yield advice("postgres.account", what, f"ALTER ROLE {condition.account} NOBYPASSRLS")
 
 
 async def _migrations(settings: Settings) -> list[Finding]:
@@ -61,13 +65,18 @@ async def _migrations(settings: Settings) -> list[Finding]:
     return [fine("postgres.migrations", f"all {len(entries)} migrations are applied")]
 
 
-def _rights(rights: Sequence[TableRights]) -> Iterator[Finding]:
-    """Yield what the account lacks; tables that are missing are a matter of the migrations."""
+def _rights(rights: Sequence[TableRights], *, is_server: bool) -> Iterator[Finding]:
+    """Yield what the account lacks; tables that are missing are a matter of the migrations.
+
+    `is_server`: it is the account of servers, which only reads.
+    """
     unreadable = [one.table for one in rights if not one.may_read]
     unwritable = [one.table for one in rights if not one.may_write]
     if unreadable:
         what = f"the account may not read {', '.join(unreadable)}"
         yield wrong("postgres.rights", what, f"GRANT SELECT ON {', '.join(unreadable)} TO the account")
+    elif unwritable and is_server:
+        yield fine("postgres.rights", "the account may read the trail and not write it, as that of servers should")
     elif unwritable:
         what = f"the account may read, but not write {', '.join(unwritable)}: enough for a server, not for a worker"
         yield advice("postgres.rights", what, f"for a worker: GRANT INSERT, UPDATE ON {', '.join(unwritable)}")

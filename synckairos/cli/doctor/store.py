@@ -3,13 +3,14 @@
 from collections.abc import Iterator, Mapping
 from typing import Final
 
-from synckairos.adapters.ids import new_change_id
+from synckairos.adapters.redis.cluster.identity import COVERAGE, ClusterIdentityGuard
 from synckairos.adapters.redis.condition import RedisCondition
-from synckairos.adapters.redis.identity import StoreIdentityGuard, strangeness_of
+from synckairos.adapters.redis.durability import RedisDurability
+from synckairos.adapters.redis.identity import StoreLayoutError, strangeness_of
 from synckairos.application.errors import StoreUnavailable
 from synckairos.application.pipeline.backlog import REFUSING_SHARE, WARNING_SHARE
 from synckairos.cli.doctor.findings import Finding, advice, fine, unseen, wrong
-from synckairos.composition.redis import Redis
+from synckairos.composition.redis import Redis, store_guard
 from synckairos.settings import Settings
 
 OLDEST: Final = 7
@@ -26,12 +27,13 @@ async def look_at_store(settings: Settings, redis: Redis) -> list[Finding]:
         told = await condition.told()
         configured = await condition.configured()
         name = await _identity(settings, redis, condition)
+        lacking = await RedisDurability(*redis).lacks(settings.least_durability)
     except StoreUnavailable as error:
         return [unseen("redis.reach", str(error), "start Redis, or correct SYNCKAIROS_REDIS_URL")]
     if not told:
         remedy = "allow INFO and CONFIG|GET to SyncKairos' account: ACL SETUSER … +info +config|get"
         return [unseen("redis.settings", "its account may not run INFO", remedy), name]
-    return [*_judged(told, configured, settings), name]
+    return [*_judged(told, configured, settings), _durability(told, settings, lacking), name, *await _cluster(redis)]
 
 
 def _judged(told: Mapping[str, str], configured: Mapping[str, str], settings: Settings) -> Iterator[Finding]:
@@ -75,6 +77,18 @@ def _persistence(told: Mapping[str, str], configured: Mapping[str, str]) -> Iter
         yield wrong("redis.appendfsync", what, "CONFIG SET appendfsync everysec, and the same in redis.conf")
     else:
         yield fine("redis.appendfsync", f"appendfsync is {policy}")
+
+
+def _durability(told: Mapping[str, str], settings: Settings, lacking: str) -> Finding:
+    chosen, wanted = settings.durability, settings.least_durability.replicas
+    if lacking:
+        remedy = "redis-server --appendonly yes --appendfsync always, 7.2 or newer; or SYNCKAIROS_DURABILITY=memory"
+        return wrong("redis.durability", f"SYNCKAIROS_DURABILITY is {chosen}: {lacking}", remedy)
+    there = int(told.get("connected_slaves", 0))
+    if there < wanted:
+        what = f"SYNCKAIROS_DURABILITY is {chosen}, and {there} replicas are connected: every outcome is unknown"
+        return wrong("redis.durability", what, "connect more replicas, or lower SYNCKAIROS_DURABILITY")
+    return fine("redis.durability", f"changes are answered with the durability {chosen}")
 
 
 def _fsyncs(told: Mapping[str, str]) -> Finding:
@@ -123,9 +137,32 @@ def _nodes(configured: Mapping[str, str]) -> Finding:
     return fine("redis.stream-nodes", f"stream-node-max-bytes is {size or 'not shown to this account'}")
 
 
+async def _cluster(redis: Redis) -> list[Finding]:
+    """Return what there is to say of a cluster; nothing of a single server."""
+    guard = store_guard(redis)
+    if not isinstance(guard, ClusterIdentityGuard):
+        return []
+    try:
+        await guard.open(may_init=False)
+        requires_all = await guard.requires_full_coverage()
+    except (StoreUnavailable, StoreLayoutError):
+        return []  # said of the store's name
+    findings = [fine("redis.coverage", "a lost shard stops no other")]
+    if requires_all:
+        what = f"{COVERAGE} is yes: one lost shard stops all"
+        findings = [wrong("redis.coverage", what, f"CONFIG SET {COVERAGE} no at every node, and in its redis.conf")]
+    if guard.lost:
+        what = f"partitions have lost their data: {', '.join(map(str, sorted(guard.lost)))}"
+        cure = "synckairos recover --all brings them back, synckairos store init --partition accepts the loss"
+        findings.append(wrong("redis.partitions", what, cure))
+    else:
+        findings.append(fine("redis.partitions", "every partition has the store's name"))
+    return findings
+
+
 async def _identity(settings: Settings, redis: Redis, condition: RedisCondition) -> Finding:
     """Return whether the store has its name; raises StoreUnavailable."""
-    identity = await StoreIdentityGuard(*redis, new_change_id).identity()
+    identity = await store_guard(redis).identity()
     if identity is not None:
         if strangeness := strangeness_of(identity):
             return wrong("redis.store", strangeness, "use the program that laid the store out, or another store")

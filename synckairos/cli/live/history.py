@@ -29,6 +29,7 @@ _SHARED: Final = [
     "type",
     "cause",
     "actor",
+    "on_behalf_of",
     "reason",
     "change_id",
     "participant_id",
@@ -96,6 +97,8 @@ def _details(event: audit_service_pb2.AuditEvent) -> list[Text]:
     if event.cause not in (event_pb2.CAUSE_CALL, event_pb2.CAUSE_UNSPECIFIED):
         late = f" +{event.lateness_ms} ms" if event.lateness_ms else ""
         said.append(f"({cause_word(event.cause)}{late})")
+    if event.on_behalf_of:
+        said.append(f"by {event.actor} for {event.on_behalf_of}")
     details = [plain(each, "dim") for each in said]
     if event.reason:
         details.append(plain(f"“{event.reason}”", "italic"))

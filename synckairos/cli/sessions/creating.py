@@ -91,6 +91,9 @@ class NewSession(NamedTuple):
     idle: Annotated[str | None, _duration("How long it lives without a call.")] = None
     label: Annotated[Texts, _option("A label to list by; once for each.", metavar="KEY=VALUE")] = None
     data: Annotated[str, _option("Metadata, a JSON object.", "--metadata", metavar="JSON")] = ""
+    durability: Annotated[
+        str, _option("What its changes are safe from, if that is more: fsync or replicas:N.", metavar="LEVEL")
+    ] = ""
     manual_clock: Annotated[
         bool, _option("A clock that stands until `session advance` moves it.", "--manual-clock")
     ] = False
@@ -107,6 +110,11 @@ MODES: Final = {
     ModeName.per_group: session_pb2.MODE_PER_GROUP,
     ModeName.global_: session_pb2.MODE_GLOBAL,
     ModeName.count_up: session_pb2.MODE_COUNT_UP,
+}
+LEVELS: Final = {
+    "memory": session_pb2.DURABILITY_MEMORY,
+    "fsync": session_pb2.DURABILITY_FSYNC,
+    "replicas": session_pb2.DURABILITY_REPLICAS,
 }
 _AT_ZERO: Final = {
     AtZero.end_session: session_pb2.ON_EXPIRE_END_SESSION,
@@ -203,6 +211,11 @@ def _fill_data(request: pb.CreateSessionRequest, options: NewSession) -> None:
         request.session_id = options.session_id
     if options.manual_clock:
         request.manual_clock = True
+    if options.durability:
+        level, _, replicas = options.durability.partition(":")
+        if level not in LEVELS or bool(replicas) != (level == "replicas") or not (replicas or "0").isdecimal():
+            raise refuse(f"{options.durability} is no durability: memory, fsync or replicas:N")
+        request.durability, request.durability_replicas = LEVELS[level], int(replicas or 0)
 
 
 def _soft_close(text: str) -> time_control_pb2.SoftClose:

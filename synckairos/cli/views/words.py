@@ -9,7 +9,7 @@ from rich.text import Text
 
 from synckairos.cli.plain_text import visible
 from synckairos.domain.controls.notation import NoTextError, text_of
-from synckairos.rpc.control_requests import read_control
+from synckairos.rpc.controls.requests import read_control
 from synckairos.rpc.fields import Fields
 from synckairos.v1 import event_pb2, session_pb2, time_control_pb2
 

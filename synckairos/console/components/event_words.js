@@ -53,7 +53,7 @@ export function detailsOf(event) {
     number(event.advancedMs) > 0 && `clock advanced by ${duration(event.advancedMs)}`,
     event.cause && event.cause !== "CAUSE_CALL" && `cause: ${title(event.cause, "CAUSE").toLowerCase()}`,
     !Number.isNaN(late) && `${duration(late)} late`,
-    event.actor && `by ${event.actor}`,
+    event.actor && `by ${event.actor}${event.onBehalfOf ? ` for ${event.onBehalfOf}` : ""}`,
     event.reason && `\u201c${event.reason}\u201d`,
   ];
   return parts.filter(Boolean).join(" \u00b7 ");

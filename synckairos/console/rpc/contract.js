@@ -125,6 +125,7 @@
  * @property {TurnSettlement} [turn]
  * @property {Int64} [extendedMs]
  * @property {Int64} [advancedMs]
+ * @property {string} [onBehalfOf]
  * @property {Session} [session]
  * @property {string} [sessionId]
  * @property {Int64} [epoch]
