@@ -7,7 +7,7 @@ from typing import Any, Final, TypeAlias
 
 from synckairos.gateway.admission import Admitted, Pairs, Refusal, Scope, admit, content_type_of
 from synckairos.gateway.backend import Backend
-from synckairos.gateway.calls import Calls
+from synckairos.gateway.calls import Calls, certificate
 from synckairos.gateway.files import POLICY, Files
 from synckairos.gateway.guard import Guard
 
@@ -23,6 +23,8 @@ UNARY_TYPES: Final = frozenset({*CONNECT_UNARY, *GRPC_WEB_TYPES})
 STREAM_TYPES: Final = frozenset({*CONNECT_STREAM, *GRPC_WEB_TYPES})
 HEALTH: Final = "/healthz"
 PACKAGE: Final = "/synckairos."
+CERTIFICATE: Final = "synckairos.certificate"
+"""What a request's scope calls the certificate (PEM) of its connection."""
 ALLOWED_HEADERS: Final = (
     b"authorization, connect-protocol-version, connect-timeout-ms, content-type, grpc-timeout, x-actor, x-api-key,"
     b" x-grpc-web, x-request-id, x-user-agent"
@@ -59,6 +61,7 @@ class Application:
         if scope["path"] == HEALTH:
             await self._tell_health(scope, send)
             return
+        certificate.set(scope.get(CERTIFICATE, b""))
         sharing: Pairs = ()
         try:
             admitted = admit(scope, self._guard)

@@ -10,13 +10,17 @@ from synckairos.gateway.metadata import Metadata
 
 @dataclass(slots=True)
 class Request:
-    """A call as it came; `timeout_s` is what is left of its deadline, None without one, `peer` as gRPC names it."""
+    """A call as it came; `timeout_s` is what is left of its deadline, None without one, `peer` as gRPC names it.
+
+    `certificate` (PEM) is what its connection has shown, empty for nothing.
+    """
 
     path: str
     message: bytes
     metadata: Metadata
     timeout_s: float | None
     peer: str
+    certificate: bytes = b""
 
 
 @dataclass(slots=True)

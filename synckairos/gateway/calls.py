@@ -2,6 +2,7 @@
 
 from collections.abc import AsyncGenerator, Iterable, Mapping
 from contextlib import aclosing
+from contextvars import ContextVar
 from typing import Any, Final, TypeAlias
 
 from connectrpc.method import IdempotencyLevel, MethodInfo, StreamType
@@ -17,6 +18,9 @@ from synckairos.gateway.metadata import from_headers, put_into
 from synckairos.rpc.server import MAX_RECEIVE_BYTES
 
 Context: TypeAlias = RequestContext[Any, Any]
+
+certificate: Final[ContextVar[bytes]] = ContextVar("certificate", default=b"")
+"""What the connection of the request that is being answered has shown (PEM): Connect has no place for it."""
 
 KINDS: Final = {
     (False, False): StreamType.UNARY,
@@ -142,7 +146,8 @@ def request_of(path: str, message: Wire, context: Context) -> Request:
     """Return a call as a backend takes it."""
     left = context.timeout_ms
     timeout_s = None if left is None else max(left, 0.0) / 1_000
-    return Request(path, message.encoded, from_headers(context.request_headers), timeout_s, _peer(context))
+    metadata = from_headers(context.request_headers)
+    return Request(path, message.encoded, metadata, timeout_s, _peer(context), certificate.get())
 
 
 def _peer(context: Context) -> str:

@@ -1,5 +1,6 @@
 """The backend behind a gRPC port."""
 
+import asyncio
 import math
 import time
 from collections.abc import AsyncGenerator, AsyncIterator
@@ -11,6 +12,7 @@ from grpc_health.v1 import health_pb2, health_pb2_grpc
 from synckairos.gateway.backend import Request, Told
 from synckairos.gateway.failures import CallFailed
 from synckairos.gateway.metadata import Metadata
+from synckairos.rpc.admission.access import FORWARDED_FOR
 from synckairos.rpc.server import MAX_RECEIVE_BYTES, MAX_SEND_BYTES
 
 STREAMS_EACH: Final = 900
@@ -19,6 +21,8 @@ HEALTH_S: Final = 2.0
 HASTE: Final = 0.99
 """The share of a caller's timeout that the backend is given."""
 RESET_S: Final = 0.02
+RETIRED_S: Final = 1_900.0
+"""For the calls of a connection whose credentials are no longer used; servers end a connection before that."""
 OPTIONS: Final = (
     ("grpc.use_local_subchannel_pool", 1),  # else channels to one address share a connection
     ("grpc.max_receive_message_length", MAX_SEND_BYTES),
@@ -40,12 +44,13 @@ class ChannelBackend:
         self._credentials = credentials
         self._calls = self._open()
         self._streams: list[Lane] = []
+        self._retired: dict[asyncio.Task[None], grpc.aio.Channel] = {}
 
     async def unary(self, request: Request, told: Told) -> bytes:
         """Return the reply; raises CallFailed."""
         until = _until(request)
         multi: Any = self._calls.unary_unary(request.path)
-        call = multi(request.message, timeout=_shortened(request.timeout_s), metadata=request.metadata)
+        call = multi(request.message, timeout=_shortened(request.timeout_s), metadata=_metadata(request))
         try:
             reply: bytes = await call
             told.headers = _pairs(await call.initial_metadata())
@@ -77,9 +82,22 @@ class ChannelBackend:
             return False
         return bool(reply.status == health_pb2.HealthCheckResponse.SERVING)
 
+    def renew(self, credentials: grpc.ChannelCredentials | None) -> None:
+        """Use other credentials from now on; calls under way end on the connections that they have."""
+        self._credentials = credentials
+        retired = [self._calls, *(lane.channel for lane in self._streams)]
+        self._calls, self._streams = self._open(), []
+        for channel in retired:
+            closing = asyncio.ensure_future(channel.close(RETIRED_S))
+            self._retired[closing] = channel
+            closing.add_done_callback(self._retired.pop)
+
     async def close(self) -> None:
         """Close all connections; what is under way ends with CANCELLED."""
-        for channel in (self._calls, *(lane.channel for lane in self._streams)):
+        retired = dict(self._retired)
+        for closing in retired:
+            closing.cancel()
+        for channel in (self._calls, *(lane.channel for lane in self._streams), *retired.values()):
             await channel.close()
 
     def _open(self) -> grpc.aio.Channel:
@@ -109,7 +127,7 @@ class ChannelStream:
         self._ending: CallFailed | None = None
         self._until = _until(request)
         multi: Any = lane.channel.stream_stream(request.path)
-        self._call = multi(messages, timeout=_shortened(request.timeout_s), metadata=request.metadata)
+        self._call = multi(messages, timeout=_shortened(request.timeout_s), metadata=_metadata(request))
         lane.under_way += 1
         self._call.add_done_callback(self._left)
 
@@ -141,6 +159,12 @@ class ChannelStream:
 
 async def _once(message: bytes) -> AsyncIterator[bytes]:
     yield message
+
+
+def _metadata(request: Request) -> Metadata:
+    """Return the caller's metadata, and where the caller is: servers believe it of certificates that may forward."""
+    kind, _, address = request.peer.partition(":")
+    return (*request.metadata, (FORWARDED_FOR, address)) if kind in {"ipv4", "ipv6"} else request.metadata
 
 
 def _pairs(metadata: grpc.aio.Metadata | None) -> Metadata:

@@ -11,8 +11,10 @@ import structlog
 import uvicorn
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 
-from synckairos.gateway.application import Application
-from synckairos.rpc.server import MAX_METADATA_BYTES
+from synckairos.gateway.application import CERTIFICATE, Application
+from synckairos.rpc.admission.handshakes import SecuredPort
+from synckairos.rpc.admission.peers import shown_by
+from synckairos.rpc.server import MAX_CONNECTIONS, MAX_METADATA_BYTES
 
 MAX_HEAD_BYTES: Final = 2 * MAX_METADATA_BYTES
 """Of what brings a request no further: its head before the end of it, trailers, the margins of chunks.
@@ -34,6 +36,7 @@ VANISHED: Final = (
     (socket.IPPROTO_TCP, "TCP_USER_TIMEOUT", 60_000),
 )
 """After how much silence a peer that never said goodbye is gone (s; the last one ms), where the system can tell."""
+MAX_HANDSHAKES: Final = 500
 GRACE_SHARE: Final = 0.9
 
 _log = structlog.get_logger(__name__)
@@ -48,6 +51,7 @@ class LimitedConnection(HttpToolsProtocol):
         self._max_connections, self.limit_concurrency = self.limit_concurrency, None
         self._timer: asyncio.TimerHandle | None = None
         self._stalled: asyncio.TimerHandle | None = None
+        self._certificate = b""
         self._unanswered: list[RequestResponseCycle] = []
         self._idle_bytes = 0
         self._is_head = True
@@ -57,6 +61,7 @@ class LimitedConnection(HttpToolsProtocol):
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override] # as uvicorn has it
         """Begin to count, unless there are too many connections already."""
         super().connection_made(transport)
+        self._certificate = shown_by(transport.get_extra_info("ssl_object"))
         if self._max_connections is not None and len(self.connections) > self._max_connections:
             transport.abort()
             return
@@ -70,6 +75,11 @@ class LimitedConnection(HttpToolsProtocol):
             cycle.disconnected = True
             cycle.message_event.set()
         super().connection_lost(exc)
+
+    def on_message_begin(self) -> None:
+        """Begin a request, which knows what its connection has shown."""
+        super().on_message_begin()
+        self.scope[CERTIFICATE] = self._certificate  # type: ignore[typeddict-unknown-key] # ASGI has no name for it
 
     def data_received(self, data: bytes) -> None:
         """Take what came; the clock runs while a request is not complete, and what does not get on is cut off."""
@@ -141,12 +151,36 @@ class LimitedConnection(HttpToolsProtocol):
 
 
 class _Uvicorn(uvicorn.Server):
-    """Leaves signals to the process it is a part of."""
+    """Leaves signals to the process it is a part of, and handshakes to us: it would wait a minute for any number."""
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        """Listen."""
+        if not isinstance(self.config.ssl, ssl.SSLContext) or sockets is None:
+            await super().startup(sockets)
+            return
+        await super().startup([])
+        for bound in sockets:
+            secured = SecuredPort(
+                bound.dup(),  # uvicorn closes the other one, and may not while the loop waits for it
+                self.config.ssl,
+                lambda: LimitedConnection(
+                    config=self.config, server_state=self.server_state, app_state=self.lifespan.state
+                ),
+                _serve_itself,
+                most_handshakes=self.config.limit_concurrency or MAX_HANDSHAKES,
+                most_connections=MAX_CONNECTIONS,
+            )
+            secured.start()
+            self.servers.append(secured)  # type: ignore[arg-type] # it asks them to close, and nothing else
 
     @contextlib.contextmanager
     def capture_signals(self) -> Iterator[None]:
         """Capture none."""
         yield
+
+
+async def _serve_itself(_transport: asyncio.BaseTransport, _connection: LimitedConnection) -> None:
+    """Return at once: the connection counts itself."""
 
 
 class HttpServer:

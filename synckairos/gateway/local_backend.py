@@ -36,6 +36,11 @@ class LocalContext:
         """Return where the caller is, as gRPC says it."""
         return self._request.peer
 
+    def auth_context(self) -> dict[str, list[bytes]]:
+        """Return what the connection has proved, under gRPC's names."""
+        shown = self._request.certificate
+        return {"x509_pem_cert": [shown]} if shown else {}
+
     async def send_initial_metadata(self, metadata: Metadata) -> None:
         """Keep the headers; they leave with the first message."""
         self._told.headers = tuple(metadata)

@@ -18,7 +18,7 @@ STAYING: Final = frozenset(
         "accept", "accept-charset", "accept-encoding", "accept-language", "cache-control", "connection",
         "content-encoding", "content-length", "content-type", "cookie", "date", "dnt", "expect", "host", "keep-alive",
         "origin", "pragma", "priority", "referer", "server", "te", "trailer", "transfer-encoding", "upgrade",
-        "upgrade-insecure-requests", "user-agent", "vary", "via", "x-grpc-web", "x-user-agent",
+        "upgrade-insecure-requests", "user-agent", "vary", "via", "x-forwarded-for", "x-grpc-web", "x-user-agent",
     )
 )  # fmt: skip
 """Headers that are about this exchange of HTTP alone, in either direction."""
