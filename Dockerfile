@@ -24,6 +24,11 @@ COPY protos protos
 COPY synckairos synckairos
 RUN HATCH_BUILD_HOOK_ENABLE_CUSTOM=${COMPILED} PIP_CONSTRAINT=/source/constraints.txt \
     python -m pip --python /opt/synckairos/bin/python install --no-deps ./clients/python .
+# What is installed, as CycloneDX; the tool stays behind in this stage.
+COPY deploy/sbom-requirements.txt deploy/
+RUN python -m venv /sbom && /sbom/bin/python -m pip install --require-hashes -r deploy/sbom-requirements.txt && \
+    mkdir /opt/synckairos/share && \
+    /sbom/bin/cyclonedx-py environment --output-reproducible --of JSON -o /opt/synckairos/share/sbom.json /opt/synckairos/bin/python
 
 FROM ${PYTHON_IMAGE}
 ARG VERSION=unknown
@@ -42,7 +47,7 @@ COPY --from=build /opt/synckairos /opt/synckairos
 # A number, so that an orchestrator can see that it is not root; nothing in the image belongs to it.
 USER 10001:10001
 WORKDIR /tmp
-# An address that others can reach: the server starts with TLS and client certificates alone, or with what
+# An address that others can reach: the server starts with TLS and authentication alone, or with what
 # SYNCKAIROS_INSECURE waives (docs/security.md).
 EXPOSE 50051
 STOPSIGNAL SIGTERM
