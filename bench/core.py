@@ -3,7 +3,7 @@
     python -m bench.core
 
 CPU time a call includes the event loop, the exchanges with Redis and the bytes of request and reply. The steps of a
-switch are timed by themselves below it: the difference is what waiting and waking cost.
+switch are timed by themselves below it: the difference is what waiting and waking cost. Bounds and limits come last.
 """
 
 import asyncio
@@ -19,6 +19,7 @@ from uuid import uuid4
 import typer
 import uvloop
 
+from bench.admission_steps import admission_steps
 from bench.switch_steps import best_us, switch_steps
 from synckairos.adapters.ids import new_change_id, new_session_id
 from synckairos.adapters.redis.clock import EstimatedClock
@@ -110,6 +111,7 @@ async def _measure(sessions: int, seconds: float) -> None:
             await connections.close()
     steps = {name: best_us(step) for name, step in switch_steps().items()}
     steps["the steps of a switch, in a loop"] = sum(steps.values())
+    steps |= {name: best_us(step) for name, step in admission_steps().items()}
     for name, took in steps.items():
         sys.stdout.write(f"{name:<34}{took:>6.1f} us\n")
 

@@ -38,6 +38,10 @@ def _extra(name: str, unit: float = 1.0) -> Callable[[Round], float]:
     return lambda one: one.measured.extra[name] / unit
 
 
+def _extras(name: str, base: str) -> Callable[[Round], float]:
+    return lambda one: _over(one.measured.extra[name], one.measured.extra[base])
+
+
 def _cpu_apart(base: str) -> Callable[[Round], float]:
     def apart(one: Round) -> float:
         return abs(_over(one.measured.cpu_per_call("server"), one.baselines[base].cpu_per_call("server")) - 1)
@@ -68,6 +72,7 @@ FIGURES: Final = (
     Figure("switch_ids/switch", "switch_ids", "with request_id / without, rate", _rate("switch")),
     Figure("mixed/echo", "mixed", "mixed load / echo, rate", _rate("echo")),
     Figure("commands/switch", "commands", "ExecuteCommands / SwitchCycle, rate", _rate("switch")),
+    Figure("commands_32/switch", "commands_32", "commands, 32 in a message / SwitchCycle, rate", _rate("switch")),
     Figure("commands/stream", "commands", "ExecuteCommands / echo stream, rate", _rate("echo_stream")),
     Figure("drained/switch", "switch_drained", "with a worker / without, rate", _rate("switch")),
     Figure("drained_outbox_s", "switch_drained", "with a worker: longest outbox / rate, s", _longest_outbox_s),
@@ -96,6 +101,15 @@ FIGURES: Final = (
     Figure("drain/writes", "drain", "events drained / written without a worker, rate", _rate("trail_writes")),
     Figure("page_first_ms", "pages", "first page of a history, p50, ms", _extra("first_p50_ms")),
     Figure("page_middle_ms", "pages", "page in the middle, p50, ms", _ms(0.5)),
+    Figure("crowd/full", "overload", "3 x the callers / a full server, rate", _extras("crowd_rate", "full_rate")),
+    Figure("crowd_p99/alone", "overload", "p99 of those / of one caller", _extras("crowd_p99_ms", "alone_p99_ms")),
+    Figure("flood_health_ms", "overload", "health at three times the rate, p99, ms", _extra("x3_health_p99_ms")),
+    Figure("flood_after/full", "overload", "within 5 s of it / before, rate", _extras("x3_after_rate", "full_rate")),
+    Figure("each/shared", "processes_each", "a port each / a shared one, rate", _rate("processes")),
+    Figure("replica/memory", "durability", "REPLICAS(1) / MEMORY, rate", _extras("replica_rate", "memory_rate")),
+    Figure("replica_p50", "durability", "the same, p50", _extras("replica_p50_ms", "memory_p50_ms")),
+    Figure("always/memory", "durability", "FSYNC / MEMORY, always", _extras("always_rate", "memory_always_rate")),
+    Figure("always_p50", "durability", "the same, p50", _extras("always_p50_ms", "memory_always_p50_ms")),
     Figure("start_ms", "start", "start of a server, p50, ms", _ms(0.5)),
 )  # fmt: skip
 

@@ -5,9 +5,10 @@ import select
 import time
 from collections import deque
 from collections.abc import Callable
+from heapq import heappop, heappush
 from typing import Final
 
-from bench.load.http2 import OK, Arrival, Connection, Kind, status_of
+from bench.load.http2 import OK, Arrival, Connection, Kind, pause_of, status_of
 from bench.load.jobs import CallsJob, Lane, Result
 
 DRAIN_S: Final = 10.0
@@ -46,6 +47,8 @@ class Callers:
         self._lanes = [_Lane(self._connections[place % count], calls) for place, calls in enumerate(job.lanes)]
         self._waiting: dict[tuple[Connection, int], tuple[_Lane, float, int]] = {}
         self._sampling: dict[tuple[Connection, int], bytes] = {}
+        self._resting: list[tuple[float, int]] = []
+        """Lanes that pause, by the instant at which they go on."""
         self._begin = self._end = 0.0
         self._result = Result()
         self._id_prefix = os.urandom(8).hex()
@@ -76,8 +79,16 @@ class Callers:
         for lane in self._lanes:
             self._again(lane, time.monotonic())
         self._flush()
-        while (now := time.monotonic()) < self._end and self._waiting:
-            self._read(self._end - now, self._again)
+        while (now := time.monotonic()) < self._end and (self._waiting or self._resting):
+            until = min(self._end, self._resting[0][0]) if self._resting else self._end
+            self._read(max(0.0, until - now), self._again)
+            self._wake()
+
+    def _wake(self) -> None:
+        now = time.monotonic()
+        while self._resting and self._resting[0][0] <= now:
+            self._again(self._lanes[heappop(self._resting)[1]], now)
+        self._flush()
 
     def _again(self, lane: _Lane, now: float) -> None:
         if now < self._end and not (self._job.is_once and lane.is_through):
@@ -133,22 +144,30 @@ class Callers:
                 if arrival.kind is Kind.DATA:
                     self._sample(connection, arrival)
                 elif (call := self._waiting.pop((connection, arrival.stream), None)) is not None:
-                    self._answered(connection, arrival, call, now)
-                    follow(call[0], now)
+                    pause_s = self._answered(connection, arrival, call, now)
+                    if pause_s:
+                        heappush(self._resting, (now + pause_s, self._lanes.index(call[0])))
+                    else:
+                        follow(call[0], now)
             connection.flush()
 
     def _sample(self, connection: Connection, arrival: Arrival) -> None:
         if self._sampling and (connection, arrival.stream) in self._sampling:
             self._sampling[connection, arrival.stream] += arrival.payload
 
-    def _answered(self, connection: Connection, arrival: Arrival, call: tuple[_Lane, float, int], now: float) -> None:
+    def _answered(self, connection: Connection, arrival: Arrival, call: tuple[_Lane, float, int], now: float) -> float:
+        """Take note of an answer; return the seconds that its caller is to pause."""
         result, (_, due, path) = self._result, call
         sample = self._sampling.pop((connection, arrival.stream), None)
         if sample is not None:
             result.samples[path] = sample[SAMPLE_LENGTH:]
         if arrival.kind is not Kind.END or OK not in arrival.payload:
-            result.errors[_failure(arrival)] += 1
-            return
+            pause_s = pause_of(arrival.payload) if self._job.takes_pauses and arrival.kind is Kind.END else 0.0
+            if pause_s:
+                result.refused += 1
+            else:
+                result.errors[_failure(arrival)] += 1
+            return pause_s
         if self._job.rate:
             is_counted, is_measured = self._begin <= due < self._end, self._begin <= due
         else:
@@ -158,6 +177,7 @@ class Callers:
             result.latencies.append(now - due)
             if self._job.keeps_order:
                 result.sent.append(due)
+        return 0.0
 
 
 def _failure(arrival: Arrival) -> str:

@@ -131,6 +131,12 @@ def status_of(block: bytes) -> str:
     return f"{_header(block, b'grpc-status') or '?'}: {_header(block, b'grpc-message')}"
 
 
+def pause_of(block: bytes) -> float:
+    """Return the seconds after which trailers ask for another try; 0 if they do not."""
+    told = _header(block, b"grpc-retry-pushback-ms")
+    return int(told) / 1_000 if told.isdecimal() else 0.0
+
+
 def _header(block: bytes, name: bytes) -> str:
     place = block.find(bytes((len(name),)) + name)
     if place < 0:

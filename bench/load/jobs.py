@@ -24,6 +24,8 @@ class CallsJob:
     """Give every request an id of its own; field 2 in every mutation."""
     keeps_order: bool = False
     """Return when each call was sent, not only how long it took."""
+    takes_pauses: bool = False
+    """Count the calls that the server asks to make again later; a caller then makes its next one after that pause."""
     is_once: bool = False
     """Make each call once, and end when all are answered, or when the time is over."""
 
@@ -39,7 +41,11 @@ class StreamJob:
     warm_s: float
     run_s: float
     failure_field: int = 0
-    """The field that a reply has only if its command failed; 0: none can."""
+    """The field that an answer has only if its command failed; 0: none can."""
+    in_a_message: int = 1
+    """Answers to each message."""
+    batch_field: int = 0
+    """The field of a reply that holds several answers; 0: each reply is one."""
 
 
 @dataclass(kw_only=True, slots=True)
@@ -99,6 +105,8 @@ class Result:
 
     calls: int = 0
     """Answers within the time measured."""
+    refused: int = 0
+    """Calls that were to be made again later, all the time."""
     latencies: list[float] = field(default_factory=list)
     sent: list[float] = field(default_factory=list)
     errors: Counter[str] = field(default_factory=Counter)

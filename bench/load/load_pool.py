@@ -35,6 +35,8 @@ class Measurement:
     latencies: list[float] = field(default_factory=list)
     sent: list[float] = field(default_factory=list)
     errors: Counter[str] = field(default_factory=Counter)
+    refused: int = 0
+    """Calls that were to be made again later."""
     cpu_s: dict[str, float] = field(default_factory=dict)
     """CPU seconds used by `server`, `redis` and the busiest of the `load` processes in the time measured."""
     replies: dict[int, bytes] = field(default_factory=dict)
@@ -168,6 +170,7 @@ def measurement(results: Sequence[Result], seconds: float, used: Mapping[str, fl
         latencies=[latency for result in results for latency in result.latencies],
         sent=[instant for result in results for instant in result.sent],
         errors=_sum(result.errors for result in results),
+        refused=sum(result.refused for result in results),
         cpu_s={**used, "load": busiest},
         replies={path: reply for result in results for path, reply in result.samples.items()},
     )

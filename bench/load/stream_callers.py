@@ -1,8 +1,9 @@
-"""Callers of bidirectional streams: a fixed number of messages unanswered at once, with one answer for each."""
+"""Callers of bidirectional streams: a fixed number of messages unanswered at once, each with the answers it wants."""
 
 import select
 import time
 from collections import deque
+from collections.abc import Iterator
 from typing import Final
 
 from bench.load.http2 import Connection, Kind, MessageReader, status_of
@@ -18,6 +19,8 @@ class _Stream:
         self.connection = Connection(address)
         self.number = self.connection.open_stream(path)
         self.sent: deque[float] = deque()
+        self.answers = 0
+        """Those to the oldest message that has not all of them."""
         self._messages = messages
         self._place = 0
         self.reader = MessageReader()
@@ -92,35 +95,54 @@ class StreamCallers:
             connection.flush()
 
     def _answered(self, stream: _Stream, reply: bytes, now: float) -> None:
+        job = self._job
+        for answer in answers_in(reply, job.batch_field):
+            if job.failure_field and job.failure_field in fields_of(answer):
+                self._result.errors["a command was refused"] += 1
+            elif now >= self._begin:
+                self._result.calls += now < self._end
+            stream.answers += 1
+            if stream.answers == job.in_a_message:
+                self._complete(stream, now)
+
+    def _complete(self, stream: _Stream, now: float) -> None:
+        stream.answers = 0
         sent = stream.sent.popleft()
-        if self._job.failure_field and self._job.failure_field in fields_of(reply):
-            self._result.errors["a command was refused"] += 1
-        elif now >= self._begin:
-            self._result.calls += now < self._end
+        if now >= self._begin:
             self._result.latencies.append(now - sent)
         if now < self._end:
             stream.send(now)
 
 
+def answers_in(reply: bytes, field: int) -> list[bytes]:
+    """Return the answers that a reply holds in this field; 0: it is one itself."""
+    return [part for number, part in parts_of(reply) if number == field] if field else [reply]
+
+
 def fields_of(encoded: bytes) -> set[int]:
     """Return the numbers of the fields an encoded message has at its top."""
-    numbers, place = set(), 0
+    return {number for number, _ in parts_of(encoded)}
+
+
+def parts_of(encoded: bytes) -> Iterator[tuple[int, bytes]]:
+    """Yield the fields an encoded message has at its top, with the bytes of those that are texts or messages."""
+    place = 0
     while place < len(encoded):
         tag, place = _varint(encoded, place)
-        numbers.add(tag >> 3)
+        start = place
         match tag & 7:
             case 0:
                 _, place = _varint(encoded, place)
             case 1:
                 place += 8
             case 2:
-                size, place = _varint(encoded, place)
-                place += size
+                size, start = _varint(encoded, place)
+                place = start + size
             case 5:
                 place += 4
             case other:
                 raise ValueError(f"wire type {other}")
-    return numbers
+        yield tag >> 3, encoded[start:place] if tag & 7 == 2 else b""
 
 
 def _varint(encoded: bytes, place: int) -> tuple[int, int]:

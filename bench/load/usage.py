@@ -27,6 +27,12 @@ def resident_bytes(pid: int) -> int:
     return int(_ps("rss", pid)) * 1_024
 
 
+def children(pid: int) -> list[int]:
+    """Return the processes directly below one, the oldest first."""
+    listed = subprocess.run(["/usr/bin/pgrep", "-P", str(pid)], capture_output=True, text=True, check=True)  # noqa: S603 - no shell
+    return [int(one) for one in listed.stdout.split()]
+
+
 def _ps(column: str, pid: int) -> str:
     command = ["/bin/ps", "-o", f"{column}=", "-p", str(pid)]
     return subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()  # noqa: S603 - no shell

@@ -3,6 +3,9 @@
 from bench.scenarios.base import Scenario
 from bench.scenarios.baselines import baselines
 from bench.scenarios.calls import unary
+from bench.scenarios.durability import durability
+from bench.scenarios.overload import overload
+from bench.scenarios.processes import processes
 from bench.scenarios.stores import sized, stores
 from bench.scenarios.streams import streams
 from bench.scenarios.trail import trail
@@ -18,4 +21,7 @@ def catalogue(sizes: Sizes) -> list[Scenario]:
         *streams(sizes),
         *stores(),
         *trail(),
+        *overload(),
+        *processes(),
+        *durability(),
     ]

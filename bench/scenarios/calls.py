@@ -233,30 +233,42 @@ async def _queued(deployment: Deployment) -> int:
 
 @dataclass
 class Commands(Scenario):
-    """Switching 1 000 sessions over one stream a load process."""
+    """Switching 1 000 sessions over one stream a load process, so many in a message."""
+
+    in_a_message: int = 1
 
     async def measure(self, testbed: Testbed) -> Measurement:
         """Send and take."""
-        commands = [
-            pb.ExecuteCommandsRequest(command_id=str(place), switch_cycle=pb.SwitchCycleRequest(session_id=session_id))
-            for place, session_id in enumerate(await testbed.sessions(testbed.sizes.sessions))
-        ]
-        messages = [command.SerializeToString() for command in commands]
+        ids = await testbed.sessions(testbed.sizes.sessions)
         server = testbed.server()
         await testbed.empty_outbox()
         jobs = [
             StreamJob(
                 addresses=[server.address],
                 path=SERVICE + "ExecuteCommands",
-                lanes=[messages[place::PROCESSES]],
-                in_flight=IN_FLIGHT,
+                lanes=[self._messages(ids[place::PROCESSES])],
+                in_flight=IN_FLIGHT // self.in_a_message,
                 warm_s=testbed.sizes.warm_s,
                 run_s=testbed.sizes.run_s,
                 failure_field=pb.ExecuteCommandsResponse.STATUS_FIELD_NUMBER,
+                in_a_message=self.in_a_message,
+                batch_field=pb.ExecuteCommandsResponse.OUTCOMES_FIELD_NUMBER if self.in_a_message > 1 else 0,
             )
             for place in range(PROCESSES)
         ]
         return await testbed.pool.measure(jobs, testbed.pids([server]))
+
+    def _messages(self, ids: Sequence[str]) -> list[bytes]:
+        commands = [
+            pb.Command(command_id=str(place), switch_cycle=pb.SwitchCycleRequest(session_id=session_id))
+            for place, session_id in enumerate(ids)
+        ]
+        if self.in_a_message == 1:
+            # A command by itself is the same on the wire as one of several.
+            return [command.SerializeToString() for command in commands]
+        whole = range(0, len(commands) - self.in_a_message + 1, self.in_a_message)
+        messages = [pb.ExecuteCommandsRequest(commands=commands[start : start + self.in_a_message]) for start in whole]
+        return [message.SerializeToString() for message in messages]
 
 
 def unary(participants: Sequence[int]) -> list[Scenario]:
@@ -280,4 +292,5 @@ def unary(participants: Sequence[int]) -> list[Scenario]:
         ),
         Switches("switch_paced", "SwitchCycle at 25 % of the maximum", ("switch", "echo_paced"), share=QUARTER),
         Commands("commands", "switches over ExecuteCommands, 2 streams x 64 on their way", ("switch", "echo_stream")),
+        Commands("commands_32", "the same, 32 in a message", ("switch",), in_a_message=32),
     ]

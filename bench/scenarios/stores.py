@@ -161,9 +161,9 @@ class Weight(Scenario):
         directory = testbed.deployment.directory / self.name
         with RedisServer(directory, extra_args=("--appendonly", "no")) as server:
             async with Redis.from_url(server.url) as redis:
-                before = await _used(redis)
+                before = await used(redis)
                 await seed(server.url, self.name, sessions)
-                return await _used(redis) - before
+                return await used(redis) - before
 
 
 def _past_the_window(place: int) -> int:
@@ -171,7 +171,8 @@ def _past_the_window(place: int) -> int:
     return EVENT_WINDOW + 4 + place % 40
 
 
-async def _used(redis: Redis) -> int:
+async def used(redis: Redis) -> int:
+    """Return the bytes of memory that a Redis uses."""
     info = await redis.info("memory")
     return int(info["used_memory"])
 

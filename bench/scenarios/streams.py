@@ -1,7 +1,6 @@
 """Watchers: one session told to many, many told of one each, all coming at once, and from server to server."""
 
 import asyncio
-import select
 import time
 from collections import Counter
 from collections.abc import Mapping, Sequence
@@ -30,8 +29,6 @@ STREAMS: Final = 50
 """Of each connection."""
 FILLING: Final = 800
 """Changes that only the stalled reader is sent: more than its window, its queue and the server's hands take."""
-QUIET_S: Final = 0.2
-"""Without another byte, before a stalled stream counts as read to where it stands."""
 
 
 async def watch(testbed: Testbed, address: str, ids: Sequence[str], *, tick_ms: int = 0) -> Watch:
@@ -218,23 +215,22 @@ class Readers(Scenario):
         others = self.size - self.is_one_stalled
         with testbed.own_server(self.name, stream_stall_s="60") as server, ExitStack() as exits:
             session_id = await _large_session(server.address)
-            stalled = Connection(server.address, DEFAULT_WINDOW)
+            stalled = _Stalled(server.address)
             exits.callback(stalled.close)
             if self.is_one_stalled:
-                await _stall(stalled, server.address, session_id)
+                await stalled.open(session_id)
             watching = await watch(testbed, server.address, [session_id] * others)
             job = switching(server.address, session_id, rate=self.rate, changes=self.changes)
             measured = await testbed.pool.without(WATCHING).measure([job], testbed.pids([server]))
             await asyncio.sleep(testbed.sizes.settle_s)
             memory = usage.resident_bytes(server.pid)
             messages = heard(measured, await watching.stop(), others)
-            taken = _taken(stalled)
         await testbed.forget(self.name)
         measured.latencies = [seconds for each in messages for seconds in each]
         measured.calls = len(measured.latencies)
-        if taken > DEFAULT_WINDOW:
+        if stalled.taken > DEFAULT_WINDOW:
             measured.errors["the reader that should be stalled took more than its window"] += 1
-        measured.extra = {"server_mb": memory / 1e6, "taken_by_stalled_bytes": taken}
+        measured.extra = {"server_mb": memory / 1e6, "taken_by_stalled_bytes": stalled.taken}
         return measured
 
 
@@ -246,21 +242,33 @@ async def _large_session(address: str) -> str:
         return (await running_session(stub, two_players(bank_ms=86_400_000, metadata=metadata))).session_id
 
 
-async def _stall(connection: Connection, address: str, session_id: str) -> None:
-    """Open a stream that is never read, and fill it."""
-    connection.open(WATCH, pb.WatchSessionRequest(session_id=session_id).SerializeToString())
-    connection.flush()
-    async with connect(address) as stub:
-        for _ in range(FILLING):
-            await stub.SwitchCycle(pb.SwitchCycleRequest(session_id=session_id))
+class _Stalled:
+    """A reader that takes what its window holds, and then nothing more: its connection goes on answering pings."""
 
+    def __init__(self, address: str) -> None:
+        self.taken = 0
+        """Bytes of messages."""
+        self._address = address
+        self._connection = Connection(address, DEFAULT_WINDOW)
+        self._loop = asyncio.get_running_loop()
+        self._loop.add_reader(self._connection, self._receive)
 
-def _taken(connection: Connection) -> int:
-    """Read the stalled stream, and return how many bytes of messages had come."""
-    taken = 0
-    while select.select([connection], (), (), QUIET_S)[0]:
-        taken += sum(len(arrival.payload) for arrival in connection.receive() if arrival.kind is Kind.DATA)
-    return taken
+    def _receive(self) -> None:
+        self.taken += sum(len(one.payload) for one in self._connection.receive() if one.kind is Kind.DATA)
+        self._connection.flush()
+
+    async def open(self, session_id: str) -> None:
+        """Open a stream, and fill it."""
+        self._connection.open(WATCH, pb.WatchSessionRequest(session_id=session_id).SerializeToString())
+        self._connection.flush()
+        async with connect(self._address) as stub:
+            for _ in range(FILLING):
+                await stub.SwitchCycle(pb.SwitchCycleRequest(session_id=session_id))
+
+    def close(self) -> None:
+        """Go away."""
+        self._loop.remove_reader(self._connection)
+        self._connection.close()
 
 
 def streams(sizes: Sizes) -> list[Scenario]:

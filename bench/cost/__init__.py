@@ -1,0 +1,1 @@
+"""What each thing that a server does beside a switch costs: instructions a call, and CPU time beside them."""
