@@ -14,7 +14,7 @@ from synckairos.domain.events import Author, Event
 from synckairos.domain.model import Mode, Session
 from synckairos.domain.timing import Lifetimes
 from synckairos.domain.transitions import decide
-from testing.harness.session_drawing import callers, commands, jumps, specs
+from testing.harness.session_drawing import caller, command, jump, specs
 
 BORN_MS = 1_767_225_600_123
 LIFETIMES = Lifetimes()
@@ -48,9 +48,9 @@ def histories(draw: DrawFn, mode: Mode) -> tuple[list[Event], list[Event]]:
 def _continued(draw: DrawFn, session: Session, ids: Iterator[str]) -> Iterator[Event]:
     now = session.updated_at
     for _ in range(draw(st.integers(0, 14))):
-        now += draw(jumps(session, now, LIFETIMES))
-        command, caller = draw(commands(session)), draw(callers(session))
-        outcome = decide(session, command, caller, now, ids.__next__, LIFETIMES, None)
+        now += jump(draw, session, now, LIFETIMES)
+        asked, asker = command(draw, session), caller(draw, session)
+        outcome = decide(session, asked, asker, now, ids.__next__, LIFETIMES, None)
         yield from outcome.events
         session = outcome.session
         if session.deleted:

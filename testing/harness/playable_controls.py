@@ -92,12 +92,11 @@ def soft_closing_specs(draw: DrawFn) -> SessionSpec:
     return spec._replace(on_expire=OnExpire.END_SESSION, soft_close=close)
 
 
-@st.composite
-def controlled_commands(draw: DrawFn, session: Session) -> Command:
+def controlled_command(draw: DrawFn, session: Session) -> Command:
     """Draw a command for a session with time controls: with lag, with periods, or one for any session."""
-    command = draw(drawing.commands(session))
-    if isinstance(command, Switch) and draw(st.booleans()):
+    command = drawing.command(draw, session)
+    if isinstance(command, Switch) and drawing.chance(draw, 2):
         return Switch(command.next_participant_id, lag_ms=draw(spans))
-    if isinstance(command, AdjustTime) and draw(st.integers(0, 2)) == 0:
+    if isinstance(command, AdjustTime) and drawing.chance(draw, 3):
         return AdjustTime(command.participant_id, command.group_id, set_periods=draw(st.integers(0, 4)))
     return command

@@ -18,7 +18,7 @@ from synckairos.domain.timing import Lifetimes
 from synckairos.domain.transitions import decide
 from testing.harness import session_drawing as drawing
 from testing.harness.builders import ORIGIN, SESSION_ID
-from testing.harness.playable_controls import controlled_commands, controlled_specs, soft_closing_specs
+from testing.harness.playable_controls import controlled_command, controlled_specs, soft_closing_specs
 
 LIFETIMES: Final = Lifetimes()
 UMPIRE: Final = Author("umpire", "at random")
@@ -39,12 +39,12 @@ def plays(draw: DrawFn, specs: SearchStrategy[SessionSpec]) -> list[Event]:
     now = ORIGIN
     for _ in range(draw(st.integers(1, 25))):
         session = events[-1].session
-        now += draw(drawing.jumps(session, now, LIFETIMES))
-        if draw(st.integers(0, 15)) == 0 and not session.is_terminal and not session.deleted:
-            policy = draw(st.sampled_from(RecoveryPolicy))
+        now += drawing.jump(draw, session, now, LIFETIMES)
+        if drawing.chance(draw, 16) and not session.is_terminal and not session.deleted:
+            policy = drawing.pick(draw, tuple(RecoveryPolicy))
             events += recover(session, policy, UMPIRE, now * 1_000, ids.__next__, LIFETIMES).events
             continue
-        command = draw(controlled_commands(session))
+        command = controlled_command(draw, session)
         if isinstance(command, AddParticipant) and session.rules.time_control is not None:
             spec = command.participant
             command = AddParticipant(ParticipantSpec(spec.participant_id, group_id=spec.group_id))

@@ -62,8 +62,9 @@ class Report:
 
     @property
     def is_good(self) -> bool:
-        """Whether something was compared, and all of it agreed."""
-        return self.turns > 0 and not self.faults
+        """Whether something was compared, all of it agreed, and no time was fitted beyond what the record resolves."""
+        is_fitted = all(row.fitted_ms <= kind.unit_ms for kind, row in self.rows.items())
+        return self.turns > 0 and not self.faults and is_fitted
 
     def add(self, played: Played) -> None:
         """Enter a game or an auction."""

@@ -3,6 +3,8 @@
 A store that loses its last moments goes on from an earlier version: a fork. Between two power losses there is one
 branch: the versions before, as far as they were kept, and those added since. The branch of an event is told by
 when a server acted on it, by Redis' clock; the schedule keeps steps back of that clock and power losses apart.
+
+A failover to a replica that is behind is such a loss, too; in a cluster it concerns the sessions of its shard.
 """
 
 from collections import defaultdict
@@ -13,6 +15,7 @@ from math import inf
 from typing import Final, NamedTuple
 
 from synckairos.adapters.postgres.trail.snapshot import decode_session
+from synckairos.adapters.redis.keys import partition_of
 from synckairos.domain.model import Session
 from synckairos.rpc import tokens
 from testing.robustness.history import Call, Fault, History, Message, Row
@@ -71,7 +74,8 @@ class Branches:
         self._losses = history.power_losses
         lives: dict[Life, list[Entry]] = defaultdict(list)
         for row in history.rows:
-            generation = self._generation_at(row.occurred_ms if row.fired_ms is None else row.fired_ms)
+            acted_ms = row.occurred_ms if row.fired_ms is None else row.fired_ms
+            generation = sum(1 for loss in self.losses_of(row.session_id) if loss.began_ms <= acted_ms)
             lives[Life(row.session_id, row.epoch)].append(Entry(row, generation))
         self.entries = [entry for entries in lives.values() for entry in entries]
         self.versions: dict[tuple[str, int, int], list[Entry]] = defaultdict(list)
@@ -80,8 +84,8 @@ class Branches:
         self.of: dict[Life, list[Branch]] = {life: list(_branches(life, entries)) for life, entries in lives.items()}
         self._before = dict(_successions(self))
         heads = {Life(one.session_id, one.epoch): one for one in history.stored}
-        if self._losses:
-            for life, branches in self.of.items():
+        for life, branches in self.of.items():
+            if self.losses_of(life.session_id):
                 head = heads.get(life)
                 _cut_back(branches[-1], head.version if head else 0, head.change_id if head else "")
 
@@ -102,10 +106,15 @@ class Branches:
         entries = [entry for entry in branch.entries if id(entry) in kept]
         return branch._replace(generation=generation, entries=entries)
 
-    def generation_of(self, began: float, ended: float) -> int | None:
-        """Return the generation of a stretch of time (recorder's clock); None if a power loss fell into it."""
-        gone = sum(1 for loss in self._losses if loss.ended <= began)
-        return gone if all(loss.ended <= began or _cut(loss) >= ended for loss in self._losses) else None
+    def losses_of(self, session_id: str) -> list[Fault]:
+        """Return the power losses that may have taken something of a session, in order."""
+        return [loss for loss in self._losses if not loss.partitions or partition_of(session_id) in loss.partitions]
+
+    def generation_of(self, session_id: str, began: float, ended: float) -> int | None:
+        """Return a session's generation in a stretch of time (recorder's clock); None if a power loss fell into it."""
+        losses = self.losses_of(session_id)
+        gone = sum(1 for loss in losses if loss.ended <= began)
+        return gone if all(loss.ended <= began or _cut(loss) >= ended for loss in losses) else None
 
     def shown_by(self, message: Message) -> Entry | None:
         """Return the event that a message shows or belongs to, by the change in its token; None if it is not known."""
@@ -127,14 +136,12 @@ class Branches:
 
     def may_be_lost(self, call: Call) -> bool:
         """Whether a power loss may have taken the effect of a call."""
-        return any(_cut(loss) <= call.returned and call.invoked <= loss.ended for loss in self._losses)
+        losses = self.losses_of(call.session_id)
+        return any(_cut(loss) <= call.returned and call.invoked <= loss.ended for loss in losses)
 
-    def may_show_what_was_lost(self, at: float) -> bool:
+    def may_show_what_was_lost(self, session_id: str, at: float) -> bool:
         """Whether a stream may, at an instant, still show a version that a power loss has taken."""
-        return any(_cut(loss) <= at <= loss.ended + FORGOTTEN_S for loss in self._losses)
-
-    def _generation_at(self, acted_ms: int) -> int:
-        return sum(1 for loss in self._losses if loss.began_ms <= acted_ms)
+        return any(_cut(loss) <= at <= loss.ended + FORGOTTEN_S for loss in self.losses_of(session_id))
 
 
 def _cut(loss: Fault) -> float:

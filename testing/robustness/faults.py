@@ -31,6 +31,7 @@ class Injector:
         self._cut: tuple[float | None, int] = None, 0
         self._exit_code: int | None = None
         self._wrong_answers = 0
+        self._partitions: list[int] = []
         self._means: Final[dict[FaultKind, CarryOut]] = {
             FaultKind.SERVER_KILLED: self._kill_server,
             FaultKind.SERVER_STOPPED: self._stop_server,
@@ -53,7 +54,7 @@ class Injector:
 
     async def carry_out(self, planned: PlannedFault) -> Fault:
         """Carry one fault out, from its beginning to its end."""
-        self._cut, self._exit_code, self._wrong_answers = (None, 0), None, 0
+        self._cut, self._exit_code, self._wrong_answers, self._partitions = (None, 0), None, 0, []
         began = time.monotonic()
         self._began_ms = self._parts.redis.now_ms
         await self._means[planned.kind](planned)
@@ -71,6 +72,7 @@ class Injector:
             bytes_cut=bytes_cut,
             exit_code=self._exit_code,
             wrong_answers=self._wrong_answers,
+            partitions=self._partitions,
         )
 
     async def _kill_server(self, planned: PlannedFault) -> None:

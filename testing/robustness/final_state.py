@@ -7,6 +7,7 @@ import asyncpg
 from synckairos.adapters.redis import codec
 from synckairos.adapters.redis.connections import RedisConnections
 from synckairos.adapters.redis.keys import Keys
+from testing.harness.stores import connections_to
 from testing.robustness.history import Row, Stored
 
 _ROWS = """
@@ -27,9 +28,9 @@ async def read_rows(database_url: str) -> list[Row]:
         await connection.close()
 
 
-async def read_stored(redis_url: str, session_ids: Iterable[str]) -> list[Stored]:
+async def read_stored(store_url: str, session_ids: Iterable[str]) -> list[Stored]:
     """Return the state of these sessions in Redis."""
-    connections = RedisConnections(redis_url, limit=1)
+    connections = connections_to(store_url, limit=1)
     try:
         return [one for session_id in session_ids if (one := await _stored(connections, session_id)) is not None]
     finally:

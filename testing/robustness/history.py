@@ -33,13 +33,16 @@ class Run(msgspec.Struct, tag_field="record", tag="run"):
     outbox: int = 0
     """Events that still waited for PostgreSQL when the stores were read."""
     bug: str = ""
+    topology: str = "single"
+    durability: str = "memory"
 
 
 class Fault(msgspec.Struct, tag_field="record", tag="fault"):
     """A fault of one part: from `began` until it answered again.
 
-    `began_ms` is Redis' clock when it had been done. Of a power loss, changes answered from `cut_at` on may be lost;
-    `exit_code` is that of a server that was asked to stop; `wrong_answers` are those that an unreadable session got.
+    `began_ms` is Redis' clock when it had been done. Of a power loss, and of a failover, changes answered from `cut_at`
+    on may be lost, in a cluster those of the shard's `partitions`, else (none) of all; `exit_code` is that of a server
+    that was asked to stop; `wrong_answers` are those that an unreadable session got.
     """
 
     kind: str
@@ -54,6 +57,7 @@ class Fault(msgspec.Struct, tag_field="record", tag="fault"):
     bytes_cut: int = 0
     exit_code: int | None = None
     wrong_answers: int = 0
+    partitions: list[int] = []
 
 
 class Call(msgspec.Struct, tag_field="record", tag="call"):

@@ -14,8 +14,8 @@ from synckairos.domain.events import Author, Event
 from synckairos.domain.model import Head, Session
 from synckairos.domain.timing import Lifetimes
 from synckairos.rpc import tokens
-from synckairos.rpc.envelopes import envelope
 from synckairos.rpc.mapping import session_message
+from synckairos.rpc.streams.envelopes import envelope
 from synckairos.v1 import session_pb2
 from synckairos.v1 import session_service_pb2 as pb
 from testing.robustness.history import Call, Fault, History, Message, Row, Run, Stored, Stream, StreamEnd, digest

@@ -130,13 +130,13 @@ def refuse_what_is_done() -> None:
     """Now and then, a committed change is answered as if the store had been away."""
     original = transaction.Transactions._finish
 
-    def applied(self: Any, chain: Any, failure: Any) -> None:
+    def applied(self: Any, chain: Any, failure: Any, wait: Any = None) -> None:
         if failure is None and random.random() < REFUSED:
             for listener in self.listeners:
                 listener(chain.queue.session_id, chain.next_boundary)
             chain.queue.fail_all(StoreUnavailable("Redis did not answer"))
         else:
-            original(self, chain, failure)
+            original(self, chain, failure, wait)
 
     transaction.Transactions._finish = applied  # type: ignore[method-assign] # that is the bug
 

@@ -11,13 +11,13 @@ from typing import Final, NamedTuple
 from testing.harness.client import Stub, connect
 from testing.harness.processes.deployment import seconds_until
 from testing.robustness.deployment import BreakableDeployment
-from testing.robustness.faults import Injector
 from testing.robustness.final_state import read_rows, read_stored
 from testing.robustness.history import History, Run
 from testing.robustness.load.clients import Caller, KnownSessions, Workload, end_all
 from testing.robustness.load.senders import CallSender, CommandSender
 from testing.robustness.load.slow_readers import NARROW, SlowReader
 from testing.robustness.load.watchers import WatchContext, Watcher, WatchSettings
+from testing.robustness.replicas.faults import injector_for
 from testing.robustness.schedule import PlannedFault
 
 DRAIN_S: Final = 60.0
@@ -94,7 +94,9 @@ class Recorder:
         self._on_progress = on_progress
         self._known = KnownSessions()
         servers = len(deployment.servers)
-        self.history = History(Run(plan.seed, plan.seconds, servers, 16, time.monotonic(), bug=plan.bug))
+        run = Run(plan.seed, plan.seconds, servers, 16, time.monotonic(), bug=plan.bug)
+        run.topology, run.durability = deployment.topology, deployment.durability
+        self.history = History(run)
 
     async def connect(self, exits: AsyncExitStack) -> Clients:
         """Return the clients, whose connections end with the stack."""
@@ -145,7 +147,7 @@ class Recorder:
             await self._wait(at_s)
             faults = list(together)
             self._on_progress(time.monotonic() - self.history.run.began, ", ".join(one.kind for one in faults))
-            carried = [Injector(self._deployment).carry_out(planned) for planned in faults]
+            carried = [injector_for(self._deployment).carry_out(planned) for planned in faults]
             # Of two at once the one that is over last comes last: with it begins the calm.
             self.history.faults += sorted(await asyncio.gather(*carried), key=lambda fault: fault.ended)
         await self._wait(self._plan.seconds)
@@ -167,4 +169,4 @@ class Recorder:
             await seconds_until(is_drained, DRAIN_S, "the outbox is empty")
         history.run.settled = time.monotonic()
         history.rows = await read_rows(deployment.database_url)
-        history.stored = await read_stored(deployment.redis.url, dict.fromkeys(self._known.created))
+        history.stored = await read_stored(deployment.store_url, dict.fromkeys(self._known.created))

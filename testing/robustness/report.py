@@ -9,9 +9,11 @@ from rich.console import Console
 from rich.table import Table
 
 from synckairos.v1 import event_pb2
+from testing.robustness.branches import Branches
 from testing.robustness.checks.promptness import calm, deliveries
 from testing.robustness.checks.streams import SLOW_CONSUMER
 from testing.robustness.history import Fault, History, Message
+from testing.robustness.load.operations import Operation, operations
 from testing.robustness.promises import Promise, Violation
 from testing.robustness.schedule import FaultKind
 
@@ -56,6 +58,7 @@ def report_of(history: History, violations: Sequence[Violation]) -> Figures:
         "sessions": len({row.session_id for row in rows}),
         "events": len(rows),
         "events_by_deadline": sum(row.cause == "deadline" for row in rows),
+        "acknowledged_lost": len(lost_changes(history)),
         "forks": sum(row.is_fork for row in rows),
         "streams": len(history.streams),
         "resumes": sum(bool(token) for stream in history.streams for token in stream.tokens.values()),
@@ -70,6 +73,13 @@ def report_of(history: History, violations: Sequence[Violation]) -> Figures:
         "examples": [str(one) for one in violations[:50]],
         "schedule": [_line(run.began, fault) for fault in history.faults],
     }
+
+
+def lost_changes(history: History) -> list[Operation]:
+    """Return the changes that were answered OK and are not in the branch that has gone on."""
+    lives = Branches(history).of.values()
+    kept = {entry.row.request_id for life in lives for entry in life[-1].entries}
+    return [one for one in operations(history).values() if one.answered and one.request_id not in kept]
 
 
 def _counted(words: Iterable[str]) -> dict[str, int]:
@@ -101,7 +111,7 @@ def _gap(message: Message) -> str:
 
 def _line(began: float, fault: Fault) -> str:
     amount = f" {fault.amount_ms} ms" if fault.amount_ms else ""
-    cut = f", {fault.bytes_cut:,} bytes cut off" if fault.cut_at is not None else ""
+    cut = f", {fault.bytes_cut:,} bytes cut off" if fault.bytes_cut else ""
     where = f" (server {fault.target})" if fault.kind in OF_A_SERVER else ""
     return f"{fault.began - began:6.1f} s  {fault.kind}{amount}{where}, {fault.ended - fault.began:.1f} s{cut}"
 

@@ -28,12 +28,52 @@ class FaultKind(StrEnum):
     DISK_SLOW = "disk slow"
     DISK_SLOW_KILLED = "redis killed on a slow disk"
     SESSION_UNREADABLE = "session unreadable"
+    PRIMARY_KILLED = "primary killed"
+    PRIMARY_FROZEN = "primary frozen"
+    PRIMARY_CUT_OFF = "primary cut off"
+    SHARD_AWAY = "shard away"
+    SLOTS_MOVED = "slots moved"
+    SENTINELS_LOST = "sentinels lost"
+
+
+class Topology(StrEnum):
+    """How Redis keeps the sessions."""
+
+    SINGLE = "single"
+    SENTINEL = "sentinel"
+    CLUSTER = "cluster"
+
+
+_OF_REPLICAS: Final = frozenset(
+    {
+        FaultKind.PRIMARY_KILLED,
+        FaultKind.PRIMARY_FROZEN,
+        FaultKind.PRIMARY_CUT_OFF,
+        FaultKind.SHARD_AWAY,
+        FaultKind.SLOTS_MOVED,
+        FaultKind.SENTINELS_LOST,
+    }
+)
+_PROCESSES: Final = (
+    FaultKind.SERVER_KILLED,
+    FaultKind.SERVER_FROZEN,
+    FaultKind.WORKER_KILLED,
+    FaultKind.POSTGRES_STOPPED,
+)
+KINDS: Final = {
+    Topology.SINGLE: tuple(kind for kind in FaultKind if kind not in _OF_REPLICAS),
+    # A primary that was frozen takes changes beside the new one until the Sentinels tell it: no judge can part the two.
+    Topology.SENTINEL: (FaultKind.PRIMARY_KILLED, FaultKind.SENTINELS_LOST, *_PROCESSES),
+    Topology.CLUSTER: (*sorted(_OF_REPLICAS - {FaultKind.SENTINELS_LOST}), *_PROCESSES),
+}
+"""The faults of each: a single Redis stands behind a network, a clock and a disk that can be broken."""
 
 
 class PlannedFault(NamedTuple):
     """A fault `at_s` seconds after the start, for `for_s` seconds where it lasts.
 
-    `target` is the server concerned; `amount_ms` the delay of a slow network, or the step of a clock.
+    `target` is the server concerned, or the shard; `amount_ms` the delay of a slow network, the step of a clock, or how
+    far replicas are behind.
     """
 
     at_s: float
@@ -60,6 +100,10 @@ _LASTS_S: Final[dict[FaultKind, tuple[float, float]]] = {
     FaultKind.DISK_SLOW: (2.0, 5.0),
     FaultKind.DISK_SLOW_KILLED: (2.0, 2.0),
     FaultKind.SESSION_UNREADABLE: (1.0, 3.0),
+    FaultKind.PRIMARY_FROZEN: (0.0, 2.0),
+    FaultKind.PRIMARY_CUT_OFF: (0.0, 2.0),
+    FaultKind.SHARD_AWAY: (0.5, 3.0),
+    FaultKind.SENTINELS_LOST: (2.0, 4.0),
 }
 _AMOUNT_MS: Final[dict[FaultKind, tuple[int, int]]] = {
     FaultKind.NETWORK_SLOW: (5, 120),
@@ -67,6 +111,7 @@ _AMOUNT_MS: Final[dict[FaultKind, tuple[int, int]]] = {
     FaultKind.CLOCK_BACK: (100, LONGEST_STEP_BACK_MS),
     FaultKind.DISK_SLOW: (500, 3_000),
     FaultKind.DISK_SLOW_KILLED: (1_500, 1_500),
+    FaultKind.PRIMARY_KILLED: (0, 400),
 }
 _TAKES_S: Final = 3.0
 """A process that is started again is waited for; about so long. The schedule goes on whatever it took."""
@@ -78,6 +123,10 @@ _RESTARTS: Final = frozenset(
         FaultKind.REDIS_KILLED,
         FaultKind.POWER_LOST,
         FaultKind.DISK_SLOW_KILLED,
+        FaultKind.PRIMARY_KILLED,
+        FaultKind.PRIMARY_FROZEN,
+        FaultKind.PRIMARY_CUT_OFF,
+        FaultKind.SHARD_AWAY,
     }
 )
 _ASIDE: Final[dict[FaultKind, str]] = {
@@ -91,13 +140,19 @@ _ASIDE: Final[dict[FaultKind, str]] = {
     FaultKind.DISK_SLOW: "redis",
     FaultKind.CONNECTIONS_CUT: "network",
     FaultKind.NETWORK_SLOW: "network",
+    FaultKind.PRIMARY_KILLED: "redis",
+    FaultKind.PRIMARY_FROZEN: "redis",
+    FaultKind.PRIMARY_CUT_OFF: "redis",
+    FaultKind.SHARD_AWAY: "redis",
+    FaultKind.SLOTS_MOVED: "slots",
+    FaultKind.SENTINELS_LOST: "sentinels",
 }
 """Faults that may come two at once, and the part each of them breaks; the two break different ones."""
 _TWO_AT_ONCE: Final = 0.5
 """The share of the faults that may come so, and do where there is another one."""
 
 
-def schedule(seed: int, seconds: float, servers: int) -> list[PlannedFault]:
+def schedule(seed: int, seconds: float, servers: int, topology: Topology = Topology.SINGLE) -> list[PlannedFault]:
     """Return the faults of a run: every kind once before any kind comes again, until the time is over."""
     chance = random.Random(f"schedule {seed}")
     planned: list[PlannedFault] = []
@@ -105,7 +160,7 @@ def schedule(seed: int, seconds: float, servers: int) -> list[PlannedFault]:
     at = WARM_UP_S
     while True:
         if not deck:
-            deck = list(FaultKind)
+            deck = list(KINDS[topology])
             chance.shuffle(deck)
         kinds = [deck.pop()]
         beside = _beside(kinds[0], deck)
@@ -113,6 +168,9 @@ def schedule(seed: int, seconds: float, servers: int) -> list[PlannedFault]:
             deck.remove(beside)
             kinds.append(beside)
         faults = [_fault(chance, kind, at, servers) for kind in kinds]
+        if FaultKind.SLOTS_MOVED in kinds:
+            # Slots move between the shards that the other fault spares.
+            faults = [fault._replace(target=faults[0].target) for fault in faults]
         takes = max(fault.for_s + _TAKES_S * (fault.kind in _RESTARTS) for fault in faults)
         if at + takes + CALM_S[0] > seconds:
             return planned

@@ -22,6 +22,7 @@ from synckairos.application.trail.audit import (
 )
 from synckairos.domain.events import EventType
 from synckairos.domain.model import TERMINAL, Participant, Session
+from synckairos.domain.tenancy import name_of
 from testing.harness.fakes.fake_clock import FakeClock
 
 ENDS_A_TURN = frozenset(
@@ -110,9 +111,10 @@ class FakeAuditTrail:
         return [self._summary(one).session if self._of(one) else None for one in session_ids]
 
     async def unfinished(self, after: str, count: int) -> list[Session]:
-        """Return sessions that have neither ended nor been deleted, by id; raises AuditUnavailable."""
+        """Return sessions that have neither ended nor been deleted, by tenant and id; raises AuditUnavailable."""
         self._reach()
-        latest = [self._summary(one).session for one in sorted({one.session_id for one in self.records}) if one > after]
+        ids = sorted({one.session_id for one in self.records}, key=name_of)
+        latest = [self._summary(one).session for one in ids if not after or name_of(one) > name_of(after)]
         return [one for one in latest if one.status not in TERMINAL and not one.deleted][:count]
 
     def _reach(self) -> None:
@@ -179,7 +181,8 @@ def _concerns(record: AuditRecord, identity: Identity, query: ParticipantQuery) 
     event = record.event
     at = event.session.updated_at
     return (
-        event.subject.participant_id == query.participant_id
+        name_of(event.session.session_id).tenant == query.tenant
+        and event.subject.participant_id == query.participant_id
         and (query.after is None or (at, identity.change_id) > tuple(query.after))
         and (not query.types or event.type in query.types)
         and (query.start is None or query.start <= at)
@@ -189,7 +192,8 @@ def _concerns(record: AuditRecord, identity: Identity, query: ParticipantQuery) 
 
 def _selects(query: SessionQuery, session: Session) -> bool:
     return (
-        (query.after is None or (session.created_at, session.session_id) < tuple(query.after))
+        name_of(session.session_id).tenant == query.tenant
+        and (query.after is None or (session.created_at, session.session_id) < tuple(query.after))
         and (not query.statuses or session.status in query.statuses)
         and (not query.modes or session.rules.mode in query.modes)
         and (query.start is None or query.start <= session.created_at)

@@ -29,6 +29,10 @@ class FakeClock:
         """Return the time, and its stated error."""
         return Estimate(self.us, self.error_us)
 
+    def spread_us(self) -> int:
+        """Return 0: this clock is the only one."""
+        return 0
+
     def until_s(self, instant_us: int) -> float:
         """Return in how many seconds an instant comes, 0 if it has come."""
         return max(0.0, (instant_us - self.us) / 1_000_000)

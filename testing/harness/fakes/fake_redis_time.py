@@ -3,6 +3,7 @@
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 
+from synckairos.adapters.redis.cluster.connections import ClusterConnections, Where
 from synckairos.adapters.redis.connections import Lease, RedisConnections
 from synckairos.adapters.redis.wire import RedisCommand, Reply
 from testing.harness.fakes.fake_clock import FakeClock
@@ -19,12 +20,25 @@ class DrivenConnections(RedisConnections):
     async def lease(self, commands: Sequence[RedisCommand]) -> AsyncIterator[tuple[Lease, list[Reply]]]:
         """Lend a connection, TIME among the commands answered by the clock."""
         async with super().lease(commands) as (lease, replies):
-            told = [
-                self._time() if command == ("TIME",) else reply
-                for command, reply in zip(commands, replies, strict=True)
-            ]
-            yield lease, told
+            yield lease, _told(self._clock, commands, replies)
 
-    def _time(self) -> list[bytes]:
-        seconds, microseconds = divmod(self._clock.us, 1_000_000)
-        return [str(seconds).encode(), str(microseconds).encode()]
+
+class DrivenClusterConnections(ClusterConnections):
+    """Connections to a cluster on all of whose nodes `clock` answers TIME."""
+
+    def __init__(self, url: str, clock: FakeClock) -> None:
+        super().__init__(url)
+        self._clock = clock
+
+    @asynccontextmanager
+    async def _lease_of(
+        self, where: Where, commands: Sequence[RedisCommand]
+    ) -> AsyncIterator[tuple[Lease, list[Reply]]]:
+        async with super()._lease_of(where, commands) as (lease, replies):
+            yield lease, _told(self._clock, commands, replies)
+
+
+def _told(clock: FakeClock, commands: Sequence[RedisCommand], replies: Sequence[Reply]) -> list[Reply]:
+    seconds, microseconds = divmod(clock.us, 1_000_000)
+    time = [str(seconds).encode(), str(microseconds).encode()]
+    return [time if command == ("TIME",) else reply for command, reply in zip(commands, replies, strict=True)]

@@ -9,13 +9,14 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final, Generic, NamedTuple, TypeVar
 
-from synckairos.application.errors import Contention, StoreUnavailable
+from synckairos.application.errors import Contention, DurabilityUnmet, StoreUnavailable
 from synckairos.application.ports import (
     Decide,
     Decision,
     Hint,
     Position,
     Reading,
+    Receipt,
     Remembered,
     Request,
     ResultT,
@@ -23,7 +24,8 @@ from synckairos.application.ports import (
 )
 from synckairos.domain import timing
 from synckairos.domain.events import Event
-from synckairos.domain.model import DAY_MS, Head, Session
+from synckairos.domain.model import DAY_MS, DurabilityLevel, Head, Session
+from synckairos.domain.tenancy import DEFAULT_TENANT, name_of
 from synckairos.domain.timing import Lifetimes
 from testing.harness.fakes.fake_clock import FakeClock
 
@@ -47,13 +49,14 @@ class Outgoing(NamedTuple):
 
 @dataclass
 class FakeData:
-    """Everything the store holds; while `is_away` nobody can reach it."""
+    """Everything the store holds; while `is_away` nobody can reach it, while `is_unmet` nothing is durable."""
 
     clock: FakeClock = field(default_factory=FakeClock)
     lifetimes: Lifetimes = field(default_factory=Lifetimes)
     event_window: int = 16
     request_ttl_ms: int = 3_600_000
     is_away: bool = False
+    is_unmet: bool = False
     sessions: dict[str, Kept[Session]] = field(default_factory=dict)
     requests: dict[tuple[str, str], Kept[Remembered]] = field(default_factory=dict)
     events: dict[str, Kept[tuple[Event, ...]]] = field(default_factory=dict)
@@ -164,23 +167,46 @@ class FakeSessionStore:
         return next((event for event in retained if event.session.version == version), None)
 
     async def transact(
-        self, session_id: str, request: Request, decide: Decide[ResultT], until: float, *, is_due: bool = False
+        self,
+        session_id: str,
+        request: Request,
+        decide: Decide[ResultT],
+        until: float,
+        *,
+        is_due: bool = False,
+        receipt: Receipt | None = None,
     ) -> ResultT:
-        """Commit a decision, due or not; another store's commit between its reading and its writing is a conflict."""
-        del is_due
+        """Commit a decision; another store's commit between its reading and its writing is a conflict.
+
+        What a session asks for is reached, unless `is_unmet`.
+        """
         while True:
             self._data.reach()
             reading = self._reading(session_id, request)
             await asyncio.sleep(0)  # the round trip, in which others get their turn
             decision = decide(reading)
+            after = decision.events[-1].session if decision.events else reading.session
+            if decision.again:
+                self._reach(after, receipt, is_due=is_due)
+                return decision.result
             is_remembered = decision.answers and bool(request.request_id)
             if not decision.events and not (decision.remove and reading.session) and not is_remembered:
                 return decision.result
             if self._data.session(session_id) is reading.session:
                 self._data.apply(session_id, request, reading.session, decision)
+                self._reach(after, receipt, is_due=is_due)
                 return decision.result
             if time.monotonic() >= until:
                 raise Contention(f"session {session_id} kept changing", session_id=session_id)
+
+    def _reach(self, session: Session | None, receipt: Receipt | None, *, is_due: bool) -> None:
+        asked = session.rules.durability if session else None
+        if asked is None or asked.level is DurabilityLevel.MEMORY or is_due:
+            return
+        if self._data.is_unmet:
+            raise DurabilityUnmet("not durable")
+        if receipt is not None:
+            receipt.durability = asked
 
     def _reading(self, session_id: str, request: Request) -> Reading:
         kept = self._data.requests.get((session_id, request.request_id))
@@ -188,15 +214,16 @@ class FakeSessionStore:
 
 
 class FakeSessionIndex:
-    """Which sessions there are, newest first."""
+    """Which sessions a tenant has, newest first."""
 
     def __init__(self, data: FakeData) -> None:
         self._data = data
 
-    async def page(self, after: Position | None, count: int) -> list[Position]:
+    async def page(self, after: Position | None, count: int, tenant: str = DEFAULT_TENANT) -> list[Position]:
         """Return up to `count` positions older than `after`; raises StoreUnavailable."""
         self._data.reach()
-        newest_first = sorted(self._data.live, reverse=True)
+        its_own = [position for position in self._data.live if name_of(position.session_id).tenant == tenant]
+        newest_first = sorted(its_own, reverse=True)
         return [position for position in newest_first if after is None or position < after][:count]
 
 

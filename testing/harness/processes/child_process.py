@@ -11,6 +11,8 @@ from pathlib import Path
 from types import TracebackType
 from typing import ClassVar, Final, Self
 
+from testing.harness.processes.warm_commands import WarmCommand
+
 HEALTHY: Final = ("synckairos",)
 """The module of a process without a seeded bug."""
 
@@ -22,12 +24,14 @@ class ChildProcess(ABC):
     """
 
     stops_within_s: ClassVar[float]
+    is_warm: ClassVar[bool] = False
+    """Whether it is forked from a process that has loaded the program: tests have no need to load it each time."""
 
     def __init__(self, redis_url: str, log: Path, *, module: Sequence[str] = HEALTHY, **settings: str) -> None:
         self._environment = environment_with(redis_url, settings)
         self._module = module
         self.log = log
-        self._process: subprocess.Popen[bytes] | None = None
+        self._process: subprocess.Popen[bytes] | WarmCommand | None = None
 
     def __enter__(self) -> Self:
         try:
@@ -64,9 +68,13 @@ class ChildProcess(ABC):
 
     def spawn(self) -> None:
         """Start the process without waiting for it."""
+        module, *arguments = *self._module, *self.arguments
         with self.log.open("ab") as log:
+            if self.is_warm:
+                self._process = WarmCommand(arguments, str(Path.cwd()), self._environment, log, log, module)
+                return
             self._process = subprocess.Popen(
-                [sys.executable, "-m", *self._module, *self.arguments],
+                [sys.executable, "-m", module, *arguments],
                 env=self._environment,
                 stdout=log,
                 stderr=log,
@@ -106,7 +114,11 @@ class ChildProcess(ABC):
             os.killpg(self.pid, number)
 
 
+PATIENT: Final = {"queue_target_ms": "10000"}
+"""Servers under test take on all calls, however slow the machine is; overload has tests of its own."""
+
+
 def environment_with(redis_url: str, settings: Mapping[str, str]) -> dict[str, str]:
     """Return the environment of a process on a Redis, with these settings; it logs as JSON from info on."""
-    given = {"redis_url": redis_url, "log_level": "info", "log_format": "json", **settings}
+    given = {"redis_url": redis_url, "log_level": "info", "log_format": "json", **PATIENT, **settings}
     return {**os.environ, **{f"SYNCKAIROS_{name.upper()}": value for name, value in given.items()}}

@@ -13,7 +13,6 @@ from typing import Final, TypeVar
 import asyncpg
 
 from synckairos.adapters.postgres.schema.migrate import apply_migrations
-from synckairos.adapters.redis.connections import RedisConnections
 from synckairos.adapters.redis.keys import Keys
 from synckairos.adapters.redis.outbox import RedisOutbox
 from synckairos.cli.migration import migrations_folder
@@ -21,6 +20,7 @@ from synckairos.devstack import PostgresServer, RedisServer
 from testing.harness.processes.child_process import HEALTHY
 from testing.harness.processes.server_process import ServerProcess
 from testing.harness.processes.worker_process import WorkerProcess
+from testing.harness.stores import connections_to
 
 BROKER_DATABASE: Final = 1
 AnyRedis = TypeVar("AnyRedis", bound=RedisServer)
@@ -44,6 +44,11 @@ class Deployment:
         return [server.address for server in self.servers]
 
     @property
+    def store_url(self) -> str:
+        """Where the sessions are kept."""
+        return self.redis.url
+
+    @property
     def broker_url(self) -> str:
         """Dramatiq's own database, in the same Redis."""
         return self.redis.url.removesuffix("0") + str(BROKER_DATABASE)
@@ -51,7 +56,7 @@ class Deployment:
     def spawn_server(self, redis_url: str = "", module: Sequence[str] = HEALTHY, **settings: str) -> ServerProcess:
         """Start one more server without waiting for it."""
         log = self.directory / f"server{len(self.servers)}.log"
-        server = ServerProcess(redis_url or self.redis.url, log, module=module, **self._settings(settings))
+        server = ServerProcess(redis_url or self.store_url, log, module=module, **self._settings(settings))
         self.servers.append(server)
         server.spawn()
         return server
@@ -65,7 +70,7 @@ class Deployment:
     def start_worker(self, module: Sequence[str] = HEALTHY, **settings: str) -> WorkerProcess:
         """Start one more worker; if it logs at `info`, wait until it works."""
         log = self.directory / f"worker{len(self.workers)}.log"
-        worker = WorkerProcess(self.redis.url, log, module=module, **self._settings(settings))
+        worker = WorkerProcess(self.store_url, log, module=module, **self._settings(settings))
         self.workers.append(worker)
         worker.start()
         return worker
@@ -89,7 +94,7 @@ class Deployment:
 
     async def outbox_length(self) -> int:
         """Return how many events wait for PostgreSQL."""
-        connections = RedisConnections(self.redis.url, limit=1)
+        connections = connections_to(self.store_url, limit=1)
         try:
             return (await RedisOutbox(connections, Keys()).backlog()).length
         finally:

@@ -16,11 +16,15 @@ LOCKS = ("redis/server.lock", "postgres/server.lock", "worker.lock")
 async def start_dev(
     folder: Path, *options: str, listen: str | None = "127.0.0.1:0", heard: list[str] | None = None, **environment: str
 ) -> tuple[Process, str]:
-    """Start `synckairos dev` and return it with its address once it serves; `heard` takes what it says until then."""
+    """Start `synckairos dev` and return it with its address once it serves; `heard` takes what it says until then.
+
+    Without `listen` it takes its usual addresses, or what the settings say.
+    """
     where = ("--listen", listen) if listen else ()
+    free = {"SYNCKAIROS_HTTP_LISTEN": "127.0.0.1:0"} if listen else {}
     process = await asyncio.create_subprocess_exec(
         sys.executable, "-m", "synckairos", "dev", "--data-dir", str(folder / "data"), *where, *options,
-        cwd=folder, env={**os.environ, **environment}, stdout=PIPE, stderr=DEVNULL,
+        cwd=folder, env={**os.environ, **free, **environment}, stdout=PIPE, stderr=DEVNULL,
     )  # fmt: skip
     return process, await said(process, r"SyncKairos +(\S+)", heard)
 

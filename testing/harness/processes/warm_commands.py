@@ -1,122 +1,168 @@
 """Commands in processes of their own, forked from one that has loaded the program, which takes most of their time.
 
-`python -m testing.harness.processes.warm_commands FD` is the one that has loaded it. Each request that comes over its
+`python -m testing.harness.processes.warm_commands FD` is the one that has loaded it. Each request that comes to its
 socket, with the streams of the command, makes it fork twice: into the command, and into a keeper that tells its end.
+What is measured is not started like this: a forked process shares its memory with others.
 """
 
 import atexit
+import contextlib
 import functools
+import gc
 import json
 import os
 import runpy
+import select
+import shlex
+import shutil
 import signal
 import socket
 import subprocess
 import sys
+import tempfile
+import threading
 import weakref
 from collections.abc import Mapping, Sequence
-from typing import BinaryIO, Final
+from pathlib import Path
+from typing import Any, BinaryIO, Final
 
 from testing.harness.documents import ROOT
 
 REQUEST_BYTES: Final = 1 << 17
+BACKLOG: Final = 64
+SOCKET: Final = "socket"
 
 
 class WarmCommand:
-    """A command that has been started, in a session of its own; it is no child of ours."""
+    """A command that has been started, in a session of its own; it is no child of ours, but ends with us.
+
+    What `runs` is a module, `synckairos` or a seeded bug of it, or the path of a script.
+    """
 
     def __init__(
-        self, arguments: Sequence[str], cwd: str, environment: Mapping[str, str], stdout: BinaryIO, stderr: BinaryIO
+        self,
+        arguments: Sequence[str],
+        cwd: str,
+        environment: Mapping[str, str],
+        stdout: BinaryIO,
+        stderr: BinaryIO,
+        runs: str = "synckairos",
     ) -> None:
-        ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-        self._reply = ours.detach()
-        weakref.finalize(self, os.close, self._reply)
-        request = json.dumps({"arguments": arguments, "cwd": cwd, "environment": dict(environment)}).encode()
-        with theirs, open(os.devnull, "rb") as nothing:
-            streams = [one.fileno() for one in (nothing, stdout, stderr, theirs)]
-            socket.send_fds(_loaded(), [request], streams)
-        self.pid = int(os.read(self._reply, 64))
+        self._reply = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        weakref.finalize(self, self._reply.close)
+        self._reply.connect(str(_loaded() / SOCKET))
+        request = {"runs": runs, "arguments": list(arguments), "cwd": cwd, "environment": dict(environment)}
+        with open(os.devnull, "rb") as nothing:
+            streams = [one.fileno() for one in (nothing, stdout, stderr)]
+            socket.send_fds(self._reply, [json.dumps(request).encode()], streams)
+        self.pid = int(self._reply.recv(64))
 
-    def wait(self) -> int:
-        """Return its exit code once it has ended, negative for a signal."""
-        return int(os.read(self._reply, 64))
+    def wait(self, seconds: float | None = None) -> int:
+        """Return its exit code once it has ended, negative for a signal; raises subprocess.TimeoutExpired."""
+        end = select.poll()
+        end.register(self._reply, select.POLLIN)
+        if not end.poll(None if seconds is None else seconds * 1_000):
+            raise subprocess.TimeoutExpired(f"process {self.pid}", seconds or 0)
+        return int(self._reply.recv(64, socket.MSG_PEEK))  # whoever asks later is told too
+
+    def poll(self) -> int | None:
+        """Return its exit code, None while it runs."""
+        try:
+            return self.wait(0)
+        except subprocess.TimeoutExpired:
+            return None
+
+    def send_signal(self, number: int) -> None:
+        """Send it a signal, unless it has ended."""
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(self.pid, number)
 
 
-def _of_python(environment: Mapping[str, str]) -> dict[str, str]:
-    return {name: value for name, value in environment.items() if name.startswith("PYTHON")}
+def program() -> Path:
+    """Return a `synckairos` for scripts and terminals, run by the process that has loaded the program."""
+    return _loaded() / "synckairos"
 
 
-def _loaded() -> socket.socket:
-    """Return the socket of the process that has loaded the program as this environment has it."""
-    return _started(tuple(sorted(_of_python(os.environ).items())))
+def _loaded() -> Path:
+    """Return the folder of the process that has loaded the program as this environment has it."""
+    return _started(tuple(sorted((name, value) for name, value in os.environ.items() if name.startswith("PYTHON"))))
 
 
 @functools.cache
-def _started(_: tuple[tuple[str, str], ...]) -> socket.socket:
+def _started(_: tuple[tuple[str, str], ...]) -> Path:
     """Start the process when it is first asked for; it ends with us."""
-    ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-    with theirs:
+    folder = Path(tempfile.mkdtemp(prefix="synckairos-warm-"))
+    atexit.register(shutil.rmtree, folder)
+    address = str(folder / SOCKET)
+    with socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET) as listening:
+        listening.bind(address)
+        listening.listen(BACKLOG)
         process = subprocess.Popen(
-            [sys.executable, "-m", __name__, str(theirs.fileno())],
+            [sys.executable, "-m", __name__, str(listening.fileno())],
             cwd=ROOT,
-            stdin=subprocess.DEVNULL,
+            stdin=subprocess.PIPE,
             stdout=subprocess.DEVNULL,
-            pass_fds=[theirs.fileno()],
+            pass_fds=[listening.fileno()],
         )
+    atexit.register(process.communicate)  # it ends once its standard input does
+    installed = Path(sys.executable).with_name("synckairos")
+    words = [sys.executable, "-I", "-S", *map(str, (Path(__file__).with_name("stand_in.py"), address, installed))]
+    (folder / "synckairos").write_text(f'#!/bin/sh\nexec {shlex.join(words)} "$@"\n')
+    (folder / "synckairos").chmod(0o755)
+    return folder
 
-    def end() -> None:
-        ours.close()
-        process.wait()
 
-    atexit.register(end)
-    return ours
-
-
-def serve(requests: socket.socket) -> bool:
-    """Fork for every request; return True in each command, with its streams, and False once nobody asks any more."""
+def serve(listening: socket.socket) -> str:
+    """Fork for every request; return what each command runs in it, and "" once nobody asks any more."""
+    gc.freeze()  # or the collector would write to every page that is shared
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # nobody waits for keepers
-    while True:
-        request, streams, _, _ = socket.recv_fds(requests, REQUEST_BYTES, 4)
-        if not request:
-            return False
-        if not os.fork():
-            requests.close()
-            signal.signal(signal.SIGCHLD, signal.SIG_DFL)
-            *standard, reply = streams
-            command = os.fork()
-            if command:
-                _keep(command, standard, reply)
-            _become(json.loads(request), standard, reply)
-            return True
+    while listening in select.select([listening, sys.stdin], [], [])[0]:
+        asker, _ = listening.accept()
+        with asker:
+            request, streams, _, _ = socket.recv_fds(asker, REQUEST_BYTES, 3)
+            if request and not os.fork():
+                listening.close()
+                signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+                command = os.fork()
+                if command:
+                    _keep(command, streams, asker)
+                return _become(json.loads(request), streams, asker)
+            for stream in streams:
+                os.close(stream)
+    return ""
+
+
+def _keep(command: int, streams: Sequence[int], asker: socket.socket) -> None:
+    """Tell the exit code of a command once it has ended, and end; kill it when who asked for it is no more."""
+
+    def outlive_nobody() -> None:
+        asker.recv(1)
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(command, signal.SIGKILL)
+
+    try:
         for stream in streams:
             os.close(stream)
-
-
-def _keep(command: int, standard: Sequence[int], reply: int) -> None:
-    """Tell the exit code of a command once it has ended, and end."""
-    try:
-        for stream in standard:
-            os.close(stream)
-        os.write(reply, b"%d" % os.waitstatus_to_exitcode(os.waitpid(command, 0)[1]))
+        threading.Thread(target=outlive_nobody, daemon=True).start()
+        asker.send(b"%d" % os.waitstatus_to_exitcode(os.waitpid(command, 0)[1]))
     finally:
         os._exit(0)
 
 
-def _become(request: dict[str, object], standard: Sequence[int], reply: int) -> None:
+def _become(request: dict[str, Any], streams: Sequence[int], asker: socket.socket) -> str:
     """Be the command: with its streams, folder, environment and arguments, in a session of its own."""
     os.setsid()
-    os.write(reply, b"%d" % os.getpid())  # from now on signals may come
-    os.close(reply)
-    for number, stream in enumerate(standard):
+    asker.send(b"%d" % os.getpid())  # from now on signals may come
+    asker.close()
+    for number, stream in enumerate(streams):
         os.dup2(stream, number)
         os.close(stream)
-    arguments, environment = request["arguments"], request["environment"]
-    assert isinstance(arguments, list)
-    assert isinstance(environment, dict)
-    os.chdir(str(request["cwd"]))
+    os.chdir(request["cwd"])
     os.environ.clear()
-    os.environ.update(environment)
-    sys.argv[1:] = arguments
+    os.environ.update(request["environment"])
+    sys.argv[1:] = request["arguments"]
+    runs: str = request["runs"]
+    return runs
 
 
 if __name__ == "__main__":
@@ -124,6 +170,8 @@ if __name__ == "__main__":
     import synckairos.cli.asking  # noqa: F401 - the two are all of the program
 
     with socket.socket(fileno=int(sys.argv[1])) as socket_of_requests:
-        is_command = serve(socket_of_requests)
-    if is_command:
-        runpy.run_module("synckairos", run_name="__main__", alter_sys=True)
+        what = serve(socket_of_requests)
+    if os.sep in what:
+        runpy.run_path(what, run_name="__main__")
+    elif what:
+        runpy.run_module(what, run_name="__main__", alter_sys=True)

@@ -1,5 +1,6 @@
 """Whether servers come back by themselves: judged in calm stretches, when nothing is broken any more."""
 
+from collections import Counter
 from collections.abc import Iterator
 from typing import Final
 
@@ -20,9 +21,11 @@ AWAY: Final = frozenset(
 def check_availability(history: History) -> Iterator[Violation]:
     """Yield which servers did not come back."""
     for server, made in calls_in_calm(history).items():
-        failed = sum(call.reason in AWAY for call in made)
+        reasons = Counter(call.reason for call in made if call.reason in AWAY)
+        failed = reasons.total()
         if len(made) >= ENOUGH and failed > BOUND * len(made):
-            text = f"server {server} failed {failed} of {len(made)} calls although nothing was broken"
+            why = ", ".join(f"{reason} {times}" for reason, times in reasons.most_common())
+            text = f"server {server} failed {failed} of {len(made)} calls although nothing was broken: {why}"
             yield Violation(Promise.AVAILABLE, "", text)
 
 

@@ -8,6 +8,7 @@ from math import inf
 from typing import NamedTuple
 
 from synckairos.rpc import tokens
+from synckairos.v1 import session_pb2
 from testing.robustness.branches import Branch, Branches, Entry, Life
 from testing.robustness.checks.streams import watches
 from testing.robustness.history import History
@@ -24,7 +25,7 @@ def check_calls(history: History, branches: Branches, operations: Operations) ->
         yield from _once(branch, operations)
         yield from _conditions(branch, operations)
     yield from _real_time(branches, operations, _reads(history))
-    yield from _answers(branches, operations)
+    yield from _answers(branches, operations, _durable(history, operations))
 
 
 class Read(NamedTuple):
@@ -142,7 +143,8 @@ def _real_time(branches: Branches, operations: Operations, reads: Iterable[Read]
             text = f"a change from version {version} on was answered before an earlier version was asked for"
             yield Violation(Promise.LINEARIZABLE, life.session_id, text)
     for read in reads:
-        life, generation = Life(read.session_id, read.epoch), branches.generation_of(read.invoked, read.returned)
+        life = Life(read.session_id, read.epoch)
+        generation = branches.generation_of(read.session_id, read.invoked, read.returned)
         branch = None if generation is None else branches.at(life, generation)
         if branch is None:
             continue
@@ -170,7 +172,15 @@ def _span(branches: Branches, entry: Entry, operations: Operations) -> tuple[flo
     return min((call.invoked for call in effective), default=-inf), min(answered, default=inf)
 
 
-def _answers(branches: Branches, operations: Operations) -> Iterator[Violation]:
+def _durable(history: History, operations: Operations) -> set[str]:
+    """Return the sessions of which no failover may take a change that was answered OK."""
+    if history.run.durability.startswith("replicas"):
+        return {operation.session_id for operation in operations.values()}
+    creations = [one for one in operations.values() if one.method == "CreateSession" and one.answered]
+    return {one.session_id for one in creations if one.request.durability == session_pb2.DURABILITY_REPLICAS}
+
+
+def _answers(branches: Branches, operations: Operations, durable: set[str]) -> Iterator[Violation]:
     """Every operation answered OK has happened, once, and every answer says so."""
     made: dict[str, list[Entry]] = defaultdict(list)
     for entry in branches.entries:
@@ -180,7 +190,8 @@ def _answers(branches: Branches, operations: Operations) -> Iterator[Violation]:
     for operation in operations.values():
         answered, entries = operation.answered, made[operation.request_id]
         is_at_risk = any(map(branches.may_be_lost, operation.attempts))
-        if answered and not is_at_risk and not any(id(entry) in kept for entry in entries):
+        is_to_stay = not is_at_risk or operation.session_id in durable
+        if answered and is_to_stay and not any(id(entry) in kept for entry in entries):
             text = f"{operation.method} {operation.request_id} was answered OK and is not in PostgreSQL"
             yield Violation(Promise.DURABLE, operation.session_id, text)
         fresh = [call for call in answered if not call.replayed]

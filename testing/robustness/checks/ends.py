@@ -69,7 +69,7 @@ def _unfounded(watch: Watch, end: StreamEnd, branches: Branches, presence: Prese
 
 def _has_ended(end: Message, branches: Branches) -> bool:
     entry = branches.shown_by(end)
-    return branches.may_show_what_was_lost(end.at) if entry is None else entry.session.is_terminal
+    return branches.may_show_what_was_lost(end.session_id, end.at) if entry is None else entry.session.is_terminal
 
 
 def _broken(history: History) -> Iterator[Violation]:

@@ -86,10 +86,12 @@ def _heard(
     arrived = {
         (one.epoch, one.version): one.at for one in reversed(watch.messages) if one.kind in {"event", "snapshot"}
     }
+    snapshots = [((one.epoch, one.version), one.at) for one in watch.messages if one.kind == "snapshot"]
     for call in answered:
         if not any(begin <= greeted and call.returned <= end for begin, end in stretches) or call.returned < greeted:
             continue
-        at = arrived.get((call.epoch, call.version))
+        place = (call.epoch, call.version)
+        at = arrived.get(place) or next((at for shown, at in snapshots if shown > place), None)
         if at is None and call.returned + BOUND_S > over:
             continue  # the stream was over
         yield Delivery(call.server, call.returned - greeted < FRESH_S, max(0.0, (at or over) - call.returned))

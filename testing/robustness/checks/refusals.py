@@ -62,7 +62,7 @@ def _may_conflict(call: Call, branches: Branches, operations: Operations) -> boo
     """Whether the session may have been at another version than the expected one; in doubt, it may."""
     expected = operations[call.operation].request.expected_version
     lives = [life for life in branches.of if life.session_id == call.session_id]
-    generation = branches.generation_of(call.invoked, call.returned)
+    generation = branches.generation_of(call.session_id, call.invoked, call.returned)
     branch = branches.at(lives[0], generation) if len(lives) == 1 and generation is not None else None
     if branch is None or branch.holes:
         return True

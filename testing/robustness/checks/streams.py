@@ -8,6 +8,7 @@ from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from typing import Final, NamedTuple
 
+from synckairos.application.streams.subscriptions import QUEUE_LIMIT
 from synckairos.rpc import tokens
 from synckairos.v1 import event_pb2
 from testing.robustness.branches import Branches, Entry, Life
@@ -21,6 +22,10 @@ SLOW_CONSUMER: Final = "RESOURCE_EXHAUSTED"
 """The code of a stream that was cut off because its reader took nothing."""
 LONG_ENOUGH_S: Final = 3.0
 """Twice as long as the servers take to look for themselves."""
+LEAST_MISSED: Final = QUEUE_LIMIT - 2
+"""The fewest changes that a slow reader misses: all frames that waited but for an earlier gap and its snapshot."""
+BURST_S: Final = 10.0
+"""A reader that keeps reading misses so many changes only if they come within this time."""
 
 
 class Position(NamedTuple):
@@ -58,7 +63,7 @@ def watches(history: History) -> Iterator[Watch]:
 def check_streams(history: History, branches: Branches) -> Iterator[Violation]:
     """Yield the promises that messages to watchers break."""
     for watch in watches(history):
-        reader = Reader(watch, branches, history.run.event_window, may_fork=bool(history.power_losses))
+        reader = Reader(watch, branches, history.run.event_window, may_fork=bool(branches.losses_of(watch.session_id)))
         for promise, text in reader.read():
             yield Violation(promise, watch.session_id, f"stream {watch.stream.stream}: {text}")
     yield from _left_behind(history, branches)
@@ -78,6 +83,7 @@ class Reader:
         self._is_resuming = bool(watch.token)
         self._gap_reason = 0
         self._is_over = False
+        self._written = watch.stream.opened
         if watch.token:
             head = tokens.read_resume(watch.session_id, watch.token)
             self._at = Position(*head)
@@ -107,6 +113,7 @@ class Reader:
                 self._is_over = True
             case _:
                 yield from self._stays(message)
+        self._written = message.at
         if message.kind != "end":
             self._is_resuming = False
 
@@ -162,13 +169,22 @@ class Reader:
             yield Promise.RELIABLE, f"history is said to have changed at version {message.version}, and has not"
         elif reason == event_pb2.GAP_REASON_EPOCH_CHANGED and at is not None and at.epoch == message.epoch:
             yield Promise.RELIABLE, f"version {message.version} is said to be of another life than {at.version}"
-        elif reason == event_pb2.GAP_REASON_SLOW_READER and not self._watch.stream.is_slow:
-            yield Promise.RELIABLE, f"a reader without a pause is said to be too slow for version {message.version}"
+        elif reason == event_pb2.GAP_REASON_SLOW_READER:
+            yield from self._slowness(message)
         elif reason == event_pb2.GAP_REASON_WINDOW_PASSED:
             missed = message.version - at.version if at is not None else 0
             if missed <= self._window:
                 yield Promise.RESUMABLE, f"{missed} versions are said to be too many to be sent again"
         self._awaits_snapshot, self._gap_reason = True, reason
+
+    def _slowness(self, message: Message) -> Iterator[tuple[Promise, str]]:
+        """A reader is slow if so many frames wait for it; that of one without a pause, if a burst brings them."""
+        missed = message.version - (self._at.version if self._at is not None else 0)
+        if missed < LEAST_MISSED:
+            yield Promise.RELIABLE, f"{missed} versions up to {message.version} are said to be too many to wait"
+        elif not self._watch.stream.is_slow and message.at - self._written > BURST_S:
+            text = f"a reader without a pause was sent nothing for {message.at - self._written:.1f} s"
+            yield Promise.RELIABLE, f"{text}, and is said to be too slow for version {message.version}"
 
     def _progress(self, message: Message) -> Iterator[tuple[Promise, str]]:
         at = self._at
@@ -198,7 +214,7 @@ class Reader:
     def _happened(self, message: Message, change_id: str) -> bool:
         """Whether a change is known, or may have been lost before PostgreSQL heard of it."""
         is_known = any(entry.row.change_id == change_id for entry in self._made(message))
-        return is_known or self._branches.may_show_what_was_lost(message.at)
+        return is_known or self._branches.may_show_what_was_lost(message.session_id, message.at)
 
     def _may_lack(self, message: Message, change_id: str, head: str) -> bool:
         return self._branches.may_lack(Life(message.session_id, message.epoch), change_id, head)

@@ -34,7 +34,7 @@ def _is_right(call: Call, branches: Branches) -> bool:
 def _shows_what_was(message: Message, branches: Branches) -> bool:
     entry = branches.shown_by(message)
     if entry is None:
-        return branches.may_show_what_was_lost(message.at)
+        return branches.may_show_what_was_lost(message.session_id, message.at)
     return digest(_shown(message.kind, entry, message.server_time)) == message.view
 
 
@@ -42,7 +42,7 @@ def _warns_in_time(message: Message, branches: Branches) -> bool:
     """Whether a warning is stamped with the instant at which so much was left."""
     entry = branches.shown_by(message)
     if entry is None:
-        return branches.may_show_what_was_lost(message.at)
+        return branches.may_show_what_was_lost(message.session_id, message.at)
     due = due_ms(entry.session)
     return due is not None and message.server_time == due - message.value
 

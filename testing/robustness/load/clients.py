@@ -42,6 +42,8 @@ class Workload(NamedTuple):
     budgets_ms: Sequence[int] = BUDGETS_MS
     """Of the others."""
     modes: Sequence[int] = MODES
+    durable: float = 0.0
+    """Share of the sessions whose changes have to reach a replica before they are answered."""
 
 
 class KnownSessions:
@@ -113,7 +115,10 @@ class Caller:
         if (len(live) < workload.sessions and self._chance.random() < 0.5) or not live:
             lasting = sum(session.labels.get("kind") == LONG for session in live)
             is_long = lasting < workload.sessions * workload.long_lived
-            return new_session(self._chance, workload.budgets_ms, workload.modes, is_long=is_long)
+            method, request = new_session(self._chance, workload.budgets_ms, workload.modes, is_long=is_long)
+            if workload.durable and self._chance.random() < workload.durable:
+                request.durability, request.durability_replicas = session_pb2.DURABILITY_REPLICAS, 1
+            return method, request
         anything = self._chance.random() < 0.03
         session = self._chance.choice(list(self._known.seen.values()) if anything else live)
         if self._chance.random() < workload.reads:

@@ -13,6 +13,8 @@ NARROW: Final = (("grpc.http2.lookahead_bytes", 65_535), ("grpc.http2.bdp_probe"
 """By default a client's window grows to megabytes, and messages in it count as read."""
 BURST: Final = 500
 """Changes: some fill the window, some are in hand, 256 wait; from the next one on there is a gap."""
+AT_ONCE: Final = 64
+"""How many are asked for at a time: of all at once the last would time out on a busy machine, and be repeated."""
 BULK: Final = "x" * 3_000
 BURST_S: Final = 5.0
 REST_S: Final = 6.0
@@ -62,7 +64,13 @@ class SlowReader(Watcher):
         asked = [pb.UpdateSessionRequest(session_id=session_id, request_id=uuid(self._chance)) for _ in range(BURST)]
         for place, request in enumerate(asked):
             request.metadata.update({"bulk": BULK, "place": place})
-        await asyncio.gather(*(self._caller.operate("UpdateSession", request) for request in asked))
+        to_ask = iter(asked)
+
+        async def work() -> None:
+            for request in to_ask:
+                await self._caller.operate("UpdateSession", request)
+
+        await asyncio.gather(*(work() for _ in range(AT_ONCE)))
 
     async def _pause(self, seconds: float) -> None:
         with contextlib.suppress(TimeoutError):

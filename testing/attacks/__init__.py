@@ -1,0 +1,1 @@
+"""What strangers do to a port, and how the calls of others fare meanwhile."""
