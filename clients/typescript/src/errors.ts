@@ -209,6 +209,9 @@ export class AuditUnavailable extends SyncKairosError {}
 /** The server is stopping; another one will answer. */
 export class Draining extends SyncKairosError {}
 
+/** The server has more to do than it can; nothing was changed. */
+export class Overloaded extends SyncKairosError {}
+
 /** A bug of the server: its log has the details under `requestId`. */
 export class InternalError extends SyncKairosError {
   /** What the server's log names the call. */
@@ -255,5 +258,6 @@ export const CLASSES: Readonly<Record<string, new (failure: Failure) => SyncKair
   CATCHING_UP: CatchingUp,
   AUDIT_UNAVAILABLE: AuditUnavailable,
   DRAINING: Draining,
+  OVERLOADED: Overloaded,
   INTERNAL: InternalError,
 };

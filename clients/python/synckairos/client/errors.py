@@ -232,9 +232,14 @@ class ScopeMissing(SyncKairosError):
 
 
 class RateLimited(SyncKairosError):
-    """More was asked for than the caller may."""
+    """More was asked for than the caller may; nothing was changed."""
 
     known_reason = "RATE_LIMITED"
+
+    @property
+    def limit_name(self) -> str:
+        """Which limit, as `calls_per_second`."""
+        return self._text("name")
 
 
 class SlowConsumer(SyncKairosError):
@@ -277,6 +282,12 @@ class Draining(SyncKairosError):
     """The server is stopping; another one will answer."""
 
     known_reason = "DRAINING"
+
+
+class Overloaded(SyncKairosError):
+    """The server has more to do than it can; nothing was changed."""
+
+    known_reason = "OVERLOADED"
 
 
 class InternalError(SyncKairosError):

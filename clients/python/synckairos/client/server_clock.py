@@ -218,4 +218,4 @@ class SyncServerClock(_Clock):
 def _sample(sent: int, reply: pb.SyncTimeResponse, received: int) -> Sample:
     server_received = reply.server_receive_time.ToMicroseconds()
     server_sent = reply.server_transmit_time.ToMicroseconds()
-    return Sample(sent, server_received, server_sent, received, server_error(reply.server_error_us))
+    return Sample(sent, server_received, server_sent, received, server_error(reply.server_error_us) + reply.spread_us)

@@ -30,6 +30,8 @@ def create_session(
     soft_close: SoftClose | None = None,
     idle_ttl_ms: int = 0,
     manual_clock: bool = False,
+    durability: "session_pb2.Durability.ValueType" = session_pb2.DURABILITY_UNSPECIFIED,
+    durability_replicas: int = 0,
     metadata: Json | None = None,
     labels: Mapping[str, str] | None = None,
     reason: str = "",
@@ -64,4 +66,6 @@ def create_session(
         close_at=timestamp(close_at),
         soft_close=soft_close,
         manual_clock=manual_clock,
+        durability=durability,
+        durability_replicas=durability_replicas,
     )
