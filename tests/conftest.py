@@ -7,26 +7,34 @@ programs are started, SYNCKAIROS_REDIS_SERVER and SYNCKAIROS_PG_BIN say.
 
 import os
 import shutil
+import sys
 import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 import pytest
 from hypothesis import HealthCheck, settings
 
 from synckairos.devstack import PostgresServer, RedisServer
-from synckairos.devstack.discovery import find_postgres, find_redis
+from synckairos.devstack.discovery import REDIS_VARIABLE, WHEEL, find_postgres, find_redis
 from synckairos.devstack.processes import unprivileged_account
+from testing.harness.processes.child_process import ChildProcess
+
+if TYPE_CHECKING:
+    from testing.harness.processes.cluster_group import ClusterGroup
 
 # Tests start servers while they make calls: with gRPC's own handlers of fork(), one child in five dies of SIGSEGV. They
 # are set up when gRPC is imported, which happens after this.
 os.environ.setdefault("GRPC_ENABLE_FORK_SUPPORT", "0")
+assert "grpc" not in sys.modules, "something has imported gRPC before"
 
 # How long a drawn example takes says how busy the machine is, and nothing about the code.
 settings.register_profile("untimed", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.register_profile("laws", settings.get_profile("untimed"), max_examples=10_000)
 settings.load_profile("untimed")
+
+ChildProcess.is_warm = True
 
 MEASURED = "measured"
 LONGEST_FIRST: Final = ("browser", "robustness", "e2e", "integration", "contract", "unit")
@@ -83,11 +91,27 @@ def server_directory() -> Iterator[Path]:
 
 
 @pytest.fixture
+def newest_redis(monkeypatch: pytest.MonkeyPatch) -> type[RedisServer]:
+    """Redis of the packages, for whatever a test starts from now on: before 7.2 there is no WAITAOF."""
+    monkeypatch.setenv(REDIS_VARIABLE, WHEEL)
+    return RedisServer
+
+
+@pytest.fixture
 def own_redis(server_directory: Path) -> Iterator[RedisServer]:
     """A Redis that only this test uses, so that it may be stopped, frozen and flushed."""
     with RedisServer(server_directory / "redis") as redis:
         yield redis
         redis.resume()
+
+
+@pytest.fixture(scope="session")
+def redis_cluster(session_directory: Path) -> Iterator["ClusterGroup"]:
+    """A cluster for the tests of this process, whose slots may be moved but not lost: three masters, no replicas."""
+    from testing.harness.processes.cluster_group import ClusterGroup  # noqa: PLC0415 - it imports gRPC, see above
+
+    with ClusterGroup(session_directory / "cluster", replicas=0) as group:
+        yield group
 
 
 @pytest.fixture(scope="session")

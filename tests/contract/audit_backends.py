@@ -29,9 +29,17 @@ def in_memory() -> AuditBackend:
     return AuditBackend(fake, fake)
 
 
-def in_postgres(database: Database) -> AuditBackend:
-    """Return the real thing."""
-    return AuditBackend(PostgresAuditTrail(database), PostgresAuditReader(database))
+class _Reader(PostgresAuditReader):
+    """Reads as a server reads, and what has to come back as a worker does."""
+
+    def __init__(self, worker: Database, server: Database) -> None:
+        super().__init__(server)
+        self.unfinished = PostgresAuditReader(worker).unfinished  # type: ignore[method-assign] # as the port has it
+
+
+def in_postgres(worker: Database, server: Database) -> AuditBackend:
+    """Return the real thing, with the connections of a worker and of a server."""
+    return AuditBackend(PostgresAuditTrail(worker), _Reader(worker, server))
 
 
 def played(*, switches: int = 3) -> Game:

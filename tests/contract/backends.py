@@ -1,18 +1,22 @@
 """What the contract tests run against: the fake store, and Redis on a clock that the test drives."""
 
-from collections.abc import Callable
-from contextlib import AsyncExitStack
+from collections.abc import Callable, Iterator
+from contextlib import AsyncExitStack, suppress
+from itertools import chain
 from typing import Any, Protocol
 
 from redis import Redis
+from redis.exceptions import MovedError
 
 from synckairos.adapters.redis import codec
 from synckairos.adapters.redis.keys import PARTITIONS, Keys
 from synckairos.application.ports import DeadlineIndex, Hint, SessionFeed, SessionIndex, SessionStore
 from synckairos.domain.events import Event
 from synckairos.domain.model import Session
+from synckairos.domain.tenancy import bare_id
+from synckairos.redis_urls import cluster_url
 from testing.harness.fakes.fake_clock import FakeClock
-from testing.harness.fakes.fake_redis_time import DrivenConnections
+from testing.harness.fakes.fake_redis_time import DrivenClusterConnections, DrivenConnections
 from testing.harness.fakes.fake_store import (
     NEVER,
     FakeData,
@@ -122,20 +126,50 @@ class FakeBackend:
             self.data.live = {one for one in self.data.live if one.session_id != session.session_id}
 
 
+class ClusterClient:
+    """A client of each node; that of redis-py for clusters leaves a connection open when it is closed."""
+
+    def __init__(self, nodes: list[Redis]) -> None:
+        self._nodes = nodes
+
+    def scan_iter(self, match: str, count: int) -> Iterator[bytes]:
+        """Return the keys of all nodes that match."""
+        return chain.from_iterable(node.scan_iter(match, count) for node in self._nodes)
+
+    def __getattr__(self, name: str) -> Any:
+        """Return a command that begins with its key, for the node that has it."""
+
+        def ask(key: str, *args: Any, **options: Any) -> Any:
+            for node in self._nodes:
+                with suppress(MovedError):
+                    return getattr(node, name)(key, *args, **options)
+            raise AssertionError(f"nobody has {key}")
+
+        return ask
+
+
+def _client(url: str, stack: AsyncExitStack) -> Redis | ClusterClient:
+    cluster = cluster_url(url)
+    if cluster is None:
+        return stack.enter_context(Redis.from_url(url))
+    return ClusterClient([stack.enter_context(Redis.from_url(cluster.of(*node))) for node in cluster.nodes])
+
+
 class RedisBackend:
     """Redis under a key prefix of its own; every port is another process'."""
 
     def __init__(self, url: str, stack: AsyncExitStack) -> None:
         self.clock = FakeClock()
         self.prefix = f"c{new_id()[:12]}"
-        self.redis: Redis = stack.enter_context(Redis.from_url(url))
+        self.redis = _client(url, stack)
         self._url = url
         self._stack = stack
         self._keys = Keys(self.prefix)
 
     async def process(self) -> StoreProcess:
         """Open one more process."""
-        connections = DrivenConnections(self._url, self.clock)
+        driven = DrivenConnections if cluster_url(self._url) is None else DrivenClusterConnections
+        connections = driven(self._url, self.clock)
         return await self._stack.enter_async_context(StoreProcess(self._url, self.prefix, connections))
 
     async def store(self) -> SessionStore:
@@ -178,5 +212,5 @@ class RedisBackend:
         if not is_live:
             members: Any = self.redis.zrange(keys.live, 0, -1)
             for member in members:
-                if codec.unpack_id(member[8:]) == session.session_id:
+                if codec.unpack_id(member[8:]) == bare_id(session.session_id):
                     self.redis.zrem(keys.live, member)

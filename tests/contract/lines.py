@@ -77,16 +77,13 @@ async def broken_line(server: RedisServer, timeout_s: float = 1.0, **settings: A
     prefix = f"f{new_id()[:12]}"
     async with contextlib.AsyncExitStack() as stack:
         proxy = await stack.enter_async_context(TcpProxy("127.0.0.1", server.port))
-        connections = RedisConnections(
-            f"redis://127.0.0.1:{proxy.port}/0",
-            wait_s=timeout_s,
-            connect_timeout_s=timeout_s,
-            exchange_timeout_s=timeout_s,
-        )
+        patience: dict[str, Any] = dict.fromkeys(("wait_s", "connect_timeout_s", "exchange_timeout_s"), timeout_s)
+        connections = RedisConnections(f"redis://127.0.0.1:{proxy.port}/0", **patience)
+        direct = RedisConnections(server.url, **patience)
         redis: Redis = stack.enter_context(Redis.from_url(server.url))
         watches = HeldWatches(redis)
         stack.callback(watches.close)
-        other = await stack.enter_async_context(StoreProcess(server.url, prefix, **settings))
+        other = await stack.enter_async_context(StoreProcess(server.url, prefix, direct, **settings))
         process = await stack.enter_async_context(StoreProcess(server.url, prefix, connections, **settings))
         yield Line(proxy, process, other, redis, watches)
 

@@ -7,17 +7,20 @@ from dataclasses import dataclass, field
 from typing import Self
 
 from synckairos.adapters.ids import new_change_id, new_session_id
-from synckairos.adapters.redis.clock import EstimatedClock
+from synckairos.adapters.redis.cluster.connections import ClusterConnections
+from synckairos.adapters.redis.cluster.feed import ClusterFeed
 from synckairos.adapters.redis.connections import RedisConnections
 from synckairos.adapters.redis.feed import RedisFeed
-from synckairos.adapters.redis.identity import StoreIdentityGuard
 from synckairos.adapters.redis.indexes import RedisDeadlineIndex, RedisSessionIndex
 from synckairos.adapters.redis.keys import Keys
 from synckairos.adapters.redis.store import RedisSessionStore
+from synckairos.adapters.redis.store.durability import DurabilityRules
 from synckairos.adapters.redis.store.writes import CommitWriter
 from synckairos.application.expiry import Sweep
 from synckairos.application.sessions import Sessions
+from synckairos.composition.redis import Redis, store_clock, store_guard
 from synckairos.domain.timing import Lifetimes
+from synckairos.redis_urls import cluster_url
 
 
 @dataclass
@@ -26,6 +29,7 @@ class Observed:
 
     conflicts: int = 0
     unknown: int = 0
+    unmet: int = 0
     broken: int = 0
     steps_back: int = 0
     failures: int = 0
@@ -42,6 +46,10 @@ class Observed:
     def unknown_exec(self) -> None:
         """A connection broke during a commit."""
         self.unknown += 1
+
+    def durability_unmet(self) -> None:
+        """Changes were not durable in time."""
+        self.unmet += 1
 
     def broken_commit(self) -> None:
         """A transaction was applied in part."""
@@ -76,19 +84,33 @@ class StoreProcess:
         lifetimes: Lifetimes | None = None,
         event_window: int = 16,
         request_ttl_ms: int = 3_600_000,
+        durability: DurabilityRules | None = None,
     ) -> None:
         self.lifetimes = lifetimes or Lifetimes()
         self.keys = Keys(prefix)
         self.observed = Observed()
-        self.connections = connections or RedisConnections(url)
-        self.clock = EstimatedClock(on_step_back=self.observed.clock_step_back)
-        self.guard = StoreIdentityGuard(self.connections, self.keys, new_change_id)
-        self.writer = CommitWriter(self.lifetimes, event_window=event_window, request_ttl_ms=request_ttl_ms)
-        self.store = RedisSessionStore(self.connections, self.keys, self.guard, self.writer, self.clock, self.observed)
+        kind = RedisConnections if cluster_url(url) is None else ClusterConnections
+        self.connections = connections or kind(url)
+        redis = Redis(self.connections, self.keys)
+        self.clock = store_clock(redis, self.observed.clock_step_back)
+        self.guard = store_guard(redis)
+        self.writer = CommitWriter(
+            self.lifetimes,
+            event_window=event_window,
+            request_ttl_ms=request_ttl_ms,
+            is_cluster=isinstance(self.connections, ClusterConnections),
+        )
+        self.store = RedisSessionStore(
+            self.connections, self.keys, self.guard, self.writer, self.clock, self.observed, None, durability
+        )
         self.sessions = Sessions(self.store, self.lifetimes, new_change_id, new_session_id)
         self.index = RedisSessionIndex(self.connections, self.keys)
         self.deadlines = RedisDeadlineIndex(self.connections, self.keys, self.lifetimes)
-        self.feed = RedisFeed(url, self.connections, self.keys)
+        self.feed = (
+            ClusterFeed(self.connections, self.keys)
+            if isinstance(self.connections, ClusterConnections)
+            else RedisFeed(url, *redis)
+        )
 
     async def __aenter__(self) -> Self:
         await self.guard.open(may_init=True)

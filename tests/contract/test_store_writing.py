@@ -189,7 +189,7 @@ async def test_endless_collisions_end_with_the_callers_time(backend: Backend, st
         return switch(reading)
 
     with pytest.raises(Contention):
-        await store.transact(session.session_id, NOBODY, decide, until(0.2))
+        await store.transact(session.session_id, NOBODY, decide, until(1.0))
 
     assert len(switch.readings) > 1
     assert await stored(store, session.session_id) == latest

@@ -21,6 +21,8 @@ from testing.harness.processes.databases import own_database
 from testing.harness.processes.deployment import Deployment, fresh_deployment, seconds_until
 
 CALLERS = 4
+PAUSE_S = 0.02
+"""Between the changes of one caller: what is changed while a worker starts has to be written and compared, too."""
 CHANGES = 200
 """How many are answered between two faults."""
 DRAIN_S = 90.0
@@ -37,7 +39,7 @@ class Version(NamedTuple):
 
 
 class Changes:
-    """Callers that change sessions without a pause; `answered` holds what each answer named."""
+    """Callers that change sessions again and again; `answered` holds what each answer named."""
 
     def __init__(self, addresses: list[str]) -> None:
         self._addresses = addresses
@@ -68,6 +70,7 @@ class Changes:
         self.answered.append(Version(session.session_id, session.epoch, session.version, request.request_id))
         async with self._news:
             self._news.notify_all()
+        await asyncio.sleep(PAUSE_S)
 
 
 @asynccontextmanager

@@ -74,7 +74,7 @@ async def test_a_worker_that_dies_is_started_again(
     process, _ = await start_dev(folder)
     parts = running_parts(folder)
     former = _supervisor(folder)
-    await eventually(lambda: any(map(is_at_work, children_of(former))))
+    await eventually(lambda: any(map(is_at_work, children_of(former))) and has_heard_of_all(former))
     below = children_of(former)
 
     os.kill(part(folder), signal.SIGKILL)
@@ -104,6 +104,14 @@ def is_at_work(pid: int) -> bool:
     with contextlib.suppress(OSError):
         return len(list(Path(f"/proc/{pid}/task").iterdir())) >= 8
     return False
+
+
+def has_heard_of_all(supervisor: int) -> bool:
+    """Whether all processes have said that they are there: from then on a thread of the supervisor watches their logs.
+
+    Dramatiq waits for ever for one that is killed in the very moment of saying so.
+    """
+    return len(list(Path(f"/proc/{supervisor}/task").iterdir())) > 1
 
 
 def guardians_of(pid: int) -> list[int]:

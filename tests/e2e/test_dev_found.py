@@ -5,7 +5,7 @@ import re
 import socket
 import stat
 from collections.abc import AsyncIterator
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from pathlib import Path
 
 import pytest
@@ -74,11 +74,8 @@ async def test_taken_usual_addresses_are_replaced(folder: Path) -> None:
         for port in (50_051, 8_080):
             squatter = squatters.enter_context(socket.socket())
             squatter.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            try:
+            with suppress(OSError):  # it is taken already, and not by a test
                 squatter.bind(("127.0.0.1", port))
-            except OSError:
-                pass  # it is taken already
-            else:
                 squatter.listen()
         process, address = await start_dev(folder, "--data-dir", ".synckairos", listen=None, heard=heard)
         url = heard[0].split()[0]

@@ -16,6 +16,7 @@ import pytest
 
 from testing.harness.documents import blocks
 from testing.harness.processes.commands import run_command
+from testing.harness.processes.warm_commands import program
 
 BUF = Path(sys.executable).with_name("buf")
 
@@ -40,7 +41,8 @@ async def stack(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Stack
     folder.chmod(0o711)
     process = await asyncio.create_subprocess_exec(
         sys.executable, "-m", "synckairos", "dev", "--data-dir", str(folder / "data"), "--listen", "127.0.0.1:0",
-        cwd=folder, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.DEVNULL,
+        cwd=folder, env={**os.environ, "SYNCKAIROS_HTTP_LISTEN": "127.0.0.1:0"},
+        stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.DEVNULL,
     )  # fmt: skip
     assert process.stdout is not None
     greeting = ""
@@ -117,7 +119,7 @@ async def _until(stream: asyncio.StreamReader, text: str) -> str:
 
 async def test_the_first_calls_of_the_readme(stack: Stack, tmp_path: Path) -> None:
     """The demo plays to its end, a game is created and started, and grpcurl needs no files."""
-    bin_folder = str(Path(sys.executable).parent)
+    bin_folder = str(program().parent)
     calls = [block for block in blocks("README.md", "sh") if "make" not in block]
     scripts = [as_written(block.replace(".venv/bin", bin_folder), stack.address) for block in calls]
 
@@ -182,7 +184,7 @@ async def test_what_dev_prints_can_be_pasted(stack: Stack, tmp_path: Path) -> No
 
 async def test_the_commands_of_the_operations_page(stack: Stack, tmp_path: Path) -> None:
     """Every command block of docs/operations.md succeeds against a running stack."""
-    bin_folder = str(Path(sys.executable).parent)
+    bin_folder = str(program().parent)
     environment = {"SYNCKAIROS_REDIS_URL": stack.redis_url, "SYNCKAIROS_LISTEN": stack.address}
     scripts = blocks("docs/operations.md", "sh")
 
@@ -203,7 +205,7 @@ async def test_inspect_prints_what_is_stored(stack: Stack, tmp_path: Path) -> No
     made = await run_command("bash", "-ec", as_written(create_and_start, stack.address, session_id), cwd=tmp_path)
     environment = {"SYNCKAIROS_REDIS_URL": stack.redis_url}
 
-    done = await run_command(sys.executable, "-m", "synckairos", "inspect", session_id, cwd=tmp_path, **environment)
+    done = await run_command(str(program()), "inspect", session_id, cwd=tmp_path, **environment)
 
     assert made.returncode == 0, made.stderr
     found = json.loads(done.stdout)

@@ -1,8 +1,7 @@
-"""Records played through a real server, as `make reality` does: every clock after every turn, to the millisecond."""
+"""Records made up by hand, played through a real server as `make reality` plays public ones, to the millisecond."""
 
 import asyncio
 import json
-import re
 import subprocess
 import sys
 from pathlib import Path
@@ -20,7 +19,6 @@ from testing.reality.plans import Plan
 from testing.reality.playing import Played, play_all
 
 ROOT: Final = Path(__file__).parents[2]
-BESIDE: Final = re.search(r"^DATA \?= (.+)$", (ROOT / "Makefile").read_text(), re.MULTILINE)
 
 
 def replay(*arguments: object) -> subprocess.CompletedProcess[str]:
@@ -48,22 +46,6 @@ def test_examples_of_every_format_and_convention(tmp_path: Path) -> None:
     assert {row["off_ms"] for row in found["rows"]} == {0}
     assert len(found["left_out"]) == 5
     assert (tmp_path / "spent.svg").exists()
-
-
-@pytest.mark.timeout(300)
-def test_public_records_beside_the_checkout(tmp_path: Path) -> None:
-    """All of them, where there are any."""
-    assert BESIDE is not None
-    folder = ROOT / BESIDE[1]
-    if not folder.is_dir():
-        pytest.skip("no public records lie beside this checkout; docs/reality.md says how to get some")
-
-    done = replay(folder, "--out", tmp_path)
-
-    assert done.returncode == 0, done.stdout + done.stderr
-    found = results(tmp_path)
-    assert {row["off_ms"] for row in found["rows"]} == {0}
-    assert all(row["fitted_ms"] <= row["unit_ms"] for row in found["rows"])
 
 
 def test_nothing_to_compare_is_an_error(tmp_path: Path) -> None:

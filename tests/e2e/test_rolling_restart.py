@@ -25,7 +25,7 @@ from tests.e2e.conftest import StartServers
 SESSIONS: Final = 24
 PAUSE_S: Final = 0.2
 """Between a caller's switches: what a reader misses while it makes its pause of 2 s fits into the window of 16."""
-BUSY: Final = 8
+BUSY: Final = 2
 """Callers of unwatched sessions that make no pause: some call is always under way."""
 READY_CALLS: Final = int(SESSIONS / PAUSE_S * 3)
 """Paced calls before the next server goes: three seconds of them, more than a client takes to connect again."""

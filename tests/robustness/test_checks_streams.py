@@ -8,6 +8,7 @@ import pytest
 
 from synckairos.application.streams import frames
 from synckairos.application.streams.frames import Frame, FrameKind, GapReason
+from synckairos.application.streams.subscriptions import QUEUE_LIMIT
 from synckairos.v1 import session_service_pb2 as pb
 from testing.robustness.checks.streams import SLOW_CONSUMER
 from testing.robustness.history_builder import ANN, BANK_MS, GONE_S, SESSION, HistoryBuilder
@@ -28,6 +29,17 @@ class Ended(HistoryBuilder):
     def rest(self, version: int) -> list[Frame]:
         """Return the frames that come after a version."""
         return [*map(self.event, range(version + 1, 6)), self.end(5)]
+
+
+class Crowded(HistoryBuilder):
+    """A session with more changes than may wait for a reader, within a second."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        for at in range(100, 110 + QUEUE_LIMIT):
+            request = pb.UpdateSessionRequest()
+            request.metadata.update({"at": at})
+            self.ask(at, "UpdateSession", request, returned=(at + 0.5) / 1_000)
 
 
 class Forked(HistoryBuilder):
@@ -80,8 +92,9 @@ STREAMS = (
     ),
     Stream("a hole", lambda b: [b.snapshot(2), b.event(3), b.event(5), b.end(5)], {Promise.RELIABLE}),
     Stream(
-        "a hole that is told",
+        "a hole that is told as slowness, and too small for it",
         lambda b: [b.snapshot(1), b.gap(4, GapReason.SLOW_READER), b.snapshot(4), *b.rest(4)],
+        {Promise.RELIABLE},
         is_slow=True,
     ),
     Stream("an event twice", lambda b: [b.snapshot(2), b.event(3), b.event(3), *b.rest(3)], {Promise.UNIQUE}),
@@ -129,7 +142,7 @@ STREAMS = (
     Stream(
         "a snapshot of less than the reader had",
         lambda b: [b.snapshot(4), b.gap(3, GapReason.SLOW_READER), b.snapshot(3), *b.rest(3)],
-        {Promise.ORDERED},
+        {Promise.ORDERED, Promise.RELIABLE},
         is_slow=True,
     ),
 )
@@ -198,6 +211,25 @@ def test_a_reader_of_the_lost_head_only_never_saw_the_end() -> None:
     built.history.ends[-1].at = GONE_S + 10
 
     assert broken(built.finish()) == {Promise.RELIABLE}
+
+
+@pytest.mark.parametrize(
+    ("waited_s", "is_slow", "found"),
+    [(0.0, False, set()), (0.0, True, set()), (11.0, True, set()), (11.0, False, {Promise.RELIABLE, Promise.PROMPT})],
+    ids=["a burst", "a burst, and a pause", "a long pause", "a long wait, and no pause"],
+)
+def test_a_hole_is_told_as_slowness(waited_s: float, is_slow: bool, found: set[Promise]) -> None:
+    """A burst outruns any reader; what comes one by one reaches those that keep reading."""
+    built = Crowded()
+    last = built.session.version
+    messages = built.watch(
+        built.snapshot(2), built.gap(last, GapReason.SLOW_READER), built.snapshot(last), is_slow=is_slow
+    )
+    for message in messages[1:]:
+        message.at += waited_s
+    built.history.ends[-1].at += waited_s
+
+    assert broken(built.finish()) == found
 
 
 def test_an_event_that_never_happened_is_not_reliable(built: Ended) -> None:

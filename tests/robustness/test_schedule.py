@@ -5,20 +5,33 @@ from itertools import combinations
 
 import pytest
 
-from testing.robustness.schedule import LONGEST_STEP_BACK_MS, FaultKind, schedule
+from testing.robustness.schedule import KINDS, LONGEST_STEP_BACK_MS, FaultKind, Topology, schedule
+
+
+@pytest.mark.parametrize("topology", Topology)
+@pytest.mark.parametrize("seed", range(20))
+def test_every_kind_comes_before_any_comes_twice(seed: int, topology: Topology) -> None:
+    """A long run has them all, as often as each other give or take one, and no others."""
+    planned = schedule(seed, 600.0, 3, topology)
+
+    kinds = [fault.kind for fault in planned]
+    counts = [kinds.count(kind) for kind in KINDS[topology]]
+    assert min(counts) >= 3
+    assert max(counts) - min(counts) <= 1
+    assert sum(counts) == len(planned)
+    assert planned == schedule(seed, 600.0, 3, topology)
+    assert planned != schedule(seed + 1, 600.0, 3, topology)
 
 
 @pytest.mark.parametrize("seed", range(20))
-def test_every_kind_comes_before_any_comes_twice(seed: int) -> None:
-    """A long run has them all, as often as each other give or take one."""
-    planned = schedule(seed, 600.0, 3)
+def test_slots_move_between_shards_that_are_spared(seed: int) -> None:
+    """What moves them counts from the shard that another fault breaks at the same time."""
+    planned = schedule(seed, 600.0, 3, Topology.CLUSTER)
 
-    kinds = [fault.kind for fault in planned]
-    counts = [kinds.count(kind) for kind in FaultKind]
-    assert min(counts) >= 3
-    assert max(counts) - min(counts) <= 1
-    assert planned == schedule(seed, 600.0, 3)
-    assert planned != schedule(seed + 1, 600.0, 3)
+    moves = {fault.at_s: fault.target for fault in planned if fault.kind is FaultKind.SLOTS_MOVED}
+    beside = [fault for fault in planned if fault.at_s in moves]
+    assert len(beside) > len(moves)
+    assert all(fault.target == moves[fault.at_s] for fault in beside)
 
 
 @pytest.mark.parametrize("seed", range(20))

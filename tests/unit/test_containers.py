@@ -11,6 +11,7 @@ import typer
 import yaml
 
 from synckairos.cli.app import app
+from synckairos.composition.exposure import require_protection
 from synckairos.settings import Settings
 
 ROOT = Path(__file__).parents[2]
@@ -108,19 +109,21 @@ def test_every_variable_is_a_setting() -> None:
     assert named <= known
 
 
-@pytest.mark.parametrize("name", ["migrate", "server", "worker"])
+@pytest.mark.parametrize("name", ["gateway", "migrate", "server", "worker"])
 def test_every_service_of_ours_runs_a_known_command_without_privileges(name: str) -> None:
     """Read-only, without capabilities, and not before what it needs is healthy."""
     service = OURS[name]
 
-    assert command_exists(service["command"])
+    assert command_exists(service["command"][: 2 if name == "migrate" else 1])
     assert service["read_only"]
     assert service["cap_drop"] == ["ALL"]
     assert service["depends_on"]
     for needed, condition in service["depends_on"].items():
         expected = "service_completed_successfully" if needed == "migrate" else "service_healthy"
         assert condition == {"condition": expected}
-        assert expected != "service_healthy" or "test" in COMPOSE["services"][needed]["healthcheck"]
+        # The image has a check of its own.
+        healthy = COMPOSE["services"][needed].get("healthcheck", {"test": instructions("HEALTHCHECK")})
+        assert expected != "service_healthy" or healthy["test"]
 
 
 def test_what_listens_to_others_says_what_it_goes_without() -> None:
@@ -133,6 +136,21 @@ def test_what_listens_to_others_says_what_it_goes_without() -> None:
     assert "SYNCKAIROS_INSECURE=" not in DOCKERFILE
 
 
+def test_servers_come_in_twos_and_whatever_listens_is_scraped() -> None:
+    """With a published port for each, and a gateway before them."""
+    jobs = yaml.safe_load((ROOT / "deploy/prometheus/prometheus.yml").read_text())["scrape_configs"]
+    scraped = {name: one["port"] for job in jobs for one in job["dns_sd_configs"] for name in one["names"]}
+    settings = COMPOSE["x-synckairos"]["environment"]
+
+    assert OURS["server"]["scale"] == 2
+    assert OURS["server"]["ports"][0] == "127.0.0.1:50051-50052:50051"
+    assert OURS["gateway"]["command"][1:3] == ["--backend", "server:50051"]
+    assert {name: f"0.0.0.0:{port}" for name, port in scraped.items()} == {
+        name: settings[f"SYNCKAIROS_{setting}METRICS_LISTEN"]
+        for name, setting in (("server", ""), ("worker", "WORKER_"), ("gateway", "GATEWAY_"))
+    }
+
+
 def test_the_server_does_not_wait_for_the_database() -> None:
     """It serves without PostgreSQL, so nothing may tie its start to it."""
     assert set(OURS["server"]["depends_on"]) == {"redis"}
@@ -142,10 +160,47 @@ def test_no_password_is_written_down() -> None:
     """Each comes from outside, and is asked for where it is missing."""
     text = (ROOT / "compose.yaml").read_text()
 
-    passwords = re.findall(r"PASSWORD: (.+)|://[^:@\s]*:([^@\s]+ [^@]*|[^@\s]+)@", text)
+    passwords = re.findall(r"PASSWORD: (.+)|://[^:@\s]*:([^@\s]+ [^@\n]*|[^@\s]+)@", text)
 
-    assert len(passwords) == 5
+    assert len(passwords) == 9
     assert [found for found in passwords if not re.fullmatch(r"\$\{[A-Z_]+:\?[^}]+\}", "".join(found))] == []
+
+
+def test_every_process_has_its_own_account_of_the_database() -> None:
+    """The owner's for the schema, and one each that may do no more than it has to; all are made at the first start."""
+    urls = {name: service["environment"].get("SYNCKAIROS_DATABASE_URL", "") for name, service in OURS.items()}
+    accounts = {name: re.findall(r"://(\w+):", url) for name, url in urls.items()}
+    made = re.findall(r"CREATE ROLE (\w+)", (ROOT / "deploy" / "postgres" / "accounts.sh").read_text())
+
+    names = Settings.model_fields
+    worker, server = (names[f"database_{who}_role"].default for who in ("worker", "server"))
+    assert accounts == {"migrate": ["synckairos"], "server": [server], "worker": [worker], "gateway": []}
+    assert made == ["synckairos", worker, server]
+
+
+def test_what_makes_tables_has_no_password_of_redis() -> None:
+    """It reaches PostgreSQL alone."""
+    assert [text for text in OURS["migrate"]["environment"].values() if "REDIS" in text] == []
+
+
+def test_tls_is_four_lines_that_wait_to_be_taken_in() -> None:
+    """Then all of ours find the files in the folder, and the settings stand without a waiver of it."""
+    text = re.sub(r"^( *)#(SYNCKAIROS_TLS|volumes)", r"\1\2", (ROOT / "compose.yaml").read_text(), flags=re.MULTILINE)
+    common = yaml.safe_load(text)["x-synckairos"]
+    tls = {name: place for name, place in common["environment"].items() if "_TLS_" in name}
+    folder = common["volumes"][0].split(":")[1]
+
+    assert len(text) == len((ROOT / "compose.yaml").read_text()) - 4
+    assert set(tls) == {"SYNCKAIROS_TLS_CERT", "SYNCKAIROS_TLS_KEY", "SYNCKAIROS_TLS_CA"}
+    assert all(place.startswith(f"{folder}/") for place in tls.values())
+    settings: Any = {name.removeprefix("SYNCKAIROS_").lower(): place for name, place in tls.items()}
+    opened = Settings(_env_file=None, insecure="anonymous", **settings)
+    require_protection(opened, {"SYNCKAIROS_LISTEN": common["environment"]["SYNCKAIROS_LISTEN"]})
+
+
+def test_a_gateway_has_no_password() -> None:
+    """It asks servers alone, and faces browsers."""
+    assert [text for text in OURS["gateway"]["environment"].values() if "PASSWORD" in text] == []
 
 
 def test_redis_keeps_what_it_is_given() -> None:

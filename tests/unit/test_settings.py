@@ -1,6 +1,7 @@
 """Settings: documented, validated together, never leaking."""
 
 import re
+from base64 import b64encode
 from pathlib import Path
 
 import pytest
@@ -46,10 +47,18 @@ def test_all_wrong_settings_are_named_and_no_value_is_shown(monkeypatch: pytest.
 
 @pytest.mark.parametrize(
     "url",
-    ["redis+sentinel://sentinel.example:26379/primary", "redis+cluster://one.example", "redis://one:6379,two:6379/0"],
+    [
+        "redis+cluster://one.example/1",
+        "redis+cluster://one,:6379",
+        "redis://one:6379,two:6379/0",
+        "redis+sentinel://one:26379",
+        "redis+sentinel://one:port/primary",
+        "redis+sentinel://,two/primary",
+        "redis+sentinel://one/primary/first",
+    ],
 )
-def test_a_redis_that_is_not_one_server_is_refused(url: str) -> None:
-    """Sentinel and Cluster are not spoken; that is said at the start."""
+def test_a_redis_that_cannot_be_spoken_to_is_refused(url: str) -> None:
+    """That is said at the start: a cluster has one database, and Sentinels need an address each and a service."""
     with pytest.raises(SettingsError, match="SYNCKAIROS_REDIS_URL"):
         load_settings(redis_url=url)
 
@@ -81,6 +90,20 @@ def test_urls_do_not_show_in_a_representation(monkeypatch: pytest.MonkeyPatch) -
     monkeypatch.setenv("SYNCKAIROS_REDIS_URL", "redis://:hunter2@somewhere:6379/0")
 
     assert "hunter2" not in repr(load_settings()) + str(load_settings())
+
+
+def test_keys_of_tokens_are_a_list_that_shows_nowhere(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The first signs; whatever is wrong with one, the message does not repeat it."""
+    first, second = b64encode(bytes(range(32))).decode(), b64encode(b"k" * 48).decode()
+    monkeypatch.setenv("SYNCKAIROS_TOKEN_KEY", f"{first}, {second}")
+
+    assert load_settings().token_keys == [bytes(range(32)), b"k" * 48]
+    assert first not in repr(load_settings())
+    for wrong in (f"{first},", "hunter2", b64encode(b"h" * 31).decode(), f"{first};{second}"):
+        monkeypatch.setenv("SYNCKAIROS_TOKEN_KEY", wrong)
+        with pytest.raises(SettingsError, match="SYNCKAIROS_TOKEN_KEY") as refusal:
+            load_settings()
+        assert wrong not in str(refusal.value)
 
 
 @pytest.mark.parametrize(
@@ -149,6 +172,9 @@ def test_what_is_no_address_is_refused(address: str) -> None:
         ("redis://redis.example/7?db=2&ssl_ca_certs=/ca.pem", "redis://redis.example/3?ssl_ca_certs=%2Fca.pem"),
         ("unix:///run/redis.sock", "unix:///run/redis.sock?db=1"),
         ("unix:///run/redis.sock?db=3", "unix:///run/redis.sock?db=4"),
+        ("valkeys://redis.example/4", "rediss://redis.example/5"),
+        ("redis+sentinel://:pw@one,two:26380/primary", "redis+sentinel://:pw@one,two:26380/primary/1"),
+        ("rediss+sentinel://one/primary/2?ssl_ca_certs=/ca", "rediss+sentinel://one/primary/3?ssl_ca_certs=%2Fca"),
     ],
 )
 def test_messages_lie_in_the_next_database_unless_told(redis_url: str, broker: str) -> None:
@@ -165,12 +191,25 @@ def test_messages_lie_in_the_next_database_unless_told(redis_url: str, broker: s
         ("redis://127.0.0.1:6379/0", "redis://localhost"),
         ("redis://redis.example:6379/3", "redis://:secret@redis.example/0?db=3"),
         ("unix:///run/redis.sock?db=1", "unix:///run/redis.sock?db=1"),
+        ("redis+sentinel://one,two:26379/primary", "redis+sentinel://:pw@two,one:26379/primary/0"),
     ],
 )
 def test_messages_never_lie_among_sessions(redis_url: str, broker_url: str) -> None:
     """Dramatiq's upkeep walks over every key of its database; however the URL is written, that must not be ours."""
     with pytest.raises(SettingsError, match="SYNCKAIROS_BROKER_URL"):
         load_settings(redis_url=redis_url, broker_url=broker_url)
+
+
+def test_a_cluster_keeps_sessions_and_no_messages() -> None:
+    """Dramatiq cannot use one, so the broker is named beside it."""
+    cluster = "redis+cluster://:pw@one,two:6380"
+
+    told = load_settings(redis_url=cluster, broker_url="redis+sentinel://one/primary/1")
+
+    assert told.redis_url.get_secret_value() == cluster
+    for broker in ({}, {"broker_url": cluster}, {"broker_url": "redis+cluster://three"}):
+        with pytest.raises(SettingsError, match="SYNCKAIROS_BROKER_URL"):
+            load_settings(redis_url=cluster, **broker)
 
 
 @pytest.mark.parametrize(

@@ -2,7 +2,6 @@
 
 import asyncio
 import os
-import sys
 from itertools import chain
 from pathlib import Path
 
@@ -13,6 +12,7 @@ from synckairos.adapters.postgres.trail.writer import PostgresAuditTrail
 from synckairos.application.trail.audit import AuditRecord
 from testing.harness.audit_lives import life
 from testing.harness.processes.commands import Finished, synckairos
+from testing.harness.processes.warm_commands import program
 
 NO_REDIS = "redis://127.0.0.1:1"
 LIVES = 5
@@ -38,7 +38,7 @@ async def on_terminal(url: str, *arguments: str, cwd: Path) -> str:
     """Run `synckairos` as if on a wide terminal and return what is to be seen there."""
     master, slave = os.openpty()
     process = await asyncio.create_subprocess_exec(
-        sys.executable, "-m", "synckairos", *arguments, cwd=cwd, stdout=slave,
+        program(), *arguments, cwd=cwd, stdout=slave,
         env={**os.environ, "SYNCKAIROS_DATABASE_URL": url, "COLUMNS": "220", "TERM": "xterm", "NO_COLOR": "1"},
     )  # fmt: skip
     os.close(slave)

@@ -1,7 +1,6 @@
 """`synckairos clock` as an umpire meets it: a clock explained without any server."""
 
 import json
-import sys
 from pathlib import Path
 
 import pytest
@@ -14,6 +13,7 @@ from testing.harness.documents import blocks
 from testing.harness.plays import ANN as FIRST
 from testing.harness.plays import BOB as SECOND
 from testing.harness.processes.commands import Finished, run_command, synckairos
+from testing.harness.processes.warm_commands import program
 from tests.e2e.audit.audit_commands import NO_REDIS, on_terminal, write
 
 OTHER = session_id(70)
@@ -114,7 +114,7 @@ async def test_what_cannot_be_explained_is_told(
 async def test_the_documented_commands_explain_a_clock(filled: str, tmp_path: Path) -> None:
     """As they stand in docs/api.md."""
     (script,) = [block for block in blocks("docs/api.md", "sh") if "synckairos clock" in block]
-    path = f"{Path(sys.executable).parent}:/usr/bin:/bin"
+    path = f"{program().parent}:/usr/bin:/bin"
 
     done = await run_command(
         "bash", "-euc", script, cwd=tmp_path, PATH=path, SYNCKAIROS_DATABASE_URL=filled, SESSION=session_id(1),

@@ -4,7 +4,6 @@ import asyncio
 import json
 import os
 import signal
-import sys
 from asyncio.subprocess import DEVNULL, PIPE, Process
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -15,8 +14,7 @@ from typer.testing import CliRunner
 
 from synckairos.cli.asking import asking_app
 from testing.harness.processes.commands import Finished, warm_command
-
-COMMAND = (sys.executable, "-m", "synckairos")
+from testing.harness.processes.warm_commands import program
 
 
 class Asked(NamedTuple):
@@ -56,7 +54,7 @@ class Asked(NamedTuple):
     async def running(self, *arguments: str) -> AsyncIterator["RunningCommand"]:
         """Run a command while the body runs."""
         process = await asyncio.create_subprocess_exec(
-            *COMMAND, *arguments, cwd=self.folder, env={**os.environ, **self.environment},
+            program(), *arguments, cwd=self.folder, env={**os.environ, **self.environment},
             stdin=DEVNULL, stdout=PIPE, stderr=PIPE,
         )  # fmt: skip
         try:

@@ -11,7 +11,8 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Final
 
-from tests.e2e.commands.asking import COMMAND, Asked
+from testing.harness.processes.warm_commands import program
+from tests.e2e.commands.asking import Asked
 
 ROWS: Final = 30
 COLUMNS: Final = 140
@@ -85,7 +86,7 @@ async def on_terminal(asked: Asked, *arguments: str) -> AsyncIterator[Terminal]:
     fcntl.ioctl(slave, termios.TIOCSWINSZ, struct.pack("HHHH", ROWS, COLUMNS, 0, 0))
     environment = {name: value for name, value in os.environ.items() if name not in ("COLUMNS", "LINES", "NO_COLOR")}
     process = await asyncio.create_subprocess_exec(
-        *COMMAND, *arguments, cwd=asked.folder, env={**environment, **asked.environment, "TERM": "xterm-256color"},
+        program(), *arguments, cwd=asked.folder, env={**environment, **asked.environment, "TERM": "xterm-256color"},
         stdin=slave, stdout=slave, stderr=slave, start_new_session=True,
     )  # fmt: skip
     terminal = Terminal(process, master)

@@ -2,8 +2,6 @@
 
 import json
 import re
-import sys
-from pathlib import Path
 
 import pytest
 from typer.main import get_command
@@ -12,6 +10,7 @@ from synckairos.cli.asking import asking_app
 from synckairos.cli.sessions.exit_codes import ExitCode
 from testing.harness.documents import ROOT, blocks
 from testing.harness.processes.commands import run_command
+from testing.harness.processes.warm_commands import program
 from tests.e2e.commands.asking import Asked
 
 DOCUMENT = "docs/command-line.md"
@@ -35,9 +34,9 @@ async def test_every_command_runs_as_it_is_written(asked: Asked) -> None:
     """All blocks, one after another in one shell, without a terminal; each command succeeds."""
     folder = asked.folder / "bin"
     folder.mkdir()
-    (folder / "synckairos-itself").symlink_to(Path(sys.executable).with_name("synckairos"))
+    (folder / "synckairos-itself").symlink_to(program())
     scripts = blocks(DOCUMENT, "sh")
-    path = f"export PATH={folder}:{Path(sys.executable).parent}:$PATH; {ENDED}"
+    path = f"export PATH={folder}:{program().parent}:$PATH; {ENDED}"
 
     done = [
         await run_command("bash", "-euc", path + script, cwd=asked.folder, seconds=200, **asked.environment)

@@ -9,7 +9,8 @@ import pytest
 
 from testing.harness.client import new_id
 from testing.harness.processes.commands import run_command
-from tests.e2e.commands.asking import COMMAND, Asked
+from testing.harness.processes.warm_commands import program
+from tests.e2e.commands.asking import Asked
 
 
 async def test_a_stream_is_json_a_line(asked: Asked) -> None:
@@ -65,7 +66,7 @@ async def test_a_signal_ends_a_stream_without_a_word(asked: Asked, number: signa
 async def test_a_closed_pipe_ends_a_stream_without_a_word(asked: Asked) -> None:
     """Whoever reads may leave at any time."""
     session = await asked.created("--total", "1h", "--start")
-    script = f"{' '.join(COMMAND)} watch {session} --tick 0.1 | head -n 2"
+    script = f"{program()} watch {session} --tick 0.1 | head -n 2"
 
     done = await run_command("bash", "-c", script, cwd=asked.folder, **asked.environment)
 
@@ -196,8 +197,8 @@ async def test_ids_are_completed_from_the_server(asked: Asked) -> None:
     words = {"_SYNCKAIROS_COMPLETE": "complete_bash", "COMP_WORDS": line, "COMP_CWORD": "3"}
 
     async def offered(**environment: str) -> list[str]:
-        program = Path(sys.executable).with_name("synckairos")
-        done = await run_command(str(program), cwd=asked.folder, **{**asked.environment, **words, **environment})
+        installed = Path(sys.executable).with_name("synckairos")
+        done = await run_command(str(installed), cwd=asked.folder, **{**asked.environment, **words, **environment})
         return done.stdout.split()
 
     assert session in await offered()

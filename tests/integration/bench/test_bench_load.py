@@ -104,6 +104,19 @@ async def test_a_refusal_is_an_error_with_its_status() -> None:
     assert (result.calls, result.errors) == (0, {"8: too much": 4})
 
 
+async def test_a_caller_that_is_told_to_makes_a_pause() -> None:
+    """Its call counts as refused then, not as an error, and is made again after the pause."""
+
+    async def refuse(_: bytes, context: Any) -> None:
+        await context.abort(grpc.StatusCode.UNAVAILABLE, "later", (("grpc-retry-pushback-ms", "100"),))
+
+    async with serving(answering(refuse)) as address:
+        result = await called(job(address, run_s=0.5, takes_pauses=True))
+
+    assert (result.calls, result.errors) == (0, {})
+    assert 4 < result.refused <= 4 * 5
+
+
 async def test_a_fixed_rate_is_kept_and_waiting_counts_from_when_a_call_was_due() -> None:
     """A server that answers nothing for a while makes all calls of that while late: they are not left out."""
     first = True

@@ -5,7 +5,7 @@ from random import Random
 from hypothesis import settings
 
 from synckairos.domain.controls.limits import control_violations
-from synckairos.rpc.control_requests import read_control
+from synckairos.rpc.controls.requests import read_control
 from synckairos.rpc.fields import Fields
 from synckairos.v1 import time_control_pb2 as pb
 

@@ -71,8 +71,8 @@ def audited(event: event_pb2.Event) -> audit_service_pb2.AuditEvent:
     known = {
         name: getattr(event, name)
         for name in (
-            "type", "cause", "actor", "reason", "change_id", "participant_id", "group_id", "time_elapsed_ms",
-            "extended_ms", "advanced_ms", "occurred_at", "session",
+            "type", "cause", "actor", "on_behalf_of", "reason", "change_id", "participant_id", "group_id",
+            "time_elapsed_ms", "extended_ms", "advanced_ms", "occurred_at", "session",
         )
     }  # fmt: skip
     made = audit_service_pb2.AuditEvent(**known, version=event.session.version)

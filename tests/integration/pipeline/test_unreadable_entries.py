@@ -20,7 +20,7 @@ from synckairos.adapters.redis.outbox import RedisDeadEntries, RedisOutbox
 from synckairos.application.pipeline.draining import Drain
 from synckairos.application.trail.audit import EventQuery
 from synckairos.devstack import PostgresServer, RedisServer
-from synckairos.rpc.audit_mapping import audited_event
+from synckairos.rpc.audit.mapping import audited_event
 from testing.harness.audit_histories import recorded
 from testing.harness.builders import Game, per_group
 from testing.harness.fakes.outbox_fields import fields_of

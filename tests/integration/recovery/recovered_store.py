@@ -10,12 +10,12 @@ from synckairos.adapters.ids import new_change_id
 from synckairos.adapters.redis.identity import StoreIdentityGuard
 from synckairos.adapters.redis.keys import PARTITIONS
 from synckairos.adapters.redis.outbox import RedisOutbox
-from synckairos.adapters.redis.recovery_identity import RecoveryGuard
 from synckairos.adapters.redis.store import RedisSessionStore
 from synckairos.adapters.redis.unwritten import RedisUnwritten
 from synckairos.application.errors import StoreUnavailable
 from synckairos.application.mass_recovery import MassRecovery
 from synckairos.application.recovery import Recovery
+from synckairos.composition.redis import Redis, recovery_guard
 from synckairos.domain.events import Author
 from synckairos.domain.model import Session
 from synckairos.domain.recovery import RecoveryPolicy
@@ -31,7 +31,7 @@ class Recoverer:
     """A process that recovers."""
 
     def __init__(self, process: StoreProcess, trail: FakeAuditTrail) -> None:
-        self.guard = RecoveryGuard(process.connections, process.keys, new_change_id)
+        self.guard = recovery_guard(Redis(process.connections, process.keys))
         store = RedisSessionStore(
             process.connections, process.keys, self.guard, process.writer, process.clock, process.observed
         )

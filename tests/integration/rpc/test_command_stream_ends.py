@@ -3,7 +3,7 @@
 import asyncio
 import itertools
 import threading
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from typing import Any
 
 import grpc
@@ -13,6 +13,7 @@ from structlog.testing import capture_logs
 
 from synckairos.composition.server import Server
 from synckairos.devstack import RedisServer
+from synckairos.rpc.streams.command_stream import MAX_UNDER_WAY
 from synckairos.settings import Settings
 from synckairos.v1 import session_service_pb2 as pb
 from synckairos.v1.session_service_pb2_grpc import SessionServiceStub
@@ -141,15 +142,26 @@ async def test_a_client_that_does_not_read_is_dropped_and_holds_up_nobody(server
 def flood(address: str, ids: list[str], answers: list[pb.ExecuteCommandsResponse]) -> Problem:
     """Send switches for ever, note the answers, and return the error that ended the stream.
 
-    Not with grpc.aio, whose client forgets the status if a write of its own is cut off by the end.
+    Not with grpc.aio, whose client forgets the status if a write of its own is cut off by the end. And within a window,
+    twice what the server reads ahead: bytes that nobody reads any more have the connection reset, status and all.
     """
+    room = threading.Semaphore(2 * MAX_UNDER_WAY)
+
+    def commands() -> Iterator[pb.ExecuteCommandsRequest]:
+        for place in itertools.count():
+            room.acquire()
+            yield command(f"{ids[place % 10]} {place}", switch(ids[place % 10]))
+
     with grpc.insecure_channel(address) as channel:
-        commands = (command(f"{ids[place % 10]} {place}", switch(ids[place % 10])) for place in itertools.count())
         try:
-            for answer in SessionServiceStub(channel).ExecuteCommands(commands):
-                answers.append(answer)  # noqa: PERF402 - the test looks at them as they come
+            for answer in SessionServiceStub(channel).ExecuteCommands(commands()):
+                answers.append(answer)
+                if answer.HasField("result"):  # a refusal says that the server goes
+                    room.release()
         except grpc.RpcError as error:
             return problem_of(error)
+        finally:
+            room.release()
     raise AssertionError("the stream ended well")
 
 

@@ -2,11 +2,9 @@
 
 import asyncio
 import json
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Iterator
 from datetime import UTC, datetime, timedelta
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from threading import Thread
 from typing import Any
 
 import grpc
@@ -19,10 +17,13 @@ from synckairos.application.identity import Scope
 from synckairos.client import SyncKairos, errors
 from synckairos.composition.server import Server
 from synckairos.devstack import RedisServer
+from synckairos.rpc.admission import refusals
 from synckairos.v1 import event_pb2
 from synckairos.v1 import session_service_pb2 as pb
+from synckairos.v1.session_pb2 import MODE_COUNT_UP
 from synckairos.v1.session_service_pb2_grpc import SessionServiceStub
 from testing.harness.client import Recording, new_id, problem_of, reading, refused, two_players
+from testing.harness.key_provider import KeyProvider, providing
 from testing.harness.processes.in_process import serving, settings_for
 from testing.harness.tokens import AUDIENCE, ISSUER, Signer, key_set, write_key
 from testing.harness.waiting import eventually
@@ -168,6 +169,28 @@ async def test_a_revoked_key_ends_its_streams_at_once(place: Place, tmp_path: Pa
         assert resumed.kinds() == ["progress"]
 
 
+async def test_a_key_that_changes_its_tenant_ends_its_streams(place: Place, tmp_path: Path) -> None:
+    """What they tell of and change is another tenant's now; new calls find what that one has."""
+    key = write_key(tmp_path / "k", "k")
+    line = (tmp_path / "k").read_bytes()
+    await place.reloaded(place.keys, line, "api_keys")
+    session = (await place.stub.CreateSession(two_players(), metadata=by_key(key))).session
+    commands = place.stub.ExecuteCommands(metadata=by_key(key))
+    watch = place.stub.WatchSession(pb.WatchSessionRequest(session_id=session.session_id), metadata=by_key(key))
+    await watch.read()
+
+    await place.reloaded(place.keys, json.dumps({**json.loads(line), "tenant": "acme"}).encode(), "api_keys")
+    (end,) = await rest_of(watch)
+    with pytest.raises(grpc.aio.AioRpcError) as refusal:
+        await commands.read()
+    asked = pb.GetSessionRequest(session_id=session.session_id)
+    problem = await refused(place.stub.GetSession(asked, metadata=by_key(key)))
+
+    assert end.end.reason == EXPIRED
+    assert problem_of(refusal.value).reason == "CREDENTIALS_INVALID"
+    assert problem.reason == "SESSION_NOT_FOUND"
+
+
 async def test_a_client_with_fresh_credentials_hides_that_old_ones_have_ended(place: Place, tmp_path: Path) -> None:
     """Its watch goes on with what its token function returns then; with a constant the reader is told."""
     first, second = write_key(tmp_path / "first", "first"), write_key(tmp_path / "second", "second")
@@ -248,7 +271,7 @@ async def test_each_command_takes_the_scope_of_its_call(place: Place, tmp_path: 
 
 
 async def test_the_actor_is_whoever_the_credentials_say(place: Place, tmp_path: Path) -> None:
-    """Not whom the call names."""
+    """Whom the call names is who that is done for; that is nobody's word but the caller's, yet never the system's."""
     key = write_key(tmp_path / "k", "k", subject="club")
     await place.reloaded(place.keys, (tmp_path / "k").read_bytes(), "api_keys")
     session = (await place.stub.CreateSession(two_players(), metadata=by_key(key))).session
@@ -259,11 +282,19 @@ async def test_the_actor_is_whoever_the_credentials_say(place: Place, tmp_path: 
         await place.stub.StartSession(start, metadata=(*by_key(key), ("x-actor", "somebody")))
         await recording.until(lambda one: one.of("event"))
 
-    assert recording.of("event")[0].event.actor == "club"
+        pause = pb.PauseSessionRequest(session_id=session.session_id)
+        problem = await refused(place.stub.PauseSession(pause, metadata=(*by_key(key), ("x-actor", " System"))))
+
+    assert list(problem.fields) == ["x-actor"]
+    told = recording.of("event")[0].event
+    assert (told.actor, told.on_behalf_of) == ("club", "somebody")
 
 
-async def test_no_log_shows_a_credential(place: Place, tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+async def test_no_log_shows_a_credential(
+    place: Place, tmp_path: Path, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Whatever is refused or admitted, the log has the ids of keys alone."""
+    monkeypatch.setattr(refusals, "TELL_S", 0.0)
     signer = Signer("s")
     key, wrong = write_key(tmp_path / "k", "known-key"), f"sk_{new_id()}"
     tokens = [signer.token(), signer.token(exp=1), signer.token(scope=""), Signer("s").token(), signer.unsigned()]
@@ -284,44 +315,15 @@ async def test_no_log_shows_a_credential(place: Place, tmp_path: Path, caplog: p
         assert secret.rsplit(".", 1)[-1] not in text or secret.endswith(".")
 
 
-class Provider:
-    """A place from which keys are fetched over HTTP on this machine."""
-
-    def __init__(self) -> None:
-        self.content = b""
-        self.location = ""
-        self.asked = 0
-        provider = self
-
-        class Handler(BaseHTTPRequestHandler):
-            def do_GET(self) -> None:
-                provider.asked += 1
-                self.send_response(302 if provider.location else 200)
-                self.send_header("location", provider.location)
-                self.end_headers()
-                self.wfile.write(provider.content)
-
-            def log_message(self, *_: Any) -> None:
-                pass
-
-        self.server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        self.url = f"http://127.0.0.1:{self.server.server_port}/jwks.json"
-        self.thread = Thread(target=self.server.serve_forever)
-        self.thread.start()
-
-
 @pytest.fixture
-def provider() -> Any:
+def provider() -> Iterator[KeyProvider]:
     """A provider of keys."""
-    provider = Provider()
-    yield provider
-    provider.server.shutdown()
-    provider.server.server_close()
-    provider.thread.join()
+    with providing() as provider:
+        yield provider
 
 
 async def test_keys_are_fetched_again_for_an_unknown_one(
-    redis_server: RedisServer, provider: Provider, monkeypatch: pytest.MonkeyPatch
+    redis_server: RedisServer, provider: KeyProvider, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """But not for every one, whoever asks; and while there are none to be had, the last ones go on."""
     monkeypatch.setattr(fetched_keys, "APART_S", 3_600.0)
@@ -346,20 +348,92 @@ async def test_keys_are_fetched_again_for_an_unknown_one(
     assert asked == 1
 
 
+async def test_a_key_that_its_provider_takes_out_counts_for_less_than_a_minute(
+    redis_server: RedisServer, provider: KeyProvider, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nobody has to ask: keys are fetched again, and what was verified and open streams go by the new ones."""
+    longest_s = fetched_keys.REFRESH_S + fetched_keys.TIMEOUT_S
+    monkeypatch.setattr(fetched_keys, "REFRESH_S", 0.1)
+    taken_out, kept = Signer("1"), Signer("2")
+    provider.content = key_set(taken_out, kept)
+    settings = settings_for(redis_server.url, auth_jwks=provider.url, auth_issuer=ISSUER, auth_audience=AUDIENCE)
+    async with serving(settings) as server, grpc.aio.insecure_channel(server.address) as channel:
+        stub: Any = SessionServiceStub(channel)
+        by = by_token(taken_out.token())
+        created = await stub.CreateSession(pb.CreateSessionRequest(mode=MODE_COUNT_UP), metadata=by)
+        watch = stub.WatchSession(pb.WatchSessionRequest(session_id=created.session.session_id), metadata=by)
+        first = await watch.read()
+        provider.content = key_set(kept)
+        last = await asyncio.wait_for(watch.read(), 10)
+        code = await stub.ListSessions(pb.ListSessionsRequest(), metadata=by).code()
+        await stub.ListSessions(pb.ListSessionsRequest(), metadata=by_token(kept.token()))
+
+    assert longest_s < 60
+    assert first.HasField("snapshot")
+    assert last.end.reason == EXPIRED
+    assert code is grpc.StatusCode.UNAUTHENTICATED
+
+
+@pytest.mark.parametrize("without", [b'{"keys": []}', b'{"keys": [{"kty": "oct", "use": "enc", "k": "c2hvcnQ"}]}'])
+async def test_a_provider_that_answers_with_no_key_takes_all_back(
+    redis_server: RedisServer, provider: KeyProvider, monkeypatch: pytest.MonkeyPatch, without: bytes
+) -> None:
+    """What was verified and open streams end; the alert for broken keys goes on until there are some again."""
+    monkeypatch.setattr(fetched_keys, "REFRESH_S", 0.1)
+    monkeypatch.setattr(fetched_keys, "APART_S", 0.1)
+    signer = Signer("1")
+    by = by_token(signer.token())
+    provider.content = key_set(signer)
+    settings = settings_for(redis_server.url, auth_jwks=provider.url, auth_issuer=ISSUER, auth_audience=AUDIENCE)
+    with capture_logs() as logs:
+        async with serving(settings) as server, grpc.aio.insecure_channel(server.address) as channel:
+            stub: Any = SessionServiceStub(channel)
+            created = await stub.CreateSession(pb.CreateSessionRequest(mode=MODE_COUNT_UP), metadata=by)
+            watch = stub.WatchSession(pb.WatchSessionRequest(session_id=created.session.session_id), metadata=by)
+            first = await watch.read()
+            provider.content = without
+            last = await asyncio.wait_for(watch.read(), 10)
+            code = await stub.ListSessions(pb.ListSessionsRequest(), metadata=by).code()
+            asked = provider.asked
+            await eventually(lambda: provider.asked > asked + 2)
+            provider.content = key_set(signer)
+            await eventually(lambda: len([line for line in logs if line["event"] == "keys_fetched"]) == 2)
+            await stub.ListSessions(pb.ListSessionsRequest(), metadata=by)
+
+    assert first.HasField("snapshot")
+    assert last.end.reason == EXPIRED
+    assert code is grpc.StatusCode.UNAUTHENTICATED
+    assert [line["log_level"] for line in logs if line["event"] == "keys_revoked"] == ["error"]
+
+
+async def test_no_key_is_an_alarm_at_each_answer_and_no_answer_takes_none_back(provider: KeyProvider) -> None:
+    """A set that is malformed, or has a broken key, says nothing of the keys there were."""
+    told: list[tuple[str, str]] = []
+    changes: list[int] = []
+    keys = FetchedKeys(provider.url, lambda *outcome: told.append(outcome), lambda: changes.append(len(keys.keys)))
+    broken = json.dumps({"keys": [{**Signer("k").public, "x": "broken"}]}).encode()
+    had = []
+    for content in (key_set(Signer("k")), b'{"keys": ', b'{"keys": {}}x', broken, b'{"keys": []}', b'{"keys": []}'):
+        provider.content = content
+        await keys.refresh()
+        had.append(len(keys.keys))
+
+    assert had == [1, 1, 1, 1, 0, 0]
+    assert told == [("jwks", "changed"), *[("jwks", "broken")] * 5]
+    assert changes == [1, 0]
+
+
 @pytest.mark.parametrize("trick", ["redirect", "too long", "no keys"])
-async def test_a_provider_that_cannot_be_trusted_gives_no_keys(provider: Provider, trick: str) -> None:
+async def test_a_provider_that_cannot_be_trusted_gives_no_keys(provider: KeyProvider, trick: str) -> None:
     """A redirect leads nowhere, and what is too long is not read to its end."""
     provider.content = {"too long": b" " * 100_000 + key_set(Signer("k"))}.get(trick, b"{}")
-    elsewhere = Provider()
-    elsewhere.content = key_set(Signer("k"))
-    provider.location = elsewhere.url if trick == "redirect" else ""
-    told: list[tuple[str, str]] = []
-    keys = FetchedKeys(provider.url, lambda *outcome: told.append(outcome), lambda: None)
+    with providing() as elsewhere:
+        elsewhere.content = key_set(Signer("k"))
+        provider.location = elsewhere.url if trick == "redirect" else ""
+        told: list[tuple[str, str]] = []
+        keys = FetchedKeys(provider.url, lambda *outcome: told.append(outcome), lambda: None)
 
-    await keys.refresh()
-    elsewhere.server.shutdown()
-    elsewhere.server.server_close()
-    elsewhere.thread.join()
+        await keys.refresh()
 
     assert (told, list(keys.keys)) == ([("jwks", "broken")], [])
     assert elsewhere.asked == 0

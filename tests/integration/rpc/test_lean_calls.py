@@ -12,7 +12,8 @@ from structlog.testing import capture_logs
 
 from synckairos.devstack import RedisServer
 from synckairos.rpc import lean
-from synckairos.rpc.interceptor import REQUEST_ID_HEADER, CallInterceptor
+from synckairos.rpc.interceptor import CallInterceptor
+from synckairos.rpc.request_ids import REQUEST_ID_HEADER
 from synckairos.rpc.server import MAX_RECEIVE_BYTES, SESSION_SERVICE, Health, build_server, stop_server
 from synckairos.v1 import session_pb2
 from synckairos.v1 import session_service_pb2 as pb

@@ -2,7 +2,6 @@
 
 import asyncio
 import contextlib
-import struct
 from collections.abc import AsyncIterator
 from typing import Final
 
@@ -10,37 +9,22 @@ from synckairos.devstack import RedisServer
 from synckairos.rpc.server import MAX_STREAMS
 from synckairos.v1 import session_service_pb2 as pb
 from testing.harness.client import connect, running_session
+from testing.harness.http2 import (
+    ACK,
+    CALL,
+    CONTINUATION,
+    END_HEADERS,
+    HEADERS,
+    PREFACE,
+    REFUSED_STREAM,
+    RST_STREAM,
+    SETTINGS,
+    frame,
+    literal,
+)
 from testing.harness.processes.in_process import serving, settings_for
 
-PREFACE: Final = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"
-SETTINGS, HEADERS, RST_STREAM, CONTINUATION = 4, 1, 3, 9
-END_HEADERS: Final = 4
-ACK: Final = 1
-REFUSED_STREAM: Final = 7
 BEYOND: Final = 2_000
-
-
-def frame(kind: int, flags: int, stream: int, payload: bytes = b"") -> bytes:
-    """Return a frame of HTTP/2."""
-    return struct.pack(">I", len(payload))[1:] + bytes([kind, flags]) + struct.pack(">I", stream) + payload
-
-
-def literal(name: bytes, value: bytes) -> bytes:
-    """Return a header without compression."""
-    return b"\x00" + bytes([len(name)]) + name + bytes([len(value)]) + value
-
-
-CALL: Final = b"".join(
-    literal(name, value)
-    for name, value in (
-        (b":method", b"POST"),
-        (b":scheme", b"http"),
-        (b":path", b"/synckairos.v1.SessionService/GetSession"),
-        (b":authority", b"flood"),
-        (b"content-type", b"application/grpc"),
-        (b"te", b"trailers"),
-    )
-)
 
 
 @contextlib.asynccontextmanager

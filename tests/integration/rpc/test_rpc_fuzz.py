@@ -14,36 +14,20 @@ from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 
 from synckairos.adapters.postgres.schema.migrate import apply_migrations
-from synckairos.application.trail.audit import AuditRecord
 from synckairos.cli.migration import migrations_folder
 from synckairos.devstack import PostgresServer, RedisServer
-from synckairos.domain.commands import Start
 from synckairos.rpc.server import MAX_RECEIVE_BYTES
-from synckairos.v1 import session_pb2
 from synckairos.v1 import session_service_pb2 as pb
 from synckairos.v1.session_service_pb2_grpc import SessionServiceStub
-from testing.harness.client import Problem, Stub, problem_of
+from testing.harness.client import Problem, problem_of
 from testing.harness.command_client import answers_in, refusal_of
 from testing.harness.draining import drain
 from testing.harness.fakes.fake_clock import FakeClock
 from testing.harness.fakes.fake_redis_time import DrivenConnections
-from testing.harness.plays import KINDS, Play
 from testing.harness.processes.databases import own_database
 from testing.harness.processes.in_process import serving, settings_for
-from tests.integration.rpc.good_requests import BOB, create, member
-from tests.integration.rpc.request_strategies import (
-    COMMANDS,
-    DELETED,
-    DONE,
-    LOST,
-    MANUAL,
-    METHODS,
-    PAUSED,
-    PENDING,
-    RUNNING,
-    good_bytes,
-    requests_of,
-)
+from tests.integration.rpc.every_state import fill, lost
+from tests.integration.rpc.request_strategies import COMMANDS, METHODS, good_bytes, requests_of
 from tests.integration.store.key_space import KeySpace
 
 ANSWERS = {
@@ -54,7 +38,7 @@ ANSWERS = {
     grpc.StatusCode.ABORTED,
 }
 FUZZED = settings(
-    deadline=None, derandomize=True, database=None, suppress_health_check=list(HealthCheck), max_examples=100
+    deadline=None, derandomize=True, database=None, suppress_health_check=list(HealthCheck), max_examples=30
 )
 
 
@@ -125,41 +109,15 @@ async def fuzzed(redis_server: RedisServer, database_url: str) -> AsyncIterator[
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("synckairos.composition.redis.RedisConnections", lambda url, **_: DrivenConnections(url, clock))
         # Dramatiq rolls the process's own dice, in a thread, and Hypothesis takes that for a strategy's doing.
-        patch.setattr("synckairos.composition.server.Server._run_doorbell", lambda *_: None)
+        patch.setattr("synckairos.composition.server.Server._follow_trail", lambda *_, **__: None)
         async with (
             serving(options) as server,
             grpc.aio.insecure_channel(server.address) as channel,
             KeySpace(redis_server.url, options.redis_prefix) as key_space,
         ):
-            await _fill(SessionServiceStub(channel))
-            await drain(options, lost=_lost())
+            await fill(SessionServiceStub(channel))
+            await drain(options, lost=lost())
             yield FuzzedServer(channel, key_space, await key_space.content())
-
-
-def _lost() -> list[AuditRecord]:
-    play = Play(KINDS["participant"])
-    play.do(0, Start())
-    return [AuditRecord(event._replace(session=event.session._replace(session_id=LOST))) for event in play.events]
-
-
-async def _fill(stub: Stub) -> None:
-    for session_id, base in (
-        (PENDING, "participant"), (RUNNING, "participant"), (PAUSED, "group"), (DONE, "count up"), (DELETED, "global"),
-    ):  # fmt: skip
-        await stub.CreateSession(create(base, session_id=session_id, labels={"a": "b"}))
-    control = pb.CreateSessionRequest(
-        session_id=MANUAL,
-        mode=session_pb2.MODE_PER_PARTICIPANT,
-        participants=[member(), member(BOB)],
-        time_control_text="60|5x30",
-        manual_clock=True,
-    )
-    await stub.CreateSession(control)
-    for session_id in (RUNNING, PAUSED, DONE, MANUAL):
-        await stub.StartSession(pb.StartSessionRequest(session_id=session_id))
-    await stub.PauseSession(pb.PauseSessionRequest(session_id=PAUSED))
-    await stub.CompleteSession(pb.CompleteSessionRequest(session_id=DONE))
-    await stub.DeleteSession(pb.DeleteSessionRequest(session_id=DELETED))
 
 
 def leads_somewhere(kind: Descriptor, path: str) -> bool:

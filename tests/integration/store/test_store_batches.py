@@ -452,7 +452,9 @@ async def test_a_session_that_cannot_be_read_stops_nobody_else(line: Line) -> No
 async def test_two_processes_and_breaking_connections(redis_server: RedisServer) -> None:
     """Callers of both switch the same few sessions while commits get lost: every answer is a version of its own."""
     clock, random, prefix = FakeClock(), Random(11), f"b{new_id()[:12]}"
-    connections = [LossyConnections(redis_server.url, clock, random) for _ in range(2)]
+    connections = [LossyConnections(redis_server.url, clock) for _ in range(2)]
+    for one in connections:
+        one.random = random
     async with AsyncExitStack() as stack:
         pair = [
             await stack.enter_async_context(StoreProcess(redis_server.url, prefix, one, event_window=2_000))

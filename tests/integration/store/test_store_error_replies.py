@@ -9,7 +9,7 @@ from synckairos.application.ports import Request
 from synckairos.devstack import RedisServer
 from synckairos.domain.commands import Pause, Switch
 from synckairos.domain.model import Session
-from tests.contract.decisions import ask, create, new_id, running, stored
+from tests.contract.decisions import ask, asking, create, new_id, running, stored, until
 from tests.contract.lines import Line, broken_line, is_commit
 
 COMMAND = re.compile(rb"\*\d+\r\n\$")
@@ -97,8 +97,9 @@ async def test_a_redis_that_cannot_write_now(line: Line, error: bytes) -> None:
     session = await running(line.process.store)
     answer_with(line, b"EXEC", error, b"EXECABORT Transaction discarded because of previous errors.")
 
+    # A slot that moves is waited for as long as the caller has time.
     with pytest.raises(StoreUnavailable):
-        await ask(line.process.store, session.session_id, Switch())
+        await line.process.store.transact(session.session_id, Request(), asking(Switch()), until(1.0))
 
     assert line.process.observed.broken == 0
     assert await stored(line.process.store, session.session_id) == session

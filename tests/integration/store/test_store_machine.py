@@ -15,11 +15,11 @@ from hypothesis.stateful import run_state_machine_as_test
 from redis.exceptions import ConnectionError as RedisConnectionError
 
 from synckairos.adapters.redis import codec
-from synckairos.adapters.redis.connections import Lease
+from synckairos.adapters.redis.cluster.connections import ClusterConnections
+from synckairos.adapters.redis.connections import Lease, RedisConnections
 from synckairos.adapters.redis.connections import Reply as RedisReply
 from synckairos.adapters.redis.wire import RedisCommand
 from synckairos.application.ports import Request
-from synckairos.devstack import RedisServer
 from synckairos.domain.commands import Caller, Create
 from synckairos.domain.commands import Command as Verb
 from synckairos.domain.errors import Refusal
@@ -27,8 +27,9 @@ from synckairos.domain.events import Author, Event
 from synckairos.domain.model import Mode, Session
 from synckairos.domain.specification import SessionSpec
 from synckairos.domain.timing import Lifetimes
+from synckairos.redis_urls import cluster_url
 from testing.harness.fakes.fake_clock import FakeClock
-from testing.harness.fakes.fake_redis_time import DrivenConnections
+from testing.harness.fakes.fake_redis_time import DrivenClusterConnections, DrivenConnections
 from tests.contract.decisions import new_id, until
 from tests.contract.store_process import StoreProcess
 from tests.unit.domain.session_machine import Host, Reply, SessionMachine
@@ -45,13 +46,11 @@ WINDOW: Final = 16
 ValueT = TypeVar("ValueT")
 
 
-class LossyConnections(DrivenConnections):
+class Lossy(RedisConnections):
     """Connections that break during a commit now and then, before or after it has reached Redis."""
 
-    def __init__(self, url: str, clock: FakeClock, random: Random) -> None:
-        super().__init__(url, clock)
-        self._random = random
-        self.losses = 0
+    losses = 0
+    random: Random
 
     @asynccontextmanager
     async def lease(self, commands: Sequence[RedisCommand]) -> AsyncIterator[tuple[Lease, list[RedisReply]]]:
@@ -62,7 +61,7 @@ class LossyConnections(DrivenConnections):
 
     def _breaking(self, exchange: Callable[..., Awaitable[list[RedisReply]]]) -> Callable[..., Any]:
         async def exchange_or_break(commands: Sequence[RedisCommand]) -> list[RedisReply]:
-            loss = self._random.choice(LOSSES) if commands[0] == ("MULTI",) else None
+            loss = self.random.choice(LOSSES) if commands[0] == ("MULTI",) else None
             self.losses += loss is not None
             replies = await exchange(commands) if loss != "commit" else []
             if loss:
@@ -72,8 +71,16 @@ class LossyConnections(DrivenConnections):
         return exchange_or_break
 
 
+class LossyConnections(Lossy, DrivenConnections):
+    """Those to one Redis."""
+
+
+class LossyClusterConnections(Lossy, DrivenClusterConnections):
+    """Those to a cluster."""
+
+
 class Table:
-    """Two processes on one Redis, on an event loop of their own, and a clock for both."""
+    """Two processes on one store, on an event loop of their own, and a clock for both."""
 
     def __init__(self, url: str) -> None:
         self.clock = FakeClock()
@@ -81,7 +88,10 @@ class Table:
         self._loop = asyncio.new_event_loop()
         self._stack = AsyncExitStack()
         prefix = f"m{new_id()[:12]}"
-        self.connections = [LossyConnections(url, self.clock, self.random) for _ in range(2)]
+        kind = LossyConnections if cluster_url(url) is None else LossyClusterConnections
+        self.connections: list[LossyConnections | LossyClusterConnections] = [kind(url, self.clock) for _ in range(2)]
+        for connections in self.connections:
+            connections.random = self.random
         self.processes = [StoreProcess(url, prefix, connections) for connections in self.connections]
         for process in self.processes:
             self.run(self._stack.enter_async_context(process))
@@ -169,10 +179,10 @@ class StoreHost:
         return new
 
 
-@pytest.fixture
-def table(redis_server: RedisServer) -> Iterator[Table]:
+@pytest.fixture(params=["redis_server", "redis_cluster"])
+def table(request: pytest.FixtureRequest) -> Iterator[Table]:
     """Where sessions are played."""
-    table = Table(redis_server.url)
+    table = Table(request.getfixturevalue(request.param).url)
     yield table
     table.close()
 
@@ -192,6 +202,7 @@ def test_random_play(table: Table, mode: Mode) -> None:
     """Whatever is asked, of whichever process, over whatever connection: every version once, every book balanced."""
     machine = type(f"{mode.name}StoreMachine", (StoreMachine,), {"mode": mode, "table": table})
 
-    run_state_machine_as_test(machine, settings=PLAY)
+    is_cluster = isinstance(table.connections[0], ClusterConnections)
+    run_state_machine_as_test(machine, settings=settings(PLAY, max_examples=5) if is_cluster else PLAY)
 
     assert sum(connections.losses for connections in table.connections) > 10

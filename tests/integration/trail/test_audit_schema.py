@@ -54,7 +54,13 @@ SESSION: dict[str, Any] = {
     "last_updated_at": NOON,
 }
 PARTICIPANT: dict[str, Any] = {"session_id": ONE, "participant_id": ONE, "added_at": NOON}
-ROWS = {"sync_events": EVENT, "sync_sessions": SESSION, "sync_participants": PARTICIPANT}
+ACTION: dict[str, Any] = {"id": ONE, "action": "discard", "operator": "me", "reason": "why"}
+ROWS = {
+    "sync_operator_actions": ACTION,
+    "sync_events": EVENT,
+    "sync_sessions": SESSION,
+    "sync_participants": PARTICIPANT,
+}
 
 
 @pytest.fixture(scope="module")
@@ -130,6 +136,11 @@ async def test_modes_and_states_are_enums(url: str) -> None:
         ("sync_events", {"fired_at": NOON, "lateness_ms": 0}),
         ("sync_events", {"state_snapshot": "[]"}),
         ("sync_events", {"metadata": "1"}),
+        ("sync_events", {"tenant": ""}),
+        ("sync_events", {"tenant": "Acme"}),
+        ("sync_events", {"tenant": "a" * 65}),
+        ("sync_sessions", {"tenant": "a/b"}),
+        ("sync_operator_actions", {"tenant": "a b"}),
         ("sync_sessions", {"version": 0}),
         ("sync_sessions", {"increment_ms": -1}),
         ("sync_sessions", {"total_cycles": -1}),
@@ -146,6 +157,18 @@ async def test_what_cannot_be_is_refused(connection: asyncpg.Connection, table: 
 
     with pytest.raises(asyncpg.CheckViolationError):
         await put(connection, table, **fields)
+
+
+async def test_two_tenants_may_use_one_id(connection: asyncpg.Connection) -> None:
+    """For a session, its participants and its events alike."""
+    for tenant in ("default", "acme", "a" * 64):
+        for table in ("sync_sessions", "sync_participants", "sync_events"):
+            await put(connection, table, tenant=tenant)
+
+    await connection.execute("DELETE FROM sync_sessions WHERE tenant = 'acme'")
+
+    assert await connection.fetchval("SELECT count(*) FROM sync_events") == 3
+    assert await connection.fetchval("SELECT count(*) FROM sync_participants") == 2
 
 
 async def test_events_need_no_session_and_participants_go_with_theirs(connection: asyncpg.Connection) -> None:
@@ -201,6 +224,15 @@ async def test_a_statement_is_told_once(url: str) -> None:
 
     told = json.loads(payload)
     assert (told["schema"], told["events"], told["sessions"], len(told["session_ids"])) == ("public", 12, 3, 3)
+
+
+async def test_sessions_of_other_tenants_are_not_named(url: str) -> None:
+    """Whoever may listen hears that something was written, and of default to what."""
+    others = inserting(2, 2).replace("(id,", "(tenant, id,").replace("SELECT gen", "SELECT 'acme', gen")
+    (payload,) = await heard_of(url, others)
+
+    told = json.loads(payload)
+    assert (told["events"], told["sessions"], told["session_ids"]) == (4, 2, [])
 
 
 async def test_a_large_statement_stays_below_the_limit_of_a_notification(url: str) -> None:

@@ -4,6 +4,7 @@ import asyncio
 import random
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
+from typing import Any
 from uuid import uuid4
 
 import pytest
@@ -11,7 +12,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from hypothesis.strategies import DataObject
 
-from synckairos.adapters.postgres.database import Database
+from synckairos.adapters.postgres.database import Database, LentConnection, Statement
 from synckairos.adapters.postgres.errors import DataInvalid, ReadOnlyDatabase, SchemaMismatch
 from synckairos.adapters.postgres.options import DatabaseOptions
 from synckairos.adapters.postgres.trail.reader import PostgresAuditReader
@@ -21,6 +22,7 @@ from synckairos.application.trail.audit import AuditedEvent, AuditRecord, EventQ
 from synckairos.devstack import PostgresServer
 from synckairos.domain.commands import Start, Switch
 from synckairos.domain.model import Mode
+from synckairos.domain.tenancy import DEFAULT_TENANT, qualify
 from testing.harness.audit_histories import histories, recorded
 from testing.harness.builders import ANN, Game, at, per_participant
 from testing.harness.fakes.fake_audit_trail import FakeAuditTrail
@@ -95,6 +97,29 @@ async def test_every_history_in_every_disorder_is_one_history(database: Database
         assert await trail.write(batch) == await fake.write(batch)
 
     assert await picture(PostgresAuditReader(database), session_id) == await picture(fake, session_id)
+
+
+async def test_a_batch_takes_as_few_statements_for_many_tenants(
+    database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As for one: whose sessions they are is a column of them, and no statement says it beforehand."""
+    asked: list[str] = []
+    fetch = LentConnection.fetch
+
+    async def noted(connection: LentConnection, statement: Statement, *values: object) -> Any:
+        asked.append(statement.name)
+        return await fetch(connection, statement, *values)
+
+    monkeypatch.setattr(LentConnection, "fetch", noted)
+    records = [
+        changed(one, session_id=qualify(tenant, one.event.session.session_id))
+        for tenant in (DEFAULT_TENANT, "acme", "b")
+        for one in played()
+    ]
+
+    await PostgresAuditTrail(database).write(records)
+
+    assert asked == [f"audit: {what}" for what in ("lock sessions", "add sessions", "add events", "put participants")]
 
 
 async def test_many_writers_of_the_same_sessions_get_along(database: Database) -> None:
@@ -189,6 +214,8 @@ BAD: dict[str, tuple[Callable[[AuditRecord], AuditRecord], type[Exception]]] = {
     "an epoch no bigint holds": (lambda one: changed(one, epoch=2**63), DataInvalid),
     "a version below 1": (lambda one: changed(one, version=0), DataInvalid),
     "an id that is none": (lambda one: changed(one, session_id="nobody"), DataInvalid),
+    "a tenant that may not be called so": (lambda one: changed(one, session_id="A/" + str(uuid4())), DataInvalid),
+    "a tenant that goes without a name": (lambda one: changed(one, session_id="default/" + str(uuid4())), DataInvalid),
     "an id in upper case": (
         lambda one: changed(one, session_id="A" * 8 + one.event.session.session_id[8:]),
         DataInvalid,

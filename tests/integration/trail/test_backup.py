@@ -2,7 +2,6 @@
 
 import datetime as dt
 import re
-import sys
 from collections.abc import AsyncIterator
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -17,6 +16,7 @@ from synckairos.devstack import PostgresServer
 from synckairos.devstack.discovery import find_postgres
 from testing.harness.processes.commands import Finished, run_command
 from testing.harness.processes.databases import ask, own_database, run_sql, write_events
+from testing.harness.processes.warm_commands import program
 
 PAGE = (Path(__file__).parents[3] / "docs" / "operations.md").read_text()
 SECTION = PAGE.split("\n## Backup and restore\n")[1].split("\n## ")[0]
@@ -59,7 +59,7 @@ def admin(postgres_server: PostgresServer, monkeypatch: pytest.MonkeyPatch) -> N
 
 async def run(script: str, url: str, folder: Path) -> Finished:
     """Run a block of the page as it stands."""
-    programs = f"{find_postgres().path}:{Path(sys.executable).parent}"
+    programs = f"{program().parent}:{find_postgres().path}"
     restored = url.rsplit("/", 1)[0] + "/audit_restored"
     done = await run_command(
         "bash", "-ec", f"export PATH={programs}:$PATH\n{script}",

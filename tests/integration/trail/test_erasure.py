@@ -62,7 +62,7 @@ def played(*, to_the_end: bool = True) -> list[AuditRecord]:
             one._replace(metadata=named(SECRET if one.participant_id == ANN else "bob")) for one in session.participants
         )
         is_hers = event.subject.participant_id == ANN
-        author = Author(SECRET, f"says {SECRET}") if is_hers else Author("umpire", "because")
+        author = Author(SECRET, f"says {SECRET}", SECRET) if is_hers else Author("umpire", "because", "a club")
         event = event._replace(session=session._replace(participants=people), author=author)
         records.append(AuditRecord(event, str(uuid4()), "ipv4:192.0.2.1:5", (), "call"))
     return records
@@ -72,6 +72,11 @@ async def events(database: Database, records: Sequence[AuditRecord]) -> list[Aud
     """Return what the trail says of a session."""
     query = EventQuery(records[0].event.session.session_id, None, ALL)
     return await PostgresAuditReader(database).events(query)
+
+
+async def of_whom(database: Database, records: Sequence[AuditRecord]) -> set[str]:
+    """Return for whom the authors of a session's events acted."""
+    return {one.record.event.author.on_behalf_of for one in await events(database, records)}
 
 
 async def erase(url: str, cwd: Path, *arguments: str) -> Finished:
@@ -95,7 +100,7 @@ async def test_a_persons_data_leave_every_row(database: Database, url: str, tmp_
     await run_sql(
         url,
         "CREATE TABLE sync_events_2025_10_detached (LIKE sync_events INCLUDING ALL)",
-        "ALTER TABLE sync_events_2025_10_detached DROP COLUMN call_id",
+        "ALTER TABLE sync_events_2025_10_detached DROP COLUMN call_id, DROP COLUMN on_behalf_of, DROP COLUMN tenant",
         "INSERT INTO sync_events_2025_10_detached (id, session_id, epoch, version, event_type, cause, actor, reason,"
         ' time_elapsed_ms, cycle_number, participant_id, peer, "timestamp", state_snapshot) SELECT id, session_id,'
         " epoch, version, event_type, cause, actor, reason, time_elapsed_ms, cycle_number, participant_id, peer,"
@@ -125,7 +130,7 @@ async def test_a_persons_data_leave_every_row(database: Database, url: str, tmp_
         hers = was.subject.participant_id == ANN
         metadata = {person.participant_id: person.metadata for person in told.session.participants}
         assert metadata == {ANN: None, BOB: named("bob")}
-        assert told.author == (Author("erased", "") if hers else was.author)
+        assert told.author == (Author("erased") if hers else was.author)
         assert (one.record.peer, one.record.call_id) == (("", "") if hers else ("ipv4:192.0.2.1:5", "call"))
     rows = await ask(
         url,
@@ -143,6 +148,19 @@ async def test_an_actor_is_erased_wherever_it_acted(database: Database, url: str
     await erase(url, tmp_path, "--yes", "--actor", "umpire")
 
     assert {one.record.event.author.actor for one in await events(database, records)} <= {"erased", "system"}
+
+
+async def test_for_whom_an_actor_acted_is_erased_too(database: Database, url: str, tmp_path: Path) -> None:
+    """The actor, who is somebody else, stays."""
+    records = played()
+    await PostgresAuditTrail(database).write(records)
+
+    before = await of_whom(database, records)
+    await erase(url, tmp_path, "--yes", "--actor", "a club")
+
+    assert before == {SECRET, "a club"}
+    assert await of_whom(database, records) == {""}
+    assert "umpire" in {one.record.event.author.actor for one in await events(database, records)}
 
 
 @pytest.mark.parametrize("how", ["not ended", "not agreed"])

@@ -5,7 +5,6 @@ import os
 import pty
 import re
 import socket
-import sys
 from collections.abc import AsyncIterator, Iterator, Sequence
 from pathlib import Path
 
@@ -16,6 +15,7 @@ from synckairos.devstack import PostgresServer, RedisServer
 from testing.harness.processes.commands import Finished, run_command, synckairos
 from testing.harness.processes.databases import ask, own_database, run_sql, tables
 from testing.harness.processes.server_process import ServerProcess
+from testing.harness.processes.warm_commands import program
 
 PASSWORD = "correct-horse"
 
@@ -109,7 +109,7 @@ async def answer(text: str, url: str, folder: Path) -> int | None:
     """Run `migrate down` on a terminal, type an answer, and return the exit code."""
     ours, theirs = pty.openpty()
     process = await asyncio.create_subprocess_exec(
-        sys.executable, "-m", "synckairos", "migrate", "down", "--folder", str(folder), cwd=folder, stdin=theirs,
+        program(), "migrate", "down", "--folder", str(folder), cwd=folder, stdin=theirs,
         stdout=asyncio.subprocess.DEVNULL, stderr=asyncio.subprocess.DEVNULL,
         env={**os.environ, "SYNCKAIROS_DATABASE_URL": url},
     )  # fmt: skip

@@ -91,8 +91,8 @@ async def test_a_connection_grown_old_is_cut_and_the_token_leads_on(
     """After its age and the grace gRPC cuts a stream off with UNAVAILABLE; a client that comes back misses nothing."""
     young = {"grpc.max_connection_age_ms": 300, "grpc.max_connection_age_grace_ms": 100}
 
-    def short_lived(*, reuse_port: bool) -> Sequence[tuple[str, int]]:
-        return tuple((dict(server_options(reuse_port=reuse_port)) | young).items())
+    def short_lived(**options: Any) -> Sequence[tuple[str, int]]:
+        return tuple((dict(server_options(**options)) | young).items())
 
     monkeypatch.setattr("synckairos.rpc.server.server_options", short_lived)
     async with serving(settings) as server, connect(server.address) as stub:

@@ -19,6 +19,7 @@ from synckairos.domain.families import (
 )
 from synckairos.domain.families.parts import Family
 from synckairos.domain.model import MAX_BUDGET_MS, Clock
+from testing.harness.session_drawing import chance, pick
 
 maybe_none: Final = st.one_of(st.just(0), st.integers(1_000, MAX_BUDGET_MS))
 some: Final = st.integers(1_000, MAX_BUDGET_MS)
@@ -36,6 +37,7 @@ families: Final[SearchStrategy[Family]] = st.one_of(
 )
 penalties: Final = st.builds(Penalty, maybe_none, some, st.integers(0, 1_000_000), increments)
 lags: Final = st.builds(LagCompensation, increments, increments, increments, increments)
+_maybe_lags: Final = st.none() | lags
 
 
 _staged: Final = st.lists(st.tuples(some, st.integers(1, 10_000), families), min_size=1, max_size=3)
@@ -45,14 +47,14 @@ _limits: Final = st.one_of(st.just(0), st.integers(100, MAX_BUDGET_MS))
 @st.composite
 def _controls(draw: DrawFn) -> TimeControl:
     """Draw a control of a few stages, or of as many as there can be."""
-    stages = [Stage(*one) for one in draw(_staged)] * draw(st.sampled_from([1, 1, 5]))
-    stages[-1] = stages[-1]._replace(turns=draw(st.sampled_from([0, 40])))
-    if len(stages) == 1 and draw(st.booleans()):
+    stages = [Stage(*one) for one in draw(_staged)] * pick(draw, (1, 1, 5))
+    stages[-1] = stages[-1]._replace(turns=pick(draw, (0, 40)))
+    if len(stages) == 1 and chance(draw, 2):
         # In debt to the stage before, a later stage could begin without time.
         stages[0] = stages[0]._replace(family=draw(penalties))
     free_turns = draw(st.integers(0, 1_000))
     free_limit = draw(_limits) if free_turns else 0
-    return TimeControl(tuple(stages), draw(_limits), free_turns, free_limit, draw(st.none() | lags))
+    return TimeControl(tuple(stages), draw(_limits), free_turns, free_limit, draw(_maybe_lags))
 
 
 hourglasses: Final = st.builds(lambda base: TimeControl((Stage(base, 0, Hourglass()),)), some)
@@ -78,9 +80,8 @@ _standing: Final = st.tuples(
 _clocks: Final = st.builds(Clock, _amounts, banks, _amounts, _amounts, st.booleans(), st.booleans(), st.none())
 
 
-@st.composite
-def clocks_of(draw: DrawFn, controls: list[TimeControl]) -> Clock:
+def clock_of(draw: DrawFn, controls: list[TimeControl]) -> Clock:
     """Draw a clock with one of these controls."""
-    control = controls[draw(st.integers(0, 9)) % len(controls)]
+    control = pick(draw, controls)
     progress = Progress(control, *draw(_standing))
     return draw(_clocks)._replace(progress=progress._replace(stage=progress.stage % len(control.stages)))

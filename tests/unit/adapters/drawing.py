@@ -1,6 +1,10 @@
-"""Sessions and events of any shape that the encoding must carry, reachable by the rules or not."""
+"""Sessions and events of any shape that the encoding must carry, reachable by the rules or not.
 
-from typing import Final
+Strategies are made once: to make one takes longer than to draw from it.
+"""
+
+from functools import cache
+from typing import Final, TypeVar
 from uuid import UUID
 
 from google.protobuf.struct_pb2 import Struct, Value
@@ -11,8 +15,11 @@ from synckairos.domain.controls.time_control import TimeControl
 from synckairos.domain.events import Author, Cause, Event, EventType, Subject
 from synckairos.domain.model import (
     MAX_BUDGET_MS,
+    MAX_REPLICAS,
     UNTIMED,
     Clock,
+    Durability,
+    DurabilityLevel,
     Group,
     Mode,
     OnExpire,
@@ -23,7 +30,10 @@ from synckairos.domain.model import (
     SoftClosePolicy,
     Status,
 )
+from testing.harness.session_drawing import chance, pick
 from tests.unit.adapters import control_drawing
+
+AnyT = TypeVar("AnyT")
 
 ids: Final = st.integers(0, 2**128 - 1).map(lambda number: str(UUID(int=number)))
 durations: Final = st.one_of(st.integers(0, 2**17), st.integers(0, MAX_BUDGET_MS), st.integers(0, 2**40))
@@ -34,7 +44,8 @@ metadata: Final = st.none() | st.dictionaries(st.text(max_size=8), texts, max_si
 )
 
 
-def maybe(strategy: SearchStrategy[int]) -> SearchStrategy[int | None]:
+@cache
+def maybe(strategy: SearchStrategy[AnyT]) -> SearchStrategy[AnyT | None]:
     """Draw a value or None."""
     return st.none() | strategy
 
@@ -45,82 +56,90 @@ timed_clocks: Final = st.builds(
 clocks: Final = st.one_of(st.just(UNTIMED), durations.map(lambda used: Clock(None, None, used)), timed_clocks)
 
 
+durabilities: Final = st.builds(Durability, st.sampled_from(DurabilityLevel), st.integers(0, MAX_REPLICAS))
 soft_closes: Final = st.builds(SoftClose, durations, durations, st.sampled_from(SoftClosePolicy), durations)
 
 
-def rules(mode: Mode, controls: list[TimeControl]) -> SearchStrategy[Rules]:
+_rules: Final = st.builds(
+    Rules,
+    st.just(Mode.GLOBAL),
+    maybe(st.sampled_from(OnExpire)),
+    maybe(durations),
+    maybe(durations.map(lambda ms: ms + 1)),
+    durations,
+    maybe(durations),
+    maybe(st.integers(1, 10**9)),
+    st.lists(durations, max_size=10).map(tuple),
+    maybe(durations),
+    maybe(instants),
+    maybe(soft_closes),
+    st.none(),
+    maybe(durabilities),
+)
+
+
+def rules(draw: DrawFn, mode: Mode, controls: list[TimeControl]) -> Rules:
     """Draw what was agreed, with one of these controls for those who have none of their own."""
-    return st.builds(
-        Rules,
-        st.just(mode),
-        st.none() | st.sampled_from(OnExpire),
-        maybe(durations),
-        maybe(durations.map(lambda ms: ms + 1)),
-        durations,
-        maybe(durations),
-        maybe(st.integers(1, 10**9)),
-        st.lists(durations, max_size=10).map(tuple),
-        maybe(durations),
-        maybe(instants),
-        st.none() | soft_closes,
-        st.sampled_from([None, *controls]),
-    )
+    return draw(_rules)._replace(mode=mode, time_control=pick(draw, [None, *controls]))
 
 
-def clocks_among(plain: SearchStrategy[Clock], controls: list[TimeControl]) -> SearchStrategy[Clock]:
+def _clock(draw: DrawFn, plain: SearchStrategy[Clock], controls: list[TimeControl]) -> Clock:
     """Draw a clock, with one of these controls if there are any."""
-    return control_drawing.clocks_of(controls) if controls else plain
+    return control_drawing.clock_of(draw, controls) if controls else draw(plain)
 
 
-@st.composite
+_names: Final = st.lists(ids, max_size=8, unique=True)
+_group_ids: Final = st.lists(ids, max_size=4, unique=True)
+_controls: Final = st.lists(control_drawing.controls, max_size=2)
+_labels: Final = st.dictionaries(texts, texts, max_size=4).map(lambda labels: tuple(labels.items()))
+_counts: Final = st.integers(0, 10**6)
+
+
 def _participants(draw: DrawFn, group_ids: list[str], controls: list[TimeControl]) -> tuple[Participant, ...]:
-    names = draw(st.lists(ids, max_size=8, unique=True))
-    groups = st.sampled_from([None, *group_ids])
     return tuple(
         Participant(
             name,
-            draw(st.integers(0, 10**6)),
-            draw(groups),
-            draw(clocks_among(clocks, controls)),
-            draw(st.integers(0, 10**6)),
+            draw(_counts),
+            pick(draw, [None, *group_ids]),
+            _clock(draw, clocks, controls),
+            draw(_counts),
             draw(metadata),
         )
-        for name in names
+        for name in draw(_names)
     )
 
 
 @st.composite
 def sessions(draw: DrawFn, mode: Mode) -> Session:
     """Draw a session of this mode."""
-    group_ids = draw(st.lists(ids, max_size=4, unique=True)) if mode is Mode.PER_GROUP else []
-    controls = draw(st.lists(control_drawing.controls, max_size=2))
-    participants = draw(_participants(group_ids, controls))
-    positions = st.integers(0, len(participants) - 1) if participants else st.nothing()
+    group_ids = draw(_group_ids) if mode is Mode.PER_GROUP else []
+    controls = draw(_controls)
+    participants = _participants(draw, group_ids, controls)
     return Session(
         session_id=draw(ids),
         epoch=draw(st.integers(0, 2**64 - 1)),
         version=draw(st.integers(1, 2**53)),
         change_id=draw(ids),
-        rules=draw(rules(mode, controls)),
-        status=draw(st.sampled_from(Status)),
+        rules=rules(draw, mode, controls),
+        status=pick(draw, tuple(Status)),
         created_at=draw(instants),
         updated_at=draw(instants),
         participants=participants,
         groups=tuple(
-            Group(one, draw(clocks_among(timed_clocks, controls)), draw(st.integers(-1, 10**6))) for one in group_ids
+            Group(one, _clock(draw, timed_clocks, controls), draw(st.integers(-1, 10**6))) for one in group_ids
         ),
         clock=draw(clocks),
-        active=draw(st.none() | positions),
-        **{name: draw(st.none() | ids) for name in NAMED},  # type: ignore[arg-type] # mypy takes it for any field
+        active=pick(draw, (None, *range(len(participants)))),
+        **{name: draw(maybe(ids)) for name in NAMED},  # type: ignore[arg-type] # mypy takes it for any field
         cycle_number=draw(st.integers(0, 10**9)),
         carried_ms=draw(durations),
         charged_ms=draw(durations),
         **{name: draw(maybe(instants)) for name in MOMENTS},  # type: ignore[arg-type] # mypy takes it for any field
         metadata=draw(metadata),
-        labels=tuple(draw(st.dictionaries(texts, texts, max_size=4)).items()),
+        labels=draw(_labels),
         recovered=draw(st.booleans()),
         deleted=draw(st.booleans()),
-        idle_ttl_ms=draw(st.just(0) | st.integers(60_000, 366 * 86_400_000)),
+        idle_ttl_ms=0 if chance(draw, 2) else draw(st.integers(60_000, 366 * 86_400_000)),
         called_at=draw(maybe(instants)),
         ended_at=draw(maybe(instants)),
         ran_ms=draw(durations),
@@ -144,13 +163,13 @@ MOMENTS: Final = ("started_at", "cycle_started_at", "resumed_at", "paused_at", "
 def events(draw: DrawFn, mode: Mode) -> Event:
     """Draw an event of a session of this mode."""
     return Event(
-        draw(st.sampled_from(EventType)),
-        draw(st.sampled_from(Cause)),
+        pick(draw, tuple(EventType)),
+        pick(draw, tuple(Cause)),
         Author(draw(texts), draw(texts)),
-        Subject(draw(st.none() | ids), draw(st.none() | ids), draw(durations), draw(maybe(durations))),
+        Subject(draw(maybe(ids)), draw(maybe(ids)), draw(durations), draw(maybe(durations))),
         draw(maybe(instants)),
         draw(sessions(mode)),
-        draw(st.none() | control_drawing.turns),
+        draw(maybe(control_drawing.turns)),
         draw(durations),
         draw(durations),
     )

@@ -51,7 +51,7 @@ async def test_a_key_that_is_unknown_or_over_is_refused() -> None:
         (f'{{"id":"b","sha256":"{HASH}","tenant":"default","scopes":["all"]}}', "scopes"),
         (f'{{"id":"b","sha256":"{HASH}","tenant":"default","scopes":[],"key":"sk_"}}', "key"),
         ('{"id":"b","sha256":"abc","tenant":"default","scopes":[]}', "sha256"),
-        (f'{{"id":"b","sha256":"{HASH}","tenant":"acme","scopes":[]}}', "only `default` may be served"),
+        (f'{{"id":"b","sha256":"{HASH}","tenant":"Acme","scopes":[]}}', "none of"),
         (f'{{"id":"b","sha256":"{HASH}","tenant":"*","scopes":["sessions:read"]}}', "operations alone"),
         (f'{{"id":"b","sha256":"{HASH}","tenant":"default","scopes":["operations"]}}', "takes tenant"),
         (f'{{"id":"b","sha256":"{HASH}","tenant":"default","scopes":[],"subject":" System "}}', "reserved"),
@@ -78,7 +78,7 @@ def test_the_command_shows_a_key_once_and_adds_its_line(tmp_path: Path, monkeypa
     operator = run(app, ["keys", "create", "--file", path, "--tenant", "*", "--scope", "operations", "--id", "op"])
 
     again = run(app, ["keys", "create", "--file", path, "--scope", "sessions:read", "--id", "op"])
-    foreign = run(app, ["keys", "create", "--file", path, "--scope", "sessions:read", "--tenant", "acme"])
+    foreign = run(app, ["keys", "create", "--file", path, "--scope", "sessions:read", "--tenant", "a/b"])
 
     assert (first.exit_code, operator.exit_code, again.exit_code, foreign.exit_code) == (0, 0, 1, 1)
     assert "earlier line" in again.stderr
@@ -87,3 +87,23 @@ def test_the_command_shows_a_key_once_and_adds_its_line(tmp_path: Path, monkeypa
     assert len(read_keys(content)) == 2
     assert first.stdout.strip().startswith("sk_")
     assert first.stdout.strip().encode() not in content
+
+
+def test_the_command_offers_the_scopes_that_keys_may_have(tmp_path: Path) -> None:
+    """`forward` is of certificates alone: not in the help, and refused by what it is for; no file is made."""
+    path = tmp_path / "keys"
+
+    told = CliRunner().invoke(app, ["keys", "create", "--help"], env={"COLUMNS": "300"})
+    refused = {
+        name: CliRunner().invoke(
+            app, ["keys", "create", "--file", str(path), "--scope", name, "--tenant", "*"], env={"COLUMNS": "300"}
+        )
+        for name in ("forward", "everything")
+    }
+
+    assert "sessions:read|sessions:write|sessions:admin|audit:read|operations" in told.output
+    assert "forward" not in told.output
+    assert [result.exit_code for result in refused.values()] == [2, 2]
+    assert "is for client certificates" in refused["forward"].output
+    assert "is none of sessions:read, sessions:write" in refused["everything"].output
+    assert not path.exists()

@@ -66,6 +66,7 @@ async def test_a_shared_secret_counts_from_a_file_alone() -> None:
         {"iat": 3_600},
         {"aud": ["other", AUDIENCE]},
         {"scope": None, "scp": ["sessions:read"]},
+        {"tenant": "acme-2_x"},
     ],
 )
 async def test_what_a_token_may_say(claims: dict[str, Any]) -> None:
@@ -77,6 +78,7 @@ async def test_what_a_token_may_say(claims: dict[str, Any]) -> None:
     "claims",
     [
         {"exp": None},
+        {"exp": 10**400},
         {"sub": None},
         {"sub": ""},
         {"sub": " SYSTEM "},
@@ -91,7 +93,7 @@ async def test_what_a_token_may_say(claims: dict[str, Any]) -> None:
         {"tenant": "*"},
         {"tenant": "Acme"},
         {"tenant": ["default"]},
-        {"tenant": "acme"},
+        {"tenant": "a/b"},
         {"scope": ["sessions:read"]},
         {"scp": "sessions:read"},
     ],

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 
 from synckairos.application.errors import OutcomeUnknown
 from synckairos.application.mass_recovery import MassRecovery, Tally
-from synckairos.application.ports import Decide, Request, ResultT
+from synckairos.application.ports import Decide, Receipt, Request, ResultT
 from synckairos.application.recovery import Recovery
 from synckairos.application.sessions import View
 from synckairos.application.trail.audit import AuditRecord
@@ -29,14 +29,21 @@ class FlakyStore(FakeSessionStore):
         self.after: Callable[[str], None] = lambda _: None
 
     async def transact(
-        self, session_id: str, request: Request, decide: Decide[ResultT], until: float, *, is_due: bool = False
+        self,
+        session_id: str,
+        request: Request,
+        decide: Decide[ResultT],
+        until: float,
+        *,
+        is_due: bool = False,
+        receipt: Receipt | None = None,
     ) -> ResultT:
         """Fail as told; an OutcomeUnknown is raised after the commit."""
         failures = self.failures.get(session_id, [])
         failure = failures.pop(0) if failures else None
         if failure is not None and not isinstance(failure, OutcomeUnknown):
             raise failure
-        result = await super().transact(session_id, request, decide, until, is_due=is_due)
+        result = await super().transact(session_id, request, decide, until, is_due=is_due, receipt=receipt)
         self.after(session_id)
         if failure is not None:
             raise failure

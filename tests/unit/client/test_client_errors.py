@@ -18,8 +18,6 @@ from synckairos.rpc.statuses import CODES, status_of
 
 SENT = {kind.reason for kind in CODES} | {"INTERNAL"}
 """What the server answers with."""
-RESERVED = {"RATE_LIMITED"}
-"""What the contract has besides."""
 
 
 class Ended(NamedTuple):
@@ -48,7 +46,7 @@ def received(error: BaseException) -> SyncKairosError:
 
 def test_every_reason_has_a_class() -> None:
     """None more, none less; the class is named after the reason, as the server's own is."""
-    assert set(BY_REASON) == SENT | RESERVED
+    assert set(BY_REASON) == SENT
     for kind in CODES:
         assert BY_REASON[kind.reason].__name__ == kind.__name__
         assert issubclass(BY_REASON[kind.reason], SyncKairosError)

@@ -1,10 +1,14 @@
 """An address that others can reach is protected, or its start is refused."""
 
+from pathlib import Path
+
 import pytest
 from structlog.testing import capture_logs
 
-from synckairos.composition.exposure import ExposedError, require_protection
+from synckairos.composition.exposure import ExposedError, TokenKeyMissingError, require_protection
+from synckairos.composition.server import Server
 from testing.harness.processes.in_process import settings_for
+from testing.harness.tokens import write_key
 
 NOWHERE = "redis://127.0.0.1:1/0"
 TLS = {"tls_cert": "cert.pem", "tls_key": "key.pem"}
@@ -71,3 +75,12 @@ def test_what_is_waived_is_said_at_every_start() -> None:
         ("warning", "insecure", "anonymous"),
         ("warning", "insecure", "plaintext"),
     ]
+
+
+async def test_callers_of_several_tenants_need_signed_tokens(tmp_path: Path) -> None:
+    """A server that tells callers apart does not start without a key for what it hands out to them."""
+    write_key(tmp_path / "keys", "any")
+    settings = settings_for(NOWHERE, auth_api_keys=str(tmp_path / "keys"), token_key=None)
+
+    with pytest.raises(TokenKeyMissingError, match="set SYNCKAIROS_TOKEN_KEY"):
+        await Server(settings).start()

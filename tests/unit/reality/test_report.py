@@ -62,6 +62,16 @@ def test_a_difference_is_told(tmp_path: Path) -> None:
     assert len(as_json(report)["faults"]) == len(report.faults)
 
 
+def test_a_time_fitted_beyond_the_resolution_is_no_success(tmp_path: Path) -> None:
+    """The records would follow from anything."""
+    report = reported(tmp_path)
+    kind, row = max(report.rows.items(), key=lambda found: found[1].fitted_ms)
+
+    row.fitted_ms = kind.unit_ms + 1
+
+    assert not report.is_good
+
+
 def test_nothing_compared_is_nothing_proven() -> None:
     """An empty folder is no success."""
     assert not Report().is_good

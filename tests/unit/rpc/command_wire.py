@@ -11,12 +11,12 @@ from uuid import UUID
 
 import grpc
 
-from synckairos.application.ports import Decide, Request, ResultT
+from synckairos.application.ports import Decide, Receipt, Request, ResultT
 from synckairos.application.sessions import Sessions
-from synckairos.rpc.command_stream import CommandStream
 from synckairos.rpc.interceptor import CallJournal, MalformedRequest
 from synckairos.rpc.requests import Sender
 from synckairos.rpc.session_commands import SessionCommands
+from synckairos.rpc.streams.command_stream import CommandStream
 from synckairos.v1 import session_pb2
 from synckairos.v1 import session_service_pb2 as pb
 from testing.harness.command_client import answers_in, command
@@ -57,13 +57,20 @@ class HeldStore(FakeSessionStore):
         self._holds.pop(session_id, asyncio.Event()).set()
 
     async def transact(
-        self, session_id: str, request: Request, decide: Decide[ResultT], until: float, *, is_due: bool = False
+        self,
+        session_id: str,
+        request: Request,
+        decide: Decide[ResultT],
+        until: float,
+        *,
+        is_due: bool = False,
+        receipt: Receipt | None = None,
     ) -> ResultT:
         """Commit what is planned, once the session is not held."""
         self.asked.append((session_id, until))
         while session_id in self._held:
             await self._holds[session_id].wait()
-        return await super().transact(session_id, request, decide, until, is_due=is_due)
+        return await super().transact(session_id, request, decide, until, is_due=is_due, receipt=receipt)
 
 
 class Wire:

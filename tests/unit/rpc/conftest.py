@@ -4,15 +4,15 @@ from collections.abc import Iterator
 
 import pytest
 
-from synckairos.rpc.audit_servicer import AuditServicer
-from synckairos.rpc.command_servicer import CommandServicer
+from synckairos.rpc.audit.servicer import AuditServicer
+from synckairos.rpc.controls.servicer import TimeControlServicer
 from synckairos.rpc.interceptor import CallInterceptor, CallJournal
 from synckairos.rpc.server import AUDIT_SERVICE, SESSION_SERVICE, TIME_CONTROL_SERVICE, TIME_SERVICE
 from synckairos.rpc.session_commands import SessionCommands
 from synckairos.rpc.session_servicer import SessionServicer
-from synckairos.rpc.time_control_servicer import TimeControlServicer
+from synckairos.rpc.streams.command_servicer import CommandServicer
+from synckairos.rpc.streams.watch_servicer import WatchServicer
 from synckairos.rpc.time_servicer import TimeServicer
-from synckairos.rpc.watch_servicer import WatchServicer
 from tests.unit.rpc.grpc_testing_adapter import Loop, TestServer
 from tests.unit.rpc.use_cases import UseCases
 

@@ -6,7 +6,7 @@ from google.protobuf.timestamp_pb2 import Timestamp
 
 from synckairos.application.errors import StoreUnavailable
 from synckairos.application.pipeline.status import DrainTotals, PipelineStatus, QueueDepth
-from synckairos.domain.events import Cause, EventType
+from synckairos.domain.events import Author, Cause, EventType
 from synckairos.domain.model import Status
 from synckairos.rpc.timestamps import timestamp
 from synckairos.v1 import audit_service_pb2 as pb
@@ -49,7 +49,7 @@ def test_a_lost_session_comes_back(
     assert reply.session.elapsed_ms == (5_000 if status is Status.RUNNING else 0)
     (last,) = use_cases.events(SID)
     assert (last.type, last.cause) == (EventType.SESSION_RECOVERED, Cause.RECOVERY)
-    assert last.author == ("operator", "lost")
+    assert last.author == Author("operator", "lost")
     assert use_cases.data.outbox[-1].request.peer == PEER
 
 

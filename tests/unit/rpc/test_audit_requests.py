@@ -8,7 +8,8 @@ from google.protobuf.timestamp_pb2 import Timestamp
 from synckairos.application.trail.audit import EventKey, EventQuery, SessionQuery
 from synckairos.domain.events import EventType
 from synckairos.domain.model import Mode, Status
-from synckairos.rpc import audit_requests, tokens
+from synckairos.rpc import tokens
+from synckairos.rpc.audit import requests as audit_requests
 from synckairos.rpc.fields import MAX_INSTANT_MS, Fields
 from synckairos.v1 import audit_service_pb2 as pb
 from synckairos.v1 import event_pb2, session_pb2

@@ -6,9 +6,9 @@ from typing import Any
 import grpc
 import pytest
 
-from synckairos.rpc import command_stream
-from synckairos.rpc.command_stream import MAX_COMMANDS, MAX_UNDER_WAY
 from synckairos.rpc.interceptor import MalformedRequest
+from synckairos.rpc.streams import command_stream
+from synckairos.rpc.streams.command_stream import MAX_COMMANDS, MAX_UNDER_WAY
 from synckairos.v1 import session_service_pb2 as pb
 from testing.harness.client import new_id
 from testing.harness.command_client import command, refusal_of, together

@@ -7,10 +7,10 @@ import grpc
 import pytest
 
 from synckairos.application.errors import Draining, SlowConsumer
-from synckairos.rpc import command_stream
-from synckairos.rpc.command_servicer import CommandServicer
-from synckairos.rpc.command_stream import MAX_BYTES_UNDER_WAY, MAX_UNDER_WAY
 from synckairos.rpc.interceptor import CallJournal
+from synckairos.rpc.streams import command_stream
+from synckairos.rpc.streams.command_servicer import CommandServicer
+from synckairos.rpc.streams.command_stream import MAX_BYTES_UNDER_WAY, MAX_UNDER_WAY
 from synckairos.v1 import session_service_pb2 as pb
 from testing.harness.client import new_id
 from testing.harness.command_client import command, refusal_of

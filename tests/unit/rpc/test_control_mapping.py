@@ -20,12 +20,12 @@ from synckairos.domain.families.penalty import Penalty
 from synckairos.domain.families.per_turn import PerTurn
 from synckairos.domain.model import Mode, OnExpire, SoftClose, SoftClosePolicy
 from synckairos.domain.specification import GroupSpec, ParticipantSpec, SessionSpec
-from synckairos.rpc.audit_mapping import audited_event
-from synckairos.rpc.control_mapping import control_message
-from synckairos.rpc.control_requests import read_control
-from synckairos.rpc.envelopes import envelope
+from synckairos.rpc.audit.mapping import audited_event
+from synckairos.rpc.controls.mapping import control_message
+from synckairos.rpc.controls.requests import read_control
 from synckairos.rpc.fields import Fields
 from synckairos.rpc.mapping import event_message, session_message, tick_message
+from synckairos.rpc.streams.envelopes import envelope
 from synckairos.rpc.timestamps import timestamp
 from synckairos.v1 import event_pb2, session_pb2
 from synckairos.v1 import time_control_pb2 as pb

@@ -119,7 +119,7 @@ def test_limits_are_read() -> None:
     assert spec.soft_close == SoftClose(5_000, 10_000, SoftClosePolicy.RESET)
     assert (spec.close_at, spec.manual_clock, spec.session_limit_ms) == (1_234, True, 0)
     plain = read(pb.CreateSessionRequest(mode=session_pb2.MODE_GLOBAL, total_time_ms=60_000))
-    assert plain[-5:] == (None, 0, None, None, False)
+    assert plain[-6:] == (None, 0, None, None, False, None)
     assert read(game(time_control=FISCHER, session_limit_ms=70_000)).session_limit_ms == 70_000
 
 

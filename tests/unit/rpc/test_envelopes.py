@@ -9,8 +9,8 @@ from synckairos.application.streams.frames import EndReason, Frame, FrameKind, G
 from synckairos.domain.commands import Start
 from synckairos.domain.model import Head
 from synckairos.rpc import tokens
-from synckairos.rpc.envelopes import encoded, envelope
 from synckairos.rpc.mapping import event_message, session_message, tick_message
+from synckairos.rpc.streams.envelopes import encoded, envelope
 from synckairos.rpc.timestamps import timestamp
 from synckairos.v1 import event_pb2
 from synckairos.v1.session_service_pb2 import WatchSessionResponse, WatchSessionsResponse

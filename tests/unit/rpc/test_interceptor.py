@@ -15,7 +15,7 @@ from structlog.testing import capture_logs
 
 from synckairos.domain.errors import SessionNotFound
 from synckairos.rpc import interceptor
-from synckairos.rpc.interceptor import CallInterceptor, MalformedRequest, deadline_of, reader
+from synckairos.rpc.interceptor import CallInterceptor, CallJournal, MalformedRequest, deadline_of, reader
 from synckairos.rpc.statuses import INTERNAL_TEXT
 from synckairos.v1 import session_service_pb2 as pb
 from tests.unit.rpc.use_cases import Observed
@@ -23,6 +23,7 @@ from tests.unit.rpc.use_cases import Observed
 METHOD = "/synckairos.v1.SessionService/GetSession"
 MADE = "made-by-the-server"
 SECRET = "password=hunter2"
+SESSION = "11111111-1111-4111-8111-111111111111"
 
 
 class Context:
@@ -219,6 +220,57 @@ async def test_only_slow_unary_calls_are_logged(
 
 
 @KINDS
+@pytest.mark.parametrize("slow_after_s", [pytest.param(0.0, id="slow"), pytest.param(60.0, id="quick")])
+async def test_a_call_has_one_line_that_says_whose_it_was(
+    monkeypatch: pytest.MonkeyPatch, stream: bool, slow_after_s: float
+) -> None:
+    """By its request id, tenant and session; at the level debug unless it was slow."""
+    monkeypatch.setattr(interceptor, "SLOW_S", slow_after_s)
+    call = CallInterceptor(Observed(), lambda: MADE, tells_all=True)
+    make = grpc.unary_stream_rpc_method_handler if stream else grpc.unary_unary_rpc_method_handler
+    handler = await intercepted(call, make(answering))
+
+    with capture_logs() as logs:
+        await (handler.unary_stream if stream else handler.unary_unary)(
+            pb.GetSessionRequest(session_id=SESSION), Context(("x-request-id", "mine"))
+        )
+
+    (line,) = logs
+    is_slow = slow_after_s == 0.0 and not stream
+    assert (line["event"], line["log_level"]) == (("call_slow", "info") if is_slow else ("call_ended", "debug"))
+    said = {name: line[name] for name in ("method", "code", "request_id", "tenant", "session_id")}
+    assert said == {
+        "method": METHOD, "code": "OK", "request_id": "mine", "tenant": "default", "session_id": SESSION,
+    }  # fmt: skip
+    assert line["ms"] >= 0
+
+
+@KINDS
+async def test_a_quick_call_costs_no_line_where_nobody_asks_for_it(
+    monkeypatch: pytest.MonkeyPatch, stream: bool
+) -> None:
+    """Nor is anything gathered for it."""
+    monkeypatch.setattr(interceptor, "call_facts", lambda *_: pytest.fail("gathered what no line says"))
+    monkeypatch.setattr(interceptor, "given_request_id", lambda *_: pytest.fail("looked at metadata for no line"))
+    monkeypatch.setattr(CallJournal, "tell", lambda *_, **__: pytest.fail("came to tell"))
+
+    with capture_logs() as logs:
+        await run(answering, Context(), stream=stream)
+
+    assert logs == []
+
+
+async def test_what_is_done_for_a_call_holds_no_closure_of_it() -> None:
+    """A closure for each call would be made whether or not its line is written."""
+    handler = await intercepted(
+        CallInterceptor(Observed(), lambda: MADE), grpc.unary_unary_rpc_method_handler(answering)
+    )
+    call = handler.unary_unary
+
+    assert [const for const in call.__code__.co_consts if hasattr(const, "co_code")] == []
+
+
+@KINDS
 async def test_a_request_that_cannot_be_read_is_refused(stream: bool) -> None:
     """Bytes that are no message of the method are the client's mistake, not the server's."""
     request = reader(pb.GetSessionRequest)(b"\x0a\x02\xff\xfe")
@@ -253,7 +305,7 @@ async def test_the_librarys_own_streams_pass_untouched(make: Any) -> None:
 async def test_a_stream_of_both_ways_is_answered_and_measured_like_any_other() -> None:
     """Its handler gets the context, its errors become statuses, and it counts once."""
     observed, context = Observed(), Context()
-    handler = grpc.stream_stream_rpc_method_handler(raising(SessionNotFound("s")))
+    handler: Any = grpc.stream_stream_rpc_method_handler(raising(SessionNotFound("s")))
     wrapped = await intercepted(CallInterceptor(observed, lambda: MADE), handler)
 
     with pytest.raises(grpc.aio.AbortError):

@@ -8,11 +8,12 @@ from google.protobuf.struct_pb2 import ListValue, Struct, Value
 
 from synckairos.application.streams import frames
 from synckairos.domain.errors import InvalidField
+from synckairos.domain.events import Author
 from synckairos.domain.model import Mode
 from synckairos.domain.specification import ParticipantSpec, SessionSpec
 from synckairos.rpc import requests
-from synckairos.rpc.envelopes import encoded
 from synckairos.rpc.fields import MAX_DEPTH, MAX_NOTED, Fields
+from synckairos.rpc.streams.envelopes import encoded
 from synckairos.v1 import session_pb2
 from synckairos.v1 import session_service_pb2 as pb
 from testing.harness.client import new_id
@@ -24,6 +25,32 @@ def refused(request: pb.CreateSessionRequest) -> dict[str, str]:
     fields = Fields()
     requests.create(fields, request)
     return dict(fields.violations)
+
+
+@pytest.mark.parametrize(
+    ("named", "subject", "author"),
+    [
+        ("ann", "club", Author("club", "why", "ann")),
+        (" ", "club", Author("club", "why")),
+        ("ann", "", Author("ann", "why")),
+        (" ", "", Author("ipv4:1.2.3.4:5", "why")),
+    ],
+)
+def test_credentials_name_the_actor_and_the_call_for_whom(named: str, subject: str, author: Author) -> None:
+    """Without credentials the call names the actor, else it is the peer."""
+    sender = requests.Sender(named, "ipv4:1.2.3.4:5", "", subject)
+
+    assert requests.author(Fields(), sender, "why") == author
+
+
+@pytest.mark.parametrize("named", ["system", " SYSTEM\t", "u" * 129, "a\0"])
+@pytest.mark.parametrize("subject", ["club", ""])
+def test_nobody_acts_as_or_for_the_system(named: str, subject: str) -> None:
+    """Nor for a name that is too long or cannot be kept."""
+    fields = Fields()
+    requests.author(fields, requests.Sender(named, "", "", subject), "")
+
+    assert [path for path, _ in fields.violations] == ["x-actor"]
 
 
 def countdown(**more: Any) -> pb.CreateSessionRequest:

@@ -3,9 +3,9 @@
 import pytest
 
 from synckairos.composition.http_port import SERVICES
-from synckairos.rpc import scopes
+from synckairos.rpc.admission import scopes
+from synckairos.rpc.admission.scopes import SCOPES, ScopeUndecidedError
 from synckairos.rpc.interceptor import CallInterceptor
-from synckairos.rpc.scopes import SCOPES, ScopeUndecidedError
 from synckairos.rpc.server import TIME_SERVICE, Health, build_server
 from tests.unit.rpc.use_cases import Observed
 

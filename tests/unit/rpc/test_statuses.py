@@ -24,7 +24,14 @@ CONTRACT: dict[str, set[str]] = {
     "RESOURCE_EXHAUSTED": {"RATE_LIMITED", "SLOW_CONSUMER", "AUDIT_BACKLOG"},
     "UNAUTHENTICATED": {"CREDENTIALS_MISSING", "CREDENTIALS_INVALID", "CREDENTIALS_EXPIRED"},
     "PERMISSION_DENIED": {"SCOPE_MISSING"},
-    "UNAVAILABLE": {"STORE_UNAVAILABLE", "AUDIT_UNAVAILABLE", "OUTCOME_UNKNOWN", "CATCHING_UP", "DRAINING"},
+    "UNAVAILABLE": {
+        "STORE_UNAVAILABLE",
+        "AUDIT_UNAVAILABLE",
+        "OUTCOME_UNKNOWN",
+        "CATCHING_UP",
+        "DRAINING",
+        "OVERLOADED",
+    },
 }
 """Codes and reasons, as clients know them."""
 
@@ -53,6 +60,8 @@ EXAMPLES: list[SyncKairosError] = [
     application.CredentialsInvalid("why, for the log"),
     application.CredentialsExpired(),
     application.ScopeMissing("sessions:read"),
+    application.Overloaded(1.25),
+    application.RateLimited("calls_per_second", 100.0, "too many", 300),
 ]
 WITH_RETRY = ("UNAVAILABLE", "RESOURCE_EXHAUSTED")
 MAX_TRAILERS = 8_192
@@ -82,6 +91,24 @@ def details_of(error: BaseException) -> tuple[status_pb2.Status, dict[str, Any]]
 def pauses(details: dict[str, Any]) -> list[error_details_pb2.RetryInfo]:
     """Return how long a client is asked to wait, if it is."""
     return [details["RetryInfo"]] if "RetryInfo" in details else []
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        domain.SessionNotFound("acme/1"),
+        application.Contention("session acme/1 stayed busy", session_id="acme/1", attempts=3),
+        application.SessionUnreadable("session acme/1: layout 9 is none of (1, 2)", session_id="acme/1"),
+    ],
+)
+def test_a_session_is_named_as_its_tenant_knows_it(error: SyncKairosError) -> None:
+    """In the text and in what programs read; a log may say more."""
+    status, details = details_of(error)
+
+    assert "acme" not in str(status)
+    assert "session 1" in status.message
+    assert details["ErrorInfo"].metadata["session_id"] == "1"
+    assert "acme/1" in str(error)
 
 
 def test_every_error_stands_in_the_table() -> None:

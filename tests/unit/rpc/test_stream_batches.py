@@ -4,8 +4,8 @@ from typing import Any
 
 import pytest
 
-from synckairos.rpc import streams
-from synckairos.rpc.streams import in_batches, repeated
+from synckairos.rpc.streams import writing
+from synckairos.rpc.streams.writing import in_batches, repeated
 from synckairos.v1 import session_service_pb2 as pb
 
 FRAMES = pb.WatchSessionsResponse.FRAMES_FIELD_NUMBER
@@ -45,7 +45,7 @@ def test_messages_share_a_batch_up_to_its_limit(monkeypatch: pytest.MonkeyPatch)
     """In order, as many as fit; a message that is left alone stays itself, and so does one that is too large."""
     sizes = [40, 40, 40, 300, 10, 10]
     frames = [pb.WatchSessionsResponse(session_id=text_of(size)) for size in sizes]
-    monkeypatch.setattr(streams, "MAX_BATCH_BYTES", 100)
+    monkeypatch.setattr(writing, "MAX_BATCH_BYTES", 100)
 
     messages = in_batches(FRAMES, [frame.SerializeToString() for frame in frames])
 

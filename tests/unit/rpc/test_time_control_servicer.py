@@ -11,12 +11,12 @@ from synckairos.domain.controls import simulation
 from synckairos.domain.controls.limits import control_violations
 from synckairos.domain.controls.notation import text_of
 from synckairos.domain.controls.time_control import TimeControl
-from synckairos.rpc import time_control_servicer
-from synckairos.rpc.control_mapping import control_message
+from synckairos.rpc.controls import servicer as time_control_servicer
+from synckairos.rpc.controls.mapping import control_message
+from synckairos.rpc.controls.servicer import SLICE_S, Slices, TimeControlServicer
 from synckairos.rpc.fields import MAX_INSTANT_MS, Fields
 from synckairos.rpc.interceptor import CallInterceptor
 from synckairos.rpc.server import TIME_CONTROL_SERVICE
-from synckairos.rpc.time_control_servicer import SLICE_S, Slices, TimeControlServicer
 from synckairos.v1 import time_control_pb2 as controls
 from synckairos.v1 import time_control_service_pb2 as pb
 from testing.harness.control_drawing import time_controls

@@ -7,7 +7,7 @@ import grpc
 import pytest
 
 from synckairos.application.errors import StoreUnavailable
-from synckairos.rpc.watch_servicer import JOIN_AT_ONCE, WatchServicer
+from synckairos.rpc.streams.watch_servicer import JOIN_AT_ONCE, WatchServicer
 from synckairos.v1 import session_pb2
 from synckairos.v1 import session_service_pb2 as pb
 from testing.harness.client import new_id

@@ -16,7 +16,9 @@ from synckairos.application.trail.audit import AuditedEvent, AuditRecord
 from synckairos.domain.controls.time_control import Settled
 from synckairos.domain.events import Author, Event
 from synckairos.domain.model import Mode, Session
+from synckairos.domain.tenancy import DEFAULT_TENANT, TENANT, name_of, qualify
 from testing.harness.plays import ANN, KINDS, Play
+from testing.harness.session_drawing import pick
 from tests.unit.adapters import drawing
 
 TEXTS = st.text(st.characters(exclude_characters="\0", codec="utf-8"), max_size=40)
@@ -29,20 +31,26 @@ def _struct(text: str) -> Struct:
     return struct
 
 
+TENANTS = st.just(DEFAULT_TENANT) | st.from_regex(TENANT, fullmatch=True)
+TRACES = st.just("") | st.from_regex(audit_lines.TRACEPARENT)
+LABELS = st.dictionaries(TEXTS, TEXTS, max_size=4).map(lambda labels: tuple(labels.items()))
+CHANGED = st.lists(st.sampled_from(Session._fields), max_size=4).map(tuple)
+
+
 @st.composite
 def records(draw: DrawFn) -> AuditRecord:
     """Draw a record of any shape that the trail can hold."""
-    event: Event = draw(drawing.events(draw(st.sampled_from(Mode))))
+    event: Event = draw(drawing.events(pick(draw, tuple(Mode))))
     session = event.session
     session = session._replace(
         epoch=session.epoch % 2**63,
         metadata=draw(STRUCTS),
         participants=tuple(one._replace(metadata=draw(STRUCTS)) for one in session.participants),
-        labels=tuple(draw(st.dictionaries(TEXTS, TEXTS, max_size=4)).items()),
+        labels=draw(LABELS),
     )
-    event = event._replace(author=Author(draw(TEXTS), draw(TEXTS)), session=session)
-    changed = st.lists(st.sampled_from(Session._fields), max_size=4).map(tuple)
-    return AuditRecord(event, draw(TEXTS), draw(TEXTS), draw(changed), draw(TEXTS))
+    session = session._replace(session_id=qualify(draw(TENANTS), session.session_id))
+    event = event._replace(author=Author(draw(TEXTS), draw(TEXTS), draw(TEXTS)), session=session)
+    return AuditRecord(event, draw(TEXTS), draw(TEXTS), draw(CHANGED), draw(TEXTS), draw(TRACES))
 
 
 @given(record=records())
@@ -54,6 +62,10 @@ def test_a_line_is_the_record_it_was_made_of(record: AuditRecord) -> None:
 
     assert again == record
     assert audit_lines.encode_record(again) == line
+    tenant, session_id = name_of(record.event.session.session_id)
+    told = json.loads(line)
+    assert (told["session_id"], told["session"]["session_id"]) == (session_id, session_id)
+    assert told.get("tenant", DEFAULT_TENANT) == tenant
     assert line.count(b"\n") == 1
 
 
@@ -159,7 +171,7 @@ def test_a_wrong_value_is_named(changed: dict[str, Any], path: str) -> None:
 @pytest.mark.parametrize(
     ("changed", "path"),
     [
-        ({"layout": 3}, "session.layout"),
+        ({"layout": 4}, "session.layout"),
         ({"status": "dead"}, "session.status"),
         ({"rules": {"mode": "chess"}}, "session.rules.mode"),
         ({"updated_at": "now"}, "session.updated_at"),

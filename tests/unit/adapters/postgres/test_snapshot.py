@@ -3,6 +3,7 @@
 import json
 import re
 from pathlib import Path
+from random import Random
 from typing import Any
 
 import pytest
@@ -22,18 +23,17 @@ from synckairos.adapters.postgres.trail.snapshot import (
 from synckairos.domain.controls.time_control import LagCompensation, Settled, Stage, TimeControl
 from synckairos.domain.events import Effect, Event
 from synckairos.domain.families import ByoYomi, Fischer
-from synckairos.domain.model import Mode, Session
+from synckairos.domain.model import Mode
 from synckairos.domain.specification import SessionSpec
 from testing.harness.builders import ANN, BOB, Game, per_participant, started
-from tests.unit.adapters import drawing
-from tests.unit.adapters.drawing import sessions
+from tests.unit.adapters.drawing import events
 
 STORED: dict[str, dict[str, str]] = json.loads(Path(__file__).with_name("snapshots.json").read_text("utf-8"))
 """What version 1 wrote: of each session the JSON, and the value that it stands for."""
 LATER_FIELDS = (
     ", idle_ttl_ms=0, called_at=None, ended_at=None, ran_ms=0, limit_passed=False, manual_at=None, real_at=None)"
 )
-LATER_RULES = "session_limit_ms=None, close_at=None, soft_close=None, time_control=None"
+LATER_RULES = "session_limit_ms=None, close_at=None, soft_close=None, time_control=None, durability=None"
 """The fields that version 1 did not have, as they are in what it wrote."""
 PLAIN = Game(per_participant(60_000, 30_000)).session
 
@@ -59,23 +59,21 @@ def _meant(name: str) -> str:
     return meant.removesuffix(")") + LATER_FIELDS
 
 
-@given(st.sampled_from(Mode).flatmap(sessions))
-def test_every_session_comes_back_as_it_was(session: Session) -> None:
-    """Whatever its fields hold, types included."""
-    encoded = encode_session(session)
+@given(st.sampled_from(Mode).flatmap(events), st.randoms(use_true_random=False))
+def test_every_session_comes_back_as_it_was(event: Event, chance: Random) -> None:
+    """Whatever its fields hold, types included; with and without the effect of an event, whose place is beside it."""
+    session, effect = event.session, effect_of(event)
+    encoded, with_effect = encode_session(session), encode_session(session, effect)
+    members = list(json.loads(encoded).items())
+    chance.shuffle(members)
 
     decoded = decode_session(encoded)
 
     assert decoded == session
     assert repr(decoded) == repr(session)
-
-
-@given(st.sampled_from(Mode).flatmap(sessions), st.randoms(use_true_random=False))
-def test_the_order_of_keys_does_not_matter(session: Session, chance: object) -> None:
-    """JSONB keeps none, and its text has spaces."""
-    members = list(json.loads(encode_session(session)).items())
-    chance.shuffle(members)  # type: ignore[attr-defined] # a random.Random
-
+    assert repr(decode_event(with_effect)) == repr((session, effect))
+    assert decode_session(with_effect) == session
+    # JSONB keeps no order of keys, and its text has spaces.
     assert decode_session(json.dumps(dict(members), indent=1)) == session
 
 
@@ -124,7 +122,7 @@ def test_no_metadata_and_empty_metadata_stay_apart(metadata: bytes | None) -> No
         "[]",
         "{}",
         "null",
-        encode_session(PLAIN).replace('"layout":1', '"layout":3'),
+        encode_session(PLAIN).replace('"layout":1', '"layout":4'),
         encode_session(PLAIN).replace('"pending"', '"asleep"'),
         encode_session(PLAIN).replace('"version"', '"edition"'),
         encode_session(PLAIN._replace(metadata=b"abc")).replace('"YWJj"', '"YW"'),
@@ -162,17 +160,6 @@ def test_time_controls_are_written_once_and_stay_as_they_are() -> None:
 
     assert encode_session(session, EFFECT) == CONTROLLED
     assert decode_event(CONTROLLED) == (session, EFFECT)
-
-
-@given(st.sampled_from(Mode).flatmap(drawing.events))
-def test_the_effect_of_an_event_comes_back_as_it_was(event: Event) -> None:
-    """Beside the session, which is the same with and without it."""
-    effect = effect_of(event)
-
-    decoded = decode_event(encode_session(event.session, effect))
-
-    assert repr(decoded) == repr((event.session, effect))
-    assert decode_session(encode_session(event.session, effect)) == event.session
 
 
 def _changed(path: list[str | int], value: Any) -> str:

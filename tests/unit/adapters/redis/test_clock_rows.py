@@ -14,7 +14,7 @@ from synckairos.domain.commands import Caller, Pause, Start, Switch
 from synckairos.domain.controls.time_control import LagCompensation, Settled, Stage, TimeControl
 from synckairos.domain.events import SYSTEM, Author, Cause, Event, EventType, Subject
 from synckairos.domain.families import ByoYomi, Fischer, Penalty
-from synckairos.domain.model import DAY_MS, Session, SoftClose, SoftClosePolicy
+from synckairos.domain.model import DAY_MS, Durability, DurabilityLevel, Session, SoftClose, SoftClosePolicy
 from synckairos.domain.timing import Lifetimes
 from synckairos.rpc.mapping import session_message
 from testing.harness.builders import SESSION_ID, Game, per_group, per_participant
@@ -105,6 +105,17 @@ def test_each_new_fact_means_layout_2(changed: dict[str, Any]) -> None:
 
     assert encoded[0] == 2
     assert codec.decode_session(session.session_id, encoded) == session
+
+
+def test_a_durability_means_layout_3() -> None:
+    """A server that does not know it must not answer a change before it is durable."""
+    session = played("participant", "RUNNING")
+    asked = session._replace(rules=session.rules._replace(durability=Durability(DurabilityLevel.REPLICAS, 2)))
+
+    encoded = codec.encode_session(asked)
+
+    assert encoded[0] == 3
+    assert codec.decode_session(session.session_id, encoded) == asked
 
 
 @EXAMPLES

@@ -73,10 +73,10 @@ def test_sessions_are_spread_over_all_partitions() -> None:
 
 def test_everything_of_a_session_has_one_slot() -> None:
     """State, events, channel, requests, indexes and outbox of one transaction are never on two masters."""
-    for session_id in (str(uuid4()) for _ in range(200)):
+    for session_id in (f"{tenant}{uuid4()}" for _ in range(100) for tenant in ("", "acme/")):
         keys = Keys().of(session_id)
-        names = [name for name in keys if isinstance(name, str)]
-        assert len(names) == 7
+        names = [name for name in keys if isinstance(name, str) and name != keys.tenant]
+        assert len(names) == 8
         assert {slot(name) for name in names} == {slot(f"{{{TAGS[keys.partition]}}}")}
 
 
@@ -98,6 +98,23 @@ def test_keys_are_spelt_as_documented() -> None:
     assert keys.meta == "sk:meta"
 
 
+def test_a_tenant_is_in_the_names_of_what_it_has() -> None:
+    """Of all but `default`, whose names are as they were; the partition is the id's own, whoever's it is."""
+    keys = Keys()
+    of, default = keys.of(f"acme/{SESSION_ID}"), keys.of(SESSION_ID)
+    p = f"sk:{{{TAGS[of.partition]}}}"
+
+    assert of.partition == default.partition
+    assert of.session == f"{p}:session:acme/{SESSION_ID}"
+    assert of.events == f"{p}:events:acme/{SESSION_ID}"
+    assert of.updates == f"{p}:updates:acme/{SESSION_ID}"
+    assert of.request_prefix == f"{p}:request:acme/{SESSION_ID}:"
+    assert (of.live, default.live) == (f"{p}:live:acme", f"{p}:live")
+    assert of.tenants == default.tenants == f"{p}:tenants"
+    assert (of.deadlines, of.outbox) == (default.deadlines, default.outbox)
+    assert (of.tenant, default.tenant) == ("acme", "default")
+
+
 def test_another_prefix_shares_nothing() -> None:
     """A test's own prefix moves every key, and only the prefix differs."""
     ours, theirs = Keys("t1").of(SESSION_ID), Keys().of(SESSION_ID)
@@ -108,4 +125,5 @@ def test_another_prefix_shares_nothing() -> None:
 
 def test_a_channel_names_its_session() -> None:
     """The session id can be read from the channel."""
-    assert Keys().session_of_channel(Keys().of(SESSION_ID).updates) == SESSION_ID
+    for session_id in (SESSION_ID, f"acme/{SESSION_ID}"):
+        assert Keys().session_of_channel(Keys().of(session_id).updates) == session_id

@@ -72,17 +72,28 @@ def test_exactly_the_differing_fields_are_named(differing: set[str]) -> None:
     assert set(names_of(changes(differing_in(differing, after), after))) == differing - UNNAMED
 
 
-@given(st.sets(st.sampled_from(FIELDS)), st.text(), st.text(), st.text())
-def test_an_entry_brings_back_the_record(differing: set[str], request_id: str, peer: str, call_id: str) -> None:
-    """Event, request id, peer, the call's id and the names of the changed fields survive the stream."""
+@given(st.sets(st.sampled_from(FIELDS)), st.text(), st.text(), st.text(), st.text())
+def test_an_entry_brings_back_the_record(
+    differing: set[str], request_id: str, peer: str, call_id: str, trace: str
+) -> None:
+    """Event, request id, peer, the call's id and trace, and the names of the changed fields survive the stream."""
     event = Game(per_participant()).events[0]
-    fields = fields_of(event, differing_in(differing, event.session), Request(request_id, b"", peer, call_id))
+    fields = fields_of(event, differing_in(differing, event.session), Request(request_id, b"", peer, call_id, trace))
 
     entry = read_entry(7, (b"5-1", [part for pair in fields for part in pair]))
 
     changed = tuple(name for name in FIELDS if name in differing)
-    assert entry.record == AuditRecord(event, request_id, peer, changed, call_id)
+    assert entry.record == AuditRecord(event, request_id, peer, changed, call_id, trace)
     assert (entry.partition, entry.entry_id, entry.problem) == (7, "5-1", "")
+
+
+def test_a_call_that_is_not_recorded_leaves_an_entry_as_it_was() -> None:
+    """Without tracing nothing is stored for it."""
+    event = Game(per_participant()).events[0]
+
+    names = [name for name, _ in fields_of(event, event.session, Request("r", b"", "p", "c"))]
+
+    assert names == [b"s", b"e", b"c", b"q", b"p", b"i"]
 
 
 def differing_in(names: set[str], session: Session) -> Session:

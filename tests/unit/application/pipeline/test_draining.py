@@ -86,6 +86,19 @@ async def test_one_batch_takes_from_all_partitions(fakes: Fakes) -> None:
     assert fakes.counters.counted.written == 8
 
 
+async def test_counts_that_are_away_hold_up_no_partition(fakes: Fakes) -> None:
+    """They may lie on a node of a cluster that is away: everything is written, and what is refused is buried."""
+    fakes.put(played(20))
+    fakes.outbox.add(0, UNREADABLE)
+    fakes.counters.is_away = True
+
+    left = await fakes.run()
+
+    assert left == []
+    assert len(fakes.written) == 20
+    assert (len(fakes.dead), fakes.length) == (1, 0)
+
+
 async def test_a_full_partition_gets_the_whole_batch_once_the_others_are_empty(fakes: Fakes) -> None:
     """What is read grows from a share to the whole batch."""
     fakes.put(played(20), 3)

@@ -34,7 +34,7 @@ class Stage:
                 frame.kind.name,
                 frame.reason.name if frame.reason else frame.value or (frame.session and frame.session.version),
             )
-            for frame in self.subscription._take()
+            for frame in self.subscription.take()
         ]
 
 

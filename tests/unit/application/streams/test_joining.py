@@ -59,7 +59,7 @@ async def test_missed_events_of_a_deleted_session_are_sent(cases: UseCases) -> N
     subscription = Subscription(100)
 
     await cases.watching.join(SID, seen, subscription)
-    queued = list(subscription._take())
+    queued = list(subscription.take())
     cases.watching.leave(SID, subscription)
 
     assert [(frame.kind.name, frame.session and frame.session.version) for frame in queued] == [
@@ -119,7 +119,7 @@ async def test_one_of_many_that_cannot_be_followed_is_ended_alone(cases: UseCase
         await cases.watching.join(SID, None, Subscription())
 
     assert not followed
-    assert ends(list(subscription._take())) == [("UNAVAILABLE", 1_000)]
+    assert ends(list(subscription.take())) == [("UNAVAILABLE", 1_000)]
     assert not cases.watching._topics
 
 
@@ -145,7 +145,7 @@ async def test_a_watched_session_that_cannot_be_read_any_more_ends(cases: UseCas
 
     cases.watching.hint(Hint(SID, None))
     await turns()
-    queued = list(subscription._take())
+    queued = list(subscription.take())
     during(cases.feed, "heads", lambda: asked.append(1))
     await cases.watching._compare()
 
@@ -161,7 +161,7 @@ async def test_an_ended_session_is_ended_once_on_a_draining_server(cases: UseCas
 
     subscription = await follow(cases)
 
-    assert ends(list(subscription._take())) == [("TERMINAL", 0)]
+    assert ends(list(subscription.take())) == [("TERMINAL", 0)]
 
 
 async def test_a_reader_that_missed_the_last_version_is_told_the_warnings_since(cases: UseCases) -> None:

@@ -109,7 +109,7 @@ async def test_a_slow_reader_is_told_of_the_fork(cases: UseCases, waiting: int) 
     cases.watching.hint(Hint(SID, None))
     await turns()
 
-    gap, snapshot = subscription._take()
+    gap, snapshot = subscription.take()
     assert (gap.kind, gap.reason) == (FrameKind.GAP, GapReason.FORKED)
     assert (snapshot.kind, snapshot.session) == (FrameKind.SNAPSHOT, cases.stored(SID))
     assert cases.observed.gaps == ["FORKED"]

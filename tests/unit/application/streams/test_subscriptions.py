@@ -1,6 +1,5 @@
 """One stream's outlet: order, conflation, and readers that do not keep up."""
 
-import asyncio
 from collections.abc import Iterable
 from typing import Any
 
@@ -60,20 +59,21 @@ async def test_frames_are_read_in_the_order_they_were_put() -> None:
     for frame in put:
         subscription.put(frame)
 
-    assert await subscription.next() == put
+    assert subscription.take() == put
 
 
-async def test_a_reader_waits_for_the_next_frame() -> None:
-    """With nothing to read the reader sleeps until something is put, however it is put."""
+async def test_who_writes_hears_of_every_frame() -> None:
+    """However it is put; once the stream is closed nobody does."""
     for put in (Subscription.put, Subscription.put_tick, Subscription.put_progress):
-        subscription = Subscription()
-        reader = asyncio.ensure_future(subscription.next())
-        await asyncio.sleep(0)
-        assert not reader.done()
+        subscription, heard = Subscription(), []
+        subscription.on_ready = lambda heard=heard: heard.append(1)
 
         put(subscription, tick(EVENTS[1]))
 
-        assert told(await reader) == [("TICK", 2)]
+        assert (heard, told(subscription.take()), subscription.take()) == ([1], [("TICK", 2)], [])
+        subscription.close()
+        put(subscription, tick(EVENTS[1]))
+        assert heard == [1]
 
 
 async def test_only_the_newest_tick_is_kept() -> None:
@@ -84,7 +84,7 @@ async def test_only_the_newest_tick_is_kept() -> None:
         subscription.put_tick(tick(EVENTS[1], after_ms))
     subscription.put_progress(progress(EVENTS[1]))
 
-    batch = await subscription.next()
+    batch = subscription.take()
 
     assert told(batch) == [("EVENT", 2), ("TICK", 2), ("PROGRESS", 2)]
     assert batch[1].at == EVENTS[1].session.updated_at + 499
@@ -99,7 +99,7 @@ async def test_a_tick_that_an_event_overtakes_is_dropped() -> None:
 
     subscription.put(frames.of_event(EVENTS[2]))
 
-    assert [(frame.kind.name, frame.session_id) for frame in await subscription.next()] == [
+    assert [(frame.kind.name, frame.session_id) for frame in subscription.take()] == [
         ("EVENT", SID),
         ("TICK", OTHER),
     ]
@@ -111,7 +111,7 @@ async def test_up_to_the_limit_nothing_is_lost() -> None:
     for event in EVENTS[:LIMIT]:
         subscription.put(frames.of_event(event))
 
-    assert told(await subscription.next()) == [("EVENT", version) for version in range(1, LIMIT + 1)]
+    assert told(subscription.take()) == [("EVENT", version) for version in range(1, LIMIT + 1)]
 
 
 async def test_a_slow_reader_is_told_of_the_gap_and_given_a_snapshot() -> None:
@@ -121,7 +121,7 @@ async def test_a_slow_reader_is_told_of_the_gap_and_given_a_snapshot() -> None:
         subscription.put(frames.of_event(event))
     subscription.put(frames.of_event(EVENTS[LIMIT + 1]))
 
-    batch = await subscription.next()
+    batch = subscription.take()
 
     assert told(batch) == [("GAP", LIMIT + 1), ("SNAPSHOT", LIMIT + 1), ("EVENT", LIMIT + 2)]
     assert batch[0].reason is GapReason.SLOW_READER
@@ -139,7 +139,7 @@ async def test_an_overflow_is_one_sessions_own() -> None:
 
     subscription.put(frames.of_event(EVENTS[LIMIT]))
 
-    batch = await subscription.next()
+    batch = subscription.take()
 
     assert [(frame.kind.name, frame.session_id) for frame in batch] == [
         ("EVENT", OTHER), ("GAP", SID), ("SNAPSHOT", SID), ("TICK", OTHER),
@@ -163,7 +163,7 @@ async def test_a_gap_replaces_the_waiting_frames_of_its_session() -> None:
 
     put_gap(subscription, EVENTS[2], GapReason.FORKED)
 
-    batch = await subscription.next()
+    batch = subscription.take()
     assert told(batch) == [("EVENT", 1), ("GAP", 3), ("SNAPSHOT", 3)]
     assert batch[1].reason is GapReason.FORKED
 
@@ -184,7 +184,7 @@ async def test_of_two_gaps_the_change_of_history_is_told(first: GapReason, then:
 
     put_gap(subscription, EVENTS[4], then)
 
-    batch = await subscription.next()
+    batch = subscription.take()
     assert told(batch) == [("GAP", 5), ("SNAPSHOT", 5)]
     assert batch[0].reason is reason
 
@@ -196,7 +196,7 @@ async def test_an_overflow_behind_a_fork_is_told_as_the_fork() -> None:
     for event in EVENTS[3 : 3 + LIMIT]:
         subscription.put(frames.of_event(event))
 
-    batch = await subscription.next()
+    batch = subscription.take()
 
     assert batch[0].reason is GapReason.FORKED
     assert [kind for kind, _ in told(batch)][:2] == ["GAP", "SNAPSHOT"]
@@ -211,7 +211,7 @@ async def test_an_end_arrives_whatever_else_is_lost() -> None:
 
     subscription.put(frames.end(SID, last, BORN, EndReason.DRAINING, 300))
 
-    assert [kind for kind, _ in told(await subscription.next())] == ["GAP", "SNAPSHOT", "END"]
+    assert [kind for kind, _ in told(subscription.take())] == ["GAP", "SNAPSHOT", "END"]
 
 
 async def test_a_reader_that_is_away_costs_no_more_than_the_limit() -> None:
@@ -222,7 +222,7 @@ async def test_a_reader_that_is_away_costs_no_more_than_the_limit() -> None:
         subscription.put_tick(tick(event))
         assert len(subscription._queue) <= LIMIT + 2
 
-    batch = await subscription.next()
+    batch = subscription.take()
 
     versions = [version for kind, version in told(batch) if kind != "GAP"]
     assert told(batch)[0][0] == "GAP"
@@ -237,7 +237,7 @@ async def test_a_replay_is_no_overflow() -> None:
     for event in EVENTS[100 : 100 + LIMIT]:
         subscription.put(frames.of_event(event))
 
-    assert told(await subscription.next()) == [("EVENT", version) for version in range(1, 101 + LIMIT)]
+    assert told(subscription.take()) == [("EVENT", version) for version in range(1, 101 + LIMIT)]
 
 
 @pytest.mark.parametrize(
@@ -264,7 +264,7 @@ async def test_large_frames_are_bounded_by_their_bytes() -> None:
     overflows = [subscription.put(large(event)) for event in EVENTS[:200]]
     waiting = []
     while not waiting or waiting[-1].session != large(EVENTS[199]).session:
-        batch = await subscription.next()
+        batch = subscription.take()
         assert sum(frame.size for frame in batch[:-1]) < BATCH_BYTES, "no more than it can write soon"
         waiting += batch
 
@@ -319,4 +319,4 @@ async def test_missed_events_too_large_to_wait_are_a_snapshot() -> None:
     subscription = Subscription(everywhere=WaitingBytes(limit=LARGE))
     subscription.begin(map(large, EVENTS[:5]))
 
-    assert told(await subscription.next()) == [("GAP", 5), ("SNAPSHOT", 5)]
+    assert told(subscription.take()) == [("GAP", 5), ("SNAPSHOT", 5)]

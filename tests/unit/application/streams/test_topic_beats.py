@@ -110,7 +110,7 @@ async def timers() -> None:
 
 def warnings(subscription: Subscription) -> list[tuple[int, int]]:
     """Return the instant and the threshold of what was queued since, which must be warnings."""
-    queued = list(subscription._take())
+    queued = list(subscription.take())
     assert {frame.kind.name for frame in queued} <= {"WARNING"}
     return [(frame.at, frame.value) for frame in queued]
 
@@ -186,7 +186,7 @@ async def test_a_version_that_came_late_is_followed_by_its_warnings(staged: Any)
     await timers()
 
     assert stage.told() == [("EVENT", 3), ("WARNING", 50_000)]
-    assert [frame.kind.name for frame in reader._take()] == ["EVENT", "WARNING"]
+    assert [frame.kind.name for frame in reader.take()] == ["EVENT", "WARNING"]
 
 
 async def test_a_version_that_came_late_repeats_no_warning(staged: Any) -> None:
@@ -242,7 +242,7 @@ async def test_a_manual_clock_passes_more_than_may_wait() -> None:
 
     assert all(map(topic.take, events))
 
-    told = await subscription.next()
+    told = subscription.take()
     assert [frame.kind for frame in told] == [FrameKind.EVENT, *[FrameKind.PHASE] * 900]
     assert [frame.at - begun.updated_at for frame in told[1:]] == [*range(1_000, 901_000, 1_000)]
 
@@ -259,7 +259,7 @@ async def test_what_follows_a_gap_is_not_older_than_its_snapshot() -> None:
 
     assert all(map(topic.take, events))
 
-    instants = [frame.at for frame in await subscription.next()]
+    instants = [frame.at for frame in subscription.take()]
     assert gaps
     assert instants == sorted(instants)
     assert instants[-1] == begun.updated_at + 900_000

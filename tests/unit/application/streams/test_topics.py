@@ -188,7 +188,7 @@ async def test_the_end_of_a_session_ends_its_subscriptions(staged: Any, command:
     stage.topic.add(late, 0)
 
     assert stage.told() == [("EVENT", 6), ("END", end)]
-    assert [frame.reason.name for frame in late._take() if frame.kind is FrameKind.END and frame.reason] == [end]
+    assert [frame.reason.name for frame in late.take() if frame.kind is FrameKind.END and frame.reason] == [end]
     assert not stage.topic.subscribers
     assert not stage.topic.sends_to(stage.subscription)
 

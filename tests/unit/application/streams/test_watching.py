@@ -133,7 +133,7 @@ async def test_a_reader_that_joins_a_draining_server_is_sent_away(cases: UseCase
     late = await follow(cases)
 
     for subscription in (early, late):
-        *_, end = subscription._take()
+        *_, end = subscription.take()
         assert (end.kind, end.reason.name if end.reason else "", end.value) == (FrameKind.END, "DRAINING", 321)
 
 

@@ -66,7 +66,7 @@ def lost_afterwards(cases: UseCases) -> Iterator[None]:
 
 def told(subscription: Subscription) -> list[tuple[str, int]]:
     """Return the kind and version of what was queued since."""
-    return [(frame.kind.name, frame.session.version if frame.session else 0) for frame in subscription._take()]
+    return [(frame.kind.name, frame.session.version if frame.session else 0) for frame in subscription.take()]
 
 
 def during(target: Any, name: str, action: Callable[[], Any]) -> None:

@@ -5,6 +5,7 @@ from itertools import pairwise
 from synckairos.application.trail.sample import LABELS, SPAN_MS, sample_sessions
 from synckairos.domain.events import EventType
 from synckairos.domain.model import TERMINAL
+from synckairos.domain.tenancy import DEFAULT_TENANT, name_of
 from synckairos.domain.timing import Lifetimes
 
 NOW = 1_795_262_400_000
@@ -29,6 +30,17 @@ def test_every_sample_session_is_a_whole_life_that_has_ended() -> None:
     assert {"status", "started_at", "cycle_number"} <= set(second.changed)
     types = {record.event.type for records in lives for record in records}
     assert {EventType.CYCLE_SWITCHED, EventType.SESSION_PAUSED, EventType.SESSION_EXPIRED} <= types
+
+
+def test_sample_sessions_are_those_of_the_tenant_asked_for() -> None:
+    """The same ones, but for whose they are."""
+    names = {
+        tenant: [name_of(one[0].event.session.session_id) for one in sample_sessions(5, 1, NOW, Lifetimes(), tenant)]
+        for tenant in ("acme", DEFAULT_TENANT)
+    }
+
+    assert all({name.tenant for name in its_own} == {tenant} for tenant, its_own in names.items())
+    assert [one.session_id for one in names["acme"]] == [one.session_id for one in names[DEFAULT_TENANT]]
 
 
 def test_a_seed_gives_the_same_sessions_again() -> None:

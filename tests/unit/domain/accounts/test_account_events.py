@@ -51,6 +51,15 @@ def test_overtime_and_its_end() -> None:
     ]
 
 
+def test_an_adjustment_says_for_whom_it_was_made() -> None:
+    """The actor, whom it acts for, and the reason."""
+    game = turns_of_ann(controlled(Stage(4_000, family=ByoYomi(2, 3_000)), on_expire=OnExpire.NOTIFY))
+    game.ok(1_000, AdjustTime(ANN, set_ms=5_000))
+    told = [event._replace(author=event.author._replace(on_behalf_of="Ann")) for event in game.events]
+
+    assert account(told, OF_ANN)[-1].endswith(": umpire for Ann: said so")
+
+
 def test_per_turn_has_time_again_after_overtime() -> None:
     """The reserve is gone."""
     game = turns_of_ann(controlled(Stage(2_000, family=PerTurn(3_000)), on_expire=OnExpire.NOTIFY), 6_000)

@@ -28,32 +28,35 @@ ENDS_A_TURN: Final = frozenset({EventType.CYCLE_SWITCHED, EventType.PARTICIPANT_
 
 @st.composite
 def _sand(draw: DrawFn) -> TimeControl:
-    return draw(composed((Stage(draw(st.integers(1, 12)) * SECOND, 0, Hourglass()),), SECOND))
+    return composed(draw, (Stage(draw(st.integers(1, 12)) * SECOND, 0, Hourglass()),), SECOND)
 
 
 @st.composite
 def _turns(draw: DrawFn) -> TimeControl:
     stage = Stage(draw(st.integers(0, 12)) * SECOND, 0, PerTurn(draw(st.integers(1, 5)) * SECOND))
-    return draw(composed((stage,), SECOND))
+    return composed(draw, (stage,), SECOND)
+
+
+SAND, TURNS = _sand(), _turns()
 
 
 @st.composite
 def specs(draw: DrawFn, mode: Mode) -> SessionSpec:
     """Draw a description of a session of this mode, in which every holder has a time control."""
-    kind = draw(st.sampled_from(("any", "any", "any", "sand", "turns")))
-    own = {"any": PLAYABLE, "sand": _sand(), "turns": _turns()}[kind]
+    kind = drawing.pick(draw, ("any", "any", "any", "sand", "turns"))
+    own = {"any": PLAYABLE, "sand": SAND, "turns": TURNS}[kind]
     spec = draw(drawing.specs(mode).filter(lambda one: kind != "sand" or len(one.groups or one.participants) > 1))
     participants = tuple(one._replace(total_time_ms=0, time_control=_own(draw, mode, own)) for one in spec.participants)
     groups = tuple(GroupSpec(group.group_id, 0, draw(own)) for group in spec.groups)
-    chain = draw(st.sampled_from((OnExpire.ADVANCE, spec.on_expire))) if kind == "turns" else spec.on_expire
+    chain = drawing.pick(draw, (OnExpire.ADVANCE, spec.on_expire)) if kind == "turns" else spec.on_expire
     return spec._replace(
         participants=participants,
         groups=groups,
         increment_ms=0,
         max_time_ms=0,
         on_expire=chain,
-        session_limit_ms=draw(st.sampled_from((0, 0, 0, 17_000, 60_000))),
-        close_at=draw(st.sampled_from((None, None, None, at(23_000), at(90_000)))),
+        session_limit_ms=drawing.pick(draw, (0, 0, 0, 17_000, 60_000)),
+        close_at=drawing.pick(draw, (None, None, None, at(23_000), at(90_000))),
     )
 
 
@@ -61,29 +64,28 @@ def _own(draw: DrawFn, mode: Mode, own: st.SearchStrategy[TimeControl]) -> TimeC
     return draw(own) if mode is Mode.PER_PARTICIPANT else None
 
 
-def _chance(of: int) -> st.SearchStrategy[bool]:
-    return st.integers(1, of).map(lambda number: number == of)
-
-
-@st.composite
-def commands(draw: DrawFn, session: Session) -> Command:
+def command(draw: DrawFn, session: Session) -> Command:
     """Draw a command as for any session; who joins has a control, a switch may say its lag, periods may be set."""
-    command = draw(drawing.commands(session))
-    match command:
+    asked = drawing.command(draw, session)
+    match asked:
         case AddParticipant(participant=newcomer) if session.rules.mode is Mode.PER_PARTICIPANT:
             own = [progress_of(one.clock).control for one in session.participants]
-            return AddParticipant(newcomer._replace(total_time_ms=0, time_control=draw(st.sampled_from(own))))
-        case AdjustTime() if draw(_chance(4)):
-            return AdjustTime(command.participant_id, command.group_id, set_periods=draw(st.integers(1, 5)))
-        case Switch() if draw(_chance(3)):
+            return AddParticipant(newcomer._replace(total_time_ms=0, time_control=drawing.pick(draw, own)))
+        case AdjustTime() if drawing.chance(draw, 4):
+            return AdjustTime(asked.participant_id, asked.group_id, set_periods=draw(st.integers(1, 5)))
+        case Switch() if drawing.chance(draw, 3):
             return Switch(
-                command.next_participant_id,
-                command.expected_active_participant_id,
-                command.expected_cycle_number,
+                asked.next_participant_id,
+                asked.expected_active_participant_id,
+                asked.expected_cycle_number,
                 draw(st.integers(0, 3_000)) if _has_lag(session) else 0,
             )
         case _:
-            return command
+            return asked
+
+
+commands: Final = st.composite(command)
+"""The same as a strategy."""
 
 
 def _has_lag(session: Session) -> bool:
