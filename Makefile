@@ -15,13 +15,17 @@ VENV := .venv
 BIN := $(VENV)/bin
 PIP_INSTALL = $(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt
 
-# Tests run in so many processes, each with a Redis and a PostgreSQL of its own.
-TEST_PROCESSES ?= 2
+# Tests run in so many processes, each with a Redis and a PostgreSQL of its own. Those of whole processes mostly wait: three
+# at a time leave a quarter of two cores idle.
+TEST_PROCESSES ?= 4
 # Whole files go to a process, in the order of tests/conftest.py.
 SIDE_BY_SIDE := --numprocesses $(TEST_PROCESSES) --dist loadfile --no-loadscope-reorder
 
 # What runs from the sources in any case, or proves our documents: with other stores, it is no other case.
-ONCE := tests/robustness/test_seeded_bugs.py $(addprefix tests/unit/test_,documents.py generation.py mode_pictures.py site.py)
+ONCE := $(addprefix tests/robustness/test_,seeded_bugs.py replicas.py) $(addprefix tests/unit/test_,documents.py generation.py mode_pictures.py site.py)
+
+# Failovers take their time: `make failovers` plays these.
+ON_REQUEST := tests/robustness/test_replicas.py
 
 # Records to replay: those that lie beside the checkout, as for the gate, or `make reality DATA=folder`.
 DATA ?= ../shared/data
@@ -87,13 +91,14 @@ run: $(RUNTIME) ## start Redis, PostgreSQL, a server and a worker on this machin
 
 .PHONY: test
 test: $(SETUP) ## run all tests but those in a browser with coverage, against a real Redis and a real PostgreSQL
-	$(BIN)/python -m pytest --cov $(SIDE_BY_SIDE) --ignore tests/browser
+	$(BIN)/python -m pytest --cov $(SIDE_BY_SIDE) --ignore tests/browser --ignore $(ON_REQUEST)
 
+# A cluster is of the servers of the packages in any case: its tests are those of `make test`.
 .PHONY: test-stores
 test-stores: $(SETUP) $(WANTED) ## run all tests but the random plays of the rules and those of whole processes
-	$(if $(COMPILED),SYNCKAIROS_COMPILED=1 )$(WITH) -m pytest --quiet -m 'not random_play' $(SIDE_BY_SIDE) \
+	$(if $(COMPILED),SYNCKAIROS_COMPILED=1 )$(WITH) -m pytest --quiet -m 'not random_play' -k 'not cluster' $(SIDE_BY_SIDE) \
 		$(if $(COMPILED),--override-ini pythonpath=) tests/unit tests/contract tests/integration tests/robustness \
-		$(addprefix --ignore=,$(ONCE))
+		$(addprefix --ignore=,$(ONCE) $(ON_REQUEST))
 
 .PHONY: test-unit
 test-unit: $(SETUP) ## run the unit tests but for the random plays, in seconds
@@ -120,14 +125,32 @@ bench: $(SETUP) $(WANTED) ## measure everything beside its baselines (20 minutes
 .PHONY: bench-check
 bench-check: $(SETUP) $(WANTED) ## hold what a few minutes can tell to its thresholds
 	$(WITH) -m bench --quick --check --json build/bench/check.json
+	$(WITH) -m bench.cost.recorded
 
 .PHONY: robustness
-robustness: $(SETUP) $(WANTED) ## break everything by a seeded schedule for SECONDS (600) and judge it; SEED= repeats one
-	$(WITH) -m testing.robustness --seconds $(or $(SECONDS),600) --seed $(or $(SEED),0)
+robustness: $(SETUP) $(WANTED) ## break everything by a seeded schedule for SECONDS (600) and judge it; SEED= repeats one, TOPOLOGY=cluster or sentinel
+	$(WITH) -m testing.robustness --seconds $(or $(SECONDS),600) --seed $(or $(SEED),0) \
+		--topology $(or $(TOPOLOGY),single) --durability $(or $(DURABILITY),memory)
+
+.PHONY: failovers
+failovers: $(SETUP) ## kill KILLS (100) primaries under load and count the acknowledged changes lost (DURABILITY=memory loses some); break a cluster and Sentinels
+	$(BIN)/python -m testing.robustness.primary_kills --kills $(or $(KILLS),100) --durability $(or $(DURABILITY),replicas:1)
+	$(BIN)/python -m pytest --quiet $(ON_REQUEST)
 
 .PHONY: reality
 reality: $(SETUP) $(WANTED) ## play the games and auctions in DATA through a real server and compare every clock; MOVES= plays on
 	$(WITH) -m testing.reality $(DATA) --moves $(or $(MOVES),0)
+
+.PHONY: attacks
+attacks: $(SETUP) ## attack a server's port in every known way for SECONDS (10) each; `ulimit -n` should be 20000
+	$(BIN)/python -m testing.attacks --seconds $(or $(SECONDS),10)
+
+# By itself, as uv is: nothing else needs it, and it is not there for every system.
+.PHONY: fuzz
+fuzz: $(SETUP) ## try COUNT (200000) strange inputs on every method and parser, led by what code they reach (Linux)
+	$(PIP_INSTALL) --upgrade --no-deps --target build/fuzz atheris==3.1.0
+	GRPC_ENABLE_FORK_SUPPORT=0 PYTHONPATH="$(CURDIR)/build/fuzz:$(CURDIR):$(CURDIR)/generated:$(CURDIR)/clients/python" \
+		$(BIN)/python -m tests.integration.fuzz --inputs $(or $(COUNT),200000)
 
 .PHONY: conformance
 conformance: $(SETUP) ## run the Connect project's conformance suite against the gateway (needs Go)
@@ -139,11 +162,13 @@ examples: $(SETUP) ## play the example of every language against one server and 
 
 # uv by itself, in a place of its own: nothing else needs it.
 .PHONY: lock
-lock: ## write requirements.txt anew: what the image installs, each file by its hash
+lock: ## write requirements.txt anew: what the image installs, each file by its hash; and what lists that, likewise
 	$(PYTHON) -m venv --clear build/lock
 	build/lock/bin/python -m pip install --quiet --disable-pip-version-check uv==0.13.9
-	build/lock/bin/uv pip compile pyproject.toml --extra gateway --universal --python-version 3.11 --constraints constraints.txt \
+	build/lock/bin/uv pip compile pyproject.toml --extra gateway --extra otel --universal --python-version 3.11 --constraints constraints.txt \
 		--generate-hashes --no-annotate --no-header --no-emit-package synckairos-client --quiet -o requirements.txt
+	echo cyclonedx-bom==7.5.0 | build/lock/bin/uv pip compile - --universal --python-version 3.11 \
+		--generate-hashes --no-annotate --no-header --quiet -o deploy/sbom-requirements.txt
 
 .PHONY: proto
 proto: $(SETUP) ## write generated/ anew from protos/
@@ -222,14 +247,20 @@ check-kubernetes: ## hold deploy/kubernetes to the schemas of Kubernetes
 	build/kubernetes/bin/python -m pip install --quiet --disable-pip-version-check kubernetes-validate==1.37.0
 	for version in 1.30 1.36; do build/kubernetes/bin/kubernetes-validate --kubernetes-version $$version --strict --quiet \
 		$(filter-out %/kustomization.yaml,$(wildcard deploy/kubernetes/base/*.yaml)) \
-		deploy/kubernetes/overlays/example/namespace.yaml || exit 1; done
+		$(wildcard deploy/kubernetes/overlays/*/namespace.yaml deploy/kubernetes/overlays/*/settings.yaml) || exit 1; done
 
 .PHONY: sbom
 sbom: $(SETUP) ## write what the image installs to build/sbom.json, as CycloneDX
 	$(PYTHON) -m venv --clear build/sbom
-	build/sbom/bin/python -m pip install --quiet --disable-pip-version-check cyclonedx-bom==7.5.0
+	build/sbom/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes -r deploy/sbom-requirements.txt
 	build/sbom/bin/cyclonedx-py requirements --output-reproducible --of JSON -o build/sbom.json requirements.txt
 	$(BIN)/python -m testing.sbom build/sbom.json
+
+.PHONY: audit
+audit: ## look for known vulnerabilities of what the image installs; says so where advisories cannot be reached
+	$(PYTHON) -m venv --clear build/audit
+	build/audit/bin/python -m pip install --quiet --disable-pip-version-check pip-audit==2.10.1
+	$(PYTHON) -m testing.advisories build/audit/bin/pip-audit
 
 .PHONY: check-generated
 check-generated: $(SETUP)
@@ -249,7 +280,7 @@ clean: ## remove what can be made again; the data of `make run` stay
 $(SETUP): $(INPUTS)
 	$(create_venv)
 	@echo "installing into $(VENV), this takes a minute the first time"
-	@$(PIP_INSTALL) -e clients/python -e '.[embedded,gateway,dev]'
+	@$(PIP_INSTALL) -e clients/python -e '.[embedded,gateway,otel,dev]'
 	@touch $(RUNTIME) $@
 
 $(NODE_MODULES): $(CLIENT_TS)/package.json $(CLIENT_TS)/package-lock.json
@@ -274,5 +305,5 @@ $(COMPILED_DONE): $(SETUP) hatch_build.py $(shell find synckairos generated migr
 $(RUNTIME): $(INPUTS)
 	$(create_venv)
 	@echo "installing into $(VENV), this takes a minute the first time"
-	@$(PIP_INSTALL) -e clients/python -e '.[embedded,gateway]'
+	@$(PIP_INSTALL) -e clients/python -e '.[embedded,gateway,otel]'
 	@touch $@
