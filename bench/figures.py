@@ -110,6 +110,11 @@ FIGURES: Final = (
     Figure("replica_p50", "durability", "the same, p50", _extras("replica_p50_ms", "memory_p50_ms")),
     Figure("always/memory", "durability", "FSYNC / MEMORY, always", _extras("always_rate", "memory_always_rate")),
     Figure("always_p50", "durability", "the same, p50", _extras("always_p50_ms", "memory_always_p50_ms")),
+    Figure("cluster_cpu_1", "cluster", "3 masters / 1 Redis: CPU, 1 caller", _extras("3_1_server_us", "0_1_server_us")),
+    Figure("cluster_cpu_32", "cluster", "the same, 32 callers", _extras("3_32_server_us", "0_32_server_us")),
+    Figure("cluster_cpu_512", "cluster", "the same, 512 callers", _extras("3_512_server_us", "0_512_server_us")),
+    Figure("failover_after_ms", "failover", "cluster: settled after a failover, p50, ms", _ms(0.5)),
+    Figure("failover_sentinel_ms", "failover_sentinel", "Sentinels: the same", _ms(0.5)),
     Figure("start_ms", "start", "start of a server, p50, ms", _ms(0.5)),
 )  # fmt: skip
 

@@ -6,7 +6,7 @@ from itertools import islice
 from typing import Final, NamedTuple
 from uuid import uuid4
 
-from redis.asyncio import Redis
+from redis.asyncio import Redis, RedisCluster
 
 from synckairos.adapters.ids import new_change_id
 from synckairos.adapters.redis.keys import Keys, SessionKeys
@@ -19,6 +19,7 @@ from synckairos.domain.events import Author, Event
 from synckairos.domain.model import DAY_MS, Mode, Session
 from synckairos.domain.specification import ParticipantSpec, SessionSpec
 from synckairos.domain.timing import Lifetimes
+from synckairos.redis_urls import cluster_url
 
 BANK_MS: Final = 7 * DAY_MS
 """Longer than any run: nothing expires that shall not."""
@@ -86,7 +87,7 @@ async def seed(redis_url: str, prefix: str, wanted: Seed) -> list[str]:
     keys, writer = Keys(prefix), new_writer()
     ids = []
     places = iter(range(wanted.sessions))
-    async with Redis.from_url(redis_url) as redis:
+    async with _connected(redis_url) as redis:
         while batch := list(islice(places, AT_ONCE)):
             now_us = time.time_ns() // 1_000
             pipeline = redis.pipeline(transaction=False)
@@ -100,6 +101,11 @@ async def seed(redis_url: str, prefix: str, wanted: Seed) -> list[str]:
                 ids.append(session_id)
             await pipeline.execute()
     return ids
+
+
+def _connected(redis_url: str) -> Redis | RedisCluster:
+    cluster = cluster_url(redis_url)
+    return Redis.from_url(redis_url) if cluster is None else RedisCluster.from_url(cluster.of(*cluster.nodes[0]))
 
 
 def kept(keys: SessionKeys, commands: Iterable[RedisCommand], wanted: Seed) -> Iterator[RedisCommand]:

@@ -3,7 +3,9 @@
 from bench.scenarios.base import Scenario
 from bench.scenarios.baselines import baselines
 from bench.scenarios.calls import unary
+from bench.scenarios.cluster import cluster
 from bench.scenarios.durability import durability
+from bench.scenarios.failover import failover
 from bench.scenarios.overload import overload
 from bench.scenarios.processes import processes
 from bench.scenarios.stores import sized, stores
@@ -24,4 +26,6 @@ def catalogue(sizes: Sizes) -> list[Scenario]:
         *overload(),
         *processes(),
         *durability(),
+        *cluster(),
+        *failover(),
     ]

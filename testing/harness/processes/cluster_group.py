@@ -1,4 +1,4 @@
-"""A cluster of Redis: masters that share the slots, a replica for each, all local processes."""
+"""A cluster of Redis: masters that share the slots, replicas of each, all local processes."""
 
 import contextlib
 import time
@@ -23,10 +23,13 @@ PATIENCE_S: Final = 30.0
 
 
 class ClusterGroup:
-    """Three masters and their replicas; `url` is how a server is told of them."""
+    """Masters, three unless told otherwise, and their replicas; `url` is how a server is told of them."""
 
-    def __init__(self, directory: Path, *, replicas: int = 1, full_coverage: str = "no") -> None:
+    def __init__(
+        self, directory: Path, *, masters: int = MASTERS, replicas: int = 1, full_coverage: str = "no"
+    ) -> None:
         self._directory = directory
+        self._masters = masters
         self._replicas = replicas
         self._full_coverage = full_coverage
         self._buses: dict[RedisServer, int] = {}
@@ -95,19 +98,19 @@ class ClusterGroup:
                 self.ask(server, "CLUSTER", "SETSLOT", slot, "NODE", names[target])
 
     def _start(self) -> None:
-        for _ in range(MASTERS * (1 + self._replicas)):
+        for _ in range(self._masters * (1 + self._replicas)):
             self._server()
         first = self.servers[0]
-        masters = self.servers[:MASTERS]
+        masters = self.servers[: self._masters]
         for place, master in enumerate(masters):
-            begin, end = (SLOTS * one // MASTERS for one in (place, place + 1))
+            begin, end = (SLOTS * one // self._masters for one in (place, place + 1))
             self.ask(master, "CLUSTER", "ADDSLOTSRANGE", begin, end - 1)
             self.ask(master, "CLUSTER", "SET-CONFIG-EPOCH", place + 1)
         for server in self.servers[1:]:
             self.ask(server, "CLUSTER", "MEET", "127.0.0.1", first.port, self._buses[first])
         await_that(lambda: all(self._known(server) == len(self.servers) for server in self.servers), "they do not meet")
-        for place, replica in enumerate(self.servers[MASTERS:]):
-            self.ask(replica, "CLUSTER", "REPLICATE", self.ask(masters[place % MASTERS], "CLUSTER", "MYID"))
+        for place, replica in enumerate(self.servers[self._masters :]):
+            self.ask(replica, "CLUSTER", "REPLICATE", self.ask(masters[place % self._masters], "CLUSTER", "MYID"))
         await_that(self.is_whole, "the cluster does not come up")
 
     def is_whole(self) -> bool:

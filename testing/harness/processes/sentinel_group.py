@@ -48,7 +48,8 @@ class SentinelGroup:
             sentinel.kill()
             sentinel.wait()
         for server in self.servers:
-            server.resume()
+            if server.running:
+                server.resume()
             server.stop()
 
     def primary(self) -> RedisServer:
