@@ -6,6 +6,7 @@ Firing goes through the same transaction as any call; a server that comes second
 """
 
 import asyncio
+import contextlib
 import random
 import time
 from collections import OrderedDict
@@ -58,6 +59,7 @@ class Sweep:
         self._firing: dict[str, asyncio.Task[None]] = {}
         self._places = asyncio.Semaphore(MAX_AT_ONCE)
         self._postponed = Postponed()
+        self._woken = asyncio.Event()
 
     def note_commit(self, session_id: str, boundary: int | None) -> None:
         """Take note that this process made the session's last change, and of its next boundary (ms)."""
@@ -72,6 +74,10 @@ class Sweep:
         if self._clock.until_s(boundary * 1_000) < HORIZON_MS / 1_000 + LOOK_S:
             self._arm(session_id, boundary)
 
+    def wake(self) -> None:
+        """Look now: a part of the store is back."""
+        self._woken.set()
+
     async def run(self) -> None:
         """Look at the index for ever."""
         while True:
@@ -83,7 +89,10 @@ class Sweep:
             except Exception:
                 self._observer.sweep_failed()
                 _log.exception("sweep_failed")
-            await asyncio.sleep(max(0.0, LOOK_S - (time.monotonic() - started)))
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(max(0.0, LOOK_S - (time.monotonic() - started))):
+                    await self._woken.wait()
+            self._woken.clear()
 
     async def stop(self) -> None:
         """Disarm every timer and wait for the settlements in progress."""

@@ -83,6 +83,13 @@ def store_clock(redis: Redis, on_step_back: Callable[[], None] = lambda: None) -
     return EstimatedClock(on_step_back=on_step_back)
 
 
+def on_return(redis: Redis, guard: StoreIdentityGuard, listener: Callable[[], None]) -> None:
+    """Call the listener whenever the store, or a part of it, can probably be used again."""
+    guard.on_change(lambda is_ready: listener() if is_ready else None)
+    if isinstance(redis.connections, ClusterConnections):
+        redis.connections.topology.on_change(listener)
+
+
 def session_feed(settings: Settings, redis: Redis) -> RedisFeed | ClusterFeed:
     """Return the feed of hints."""
     timeout_s = settings.redis_timeout_s

@@ -51,6 +51,7 @@ from synckairos.composition.parts import (
 )
 from synckairos.composition.readiness import Readiness, StoreProbe
 from synckairos.composition.redis import (
+    on_return,
     opened_redis,
     session_feed,
     session_index,
@@ -184,9 +185,16 @@ class Server:
             durability.lacks,
         )
         watching = Watching(sessions, feed, clock, metrics, guard.require, self._background)
-        index = RedisDeadlineIndex(connections, keys, settings.lifetimes)
-        sweep = Sweep(store, index, clock, settings.lifetimes, new_change_id, metrics)
+        sweep = Sweep(
+            store,
+            RedisDeadlineIndex(connections, keys, settings.lifetimes),
+            clock,
+            settings.lifetimes,
+            new_change_id,
+            metrics,
+        )
         store.on_commit(sweep.note_commit)
+        on_return(redis, guard, sweep.wake)
         pipeline = pipeline_parts(settings, connections, keys, metrics)
         self._exit.push_async_callback(pipeline.bell.close)
         signatures = Signatures(settings.token_keys)

@@ -6,6 +6,7 @@ store never looks like "no such session".
 """
 
 import asyncio
+import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from enum import StrEnum
 from typing import Final, NamedTuple
@@ -20,7 +21,10 @@ from synckairos.application.errors import StoreUnavailable
 
 LAYOUT_VERSION: Final = 1
 PROBE_UP_S: Final = 1.0
-PROBE_DOWN_S: Final = 0.2
+PROBE_DOWN_S: Final = (0.025, 0.2)
+"""Between two probes of a store that is away: for a while as often as makes a failover short, and later."""
+FAILOVER_S: Final = 10.0
+"""That while."""
 MARK: Final = "recovery"
 """The field of `sk:meta` that marks a recovery under way; the store has no name until it is over."""
 
@@ -138,14 +142,17 @@ class StoreIdentityGuard:
 
     async def watch(self, read_time: Callable[[], Awaitable[object]], *, may_init: bool) -> None:
         """Probe the store for ever, and read its clock now and then so that the estimate stays fresh."""
+        ready_at = 0.0
         while True:
             await self._look(read_time, may_init=may_init)
             self._wake.clear()
+            now = time.monotonic()
+            ready_at = now if self.is_ready else ready_at
             try:
-                async with asyncio.timeout(PROBE_UP_S if self.is_ready else PROBE_DOWN_S):
+                async with asyncio.timeout(PROBE_UP_S if self.is_ready else PROBE_DOWN_S[now - ready_at > FAILOVER_S]):
                     await self._wake.wait()
                 # Woken to look at once; but a store that fails at once must not be asked in a tight loop.
-                await asyncio.sleep(PROBE_DOWN_S / 4)
+                await asyncio.sleep(PROBE_DOWN_S[0])
             except TimeoutError:
                 continue
 

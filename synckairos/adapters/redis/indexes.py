@@ -195,12 +195,18 @@ class RedisDeadlineIndex:
     async def _next_members(self) -> list[_Seen]:
         partition, tenant = walked = self._walked
         index = self._keys.partitioned(partition, "deadlines") if tenant is None else self._keys.live(partition, tenant)
-        (cursor, flat), tenants = await self._connections.run(
-            [
-                ("ZSCAN", index, self._cursor, "COUNT", REPAIR_BATCH),
-                ("SMEMBERS", self._keys.partitioned(partition, "tenants")),
-            ]
-        )
+        looks: list[RedisCommand] = [
+            ("ZSCAN", index, self._cursor, "COUNT", REPAIR_BATCH),
+            ("SMEMBERS", self._keys.partitioned(partition, "tenants")),
+        ]
+        try:
+            (cursor, flat), tenants = await self._connections.each(looks)
+        except StoreUnavailable:
+            self._walked, self._cursor = (
+                _Walked((partition + 1) % PARTITIONS),
+                0,
+            )  # a node that is away holds up no other
+            raise
         self._cursor = int(cursor)
         if self._cursor == 0:
             self._walked = walked.following(_texts(tenants))

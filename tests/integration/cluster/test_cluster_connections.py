@@ -1,6 +1,7 @@
 """Exchanges find the node that has their keys, whatever the cluster is about to do."""
 
 import asyncio
+import time
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -11,8 +12,9 @@ from synckairos.adapters.redis.connections import checked
 from synckairos.application.errors import StoreUnavailable
 from synckairos.devstack import RedisServer
 from testing.harness.processes.cluster_group import ClusterGroup
-from testing.harness.waiting import eventually
 from tests.contract.decisions import new_id
+
+PATIENCE_S = 1.0
 
 
 @pytest.fixture
@@ -141,20 +143,24 @@ async def test_a_transaction_writes_nothing_where_its_slot_is_only_about_to_be(
 async def test_a_replica_is_found_when_it_has_taken_over(server_directory: Path, tag: str) -> None:
     """Until then its keys are refused, and those of others are served."""
     with ClusterGroup(server_directory) as group:
-        connections = ClusterConnections(group.url, exchange_timeout_s=1.0)
+        connections = ClusterConnections(group.url, exchange_timeout_s=PATIENCE_S)
         await connections.run([("SET", tag, 1)])
         former = group.master_of(tag)
         assert group.ask(former, "WAIT", 1, 5_000) == 1
         others = [key for key in (new_id() for _ in range(50)) if group.master_of(key) is not former]
         former.kill()
 
-        mine, *theirs = await connections.answers([("GET", tag), *[("GET", key) for key in others]])
+        looks = [("GET", tag), *[("GET", key) for key in others]]
+        began = time.monotonic()
+        assert isinstance((await connections.each(looks))[0], StoreUnavailable)
+        assert time.monotonic() - began < PATIENCE_S, "who only looks waits for nobody"
+        mine, *theirs = await connections.answers(looks)
 
         assert isinstance(mine.problem, StoreUnavailable)
         assert [answer.problem for answer in theirs] == [None] * len(others)
-
-        async def is_back() -> bool:
-            return (await connections.answers([("GET", tag)]))[0].replies == [b"1"]
-
-        await eventually(is_back, 30.0)
+        changed = asyncio.Event()
+        connections.topology.on_change(changed.set)
+        async with asyncio.timeout(30.0):
+            await changed.wait()  # though nobody asks any more
+        assert await connections.run([("GET", tag)]) == [b"1"]
         await connections.close()

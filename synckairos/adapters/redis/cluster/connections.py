@@ -6,7 +6,7 @@ has it, or it is on its way, it is tried again for as long as an exchange may ta
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Iterable, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from typing import Final, NamedTuple
 
@@ -137,8 +137,11 @@ class ClusterConnections(RedisConnections):
         checked([reply for reply in replies if not is_of_another_type(reply)])
         return replies
 
-    async def answers(self, commands: Sequence[RedisCommand]) -> list[Answer]:
-        """Exchange commands that are safe to repeat, each unit with its node; one that is away harms no other."""
+    async def answers(self, commands: Sequence[RedisCommand], *, is_patient: bool = True) -> list[Answer]:
+        """Exchange commands that are safe to repeat, each unit with its node; one that is away harms no other.
+
+        Who is not patient is told at once who is away, and comes back later.
+        """
         units = list(units_of(commands))
         answers = [Answer(())] * len(units)
         pending = dict.fromkeys(range(len(units)), False)
@@ -163,10 +166,10 @@ class ClusterConnections(RedisConnections):
                     self._note(turn, where)
                     if turn is Turn.ASK:
                         asked[place] = _told(error, where)
-                    if turn is not Turn.DONE and not (turn is Turn.WAIT and where in self._away):
+                    if turn is not Turn.DONE and not (turn is Turn.WAIT and (where in self._away or not is_patient)):
                         again[place] = turn is Turn.WAIT
             if again and time.monotonic() >= until:
-                self._away |= {where for where, places in groups.items() if any(again.get(place) for place in places)}
+                self._give_up(where for where, places in groups.items() if any(again.get(place) for place in places))
                 break
             if any(again.values()):
                 await asyncio.sleep(PAUSE_S)
@@ -187,11 +190,11 @@ class ClusterConnections(RedisConnections):
         return found
 
     async def each(self, commands: Sequence[RedisCommand]) -> list[Reply]:
-        """Return the replies of the nodes that answer, StoreUnavailable in the place of the others.
+        """Return the replies of the nodes that answer now, StoreUnavailable in the place of the others.
 
         Raises StoreUnavailable where all are away.
         """
-        answers = await self.answers(commands)
+        answers = await self.answers(commands, is_patient=False)
         problems = [answer.problem for answer in answers if answer.problem is not None]
         if problems and len(problems) == len(answers):
             raise problems[0]
@@ -206,6 +209,7 @@ class ClusterConnections(RedisConnections):
 
     async def close(self) -> None:
         """Close every kept connection; those still lent are closed as they come back."""
+        self.topology.close()
         await super().close()
         for pool in self._pools.values():
             await pool.close()
@@ -254,7 +258,7 @@ class ClusterConnections(RedisConnections):
             has_failed = True
             self._note(turn, where)
             if time.monotonic() >= until or (turn is not Turn.MOVED and where in self._away):
-                self._away.add(where)
+                self._give_up([where])
                 raise problem
             if turn is not Turn.MOVED:
                 await asyncio.sleep(PAUSE_S)
@@ -283,6 +287,16 @@ class ClusterConnections(RedisConnections):
             found.append(Answer(replies[place : place + len(unit.commands)], instant))
             place += len(unit.commands)
         return found
+
+    def _give_up(self, places: Iterable[Where]) -> None:
+        """Let those who come next not wait for these; whoever takes their place is looked for meanwhile."""
+        self._away.update(places)
+        self.topology.seek(self._is_anyone_away)
+
+    def _is_anyone_away(self) -> bool:
+        holders = self.topology.holders()
+        self._away = {where for where in self._away if where.address in holders}
+        return bool(self._away)
 
     def _where(self, slot: int, asked: Address | None) -> Where:
         return Where(self.topology.primary(slot)) if asked is None else Where(asked, is_asked=True)

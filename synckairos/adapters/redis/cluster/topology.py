@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import random
+import time
 from collections.abc import Callable, Iterable
 from typing import Final, TypeAlias
 
@@ -17,8 +18,12 @@ from synckairos.redis_urls import ClusterUrl
 
 Address: TypeAlias = tuple[str, int]
 
-MOST_ASKED: Final = 6
+MOST_ASKED: Final = 3
 """Nodes asked at once; the first that answers is believed, and put right by MOVED if it was behind."""
+SEEK_S: Final = (0.025, 1.0)
+"""Shortest and longest pause between two readings while somebody is away."""
+SEEK_SHARE: Final = 0.01
+"""Of the time it has been away: the pause between."""
 
 _log = structlog.get_logger(__name__)
 
@@ -33,6 +38,7 @@ class Topology:
         self._primaries: list[Address | None] = [None] * SLOTS
         self._nodes: set[Address] = set()
         self._reading: asyncio.Task[None] | None = None
+        self._seeking: asyncio.Task[None] | None = None
         self._listeners: list[Callable[[], None]] = []
 
     def on_change(self, listener: Callable[[], None]) -> None:
@@ -47,6 +53,10 @@ class Topology:
         """Return the primaries of all slots."""
         return {address for address in self._primaries if address is not None}
 
+    def holders(self) -> set[Address | None]:
+        """Return the primaries of all slots, and None if there are slots without one."""
+        return set(self._primaries)
+
     def refresh(self) -> asyncio.Task[None]:
         """Return the reading under way, begun now if there is none; it fails with StoreUnavailable if no node answers.
 
@@ -57,6 +67,23 @@ class Topology:
             # Whoever waited for it may be gone when it fails.
             self._reading.add_done_callback(lambda task: task.cancelled() or task.exception())
         return self._reading
+
+    def seek(self, is_anyone_away: Callable[[], bool]) -> None:
+        """Read again and again while somebody is away, so that whoever takes that place is known soon."""
+        if self._seeking is None or self._seeking.done():
+            self._seeking = asyncio.ensure_future(self._seek(is_anyone_away))
+
+    def close(self) -> None:
+        """Seek no longer."""
+        if self._seeking is not None:
+            self._seeking.cancel()
+
+    async def _seek(self, is_anyone_away: Callable[[], bool]) -> None:
+        began = time.monotonic()
+        while is_anyone_away():
+            await asyncio.wait([self.refresh()])
+            away_s = time.monotonic() - began
+            await asyncio.sleep(min(max(SEEK_S[0], SEEK_SHARE * away_s), SEEK_S[1]))
 
     async def _read(self) -> None:
         known = sorted(self._nodes)
