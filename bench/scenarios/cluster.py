@@ -69,11 +69,14 @@ class _Single:
 def _served(testbed: Testbed, masters: int) -> Iterator[tuple[ServerProcess, ClusterGroup | _Single]]:
     with ExitStack() as exits:
         folder = Path(exits.enter_context(TemporaryDirectory(dir=testbed.deployment.directory)))
-        store = ClusterGroup(folder, masters=masters, replicas=0) if masters else RedisServer(folder / "redis")
-        stores = exits.enter_context(store)
-        server = ServerProcess(store.url, folder / "server.log", store_init="auto", broker_url=testbed.redis_url)
+        stores: ClusterGroup | _Single
+        if masters:
+            stores = exits.enter_context(ClusterGroup(folder, masters=masters, replicas=0))
+        else:
+            stores = _Single(exits.enter_context(RedisServer(folder / "redis")))
+        server = ServerProcess(stores.url, folder / "server.log", store_init="auto", broker_url=testbed.redis_url)
         exits.enter_context(server).await_answer("SERVING")
-        yield server, stores if isinstance(stores, ClusterGroup) else _Single(stores)
+        yield server, stores
 
 
 def cluster() -> list[Scenario]:

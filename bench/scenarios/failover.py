@@ -25,8 +25,9 @@ from testing.harness.processes.sentinel_group import SentinelGroup
 from testing.harness.processes.server_process import ServerProcess
 
 FAILOVERS: Final = 5
-EXPIRING: Final = 600
-EVERY_MS: Final = 10
+EXPIRING_S: Final = 6.0
+EXPIRING: Final = 33.0
+"""Sessions that run out a second, of each primary."""
 LEAD_MS: Final = 3_000
 """From the writing of the sessions to the first that runs out."""
 KILLED_MS: Final = 4_000
@@ -40,7 +41,7 @@ PATIENCE_S: Final = 20.0
 
 @dataclass
 class Failover(Scenario):
-    """Primaries that die while sessions run out, one every 10 ms."""
+    """Primaries that die while sessions run out, 33 a second on each."""
 
     takes_turns: ClassVar[bool] = False
     only_on_request: bool = True
@@ -79,16 +80,18 @@ async def _killed(
         await asyncio.to_thread(server.await_answer, "SERVING")
         began = time.monotonic()
         store = group.url if isinstance(group, ClusterGroup) else group.primary().url
-        ids = await seed(store, PREFIX, Seed(EXPIRING, bank_ms=lambda place: LEAD_MS + place * EVERY_MS))
-        primary = group.masters()[0] if isinstance(group, ClusterGroup) else group.primary()
+        primaries = group.masters() if isinstance(group, ClusterGroup) else [group.primary()]
+        rate, primary = EXPIRING * len(primaries), primaries[0]
+        expiring = Seed(int(EXPIRING_S * rate), bank_ms=lambda place: int(LEAD_MS + place / rate * 1e3))
+        ids = await seed(store, PREFIX, expiring)
         own = await _own(primary, ids)
         replicas = [one for one in group.servers if one is not primary and await _role(one) == b"slave"]
         await asyncio.sleep(KILLED_MS / 1e3 - (time.monotonic() - began))
         primary.kill()
         killed_s = time.time()
-        successor = await _successor(replicas)
+        successor = await _successor(group, replicas)
         taken_s = time.time()
-        await asyncio.sleep(max(0.0, (LEAD_MS + EXPIRING * EVERY_MS) / 1e3 - (time.monotonic() - began)))
+        await asyncio.sleep(max(0.0, LEAD_MS / 1e3 + EXPIRING_S - (time.monotonic() - began)))
         async with asyncio.timeout(PATIENCE_S):
             while (ends := await _ends(successor, own)) is None:
                 await asyncio.sleep(SETTLED_S)
@@ -112,12 +115,16 @@ async def _role(server: RedisServer) -> bytes:
         return bytes(role[0])
 
 
-async def _successor(replicas: list[RedisServer]) -> RedisServer:
-    """Wait until one of the replicas is a primary, and return it."""
+async def _successor(group: ClusterGroup | SentinelGroup, replicas: list[RedisServer]) -> RedisServer:
+    """Wait until one of the replicas is a primary, and one of the Sentinels, if there are any, says so; return it."""
     async with asyncio.timeout(PATIENCE_S):
         while True:
             for replica in replicas:
-                if await _role(replica) == b"master":
+                if isinstance(group, SentinelGroup):
+                    has_taken_over = await asyncio.to_thread(group.is_named, replica)
+                else:
+                    has_taken_over = await _role(replica) == b"master"
+                if has_taken_over:
                     return replica
             await asyncio.sleep(LOOK_S)
 
