@@ -12,13 +12,12 @@ from playwright.async_api import Browser, Page, expect
 from synckairos.v1 import session_service_pb2 as pb
 from synckairos.v1 import time_control_pb2
 from synckairos.v1.session_service_pb2_grpc import SessionServiceStub
-from tests.browser.chromium import Windows, clocks_at, synchronised, until
+from tests.browser.chromium import FROM_SERVER_MS, Windows, clocks_at, synchronised, until
 from tests.browser.conftest import Site
 from tests.browser.games import game, switch
 
 SAMPLES: Final = 200
 BETWEEN_WINDOWS_MS: Final = 20.0
-FROM_SERVER_MS: Final = 30.0
 ROUNDED_MS: Final = 2.0
 """What whole milliseconds, there and here, may take away."""
 HIDDEN_S: Final = float(os.environ.get("SYNCKAIROS_HIDDEN_S", "5"))
