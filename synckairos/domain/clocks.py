@@ -1,4 +1,4 @@
-"""The arithmetic of one clock; nothing else knows how a clock family computes.
+"""The arithmetic of one clock: its plain bank and increment here, everything else by its family (`controls`).
 
 `spent` is the time run since the clock was last charged, in ms. A turn that spends its whole budget is flagged:
 a clock with exactly 0 ms left has expired, and a flagged turn earns no increment.

@@ -1,4 +1,4 @@
-"""The one table from errors to google.rpc.Status; how long a client should wait is said by the error's own class."""
+"""The one table from errors to google.rpc.Status; how long a client should wait, the error says."""
 
 from functools import lru_cache
 from typing import Final, TypeAlias

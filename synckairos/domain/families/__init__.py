@@ -1,4 +1,4 @@
-"""The clock families; a new one is a module beside these and a line here."""
+"""The clock families; a new one is a module beside these, a line here, and what CONTRIBUTING.md lists besides."""
 
 from typing import Final
 
