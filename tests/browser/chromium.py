@@ -126,7 +126,7 @@ class Windows:
 async def synchronised(page: Page) -> Page:
     """Wait until a page says that it knows its server's clock as well as it has to; it takes a sample every 10 s."""
     said = "document.querySelector('footer').textContent.split('\\u00b1')[1]"
-    await until(page, f"parseFloat({said}) <= {FROM_SERVER_MS}", seconds=40)
+    await until(page, f"parseFloat({said}) < {FROM_SERVER_MS - 1}", seconds=40)
     return page
 
 

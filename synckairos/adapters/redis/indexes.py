@@ -175,7 +175,12 @@ class RedisDeadlineIndex:
 
         Raises StoreUnavailable.
         """
-        seen = await self._next_members()
+        try:
+            seen = await self._next_members()
+        except StoreUnavailable:
+            # A node that is away holds up no other.
+            self._walked, self._cursor = _Walked((self._walked.partition + 1) % PARTITIONS), 0
+            raise
         if not seen:
             return 0
         found = await self._connections.look([("GET", self._keys.of(one.session_id).session) for one in seen])
@@ -199,14 +204,11 @@ class RedisDeadlineIndex:
             ("ZSCAN", index, self._cursor, "COUNT", REPAIR_BATCH),
             ("SMEMBERS", self._keys.partitioned(partition, "tenants")),
         ]
-        try:
-            (cursor, flat), tenants = await self._connections.each(looks)
-        except StoreUnavailable:
-            self._walked, self._cursor = (
-                _Walked((partition + 1) % PARTITIONS),
-                0,
-            )  # a node that is away holds up no other
-            raise
+        found = await self._connections.each(looks)
+        for reply in found:
+            if isinstance(reply, StoreUnavailable):
+                raise reply
+        (cursor, flat), tenants = found
         self._cursor = int(cursor)
         if self._cursor == 0:
             self._walked = walked.following(_texts(tenants))

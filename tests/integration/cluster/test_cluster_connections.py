@@ -12,9 +12,10 @@ from synckairos.adapters.redis.connections import checked
 from synckairos.application.errors import StoreUnavailable
 from synckairos.devstack import RedisServer
 from testing.harness.processes.cluster_group import ClusterGroup
+from testing.harness.waiting import eventually
 from tests.contract.decisions import new_id
 
-PATIENCE_S = 1.0
+PATIENCE_S = 0.5
 
 
 @pytest.fixture
@@ -163,4 +164,36 @@ async def test_a_replica_is_found_when_it_has_taken_over(server_directory: Path,
         async with asyncio.timeout(30.0):
             await changed.wait()  # though nobody asks any more
         assert await connections.run([("GET", tag)]) == [b"1"]
+        await connections.close()
+
+
+async def test_a_silent_node_holds_up_one_exchange_at_a_time(server_directory: Path, tag: str) -> None:
+    """All others are told soon that it is away: they take places that sessions of other nodes need."""
+    with ClusterGroup(server_directory, replicas=0) as group:
+        connections = ClusterConnections(group.url, exchange_timeout_s=PATIENCE_S)
+        await connections.run([("SET", tag, 1)])
+        silent = group.master_of(tag)
+        other = next(key for key in (new_id() for _ in range(50)) if group.master_of(key) is not silent)
+        silent.pause()
+        try:
+            began = time.monotonic()
+            away, there = await connections.each([("GET", tag), ("GET", other)])
+            looked_s = time.monotonic() - began
+            await connections.answers([("GET", tag)])
+            began = time.monotonic()
+            refused = await asyncio.gather(*(connections.answers([("GET", tag)]) for _ in range(10)))
+            refused_s = time.monotonic() - began
+        finally:
+            silent.resume()
+
+        assert isinstance(away, StoreUnavailable)
+        assert there is None
+        assert looked_s < PATIENCE_S, "who only looks waits for no whole exchange"
+        assert all(isinstance(one.problem, StoreUnavailable) for (one,) in refused)
+        assert refused_s < 3 * PATIENCE_S, "ten exchanges, one after the other, would take five seconds"
+
+        async def is_back() -> bool:
+            return (await connections.answers([("GET", tag)]))[0].replies == [b"1"]
+
+        await eventually(is_back, 30.0)
         await connections.close()

@@ -6,12 +6,13 @@ has it, or it is on its way, it is tried again for as long as an exchange may ta
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Iterable, Sequence
+from collections.abc import AsyncIterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from typing import Final, NamedTuple
 
 from redis.exceptions import AskError, ResponseError
 
+from synckairos.adapters.redis.cluster.away import PAUSE_S, Away
 from synckairos.adapters.redis.cluster.routing import (
     HOME,
     Turn,
@@ -33,8 +34,8 @@ from synckairos.adapters.redis.wire import RedisCommand, Reply, asking, without_
 from synckairos.application.errors import StoreUnavailable
 from synckairos.redis_urls import cluster_url
 
-PAUSE_S: Final = 0.05
-"""Pause before a node is asked again that could not answer yet."""
+LOOK_S: Final = 0.25
+"""How long who is not patient waits for a node, and follows its word to another."""
 
 
 class Instant(NamedTuple):
@@ -87,10 +88,9 @@ class ClusterConnections(RedisConnections):
         }
         self._name = name
         self._pools: dict[Address, RedisConnections] = {}
-        self._away: set[Where] = set()
-        """Those that were waited for in vain: until one answers, it is asked once."""
         self._is_doubted = True
         self.topology: Final = Topology(named, name, connect_timeout_s)
+        self._away = Away(self.topology)
 
     def doubt(self, _: str = "") -> None:
         """Let the topology be read again before the next exchange."""
@@ -145,7 +145,8 @@ class ClusterConnections(RedisConnections):
         units = list(units_of(commands))
         answers = [Answer(())] * len(units)
         pending = dict.fromkeys(range(len(units)), False)
-        until, has_failed = time.monotonic() + self._patience_s, False
+        until, has_failed = time.monotonic() + (self._patience_s if is_patient else LOOK_S), False
+        wait_s = None if is_patient else LOOK_S
         asked: dict[int, Address | None] = {}
         while pending:
             await self._know(*(units[place].slot for place in pending), has_failed=has_failed)
@@ -153,7 +154,7 @@ class ClusterConnections(RedisConnections):
             for place in pending:
                 groups.setdefault(self._where(units[place].slot, asked.get(place)), []).append(place)
             found = await asyncio.gather(
-                *(self._ask(where, [units[place] for place in places]) for where, places in groups.items())
+                *(self._ask(where, [units[place] for place in places], wait_s) for where, places in groups.items())
             )
             again: dict[int, bool] = {}
             asked = {}
@@ -166,10 +167,16 @@ class ClusterConnections(RedisConnections):
                     self._note(turn, where)
                     if turn is Turn.ASK:
                         asked[place] = _told(error, where)
-                    if turn is not Turn.DONE and not (turn is Turn.WAIT and (where in self._away or not is_patient)):
+                    if (
+                        turn is Turn.MOVED
+                        or turn is Turn.ASK
+                        or (turn is Turn.WAIT and self._is_waited_for(where, wait_s))
+                    ):
                         again[place] = turn is Turn.WAIT
             if again and time.monotonic() >= until:
-                self._give_up(where for where, places in groups.items() if any(again.get(place) for place in places))
+                if is_patient:
+                    waited = (where for where, places in groups.items() if any(again.get(place) for place in places))
+                    self._away.give_up(where.address for where in waited)
                 break
             if any(again.values()):
                 await asyncio.sleep(PAUSE_S)
@@ -178,7 +185,7 @@ class ClusterConnections(RedisConnections):
 
     async def instants(self) -> list[Instant]:
         """Return an instant of each primary that answers, in no order."""
-        answers = await self._of_primaries([("PING",)])
+        answers = await self._of_primaries([("PING",)], LOOK_S)
         return [answer.instant for answer in answers if answer.instant is not None]
 
     async def everywhere(self, commands: Sequence[RedisCommand]) -> list[list[Reply]]:
@@ -214,11 +221,11 @@ class ClusterConnections(RedisConnections):
         for pool in self._pools.values():
             await pool.close()
 
-    async def _of_primaries(self, commands: Sequence[RedisCommand]) -> list[Answer]:
+    async def _of_primaries(self, commands: Sequence[RedisCommand], wait_s: float | None = None) -> list[Answer]:
         await self._know(HOME)
         places = [Where(address) for address in self.topology.primaries()]
         asked = [Unit(HOME, list(commands))]
-        found = await asyncio.gather(*(self._ask(where, asked) for where in places))
+        found = await asyncio.gather(*(self._ask(where, asked, wait_s) for where in places))
         if any(answer.problem for (answer,) in found):
             self.doubt()
         return [answer for (answer,) in found]
@@ -257,8 +264,8 @@ class ClusterConnections(RedisConnections):
                 problem = _not_ready(error_reply)
             has_failed = True
             self._note(turn, where)
-            if time.monotonic() >= until or (turn is not Turn.MOVED and where in self._away):
-                self._give_up([where])
+            if time.monotonic() >= until or (turn is not Turn.MOVED and where.address in self._away):
+                self._away.give_up([where.address])
                 raise problem
             if turn is not Turn.MOVED:
                 await asyncio.sleep(PAUSE_S)
@@ -267,20 +274,25 @@ class ClusterConnections(RedisConnections):
     async def _lease_of(
         self, where: Where, commands: Sequence[RedisCommand]
     ) -> AsyncIterator[tuple[Lease, list[Reply]]]:
-        if where.address is None:
+        address = where.address
+        if address is None:
             raise StoreUnavailable("no node of the cluster has the slot")
         sent = asking(commands) if where.is_asked else commands
-        async with self._pool(where.address).lease(sent) as (lease, replies):
+        async with AsyncExitStack() as stack:
+            async with self._away.asking(address):
+                lease, replies = await stack.enter_async_context(self._pool(address).lease(sent))
             yield lease, without_asking(sent, replies) if where.is_asked else replies
 
-    async def _ask(self, where: Where, units: Sequence[Unit]) -> list[Answer]:
-        """Exchange units with one node, and read its clock."""
+    async def _ask(self, where: Where, units: Sequence[Unit], wait_s: float | None) -> list[Answer]:
+        """Exchange units with one node, and read its clock; who waits only so long is told that it is away."""
         commands: list[RedisCommand] = [("TIME",), *(command for unit in units for command in unit.commands)]
         try:
-            async with self._lease_of(where, commands) as (lease, replies):
+            async with asyncio.timeout(wait_s), self._lease_of(where, commands) as (lease, replies):
                 pass
         except StoreUnavailable as error:
             return [Answer((), problem=error)] * len(units)
+        except TimeoutError:
+            return [Answer((), problem=StoreUnavailable(f"{_name_of(where.address)} says nothing"))] * len(units)
         instant = Instant(_name_of(where.address), replies[0], lease.lent_s)
         found, place = [], 1
         for unit in units:
@@ -288,22 +300,15 @@ class ClusterConnections(RedisConnections):
             place += len(unit.commands)
         return found
 
-    def _give_up(self, places: Iterable[Where]) -> None:
-        """Let those who come next not wait for these; whoever takes their place is looked for meanwhile."""
-        self._away.update(places)
-        self.topology.seek(self._is_anyone_away)
-
-    def _is_anyone_away(self) -> bool:
-        holders = self.topology.holders()
-        self._away = {where for where in self._away if where.address in holders}
-        return bool(self._away)
+    def _is_waited_for(self, where: Where, wait_s: float | None) -> bool:
+        return wait_s is None and where.address not in self._away
 
     def _where(self, slot: int, asked: Address | None) -> Where:
         return Where(self.topology.primary(slot)) if asked is None else Where(asked, is_asked=True)
 
     def _note(self, turn: Turn, where: Where) -> None:
         if turn is Turn.DONE:
-            self._away.discard(where)
+            self._away.forget(where.address)
         elif turn is not Turn.ASK:
             self.doubt()
 

@@ -39,6 +39,7 @@ class Topology:
         self._nodes: set[Address] = set()
         self._reading: asyncio.Task[None] | None = None
         self._seeking: asyncio.Task[None] | None = None
+        self._is_closed = False
         self._listeners: list[Callable[[], None]] = []
 
     def on_change(self, listener: Callable[[], None]) -> None:
@@ -64,19 +65,21 @@ class Topology:
         """
         if self._reading is None or self._reading.done():
             self._reading = asyncio.ensure_future(self._read())
-            # Whoever waited for it may be gone when it fails.
-            self._reading.add_done_callback(lambda task: task.cancelled() or task.exception())
+            self._reading.add_done_callback(_told_of)
         return self._reading
 
     def seek(self, is_anyone_away: Callable[[], bool]) -> None:
         """Read again and again while somebody is away, so that whoever takes that place is known soon."""
-        if self._seeking is None or self._seeking.done():
+        if not self._is_closed and (self._seeking is None or self._seeking.done()):
             self._seeking = asyncio.ensure_future(self._seek(is_anyone_away))
+            self._seeking.add_done_callback(_told_of)
 
     def close(self) -> None:
-        """Seek no longer."""
-        if self._seeking is not None:
-            self._seeking.cancel()
+        """Read and seek no longer."""
+        self._is_closed = True
+        for task in (self._seeking, self._reading):
+            if task is not None:
+                task.cancel()
 
     async def _seek(self, is_anyone_away: Callable[[], bool]) -> None:
         began = time.monotonic()
@@ -127,6 +130,13 @@ class Topology:
             _log.info("cluster_topology", primaries=len(self.primaries()), slots=SLOTS - self._primaries.count(None))
             for listener in self._listeners:
                 listener()
+
+
+def _told_of(task: asyncio.Task[None]) -> None:
+    """Look at how a task has ended, for whoever waited for it may be gone; what nobody expects is told."""
+    error = None if task.cancelled() else task.exception()
+    if error is not None and not isinstance(error, StoreUnavailable):
+        _log.error("topology_not_read", exc_info=error)
 
 
 def _address(host: bytes | None, port: int, asked: Address) -> Address | None:
