@@ -15,6 +15,8 @@ DRAIN_S: Final = 10.0
 """How long answers are waited for after the last call."""
 SAMPLE_LENGTH: Final = 5
 """Of the bytes before a gRPC message."""
+REFUSED_STREAM: Final = 7
+"""HTTP/2's code for a stream that was not processed at all (RFC 9113, section 7)."""
 
 
 class _Lane:
@@ -163,7 +165,7 @@ class Callers:
             result.samples[path] = sample[SAMPLE_LENGTH:]
         if arrival.kind is not Kind.END or OK not in arrival.payload:
             pause_s = pause_of(arrival.payload) if self._job.takes_pauses and arrival.kind is Kind.END else 0.0
-            if pause_s:
+            if pause_s or (self._job.takes_pauses and _is_refused_stream(arrival)):
                 result.refused += 1
             else:
                 result.errors[_failure(arrival)] += 1
@@ -178,6 +180,11 @@ class Callers:
             if self._job.keeps_order:
                 result.sent.append(due)
         return 0.0
+
+
+def _is_refused_stream(arrival: Arrival) -> bool:
+    """Whether a call came beyond the limit of its connection, which clients' libraries heed: nothing was looked at."""
+    return arrival.kind is Kind.RESET and int.from_bytes(arrival.payload) == REFUSED_STREAM
 
 
 def _failure(arrival: Arrival) -> str:

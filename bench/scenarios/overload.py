@@ -19,8 +19,8 @@ from bench.testbed import PREFIX, Testbed
 from synckairos.settings import Settings
 from testing.harness.processes.server_process import ServerProcess
 
-TIMES: Final = (2, 3)
-"""The rates of those who do not wait, in rates of a full server."""
+FLOODS: Final = {"x2": 2, "x3": 3, "x3_again": 3}
+"""The rates of those who do not wait, in rates of a full server; the last one shows whether memory is used again."""
 QUEUE_TARGET_MS: Final[float] = Settings.model_fields["queue_target_ms"].default
 ASK_S: Final = 0.05
 """Between two questions after the server's health."""
@@ -55,8 +55,9 @@ class Overload(Scenario):
             "crowd_rate": crowd.rate,
             "crowd_refused": crowd.refused,
         }
-        for times in TIMES:
-            crowd.extra |= await self._flooded(testbed, server, full, times)
+        for name, times in FLOODS.items():
+            told = await self._flooded(testbed, server, full, times)
+            crowd.extra |= {f"{name}_{what}": value for what, value in told.items()}
         return crowd
 
     async def _flooded(
@@ -71,7 +72,7 @@ class Overload(Scenario):
         after = await self._called(testbed, server, callers=CALLERS, run_s=LOOK_S)
         while after.rate < 0.9 * full.rate and time.monotonic() + LOOK_S - ended < RECOVERED_S:
             after = await self._called(testbed, server, callers=CALLERS, run_s=LOOK_S)
-        told = {
+        return {
             "served": flood.rate,
             "refused": flood.refused / (flood.seconds + testbed.sizes.warm_s),
             "p99_ms": _p99_ms(flood),
@@ -81,7 +82,6 @@ class Overload(Scenario):
             "after_rate": after.rate,
             "after_s": time.monotonic() - ended,
         }
-        return {f"x{times}_{name}": value for name, value in told.items()}
 
     async def _called(
         self, testbed: Testbed, server: ServerProcess, *, callers: int, rate: float = 0.0, run_s: float = 0.0

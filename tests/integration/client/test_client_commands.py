@@ -152,7 +152,7 @@ async def test_a_command_without_an_answer_is_given_up_in_time() -> None:
     def answer(message: pb.ExecuteCommandsRequest) -> Iterator[pb.ExecuteCommandsResponse]:
         yield from (done(command) for command in commands_of(message) if command.start_session.session_id != "lost")
 
-    async with connected(answers(answer)) as (_, client), client.commands(timeout_s=0.3) as commands:
+    async with connected(answers(answer)) as (_, client), client.commands(timeout_s=1.0) as commands:
         with pytest.raises(errors.DeadlineExceeded):
             await commands.start_session("lost")
         found = await commands.start_session("found")

@@ -26,7 +26,7 @@ class Ear:
     def __init__(self, line: Line) -> None:
         self.line = line
         url = f"redis://127.0.0.1:{line.proxy.port}/0"
-        self.feed = RedisFeed(url, line.process.connections, line.process.keys, connect_timeout_s=0.3)
+        self.feed = RedisFeed(url, line.process.connections, line.process.keys, connect_timeout_s=1.0)
         self.hints: list[Hint] = []
 
     def versions(self) -> list[int | None]:

@@ -39,7 +39,7 @@ def options(server: PostgresServer, **fields: Any) -> DatabaseOptions:
 @pytest.fixture
 async def database(postgres_server: PostgresServer) -> AsyncIterator[Database]:
     """Connections with short times."""
-    database = Database(options(postgres_server, statement_timeout_s=0.3, connect_timeout_s=2.0, slow_ms=50))
+    database = Database(options(postgres_server, statement_timeout_s=0.5, connect_timeout_s=5.0, slow_ms=50))
     yield database
     await database.close()
 
@@ -156,7 +156,7 @@ async def test_a_connection_that_died_unnoticed_costs_a_read_nothing(postgres_se
 async def test_a_database_that_falls_silent_at_work_is_given_up(postgres_server: PostgresServer) -> None:
     """A bit after the time a statement may take; and that connection is not used again."""
     async with TcpProxy("127.0.0.1", postgres_server.port) as proxy:
-        database = Database(options(postgres_server, url=by(proxy, postgres_server), statement_timeout_s=0.1))
+        database = Database(options(postgres_server, url=by(proxy, postgres_server), statement_timeout_s=0.5))
         pid = await pid_of(database)
         proxy.blackhole = True
 
@@ -179,7 +179,7 @@ async def test_a_statement_may_not_take_for_ever(database: Database) -> None:
 
 async def test_the_pool_is_bounded_and_waiting_too(postgres_server: PostgresServer) -> None:
     """A caller that finds all connections in use waits for the connect timeout, and is then told why."""
-    database = Database(options(postgres_server, pool_max=2, connect_timeout_s=0.2, application_name="bounded"))
+    database = Database(options(postgres_server, pool_max=2, connect_timeout_s=1.0, application_name="bounded"))
     async with database.transaction(), database.transaction():
         with pytest.raises(OutOfResources, match="in use"):
             await database.fetch(ONE)
@@ -219,7 +219,7 @@ async def test_a_database_that_hangs_is_given_up_again_and_again(postgres_server
     async with TcpProxy("127.0.0.1", postgres_server.port) as proxy:
         proxy.blackhole = True
         url = by(proxy, postgres_server)
-        database = Database(options(postgres_server, url=url, pool_min=2, pool_max=5, connect_timeout_s=0.3))
+        database = Database(options(postgres_server, url=url, pool_min=2, pool_max=5, connect_timeout_s=1.0))
 
         with pytest.raises(ConnectionFailed, match="in time"):
             await database.fetch(ONE)
