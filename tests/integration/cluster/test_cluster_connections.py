@@ -3,6 +3,7 @@
 import asyncio
 import time
 from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
 
 import pytest
@@ -30,6 +31,16 @@ async def connections(redis_cluster: ClusterGroup) -> AsyncIterator[ClusterConne
 def tag() -> str:
     """A hash tag of this test's own."""
     return f"{{{new_id()}}}"
+
+
+@asynccontextmanager
+async def opened(cluster: ClusterGroup) -> AsyncIterator[ClusterConnections]:
+    """Connections that do not wait for long."""
+    connections = ClusterConnections(cluster.url, connect_timeout_s=PATIENCE_S, exchange_timeout_s=PATIENCE_S)
+    try:
+        yield connections
+    finally:
+        await connections.close()
 
 
 def other_master(cluster: ClusterGroup, key: str) -> RedisServer:
@@ -143,8 +154,9 @@ async def test_a_transaction_writes_nothing_where_its_slot_is_only_about_to_be(
 
 async def test_a_replica_is_found_when_it_has_taken_over(server_directory: Path, tag: str) -> None:
     """Until then its keys are refused, and those of others are served."""
-    with ClusterGroup(server_directory) as group:
-        connections = ClusterConnections(group.url, exchange_timeout_s=PATIENCE_S)
+    async with AsyncExitStack() as stack:
+        group = stack.enter_context(ClusterGroup(server_directory))
+        connections = await stack.enter_async_context(opened(group))
         await connections.run([("SET", tag, 1)])
         former = group.master_of(tag)
         assert group.ask(former, "WAIT", 1, 5_000) == 1
@@ -164,13 +176,13 @@ async def test_a_replica_is_found_when_it_has_taken_over(server_directory: Path,
         async with asyncio.timeout(30.0):
             await changed.wait()  # though nobody asks any more
         assert await connections.run([("GET", tag)]) == [b"1"]
-        await connections.close()
 
 
 async def test_a_silent_node_holds_up_one_exchange_at_a_time(server_directory: Path, tag: str) -> None:
     """All others are told soon that it is away: they take places that sessions of other nodes need."""
-    with ClusterGroup(server_directory, replicas=0) as group:
-        connections = ClusterConnections(group.url, exchange_timeout_s=PATIENCE_S)
+    async with AsyncExitStack() as stack:
+        group = stack.enter_context(ClusterGroup(server_directory, replicas=0))
+        connections = await stack.enter_async_context(opened(group))
         await connections.run([("SET", tag, 1)])
         silent = group.master_of(tag)
         other = next(key for key in (new_id() for _ in range(50)) if group.master_of(key) is not silent)
@@ -196,4 +208,3 @@ async def test_a_silent_node_holds_up_one_exchange_at_a_time(server_directory: P
             return (await connections.answers([("GET", tag)]))[0].replies == [b"1"]
 
         await eventually(is_back, 30.0)
-        await connections.close()
