@@ -20,7 +20,7 @@ from synckairos.settings import Settings
 from testing.harness.processes.server_process import ServerProcess
 
 FLOODS: Final = {"x2": 2, "x3": 3, "x3_again": 3}
-"""The rates of those who do not wait, in rates of a full server; the last one shows whether memory is used again."""
+"""The rates of those who do not wait, in rates of a full server; the last one shows whether memory is given back."""
 QUEUE_TARGET_MS: Final[float] = Settings.model_fields["queue_target_ms"].default
 ASK_S: Final = 0.05
 """Between two questions after the server's health."""
@@ -79,6 +79,7 @@ class Overload(Scenario):
             "failed": float(flood.errors.total()),
             "health_p99_ms": samples.percentile(sorted(waits), 0.99) * 1_000,
             "grown_mb": (held - before) / 1e6,
+            "kept_mb": (usage.resident_bytes(server.pid) - before) / 1e6,
             "after_rate": after.rate,
             "after_s": time.monotonic() - ended,
         }
