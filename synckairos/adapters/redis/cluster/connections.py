@@ -185,8 +185,12 @@ class ClusterConnections(RedisConnections):
 
     async def instants(self) -> list[Instant]:
         """Return an instant of each primary that answers, in no order."""
-        answers = await self._of_primaries([("PING",)], LOOK_S)
-        return [answer.instant for answer in answers if answer.instant is not None]
+        # Where none answers so soon, it is this process that was held up.
+        for wait_s in (LOOK_S, None):
+            answers = await self._of_primaries([("PING",)], wait_s)
+            if found := [answer.instant for answer in answers if answer.instant is not None]:
+                return found
+        return []
 
     async def everywhere(self, commands: Sequence[RedisCommand]) -> list[list[Reply]]:
         """Exchange commands without keys with every primary that answers; raises StoreUnavailable if none does."""
