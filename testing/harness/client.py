@@ -17,6 +17,7 @@ from synckairos.v1 import session_pb2
 from synckairos.v1 import session_service_pb2 as pb
 from synckairos.v1.session_service_pb2_grpc import SessionServiceStub
 from synckairos.v1.time_service_pb2_grpc import TimeServiceStub
+from testing.harness.waiting import PATIENCE_S
 
 Message = TypeVar("Message")
 Stub = Any
@@ -152,7 +153,7 @@ class StreamReader(Generic[Message]):
             self.ended = True
             self._news.set()
 
-    async def until(self, condition: Callable[[Self], Any], seconds: float = 10.0) -> Self:
+    async def until(self, condition: Callable[[Self], Any], seconds: float = PATIENCE_S) -> Self:
         """Wait until the condition holds; fail if it does not in time, or if the stream ends before."""
         try:
             async with asyncio.timeout(seconds):
@@ -164,7 +165,7 @@ class StreamReader(Generic[Message]):
             raise AssertionError(f"not within {seconds} s; so far: {self.said()}") from None
         return self
 
-    async def until_end(self, seconds: float = 10.0) -> Self:
+    async def until_end(self, seconds: float = PATIENCE_S) -> Self:
         """Wait until the stream ends."""
         async with asyncio.timeout(seconds):
             while not self.ended:

@@ -10,6 +10,7 @@ from grpc_status import rpc_status
 
 from synckairos.v1 import session_service_pb2 as pb
 from testing.harness.client import Problem, StreamReader, Stub, problem_of, reading
+from testing.harness.waiting import PATIENCE_S
 
 FIELDS = {
     field.message_type.full_name: field.name
@@ -96,7 +97,7 @@ class Driving(StreamReader[pb.ExecuteCommandsResponse]):
         (answer,) = [answer for answer in self.answers if answer.command_id == command_id]
         return answer
 
-    async def answered(self, count: int, seconds: float = 20.0) -> list[pb.ExecuteCommandsResponse]:
+    async def answered(self, count: int, seconds: float = PATIENCE_S) -> list[pb.ExecuteCommandsResponse]:
         """Wait for this many answers."""
         await self.until(lambda _: len(self.answers) >= count, seconds)
         return self.answers

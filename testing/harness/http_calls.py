@@ -10,6 +10,8 @@ from typing import Any, Final, Self
 
 import httptools
 
+from testing.harness.waiting import PATIENCE_S
+
 ENVELOPE: Final = struct.Struct(">BI")
 END_OF_STREAM: Final = 0x02
 TRAILERS: Final = 0x80
@@ -74,14 +76,14 @@ class Exchange:
             self._parser.feed_data(data)
         return bool(data)
 
-    async def whole(self, seconds: float = 10.0) -> Answer:
+    async def whole(self, seconds: float = PATIENCE_S) -> Answer:
         """Return the answer when it is complete."""
         async with asyncio.timeout(seconds):
             while not self.answer.is_complete:
                 assert await self.read(), f"the answer broke off: {self.answer}"
         return self.answer
 
-    async def frame(self, seconds: float = 10.0) -> tuple[int, bytes]:
+    async def frame(self, seconds: float = PATIENCE_S) -> tuple[int, bytes]:
         """Return the flags and the content of the next envelope of a stream."""
         async with asyncio.timeout(seconds):
             while len(self._frames) < ENVELOPE.size or len(self._frames) < ENVELOPE.size + self._length():
@@ -91,7 +93,7 @@ class Exchange:
         self._frames = self._frames[ENVELOPE.size + length :]
         return flags, content
 
-    async def json_frame(self, seconds: float = 10.0) -> dict[str, Any]:
+    async def json_frame(self, seconds: float = PATIENCE_S) -> dict[str, Any]:
         """Return the next message of a stream in JSON, or the end of it, as `end_of_stream`."""
         flags, content = await self.frame(seconds)
         told: dict[str, Any] = json.loads(content)

@@ -5,7 +5,7 @@ import inspect
 from collections.abc import Callable
 from typing import Final
 
-PATIENCE_S: Final = 10.0
+PATIENCE_S: Final = 30.0
 
 
 async def eventually(condition: Callable[[], object], seconds: float = PATIENCE_S, pause_s: float = 0.005) -> None:

@@ -226,7 +226,7 @@ class RedisConnections:
         *,
         limit: int = 64,
         wait_s: float = 5.0,
-        connect_timeout_s: float = 5.0,
+        connect_timeout_s: float = 15.0,
         exchange_timeout_s: float = 5.0,
         name: str = "synckairos",
     ) -> None:
