@@ -28,7 +28,7 @@ def _nothing(*_: object, **__: object) -> None:
 
 
 if __name__ == "__main__":
-    Background.run = _run_of_calls  # type: ignore[assignment, method-assign] # that is the point
+    Background.run = _run_of_calls  # type: ignore[assignment, method-assign] # what else a server does is left out of the count
     if UNCOUNTED in sys.argv:
         sys.argv.remove(UNCOUNTED)
         for name in ("call", "committed", "conflict"):

@@ -1,7 +1,6 @@
 """A primary, its replicas, and the Sentinels that watch them: local processes."""
 
 import subprocess
-import time
 from pathlib import Path
 from types import TracebackType
 from typing import Final, Self
@@ -10,6 +9,7 @@ import redis
 
 from synckairos.devstack import RedisServer
 from synckairos.devstack.discovery import find_redis
+from testing.harness.processes.cluster_group import await_that
 from testing.harness.processes.server_process import free_port
 
 SERVICE: Final = "games"
@@ -17,7 +17,6 @@ SENTINELS: Final = 3
 QUORUM: Final = 2
 DOWN_MS: Final = 1_000
 """After so long a silence a Sentinel takes the primary for dead."""
-PATIENCE_S: Final = 30.0
 
 
 class SentinelGroup:
@@ -63,11 +62,8 @@ class SentinelGroup:
 
     def await_another(self, former: RedisServer) -> RedisServer:
         """Wait until the Sentinels name another server, and return it."""
-        until = time.monotonic() + PATIENCE_S
-        while (named := self.primary()) is former:
-            assert time.monotonic() < until, "nobody took over"
-            time.sleep(0.05)  # the wait on a condition with a deadline, from outside the processes
-        return named
+        await_that(lambda: self.primary() is not former, "nobody took over")
+        return self.primary()
 
     def _start(self) -> None:
         first = self._server()
@@ -102,11 +98,7 @@ class SentinelGroup:
 
     def _await_agreement(self) -> None:
         """Wait until every Sentinel knows the others and both replicas."""
-        until = time.monotonic() + PATIENCE_S
-        for port in self._ports:
-            while not self._knows_all(port):
-                assert time.monotonic() < until, "the Sentinels do not find each other"
-                time.sleep(0.05)  # the wait on a condition with a deadline, from outside the processes
+        await_that(lambda: all(map(self._knows_all, self._ports)), "the Sentinels do not find each other")
 
     def _knows_all(self, port: int) -> bool:
         try:

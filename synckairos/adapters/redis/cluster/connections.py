@@ -35,7 +35,7 @@ from synckairos.application.errors import StoreUnavailable
 from synckairos.redis_urls import cluster_url
 
 LOOK_S: Final = 0.25
-"""How long who is not patient waits for a node, and follows its word to another."""
+"""How long a look waits for a node, and follows its word to another."""
 
 
 class Instant(NamedTuple):
@@ -140,7 +140,7 @@ class ClusterConnections(RedisConnections):
     async def answers(self, commands: Sequence[RedisCommand], *, is_patient: bool = True) -> list[Answer]:
         """Exchange commands that are safe to repeat, each unit with its node; one that is away harms no other.
 
-        Who is not patient is told at once who is away, and comes back later.
+        Who is not patient waits for a node for LOOK_S at most.
         """
         units = list(units_of(commands))
         answers = [Answer(())] * len(units)
