@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import time
+from abc import ABC, abstractmethod
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass, field
 from typing import Any, Generic, Self, TypeVar
@@ -130,7 +131,7 @@ async def running_session(stub: Stub, request: pb.CreateSessionRequest | None = 
 
 
 @dataclass
-class StreamReader(Generic[Message]):
+class StreamReader(ABC, Generic[Message]):
     """A stream being read, with everything it said and the local monotonic time of each message."""
 
     call: Any
@@ -173,9 +174,9 @@ class StreamReader(Generic[Message]):
                 await self._news.wait()
         return self
 
+    @abstractmethod
     def said(self) -> list[str]:
         """Return a word about each message."""
-        raise NotImplementedError
 
 
 Reader = TypeVar("Reader", bound=StreamReader[Any])
