@@ -90,6 +90,39 @@ async def test_many_sessions_are_watched_over_one_stream(windows: Windows, sessi
     assert len(open_streams) == 1
 
 
+async def test_a_session_watched_anew_is_shown_though_its_old_stream_still_speaks(
+    windows: Windows, sessions: SessionServiceStub
+) -> None:
+    """The place that the old stream has reached means nothing to one who has not seen what was before it."""
+    session_id = await game(sessions, "300+5")
+    page = await windows.open()
+
+    is_shown = await page.evaluate(
+        """async (id) => {
+          const {SessionFeed} = await import('/live/session_feed.js');
+          const feed = new SessionFeed();
+          const pause = (ms) => new Promise((resolve) => setTimeout(resolve, ms));
+          const passed = async (condition, ms = 20_000) => {
+            for (const until = performance.now() + ms; !condition() && performance.now() < until; ) await pause(5);
+            return condition();
+          };
+          let hasBegun = false, hasSpoken = false, isShown = false;
+          let stop = feed.watch(id, ({snapshot}) => { hasBegun ||= !!snapshot; });
+          if (!await passed(() => hasBegun)) return 'no first snapshot';
+          // As pages that follow one another do, until the old stream has said something to a new watch.
+          while (!hasSpoken) {
+            stop();
+            stop = feed.watch(id, ({snapshot}) => { hasSpoken = true; isShown ||= !!snapshot; });
+            await pause(5);
+          }
+          return passed(() => isShown);
+        }""",
+        session_id,
+    )
+
+    assert is_shown is True
+
+
 async def test_the_trail_is_searched_and_tells_who_changed_what(
     windows: Windows, sessions: SessionServiceStub, deployment: Deployment
 ) -> None:

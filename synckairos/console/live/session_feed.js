@@ -121,9 +121,10 @@ export class SessionFeed extends EventTarget {
   #take(message) {
     const watched = this.#watched.get(message.sessionId);
     if (!watched) return;
-    if (message.resumeToken) watched.token = message.resumeToken;
     if (message.snapshot || message.event) watched.last = asSnapshot(message);
     if (message.gap) watched.last = null;
+    // The stream before this watch may still speak: its place means nothing to whoever has not seen the session yet.
+    if (message.resumeToken && watched.last) watched.token = message.resumeToken;
     for (const listener of [...watched.listeners]) listener(message);
     if (!message.end) return;
     const retryMs = number(message.end.retryAfterMs);
