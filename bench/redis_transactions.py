@@ -13,9 +13,9 @@ import uvloop
 
 from bench.load.jobs import Result, TransactionJob
 from bench.seeding import commit, life, new_writer, spec_of
-from synckairos.adapters.redis.connections import RedisConnections
+from synckairos.adapters.redis.connections.pool import RedisConnections
+from synckairos.adapters.redis.connections.wire import RedisCommand
 from synckairos.adapters.redis.keys import Keys
-from synckairos.adapters.redis.wire import RedisCommand
 
 VERSION: Final = count(1_000)
 """Entries of a stream must rise; all else of a commit can be said again and again."""

@@ -9,9 +9,9 @@ from uuid import uuid4
 from redis.asyncio import Redis, RedisCluster
 
 from synckairos.adapters.ids import new_change_id
+from synckairos.adapters.redis.connections.wire import RedisCommand
 from synckairos.adapters.redis.keys import Keys, SessionKeys
 from synckairos.adapters.redis.store.writes import CommitWriter
-from synckairos.adapters.redis.wire import RedisCommand
 from synckairos.application.ports import Decision, Reading, Request
 from synckairos.domain import creation, transitions
 from synckairos.domain.commands import Caller, Command, Start, Switch

@@ -12,8 +12,8 @@ from hiredis import pack_command
 
 from bench.seeding import CALLER, commit, life, new_writer, spec_of
 from synckairos.adapters.ids import new_change_id
-from synckairos.adapters.redis import codec
 from synckairos.adapters.redis.keys import Keys
+from synckairos.adapters.redis.values import codec
 from synckairos.application.changes import Change
 from synckairos.application.ports import Reading
 from synckairos.domain.commands import Switch

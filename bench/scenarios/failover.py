@@ -16,8 +16,8 @@ from bench.load.load_pool import Measurement
 from bench.scenarios.base import Scenario
 from bench.seeding import Seed, seed
 from bench.testbed import PREFIX, Testbed
-from synckairos.adapters.redis import codec
 from synckairos.adapters.redis.keys import Keys
+from synckairos.adapters.redis.values import codec
 from synckairos.devstack import RedisServer
 from synckairos.domain.events import EventType
 from testing.harness.processes.cluster_group import ClusterGroup

@@ -16,8 +16,8 @@ from bench.scenarios.base import CALLERS, Calls, Scenario
 from bench.scenarios.calls import SWITCH, switches
 from bench.seeding import EVENT_WINDOW, Seed, seed
 from bench.testbed import SERVICE, Testbed
-from synckairos.adapters.redis import codec
 from synckairos.adapters.redis.keys import Keys
+from synckairos.adapters.redis.values import codec
 from synckairos.devstack import RedisServer
 from synckairos.domain.events import EventType
 from synckairos.v1 import session_service_pb2 as pb

@@ -20,8 +20,8 @@ from bench.testbed import Testbed
 from synckairos.adapters.postgres.database import Database
 from synckairos.adapters.postgres.options import database_options
 from synckairos.adapters.postgres.trail.writer import PostgresAuditTrail
+from synckairos.adapters.redis.connections.wire import RedisCommand
 from synckairos.adapters.redis.keys import Keys
-from synckairos.adapters.redis.wire import RedisCommand
 from synckairos.application.trail.audit import AuditRecord
 from synckairos.settings import load_settings
 from synckairos.v1 import audit_service_pb2, session_pb2

@@ -31,7 +31,7 @@ from synckairos.cli.running import fail, run, settings_or_fail, telling_failures
 from synckairos.cli.sessions.connection import TOKEN_FILE, credentials
 from synckairos.cli.time_controls import tc_app
 from synckairos.cli.worker import become_worker
-from synckairos.composition.server import serve
+from synckairos.composition.server_process import serve
 from synckairos.composition.supervision.serving import serve_by_many
 from synckairos.devstack import PostgresServer, RedisServer
 from synckairos.domain.tenancy import DEFAULT_TENANT, qualify

@@ -22,7 +22,8 @@ from synckairos.composition.ending import ended_in_time
 from synckairos.composition.exposure import require_protection
 from synckairos.composition.http_port import GatewayMissingError, bound_socket, require_gateway, url_of
 from synckairos.composition.listening import AddressInUseError
-from synckairos.composition.server import Server, serve
+from synckairos.composition.server import Server
+from synckairos.composition.server_process import serve
 from synckairos.devstack import Guardian, PostgresServer, RedisServer
 from synckairos.devstack.child_server import is_free
 from synckairos.settings import Settings, split_address

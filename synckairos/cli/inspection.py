@@ -7,9 +7,9 @@ from typing import Any
 import grpc
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 
-from synckairos.adapters.redis import codec
 from synckairos.adapters.redis.cluster.identity import ClusterIdentityGuard
 from synckairos.adapters.redis.identity import Origin, StoreIdentity
+from synckairos.adapters.redis.values import codec
 from synckairos.composition.redis import CLIENT_NAME, opened_redis, store_guard
 from synckairos.domain.events import Event
 from synckairos.settings import Settings

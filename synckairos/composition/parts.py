@@ -11,7 +11,7 @@ from synckairos.adapters.postgres.database import Database
 from synckairos.adapters.postgres.options import database_options
 from synckairos.adapters.postgres.trail.absent import AbsentAuditTrail
 from synckairos.adapters.postgres.trail.reader import PostgresAuditReader
-from synckairos.adapters.redis.connections import RedisConnections
+from synckairos.adapters.redis.connections.pool import RedisConnections
 from synckairos.adapters.redis.counters import RedisDrainCounters
 from synckairos.adapters.redis.indexes import RedisSessionIndex
 from synckairos.adapters.redis.keys import Keys, partition_of

@@ -11,7 +11,7 @@ from synckairos.adapters.redis.cluster.connections import ClusterConnections
 from synckairos.adapters.redis.cluster.feed import ClusterFeed
 from synckairos.adapters.redis.cluster.identity import ClusterIdentityGuard
 from synckairos.adapters.redis.cluster.recovery_identity import ClusterRecoveryGuard
-from synckairos.adapters.redis.connections import RedisConnections
+from synckairos.adapters.redis.connections.pool import RedisConnections
 from synckairos.adapters.redis.feed import RedisFeed
 from synckairos.adapters.redis.identity import StoreIdentityGuard
 from synckairos.adapters.redis.indexes import RedisSessionIndex

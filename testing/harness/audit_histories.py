@@ -14,7 +14,7 @@ from synckairos.domain.events import Author, Event
 from synckairos.domain.model import Mode, Session
 from synckairos.domain.timing import Lifetimes
 from synckairos.domain.transitions import decide
-from testing.harness.session_drawing import caller, command, jump, specs
+from testing.harness.playing.session_drawing import caller, command, jump, specs
 
 BORN_MS = 1_767_225_600_123
 LIFETIMES = Lifetimes()

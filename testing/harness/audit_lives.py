@@ -8,7 +8,7 @@ from google.protobuf.struct_pb2 import Struct
 from synckairos.application.trail.audit import AuditRecord
 from synckairos.domain.commands import Complete, Pause, Resume, Start, Switch
 from synckairos.domain.model import Session
-from testing.harness.plays import KINDS, Play
+from testing.harness.playing.plays import KINDS, Play
 
 SPACE = UUID("70000000-0000-4000-8000-000000000000")
 

@@ -1,7 +1,7 @@
 """Connections to a store by its URL, be it one Redis, a primary of Sentinels, or a cluster."""
 
 from synckairos.adapters.redis.cluster.connections import ClusterConnections
-from synckairos.adapters.redis.connections import RedisConnections
+from synckairos.adapters.redis.connections.pool import RedisConnections
 from synckairos.redis_urls import cluster_url
 
 

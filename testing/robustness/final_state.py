@@ -4,9 +4,9 @@ from collections.abc import Iterable
 
 import asyncpg
 
-from synckairos.adapters.redis import codec
-from synckairos.adapters.redis.connections import RedisConnections
+from synckairos.adapters.redis.connections.pool import RedisConnections
 from synckairos.adapters.redis.keys import Keys
+from synckairos.adapters.redis.values import codec
 from testing.harness.stores import connections_to
 from testing.robustness.history import Row, Stored
 

@@ -8,8 +8,8 @@ from uuid import uuid4
 import grpc
 from redis.asyncio import Redis
 
-from synckairos.adapters.redis import codec
 from synckairos.adapters.redis.keys import Keys
+from synckairos.adapters.redis.values import codec
 from synckairos.v1 import session_service_pb2 as pb
 from testing.harness.client import connect
 

@@ -8,8 +8,8 @@ from typing import Any, Protocol
 from redis import Redis
 from redis.exceptions import MovedError
 
-from synckairos.adapters.redis import codec
 from synckairos.adapters.redis.keys import PARTITIONS, Keys
+from synckairos.adapters.redis.values import codec
 from synckairos.application.ports import DeadlineIndex, Hint, SessionFeed, SessionIndex, SessionStore
 from synckairos.domain.events import Event
 from synckairos.domain.model import Session

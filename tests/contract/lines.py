@@ -8,8 +8,8 @@ from typing import Any
 
 from redis import Redis
 
-from synckairos.adapters.redis import codec
-from synckairos.adapters.redis.connections import RedisConnections
+from synckairos.adapters.redis.connections.pool import RedisConnections
+from synckairos.adapters.redis.values import codec
 from synckairos.devstack import RedisServer
 from synckairos.domain.events import Event
 from synckairos.domain.model import Session

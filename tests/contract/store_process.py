@@ -9,7 +9,7 @@ from typing import Self
 from synckairos.adapters.ids import new_change_id, new_session_id
 from synckairos.adapters.redis.cluster.connections import ClusterConnections
 from synckairos.adapters.redis.cluster.feed import ClusterFeed
-from synckairos.adapters.redis.connections import RedisConnections
+from synckairos.adapters.redis.connections.pool import RedisConnections
 from synckairos.adapters.redis.feed import RedisFeed
 from synckairos.adapters.redis.indexes import RedisDeadlineIndex, RedisSessionIndex
 from synckairos.adapters.redis.keys import Keys

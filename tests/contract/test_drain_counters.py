@@ -4,7 +4,7 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-from synckairos.adapters.redis.connections import RedisConnections
+from synckairos.adapters.redis.connections.pool import RedisConnections
 from synckairos.adapters.redis.counters import RedisDrainCounters
 from synckairos.adapters.redis.keys import Keys
 from synckairos.application.pipeline.status import DrainCounters, DrainTotals

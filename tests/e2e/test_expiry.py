@@ -9,8 +9,8 @@ from typing import NamedTuple
 import pytest
 from redis.asyncio import Redis
 
-from synckairos.adapters.redis import codec
 from synckairos.adapters.redis.keys import PARTITIONS, Keys
+from synckairos.adapters.redis.values import codec
 from synckairos.devstack import RedisServer
 from synckairos.domain.events import Event, EventType
 from synckairos.domain.timing import deadline_at

@@ -14,7 +14,7 @@ from redis.asyncio import Redis
 from synckairos.adapters.postgres.schema.migrate import apply_migrations
 from synckairos.adapters.redis.keys import Keys
 from synckairos.cli.migration import migrations_folder
-from synckairos.composition.server import CLOSE_S
+from synckairos.composition.server_process import CLOSE_S
 from synckairos.composition.worker import END_S
 from synckairos.devstack import PostgresServer, RedisServer
 from synckairos.devstack.child_server import ChildServer

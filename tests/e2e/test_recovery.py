@@ -14,7 +14,7 @@ from synckairos.v1 import event_pb2, session_pb2
 from synckairos.v1 import session_service_pb2 as pb
 from testing.harness.client import Stub, connect, new_id, refused, running_session, two_players, watching
 from testing.harness.draining import drain
-from testing.harness.played_sessions import PlayedSession, manual, with_control
+from testing.harness.playing.played_sessions import PlayedSession, manual, with_control
 from testing.harness.processes.commands import Finished, synckairos
 from testing.harness.processes.databases import own_database
 from testing.harness.processes.in_process import settings_for

@@ -8,7 +8,7 @@ import pytest
 import yaml
 
 from synckairos.composition.exposure import ExposedError, require_protection
-from synckairos.composition.server import CLOSE_S
+from synckairos.composition.server_process import CLOSE_S
 from synckairos.composition.worker import END_S
 from synckairos.settings import Settings
 from testing.harness.documents import ROOT

@@ -6,7 +6,7 @@ from typing import Final, NamedTuple
 
 from redis.exceptions import ResponseError
 
-from synckairos.adapters.redis.connections import RedisConnections
+from synckairos.adapters.redis.connections.pool import RedisConnections
 
 SECTIONS: Final = ("server", "clients", "memory", "persistence", "replication")
 WANTED: Final = ("appendfsync", "stream-node-max-bytes")

@@ -10,9 +10,9 @@ from typing import Final
 import structlog
 from redis.exceptions import ResponseError
 
-from synckairos.adapters.redis.connections import RedisConnections
+from synckairos.adapters.redis.connections.pool import RedisConnections
+from synckairos.adapters.redis.connections.wire import RedisCommand
 from synckairos.adapters.redis.keys import Keys
-from synckairos.adapters.redis.wire import RedisCommand
 from synckairos.application.pipeline.status import DrainTotals
 from synckairos.application.trail.audit import Written
 

@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 from redis.exceptions import ResponseError
 
-from synckairos.adapters.redis.connections import RedisConnections
+from synckairos.adapters.redis.connections.pool import RedisConnections
 
 
 class LogState(NamedTuple):

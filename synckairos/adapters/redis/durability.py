@@ -9,7 +9,7 @@ from typing import Final
 
 from redis.exceptions import ResponseError
 
-from synckairos.adapters.redis.connections import RedisConnections
+from synckairos.adapters.redis.connections.pool import RedisConnections
 from synckairos.adapters.redis.keys import Keys
 from synckairos.domain.model import Durability, DurabilityLevel
 

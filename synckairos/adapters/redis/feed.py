@@ -15,11 +15,12 @@ from redis.asyncio import Connection
 from redis.exceptions import ConnectionError as RedisConnectionError
 from redis.exceptions import RedisError, ResponseError
 
-from synckairos.adapters.redis import codec
-from synckairos.adapters.redis.connections import LOST, Connector, RedisConnections
+from synckairos.adapters.redis.connections.connector import LOST, Connector
+from synckairos.adapters.redis.connections.pool import RedisConnections
+from synckairos.adapters.redis.connections.wire import RedisCommand, Reply
 from synckairos.adapters.redis.keys import Keys
-from synckairos.adapters.redis.unreadable import TROUBLES, unreadable
-from synckairos.adapters.redis.wire import RedisCommand, Reply
+from synckairos.adapters.redis.values import codec
+from synckairos.adapters.redis.values.unreadable import TROUBLES, unreadable
 from synckairos.application.concurrency import all_of
 from synckairos.application.errors import StoreUnavailable
 from synckairos.application.ports import Hint, Since

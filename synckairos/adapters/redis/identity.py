@@ -14,9 +14,10 @@ from typing import Final, NamedTuple
 import structlog
 from redis.exceptions import ResponseError
 
-from synckairos.adapters.redis.connections import Lease, RedisConnections, checked
+from synckairos.adapters.redis.connections.pool import Lease, RedisConnections
+from synckairos.adapters.redis.connections.replies import checked
+from synckairos.adapters.redis.connections.wire import RedisCommand, Reply
 from synckairos.adapters.redis.keys import PARTITIONS, Keys
-from synckairos.adapters.redis.wire import RedisCommand, Reply
 from synckairos.application.errors import StoreUnavailable
 
 LAYOUT_VERSION: Final = 1

@@ -13,10 +13,11 @@ from typing import Final, NamedTuple
 
 from redis.exceptions import ResponseError
 
-from synckairos.adapters.redis import codec
-from synckairos.adapters.redis.connections import RedisConnections, checked
+from synckairos.adapters.redis.connections.pool import RedisConnections
+from synckairos.adapters.redis.connections.replies import checked
+from synckairos.adapters.redis.connections.wire import RedisCommand, Reply
 from synckairos.adapters.redis.keys import PARTITIONS, Keys
-from synckairos.adapters.redis.wire import RedisCommand, Reply
+from synckairos.adapters.redis.values import codec
 from synckairos.application.errors import StoreUnavailable
 from synckairos.application.ports import Position
 from synckairos.domain import timing

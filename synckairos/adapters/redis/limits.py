@@ -3,12 +3,12 @@
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Final
 
-from synckairos.adapters.redis.connections import RedisConnections
+from synckairos.adapters.redis.connections.pool import RedisConnections
 from synckairos.adapters.redis.keys import PARTITIONS, Keys
 from synckairos.application.admission.budgets import Lease
 
 if TYPE_CHECKING:
-    from synckairos.adapters.redis.wire import RedisCommand
+    from synckairos.adapters.redis.connections.wire import RedisCommand
 
 FORGOTTEN_S: Final = 15
 """What a server holds is forgotten when it has not said anything for so long."""

@@ -2,7 +2,7 @@
 
 from redis.exceptions import ResponseError
 
-from synckairos.adapters.redis.connections import RedisConnections
+from synckairos.adapters.redis.connections.pool import RedisConnections
 
 
 class RedisMemory:

@@ -8,10 +8,11 @@ of two moves finds nothing.
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Final
 
-from synckairos.adapters.redis.connections import RedisConnections, checked
+from synckairos.adapters.redis.connections.pool import RedisConnections
+from synckairos.adapters.redis.connections.replies import checked
+from synckairos.adapters.redis.connections.wire import RedisCommand, Reply
 from synckairos.adapters.redis.keys import PARTITIONS, Keys
-from synckairos.adapters.redis.outbox_entry import read_entry
-from synckairos.adapters.redis.wire import RedisCommand, Reply
+from synckairos.adapters.redis.values.outbox_entry import read_entry
 from synckairos.application.errors import StoreUnavailable
 from synckairos.application.trail.audit import Backlog, DeadEntry, OutboxBatch, OutboxEntry
 

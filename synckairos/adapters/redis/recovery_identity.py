@@ -8,7 +8,8 @@ keeps starting servers from naming the store, and this process sees from it whet
 import time
 from typing import TYPE_CHECKING, Final
 
-from synckairos.adapters.redis.connections import Lease, checked
+from synckairos.adapters.redis.connections.pool import Lease
+from synckairos.adapters.redis.connections.replies import checked
 from synckairos.adapters.redis.identity import (
     MARK,
     Origin,
@@ -22,7 +23,7 @@ from synckairos.adapters.redis.identity import (
 from synckairos.application.recovery import RecoveryOver
 
 if TYPE_CHECKING:
-    from synckairos.adapters.redis.wire import RedisCommand
+    from synckairos.adapters.redis.connections.wire import RedisCommand
 
 LOST_AGAIN: Final = "the store has lost its data again"
 FINISHED: Final = "another recovery has finished meanwhile, or an operator has accepted the store as it is"

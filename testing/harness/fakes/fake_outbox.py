@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from synckairos.adapters.redis.outbox_entry import read_entry
+from synckairos.adapters.redis.values.outbox_entry import read_entry
 from synckairos.application.errors import StoreUnavailable
 from synckairos.application.pipeline.status import DrainTotals
 from synckairos.application.trail.audit import Backlog, OutboxBatch, OutboxEntry, Written

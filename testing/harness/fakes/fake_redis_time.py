@@ -3,9 +3,10 @@
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 
-from synckairos.adapters.redis.cluster.connections import ClusterConnections, Where
-from synckairos.adapters.redis.connections import Lease, RedisConnections
-from synckairos.adapters.redis.wire import RedisCommand, Reply
+from synckairos.adapters.redis.cluster.answers import Where
+from synckairos.adapters.redis.cluster.connections import ClusterConnections
+from synckairos.adapters.redis.connections.pool import Lease, RedisConnections
+from synckairos.adapters.redis.connections.wire import RedisCommand, Reply
 from testing.harness.fakes.fake_clock import FakeClock
 
 

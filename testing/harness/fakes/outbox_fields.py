@@ -1,7 +1,7 @@
 """Events, and the entries of an outbox that a commit makes of them, for tests without a commit."""
 
-from synckairos.adapters.redis import codec
-from synckairos.adapters.redis.outbox_entry import changes, outbox_fields
+from synckairos.adapters.redis.values import codec
+from synckairos.adapters.redis.values.outbox_entry import changes, outbox_fields
 from synckairos.application.ports import Request
 from synckairos.domain.commands import Start, Switch
 from synckairos.domain.events import Event

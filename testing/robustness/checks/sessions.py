@@ -13,7 +13,7 @@ from synckairos.domain.creation import create
 from synckairos.domain.events import Author, Cause, Event, EventType, Subject
 from synckairos.domain.model import Mode, Session, Status, group_position
 from synckairos.domain.timing import Lifetimes
-from testing.harness.session_books import Books
+from testing.harness.playing.session_books import Books
 from testing.robustness.branches import Branch, Branches, Entry
 from testing.robustness.load.operations import Operation
 from testing.robustness.promises import Promise, Violation

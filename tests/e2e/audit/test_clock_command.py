@@ -10,8 +10,8 @@ from testing.harness.audit_histories import recorded
 from testing.harness.audit_lives import life, session_id
 from testing.harness.builders import ANN, countdown, per_group, started
 from testing.harness.documents import blocks
-from testing.harness.plays import ANN as FIRST
-from testing.harness.plays import BOB as SECOND
+from testing.harness.playing.plays import ANN as FIRST
+from testing.harness.playing.plays import BOB as SECOND
 from testing.harness.processes.commands import Finished, run_command, synckairos
 from testing.harness.processes.warm_commands import program
 from tests.e2e.audit.audit_commands import NO_REDIS, on_terminal, write

@@ -2,8 +2,9 @@
 
 from typing import cast
 
+from synckairos.adapters.redis.cluster.answers import Instant
 from synckairos.adapters.redis.cluster.clock import ClusterClock
-from synckairos.adapters.redis.cluster.connections import ClusterConnections, Instant
+from synckairos.adapters.redis.cluster.connections import ClusterConnections
 
 SECOND_US = 1_000_000
 

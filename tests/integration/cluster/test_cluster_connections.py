@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from synckairos.adapters.redis.cluster.connections import ClusterConnections
-from synckairos.adapters.redis.connections import checked
+from synckairos.adapters.redis.connections.replies import checked
 from synckairos.application.errors import StoreUnavailable
 from synckairos.devstack import RedisServer
 from testing.harness.processes.cluster_group import ClusterGroup

@@ -8,7 +8,7 @@ from google.protobuf.timestamp_pb2 import Timestamp
 from synckairos.v1 import session_pb2
 from synckairos.v1 import session_service_pb2 as pb
 from testing.harness.client import Stub, new_id
-from testing.harness.played_sessions import PlayedSession, manual, with_control
+from testing.harness.playing.played_sessions import PlayedSession, manual, with_control
 from tests.integration.controls.drawn_controls import drawn_controls
 
 END, ELIMINATE, ADVANCE, NOTIFY = (

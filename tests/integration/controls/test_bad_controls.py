@@ -11,7 +11,7 @@ from synckairos.v1 import session_service_pb2 as pb
 from synckairos.v1 import time_control_pb2 as tc
 from testing.harness.client import Stub, new_id, refused
 from testing.harness.command_client import driving, refusal_of
-from testing.harness.played_sessions import PlayedSession, with_control
+from testing.harness.playing.played_sessions import PlayedSession, with_control
 from tests.integration.controls.conftest import ServedSessions
 from tests.integration.rpc.good_requests import create
 from tests.integration.store.key_space import KeySpace

@@ -9,7 +9,7 @@ import pytest
 from synckairos.v1 import session_pb2
 from synckairos.v1 import time_control_pb2 as pb
 from testing.harness.client import Stub
-from testing.harness.played_sessions import PlayedSession, manual, with_control
+from testing.harness.playing.played_sessions import PlayedSession, manual, with_control
 from tests.integration.controls.drawn_controls import IS_LONG, seeds
 from tests.integration.controls.random_play import ELIMINATE, END, NOTIFY, drawn_session, drawn_step, move
 

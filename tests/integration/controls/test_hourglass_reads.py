@@ -4,7 +4,7 @@ import pytest
 
 from synckairos.v1 import session_pb2
 from testing.harness.client import Stub, new_id
-from testing.harness.played_sessions import PlayedSession, manual, with_control
+from testing.harness.playing.played_sessions import PlayedSession, manual, with_control
 
 
 def banks(game: PlayedSession) -> list[int]:

@@ -9,7 +9,7 @@ from synckairos.devstack import RedisServer
 from synckairos.v1 import event_pb2, session_pb2
 from synckairos.v1 import session_service_pb2 as pb
 from testing.harness.client import Stub, connect, refused, watching
-from testing.harness.played_sessions import PlayedSession, manual, with_control
+from testing.harness.playing.played_sessions import PlayedSession, manual, with_control
 from testing.harness.processes.in_process import serving, settings_for
 from testing.harness.waiting import eventually
 

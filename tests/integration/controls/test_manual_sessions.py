@@ -13,7 +13,7 @@ from synckairos.v1 import event_pb2, session_pb2
 from synckairos.v1 import session_service_pb2 as pb
 from testing.harness.client import Stub, new_id, refused, watching
 from testing.harness.command_client import driving, refusal_of
-from testing.harness.played_sessions import PlayedSession, manual, with_control
+from testing.harness.playing.played_sessions import PlayedSession, manual, with_control
 from testing.harness.waiting import eventually
 from tests.integration.controls.conftest import ServedSessions
 from tests.integration.rpc.good_requests import create

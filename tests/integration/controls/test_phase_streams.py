@@ -10,7 +10,7 @@ from google.protobuf.timestamp_pb2 import Timestamp
 from synckairos.v1 import event_pb2, session_pb2, time_control_pb2
 from synckairos.v1 import session_service_pb2 as pb
 from testing.harness.client import Recording, Stub, new_id, watching
-from testing.harness.played_sessions import PlayedSession, manual, with_control
+from testing.harness.playing.played_sessions import PlayedSession, manual, with_control
 from tests.integration.controls.drawn_controls import seeds
 from tests.integration.controls.random_play import drawn_session, move
 from tests.integration.rpc.good_requests import create

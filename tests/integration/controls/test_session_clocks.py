@@ -9,7 +9,7 @@ from synckairos.client.session_clock import HolderClock, SessionClock, SessionVi
 from synckairos.v1 import session_pb2
 from synckairos.v1 import session_service_pb2 as pb
 from testing.harness.client import Stub, new_id
-from testing.harness.played_sessions import PlayedSession, manual
+from testing.harness.playing.played_sessions import PlayedSession, manual
 from tests.integration.controls.drawn_controls import seeds
 from tests.integration.controls.random_play import END, NOTIFY, drawn_session, drawn_step, move
 

@@ -13,7 +13,7 @@ from synckairos.v1 import session_service_pb2, time_control_service_pb2
 from synckairos.v1 import time_control_pb2 as pb
 from synckairos.v1.time_control_service_pb2_grpc import TimeControlServiceStub
 from testing.harness.client import Recording, Stub, watching
-from testing.harness.played_sessions import PlayedSession, manual, with_control
+from testing.harness.playing.played_sessions import PlayedSession, manual, with_control
 from tests.integration.controls.conftest import ServedSessions
 from tests.integration.controls.drawn_controls import drawn_controls, seeds
 from tests.integration.controls.random_play import drawn_step

@@ -10,7 +10,7 @@ from google.protobuf.timestamp_pb2 import Timestamp
 from synckairos.v1 import session_pb2
 from synckairos.v1 import session_service_pb2 as pb
 from testing.harness.client import Stub
-from testing.harness.played_sessions import PlayedSession
+from testing.harness.playing.played_sessions import PlayedSession
 from tests.integration.controls.drawn_controls import seeds
 from tests.integration.controls.random_play import drawn_request, move
 

@@ -17,7 +17,7 @@ from synckairos.v1 import session_service_pb2 as pb
 from synckairos.v1.audit_service_pb2_grpc import AuditServiceStub
 from testing.harness.client import Recording, Stub, connect, watching
 from testing.harness.draining import drain
-from testing.harness.played_sessions import PlayedSession
+from testing.harness.playing.played_sessions import PlayedSession
 from testing.harness.processes.databases import own_database
 from testing.harness.processes.in_process import serving, settings_for
 from tests.integration.controls.drawn_controls import seeds

@@ -12,11 +12,11 @@ from redis import Redis
 from synckairos.adapters.postgres.database import Database
 from synckairos.adapters.postgres.trail.reader import PostgresAuditReader
 from synckairos.adapters.postgres.trail.writer import PostgresAuditTrail
-from synckairos.adapters.redis.codec import HEAD_BYTES
-from synckairos.adapters.redis.connections import RedisConnections
+from synckairos.adapters.redis.connections.pool import RedisConnections
 from synckairos.adapters.redis.counters import RedisDrainCounters
 from synckairos.adapters.redis.keys import Keys
 from synckairos.adapters.redis.outbox import RedisDeadEntries, RedisOutbox
+from synckairos.adapters.redis.values.codec import HEAD_BYTES
 from synckairos.application.pipeline.draining import Drain
 from synckairos.application.trail.audit import EventQuery
 from synckairos.devstack import PostgresServer, RedisServer

@@ -10,7 +10,7 @@ from redis import Redis
 from synckairos.adapters.dramatiq.actor import declare_actor, middleware
 from synckairos.adapters.dramatiq.bell import DramatiqBell, Marks
 from synckairos.adapters.dramatiq.broker import DoorbellQueue, open_broker
-from synckairos.adapters.redis.connections import RedisConnections
+from synckairos.adapters.redis.connections.pool import RedisConnections
 from synckairos.adapters.redis.counters import RedisDrainCounters
 from synckairos.adapters.redis.keys import Keys
 from synckairos.adapters.redis.outbox import RedisOutbox

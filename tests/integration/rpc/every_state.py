@@ -5,7 +5,7 @@ from synckairos.domain.commands import Start
 from synckairos.v1 import session_pb2
 from synckairos.v1 import session_service_pb2 as pb
 from testing.harness.client import Stub
-from testing.harness.plays import KINDS, Play
+from testing.harness.playing.plays import KINDS, Play
 from tests.integration.rpc.good_requests import BOB, create, member
 from tests.integration.rpc.request_strategies import DELETED, DONE, LOST, MANUAL, PAUSED, PENDING, RUNNING
 

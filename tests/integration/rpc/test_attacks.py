@@ -135,7 +135,8 @@ async def test_connections_beyond_the_last_descriptor_are_refused(
     redis_server: RedisServer, files: Certificates, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Those that are there go on, and so does everything else that takes a file."""
-    monkeypatch.setattr("synckairos.composition.server.most_connections", lambda *_, **__: FEW)
+    for module in ("server", "grpc_port"):
+        monkeypatch.setattr(f"synckairos.composition.{module}.most_connections", lambda *_, **__: FEW)
     for settings in ({}, {**files.mutual, "tls_client_auth": "optional"}):
         async with serving(settings_for(redis_server.url, **settings)) as server:
             opened = [await asyncio.open_connection(HOST, server.port) for _ in range(FEW + 1)]
@@ -149,7 +150,7 @@ async def test_who_is_silent_longest_gives_way_in_front_of_grpc(
     redis_server: RedisServer, files: Certificates, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Strangers who have filled it keep nobody out, once they have had their time."""
-    monkeypatch.setattr("synckairos.composition.server.most_connections", lambda *_, **__: FEW)
+    monkeypatch.setattr("synckairos.composition.grpc_port.most_connections", lambda *_, **__: FEW)
     monkeypatch.setattr(handshakes, "SHORTEST_S", 0.1)
     settings = settings_for(redis_server.url, tls_client_auth="optional", **files.mutual)
     async with serving(settings) as server:

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from synckairos.adapters.redis.connections import RedisConnections
+from synckairos.adapters.redis.connections.pool import RedisConnections
 from synckairos.adapters.redis.keys import PARTITIONS, Keys
 from synckairos.adapters.redis.outbox import RedisOutbox
 from synckairos.devstack import RedisServer

@@ -9,8 +9,8 @@ import grpc
 import pytest
 from redis.asyncio import Redis
 
-from synckairos.adapters.redis import codec
 from synckairos.adapters.redis.keys import Keys, SessionKeys
+from synckairos.adapters.redis.values import codec
 from synckairos.devstack import RedisServer
 from synckairos.v1 import session_service_pb2 as pb
 from testing.harness.client import Problem, Stub, connect, problem_of, running_session, two_players

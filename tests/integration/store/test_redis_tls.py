@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 import trustme
 
-from synckairos.adapters.redis.connections import RedisConnections
+from synckairos.adapters.redis.connections.pool import RedisConnections
 from synckairos.application.errors import StoreUnavailable
 from synckairos.devstack import RedisServer
 from synckairos.v1 import session_service_pb2 as pb

@@ -4,7 +4,7 @@ import asyncio
 from contextlib import AsyncExitStack, suppress
 from pathlib import Path
 
-from synckairos.adapters.redis.connections import RedisConnections
+from synckairos.adapters.redis.connections.pool import RedisConnections
 from synckairos.application.errors import StoreUnavailable
 from testing.harness.processes.sentinel_group import SentinelGroup
 from testing.harness.waiting import eventually

@@ -8,14 +8,14 @@ from random import Random
 import pytest
 from google.protobuf.struct_pb2 import Struct
 
-from synckairos.adapters.redis.codec import encode_session
-from synckairos.adapters.redis.connections import Lease
+from synckairos.adapters.redis.connections.pool import Lease
+from synckairos.adapters.redis.connections.wire import RedisCommand, Reply
 from synckairos.adapters.redis.keys import SessionKeys, partition_of
 from synckairos.adapters.redis.store import scheduler
 from synckairos.adapters.redis.store.batching import MOST
 from synckairos.adapters.redis.store.decisions import MOST_BYTES
 from synckairos.adapters.redis.store.writes import Commit
-from synckairos.adapters.redis.wire import RedisCommand, Reply
+from synckairos.adapters.redis.values.codec import encode_session
 from synckairos.application.errors import CommitBroken, OutcomeUnknown, SessionUnreadable
 from synckairos.application.ports import Decision, Reading, Request
 from synckairos.devstack import RedisServer

@@ -9,9 +9,9 @@ from typing import Any
 import pytest
 import redis
 
-from synckairos.adapters.redis import codec
-from synckairos.adapters.redis.connections import RedisConnections
+from synckairos.adapters.redis.connections.pool import RedisConnections
 from synckairos.adapters.redis.store.durability import DurabilityRules
+from synckairos.adapters.redis.values import codec
 from synckairos.application.errors import DurabilityUnmet, OutcomeUnknown
 from synckairos.application.ports import Request
 from synckairos.application.sessions import Answer, Settlements

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from synckairos.adapters.redis import codec
 from synckairos.adapters.redis.feed import RedisFeed
+from synckairos.adapters.redis.values import codec
 from synckairos.application.errors import StoreUnavailable
 from synckairos.application.ports import Hint
 from synckairos.devstack import RedisServer

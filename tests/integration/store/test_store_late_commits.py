@@ -8,9 +8,9 @@ from unittest.mock import Mock
 
 import pytest
 
-from synckairos.adapters.redis.connections import Lease
+from synckairos.adapters.redis.connections.pool import Lease
+from synckairos.adapters.redis.connections.wire import RedisCommand, Reply, Wire, packed
 from synckairos.adapters.redis.store import RedisSessionStore
-from synckairos.adapters.redis.wire import RedisCommand, Reply, Wire, packed
 from synckairos.application.errors import OutcomeUnknown
 from synckairos.application.ports import Decision, Reading, Request
 from synckairos.domain.commands import Switch

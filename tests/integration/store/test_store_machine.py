@@ -14,11 +14,11 @@ from hypothesis import settings
 from hypothesis.stateful import run_state_machine_as_test
 from redis.exceptions import ConnectionError as RedisConnectionError
 
-from synckairos.adapters.redis import codec
 from synckairos.adapters.redis.cluster.connections import ClusterConnections
-from synckairos.adapters.redis.connections import Lease, RedisConnections
-from synckairos.adapters.redis.connections import Reply as RedisReply
-from synckairos.adapters.redis.wire import RedisCommand
+from synckairos.adapters.redis.connections.pool import Lease, RedisConnections
+from synckairos.adapters.redis.connections.wire import RedisCommand
+from synckairos.adapters.redis.connections.wire import Reply as RedisReply
+from synckairos.adapters.redis.values import codec
 from synckairos.application.ports import Request
 from synckairos.domain.commands import Caller, Create
 from synckairos.domain.commands import Command as Verb

@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from synckairos.adapters.redis.connections import Lease, RedisConnections
-from synckairos.adapters.redis.wire import RedisCommand, Reply
+from synckairos.adapters.redis.connections.pool import Lease, RedisConnections
+from synckairos.adapters.redis.connections.wire import RedisCommand, Reply
 from synckairos.application.errors import Contention
 from synckairos.application.ports import Request
 from synckairos.application.sessions import Settlements

@@ -7,7 +7,7 @@ from typing import Any
 
 import uvloop
 
-from synckairos.adapters.redis.connections import RedisConnections
+from synckairos.adapters.redis.connections.pool import RedisConnections
 from synckairos.devstack import RedisServer
 from testing.harness.processes.tcp_proxy import TcpProxy
 

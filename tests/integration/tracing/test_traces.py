@@ -19,7 +19,7 @@ from synckairos.adapters.postgres.options import DatabaseOptions
 from synckairos.adapters.postgres.schema.migrate import apply_migrations
 from synckairos.adapters.postgres.trail.export import PostgresAuditExport
 from synckairos.adapters.postgres.trail.lines import encode_record
-from synckairos.adapters.redis.connections import RedisConnections
+from synckairos.adapters.redis.connections.pool import RedisConnections
 from synckairos.adapters.redis.keys import PARTITIONS, Keys
 from synckairos.adapters.redis.outbox import RedisOutbox
 from synckairos.application.trail.audit import ExportQuery

@@ -10,7 +10,7 @@ from google.protobuf.struct_pb2 import Struct
 from structlog.testing import capture_logs
 
 from synckairos.application.streams.watching import Watching
-from synckairos.composition import server as bootstrap
+from synckairos.composition import session_parts
 from synckairos.composition.server import Server
 from synckairos.devstack import RedisServer
 from synckairos.rpc.server import server_options
@@ -40,7 +40,7 @@ def made(monkeypatch: pytest.MonkeyPatch) -> list[Watching]:
         made.append(Watching(*arguments))
         return made[-1]
 
-    monkeypatch.setattr(bootstrap, "Watching", make)
+    monkeypatch.setattr(session_parts, "Watching", make)
     return made
 
 

@@ -7,8 +7,8 @@ import grpc
 import pytest
 from redis.asyncio import Redis
 
-from synckairos.adapters.redis import codec
 from synckairos.adapters.redis.keys import Keys, SessionKeys
+from synckairos.adapters.redis.values import codec
 from synckairos.devstack import RedisServer
 from synckairos.settings import Settings
 from synckairos.v1 import event_pb2, session_pb2

@@ -17,7 +17,7 @@ from google.protobuf.struct_pb2 import Struct
 from synckairos.application.streams.frames import Frame
 from synckairos.application.streams.subscriptions import QUEUE_LIMIT, Subscription, WaitingBytes
 from synckairos.application.streams.watching import Watching
-from synckairos.composition import server as bootstrap
+from synckairos.composition import session_parts
 from synckairos.devstack import RedisServer
 from synckairos.v1 import event_pb2
 from synckairos.v1 import session_service_pb2 as pb
@@ -49,7 +49,7 @@ class OpenSubscriptions:
             subscriptions.waiting = subscription._everywhere
             subscriptions.most = max(subscriptions.most, len(subscription._queue) + len(subscription._ticks))
 
-        monkeypatch.setattr(bootstrap, "Watching", make)
+        monkeypatch.setattr(session_parts, "Watching", make)
         monkeypatch.setattr(Subscription, "put", watched_put)
 
     def open(self) -> int:

@@ -19,7 +19,7 @@ from synckairos.domain.families import (
 )
 from synckairos.domain.families.parts import Family
 from synckairos.domain.model import MAX_BUDGET_MS, Clock
-from testing.harness.session_drawing import chance, pick
+from testing.harness.playing.session_drawing import chance, pick
 
 maybe_none: Final = st.one_of(st.just(0), st.integers(1_000, MAX_BUDGET_MS))
 some: Final = st.integers(1_000, MAX_BUDGET_MS)

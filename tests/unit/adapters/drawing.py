@@ -30,7 +30,7 @@ from synckairos.domain.model import (
     SoftClosePolicy,
     Status,
 )
-from testing.harness.session_drawing import chance, pick
+from testing.harness.playing.session_drawing import chance, pick
 from tests.unit.adapters import control_drawing
 
 AnyT = TypeVar("AnyT")

@@ -13,7 +13,7 @@ from synckairos.domain.events import Author
 from synckairos.domain.model import Mode, OnExpire, Status
 from synckairos.domain.specification import SessionSpec
 from testing.harness.client import new_id
-from testing.harness.plays import KINDS
+from testing.harness.playing.plays import KINDS
 from tests.unit.rpc.use_cases import UseCases
 
 CALLER = Caller(Author("umpire"))

@@ -9,7 +9,7 @@ from synckairos.domain import timing
 from synckairos.domain.controls.phases import phases
 from synckairos.domain.model import OnExpire, Session
 from testing.clock_vectors.figures import reply, view
-from testing.harness.random_plays import SPECS, plays
+from testing.harness.playing.random_plays import SPECS, plays
 from tests.unit.client.view_figures import figures
 
 

@@ -17,8 +17,8 @@ from synckairos.domain.events import SYSTEM, Cause, Event, EventType
 from synckairos.domain.model import BANK_MODES, Mode, Session, Status
 from synckairos.domain.specification import SessionSpec
 from synckairos.domain.timing import Lifetimes
-from testing.harness import session_drawing as drawing
-from testing.harness.session_books import Books
+from testing.harness.playing import session_drawing as drawing
+from testing.harness.playing.session_books import Books
 
 NOBODY = Caller(SYSTEM)
 

@@ -17,8 +17,8 @@ from synckairos.domain.model import Mode, Session
 from synckairos.domain.specification import SessionSpec
 from synckairos.domain.timing import Lifetimes
 from synckairos.domain.transitions import Outcome, decide
-from testing.harness import session_drawing as drawing
 from testing.harness.builders import ORIGIN, SESSION_ID, change_ids
+from testing.harness.playing import session_drawing as drawing
 from tests.unit.domain.session_machine import NOBODY, Host, Reply, SessionMachine, is_live
 
 PLAY: Final = settings(

@@ -11,8 +11,8 @@ from synckairos.domain.events import Author, EventType
 from synckairos.domain.model import Mode, Session, Status
 from synckairos.domain.recovery import RecoveryPolicy, recover
 from synckairos.domain.transitions import Outcome
-from testing.harness import session_drawing as drawing
 from testing.harness.builders import change_ids
+from testing.harness.playing import session_drawing as drawing
 from tests.unit.domain.session_machine import NOBODY, check_shape, is_live
 from tests.unit.domain.test_machine import PLAY, DomainMachine, decide_fully
 

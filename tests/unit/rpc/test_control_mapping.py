@@ -29,7 +29,7 @@ from synckairos.rpc.streams.envelopes import envelope
 from synckairos.rpc.timestamps import timestamp
 from synckairos.v1 import event_pb2, session_pb2
 from synckairos.v1 import time_control_pb2 as pb
-from testing.harness.plays import ANN, BLUE, BOB, BORN, KINDS, RED, Play
+from testing.harness.playing.plays import ANN, BLUE, BOB, BORN, KINDS, RED, Play
 from tests.unit.adapters import control_drawing
 
 CLEO = "20000000-0000-4000-8000-00000000000c"

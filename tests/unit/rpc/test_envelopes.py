@@ -14,7 +14,7 @@ from synckairos.rpc.streams.envelopes import encoded, envelope
 from synckairos.rpc.timestamps import timestamp
 from synckairos.v1 import event_pb2
 from synckairos.v1.session_service_pb2 import WatchSessionResponse, WatchSessionsResponse
-from testing.harness.plays import ANN, BORN, BUDGET, KINDS, RED, SID, Play
+from testing.harness.playing.plays import ANN, BORN, BUDGET, KINDS, RED, SID, Play
 
 PLAY = Play(KINDS["group"])
 RUNNING = PLAY.do(250, Start())

@@ -13,7 +13,7 @@ from synckairos.domain.model import Mode, OnExpire, Status
 from synckairos.rpc.mapping import event_message, session_message, tick_message
 from synckairos.rpc.timestamps import timestamp, timestamp_us
 from synckairos.v1 import event_pb2, session_pb2
-from testing.harness.plays import ANN, BLUE, BOB, BORN, BUDGET, KINDS, RED, Play, played
+from testing.harness.playing.plays import ANN, BLUE, BOB, BORN, BUDGET, KINDS, RED, Play, played
 
 OPTIONAL_BY_KIND: dict[str, set[str]] = {
     "participant": {"increment_ms"},

@@ -21,9 +21,9 @@ from synckairos.domain.transitions import decide
 from synckairos.rpc import mapping
 from synckairos.rpc.fields import MAX_INSTANT_MS
 from synckairos.rpc.mapping import session_message
-from testing.harness import session_drawing as drawing
 from testing.harness.builders import SESSION_ID, UMPIRE, change_ids
-from testing.harness.plays import BORN, played
+from testing.harness.playing import session_drawing as drawing
+from testing.harness.playing.plays import BORN, played
 
 LIFETIMES = Lifetimes()
 

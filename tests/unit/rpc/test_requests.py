@@ -17,7 +17,7 @@ from synckairos.rpc.streams.envelopes import encoded
 from synckairos.v1 import session_pb2
 from synckairos.v1 import session_service_pb2 as pb
 from testing.harness.client import new_id
-from testing.harness.plays import ANN, Play
+from testing.harness.playing.plays import ANN, Play
 
 
 def refused(request: pb.CreateSessionRequest) -> dict[str, str]:

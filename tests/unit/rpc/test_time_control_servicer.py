@@ -19,7 +19,7 @@ from synckairos.rpc.interceptor import CallInterceptor
 from synckairos.rpc.server import TIME_CONTROL_SERVICE
 from synckairos.v1 import time_control_pb2 as controls
 from synckairos.v1 import time_control_service_pb2 as pb
-from testing.harness.control_drawing import time_controls
+from testing.harness.playing.control_drawing import time_controls
 from tests.unit.rpc.grpc_testing_adapter import Loop, TestServer
 from tests.unit.rpc.use_cases import UseCases
 

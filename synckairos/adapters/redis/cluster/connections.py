@@ -6,12 +6,20 @@ has it, or it is on its way, it is tried again for as long as an exchange may ta
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
-from typing import Final, NamedTuple
+from typing import Final
 
-from redis.exceptions import AskError, ResponseError
-
+from synckairos.adapters.redis.cluster.answers import (
+    Answer,
+    Instant,
+    Outcome,
+    Where,
+    name_of,
+    not_ready,
+    refused,
+    told,
+)
 from synckairos.adapters.redis.cluster.away import PAUSE_S, Away
 from synckairos.adapters.redis.cluster.routing import (
     HOME,
@@ -22,43 +30,14 @@ from synckairos.adapters.redis.cluster.routing import (
     units_of,
 )
 from synckairos.adapters.redis.cluster.topology import Address, Topology
-from synckairos.adapters.redis.connections import (
-    Lease,
-    NotPrimary,
-    RedisConnections,
-    checked,
-    code_of,
-    is_of_another_type,
-)
-from synckairos.adapters.redis.wire import RedisCommand, Reply, asking, without_asking
+from synckairos.adapters.redis.connections.pool import Lease, RedisConnections
+from synckairos.adapters.redis.connections.replies import NotPrimary, checked, is_of_another_type
+from synckairos.adapters.redis.connections.wire import RedisCommand, Reply, asking, without_asking
 from synckairos.application.errors import StoreUnavailable
 from synckairos.redis_urls import cluster_url
 
 LOOK_S: Final = 0.25
 """How long a look waits for a node, and follows its word to another."""
-
-
-class Instant(NamedTuple):
-    """A node's reply to TIME, and when the exchange began, by the monotonic clock of this process."""
-
-    node: str
-    time: Reply
-    lent_s: float
-
-
-class Answer(NamedTuple):
-    """What came of a unit: replies and the instant of its node, or why there are none."""
-
-    replies: Sequence[Reply]
-    instant: Instant | None = None
-    problem: StoreUnavailable | None = None
-
-
-class Where(NamedTuple):
-    """Where a unit is sent; `is_asked` for a node that is only about to get the slot."""
-
-    address: Address | None
-    is_asked: bool = False
 
 
 class ClusterConnections(RedisConnections):
@@ -99,11 +78,11 @@ class ClusterConnections(RedisConnections):
     @property
     def home(self) -> str:
         """The name of the node whose clock is that of the store: the primary of partition 0."""
-        return _name_of(self.topology.primary(HOME))
+        return name_of(self.topology.primary(HOME))
 
     def node_of(self, slot: int) -> str:
         """Return the name of the primary of a slot; empty while nobody has it."""
-        return _name_of(self.topology.primary(slot))
+        return name_of(self.topology.primary(slot))
 
     def url_of(self, node: str) -> str:
         """Return the URL of a node by its name; without one, of one of the nodes that the settings name."""
@@ -112,7 +91,7 @@ class ClusterConnections(RedisConnections):
 
     def nodes(self) -> set[str]:
         """Return the names of all primaries."""
-        return {_name_of(address) for address in self.topology.primaries()}
+        return {name_of(address) for address in self.topology.primaries()}
 
     @asynccontextmanager
     async def lease(self, commands: Sequence[RedisCommand]) -> AsyncIterator[tuple[Lease, list[Reply]]]:
@@ -144,43 +123,25 @@ class ClusterConnections(RedisConnections):
         """
         units = list(units_of(commands))
         answers = [Answer(())] * len(units)
-        pending = dict.fromkeys(range(len(units)), False)
+        pending: dict[int, Address | None] = dict.fromkeys(range(len(units)))
         until, has_failed = time.monotonic() + (self._patience_s if is_patient else LOOK_S), False
-        wait_s = None if is_patient else LOOK_S
-        asked: dict[int, Address | None] = {}
         while pending:
             await self._know(*(units[place].slot for place in pending), has_failed=has_failed)
-            groups: dict[Where, list[int]] = {}
-            for place in pending:
-                groups.setdefault(self._where(units[place].slot, asked.get(place)), []).append(place)
-            found = await asyncio.gather(
-                *(self._ask(where, [units[place] for place in places], wait_s) for where, places in groups.items())
-            )
-            again: dict[int, bool] = {}
-            asked = {}
-            for (where, places), results in zip(groups.items(), found, strict=True):
-                for place, answer in zip(places, results, strict=True):
-                    turn, error = (
-                        (Turn.WAIT, None) if answer.problem else turn_of(units[place].commands, answer.replies)
-                    )
-                    answers[place] = answer if turn is Turn.DONE else _refused(answer, error)
-                    self._note(turn, where)
-                    if turn is Turn.ASK:
-                        asked[place] = _told(error, where)
-                    if (
-                        turn is Turn.MOVED
-                        or turn is Turn.ASK
-                        or (turn is Turn.WAIT and self._is_waited_for(where, wait_s))
-                    ):
-                        again[place] = turn is Turn.WAIT
-            if again and time.monotonic() >= until:
-                if is_patient:
-                    waited = (where for where, places in groups.items() if any(again.get(place) for place in places))
-                    self._away.give_up(where.address for where in waited)
+            outcomes = await self._round(units, pending, None if is_patient else LOOK_S)
+            pending, waited_for = {}, []
+            for place, (where, turn, answer, asked) in outcomes.items():
+                answers[place] = answer
+                is_waited_for = is_patient and turn is Turn.WAIT and where.address not in self._away
+                if turn is Turn.MOVED or turn is Turn.ASK or is_waited_for:
+                    pending[place] = asked
+                waited_for += [where.address] * is_waited_for
+            if pending and time.monotonic() >= until:
+                if waited_for:
+                    self._away.give_up(waited_for)
                 break
-            if any(again.values()):
+            if waited_for:
                 await asyncio.sleep(PAUSE_S)
-            pending, has_failed = again, True
+            has_failed = True
         return answers
 
     async def instants(self) -> list[Instant]:
@@ -234,6 +195,25 @@ class ClusterConnections(RedisConnections):
             self.doubt()
         return [answer for (answer,) in found]
 
+    async def _round(
+        self, units: Sequence[Unit], pending: Mapping[int, Address | None], wait_s: float | None
+    ) -> dict[int, Outcome]:
+        """Send units, by their places, to whoever has their slots, or to where ASK has sent them."""
+        groups: dict[Where, list[int]] = {}
+        for place, asked in pending.items():
+            groups.setdefault(self._where(units[place].slot, asked), []).append(place)
+        found = await asyncio.gather(
+            *(self._ask(where, [units[place] for place in places], wait_s) for where, places in groups.items())
+        )
+        outcomes: dict[int, Outcome] = {}
+        for (where, places), answers in zip(groups.items(), found, strict=True):
+            for place, answer in zip(places, answers, strict=True):
+                turn, error = (Turn.WAIT, None) if answer.problem else turn_of(units[place].commands, answer.replies)
+                self._note(turn, where)
+                right = answer if turn is Turn.DONE else refused(answer, error)
+                outcomes[place] = Outcome(where, turn, right, told(error, where))
+        return outcomes
+
     async def _all(self, commands: Sequence[RedisCommand]) -> list[Reply]:
         replies: list[Reply] = []
         for answer in await self.answers(commands):
@@ -260,12 +240,12 @@ class ClusterConnections(RedisConnections):
                 turn, error_reply = turn_of(commands, replies)
                 if turn is Turn.DONE:
                     self._note(turn, where)
-                    lease.node, lease.slot = _name_of(where.address), slot
+                    lease.node, lease.slot = name_of(where.address), slot
                     return lease, replies
                 # It may hold a WATCH.
                 lease.is_broken = True
                 await stack.aclose()
-                problem = _not_ready(error_reply)
+                problem = not_ready(error_reply)
             has_failed = True
             self._note(turn, where)
             if time.monotonic() >= until or (turn is not Turn.MOVED and where.address in self._away):
@@ -296,16 +276,13 @@ class ClusterConnections(RedisConnections):
         except StoreUnavailable as error:
             return [Answer((), problem=error)] * len(units)
         except TimeoutError:
-            return [Answer((), problem=StoreUnavailable(f"{_name_of(where.address)} says nothing"))] * len(units)
-        instant = Instant(_name_of(where.address), replies[0], lease.lent_s)
+            return [Answer((), problem=StoreUnavailable(f"{name_of(where.address)} says nothing"))] * len(units)
+        instant = Instant(name_of(where.address), replies[0], lease.lent_s)
         found, place = [], 1
         for unit in units:
             found.append(Answer(replies[place : place + len(unit.commands)], instant))
             place += len(unit.commands)
         return found
-
-    def _is_waited_for(self, where: Where, wait_s: float | None) -> bool:
-        return wait_s is None and where.address not in self._away
 
     def _where(self, slot: int, asked: Address | None) -> Where:
         return Where(self.topology.primary(slot)) if asked is None else Where(asked, is_asked=True)
@@ -340,22 +317,3 @@ class ClusterConnections(RedisConnections):
             pool.on_unreachable(self.doubt)
             self._pools[address] = pool
         return pool
-
-
-def _name_of(address: Address | None) -> str:
-    return "" if address is None else f"{address[0]}:{address[1]}"
-
-
-def _told(error: ResponseError | None, where: Where) -> Address | None:
-    """Return where ASK sends, which may leave out the host of the node that says it."""
-    if not isinstance(error, AskError) or where.address is None:
-        return None
-    return error.host or where.address[0], error.port
-
-
-def _refused(answer: Answer, error: ResponseError | None) -> Answer:
-    return answer if error is None else Answer((), problem=_not_ready(error))
-
-
-def _not_ready(error: ResponseError | None) -> StoreUnavailable:
-    return StoreUnavailable(f"Redis is not ready: {code_of(error) if error is not None else 'unknown'}")

@@ -9,9 +9,9 @@ from typing import Final
 from redis.crc import key_slot
 
 from synckairos.adapters.redis.cluster.connections import ClusterConnections
-from synckairos.adapters.redis.codec import HEAD_BYTES
 from synckairos.adapters.redis.feed import RedisFeed, head_of
 from synckairos.adapters.redis.keys import Keys
+from synckairos.adapters.redis.values.codec import HEAD_BYTES
 from synckairos.application.errors import ShardUnavailable, StoreUnavailable
 from synckairos.application.ports import Hint, Since
 from synckairos.domain.model import Head

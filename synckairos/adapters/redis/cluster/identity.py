@@ -13,7 +13,9 @@ from redis.exceptions import ResponseError
 
 from synckairos.adapters.redis.cluster.connections import ClusterConnections
 from synckairos.adapters.redis.cluster.routing import partition_of_slot
-from synckairos.adapters.redis.connections import Lease, checked
+from synckairos.adapters.redis.connections.pool import Lease
+from synckairos.adapters.redis.connections.replies import checked
+from synckairos.adapters.redis.connections.wire import RedisCommand, Reply
 from synckairos.adapters.redis.identity import (
     LAYOUT_VERSION,
     MARK,
@@ -26,7 +28,6 @@ from synckairos.adapters.redis.identity import (
     strangeness_of,
 )
 from synckairos.adapters.redis.keys import PARTITIONS, Keys
-from synckairos.adapters.redis.wire import RedisCommand, Reply
 from synckairos.application.errors import StoreUnavailable
 
 NAMED: Final = "named"

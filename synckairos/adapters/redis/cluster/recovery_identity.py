@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from synckairos.adapters.redis.cluster.connections import ClusterConnections
 from synckairos.adapters.redis.cluster.identity import AWAY, ClusterIdentityGuard, Survey, writes
-from synckairos.adapters.redis.connections import checked
+from synckairos.adapters.redis.connections.replies import checked
 from synckairos.adapters.redis.identity import (
     LAYOUT_VERSION,
     MARK,
@@ -26,7 +26,7 @@ from synckairos.application.errors import StoreUnavailable
 from synckairos.application.recovery import RecoveryOver
 
 if TYPE_CHECKING:
-    from synckairos.adapters.redis.wire import RedisCommand
+    from synckairos.adapters.redis.connections.wire import RedisCommand
 
 
 class ClusterRecoveryGuard(ClusterIdentityGuard):

@@ -7,9 +7,9 @@ from typing import Final, NamedTuple
 from redis.crc import key_slot
 from redis.exceptions import AskError, ResponseError
 
-from synckairos.adapters.redis.connections import code_of
+from synckairos.adapters.redis.connections.replies import code_of
+from synckairos.adapters.redis.connections.wire import RedisCommand, Reply
 from synckairos.adapters.redis.keys import PARTITIONS, SLOTS, TAGS
-from synckairos.adapters.redis.wire import RedisCommand, Reply
 
 KEYLESS: Final = frozenset({"TIME", "INFO", "CONFIG", "DBSIZE", "PING", "MULTI", "EXEC", "UNWATCH", "CLUSTER"})
 """Commands without a key: they are sent to the primary of partition 0."""

@@ -10,9 +10,10 @@ from typing import Final, TypeAlias
 import structlog
 from redis.exceptions import RedisError
 
-from synckairos.adapters.redis.connections import LOST, Connector, checked
+from synckairos.adapters.redis.connections.connector import LOST, Connector
+from synckairos.adapters.redis.connections.replies import checked
+from synckairos.adapters.redis.connections.wire import Reply, Wire
 from synckairos.adapters.redis.keys import SLOTS
-from synckairos.adapters.redis.wire import Reply, Wire
 from synckairos.application.errors import StoreUnavailable
 from synckairos.redis_urls import ClusterUrl
 

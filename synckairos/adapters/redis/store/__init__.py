@@ -11,7 +11,8 @@ from synckairos.adapters.redis.clock import EstimatedClock
 from synckairos.adapters.redis.cluster.clock import ClusterClock
 from synckairos.adapters.redis.cluster.connections import ClusterConnections
 from synckairos.adapters.redis.cluster.identity import ClusterIdentityGuard
-from synckairos.adapters.redis.connections import RedisConnections, checked
+from synckairos.adapters.redis.connections.pool import RedisConnections
+from synckairos.adapters.redis.connections.replies import checked
 from synckairos.adapters.redis.identity import StoreIdentityGuard
 from synckairos.adapters.redis.keys import Keys
 from synckairos.adapters.redis.store.cluster_readings import ClusterReadings

@@ -5,11 +5,12 @@ from collections.abc import Sequence
 from redis.crc import key_slot
 
 from synckairos.adapters.redis.clock import EstimatedClock
-from synckairos.adapters.redis.cluster.connections import Answer, ClusterConnections
+from synckairos.adapters.redis.cluster.answers import Answer
+from synckairos.adapters.redis.cluster.connections import ClusterConnections
 from synckairos.adapters.redis.cluster.identity import ClusterIdentityGuard
-from synckairos.adapters.redis.decoded_sessions import DecodedSessions
 from synckairos.adapters.redis.keys import TAGS, Keys, partition_of
 from synckairos.adapters.redis.store.readings import Readings, reading_or_problem
+from synckairos.adapters.redis.values.decoded_sessions import DecodedSessions
 from synckairos.application.errors import ShardUnavailable
 from synckairos.application.ports import Reading
 

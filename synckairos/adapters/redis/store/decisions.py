@@ -10,7 +10,7 @@ from synckairos.application.ports import Decision, Reading, Remembered
 from synckairos.domain.model import Durability
 
 if TYPE_CHECKING:
-    from synckairos.adapters.redis.wire import RedisCommand
+    from synckairos.adapters.redis.connections.wire import RedisCommand
     from synckairos.domain.events import Event
 
 MOST_BYTES: Final = 64 * 1024

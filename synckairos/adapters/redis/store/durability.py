@@ -6,7 +6,7 @@ Redis counts what a connection has written: WAITAOF and WAIT after its EXEC wait
 from collections.abc import Sequence
 from typing import Final, NamedTuple
 
-from synckairos.adapters.redis.wire import RedisCommand, Reply
+from synckairos.adapters.redis.connections.wire import RedisCommand, Reply
 from synckairos.domain.model import IN_MEMORY, Durability, DurabilityLevel, Session
 
 

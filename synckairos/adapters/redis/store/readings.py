@@ -5,15 +5,16 @@ from collections.abc import Sequence
 
 from redis.exceptions import ResponseError
 
-from synckairos.adapters.redis import codec
 from synckairos.adapters.redis.clock import EstimatedClock
-from synckairos.adapters.redis.connections import Lease, RedisConnections, checked, raise_error
-from synckairos.adapters.redis.decoded_sessions import DecodedSessions
+from synckairos.adapters.redis.connections.pool import Lease, RedisConnections
+from synckairos.adapters.redis.connections.replies import checked, raise_error
+from synckairos.adapters.redis.connections.wire import RedisCommand, Reply
 from synckairos.adapters.redis.identity import StoreIdentityGuard
 from synckairos.adapters.redis.keys import Keys, SessionKeys
 from synckairos.adapters.redis.store.batching import Gate
-from synckairos.adapters.redis.unreadable import TROUBLES, unreadable
-from synckairos.adapters.redis.wire import RedisCommand, Reply
+from synckairos.adapters.redis.values import codec
+from synckairos.adapters.redis.values.decoded_sessions import DecodedSessions
+from synckairos.adapters.redis.values.unreadable import TROUBLES, unreadable
 from synckairos.application.errors import SessionUnreadable, StoreUnavailable
 from synckairos.application.ports import Reading, Remembered
 from synckairos.domain.events import Event

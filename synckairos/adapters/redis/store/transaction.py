@@ -17,15 +17,10 @@ import structlog
 from redis.exceptions import ResponseError
 
 from synckairos.adapters.redis.clock import EstimatedClock
-from synckairos.adapters.redis.connections import (
-    LOST,
-    MOVING,
-    NOT_READY,
-    Lease,
-    RedisConnections,
-    checked,
-    code_of,
-)
+from synckairos.adapters.redis.connections.connector import LOST
+from synckairos.adapters.redis.connections.pool import Lease, RedisConnections
+from synckairos.adapters.redis.connections.replies import MOVING, NOT_READY, checked, code_of
+from synckairos.adapters.redis.connections.wire import RedisCommand, Reply
 from synckairos.adapters.redis.identity import StoreIdentityGuard
 from synckairos.adapters.redis.store.decisions import MOST_BYTES, Chain
 from synckairos.adapters.redis.store.durability import NOTHING, DurabilityRules, Need, Reached, reached
@@ -33,7 +28,6 @@ from synckairos.adapters.redis.store.lost_replies import ReplyLost
 from synckairos.adapters.redis.store.queues import Attempt, SessionQueue
 from synckairos.adapters.redis.store.readings import event_at, read_request, read_session
 from synckairos.adapters.redis.store.writes import CommitWriter
-from synckairos.adapters.redis.wire import RedisCommand, Reply
 from synckairos.application.errors import CommitBroken, OutcomeUnknown, SessionUnreadable, StoreUnavailable
 from synckairos.application.observers import StoreObserver
 

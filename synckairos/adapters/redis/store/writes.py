@@ -3,11 +3,11 @@
 from collections.abc import Sequence
 from typing import Any, Final, NamedTuple
 
-from synckairos.adapters.redis import codec
-from synckairos.adapters.redis.decoded_sessions import DecodedSessions
+from synckairos.adapters.redis.connections.wire import RedisCommand
 from synckairos.adapters.redis.keys import SessionKeys
-from synckairos.adapters.redis.outbox_entry import changes, outbox_fields
-from synckairos.adapters.redis.wire import RedisCommand
+from synckairos.adapters.redis.values import codec
+from synckairos.adapters.redis.values.decoded_sessions import DecodedSessions
+from synckairos.adapters.redis.values.outbox_entry import changes, outbox_fields
 from synckairos.application.errors import SessionTooLarge
 from synckairos.application.ports import Decision, Reading, Remembered, Request
 from synckairos.domain import timing

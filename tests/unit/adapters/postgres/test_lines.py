@@ -17,8 +17,8 @@ from synckairos.domain.controls.time_control import Settled
 from synckairos.domain.events import Author, Event
 from synckairos.domain.model import Mode, Session
 from synckairos.domain.tenancy import DEFAULT_TENANT, TENANT, name_of, qualify
-from testing.harness.plays import ANN, KINDS, Play
-from testing.harness.session_drawing import pick
+from testing.harness.playing.plays import ANN, KINDS, Play
+from testing.harness.playing.session_drawing import pick
 from tests.unit.adapters import drawing
 
 TEXTS = st.text(st.characters(exclude_characters="\0", codec="utf-8"), max_size=40)

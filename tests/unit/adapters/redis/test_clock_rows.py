@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.strategies import DataObject
 
-from synckairos.adapters.redis import clock_rows, codec
+from synckairos.adapters.redis.values import clock_rows, codec
 from synckairos.domain import transitions
 from synckairos.domain.commands import Caller, Pause, Start, Switch
 from synckairos.domain.controls.time_control import LagCompensation, Settled, Stage, TimeControl
@@ -18,7 +18,7 @@ from synckairos.domain.model import DAY_MS, Durability, DurabilityLevel, Session
 from synckairos.domain.timing import Lifetimes
 from synckairos.rpc.mapping import session_message
 from testing.harness.builders import SESSION_ID, Game, per_group, per_participant
-from testing.harness.plays import played
+from testing.harness.playing.plays import played
 from tests.unit.adapters import control_drawing
 
 EXAMPLES: Final = settings(max_examples=100, derandomize=True, database=None)

@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.strategies import DataObject
 
-from synckairos.adapters.redis import codec
+from synckairos.adapters.redis.values import codec
 from synckairos.application.ports import Remembered
 from synckairos.domain import transitions
 from synckairos.domain.commands import Caller, Pause, Start, Switch
@@ -18,7 +18,7 @@ from synckairos.domain.model import Mode, Participant, Session
 from synckairos.domain.timing import Lifetimes
 from synckairos.rpc.mapping import session_message
 from testing.harness.builders import SESSION_ID, Game, one_of_each, per_participant
-from testing.harness.plays import played
+from testing.harness.playing.plays import played
 from tests.unit.adapters import drawing
 
 EXAMPLES: Final = settings(max_examples=60, derandomize=True, database=None)

@@ -4,8 +4,8 @@ from uuid import UUID
 
 import pytest
 
-from synckairos.adapters.redis import codec
-from synckairos.adapters.redis.decoded_sessions import LARGE_BYTES, MOST_BYTES, DecodedSessions
+from synckairos.adapters.redis.values import codec
+from synckairos.adapters.redis.values.decoded_sessions import LARGE_BYTES, MOST_BYTES, DecodedSessions
 from synckairos.domain.model import Session
 from testing.harness.builders import SESSION_ID, Game, per_participant
 

@@ -9,10 +9,10 @@ from typing import Any, cast
 import pytest
 from structlog.testing import capture_logs
 
-from synckairos.adapters.redis.connections import RedisConnections
+from synckairos.adapters.redis.connections.pool import RedisConnections
+from synckairos.adapters.redis.connections.wire import RedisCommand
 from synckairos.adapters.redis.identity import Origin, StoreIdentity, StoreIdentityGuard, StoreLayoutError
 from synckairos.adapters.redis.keys import Keys
-from synckairos.adapters.redis.wire import RedisCommand
 from synckairos.application.errors import StoreUnavailable
 
 PROBE_S = 5.0

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from synckairos.adapters.redis.outbox_entry import FIELDS, changes, names_of, read_entry
+from synckairos.adapters.redis.values.outbox_entry import FIELDS, changes, names_of, read_entry
 from synckairos.application.ports import Request
 from synckairos.application.trail.audit import AuditRecord
 from synckairos.application.trail.field_changes import UNNAMED

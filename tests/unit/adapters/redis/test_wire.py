@@ -8,7 +8,7 @@ from redis.asyncio import Connection
 from redis.exceptions import ConnectionError as RedisConnectionError
 from redis.exceptions import ResponseError
 
-from synckairos.adapters.redis.wire import Wire
+from synckairos.adapters.redis.connections.wire import Wire
 
 ASKED = [("GET", "a"), ("INCR", "b")]
 ANSWER = b"$3\r\none\r\n:2\r\n"

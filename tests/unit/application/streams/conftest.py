@@ -10,7 +10,7 @@ from synckairos.application.streams.subscriptions import Subscription
 from synckairos.application.streams.topics import Topic
 from synckairos.domain.model import Session
 from testing.harness.fakes.fake_clock import FakeClock
-from testing.harness.plays import SID
+from testing.harness.playing.plays import SID
 
 
 class Stage:

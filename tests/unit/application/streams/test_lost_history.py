@@ -15,7 +15,7 @@ from synckairos.domain.commands import Pause, Resume, Start, Switch
 from synckairos.domain.errors import SessionNotFound
 from synckairos.domain.model import Session
 from synckairos.domain.recovery import RecoveryPolicy
-from testing.harness.plays import SID
+from testing.harness.playing.plays import SID
 from tests.unit.application.streams.watched import (
     CALLER,
     FAR,

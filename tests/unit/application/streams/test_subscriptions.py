@@ -13,7 +13,7 @@ from synckairos.domain.controls import controlled
 from synckairos.domain.controls.time_control import MAX_STAGES, Stage, TimeControl
 from synckairos.domain.events import Event
 from synckairos.domain.model import Group, Participant, full
-from testing.harness.plays import BORN, KINDS, SID, Play
+from testing.harness.playing.plays import BORN, KINDS, SID, Play
 
 OTHER = "10000000-0000-4000-8000-000000000002"
 LIMIT = 8

@@ -16,7 +16,7 @@ from synckairos.domain.families import ByoYomi
 from synckairos.domain.model import OnExpire, Session
 from testing.harness.builders import started
 from testing.harness.fakes.fake_clock import FakeClock
-from testing.harness.plays import BORN, BUDGET, KINDS, SID, Play
+from testing.harness.playing.plays import BORN, BUDGET, KINDS, SID, Play
 from tests.unit.domain.controls.control_builders import players
 
 CROSSING = BORN + 10_000

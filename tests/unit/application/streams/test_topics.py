@@ -11,7 +11,7 @@ from synckairos.application.streams.topics import Replay, replay_from
 from synckairos.domain.commands import Cancel, Delete, Start, Switch
 from synckairos.domain.events import Event
 from synckairos.domain.model import Head
-from testing.harness.plays import KINDS, Play
+from testing.harness.playing.plays import KINDS, Play
 
 OTHER_CHANGE = "50000000-0000-4000-8000-000000000009"
 

@@ -12,7 +12,7 @@ from synckairos.application.streams.frames import Frame, FrameKind
 from synckairos.application.streams.subscriptions import Subscription
 from synckairos.domain.commands import Cancel, Delete, Start, Switch
 from synckairos.domain.errors import SessionNotFound
-from testing.harness.plays import SID
+from testing.harness.playing.plays import SID
 from tests.unit.application.streams.watched import create, do, during, follow, head_of, told, turns
 from tests.unit.rpc.use_cases import UseCases
 

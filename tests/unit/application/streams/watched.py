@@ -10,7 +10,7 @@ from synckairos.application.streams.subscriptions import Subscription
 from synckairos.domain.commands import Caller, Command, Create, Start
 from synckairos.domain.events import Author
 from synckairos.domain.model import Head, Session
-from testing.harness.plays import KINDS, SID
+from testing.harness.playing.plays import KINDS, SID
 from tests.unit.rpc.use_cases import UseCases
 
 CALLER: Final = Caller(Author("umpire"))

@@ -16,7 +16,7 @@ from synckairos.domain.events import Event
 from testing.harness.account_lines import account_lines
 from testing.harness.builders import SESSION_ID
 from testing.harness.fakes.fake_audit_trail import FakeAuditTrail
-from testing.harness.random_plays import SPECS, holders_of, plays
+from testing.harness.playing.random_plays import SPECS, holders_of, plays
 
 PLAY: Final = settings(max_examples=25, derandomize=True, database=None)
 """Few games: what an account holds, tests/unit/domain/accounts plays through; here it is cut into pages."""

@@ -10,7 +10,7 @@ from synckairos.domain.accounts.account import POSTED, Account, Line, balance_at
 from synckairos.domain.accounts.entries import Holder, LineKind, left_with, runs
 from synckairos.domain.events import Event, EventType
 from synckairos.domain.model import Session
-from testing.harness.random_plays import SPECS, holders_of, plays
+from testing.harness.playing.random_plays import SPECS, holders_of, plays
 
 PLAY: Final = settings(max_examples=settings().max_examples // 2, derandomize=True, database=None)
 """The same games on every machine, half as many as the profile says: each is gone through for every holder."""

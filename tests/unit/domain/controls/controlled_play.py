@@ -16,8 +16,8 @@ from synckairos.domain.families.hourglass import Hourglass
 from synckairos.domain.families.per_turn import PerTurn
 from synckairos.domain.model import Clock, Mode, OnExpire, Session, Status
 from synckairos.domain.specification import GroupSpec, SessionSpec
-from testing.harness import session_drawing as drawing
 from testing.harness.builders import at
+from testing.harness.playing import session_drawing as drawing
 from tests.unit.domain.controls.control_builders import progress_of
 from tests.unit.domain.controls.small_controls import composed, controls
 

@@ -18,7 +18,7 @@ from synckairos.domain.families.fischer import Fischer
 from synckairos.domain.families.parts import Family
 from synckairos.domain.families.penalty import Penalty
 from synckairos.domain.families.per_turn import PerTurn
-from testing.harness.session_drawing import chance, pick
+from testing.harness.playing.session_drawing import chance, pick
 
 
 @cache

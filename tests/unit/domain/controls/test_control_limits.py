@@ -23,7 +23,7 @@ from synckairos.domain.families import (
     PerTurn,
     SimpleDelay,
 )
-from testing.harness.control_drawing import time_controls
+from testing.harness.playing.control_drawing import time_controls
 
 MOST: Final = 28 * 86_400_000
 SOUND: Final[dict[str, Family]] = {

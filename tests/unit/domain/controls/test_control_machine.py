@@ -16,7 +16,7 @@ from synckairos.domain.events import EventType
 from synckairos.domain.families.parts import PhaseKind
 from synckairos.domain.model import Mode, Session, Status
 from synckairos.domain.specification import SessionSpec
-from testing.harness import session_drawing as drawing
+from testing.harness.playing import session_drawing as drawing
 from tests.unit.domain.controls.control_builders import progress_of
 from tests.unit.domain.controls.controlled_play import ControlBooks, commands, specs
 from tests.unit.domain.session_machine import Accounting, is_live

@@ -9,7 +9,7 @@ from synckairos.domain.controls.description import description
 from synckairos.domain.controls.notation import parse
 from synckairos.domain.controls.time_control import LagCompensation, TimeControl
 from synckairos.domain.families.words import in_words
-from testing.harness.control_drawing import time_controls
+from testing.harness.playing.control_drawing import time_controls
 
 WHOLE: Final = "a turn that ends within a period gets it back whole."
 

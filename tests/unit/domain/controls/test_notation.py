@@ -21,7 +21,7 @@ from synckairos.domain.families import (
     PerTurn,
     SimpleDelay,
 )
-from testing.harness.control_drawing import time_controls
+from testing.harness.playing.control_drawing import time_controls
 
 
 def one(base_ms: int, family: Family = ABSOLUTE, turns: int = 0) -> TimeControl:

@@ -20,7 +20,7 @@ from synckairos.domain.controls.simulation import (
 from synckairos.domain.controls.time_control import LagCompensation, TimeControl
 from synckairos.domain.families.parts import Phase, PhaseKind, Standing
 from synckairos.domain.model import Clock
-from testing.harness.control_drawing import time_controls
+from testing.harness.playing.control_drawing import time_controls
 
 
 def played(text: str, *spent_ms: int, holders: int = 1) -> list[PlayedTurn]:

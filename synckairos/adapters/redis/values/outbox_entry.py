@@ -12,8 +12,8 @@ from collections.abc import Mapping
 from functools import lru_cache
 from typing import Final
 
-from synckairos.adapters.redis import codec
-from synckairos.adapters.redis.wire import RedisCommand, Reply
+from synckairos.adapters.redis.connections.wire import RedisCommand, Reply
+from synckairos.adapters.redis.values import codec
 from synckairos.application.ports import Request
 from synckairos.application.trail.audit import AuditRecord, OutboxEntry
 from synckairos.application.trail.field_changes import UNNAMED

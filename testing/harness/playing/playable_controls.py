@@ -23,7 +23,7 @@ from synckairos.domain.families.penalty import Penalty
 from synckairos.domain.families.per_turn import PerTurn
 from synckairos.domain.model import Mode, OnExpire, Session, SoftClose, SoftClosePolicy
 from synckairos.domain.specification import SessionSpec
-from testing.harness import session_drawing as drawing
+from testing.harness.playing import session_drawing as drawing
 
 times: Final = st.integers(1_000, 6_000)
 spans: Final = st.integers(1, 4_000)

@@ -18,7 +18,7 @@ from synckairos.domain.families import (
     SimpleDelay,
 )
 from synckairos.domain.model import MAX_BUDGET_MS
-from testing.harness.session_drawing import chance
+from testing.harness.playing.session_drawing import chance
 
 
 @cache

@@ -16,9 +16,9 @@ from synckairos.domain.recovery import RecoveryPolicy, recover
 from synckairos.domain.specification import ParticipantSpec, SessionSpec
 from synckairos.domain.timing import Lifetimes
 from synckairos.domain.transitions import decide
-from testing.harness import session_drawing as drawing
 from testing.harness.builders import ORIGIN, SESSION_ID
-from testing.harness.playable_controls import controlled_command, controlled_specs, soft_closing_specs
+from testing.harness.playing import session_drawing as drawing
+from testing.harness.playing.playable_controls import controlled_command, controlled_specs, soft_closing_specs
 
 LIFETIMES: Final = Lifetimes()
 UMPIRE: Final = Author("umpire", "at random")

@@ -4,8 +4,8 @@ from typing import Final
 
 from redis.exceptions import ResponseError
 
-from synckairos.adapters.redis.codec import UnknownLayoutError
-from synckairos.adapters.redis.connections import is_of_another_type
+from synckairos.adapters.redis.connections.replies import is_of_another_type
+from synckairos.adapters.redis.values.codec import UnknownLayoutError
 from synckairos.application.errors import SessionUnreadable
 
 TROUBLES: Final = (UnknownLayoutError, ResponseError)

@@ -1,4 +1,4 @@
-"""Connections to Redis for whole exchanges: several commands written together, their replies read together.
+"""A pool of connections for whole exchanges: several commands written together, their replies read together.
 
 redis-py opens and authenticates; the pool and the exchange are ours, because redis-py's own retry applies a write
 twice when a reply is lost, and its pipelines take a round trip for WATCH alone.
@@ -8,85 +8,18 @@ import asyncio
 import time
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
-from typing import Any, Final, NoReturn
+from typing import Final
 
-from redis.asyncio import Connection, ConnectionPool
-from redis.asyncio.connection import parse_url
-from redis.asyncio.retry import Retry
-from redis.asyncio.sentinel import Sentinel, SentinelConnectionPool
-from redis.backoff import NoBackoff
 from redis.exceptions import ConnectionError as RedisConnectionError
 from redis.exceptions import RedisError, ResponseError
-from redis.exceptions import TimeoutError as RedisTimeoutError
-from redis.maint_notifications import MaintNotificationsConfig
 
-from synckairos.adapters.redis.wire import RedisCommand, Reply, Wire, discard
+from synckairos.adapters.redis.connections.connector import LOST, Connector
+from synckairos.adapters.redis.connections.replies import NotPrimary, checked, is_of_another_type
+from synckairos.adapters.redis.connections.wire import RedisCommand, Reply, Wire
 from synckairos.application.errors import StoreUnavailable
-from synckairos.redis_urls import plain, sentinel_url
-
-LOST: Final = (RedisConnectionError, RedisTimeoutError, OSError, TimeoutError)
-"""The errors of a broken, refused or silent connection."""
-
-NOT_READY: Final = frozenset(
-    {
-        "LOADING",
-        "READONLY",
-        "MASTERDOWN",
-        "CLUSTERDOWN",
-        "TRYAGAIN",
-        "NOREPLICAS",
-        "MISCONF",
-        "OOM",
-        "NOAUTH",
-        "BUSY",
-        "MOVED",
-        "ASK",
-    }
-)
-"""Error replies that say the server cannot do its work now, or not here."""
-
-
-MOVING: Final = frozenset({"MOVED", "ASK", "TRYAGAIN", "CLUSTERDOWN"})
-"""Those that say that a slot of a cluster is elsewhere, or about to be."""
-
-DEMOTED: Final = frozenset({"READONLY", "MASTERDOWN"})
-"""Those that say that the server is not the primary any more."""
-
 
 FOLLOW_S: Final = 1.0
 """How long the word of a Sentinel counts for connections that are kept."""
-
-
-class NotPrimary(StoreUnavailable):
-    """The server has become a replica: what is connected to it is of no use any more."""
-
-
-def code_of(error: ResponseError) -> str:
-    """Return the first word of an error reply, which redis-py takes out of the text of those it knows."""
-    return error.status_code or str(error).split(" ", 1)[0]
-
-
-def checked(replies: list[Reply]) -> list[Reply]:
-    """Return the replies; raises StoreUnavailable if the server is not ready, any other error reply as it is."""
-    for reply in replies:
-        if isinstance(reply, ResponseError):
-            raise_error(reply)
-    return replies
-
-
-def raise_error(error: ResponseError) -> NoReturn:
-    """Raise StoreUnavailable if an error reply speaks of the server's state, else, it being our fault, itself."""
-    code = code_of(error)
-    if code in DEMOTED:
-        raise NotPrimary(f"Redis is not ready: {code}") from error
-    if code in NOT_READY:
-        raise StoreUnavailable(f"Redis is not ready: {code}") from error
-    raise error
-
-
-def is_of_another_type(reply: Reply) -> bool:
-    """Whether a command has met a value of another type than it reads."""
-    return isinstance(reply, ResponseError) and code_of(reply) == "WRONGTYPE"
 
 
 class Lease:
@@ -138,78 +71,6 @@ class Lease:
     async def ask(self, commands: Sequence[RedisCommand]) -> list[Reply]:
         """Exchange commands none of which should fail; raises as `exchange` and `checked`."""
         return checked(await self.exchange(commands))
-
-
-class Connector:
-    """Opens connections to one Redis; redis-py limits and retries nothing on them: a retry applies a write twice.
-
-    Where Sentinels are named, each new connection goes to whatever is the primary by then.
-    """
-
-    def __init__(self, url: str, name: str, timeout_s: float) -> None:
-        self._timeout_s = timeout_s
-        self.is_led = sentinel_url(url) is not None
-        """Whether Sentinels say where the primary is."""
-        self._factory = _factory(
-            url,
-            timeout_s,
-            socket_timeout=None,
-            socket_connect_timeout=timeout_s,
-            retry=Retry(NoBackoff(), 0),
-            client_name=name,
-            driver_info=None,  # telling Redis which library this is takes three quarters of what a connection costs
-            protocol=2,
-            maint_notifications_config=MaintNotificationsConfig(enabled=False),
-        )
-
-    async def open(self) -> Connection:
-        """Return a connection, authenticated; raises one of LOST, or a RedisError."""
-        connection: Connection = self._factory.make_connection()
-        try:
-            async with asyncio.timeout(self._timeout_s):
-                await connection.connect()
-        except BaseException:
-            discard(connection)
-            raise
-        return connection
-
-    async def primary(self) -> tuple[str, int] | None:
-        """Return where Sentinels say that the primary is; None if there are none, or none of them says."""
-        if not isinstance(self._factory, SentinelConnectionPool):
-            return None
-        try:
-            async with asyncio.timeout(self._timeout_s):
-                host, port = await self._factory.get_master_address()
-        except (*LOST, RedisError):
-            return None
-        return str(host), int(port)
-
-    async def close(self) -> None:
-        """Close the connections to Sentinels, which redis-py keeps."""
-        if isinstance(self._factory, SentinelConnectionPool):
-            await asyncio.gather(*(sentinel.aclose() for sentinel in self._factory.sentinel_manager.sentinels))
-
-
-def _factory(url: str, timeout_s: float, **options: Any) -> ConnectionPool:  # noqa: ANN401 - redis-py's options
-    named = sentinel_url(url)
-    if named is None:
-        return ConnectionPool.from_url(plain(url), **options)
-    # A Sentinel that says nothing leaves time to ask another one.
-    patience_s = timeout_s / (len(named.sentinels) + 1)
-    sentinels = Sentinel(
-        list(named.sentinels),
-        sentinel_kwargs={
-            **named.options,
-            "socket_timeout": patience_s,
-            "socket_connect_timeout": patience_s,
-            "retry": Retry(NoBackoff(), 0),
-            "maint_notifications_config": MaintNotificationsConfig(enabled=False),
-        },
-    )
-    of_primary: dict[str, Any] = {**parse_url(named.primary)}
-    for name in ("host", "connection_class"):
-        of_primary.pop(name, None)  # Sentinel says where it is, and `ssl` what speaks to it
-    return SentinelConnectionPool(named.service, sentinels, ssl=named.is_encrypted, **of_primary, **options)
 
 
 class RedisConnections:

@@ -15,8 +15,8 @@ from typing import Any, Final, ParamSpec, TypeVar
 
 import msgspec.msgpack
 
-from synckairos.adapters.redis import shapes
-from synckairos.adapters.redis.clock_rows import (
+from synckairos.adapters.redis.values import shapes
+from synckairos.adapters.redis.values.clock_rows import (
     Places,
     clock_row,
     decode_control,

@@ -6,7 +6,7 @@ head included, are decoded once.
 
 from typing import Final
 
-from synckairos.adapters.redis import codec
+from synckairos.adapters.redis.values import codec
 from synckairos.domain.model import Session
 
 MOST_BYTES: Final = 1 << 18

@@ -10,7 +10,7 @@ from typing import Any, Final, TypeAlias
 
 import msgspec.msgpack
 
-from synckairos.adapters.redis import shapes
+from synckairos.adapters.redis.values import shapes
 from synckairos.domain.controls.limits import control_violations
 from synckairos.domain.controls.time_control import LagCompensation, Progress, Stage, TimeControl
 from synckairos.domain.families import FAMILIES

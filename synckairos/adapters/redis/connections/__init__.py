@@ -1,0 +1,1 @@
+"""Connections to Redis: opened, lent for whole exchanges, their replies judged."""

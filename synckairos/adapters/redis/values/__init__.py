@@ -1,0 +1,1 @@
+"""What is written in Redis, and read from it: sessions, events, entries of outboxes."""
