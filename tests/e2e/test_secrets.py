@@ -106,7 +106,7 @@ async def test_no_log_shows_a_secret(redis_server: RedisServer, tmp_path: Path) 
 
     told = server.log.read_text(errors="replace") + worker.log.read_text(errors="replace")
     refused = said(server.log, "credentials_refused")
-    # One line of each reason; tests/integration/rpc/test_credentials_change.py has one of each credential.
+    # One line of each reason; tests/integration/rpc/admission/test_credentials_change.py has one of each credential.
     assert {one["reason"] for one in refused} >= {"CREDENTIALS_INVALID", "CREDENTIALS_EXPIRED"}
     # Whence they came, and whose call each line is about, stand there instead.
     assert {str(one["peer"]).partition(":")[0] for one in refused} == {"ipv4"}

@@ -18,7 +18,7 @@ from testing.reality.examples import write_examples
 from testing.reality.plans import Plan
 from testing.reality.playing import Played, play_all
 
-ROOT: Final = Path(__file__).parents[2]
+ROOT: Final = Path(__file__).parents[3]
 
 
 def replay(*arguments: object) -> subprocess.CompletedProcess[str]:

@@ -233,7 +233,7 @@ def test_a_file_that_cannot_be_used_says_why(content: bytes, problem: str) -> No
 
 def test_the_limits_of_the_manual_can_be_used() -> None:
     """As they stand there."""
-    manual = (Path(__file__).parents[3] / "docs/operations.md").read_text()
+    manual = (Path(__file__).parents[4] / "docs/operations.md").read_text()
 
     table = read_limits(manual.partition("## Limits")[2].partition("```json\n")[2].partition("```")[0].encode())
 

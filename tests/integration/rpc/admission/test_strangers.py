@@ -26,7 +26,7 @@ from synckairos.v1 import session_service_pb2 as pb
 from testing.harness.client import problem_of
 from testing.harness.tokens import write_key
 from testing.harness.waiting import eventually
-from tests.integration.rpc.test_overload import GET, SWITCH, Watched
+from tests.integration.rpc.admission.test_overload import GET, SWITCH, Watched
 
 STATUS: Final = f"/{AUDIT_SERVICE.full_name}/GetPipelineStatus"
 WATCH: Final = f"/{SESSION_SERVICE.full_name}/WatchSession"
