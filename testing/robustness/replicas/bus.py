@@ -32,22 +32,18 @@ class BusProxy(TcpProxy):
 
 
 class _Link:
-    """One connection; bytes are missing once it has been cut, so it is reset when it may go on."""
+    """One connection; bytes are missing once it has been cut off, so whoever ends that resets it."""
 
     def __init__(self, proxy: BusProxy) -> None:
         self._proxy = proxy
         self._sender = b""
-        self._is_harmed = False
 
-    def to_node(self, data: bytes) -> bytes | None:
+    def to_node(self, data: bytes) -> bytes:
         """Take bytes for the node, the first of which tell who sends them."""
         if not self._sender and data.startswith(MAGIC):
             self._sender = data[SENDER]
         return self.pass_on(data)
 
-    def pass_on(self, data: bytes) -> bytes | None:
+    def pass_on(self, data: bytes) -> bytes:
         """Return the bytes that pass."""
-        if self._proxy.cuts(self._sender):
-            self._is_harmed = True
-            return b""
-        return None if self._is_harmed else data
+        return b"" if self._proxy.cuts(self._sender) else data

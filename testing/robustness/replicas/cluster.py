@@ -35,8 +35,14 @@ class BreakableCluster(ClusterGroup, ReplicatedRedis):
         self._isolated.add(node)
 
     def reunite(self) -> None:
-        """Let all nodes speak to each other again."""
+        """Let all nodes speak to each other again, over new connections.
+
+        On an old one a node would wait for the answer to a ping that was swallowed, for as long as it hears of the
+        other by the connection that the other has made.
+        """
         self._isolated.clear()
+        for proxy in self._proxies:
+            proxy.cut()
 
     def is_cut_off(self, server: RedisServer) -> bool:
         """Whether a node has noticed that it cannot reach the others: it takes no more changes."""
