@@ -13,7 +13,7 @@ from testing.harness.processes.deployment import seconds_until
 from testing.robustness.deployment import BreakableDeployment
 from testing.robustness.faults import STOP_S, CarryOut, Injector
 from testing.robustness.replicas.deployment import ReplicatedDeployment
-from testing.robustness.replicas.group import has_written
+from testing.robustness.replicas.group import ask, has_written
 from testing.robustness.replicas.sentinels import BreakableSentinels
 from testing.robustness.schedule import FaultKind, PlannedFault
 
@@ -88,6 +88,8 @@ class ReplicaInjector(Injector):
     async def _take_shard_away(self, planned: PlannedFault) -> None:
         """Kill a master with its replicas; it comes back with everything."""
         primary, replicas = await self._shard(planned)
+        # What is answered from now on is written before: a disk that is busy would let Redis hold it back.
+        await asyncio.to_thread(ask, primary, "CONFIG", "SET", "appendfsync", "always")
         for server in (*replicas, primary):
             await asyncio.to_thread(server.kill)
         await asyncio.sleep(planned.for_s)
