@@ -142,10 +142,10 @@ async def test_a_client_that_does_not_read_is_dropped_and_holds_up_nobody(server
 def flood(address: str, ids: list[str], answers: list[pb.ExecuteCommandsResponse]) -> Problem:
     """Send switches for ever, note the answers, and return the error that ended the stream.
 
-    Not with grpc.aio, whose client forgets the status if a write of its own is cut off by the end. And within a window,
-    twice what the server reads ahead: bytes that nobody reads any more have the connection reset, status and all.
+    Not with grpc.aio, whose client forgets the status if a write of its own is cut off by the end. And no more than
+    the server reads ahead: bytes that nobody reads any more have the connection reset, status and all.
     """
-    room = threading.Semaphore(2 * MAX_UNDER_WAY)
+    room = threading.Semaphore(MAX_UNDER_WAY)
 
     def commands() -> Iterator[pb.ExecuteCommandsRequest]:
         for place in itertools.count():
