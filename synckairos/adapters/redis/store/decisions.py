@@ -118,7 +118,8 @@ class Chain:
         reading = Reading(last, self.base.now_us, answered)
         try:
             decision = call.decide(reading)
-            if decision.again and not self._rules.need_of(last):
+            # Compared and not asked for its truth: mypyc takes every tuple for true.
+            if decision.again and self._rules.need_of(last) == NOTHING:
                 commit = _NOTHING_TO_WRITE
             else:
                 commit = writer.commit(self.queue.keys, self.queue.session_id, call.request, reading, decision)

@@ -35,7 +35,9 @@ def changes(before: Session | None, after: Session) -> int:
     if before is None:
         return 0
     told = 0
-    for bit, old, new in zip(_BITS, before, after, strict=True):
+    olds: tuple[object, ...] = before
+    news: tuple[object, ...] = after
+    for bit, old, new in zip(_BITS, olds, news, strict=True):
         if old is not new and old != new:
             told |= bit
     return told
