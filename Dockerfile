@@ -7,8 +7,8 @@ FROM ${PYTHON_IMAGE} AS build
 ENV PIP_DISABLE_PIP_VERSION_CHECK=1 PIP_NO_CACHE_DIR=1
 WORKDIR /source
 RUN python -m venv --without-pip /opt/synckairos
-# `--build-arg COMPILED=true` compiles the hottest modules (docs/performance.md says what it brings).
-ARG COMPILED=false
+# The hottest modules are compiled (docs/performance.md says what it brings); `--build-arg COMPILED=false` leaves the sources.
+ARG COMPILED=true
 RUN if [ "$COMPILED" = true ]; then \
         apt-get update && apt-get install --yes --no-install-recommends gcc libc6-dev && rm -rf /var/lib/apt/lists/*; fi
 # What it depends on changes rarely: a layer of its own, and not a byte that requirements.txt does not know.

@@ -35,7 +35,8 @@ INPUTS := pyproject.toml clients/python/pyproject.toml constraints.txt
 RUNTIME := $(VENV)/.installed-runtime
 SETUP := $(VENV)/.installed-setup
 
-# A wheel whose hottest modules are compiled, unpacked; `make bench COMPILED=1` and the like run with it.
+# The wheels as they are published, the hottest modules compiled; `make bench COMPILED=1` and the like run with them unpacked.
+COMPILED_WHEELS := build/wheels
 COMPILED_TREE := build/compiled
 COMPILED_DONE := $(COMPILED_TREE)/.done
 # A safe path: the folder a program is started in must not come first, the sources are there.
@@ -241,6 +242,13 @@ check-alerts: ## check and test the alert rules with promtool (apt install prome
 	promtool test rules deploy/prometheus/alerts_test.yml
 
 # By itself, as uv is: its schemas are 20 MB, and nothing else needs them.
+.PHONY: check-wheels
+check-wheels: $(COMPILED_DONE) ## ask cibuildwheel which wheels would be published, and look at the one for this Python
+	$(PYTHON) -m venv --clear build/cibuildwheel
+	build/cibuildwheel/bin/python -m pip install --quiet --disable-pip-version-check cibuildwheel==4.3.5
+	build/cibuildwheel/bin/cibuildwheel --platform linux --print-build-identifiers
+	$(BIN)/python testing/wheels.py $(COMPILED_WHEELS)
+
 .PHONY: check-kubernetes
 check-kubernetes: ## hold deploy/kubernetes to the schemas of Kubernetes
 	$(PYTHON) -m venv --clear build/kubernetes
@@ -298,8 +306,10 @@ $(BROWSER_SETUP): $(SETUP)
 	@touch $@
 
 $(COMPILED_DONE): $(SETUP) hatch_build.py $(shell find synckairos generated migrations clients/python -type f -not -name '*.pyc')
-	rm -rf $(COMPILED_TREE)
-	HATCH_BUILD_HOOK_ENABLE_CUSTOM=true $(PIP_INSTALL) --no-deps --no-build-isolation --target $(COMPILED_TREE) ./clients/python .
+	rm -rf $(COMPILED_TREE) $(COMPILED_WHEELS)
+	HATCH_BUILD_HOOK_ENABLE_CUSTOM=true $(BIN)/python -m pip wheel --quiet --disable-pip-version-check --no-deps \
+		--no-build-isolation --wheel-dir $(COMPILED_WHEELS) ./clients/python .
+	$(PIP_INSTALL) --no-deps --target $(COMPILED_TREE) $(COMPILED_WHEELS)/*.whl
 	@touch $@
 
 $(RUNTIME): $(INPUTS)
