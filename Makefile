@@ -91,8 +91,8 @@ run: $(RUNTIME) ## start Redis, PostgreSQL, a server and a worker on this machin
 	$(BIN)/synckairos dev
 
 .PHONY: test
-test: $(SETUP) ## run all tests but those in a browser with coverage, against a real Redis and a real PostgreSQL
-	$(BIN)/python -m pytest --cov $(SIDE_BY_SIDE) --ignore tests/browser --ignore $(ON_REQUEST)
+test: $(SETUP) ## run all tests with coverage, against a real Redis and a real PostgreSQL; browser and bench-check have their own
+	$(BIN)/python -m pytest --cov $(SIDE_BY_SIDE) --ignore tests/browser --ignore tests/bench --ignore $(ON_REQUEST)
 
 # A cluster is of the servers of the packages in any case: its tests are those of `make test`.
 .PHONY: test-stores
@@ -124,7 +124,8 @@ bench: $(SETUP) $(WANTED) ## measure everything beside its baselines (20 minutes
 	$(WITH) -m bench --json build/bench/results.json --out build/bench
 
 .PHONY: bench-check
-bench-check: $(SETUP) $(WANTED) ## hold what a few minutes can tell to its thresholds
+bench-check: $(SETUP) $(WANTED) ## test the benchmarks, and hold what a few minutes can tell to its thresholds
+	$(BIN)/python -m pytest --quiet tests/bench
 	$(WITH) -m bench --quick --check --json build/bench/check.json
 	$(WITH) -m bench.cost.recorded
 

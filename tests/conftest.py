@@ -37,7 +37,7 @@ settings.load_profile("untimed")
 ChildProcess.is_warm = True
 
 MEASURED = "measured"
-LONGEST_FIRST: Final = ("browser", "robustness", "e2e", "integration", "contract", "unit")
+LONGEST_FIRST: Final = ("browser", "bench", "robustness", "e2e", "integration", "contract", "unit")
 
 
 def pytest_report_header() -> list[str]:

@@ -21,7 +21,17 @@ async def run_users_tests(folder: Path, names: tuple[str, ...], *options: str, *
     folder.joinpath("pytest.ini").write_text(INI)
     for name in names:
         shutil.copy(USERS_TESTS / f"{name}.py", folder / f"test_{name}.py")
-    command = (sys.executable, "-m", "pytest", "--basetemp", "run", "--durations=0", "-vv", *options)
+    command = (
+        sys.executable,
+        "-m",
+        "pytest",
+        "--basetemp",
+        "run",
+        "--durations=0",
+        "--durations-min=0",
+        "-vv",
+        *options,
+    )
     return await run_command(*command, cwd=folder, seconds=100, **environment)
 
 
