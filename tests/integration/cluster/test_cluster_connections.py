@@ -5,6 +5,7 @@ import time
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 
@@ -15,6 +16,10 @@ from synckairos.devstack import RedisServer
 from testing.harness.processes.cluster_group import ClusterGroup
 from testing.harness.waiting import eventually
 from tests.contract.decisions import new_id
+
+if TYPE_CHECKING:
+    from synckairos.adapters.redis.cluster.answers import Answer
+    from synckairos.adapters.redis.connections.wire import RedisCommand
 
 PATIENCE_S = 0.5
 
@@ -107,6 +112,24 @@ async def test_values_are_read_while_their_slot_moves(
     await asyncio.to_thread(redis_cluster.move, keys[0], other_master(redis_cluster, tag), read)
 
     assert found == [[*[key.encode() for key in keys], None]]
+
+
+async def test_a_block_is_not_read_where_a_part_of_it_is_missing(redis_cluster: ClusterGroup, tag: str) -> None:
+    """While its slot moves it is waited for, in vain if that takes too long."""
+    keys = [f"{tag}{place}" for place in range(8)]
+    block: list[RedisCommand] = [("MULTI",), *(("GET", key) for key in keys), ("EXEC",)]
+    loop = asyncio.get_running_loop()
+    async with opened(redis_cluster) as connections:
+        await connections.run([("SET", key, key) for key in keys])
+        amid: list[Answer] = []
+
+        def read() -> None:
+            amid.extend(asyncio.run_coroutine_threadsafe(connections.answers(block), loop).result())
+
+        await asyncio.to_thread(redis_cluster.move, keys[0], other_master(redis_cluster, tag), read)
+
+        assert [type(answer.problem) for answer in amid] == [StoreUnavailable]
+        assert (await connections.run(block))[-1] == [key.encode() for key in keys]
 
 
 async def test_a_transaction_never_takes_what_has_not_moved_for_missing(

@@ -211,7 +211,8 @@ class ClusterConnections(RedisConnections):
                 turn, error = (Turn.WAIT, None) if answer.problem else turn_of(units[place].commands, answer.replies)
                 self._note(turn, where)
                 right = answer if turn is Turn.DONE else refused(answer, error)
-                outcomes[place] = Outcome(where, turn, right, told(error, where))
+                asked = told(error, where) if turn is Turn.ASK else None
+                outcomes[place] = Outcome(where, turn, right, asked)
         return outcomes
 
     async def _all(self, commands: Sequence[RedisCommand]) -> list[Reply]:
