@@ -82,6 +82,7 @@ export class SessionFeed extends EventTarget {
   async #open() {
     this.#stream?.abort();
     const wanted = [...this.#watched.values()].filter((one) => !one.ended).slice(0, MOST_SESSIONS);
+    const asked = new Set(wanted);
     if (!wanted.length) return this.#become("idle");
     const stream = new AbortController();
     this.#stream = stream;
@@ -94,7 +95,7 @@ export class SessionFeed extends EventTarget {
         this.#heardAt = performance.now();
         this.#failures = 0;
         this.#become("live");
-        this.#take(message);
+        this.#take(message, asked);
       }
       if (!stream.signal.aborted) this.#afterEnd();
     } catch (error) {
@@ -117,14 +118,17 @@ export class SessionFeed extends EventTarget {
     this.#reopenSoon(delay);
   }
 
-  /** @param {WatchMessage} message */
-  #take(message) {
+  /**
+   * A watch that has begun since the stream was opened waits for its own: the end and the place of this one mean nothing
+   * to whoever has not seen the session yet.
+   * @param {WatchMessage} message @param {Set<Watched>} asked the watches that the stream was opened for
+   */
+  #take(message, asked) {
     const watched = this.#watched.get(message.sessionId);
-    if (!watched) return;
+    if (!watched || !asked.has(watched)) return;
+    if (message.resumeToken) watched.token = message.resumeToken;
     if (message.snapshot || message.event) watched.last = asSnapshot(message);
     if (message.gap) watched.last = null;
-    // The stream before this watch may still speak: its place means nothing to whoever has not seen the session yet.
-    if (message.resumeToken && watched.last) watched.token = message.resumeToken;
     for (const listener of [...watched.listeners]) listener(message);
     if (!message.end) return;
     const retryMs = number(message.end.retryAfterMs);
