@@ -13,20 +13,19 @@ from synckairos.settings import Settings
 class GrpcPort:
     """Where calls come in; `number` is 0 before `open`."""
 
-    def __init__(self, settings: Settings, tls: Tls | None, *, reuse_port: bool) -> None:
+    def __init__(self, settings: Settings, *, reuse_port: bool) -> None:
         self._settings = settings
-        self._tls = tls
         self._reuse_port = reuse_port
         self._front: TlsFront | None = None
         self._held: grpc.ServerCredentials | None = None
         """gRPC's server needs them until it has stopped."""
         self.number = 0
 
-    def open(self, server: grpc.aio.Server) -> None:
-        """Let a server listen; raises AddressInUseError."""
+    def open(self, server: grpc.aio.Server, tls: Tls | None) -> None:
+        """Let a server listen, with TLS unless there is none; raises AddressInUseError."""
         listen = self._settings.listen
         try:
-            self.number = self._listen(server, listen)
+            self.number = self._listen(server, listen, tls)
         except RuntimeError as error:
             raise AddressInUseError(f"{listen} cannot be listened on: {problem_of(listen)}") from error
 
@@ -51,13 +50,13 @@ class GrpcPort:
             return self._front.certificate(peer_of(context))
         return shown_certificate(context)
 
-    def _listen(self, server: grpc.aio.Server, listen: str) -> int:
-        if self._tls is None:
+    def _listen(self, server: grpc.aio.Server, listen: str, tls: Tls | None) -> int:
+        if tls is None:
             return server.add_insecure_port(listen)
-        if self._tls.is_optional:
+        if tls.is_optional:
             room = most_connections(self._settings, files_each=FILES_EACH)
-            self._front = TlsFront(listen, self._tls.context(GRPC), room, reuse_port=self._reuse_port)
+            self._front = TlsFront(listen, tls.context(GRPC), room, reuse_port=self._reuse_port)
             server.add_insecure_port(self._front.backend)
             return self._front.port
-        self._held = self._tls.grpc_credentials()
+        self._held = tls.grpc_credentials()
         return server.add_secure_port(listen, self._held)

@@ -116,7 +116,7 @@ class Server:
         self._background = Background(self._metrics.task_ended)
         self._health = Health(lambda is_serving: notify(STATUS=SERVING if is_serving else "NOT_SERVING"))
         self._tls: Tls | None = None
-        self._port = GrpcPort(settings, None, reuse_port=reuse_port)
+        self._port = GrpcPort(settings, reuse_port=reuse_port)
         self.reloading = Reloading()
         self.metrics_port: int | None = None
 
@@ -154,7 +154,6 @@ class Server:
             settings, {"SYNCKAIROS_LISTEN": settings.listen, "SYNCKAIROS_HTTP_LISTEN": settings.http_listen}
         )
         self._tls = opened_tls(settings, metrics.reloaded)
-        self._port = GrpcPort(settings, self._tls, reuse_port=self._reuse_port)
         # Outlives all else: probes are answered from the beginning, and while the server drains.
         self._show_metrics()
         tracing = self._tracing or await open_tracing("synckairos-server", self._exit)
@@ -171,6 +170,7 @@ class Server:
             self._exit.push_async_callback(audit.database.close)
         await self._open_store(parts)
         self._run_sessions(parts)
+        self._follow_files()
         self._follow_trail(pipeline, parts.store, audit.database, has_callers=access is not None)
         if settings.metrics_listen:
             self._background.run("pipeline watch", pipeline_watch(pipeline, redis, metrics, audit.database).run)
@@ -193,7 +193,6 @@ class Server:
         unmet = UnmetSettlements(Settlements(store, self._settings.lifetimes, new_change_id))
         store.on_unmet(unmet.note)
         self._background.run("unmet settlements", unmet.run)
-        self._follow_files()
 
     def _services(
         self,
@@ -308,7 +307,7 @@ class Server:
         self._metrics.serving(lambda: calls.under_way, lambda: health.is_serving)
         self._metrics.grpc_lean(is_lean=isinstance(server, LeanServer))
         self._exit.push_async_callback(self._port.stop)
-        self._port.open(server)
+        self._port.open(server, self._tls)
         return server
 
     async def _drain(self, services: Services) -> None:
