@@ -22,7 +22,9 @@ COPY generated generated
 COPY migrations migrations
 COPY protos protos
 COPY synckairos synckairos
+# Newer versions of pip take the second for what builds.
 RUN HATCH_BUILD_HOOK_ENABLE_CUSTOM=${COMPILED} PIP_CONSTRAINT=/source/constraints.txt \
+    PIP_BUILD_CONSTRAINT=/source/constraints.txt \
     python -m pip --python /opt/synckairos/bin/python install --no-deps ./clients/python .
 # What is installed, as CycloneDX; the tool stays behind in this stage.
 COPY deploy/sbom-requirements.txt deploy/

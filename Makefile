@@ -35,10 +35,11 @@ INPUTS := pyproject.toml clients/python/pyproject.toml constraints.txt
 RUNTIME := $(VENV)/.installed-runtime
 SETUP := $(VENV)/.installed-setup
 
-# The wheels as they are published, the hottest modules compiled; `make bench COMPILED=1` and the like run with them unpacked.
+# Wheels for one Python, the hottest modules compiled as in those that are published; `make bench COMPILED=1` and the like run
+# with them unpacked.
 COMPILED_WHEELS := build/wheels
 COMPILED_TREE := build/compiled
-COMPILED_DONE := $(COMPILED_TREE)/.done
+COMPILED_DONE := $(COMPILED_TREE)/.done-$(subst /,-,$(VENV))
 # A safe path: the folder a program is started in must not come first, the sources are there.
 AS_COMPILED := PYTHONSAFEPATH=1 PYTHONPATH="$(CURDIR)/$(COMPILED_TREE):$(CURDIR)"
 WITH = $(if $(COMPILED),$(AS_COMPILED) )$(BIN)/python
@@ -242,7 +243,7 @@ check-alerts: ## check and test the alert rules with promtool (apt install prome
 	promtool check config deploy/prometheus/prometheus.yml
 	promtool test rules deploy/prometheus/alerts_test.yml
 
-# By itself, as uv is: its schemas are 20 MB, and nothing else needs them.
+# By itself, as uv is: nothing else needs cibuildwheel, which builds in containers of its own.
 .PHONY: check-wheels
 check-wheels: $(COMPILED_DONE) ## ask cibuildwheel which wheels would be published, and look at the one for this Python
 	$(PYTHON) -m venv --clear build/cibuildwheel
@@ -250,6 +251,7 @@ check-wheels: $(COMPILED_DONE) ## ask cibuildwheel which wheels would be publish
 	build/cibuildwheel/bin/cibuildwheel --platform linux --print-build-identifiers
 	$(BIN)/python testing/wheels.py $(COMPILED_WHEELS)
 
+# By itself, as uv is: its schemas are 20 MB, and nothing else needs them.
 .PHONY: check-kubernetes
 check-kubernetes: ## hold deploy/kubernetes to the schemas of Kubernetes
 	$(PYTHON) -m venv --clear build/kubernetes
