@@ -35,7 +35,7 @@ class BreakableCluster(ClusterGroup, ReplicatedRedis):
         self._isolated.add(node)
 
     def reunite(self) -> None:
-        """Let all nodes speak to each other again, over new connections.
+        """Let all nodes speak to each other again, over new connections; to be called on `loop`.
 
         On an old one a node would wait for the answer to a ping that was swallowed, for as long as it hears of the
         other by the connection that the other has made.

@@ -88,7 +88,7 @@ class ReplicaInjector(Injector):
     async def _take_shard_away(self, planned: PlannedFault) -> None:
         """Kill a master with its replicas; it comes back with everything."""
         primary, replicas = await self._shard(planned)
-        # What is answered from now on is written before: a disk that is busy would let Redis hold it back.
+        # From now on nothing is answered before it is written: on a busy disk, Redis would hold it back.
         await asyncio.to_thread(ask, primary, "CONFIG", "SET", "appendfsync", "always")
         for server in (*replicas, primary):
             await asyncio.to_thread(server.kill)

@@ -210,9 +210,9 @@ class ClusterConnections(RedisConnections):
             for place, answer in zip(places, answers, strict=True):
                 turn, error = (Turn.WAIT, None) if answer.problem else turn_of(units[place].commands, answer.replies)
                 self._note(turn, where)
-                right = answer if turn is Turn.DONE else refused(answer, error)
+                result = answer if turn is Turn.DONE else refused(answer, error)
                 asked = told(error, where) if turn is Turn.ASK else None
-                outcomes[place] = Outcome(where, turn, right, asked)
+                outcomes[place] = Outcome(where, turn, result, asked)
         return outcomes
 
     async def _all(self, commands: Sequence[RedisCommand]) -> list[Reply]:

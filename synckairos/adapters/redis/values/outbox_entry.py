@@ -1,6 +1,6 @@
 """How an event waits in an outbox: the fields of a stream entry.
 
-    s  session id        e  the event's record (redis_codec)       c  what changed, a number
+    s  session id        e  the event's record (codec.py)          c  what changed, a number
     q  request id, if any                                          p  peer, if any
     i  x-request-id of the call, if any                            t  traceparent of the call, if it is recorded
 
@@ -35,6 +35,7 @@ def changes(before: Session | None, after: Session) -> int:
     if before is None:
         return 0
     told = 0
+    # mypyc would compile a loop over the union of what a session's fields are, and refuse all else.
     olds: tuple[object, ...] = before
     news: tuple[object, ...] = after
     for bit, old, new in zip(_BITS, olds, news, strict=True):
