@@ -99,6 +99,27 @@ test.each([
   expect(clock.uncertaintyMs()).toBeCloseTo(5 + 0.1 + expectedMs + 1_000 * MAX_DRIFT, 3);
 });
 
+test("a good sample outlives many that took longer, until its age makes it the worse one", () => {
+  const estimator = new OffsetEstimator();
+  const add = (sentMs: number, thereMs: number, backMs: number) =>
+    estimator.add({
+      sentMs,
+      serverReceiveMs: 1_000_000 + sentMs + thereMs,
+      serverTransmitMs: 1_000_000 + sentMs + thereMs,
+      receivedMs: sentMs + thereMs + backMs,
+    });
+  add(0, 1, 1);
+  for (let place = 1; place <= 30; place++) {
+    add(place * 1_000, 60, 20);
+  }
+
+  const soon = estimator.at(31_000);
+  expect(soon?.offsetMs).toBe(1_000_000);
+  expect(soon?.uncertaintyMs).toBeCloseTo(1.6 + 31_000 * MAX_DRIFT, 1);
+  add(1_000_000, 10, 10);
+  expect(estimator.at(1_000_020)?.uncertaintyMs).toBeCloseTo(10.6, 1);
+});
+
 test("a slower sample of a server that knows better is believed", () => {
   const estimator = new OffsetEstimator();
   estimator.add({ sentMs: 0, serverReceiveMs: 1_000, serverTransmitMs: 1_000, receivedMs: 4, serverErrorMs: 20 });

@@ -22,7 +22,7 @@ export declare const ROUNDING_MS = 0.1;
 /** What a server that does not say is taken to be wrong by: one of an earlier version, on a calm machine. */
 export declare const SERVER_ERROR_MS = 0.5;
 /**
- * Chooses among the latest samples.
+ * Chooses among the best samples: a good one stays until its age has made it worse than newer ones.
  *
  * The answer to a sample may have taken all of its round trip on one way: half of it is how wrong the offset may be. What
  * the server's own estimate may be wrong by comes on top, and drift adds to that with the age of the sample.

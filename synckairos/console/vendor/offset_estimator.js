@@ -8,7 +8,7 @@ export const ROUNDING_MS = 0.1;
 /** What a server that does not say is taken to be wrong by: one of an earlier version, on a calm machine. */
 export const SERVER_ERROR_MS = 0.5;
 /**
- * Chooses among the latest samples.
+ * Chooses among the best samples: a good one stays until its age has made it worse than newer ones.
  *
  * The answer to a sample may have taken all of its round trip on one way: half of it is how wrong the offset may be. What
  * the server's own estimate may be wrong by comes on top, and drift adds to that with the age of the sample.
@@ -28,8 +28,10 @@ export class OffsetEstimator {
             uncertaintyMs: roundTripMs / 2 + ROUNDING_MS + (statedMs > 0 ? statedMs : SERVER_ERROR_MS),
             takenMs: receivedMs,
         };
-        const agreeing = this.#measured.filter((one) => agrees(aged(one, receivedMs), taken));
-        this.#measured = [...agreeing, taken].slice(-SAMPLES);
+        const agreeing = this.#measured.map((one) => aged(one, receivedMs)).filter((one) => agrees(one, taken));
+        this.#measured = [...agreeing, taken]
+            .sort((one, other) => one.uncertaintyMs - other.uncertaintyMs)
+            .slice(0, SAMPLES);
     }
     /** Forget everything: nothing known holds any longer. */
     forget() {
@@ -49,7 +51,11 @@ export class OffsetEstimator {
 }
 function aged(one, monotonicMs) {
     const driftMs = Math.max(0, monotonicMs - one.takenMs) * MAX_DRIFT;
-    return { offsetMs: one.offsetMs, uncertaintyMs: one.uncertaintyMs + driftMs };
+    return {
+        offsetMs: one.offsetMs,
+        uncertaintyMs: one.uncertaintyMs + driftMs,
+        takenMs: Math.max(one.takenMs, monotonicMs),
+    };
 }
 function agrees(one, other) {
     return Math.abs(one.offsetMs - other.offsetMs) <= one.uncertaintyMs + other.uncertaintyMs;
