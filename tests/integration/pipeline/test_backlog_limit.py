@@ -47,7 +47,8 @@ def metrics() -> Metrics:
 @pytest.fixture
 async def stub(small_redis: RedisServer, metrics: Metrics) -> AsyncIterator[Stub]:
     """A server on it."""
-    server = Server(load_settings(redis_url=small_redis.url, listen="127.0.0.1:0", drain_delay_s=0), metrics)
+    settings = load_settings(redis_url=small_redis.url, redis_timeout_s=5, listen="127.0.0.1:0", drain_delay_s=0)
+    server = Server(settings, metrics)
     await server.start()
     try:
         async with connect(server.address) as stub:

@@ -240,7 +240,9 @@ async def test_a_slow_statement_is_logged_by_name(database: Database) -> None:
         await database.fetch(ONE)
         await database.fetch(slow, SECRET)
 
-    ((entry),) = [entry for entry in logs if entry["event"] == "slow_query"]
+    told = {entry["statement"]: entry for entry in logs if entry["event"] == "slow_query"}
+    entry = told.pop("slow one")
+    assert all(one["ms"] >= 50 for one in told.values()), "on a busy machine the other one may be slow, too"
     assert (entry["statement"], entry["log_level"], entry["done"]) == ("slow one", "warning", True)
     assert entry["ms"] >= 60
     assert SECRET not in str(logs)
