@@ -13,7 +13,7 @@ from wsgiref.simple_server import WSGIRequestHandler, WSGIServer, make_server
 
 from prometheus_client import CollectorRegistry, make_wsgi_app
 
-from synckairos.composition.listening import AddressInUseError
+from synckairos.composition.ports.listening import AddressInUseError
 from synckairos.settings import split_address
 
 if TYPE_CHECKING:

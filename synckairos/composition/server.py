@@ -26,12 +26,8 @@ from synckairos.application.trail.audit import AuditReader
 from synckairos.application.unmet_settlements import UnmetSettlements
 from synckairos.composition.admission import opened_allowances, opened_overload
 from synckairos.composition.database_account import tell_account
-from synckairos.composition.exposure import require_protection
-from synckairos.composition.grpc_port import GrpcPort
-from synckairos.composition.http_port import bound_socket, load_gateway, local_http
 from synckairos.composition.identity import opened_access
 from synckairos.composition.leftovers import Leftovers, system_trim
-from synckairos.composition.listening import most_connections
 from synckairos.composition.metrics import metrics_served
 from synckairos.composition.parts import (
     AuditParts,
@@ -42,12 +38,16 @@ from synckairos.composition.parts import (
     show_pools,
     tell_health,
 )
+from synckairos.composition.ports.exposure import require_protection
+from synckairos.composition.ports.grpc_port import GrpcPort
+from synckairos.composition.ports.http_port import bound_socket, load_gateway, local_http
+from synckairos.composition.ports.listening import most_connections
+from synckairos.composition.ports.tls import Tls, opened_tls
 from synckairos.composition.readiness import Readiness, StoreProbe
 from synckairos.composition.redis import opened_redis
 from synckairos.composition.reloading import Reloading
 from synckairos.composition.session_parts import SessionParts, session_parts
 from synckairos.composition.supervision.notices import SERVING, notify
-from synckairos.composition.tls import Tls, opened_tls
 from synckairos.composition.traces import open_tracing
 from synckairos.rpc.admission.access import Access
 from synckairos.rpc.admission.turnstile import Turnstile

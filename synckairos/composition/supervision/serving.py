@@ -10,8 +10,8 @@ from typing import Final
 import structlog
 
 from synckairos.composition.ending import stop_requested
-from synckairos.composition.listening import AddressInUseError, problem_of
 from synckairos.composition.metrics import metrics_served
+from synckairos.composition.ports.listening import AddressInUseError, problem_of
 from synckairos.composition.server_process import CLOSE_S
 from synckairos.composition.supervision.notices import READY, notify
 from synckairos.composition.supervision.supervisor import Supervisor

@@ -6,9 +6,9 @@ from collections.abc import Iterator
 
 import pytest
 
-from synckairos.composition import tls_front
-from synckairos.composition.http_port import bound_socket
-from synckairos.composition.listening import most_connections
+from synckairos.composition.ports import tls_front
+from synckairos.composition.ports.http_port import bound_socket
+from synckairos.composition.ports.listening import most_connections
 from synckairos.composition.server import Server
 from synckairos.devstack import RedisServer
 from synckairos.rpc.admission import handshakes
@@ -135,7 +135,7 @@ async def test_connections_beyond_the_last_descriptor_are_refused(
     redis_server: RedisServer, files: Certificates, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Those that are there go on, and so does everything else that takes a file."""
-    for module in ("server", "grpc_port"):
+    for module in ("server", "ports.grpc_port"):
         monkeypatch.setattr(f"synckairos.composition.{module}.most_connections", lambda *_, **__: FEW)
     for settings in ({}, {**files.mutual, "tls_client_auth": "optional"}):
         async with serving(settings_for(redis_server.url, **settings)) as server:
@@ -150,7 +150,7 @@ async def test_who_is_silent_longest_gives_way_in_front_of_grpc(
     redis_server: RedisServer, files: Certificates, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Strangers who have filled it keep nobody out, once they have had their time."""
-    monkeypatch.setattr("synckairos.composition.grpc_port.most_connections", lambda *_, **__: FEW)
+    monkeypatch.setattr("synckairos.composition.ports.grpc_port.most_connections", lambda *_, **__: FEW)
     monkeypatch.setattr(handshakes, "SHORTEST_S", 0.1)
     settings = settings_for(redis_server.url, tls_client_auth="optional", **files.mutual)
     async with serving(settings) as server:

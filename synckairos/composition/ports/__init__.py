@@ -1,0 +1,1 @@
+"""Where a server listens: its ports, what protects them, and what is refused."""
