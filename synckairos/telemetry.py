@@ -39,7 +39,10 @@ def configure_logging(level: str, log_format: str) -> None:
     """Send structured logs to standard error: as JSON, or in colour for a person at a terminal."""
     number = logging.getLevelNamesMapping()[level.upper()]
     for_people = log_format == "console" or (log_format == "auto" and sys.stderr.isatty())
-    renderer: Any = structlog.dev.ConsoleRenderer() if for_people else structlog.processors.JSONRenderer()
+    renderer: Any = structlog.processors.JSONRenderer()
+    if for_people:
+        # The default shows the variables of every frame where rich is installed, tokens and passwords among them.
+        renderer = structlog.dev.ConsoleRenderer(exception_formatter=structlog.dev.plain_traceback)
     first: list[Any] = [
         structlog.processors.add_log_level,
         structlog.processors.TimeStamper(fmt="iso", utc=True),

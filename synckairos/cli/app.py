@@ -38,7 +38,12 @@ from synckairos.domain.tenancy import DEFAULT_TENANT, qualify
 
 PORT_HELP = "Its port; 0 takes {}, or any free one."
 
-app = typer.Typer(no_args_is_help=True, help="Authoritative, synchronized session time over gRPC.")
+app = typer.Typer(
+    no_args_is_help=True,
+    help="Authoritative, synchronized session time over gRPC.",
+    # Earlier versions of Typer show the variables of frames, which may hold secrets.
+    pretty_exceptions_show_locals=False,
+)
 store_app = typer.Typer(no_args_is_help=True, help="The identity of the store.")
 app.add_typer(store_app, name="store")
 app.add_typer(migrate_app, name="migrate")
