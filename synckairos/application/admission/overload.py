@@ -206,7 +206,8 @@ class Overload:
         elif busiest > self.limit * READ_SHARE:
             self.limit = min(self._most, self.limit * GROWTH)
         self._calm_s = 0.0 if self._refused else self._calm_s + seconds
-        if busiest >= LEAST:
+        # Before any has ended, a pause of the store would pass for a server that answers nothing.
+        if busiest >= LEAST and (self._busy_s or self._ended or self._left):
             self._busy_s = self._busy_s * FADING + seconds
             self._busy_ended = self._busy_ended * FADING + self._ended + self._left
             self._rate = max(self._busy_ended, 1.0) / self._busy_s if self._busy_s >= KNOWN_S else inf

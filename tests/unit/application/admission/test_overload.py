@@ -108,6 +108,17 @@ def test_a_call_that_could_not_be_answered_in_time_is_refused_at_once() -> None:
     assert load.refusal(Weight.CHANGE, None) is None
 
 
+def test_a_store_that_is_slow_at_first_says_nothing_of_deadlines() -> None:
+    """Before any call has ended nobody knows how long they take."""
+    overload = ModelServer().overload
+    overload.under_way = 3 * LEAST
+
+    for _ in range(10):
+        overload.looked(0.1)
+
+    assert overload.refusal(Weight.CHANGE, left_s=10.0) is None
+
+
 def test_a_few_slow_calls_are_no_queue() -> None:
     """The machine is slow then, or the store: refusing others would not help."""
     load = overload()
