@@ -27,8 +27,10 @@ from synckairos.rpc.stepping import advance
 if TYPE_CHECKING:
     from synckairos.rpc.interceptor import Handler
 
+FIRST_ACCEPTING: Final = 4
+"""Tasks that accept calls of one method at first; each adds another one when it gets its first call."""
 ACCEPTING: Final = 32
-"""Tasks that accept calls of one method: that many calls can arrive between two looks of the event loop at gRPC."""
+"""The same of a method that is called: that many calls can arrive between two looks of the event loop at gRPC."""
 MOST_ACCEPTING: Final = 512
 """The same of a method whose calls had to be refused, for then more arrive."""
 
@@ -159,7 +161,7 @@ class _Core(_AioServer):  # type: ignore[misc] # grpcio's class has no types
         # future that never has one; it cancels it when the server stops.
         if method_bytes is None or method_bytes not in self.handlers:
             return super()._make_request_call_future(method_bytes)
-        for _ in range(ACCEPTING):
+        for _ in range(FIRST_ACCEPTING):
             self._start_accepting(method_bytes)
         return self.broken
 
@@ -175,12 +177,16 @@ class _Core(_AioServer):  # type: ignore[misc] # grpcio's class has no types
         kind = None if self.entry is None else self.entry.turnstile.kind_of(name)
         if self.entry is not None:
             begin = functools.partial(self._enter, *self.entry, kind)
+        is_unused = True
         while self.is_running():
             try:
                 # The state of a call is kept by nothing here: it goes when the call is over.
                 begin(await self._request_registered_call(method), handler, name)
             except _NoCall:
                 continue  # the server stops, or the client went before its call was accepted
+            if is_unused:
+                is_unused = False
+                self._accept_more(method, ACCEPTING)
 
     def _begin(self, state: object, handler: "Handler", name: str) -> None:
         """Let grpcio run the call: it makes a task for the handler, and hears of the client's going away."""
@@ -200,13 +206,13 @@ class _Core(_AioServer):  # type: ignore[misc] # grpcio's class has no types
             error = turnstile.refusal(kind, context)
             if error is not None:
                 advance(_refuse(state, _refusing(*tell(name, context, error)), loop), loop)
-                self._accept_more(name.encode())
+                self._accept_more(name.encode(), MOST_ACCEPTING)
                 return
         self._begin(state, handler, name)
 
-    def _accept_more(self, method: bytes) -> None:
+    def _accept_more(self, method: bytes, most: int) -> None:
         """Have one more task accept calls of a method: those that wait for one are queued where nobody sees them."""
-        if self.accepting_of[method] < MOST_ACCEPTING:
+        if self.accepting_of[method] < most:
             self._start_accepting(method)
 
     def _ended(self, task: asyncio.Task[None]) -> None:

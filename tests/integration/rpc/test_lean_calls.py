@@ -252,6 +252,16 @@ async def test_a_crowd_is_served_at_once(calls: Calls, channel: grpc.aio.Channel
     assert ids == [str(number) for number in range(CROWD)]
 
 
+@pytest.mark.parametrize("calls", [True], ids=["lean"], indirect=True)
+async def test_a_method_that_is_called_gets_more_tasks(calls: Calls, channel: grpc.aio.Channel) -> None:
+    """What nobody calls keeps few, so that a server starts quickly."""
+    await asyncio.gather(*(calls.get(channel, timeout=60) for _ in range(CROWD)))
+
+    accepting_of = calls.server._server.accepting_of
+    assert accepting_of.pop(GET.encode()) == lean.ACCEPTING
+    assert set(accepting_of.values()) == {lean.FIRST_ACCEPTING}
+
+
 async def test_a_stopping_server_lets_a_call_finish(calls: Calls, channel: grpc.aio.Channel) -> None:
     """It is answered within the grace, later ones are refused, and nothing goes on accepting."""
     calls.service.behaviour = calls.service.stay
