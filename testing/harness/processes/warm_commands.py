@@ -2,6 +2,7 @@
 
 `python -m testing.harness.processes.warm_commands FD` is the one that has loaded it. Each request that comes to its
 socket, with the streams of the command, makes it fork twice: into the command, and into a keeper that tells its end.
+A worker, which becomes another program, goes on where it is: that has been loaded too.
 What is measured is not started like this: a forked process shares its memory with others.
 """
 
@@ -21,11 +22,16 @@ import subprocess
 import sys
 import tempfile
 import threading
+import traceback
 import weakref
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any, BinaryIO, Final
+from typing import Any, BinaryIO, Final, NoReturn
 
+import coverage
+
+from synckairos.cli.worker import PACE
+from synckairos.telemetry import SHARED_FOLDER
 from testing.harness.documents import ROOT
 
 REQUEST_BYTES: Final = 1 << 17
@@ -161,17 +167,72 @@ def _become(request: dict[str, Any], streams: Sequence[int], asker: socket.socke
     os.environ.clear()
     os.environ.update(request["environment"])
     sys.argv[1:] = request["arguments"]
+    os.execve = _hand_over  # type: ignore[assignment] # takes what a command of ours passes
     runs: str = request["runs"]
     return runs
 
 
-if __name__ == "__main__":
-    import synckairos.cli.app
-    import synckairos.cli.asking  # noqa: F401 - the two are all of the program
+class _HandedOver(BaseException):
+    """A command has become another module, with everything loaded that both of them need."""
 
+
+def _hand_over(
+    program: str, command: Sequence[str], environment: Mapping[str, str], execve: Callable[..., NoReturn] = os.execve
+) -> NoReturn:
+    if SHARED_FOLDER in environment:  # prometheus_client looks for it when it is loaded
+        execve(program, command, environment)
+    interpreter, option, module, *arguments = command
+    assert (interpreter, option) == (sys.executable, "-m"), command
+    os.environ.clear()
+    os.environ.update(environment)
+    sys.argv[1:] = arguments
+    raise _HandedOver(module)
+
+
+def _run(what: str) -> None:
+    try:
+        if os.sep in what:
+            runpy.run_path(what, run_name="__main__")
+        else:
+            runpy.run_module(what, run_name="__main__", alter_sys=True)
+    except _HandedOver as handed_over:
+        following = str(handed_over)
+    else:
+        return
+    _run(following)
+
+
+@contextlib.contextmanager
+def _ending_at_once() -> Iterator[None]:
+    """End the process with what runs in it: to take all of the program apart would take longer than most commands."""
+    code: object = None
+    try:
+        yield
+    except SystemExit as ended:
+        code = ended.code
+    except BaseException:
+        traceback.print_exc()
+        code = 1
+    if isinstance(code, str):
+        print(code, file=sys.stderr)
+    # What the interpreter does first when it ends: it waits for threads, and runs what was left for the end.
+    threading._shutdown()  # type: ignore[attr-defined] # typeshed leaves it out
+    atexit._run_exitfuncs()
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(code if isinstance(code, int) else code is not None)
+
+
+if __name__ == "__main__":
+    os.environ.update(PACE)  # Dramatiq looks for it when it is loaded
+    import synckairos.cli.app
+    import synckairos.cli.asking
+    import synckairos.composition.worker  # noqa: F401 - these are all of the program
+
+    if measured := coverage.Coverage.current():
+        measured.save()  # or each command would save anew what loading ran
     with socket.socket(fileno=int(sys.argv[1])) as socket_of_requests:
-        what = serve(socket_of_requests)
-    if os.sep in what:
-        runpy.run_path(what, run_name="__main__")
-    elif what:
-        runpy.run_module(what, run_name="__main__", alter_sys=True)
+        asked_for = serve(socket_of_requests)
+    if asked_for:
+        with _ending_at_once():
+            _run(asked_for)

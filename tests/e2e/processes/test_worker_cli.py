@@ -176,9 +176,9 @@ async def test_the_metrics_of_a_worker_show_the_whole_pipeline(
         await put(own_redis, *map(fields, played()))
         await until(lambda: shows(port, "synckairos_audit_written_total 3.0"), worker)
         assert await shows(port, 'synckairos_audit_messages{state="waiting"} 0.0')
-        await until(lambda: shows(port, "synckairos_audit_broker_up 1.0"), worker)
+        await until(lambda: shows(port, "synckairos_audit_dead_entries 0.0"), worker)
+        assert await shows(port, "synckairos_audit_broker_up 1.0")
         assert await shows(port, "synckairos_audit_database_up 1.0")
-        assert await shows(port, "synckairos_audit_dead_entries 0.0")
         assert not await shows(port + 1, "synckairos")
         for path, word in (("/healthz", "LIVE"), ("/readyz", "SERVING")):
             assert await asyncio.to_thread(fetch, f"http://127.0.0.1:{port}{path}") == f"{word}\n"
