@@ -23,7 +23,8 @@ def set_up_worker() -> None:
 def main() -> None:
     """Take the name of the bug from the arguments, and go on as `synckairos` would."""
     name = os.environ[VARIABLE] = sys.argv.pop(1)
-    BUGS[name]()
+    if sys.argv[1] != "worker":
+        BUGS[name]()
     from synckairos import cli  # noqa: PLC0415 - after the bug
     from synckairos.cli import worker  # noqa: PLC0415 - after the bug
 

@@ -263,19 +263,25 @@ def test_an_event_before_its_instant_is_early(built: Ended) -> None:
     assert broken(built.finish()) == {Promise.NEVER_EARLY}
 
 
-def test_changes_heard_of_late_are_not_prompt() -> None:
-    """Every change reaches the watcher with the slow look only."""
+@pytest.mark.parametrize(
+    ("late_s", "is_flooded", "expected"),
+    [(0.75, False, {Promise.PROMPT}), (0.75, True, set()), (3.5, True, {Promise.PROMPT})],
+)
+def test_changes_heard_of_late_are_not_prompt(late_s: float, is_flooded: bool, expected: set[Promise]) -> None:
+    """Every change reaches the watcher with the slow look only; where a slow reader has a session flooded, it may."""
     built = HistoryBuilder()
     built.ask(100, "StartSession", pb.StartSessionRequest())
     greeting = built.snapshot(2)
     for turn in range(10):
         built.ask(1_000 + turn * 100, "SwitchCycle", pb.SwitchCycleRequest())
     messages = built.watch(greeting, *map(built.event, range(3, 13)))
+    if is_flooded:
+        built.watch(greeting, is_slow=True)
     assert judge(built.finish()) == []
 
     for message in messages[1:]:
-        message.at += 0.75
-    assert broken(built.finish()) == {Promise.PROMPT}
+        message.at += late_s
+    assert broken(built.finish()) == expected
 
 
 def test_ticks_of_two_branches_are_told_apart() -> None:

@@ -4,7 +4,8 @@ Without hints, everything would still arrive: the servers look for themselves ev
 session brings the one before along. A dropped hint would be invisible to every other check. The measure is the median
 from an answer to its arrival at each watcher, both seen on one event loop, so that a slow machine delays both: a few
 ms with hints, some 750 ms without. It is taken for each server that answered, and apart for changes right after
-a stream began, where a subscription that comes too late would show.
+a stream began, where a subscription that comes too late would show. A session that a slow reader has changed 500 times
+at once has no part in it: on a busy machine, its changes alone would be most of what is measured.
 """
 
 from collections import defaultdict
@@ -31,6 +32,7 @@ class Delivery(NamedTuple):
 
     server: int
     is_fresh: bool
+    is_flooded: bool
     seconds: float
 
 
@@ -42,16 +44,18 @@ def check_promptness(history: History) -> Iterator[Violation]:
             after = f"{median(seconds):.2f} s (median of {len(seconds)})"
             text = f"{hearers} heard of changes at server {server} after {after}"
             yield Violation(Promise.PROMPT, "", text)
-        if max(seconds) > LONG_ENOUGH_S:
-            text = f"a change at server {server} was not heard of for {max(seconds):.2f} s, and nothing was broken"
-            yield Violation(Promise.PROMPT, "", text)
+    longest = max(deliveries(history), key=lambda one: one.seconds, default=None)
+    if longest is not None and longest.seconds > LONG_ENOUGH_S:
+        silence = f"was not heard of for {longest.seconds:.2f} s, and nothing was broken"
+        yield Violation(Promise.PROMPT, "", f"a change at server {longest.server} {silence}")
 
 
 def delays(history: History) -> dict[tuple[int, bool], list[float]]:
     """Return the seconds that each server is judged by, those of new watchers apart (True)."""
     groups: dict[tuple[int, bool], list[float]] = defaultdict(list)
     for delivery in deliveries(history):
-        groups[delivery.server, delivery.is_fresh].append(delivery.seconds)
+        if not delivery.is_flooded:
+            groups[delivery.server, delivery.is_fresh].append(delivery.seconds)
     return groups
 
 
@@ -72,15 +76,21 @@ def deliveries(history: History) -> Iterator[Delivery]:
         if call.outcome == "ok" and not call.replayed and call.method not in {"GetSession", "CreateSession"}:
             answered[call.session_id].append(call)
     ended = {end.stream: end.at for end in history.ends}
-    stretches = calm(history)
-    for watch in watches(history):
+    stretches, watched = calm(history), list(watches(history))
+    flooded = {watch.session_id for watch in watched if watch.stream.is_slow}
+    for watch in watched:
         if watch.messages and not watch.stream.is_slow:
-            yield from _heard(watch, answered[watch.session_id], ended.get(watch.stream.stream, 0.0), stretches)
+            for call, seconds in _heard(
+                watch, answered[watch.session_id], ended.get(watch.stream.stream, 0.0), stretches
+            ):
+                is_fresh = call.returned - watch.messages[0].at < FRESH_S
+                yield Delivery(call.server, is_fresh, watch.session_id in flooded, seconds)
 
 
 def _heard(
     watch: Watch, answered: list[Call], ended: float, stretches: list[tuple[float, float]]
-) -> Iterator[Delivery]:
+) -> Iterator[tuple[Call, float]]:
+    """Yield the calls that a watcher had to hear of, and the seconds until it did."""
     greeted = watch.messages[0].at
     over = next((one.at for one in watch.messages if one.kind == "end"), ended)
     arrived = {
@@ -94,4 +104,4 @@ def _heard(
         at = arrived.get(place) or next((at for shown, at in snapshots if shown > place), None)
         if at is None and call.returned + BOUND_S > over:
             continue  # the stream was over
-        yield Delivery(call.server, call.returned - greeted < FRESH_S, max(0.0, (at or over) - call.returned))
+        yield call, max(0.0, (at or over) - call.returned)
