@@ -85,7 +85,7 @@ class ClusterGroup:
         while keys := self.ask(source, "CLUSTER", "GETKEYSINSLOT", slot, 10):
             for one in keys[: len(keys) if is_half else (len(keys) + 1) // 2]:
                 try:
-                    self.ask(source, "MIGRATE", "127.0.0.1", target.port, one, 0, 5_000)
+                    self.ask(source, "MIGRATE", "127.0.0.1", target.port, one, 0, 5_000, "REPLACE")
                 except redis.ResponseError as error:
                     error.add_note(f"{one} was on its way from {source.port} to {target.port}")
                     raise
@@ -96,6 +96,8 @@ class ClusterGroup:
             # A replica refuses, and hears of it from its master.
             with contextlib.suppress(redis.ResponseError, redis.ConnectionError):
                 self.ask(server, "CLUSTER", "SETSLOT", slot, "NODE", names[target])
+        # Moved on before all nodes know of this, a slot may be claimed by two of one epoch.
+        await_that(self._agree, "they do not agree on who has what")
 
     def _start(self) -> None:
         for _ in range(self._masters * (1 + self._replicas)):
@@ -160,6 +162,16 @@ class ClusterGroup:
         role = self.ask(server, "ROLE")
         follows = role[0] == "master" or role[3] == "connected"
         return bool(told["cluster_state"] == "ok" and told["cluster_slots_ok"] == str(SLOTS) and follows)
+
+    def _agree(self) -> bool:
+        """Whether all nodes that answer say the same of every master's slots and epoch, and no epoch is of two."""
+        said = []
+        for server in self.servers:
+            with contextlib.suppress(redis.RedisError):
+                nodes = [line.split() for line in self.ask(server, "CLUSTER", "NODES").splitlines()]
+                masters = (node for node in nodes if "master" in node[2])
+                said.append({(node[0], node[6]): [one for one in node[8:] if one[0] != "["] for node in masters})
+        return all(one == said[0] for one in said) and len({epoch for _, epoch in said[0]}) == len(said[0])
 
     def _named(self, server: RedisServer, slot: int) -> int | None:
         """Return the port of the master that a node names for a slot; None if it does not answer."""

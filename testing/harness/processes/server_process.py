@@ -1,10 +1,13 @@
 """A `synckairos serve` on a port of its own, and its health as a client sees it."""
 
+import contextlib
+import secrets
 import socket
 import time
 from collections.abc import Sequence
 from pathlib import Path
 from types import TracebackType
+from typing import Final
 
 import grpc
 from grpc_health.v1 import health_pb2, health_pb2_grpc
@@ -12,6 +15,8 @@ from grpc_health.v1 import health_pb2, health_pb2_grpc
 from testing.harness.processes.child_process import HEALTHY, ChildProcess
 
 START_S = 60.0
+PORTS: Final = range(10_000, 32_000)
+"""Below those that Linux gives to whoever asks for any, who would often get one that is meant for a server soon."""
 
 
 class ServerProcess(ChildProcess):
@@ -76,6 +81,8 @@ class ServerProcess(ChildProcess):
 
 def free_port() -> int:
     """Return a port that is free now."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
+    while True:
+        port = secrets.choice(PORTS)  # not by random, which Hypothesis seeds
+        with socket.socket() as probe, contextlib.suppress(OSError):
+            probe.bind(("127.0.0.1", port))
+            return port
