@@ -103,7 +103,7 @@ async def test_a_thousand_commands_and_what_a_watch_of_many_says(client: SyncKai
     """Batches both ways: every session is shown from its first version to its last."""
     ids = [new_id() for _ in range(200)]
 
-    async with client.commands() as commands:
+    async with client.commands(window=64) as commands:
         await asyncio.gather(
             *(commands.create_session(session_pb2.MODE_GLOBAL, session_id=one, total_time_ms=60_000) for one in ids)
         )

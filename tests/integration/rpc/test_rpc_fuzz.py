@@ -38,7 +38,7 @@ ANSWERS = {
     grpc.StatusCode.ABORTED,
 }
 FUZZED = settings(
-    deadline=None, derandomize=True, database=None, suppress_health_check=list(HealthCheck), max_examples=30
+    deadline=None, derandomize=True, database=None, suppress_health_check=list(HealthCheck), max_examples=20
 )
 
 
@@ -167,7 +167,7 @@ async def test_every_request_has_an_answer(fuzzed: FuzzedServer, name: str, data
 
 
 @pytest.mark.parametrize("kind", COMMANDS)
-@settings(FUZZED, max_examples=40)
+@settings(FUZZED, max_examples=25)
 @given(data=st.data())
 async def test_every_command_has_an_answer(fuzzed: FuzzedServer, kind: str, data: st.DataObject) -> None:
     """Any request has the same answer over a stream as by its call."""

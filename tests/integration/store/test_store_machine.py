@@ -35,7 +35,7 @@ from tests.contract.store_process import StoreProcess
 from tests.unit.domain.session_machine import Host, Reply, SessionMachine
 
 PLAY: Final = settings(
-    max_examples=20,
+    max_examples=14,
     stateful_step_count=40,
     derandomize=True,
     database=None,
@@ -203,6 +203,6 @@ def test_random_play(table: Table, mode: Mode) -> None:
     machine = type(f"{mode.name}StoreMachine", (StoreMachine,), {"mode": mode, "table": table})
 
     is_cluster = isinstance(table.connections[0], ClusterConnections)
-    run_state_machine_as_test(machine, settings=settings(PLAY, max_examples=5) if is_cluster else PLAY)
+    run_state_machine_as_test(machine, settings=settings(PLAY, max_examples=4) if is_cluster else PLAY)
 
     assert sum(connections.losses for connections in table.connections) > 10

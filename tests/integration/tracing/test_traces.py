@@ -36,6 +36,7 @@ from testing.harness.client import new_id, problem_of, running_session, two_play
 from testing.harness.draining import drain
 from testing.harness.processes.databases import own_database
 from testing.harness.processes.in_process import serving, settings_for
+from testing.harness.waiting import eventually
 
 TRACE = "4bf92f3577b34da6a3ce929d0e0e4736"
 CALLER = "00f067aa0ba902b7"
@@ -64,8 +65,9 @@ class Place(NamedTuple):
         """Return the spans of a name."""
         return [span for span in self.spans.get_finished_spans() if span.name == name]
 
-    def one(self, name: str) -> ReadableSpan:
-        """Return the only span of a name."""
+    async def one(self, name: str) -> ReadableSpan:
+        """Return the only span of a name, once it has ended, which may be after the reply."""
+        await eventually(lambda: self.named(name))
         (span,) = self.named(name)
         return span
 
@@ -126,9 +128,9 @@ async def test_a_trace_leads_from_the_caller_to_the_row_and_back_out(place_with_
     await place.stub.CreateSession(two_players(session_id), metadata=carried())
     await drain(place.settings, through=lambda trail: TracedTrail(trail, place.tracing))
 
-    call, transaction, wait, write = (
-        place.one(name) for name in (f"{SERVICE}/CreateSession", "transaction", "outbox", "audit write")
-    )
+    call, transaction, wait, write = [
+        await place.one(name) for name in (f"{SERVICE}/CreateSession", "transaction", "outbox", "audit write")
+    ]
     assert {f"{span.context.trace_id:032x}" for span in place.spans.get_finished_spans()} == {TRACE}
     assert [below(one) for one in (call, transaction, wait, write)] == [CALLER, id_of(call), id_of(call), id_of(wait)]
     assert call.attributes is not None
@@ -205,7 +207,7 @@ async def test_a_refused_call_says_why(place: Place) -> None:
     with pytest.raises(grpc.aio.AioRpcError) as raised:
         await place.stub.GetSession(pb.GetSessionRequest(session_id=new_id()), metadata=carried())
 
-    call = place.one(f"{SERVICE}/GetSession")
+    call = await place.one(f"{SERVICE}/GetSession")
     assert call.attributes is not None
     assert call.attributes["rpc.response.status_code"] == "NOT_FOUND"
     assert call.attributes["synckairos.reason"] == problem_of(raised.value).reason
@@ -225,8 +227,8 @@ async def test_each_command_of_a_stream_has_a_span_below_the_stream(place: Place
     async for _ in stream:
         pass
 
-    whole = place.one(f"{SERVICE}/ExecuteCommands")
-    commands = [place.one(f"{SERVICE}/{name}") for name in ("CreateSession", "StartSession")]
+    whole = await place.one(f"{SERVICE}/ExecuteCommands")
+    commands = [await place.one(f"{SERVICE}/{name}") for name in ("CreateSession", "StartSession")]
     assert [below(command) for command in commands] == [id_of(whole)] * 2
     named = [f"00-{TRACE}-{id_of(command)}-01" for command in commands]
     assert [record.trace for record in await place.entries()] == named

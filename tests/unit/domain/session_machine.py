@@ -142,7 +142,7 @@ class SessionMachine(RuleBasedStateMachine):
 
     def make_host(self) -> Host:
         """Return a host without a session."""
-        raise NotImplementedError
+        raise NotImplementedError  # not an abstract method: Hypothesis' machines have a metaclass of their own
 
     def specs(self) -> SearchStrategy[SessionSpec]:
         """Draw a description of a session."""

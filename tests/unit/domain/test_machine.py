@@ -21,13 +21,15 @@ from testing.harness.builders import ORIGIN, SESSION_ID, change_ids
 from testing.harness.playing import session_drawing as drawing
 from tests.unit.domain.session_machine import NOBODY, Host, Reply, SessionMachine, is_live
 
-PLAY: Final = settings(
-    max_examples=60,
-    stateful_step_count=40,
-    derandomize=True,
-    database=None,
-)
+LONG: Final = "laws"
+GAMES: Final = 40
+PLAY: Final = settings(stateful_step_count=40, derandomize=True, database=None)
 """The same games on every machine, with nothing remembered between runs."""
+
+
+def plays(games: int = GAMES) -> settings:
+    """Return how much is played: so many games, or as many as the long profile asks for."""
+    return settings(PLAY, max_examples=1_000 if settings.get_current_profile_name() == LONG else games)
 
 
 def decide_fully(
@@ -149,4 +151,4 @@ def test_random_play(mode: Mode) -> None:
     """Whatever is asked whenever: the books balance, versions follow one another, expiries come when due."""
     machine = type(f"{mode.name}Machine", (DomainMachine,), {"mode": mode})
 
-    run_state_machine_as_test(machine, settings=PLAY)
+    run_state_machine_as_test(machine, settings=plays())

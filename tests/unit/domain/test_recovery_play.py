@@ -1,7 +1,6 @@
 """Recovery under random play: a session that was away is what it would have been had nothing happened."""
 
 import pytest
-from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import precondition, rule, run_state_machine_as_test
 from hypothesis.strategies import DataObject
@@ -14,7 +13,7 @@ from synckairos.domain.transitions import Outcome
 from testing.harness.builders import change_ids
 from testing.harness.playing import session_drawing as drawing
 from tests.unit.domain.session_machine import NOBODY, check_shape, is_live
-from tests.unit.domain.test_machine import PLAY, DomainMachine, decide_fully
+from tests.unit.domain.test_machine import GAMES, DomainMachine, decide_fully, plays
 
 OPERATOR = Author("operator", "the store was lost")
 
@@ -99,4 +98,4 @@ def test_random_losses(mode: Mode) -> None:
     """Whatever has been played: the next life is the old one, only later; half as many games as without losses."""
     machine = type(f"{mode.name}RecoveryMachine", (RecoveryMachine,), {"mode": mode})
 
-    run_state_machine_as_test(machine, settings=settings(PLAY, max_examples=PLAY.max_examples // 2))
+    run_state_machine_as_test(machine, settings=plays(GAMES // 2))

@@ -1,9 +1,6 @@
 """Sessions with time controls under random play: as of any session, and by the books of their families."""
 
-from typing import Final
-
 import pytest
-from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import precondition, rule, run_state_machine_as_test
 from hypothesis.strategies import DataObject, SearchStrategy
@@ -20,12 +17,8 @@ from testing.harness.playing import session_drawing as drawing
 from tests.unit.domain.controls.control_builders import progress_of
 from tests.unit.domain.controls.controlled_play import ControlBooks, commands, specs
 from tests.unit.domain.session_machine import Accounting, is_live
-from tests.unit.domain.test_machine import DomainMachine
+from tests.unit.domain.test_machine import GAMES, DomainMachine, plays
 from tests.unit.domain.test_recovery_play import RecoveryMachine
-
-LONG: Final = "laws"
-PLAY: Final = settings(max_examples=60, stateful_step_count=40, derandomize=True, database=None)
-"""The same games on every machine, unless the long profile asks for many."""
 
 
 class ControlMachine(DomainMachine):
@@ -106,11 +99,6 @@ class ControlRecoveryMachine(ControlMachine, RecoveryMachine):
         return max(super().later(data), self.audit.session.updated_at + 1)
 
 
-def plays(few: int = PLAY.max_examples) -> settings:
-    """Return how much is played: as much as the profile asks for."""
-    return settings(PLAY, max_examples=1_000 if settings.get_current_profile_name() == LONG else few)
-
-
 @pytest.mark.random_play
 @pytest.mark.parametrize("mode", [Mode.PER_PARTICIPANT, Mode.PER_GROUP], ids=lambda mode: mode.name)
 def test_random_play_with_time_controls(mode: Mode) -> None:
@@ -123,4 +111,4 @@ def test_random_play_with_time_controls(mode: Mode) -> None:
 def test_random_losses_with_time_controls(mode: Mode) -> None:
     """What comes back is what would have been had nothing happened; half as many games, the rest is played above."""
     machine = type(f"{mode.name}Machine", (ControlRecoveryMachine,), {"mode": mode})
-    run_state_machine_as_test(machine, settings=plays(PLAY.max_examples // 2))
+    run_state_machine_as_test(machine, settings=plays(GAMES // 2))
