@@ -2,7 +2,8 @@
 
     python -m bench.echo_server 127.0.0.1:50070
 
-No interceptor, no telemetry, an empty message in and an empty one out; `Stream` answers one message with one.
+No interceptor, no telemetry, an empty message in and an empty one out; `Stream` answers one message with one, and
+`Tell` sends one to every stream that `Watch` has opened.
 """
 
 import asyncio
@@ -31,11 +32,35 @@ async def stream(_request: Any, context: Any) -> None:
         await context.write(message)
 
 
+class Audience:
+    """The streams of everybody who watches."""
+
+    def __init__(self) -> None:
+        self._contexts: set[Any] = set()
+
+    async def watch(self, _request: bytes, context: Any) -> None:
+        """Send an empty message, and then what is told until the client goes."""
+        await context.write(b"")
+        self._contexts.add(context)
+        try:
+            await asyncio.Event().wait()
+        finally:
+            self._contexts.discard(context)
+
+    async def tell(self, message: bytes, _context: Any) -> Empty:
+        """Write a message to all, at the same time."""
+        await asyncio.gather(*[context.write(message) for context in self._contexts])
+        return EMPTY
+
+
 def build(address: str) -> grpc.aio.Server:
     """Return the server, not yet started, listening on the address."""
+    audience = Audience()
     methods = {
         "Unary": grpc.unary_unary_rpc_method_handler(unary, Empty.FromString, Empty.SerializeToString),
         "Stream": grpc.stream_stream_rpc_method_handler(stream),
+        "Watch": grpc.unary_stream_rpc_method_handler(audience.watch),
+        "Tell": grpc.unary_unary_rpc_method_handler(audience.tell, None, Empty.SerializeToString),
     }
     server = grpc.aio.server(options=server_options(reuse_port=False))
     server.add_generic_rpc_handlers((grpc.method_handlers_generic_handler(SERVICE, methods),))

@@ -49,6 +49,10 @@ def _cpu_apart(base: str) -> Callable[[Round], float]:
     return apart
 
 
+def _cpu(base: str) -> Callable[[Round], float]:
+    return lambda one: _over(one.measured.cpu_per_call("server"), one.baselines[base].cpu_per_call("server"))
+
+
 def _time_over_work(one: Round) -> float:
     work_s = one.measured.cpu_per_call("server") + one.measured.cpu_per_call("redis")
     return _over(_p(0.5, one.measured), work_s)
@@ -85,6 +89,7 @@ FIGURES: Final = (
     Figure("paced_p50/echo", "switch_paced", "at 25 % of the maximum: p50 / echo", _latency(0.5, "echo_paced")),
     Figure("paced_p99/echo", "switch_paced", "at 25 % of the maximum: p99 / echo", _latency(0.99, "echo_paced")),
     Figure("fan_out_us", "fan_out", "server CPU an event delivered, us", _extra("us_per_event")),
+    Figure("fan_out/echo", "fan_out", "the same / a bare gRPC stream's message", _cpu("echo_fan_out")),
     Figure("fan_out_last_ms", "fan_out", "last watcher after the call, p50, ms", _ms(0.5)),
     Figure("fan_out_many_us", "fan_out_many", "the same with many: server CPU an event, us", _extra("us_per_event")),
     Figure("fan_out_many_last_ms", "fan_out_many", "last of many watchers after the call, p50, ms", _ms(0.5)),

@@ -75,6 +75,7 @@ THRESHOLDS: Final = (
     Threshold("paced_p50/echo", 2.5, is_most=True, room=0.2),
     Threshold("paced_p99/echo", 4.0, is_most=True, room=0.5),
     Threshold("fan_out_us", 28, is_most=True, room=0.2),
+    Threshold("fan_out/echo", 1.4, is_most=True, quick=1.7),
     Threshold("fan_out_last_ms", 50, is_most=True, room=0.2),
     Threshold("fan_out_many_last_ms", 700, is_most=True, room=0.2),
     Threshold("storm_kb", 40, is_most=True, quick=50),

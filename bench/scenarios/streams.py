@@ -27,6 +27,8 @@ WATCHING: Final = 2
 """Load processes that watch; the next one calls."""
 STREAMS: Final = 50
 """Of each connection."""
+EVENT: Final = bytes(542)
+"""A message as large as the frame of a switch of two participants."""
 FILLING: Final = 800
 """Changes that only the stalled reader is sent: more than its window, its queue and the server's hands take."""
 
@@ -37,14 +39,19 @@ async def watch(testbed: Testbed, address: str, ids: Sequence[str], *, tick_ms: 
         pb.WatchSessionRequest(session_id=session_id, tick_interval_ms=tick_ms).SerializeToString()
         for session_id in ids
     ]
+    return await opened(testbed, address, WATCH, requests, keeps_times=not tick_ms)
+
+
+async def opened(testbed: Testbed, address: str, path: str, requests: list[bytes], *, keeps_times: bool) -> Watch:
+    """Open a stream for every request, over a few connections of some load processes."""
     processes = min(WATCHING, len(requests))
     jobs = [
         WatchJob(
             addresses=[address],
             connections=max(1, len(requests) // processes // STREAMS),
-            path=WATCH,
+            path=path,
             requests=requests[place::processes],
-            keeps_times=not tick_ms,
+            keeps_times=keeps_times,
         )
         for place in range(processes)
     ]
@@ -54,10 +61,15 @@ async def watch(testbed: Testbed, address: str, ids: Sequence[str], *, tick_ms: 
 def switching(address: str, session_id: str, *, rate: float, changes: int) -> CallsJob:
     """Return the job of one caller that switches a session at a fixed rate, `changes` times after a warm-up."""
     request = pb.SwitchCycleRequest(session_id=session_id).SerializeToString()
+    return steadily(address, SWITCH, request, rate=rate, changes=changes)
+
+
+def steadily(address: str, path: str, request: bytes, *, rate: float, changes: int) -> CallsJob:
+    """Return the job of one caller that makes a call at a fixed rate, `changes` times after a warm-up."""
     return CallsJob(
         addresses=[address],
         connections=1,
-        paths=[SWITCH],
+        paths=[path],
         lanes=[[(0, request)]],
         warm_s=2 / rate,
         run_s=changes / rate,
@@ -97,9 +109,16 @@ class FanOut(Scenario):
         with testbed.own_server(self.name) as server:
             watching = await watch(testbed, server.address, [session_id] * self.size)
             job = switching(server.address, session_id, rate=self.rate, changes=self.changes)
-            measured = await testbed.pool.without(WATCHING).measure([job], testbed.pids([server]))
-            await asyncio.sleep(testbed.sizes.settle_s)
-            results = await watching.stop()
+            measured = await self._told(testbed, watching, job, testbed.pids([server]))
+        await testbed.forget(self.name)
+        return measured
+
+    async def _told(
+        self, testbed: Testbed, watching: Watch, job: CallsJob, pids: Mapping[str, Sequence[int]]
+    ) -> Measurement:
+        measured = await testbed.pool.without(WATCHING).measure([job], pids)
+        await asyncio.sleep(testbed.sizes.settle_s)
+        results = await watching.stop()
         call = measured.latencies
         measured.latencies = told(measured, results, self.size)
         measured.calls *= self.size
@@ -107,8 +126,21 @@ class FanOut(Scenario):
             "us_per_event": measured.cpu_per_call("server") * 1e6,
             "call_p50_ms": sorted(call)[len(call) // 2] * 1_000 if call else 0.0,
         }
-        await testbed.forget(self.name)
         return measured
+
+
+@dataclass
+class EchoFanOut(FanOut):
+    """As many watchers of the server that only echoes: what gRPC itself takes to tell them."""
+
+    only_on_request: bool = True
+
+    async def measure(self, testbed: Testbed) -> Measurement:
+        """Open the streams, let a message of an event's size be told at a fixed rate, wait for all to be told."""
+        address = testbed.echo.address
+        watching = await opened(testbed, address, "/bench.Echo/Watch", [b""] * self.size, keeps_times=True)
+        job = steadily(address, "/bench.Echo/Tell", EVENT, rate=self.rate, changes=self.changes)
+        return await self._told(testbed, watching, job, {"server": [testbed.echo.pid]})
 
 
 @dataclass
@@ -276,7 +308,8 @@ def streams(sizes: Sizes) -> list[Scenario]:
     some, many, changes = sizes.watchers, sizes.many_watchers, sizes.fan_outs
     few = max(2, changes // 5)
     return [
-        FanOut("fan_out", f"1 session, {some:,} watchers", size=some, changes=changes),
+        FanOut("fan_out", f"1 session, {some:,} watchers", ("echo_fan_out",), size=some, changes=changes),
+        EchoFanOut("echo_fan_out", f"a message to {some:,} bare streams", size=some, changes=changes),
         FanOut("fan_out_many", f"1 session, {many:,} watchers", size=many, changes=few, rate=5_000 / many),
         Propagation("propagation", "changed at one server, watched at another", size=1),
         Ticking("ticking", "a watcher each, 1 s ticks"),
