@@ -53,9 +53,12 @@ def _cpu(base: str) -> Callable[[Round], float]:
     return lambda one: _over(one.measured.cpu_per_call("server"), one.baselines[base].cpu_per_call("server"))
 
 
-def _time_over_work(one: Round) -> float:
-    work_s = one.measured.cpu_per_call("server") + one.measured.cpu_per_call("redis")
-    return _over(_p(0.5, one.measured), work_s)
+def _time_over_work(share: float) -> Callable[[Round], float]:
+    def over_work(one: Round) -> float:
+        work_s = one.measured.cpu_per_call("server") + one.measured.cpu_per_call("redis")
+        return _over(_p(share, one.measured), work_s)
+
+    return over_work
 
 
 def _longest_outbox_s(one: Round) -> float:
@@ -72,7 +75,8 @@ FIGURES: Final = (
     Figure("switch/echo", "switch", "SwitchCycle / echo, rate, 32 callers", _rate("echo")),
     Figure("switch/bare", "switch", "SwitchCycle / bare transaction, rate, 32 callers", _rate("bare")),
     Figure("switch_1/floor", "switch_1", "one caller: p50 / (echo + bare)", _latency(0.5, "echo_1", "bare_1")),
-    Figure("switch_1/cpu", "switch_1", "one caller: p50 / CPU of server and Redis", _time_over_work),
+    Figure("switch_1/cpu", "switch_1", "one caller: p50 / CPU of server and Redis", _time_over_work(0.5)),
+    Figure("switch_1_best/cpu", "switch_1", "the same: p10 of the best round / CPU", _time_over_work(0.1), min),
     Figure("switch_ids/switch", "switch_ids", "with request_id / without, rate", _rate("switch")),
     Figure("mixed/echo", "mixed", "mixed load / echo, rate", _rate("echo")),
     Figure("commands/switch", "commands", "ExecuteCommands / SwitchCycle, rate", _rate("switch")),

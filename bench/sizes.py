@@ -95,5 +95,5 @@ QUICK: Final = FULL._replace(
     recovered=100,
     participants=(2, 100),
 )
-CHECK: Final = QUICK._replace(rounds=20, fresh_s=1.0)
+CHECK: Final = QUICK._replace(rounds=20, single_rounds=5, fresh_s=1.0)
 """A quick run of only those that a quick check looks at."""

@@ -15,7 +15,13 @@ up with gRPC's C core differs from one to the next: GetSession was measured at 0
 The ratios lie a tenth to a third beyond the worst that was measured on machines doing nothing else; no change may fall
 behind, and they are no aim. A stream of commands is held to a stream of empty messages: held to switches, it fell
 behind whenever these got faster. A lone caller's latency is held to the CPU time of its calls, so that nothing waits
-for others: 0.96 to 1.04 everywhere. Against an echo it says how deep the cores sleep: one commit had 1.7 to 3.8.
+for others. Against an echo it says how deep the cores sleep: one commit had 1.7 to 3.8. The median is 0.96 to 1.04 of
+the CPU time, but was 1.97 on a machine whose host gave its cores to others too. A wait of ours would show in the
+quickest calls as well, so the quick check looks at those: 0.73 to 0.87 of the CPU time in the best of twenty rounds,
+also beside four busy processes.
+
+A figure that falls behind in a quick check is measured again, twice at most: a machine has bad minutes, and a change
+that made something slower falls behind each time.
 """
 
 from collections.abc import Mapping, Sequence
@@ -59,7 +65,8 @@ THRESHOLDS: Final = (
     Threshold("get/echo", 0.65, quick=0.60),
     Threshold("switch/echo", 0.50, aim=0.60, quick=0.31),
     Threshold("switch_1/floor", 1.5, is_most=True),
-    Threshold("switch_1/cpu", 1.2, is_most=True, quick=1.4),
+    Threshold("switch_1/cpu", 1.2, is_most=True),
+    Threshold("switch_1_best/cpu", 1.1, is_most=True, quick=1.2),
     Threshold("commands/switch", 1.6, aim=2.0),
     Threshold("commands_32/switch", 2.5, aim=4.0),
     Threshold("commands/stream", 0.14, quick=0.13),
@@ -90,11 +97,13 @@ THRESHOLDS: Final = (
     Threshold("session_bytes", 1_024, is_most=True, room=0.0, quick=1_024),
     Threshold("event_bytes", 400, is_most=True, room=0.0, quick=400),
 )
+QUICK: Final = frozenset(one.figure for one in THRESHOLDS if one.quick is not None)
+"""The figures that a quick check looks at."""
 
 
 def complaints(
     figures: Mapping[str, float], *, is_quick: bool, thresholds: Sequence[Threshold] = THRESHOLDS
-) -> list[str]:
-    """Return the objections of a check to the figures that were measured, in the order of the thresholds."""
+) -> dict[str, str]:
+    """Return the objections of a check to the figures that were measured, by figure, in the order of the thresholds."""
     measured = [one for one in thresholds if one.figure in figures]
-    return [text for one in measured if (text := one.complaint(figures[one.figure], is_quick=is_quick))]
+    return {one.figure: text for one in measured if (text := one.complaint(figures[one.figure], is_quick=is_quick))}

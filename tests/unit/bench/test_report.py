@@ -10,13 +10,14 @@ import pytest
 import typer
 from rich.console import Console
 
-from bench import figures, thresholds
+from bench import figures, main, thresholds
 from bench.load.load_pool import Measurement
-from bench.main import checked_names, chosen_names
+from bench.main import AGAIN, checked_names, chosen_names
 from bench.pictures import draw
 from bench.report import Report, errors_of, report_of, show, summed_up
 from bench.rounds import Outcome, Round
 from bench.scenarios import catalogue
+from bench.scenarios.base import Scenario
 from bench.sizes import FULL, QUICK, Sizes
 
 SCENARIOS = {scenario.name: scenario for scenario in catalogue(FULL)}
@@ -168,10 +169,38 @@ def test_no_picture_of_nothing(tmp_path: Path) -> None:
 
 def test_a_quick_check_measures_what_it_looks_at() -> None:
     """And nothing that has no bound there, so that the minute goes into more rounds."""
-    names = checked_names(list(SCENARIOS.values()))
+    names = checked_names(list(SCENARIOS.values()), thresholds.QUICK)
 
     assert {"get", "switch", "switch_1", "contended", "storm", "size_large", "weight"} <= set(names)
     assert {"mixed", "switch_paced", "expiry", "echo"}.isdisjoint(names)
+    assert checked_names(list(SCENARIOS.values()), {"contended/switch"}) == ["contended"]
+
+
+@pytest.mark.parametrize(
+    ("gets", "runs", "ends_with"),
+    [([700], 1, 0), ([500, 700], 2, 0), ([500, 500, 700], 3, 0), ([500] * (1 + AGAIN), 1 + AGAIN, 1)],
+)
+def test_what_fell_behind_is_measured_again(
+    gets: list[int], runs: int, ends_with: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A bad minute of the machine passes; what is slower falls behind each time."""
+    asked: list[list[str]] = []
+
+    async def run(sizes: Sizes, scenarios: list[Scenario], names: list[str]) -> Report:
+        del sizes, scenarios
+        asked.append(names)
+        of_get = Round(measured(gets[len(asked) - 1]), {"echo": measured(1_000)})
+        outcomes = {"get": outcome("get", of_get)}
+        return report_of(outcomes, figures.computed(outcomes, ()), MACHINE, is_quick=True)
+
+    monkeypatch.setattr(main, "run", run)
+
+    with pytest.raises(SystemExit) as ended:
+        main.main(quick=True, check=True)
+
+    assert ended.value.code == ends_with
+    assert len(asked) == runs
+    assert all(names == ["get"] for names in asked[1:])
 
 
 def test_scenarios_are_measured_in_the_order_of_the_catalogue() -> None:
