@@ -4,7 +4,7 @@ import asyncio
 import contextlib
 import random
 import socket
-from collections.abc import Callable, Coroutine, Mapping, Sequence
+from collections.abc import Callable, Coroutine, Mapping
 from typing import Any, Final, NamedTuple, TypeAlias
 
 import grpc
@@ -88,7 +88,8 @@ class Services(NamedTuple):
     calls: CallInterceptor
     parts: SessionParts
     trail: AuditReader
-    streaming: Sequence[WatchServicer | CommandServicer]
+    watching: WatchServicer
+    commanding: CommandServicer
 
 
 class Server:
@@ -216,7 +217,7 @@ class Server:
             AUDIT_SERVICE: (audit.servicer,),
         }
         calls = CallInterceptor(metrics, new_change_id, access, turnstile, tracing, tells_all=tells_all)
-        return Services(servicers, calls, parts, audit.reader, (watching, commanding))
+        return Services(servicers, calls, parts, audit.reader, watching, commanding)
 
     def _open_access(self) -> tuple[Access | None, Overload]:
         """Return what tells whose calls are, and what counts them."""
@@ -280,7 +281,7 @@ class Server:
         await self._port.start()
         grace_s = self._settings.drain_grace_s
         stops: list[Callable[[], Work]] = [
-            lambda: stop_server(server, lambda: calls.under_way, grace_s),
+            lambda: stop_server(server, lambda: calls.under_way, grace_s, services.commanding.ended()),
             self._port.close,
         ]
         if self._http is not None:
@@ -313,7 +314,7 @@ class Server:
     async def _drain(self, services: Services) -> None:
         """Let clients turn away: gRPC cuts off calls that arrive while the server closes."""
         await self._health.drain()
-        for servicer in services.streaming:
-            servicer.drain()
+        services.watching.drain()
+        services.commanding.drain()
         services.parts.watching.drain(lambda: random.randint(*RETRY_AFTER_MS))  # noqa: S311 - spreads the load, not a secret
         await asyncio.sleep(self._settings.drain_delay_s)

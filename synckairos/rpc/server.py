@@ -1,7 +1,9 @@
 """The gRPC server: services, options, health and reflection, assembled."""
 
 import asyncio
-from collections.abc import Callable, Mapping, Sequence
+import contextlib
+import time
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Any, Final
 
 import grpc
@@ -192,14 +194,22 @@ def build_server(
     return server
 
 
-async def stop_server(server: grpc.aio.Server, under_way: Callable[[], int], grace_s: float) -> None:
+async def stop_server(
+    server: grpc.aio.Server, under_way: Callable[[], int], grace_s: float, streams_ended: Awaitable[None] | None = None
+) -> None:
     """Accept no more calls, let those under way finish within the grace (seconds), and cut off the rest.
 
-    `under_way` counts the calls begun whose answers are not sent yet. While it closes, gRPC sometimes accepts a call
-    that no handler ever gets, and would wait for it until the client's deadline, as it would for streams that watch
-    health. These end (UNAVAILABLE) half a second after the last counted call.
+    It first waits for `streams_ended`, within the grace. `under_way` counts the calls begun whose answers are not sent
+    yet. While it closes, gRPC sometimes accepts a call that no handler ever gets, and would wait for it until the
+    client's deadline, as it would for streams that watch health. These end (UNAVAILABLE) half a second after the last
+    counted call.
     """
-    stopping = asyncio.ensure_future(server.stop(grace_s))
+    until = time.monotonic() + grace_s
+    if streams_ended is not None:
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(grace_s):
+                await streams_ended
+    stopping = asyncio.ensure_future(server.stop(max(0.0, until - time.monotonic())))
     idle = 0
     while not stopping.done():
         await asyncio.wait([stopping], timeout=IDLE_LOOK_S)

@@ -1,5 +1,10 @@
 """SessionService's stream of commands."""
 
+import asyncio
+import time
+from math import inf
+from typing import Final
+
 from synckairos.application.errors import Draining
 from synckairos.application.ports import NewId
 from synckairos.rpc.admission.turnstile import Turnstile
@@ -7,6 +12,12 @@ from synckairos.rpc.interceptor import CallJournal, Context
 from synckairos.rpc.request_ids import request_id_of
 from synckairos.rpc.session_commands import SessionCommands
 from synckairos.rpc.streams.command_stream import CommandStream
+
+LINGER_S: Final = 0.2
+"""How long a client has, from the end of its stream, to read why it ended.
+
+A connection that is closed while the client still sends is reset, and what the client has not read by then is lost.
+"""
 
 
 class CommandServicer:
@@ -26,6 +37,8 @@ class CommandServicer:
         self._stall_s = stall_s
         self._turnstile = turnstile
         self._streams: set[CommandStream] = set()
+        self._none_left = asyncio.Event()
+        self._ended_at = -inf
         self._is_draining = False
 
     async def ExecuteCommands(self, _requests: object, context: Context) -> None:  # noqa: N802 - the contract's name
@@ -39,9 +52,19 @@ class CommandServicer:
             await stream.run()
         finally:
             self._streams.discard(stream)
+            self._ended_at = time.monotonic()
+            if not self._streams:
+                self._none_left.set()
 
     def drain(self) -> None:
         """Refuse new streams from now on, and drain the open ones."""
         self._is_draining = True
         for stream in self._streams:
             stream.drain()
+
+    async def ended(self) -> None:
+        """Return when every stream has ended and its client had time to read why; for a server that drains."""
+        while self._streams:
+            self._none_left.clear()
+            await self._none_left.wait()
+        await asyncio.sleep(self._ended_at + LINGER_S - time.monotonic())

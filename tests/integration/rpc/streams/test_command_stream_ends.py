@@ -3,7 +3,7 @@
 import asyncio
 import itertools
 import threading
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 from typing import Any
 
 import grpc
@@ -13,7 +13,7 @@ from structlog.testing import capture_logs
 
 from synckairos.composition.server import Server
 from synckairos.devstack import RedisServer
-from synckairos.rpc.streams.command_stream import MAX_UNDER_WAY
+from synckairos.rpc.streams import command_servicer
 from synckairos.settings import Settings
 from synckairos.v1 import session_service_pb2 as pb
 from synckairos.v1.session_service_pb2_grpc import SessionServiceStub
@@ -142,33 +142,19 @@ async def test_a_client_that_does_not_read_is_dropped_and_holds_up_nobody(server
 def flood(address: str, ids: list[str], answers: list[pb.ExecuteCommandsResponse]) -> Problem:
     """Send switches for ever, note the answers, and return the error that ended the stream.
 
-    Not with grpc.aio, whose client forgets the status if a write of its own is cut off by the end. And no more than
-    the server reads ahead: bytes that nobody reads any more have the connection reset, status and all.
+    Not with grpc.aio, whose client forgets the status if a write of its own is cut off by the end.
     """
-    room = threading.Semaphore(MAX_UNDER_WAY)
-
-    def commands() -> Iterator[pb.ExecuteCommandsRequest]:
-        for place in itertools.count():
-            room.acquire()
-            yield command(f"{ids[place % 10]} {place}", switch(ids[place % 10]))
-
+    commands = (command(f"{ids[n % 10]} {n}", switch(ids[n % 10])) for n in itertools.count())
     with grpc.insecure_channel(address) as channel:
         try:
-            for answer in SessionServiceStub(channel).ExecuteCommands(commands()):
-                answers.append(answer)
-                if answer.HasField("result"):  # a refusal says that the server goes
-                    room.release()
+            answers.extend(SessionServiceStub(channel).ExecuteCommands(commands))
         except grpc.RpcError as error:
             return problem_of(error)
-        finally:
-            room.release()
     raise AssertionError("the stream ended well")
 
 
 async def test_a_server_that_goes_tells_what_it_has_done(settings: Settings) -> None:
     """Drained amid a flood: each answer is true, and a command without one was not applied."""
-    # Without a delay, a client that still sends may lose the connection before it hears of the end.
-    settings = settings.model_copy(update={"drain_delay_s": 0.2})
     answers: list[pb.ExecuteCommandsResponse] = []
     async with serving(settings) as first, serving(settings) as second, connect(second.address) as stub:
         ids = [(await running_session(stub)).session_id for _ in range(10)]
@@ -198,3 +184,21 @@ async def test_an_idle_stream_is_ended_with_the_server(settings: Settings) -> No
     error: Any = drive.error
     assert problem_of(error).reason == "DRAINING"
     assert dict(error.trailing_metadata())["x-request-id"] == "s-1"
+
+
+async def test_a_connection_outlives_its_stream_within_the_grace(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The client can still be heard after the end of its stream, so nothing resets what it has not read yet."""
+    monkeypatch.setattr(command_servicer, "LINGER_S", 600.0)
+    settings = settings.model_copy(update={"drain_grace_s": 3.0})
+    async with serving(settings) as server, connect(server.address) as stub:
+        sid = (await running_session(stub)).session_id
+        async with driving(stub) as drive:
+            await drive.ask("1", switch(sid))
+            stopping = asyncio.create_task(server.stop())
+            await drive.until_end()
+            version = await version_of(stub, sid)
+            await stopping
+
+    assert version == 3
