@@ -16,6 +16,7 @@ class ByoYomi(Family):
     """
 
     name: ClassVar[str] = "byo_yomi"
+    has_time_beside_bank: ClassVar[bool] = True
     periods: int
     period_ms: int
     increment_ms: int = 0
@@ -67,10 +68,6 @@ class ByoYomi(Family):
             yield Phase(at, PhaseKind.PERIOD, length, -1, parts.periods - burnt)
             at += length
         yield Phase(at, PhaseKind.FLAG, 0, 0)
-
-    def least_left(self, bank_ms: int) -> int:  # noqa: ARG002 - always the same
-        """Return that the bank may be gone."""
-        return 0
 
     def gain(self, parts: Parts, spent: int) -> GainKind:
         """Return the increment in main time, else that the period came back whole."""

@@ -13,6 +13,8 @@ class Canadian(Family):
     """`turns` within `period_ms`; whoever makes them gets a whole block again."""
 
     name: ClassVar[str] = "canadian"
+    has_time_beside_bank: ClassVar[bool] = True
+    gains: ClassVar[GainKind] = GainKind.REFILLED
     turns: int
     period_ms: int
 
@@ -51,14 +53,6 @@ class Canadian(Family):
         if parts.block_ms > 0:
             yield Phase(parts.bank_ms, PhaseKind.PERIOD, parts.block_ms, -1)
         yield Phase(self.budget(parts), PhaseKind.FLAG, 0, 0)
-
-    def least_left(self, bank_ms: int) -> int:  # noqa: ARG002 - always the same
-        """Return that the bank may be gone."""
-        return 0
-
-    def gain(self, parts: Parts, spent: int) -> GainKind:  # noqa: ARG002 - always the same
-        """Return that the block was refilled."""
-        return GainKind.REFILLED
 
     def left(self, parts: Parts, spent: int) -> int:
         """Return what the main time, or else the block, has left."""

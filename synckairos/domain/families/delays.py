@@ -13,6 +13,7 @@ class SimpleDelay(Family):
     """The bank stands still for the first `delay_ms` of every turn."""
 
     name: ClassVar[str] = "simple_delay"
+    gains: ClassVar[GainKind] = GainKind.DELAY_SPARED
     delay_ms: int
 
     @property
@@ -42,10 +43,6 @@ class SimpleDelay(Family):
         for phase in Family.phases(self, parts):
             yield phase._replace(spent_ms=phase.spent_ms + self.delay_ms)
 
-    def gain(self, parts: Parts, spent: int) -> GainKind:  # noqa: ARG002 - always the same
-        """Return that the delay spared it."""
-        return GainKind.DELAY_SPARED
-
     def left(self, parts: Parts, spent: int) -> int:
         """Return what the bank has left."""
         return parts.bank_ms - max(0, spent - self.delay_ms)
@@ -60,6 +57,7 @@ class Bronstein(Family):
     """A completed turn gives back what it spent, at most `delay_ms`."""
 
     name: ClassVar[str] = "bronstein"
+    gains: ClassVar[GainKind] = GainKind.DELAY_SPARED
     delay_ms: int
 
     def describe(self, bank: str) -> str:
@@ -70,7 +68,3 @@ class Bronstein(Family):
         """Take what the turn spent, and give back at most the delay."""
         returned = min(spent, self.delay_ms) if grants else 0
         return parts.with_bank(parts.bank_ms - spent + returned)
-
-    def gain(self, parts: Parts, spent: int) -> GainKind:  # noqa: ARG002 - always the same
-        """Return that the delay spared it."""
-        return GainKind.DELAY_SPARED

@@ -73,8 +73,12 @@ class Family:
     """How one kind of clock spends and gains time; as it stands here: one bank, spent to the millisecond."""
 
     name: ClassVar[str] = "absolute"
+    has_time_beside_bank: ClassVar[bool] = False
+    """Whether a turn that leaves nothing of the bank may end before the flag."""
     has_time_again: ClassVar[bool] = False
     """Whether a turn in overtime is followed by one with time of its own."""
+    gains: ClassVar[GainKind] = GainKind.GRANT
+    """Why a completed turn gained time, where that is always the same."""
 
     @property
     def before_bank_ms(self) -> int:
@@ -109,7 +113,7 @@ class Family:
 
     def least_left(self, bank_ms: int) -> int | None:
         """Return the least bank that completed turns leave, where they begin with at least `bank_ms`; None: any."""
-        return min(bank_ms, 1)
+        return 0 if self.has_time_beside_bank else min(bank_ms, 1)
 
     def flagged(self, parts: Parts) -> Parts:  # noqa: ARG002 - a family may keep something
         """Return what a clock that ran out goes on with in overtime."""
@@ -117,7 +121,7 @@ class Family:
 
     def gain(self, parts: Parts, spent: int) -> GainKind:  # noqa: ARG002 - a family may look at both
         """Return why a completed turn of `spent` ms gained time."""
-        return GainKind.GRANT
+        return self.gains
 
     def left(self, parts: Parts, spent: int) -> int:
         """Return what the part that an adjustment changes has left after `spent` ms."""

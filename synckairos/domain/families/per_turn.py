@@ -13,7 +13,9 @@ class PerTurn(Family):
     """`turn_ms` for every turn; the bank is the reserve."""
 
     name: ClassVar[str] = "per_turn"
+    has_time_beside_bank: ClassVar[bool] = True
     has_time_again: ClassVar[bool] = True
+    gains: ClassVar[GainKind] = GainKind.REFILLED
     turn_ms: int
 
     @property
@@ -44,14 +46,6 @@ class PerTurn(Family):
         if parts.bank_ms > 0:
             yield Phase(self.turn_ms, PhaseKind.RESERVE, parts.bank_ms, -1)
         yield Phase(self.budget(parts), PhaseKind.FLAG, 0, 0)
-
-    def least_left(self, bank_ms: int) -> int:  # noqa: ARG002 - always the same
-        """Return that the bank may be gone."""
-        return 0
-
-    def gain(self, parts: Parts, spent: int) -> GainKind:  # noqa: ARG002 - always the same
-        """Return that the next turn has its whole time again."""
-        return GainKind.REFILLED
 
     def left(self, parts: Parts, spent: int) -> int:
         """Return what the reserve has left."""
