@@ -167,14 +167,16 @@ def _apply(ledger: Ledger, command: Command, caller: Caller, lifetimes: Lifetime
         case Start():
             _start(ledger, caller)
         case Pause():
-            _pause(ledger, caller)
+            _record(ledger, EventType.SESSION_PAUSED, turns.pause(ledger.session, ledger.now), caller)
         case Resume():
-            _resume(ledger, caller)
+            resumed = ledger.session._replace(status=Status.RUNNING, resumed_at=ledger.now, paused_at=None)
+            _record(ledger, EventType.SESSION_RESUMED, resumed, caller)
         case Complete():
-            won = _with_winner(ledger.session, command)
-            _end(ledger, won, EventType.SESSION_COMPLETED, Status.COMPLETED, caller)
+            completed = turns.end(_with_winner(ledger.session, command), Status.COMPLETED, ledger.now)
+            _record(ledger, EventType.SESSION_COMPLETED, completed, caller)
         case Cancel():
-            _end(ledger, ledger.session, EventType.SESSION_CANCELLED, Status.CANCELLED, caller)
+            cancelled = turns.end(ledger.session, Status.CANCELLED, ledger.now)
+            _record(ledger, EventType.SESSION_CANCELLED, cancelled, caller)
         case AddParticipant():
             membership.add(ledger, command, caller)
         case RemoveParticipant():
@@ -184,11 +186,16 @@ def _apply(ledger: Ledger, command: Command, caller: Caller, lifetimes: Lifetime
         case AdvanceClock():
             manual_clock.advance(ledger, command, caller, lifetimes)
         case Update():
-            _update(ledger, command, caller)
+            _record(ledger, EventType.SESSION_UPDATED, _updated(ledger.session, command), caller)
         case Delete():
-            _delete(ledger, caller)
+            _record(ledger, EventType.SESSION_DELETED, ledger.session._replace(deleted=True), caller)
         case _:
             assert_never(command)
+
+
+def _record(ledger: Ledger, type_: EventType, session: Session, caller: Caller) -> None:
+    """Add a version that a caller has made, about the clock that runs, or stands paused, before it."""
+    ledger.record(type_, session, running_subject(ledger.session, ledger.now), author=caller.author)
 
 
 def _start(ledger: Ledger, caller: Caller) -> None:
@@ -210,18 +217,6 @@ def _switch(ledger: Ledger, command: Switch, caller: Caller) -> None:
     settlement.leave_cycle(ledger, following, ledger.now, Cause.CALL, caller.author, command.lag_ms)
 
 
-def _pause(ledger: Ledger, caller: Caller) -> None:
-    session, now = ledger.session, ledger.now
-    paused = turns.pause(session, now)
-    ledger.record(EventType.SESSION_PAUSED, paused, running_subject(session, now), author=caller.author)
-
-
-def _resume(ledger: Ledger, caller: Caller) -> None:
-    session, now = ledger.session, ledger.now
-    resumed = session._replace(status=Status.RUNNING, resumed_at=now, paused_at=None)
-    ledger.record(EventType.SESSION_RESUMED, resumed, running_subject(session, now), author=caller.author)
-
-
 def _with_winner(session: Session, command: Complete) -> Session:
     """Return the session with the winner that the caller names, if any."""
     if command.winner_participant_id:
@@ -235,22 +230,7 @@ def _with_winner(session: Session, command: Complete) -> Session:
     return session
 
 
-def _end(ledger: Ledger, session: Session, type_: EventType, status: Status, caller: Caller) -> None:
-    now = ledger.now
-    ledger.record(type_, turns.end(session, status, now), running_subject(session, now), author=caller.author)
-
-
-def _update(ledger: Ledger, command: Update, caller: Caller) -> None:
-    session = ledger.session
+def _updated(session: Session, command: Update) -> Session:
     if command.metadata is not None or command.remove_metadata:
         session = session._replace(metadata=command.metadata)
-    if command.labels is not None:
-        session = session._replace(labels=command.labels)
-    subject = running_subject(session, ledger.now)
-    ledger.record(EventType.SESSION_UPDATED, session, subject, author=caller.author)
-
-
-def _delete(ledger: Ledger, caller: Caller) -> None:
-    session = ledger.session
-    subject = running_subject(session, ledger.now)
-    ledger.record(EventType.SESSION_DELETED, session._replace(deleted=True), subject, author=caller.author)
+    return session if command.labels is None else session._replace(labels=command.labels)
