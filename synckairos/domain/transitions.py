@@ -5,7 +5,6 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from types import MappingProxyType
 from typing import Final, NamedTuple, assert_never
 
 from synckairos.domain import manual_clock, membership, settlement, timing, turns
@@ -43,22 +42,20 @@ from synckairos.domain.timing import Lifetimes
 _PENDING, _RUNNING, _PAUSED = Status.PENDING, Status.RUNNING, Status.PAUSED
 _LIVE = frozenset({_PENDING, _RUNNING, _PAUSED})
 
-LEGAL: Final[Mapping[type[Command], frozenset[Status]]] = MappingProxyType(
-    {
-        Start: frozenset({_PENDING}),
-        Switch: frozenset({_RUNNING}),
-        Pause: frozenset({_RUNNING}),
-        Resume: frozenset({_PAUSED}),
-        Complete: frozenset({_RUNNING, _PAUSED}),
-        Cancel: _LIVE,
-        AddParticipant: _LIVE,
-        RemoveParticipant: _LIVE,
-        AdjustTime: _LIVE,
-        AdvanceClock: _LIVE,
-        Update: _LIVE,
-        Delete: frozenset(Status),
-    }
-)
+LEGAL: Final[Mapping[type[Command], frozenset[Status]]] = {
+    Start: frozenset({_PENDING}),
+    Switch: frozenset({_RUNNING}),
+    Pause: frozenset({_RUNNING}),
+    Resume: frozenset({_PAUSED}),
+    Complete: frozenset({_RUNNING, _PAUSED}),
+    Cancel: _LIVE,
+    AddParticipant: _LIVE,
+    RemoveParticipant: _LIVE,
+    AdjustTime: _LIVE,
+    AdvanceClock: _LIVE,
+    Update: _LIVE,
+    Delete: frozenset(Status),
+}
 """The states that allow each verb; in every other state it is refused and nothing changes."""
 
 TURN_MOVES: Final = frozenset({EventType.PARTICIPANT_EXPIRED, EventType.CYCLE_SWITCHED})
