@@ -5,24 +5,10 @@ from typing import Final
 from synckairos.domain import clocks, timing, turns
 from synckairos.domain.commands import AdjustTime, Caller
 from synckairos.domain.controls import controlled
-from synckairos.domain.errors import (
-    FieldViolation,
-    InvalidField,
-    ParticipantExpired,
-    ParticipantNotFound,
-)
+from synckairos.domain.errors import FieldViolation, InvalidField
 from synckairos.domain.events import EventType, Ledger, Subject
 from synckairos.domain.families.byo_yomi import ByoYomi
-from synckairos.domain.model import (
-    Clock,
-    Mode,
-    Session,
-    Status,
-    group_position,
-    position_of,
-    with_group,
-    with_participant,
-)
+from synckairos.domain.model import MAX_BUDGET_MS, Clock, Mode, Session, Status, with_group, with_participant
 
 AMOUNTS: Final = ("delta_ms", "set_ms", "at_least_ms", "set_periods")
 
@@ -32,7 +18,7 @@ def adjust_time(ledger: Ledger, command: AdjustTime, caller: Caller) -> None:
     session, now = ledger.session, ledger.now
     check_holder(session.rules.mode, command.participant_id, command.group_id)
     _check_limit(session, command)
-    is_running_clock = _is_running_clock(session, command)
+    is_running_clock = turns.has_turn(session, command.participant_id, command.group_id)
     running = timing.running_clock(session)
     if is_running_clock and (running.in_overtime or running.progress is not None):
         session = timing.charge(session, now, is_last=False)
@@ -54,14 +40,21 @@ def _changed(clock: Clock, command: AdjustTime, spent: int, *, is_running: bool)
     if command.set_periods is not None:
         return _with_periods(clock, command.set_periods)
     before, least = clocks.adjustable(clock, spent)
-    target = clocks.adjusted_remaining(
-        before,
-        delta_ms=command.delta_ms,
-        set_ms=command.set_ms,
-        at_least_ms=command.at_least_ms,
-        least=least if is_running or least > 0 else least + (before > least),
-    )
-    return clocks.adjust(clock, spent, target)
+    kept = least if is_running or least > 0 else least + (before > least)
+    return clocks.adjust(clock, spent, _target(command, before, kept))
+
+
+def _target(command: AdjustTime, before: int, least: int) -> int:
+    """Return the time left, in ms, after adjusting `before` by an amount, to a value, or up to a value.
+
+    No adjustment lifts a clock above 28 days, and an addition never cuts a clock that grants have lifted above that.
+    """
+    if command.delta_ms is not None:
+        wanted = before + command.delta_ms
+    else:
+        wanted = max(before, command.at_least_ms) if command.at_least_ms is not None else (command.set_ms or 0)
+    most = MAX_BUDGET_MS if command.set_ms is not None else max(MAX_BUDGET_MS, before)
+    return min(max(wanted, least), most)
 
 
 def _with_periods(clock: Clock, periods: int) -> Clock:
@@ -87,24 +80,9 @@ def _check_limit(session: Session, command: AdjustTime) -> None:
         raise InvalidField([FieldViolation(amount, "the session has no limit (max_time_ms) to adjust")])
 
 
-def _is_running_clock(session: Session, command: AdjustTime) -> bool:
-    active = session.active_participant
-    if command.participant_id:
-        return active is not None and active.participant_id == command.participant_id
-    if command.group_id:
-        return active is not None and active.group_id == command.group_id
-    return True
-
-
 def _clock(session: Session, command: AdjustTime) -> Clock:
     if command.participant_id:
-        position = position_of(session, command.participant_id)
-        if position is None:
-            raise ParticipantNotFound(command.participant_id)
-        clock = session.participants[position].clock
-        if clock.is_expired:
-            raise ParticipantExpired(command.participant_id)
-        return clock
+        return session.participants[turns.participant_in_play(session, command.participant_id)].clock
     if command.group_id:
         return session.groups[turns.group_in_play(session, command.group_id)].clock
     return session.clock
@@ -112,11 +90,9 @@ def _clock(session: Session, command: AdjustTime) -> Clock:
 
 def _with_clock(session: Session, command: AdjustTime, clock: Clock) -> Session:
     if command.participant_id:
-        position = position_of(session, command.participant_id)
-        if position is not None:
-            return with_participant(session, position, session.participants[position]._replace(clock=clock))
+        position = turns.participant_in_play(session, command.participant_id)
+        return with_participant(session, position, session.participants[position]._replace(clock=clock))
     if command.group_id:
-        position = group_position(session, command.group_id)
-        if position is not None:
-            return with_group(session, position, session.groups[position]._replace(clock=clock))
+        position = turns.group_in_play(session, command.group_id)
+        return with_group(session, position, session.groups[position]._replace(clock=clock))
     return session._replace(clock=clock)

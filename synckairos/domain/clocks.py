@@ -7,7 +7,7 @@ a clock with exactly 0 ms left has expired, and a flagged turn earns no incremen
 from synckairos.domain.controls import controlled
 from synckairos.domain.controls.time_control import Settled
 from synckairos.domain.families.fischer import incremented
-from synckairos.domain.model import MAX_BUDGET_MS, Clock, Rules
+from synckairos.domain.model import Clock, Rules
 
 
 def budget(clock: Clock) -> int | None:
@@ -94,18 +94,3 @@ def adjust(clock: Clock, spent: int, target: int) -> Clock:
     if clock.progress is not None:
         return controlled.adjust(clock, clock.progress, target)
     return clock._replace(bank_ms=target + spent, in_overtime=clock.in_overtime and target == 0)
-
-
-def adjusted_remaining(
-    before: int, *, delta_ms: int | None, set_ms: int | None, at_least_ms: int | None, least: int
-) -> int:
-    """Return the time left, in ms, after adjusting `before` by an amount, to a value, or up to a value.
-
-    No adjustment lifts a clock above 28 days, and an addition never cuts a clock that grants have lifted above that.
-    """
-    if delta_ms is not None:
-        wanted = before + delta_ms
-    else:
-        wanted = max(before, at_least_ms) if at_least_ms is not None else (set_ms or 0)
-    most = MAX_BUDGET_MS if set_ms is not None else max(MAX_BUDGET_MS, before)
-    return min(max(wanted, least), most)

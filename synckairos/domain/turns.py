@@ -100,6 +100,14 @@ def next_after_active(session: Session) -> int | None:
     return next_position(session, session.active + 1, group_position(session, active.group_id))
 
 
+def has_turn(session: Session, participant_id: str, group_id: str) -> bool:
+    """Whether it is this holder's clock (with neither id: the session's) that runs, or stands paused, in this cycle."""
+    active = session.active_participant
+    if participant_id:
+        return active is not None and active.participant_id == participant_id
+    return not group_id or (active is not None and active.group_id == group_id)
+
+
 def first_position(session: Session) -> int | None:
     """Return the position that starts; None without participants."""
     for position, participant in enumerate(session.participants):

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Final, NamedTuple
 
-from synckairos.domain import timing
+from synckairos.domain import timing, turns
 from synckairos.domain.accounts.entries import (
     Change,
     Entry,
@@ -21,7 +21,6 @@ from synckairos.domain.accounts.entries import (
     is_about,
     joined,
     overtime,
-    runs,
 )
 from synckairos.domain.events import Event, EventType
 from synckairos.domain.model import Clock, Session
@@ -96,7 +95,7 @@ class Account:
         viewed = _shown(session, self.holder) or clock
         amount = balance(viewed) - balance(clock)
         used_up = burnt(viewed) - burnt(clock)
-        kind = LineKind.SPENT if runs(session, self.holder) else LineKind.TRANSFER
+        kind = LineKind.SPENT if turns.has_turn(session, *self.holder) else LineKind.TRANSFER
         so_far = Entry(kind, amount, used_up, joined("so far", overtime(clock, viewed)))
         return self._lines(session, [*self._up_to(session), *([so_far] if amount or used_up else [])])
 

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from enum import IntEnum
 from typing import NamedTuple
 
-from synckairos.domain import clocks, timing
+from synckairos.domain import clocks, timing, turns
 from synckairos.domain.controls import controlled
 from synckairos.domain.events import Event, EventType
 from synckairos.domain.model import Clock, Mode, Session, group_position, position_of
@@ -67,7 +67,7 @@ def left_with(before: Session, event: Event, holder: Holder) -> Clock | None:
     """Return the clock with which the holder left the session by this event; None if it did not."""
     if event.type is not EventType.PARTICIPANT_REMOVED or not is_about(event, holder):
         return None
-    charged = timing.charge(before, event.session.updated_at) if runs(before, holder) else before
+    charged = timing.charge(before, event.session.updated_at) if turns.has_turn(before, *holder) else before
     return clock_of(charged, holder) if holder.participant_id else None
 
 
@@ -88,7 +88,7 @@ def entries(change: Change) -> Iterator[Entry]:
     if new is None:
         return
     turn, stage = [Entry(LineKind.SPENT, 0)], list[Entry]()
-    if runs(before, holder):
+    if turns.has_turn(before, *holder):
         turn, stage = (_completed_turn if _is_completed(before, event) else _part_of_turn)(change)
     told = sum(entry.amount_ms for entry in (*turn, *stage))
     rest = Entry(_kind_of_rest(change), balance(new) - balance(old) - told, note=_note_of_rest(change))
@@ -159,7 +159,7 @@ def _kind_of_rest(change: Change) -> LineKind:
         return LineKind.EXTENDED
     if old.progress is None:
         return LineKind.GRANT
-    if not runs(before, holder):
+    if not turns.has_turn(before, *holder):
         return LineKind.TRANSFER
     spent = timing.uncharged(before, event.session.updated_at)
     return LineKind(controlled.gain_kind(old, old.progress, old.progress.open_ms + spent))
@@ -179,14 +179,6 @@ def _end_of(old: Clock, new: Clock) -> str:
     if new.is_expired and not old.is_expired:
         return "out at the limit of the turn" if balance(new) else "ran out"
     return "ran out" if new.in_overtime and not old.in_overtime and balance(old) != balance(new) else ""
-
-
-def runs(session: Session, holder: Holder) -> bool:
-    """Whether it is the holder's clock that runs, or stands paused, in the current cycle."""
-    active = session.active_participant
-    if holder.participant_id:
-        return active is not None and active.participant_id == holder.participant_id
-    return not holder.group_id or (active is not None and active.group_id == holder.group_id)
 
 
 def balance(clock: Clock) -> int:

@@ -5,9 +5,9 @@ from typing import Final
 import pytest
 from hypothesis import given, settings
 
-from synckairos.domain import clocks
+from synckairos.domain import clocks, turns
 from synckairos.domain.accounts.account import POSTED, Account, Line, balance_at
-from synckairos.domain.accounts.entries import Holder, LineKind, left_with, runs
+from synckairos.domain.accounts.entries import Holder, LineKind, left_with
 from synckairos.domain.events import Event, EventType
 from synckairos.domain.model import Session
 from testing.harness.playing.random_plays import SPECS, holders_of, plays
@@ -59,7 +59,7 @@ def _check_holder(events: list[Event], holder: Holder) -> None:
 
 def _check_turn(before: Session | None, event: Event, holder: Holder, lines: list[Line]) -> None:
     """The lines of a completed turn say what its event says."""
-    if before is None or event.turn is None or not runs(before, holder):
+    if before is None or event.turn is None or not turns.has_turn(before, *holder):
         return
     amounts = {kind: sum(one.entry.amount_ms for one in lines if one.entry.kind is kind) for kind in LineKind}
     assert amounts[LineKind.LAG_CREDITED] == event.turn.credited_ms
