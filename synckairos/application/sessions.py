@@ -91,22 +91,12 @@ class Sessions:
 
         Raises SessionNotFound, CatchingUp, StoreUnavailable.
         """
-        (view,) = await self.get_many([session_id])
+        (view,) = await self.look([session_id])
         if view is None:
             raise SessionNotFound(session_id)
+        if isinstance(view, Exception):
+            raise view
         return view
-
-    async def get_many(self, session_ids: Sequence[str]) -> list[View | None]:
-        """Return sessions as of now in the order asked, None for a session that does not exist.
-
-        Raises CatchingUp, StoreUnavailable.
-        """
-        views: list[View | None] = []
-        for found in await self.look(session_ids):
-            if isinstance(found, Exception):
-                raise found
-            views.append(found)
-        return views
 
     async def look(self, session_ids: Sequence[str]) -> list[View | Exception | None]:
         """Return sessions as of now in the order asked, for each why it cannot be had if that is so.
