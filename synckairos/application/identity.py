@@ -5,8 +5,6 @@ from enum import StrEnum
 from math import inf
 from typing import Final, NamedTuple, Protocol
 
-from synckairos.domain.tenancy import DEFAULT_TENANT
-
 EVERY_TENANT: Final = "*"
 """Of operators' credentials, which have no sessions of their own."""
 
@@ -36,10 +34,6 @@ class Identity:
     scopes: frozenset[Scope]
     expires_at: float = inf
     credential_id: str = ""
-
-
-ANONYMOUS: Final = Identity("anonymous", DEFAULT_TENANT, frozenset(Scope))
-"""Everybody, where nothing authenticates."""
 
 
 class Presented(NamedTuple):
