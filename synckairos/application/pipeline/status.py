@@ -89,13 +89,6 @@ class MessageQueue(Protocol):
         """Return the numbers of messages; raises BrokerUnavailable."""
 
 
-class Pipeline(Protocol):
-    """Reports the state of the pipeline."""
-
-    async def status(self) -> PipelineStatus:
-        """Return the present state; raises StoreUnavailable, but nothing for a missing database or broker."""
-
-
 class PipelineReport:
     """Puts the state together from the outboxes, the counters, the broker and the database."""
 

@@ -6,7 +6,7 @@ from collections.abc import Awaitable, Callable
 from typing import Final, TypeVar
 
 from synckairos.application.errors import AuditUnavailable
-from synckairos.application.pipeline.status import Pipeline
+from synckairos.application.pipeline.status import PipelineReport
 from synckairos.application.ports import Receipt, Request
 from synckairos.application.recovery import Recovery
 from synckairos.application.trail.audit import (
@@ -44,7 +44,7 @@ class AuditServicer:
     def __init__(
         self,
         reader: AuditReader,
-        pipeline: Pipeline,
+        pipeline: PipelineReport,
         recovery: Recovery,
         now_us: Callable[[], int],
         signatures: Signatures = UNSIGNED,
