@@ -65,7 +65,8 @@ class Listing:
             if isinstance(one, Exception) and not isinstance(one, OfOneSession):
                 _log.error("session_not_seen", session_id=session_id, exc_info=one)
         now = min(instants) if instants else await self._sessions.now()
-        return Batch([_seen_at(one, now) if isinstance(one, View) else one for one in found], now)
+        seen = [View(one.session, own_time(one.session, now)) if isinstance(one, View) else one for one in found]
+        return Batch(seen, now)
 
     async def page(self, wanted: Filter, after: Position | None, size: int, tenant: str = DEFAULT_TENANT) -> Page:
         """Look at up to `size` sessions of a tenant behind a position and return the wanted ones.
@@ -80,7 +81,3 @@ class Listing:
                 raise one
         admitted = [view for view in found if isinstance(view, View) and wanted.admits(view.session)]
         return Page(admitted, now, positions[-1] if len(positions) == size else None)
-
-
-def _seen_at(view: View, now: int) -> View:
-    return View(view.session, own_time(view.session, now))
