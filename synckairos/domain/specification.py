@@ -150,7 +150,7 @@ def violations(spec: SessionSpec, *, is_controlled: bool = False) -> list[FieldV
         *_participants(spec, spec.mode, is_controlled),
         *_groups(spec, spec.mode, is_controlled),
         *_durability(spec.durability),
-        *_metadata("metadata", spec.metadata, MAX_METADATA_BYTES),
+        *metadata_violations(spec.metadata),
         *label_violations(spec.labels),
     ]
 
@@ -167,7 +167,7 @@ def participant_violations(
     yield from _used(group, participant.group_id, use_of("participants.group_id", mode), mode)
     if participant.participant_index is not None:
         yield from in_range(f"{path}.participant_index", participant.participant_index, (0, MAX_INDEX))
-    yield from _metadata(f"{path}.metadata", participant.metadata, MAX_PARTICIPANT_METADATA_BYTES)
+    yield from metadata_violations(participant.metadata, f"{path}.metadata", MAX_PARTICIPANT_METADATA_BYTES)
 
 
 def label_violations(labels: Sequence[tuple[str, str]]) -> Violations:
@@ -189,12 +189,8 @@ def in_range(path: str, value: int, limits: tuple[int, int]) -> Violations:
         yield FieldViolation(path, f"must be between {low} and {high}, is {value}")
 
 
-def metadata_violations(metadata: bytes | None) -> Violations:
-    """Yield a violation if a session's metadata is too large."""
-    return _metadata("metadata", metadata, MAX_METADATA_BYTES)
-
-
-def _metadata(path: str, metadata: bytes | None, limit: int) -> Violations:
+def metadata_violations(metadata: bytes | None, path: str = "metadata", limit: int = MAX_METADATA_BYTES) -> Violations:
+    """Yield a violation if metadata is too large; `path` and `limit` are those of a session's if not given."""
     if metadata is not None and len(metadata) > limit:
         yield FieldViolation(path, f"takes {len(metadata)} bytes, at most {limit} are allowed")
 
