@@ -49,12 +49,9 @@ def create(session_id: str, spec: SessionSpec, caller: Caller, now_us: int, new_
 def _participants(spec: SessionSpec) -> tuple[Participant, ...]:
     """Return the participants in rotation order: by index, or as listed if they have none."""
     default = spec.time_control if spec.mode is Mode.PER_PARTICIPANT else None
-    indexes = [
-        place if one.participant_index is None else one.participant_index for place, one in enumerate(spec.participants)
-    ]
     joined = [
-        new_participant(participant, index, default)
-        for participant, index in zip(spec.participants, indexes, strict=True)
+        new_participant(one, place if one.participant_index is None else one.participant_index, default)
+        for place, one in enumerate(spec.participants)
     ]
     return tuple(sorted(joined, key=lambda participant: participant.participant_index))
 
@@ -87,12 +84,9 @@ def _default_on_expire(spec: SessionSpec, mode: Mode) -> OnExpire | None:
 
 
 def _session_clock(rules: Rules) -> Clock:
-    match rules.mode:
-        case Mode.PER_CYCLE:
-            return full(rules.time_per_cycle_ms)
-        case Mode.GLOBAL:
-            return full(rules.total_time_ms)
-        case Mode.COUNT_UP:
-            return full(rules.max_time_ms)
-        case _:
-            return full(None)
+    budgets = {
+        Mode.PER_CYCLE: rules.time_per_cycle_ms,
+        Mode.GLOBAL: rules.total_time_ms,
+        Mode.COUNT_UP: rules.max_time_ms,
+    }
+    return full(budgets.get(rules.mode))
