@@ -110,10 +110,8 @@ def has_turn(session: Session, participant_id: str, group_id: str) -> bool:
 
 def first_position(session: Session) -> int | None:
     """Return the position that starts; None without participants."""
-    for position, participant in enumerate(session.participants):
-        if participant.participant_id == session.first_participant_id:
-            return position
-    return 0 if session.participants else None
+    first = position_of(session, session.first_participant_id or "")
+    return 0 if first is None and session.participants else first
 
 
 def settle_turn(session: Session, at: int, lag_ms: int = 0) -> tuple[Session, Settled | None]:
