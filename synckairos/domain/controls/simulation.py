@@ -10,7 +10,6 @@ from synckairos.domain import timing
 from synckairos.domain.commands import Caller, Command, Pause, Resume, Start, Switch
 from synckairos.domain.controls import phases
 from synckairos.domain.controls.phases import StartingPhase
-from synckairos.domain.controls.requirements import hourglass_violations
 from synckairos.domain.controls.time_control import TimeControl
 from synckairos.domain.creation import create
 from synckairos.domain.errors import FieldViolation
@@ -65,12 +64,6 @@ class PlayedTurn(NamedTuple):
     credited_ms: int
     clocks: tuple[Clock, ...]
     phases: tuple[StartingPhase, ...]
-
-
-def holder_violations(holders_path: str, controls_path: str, controls: Sequence[TimeControl]) -> Violations:
-    """Yield what keeps holders with these controls, each within its limits, from playing together."""
-    paths = [f"{controls_path}[{place}]" for place in range(len(controls))]
-    return hourglass_violations(holders_path, paths, controls)
 
 
 def turn_violations(path: str, turn: TurnPlan, control: TimeControl) -> Violations:

@@ -9,6 +9,7 @@ from synckairos.domain.controls import simulation
 from synckairos.domain.controls.description import description
 from synckairos.domain.controls.limits import control_violations
 from synckairos.domain.controls.notation import NoTextError, text_of
+from synckairos.domain.controls.requirements import hourglass_violations
 from synckairos.domain.controls.simulation import PausePlan, PlayedTurn, TurnPlan
 from synckairos.domain.controls.time_control import TimeControl
 from synckairos.rpc.controls.mapping import control_message, fill_clock, fill_phase
@@ -139,7 +140,8 @@ def _controls(fields: Fields, request: pb.SimulateTimeControlRequest) -> list[Ti
         fields.check()
         controls = [given] * holders if given is not None else []
     fields.check()
-    fields.add(simulation.holder_violations("holders", "time_controls", controls))
+    paths = [f"time_controls[{place}]" for place in range(len(controls))]
+    fields.add(hourglass_violations("holders", paths, controls))
     return controls
 
 

@@ -9,11 +9,11 @@ from hypothesis import strategies as st
 from synckairos.domain.controls import controlled
 from synckairos.domain.controls.limits import control_violations
 from synckairos.domain.controls.notation import parse
+from synckairos.domain.controls.requirements import hourglass_violations
 from synckairos.domain.controls.simulation import (
     PausePlan,
     PlayedTurn,
     TurnPlan,
-    holder_violations,
     play,
     turn_violations,
 )
@@ -209,6 +209,8 @@ def test_lag_is_taken_where_the_control_has_lag_compensation() -> None:
 )
 def test_an_hourglass_is_played_by_all_holders(texts: list[str], path: str) -> None:
     """And by two at least: what flows must flow to somebody."""
-    found = [one.path for one in holder_violations("holders", "time_controls", [parse(text) for text in texts])]
+    paths = [f"time_controls[{place}]" for place in range(len(texts))]
+
+    found = [one.path for one in hourglass_violations("holders", paths, [parse(text) for text in texts])]
 
     assert found == ([path] if path else [])
