@@ -9,7 +9,6 @@ change, restarts the idle time.
 
 from collections.abc import Callable
 from enum import IntEnum
-from typing import Final
 
 from synckairos.domain import settlement, timing, turns
 from synckairos.domain.errors import InvalidStateTransition, SessionNotFound
@@ -17,8 +16,6 @@ from synckairos.domain.events import SYSTEM, Author, Cause, EventType, Ledger, r
 from synckairos.domain.model import Session, Status
 from synckairos.domain.timing import Lifetimes
 from synckairos.domain.transitions import Before, Outcome
-
-VERB: Final = "recover"
 
 
 class RecoveryPolicy(IntEnum):
@@ -69,4 +66,4 @@ def refuse_the_ended(last: Session) -> None:
     if last.deleted:
         raise SessionNotFound(last.session_id)
     if last.is_terminal:
-        raise InvalidStateTransition(last.status, VERB)
+        raise InvalidStateTransition(last.status, "recover")

@@ -20,10 +20,6 @@ CONTROL_RANGES: Final[dict[str, tuple[int, int]]] = {
 }
 """What is composed around the stages; 0 stands for none."""
 
-LAG_RANGE: Final = (0, MAX_BUDGET_MS)
-BASE_RANGE: Final = (SECOND_MS, MAX_BUDGET_MS)
-"""Of a stage with a base time."""
-
 FAMILY_RANGES: Final[dict[str, tuple[int, int]]] = {
     "increment_ms": (0, MAX_BUDGET_MS),
     "cap_ms": (SECOND_MS, MAX_BUDGET_MS),
@@ -58,7 +54,7 @@ def _around(path: str, control: TimeControl) -> Violations:
         yield FieldViolation(f"{path}.free_turn_limit_ms", "needs free_turns")
     lag = control.lag_compensation
     for name, value in lag._asdict().items() if lag else ():
-        yield from in_range(f"{path}.lag_compensation.{name}", value, LAG_RANGE)
+        yield from in_range(f"{path}.lag_compensation.{name}", value, (0, MAX_BUDGET_MS))
 
 
 def _stage(path: str, control: TimeControl, place: int) -> Violations:
@@ -66,7 +62,7 @@ def _stage(path: str, control: TimeControl, place: int) -> Violations:
     stage, path = control.stages[place], f"{path}.stages[{place}]"
     is_last = place == len(control.stages) - 1
     if stage.base_ms:
-        yield from in_range(f"{path}.base_ms", stage.base_ms, BASE_RANGE)
+        yield from in_range(f"{path}.base_ms", stage.base_ms, (SECOND_MS, MAX_BUDGET_MS))
     if not stage.turns and not is_last:
         yield FieldViolation(f"{path}.turns", "is required: only the last stage may leave it out")
     elif stage.turns:
