@@ -64,8 +64,9 @@ class Change(NamedTuple):
         return Decision(Outcome(event.session, event.session.updated_at, [event]), [event], answers=True)
 
     def _apply(self, reading: Reading, command: Command) -> Decision[ChangeResult]:
-        session = existing(self.session_id, reading)
-        now = reading.now_us // 1_000
+        session, now = reading.session, reading.now_us // 1_000
+        if session is None or session.deleted:
+            raise SessionNotFound(self.session_id)
         if self.before is None:
             refuse_if_far_behind(session, now, self.lifetimes)
         outcome = transitions.decide(
@@ -73,13 +74,6 @@ class Change(NamedTuple):
         )
         answers = outcome.refusal is None and outcome.unfinished is None
         return Decision(outcome, outcome.events, answers=answers)
-
-
-def existing(session_id: str, reading: Reading) -> Session:
-    """Return the session read; raises SessionNotFound if there is none, or only its tombstone."""
-    if reading.session is None or reading.session.deleted:
-        raise SessionNotFound(session_id)
-    return reading.session
 
 
 def refuse_if_far_behind(session: Session, now: int, lifetimes: Lifetimes) -> None:

@@ -149,7 +149,8 @@ class Sessions:
         if self._allowances is not None:
             refusal = await self._allowances.rooms.reserve(name_of(session_id).tenant)
             allow = None if refusal is None else partial(_refuse, refusal)
-        return await self._run(self._decision(session_id, command, caller, allow), request, until)
+        change = Change(session_id, command, caller, self._new_change_id, self._lifetimes, allow=allow)
+        return await self._run(change, request, until)
 
     async def change(self, session_id: str, command: Command, caller: Caller, request: Request, until: float) -> Answer:
         """Apply a command to a session, by `until` (monotonic seconds).
@@ -159,23 +160,15 @@ class Sessions:
         allow = None
         if self._allowances is not None and isinstance(command, Switch):
             allow = self._allowances.paces.judge
-        return await self._run(self._decision(session_id, command, caller, allow), request, until)
+        change = Change(session_id, command, caller, self._new_change_id, self._lifetimes, allow=allow)
+        return await self._run(change, request, until)
 
     async def delete(
         self, session_id: str, caller: Caller, request: Request, until: float, *, allow_missing: bool
     ) -> Answer:
         """Delete a session; with `allow_missing` answers without one if there is none. Raises as `change`."""
-        change = self._decision(session_id, Delete(), caller)._replace(allow_missing=allow_missing)
+        change = Change(session_id, Delete(), caller, self._new_change_id, self._lifetimes, allow_missing)
         return await self._run(change, request, until)
-
-    def _decision(
-        self,
-        session_id: str,
-        command: Command | Create,
-        caller: Caller,
-        allow: Callable[[str, Reading], None] | None = None,
-    ) -> Change:
-        return Change(session_id, command, caller, self._new_change_id, self._lifetimes, allow=allow)
 
     async def _run(self, change: Change, request: Request, until: float) -> Answer:
         self._admit()
