@@ -5,6 +5,7 @@ All of them have ended, so that no recovery brings one to life, and carry the la
 
 from collections.abc import Callable, Iterator
 from functools import partial
+from itertools import pairwise
 from random import Random
 from typing import Final
 from uuid import UUID
@@ -40,10 +41,9 @@ def sample_sessions(
             qualify(tenant, new_id()), _spec(chance, people), Caller(Author("sample")), began * 1_000, new_id
         )
         events = [birth, *_played(chance, new_id, birth.session, lifetimes)]
-        before = [event.session for event in events[:1] + events]
         yield [
-            AuditRecord(event, peer=PEER, changed=changed_names(former, event.session))
-            for former, event in zip(before, events, strict=False)
+            AuditRecord(event, peer=PEER, changed=changed_names(former.session, event.session))
+            for former, event in pairwise([birth, *events])
         ]
 
 
