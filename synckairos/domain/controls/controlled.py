@@ -19,7 +19,7 @@ def begin(control: TimeControl) -> Clock:
     first = control.stages[0]
     lag = control.lag_compensation
     progress = Progress(control, lag_quota_ms=lag.start_ms if lag else 0)
-    parts = _granted_before(first, first.family.begin(first.base_ms))
+    parts = granted_before(first, first.family.begin(first.base_ms))
     return _with_parts(Clock(first.base_ms, first.base_ms, progress=progress), progress, parts)
 
 
@@ -93,7 +93,7 @@ def settle(
     if not in_overtime:
         place, turns, after = _promoted(progress, turns + 1, after)
         if grants and not is_free(progress):
-            after = _granted_before(progress.control.stages[place], after)
+            after = granted_before(progress.control.stages[place], after)
     used, overtime = _uses(clock, progress, spent, budget)
     closed = Clock(
         clock.allotted_ms,
@@ -161,7 +161,7 @@ def gained_by_promotion(clock: Clock, progress: Progress, total: int, *, grants:
     return begun_worth - _worth(clock, settled, stage.family.budget(settled))
 
 
-def _granted_before(stage: Stage, parts: Parts) -> Parts:
+def granted_before(stage: Stage, parts: Parts) -> Parts:
     """Grant the increment of a turn to come, where it is granted before the turn."""
     family = stage.family
     return family.granted(parts) if isinstance(family, Fischer) and family.before_turn else parts

@@ -4,9 +4,10 @@ from collections.abc import Iterator
 from dataclasses import fields
 from typing import Final
 
+from synckairos.domain.controls.controlled import granted_before
 from synckairos.domain.controls.time_control import MAX_STAGES, Stage, TimeControl
 from synckairos.domain.errors import FieldViolation
-from synckairos.domain.families import Fischer, Hourglass, Penalty
+from synckairos.domain.families import Hourglass, Penalty
 from synckairos.domain.model import MAX_BUDGET_MS, SECOND_MS
 from synckairos.domain.specification import Violations, in_range
 
@@ -96,8 +97,6 @@ def _has_time(stage: Stage, left_ms: int | None) -> bool:
         return True
     if left_ms is None:
         return False
-    parts = family.begin(left_ms + stage.base_ms)
-    if isinstance(family, Fischer) and family.before_turn:
-        parts = family.granted(parts)
+    parts = granted_before(stage, family.begin(left_ms + stage.base_ms))
     budget = family.budget(parts)
     return (parts.bank_ms >= 0 or isinstance(family, Penalty)) and budget is not None and budget > 0
