@@ -24,8 +24,7 @@ MAX_CLOSE_MS: Final = 366 * DAY_MS
 def is_controlled(spec: SessionSpec | Session) -> bool:
     """Whether any holder of a session has a time control, or would get one."""
     if isinstance(spec, Session):
-        clocks = [holder.clock for holder in (spec.groups or spec.participants)]
-        return any(clock.progress is not None for clock in clocks)
+        return any(holder.clock.progress is not None for holder in (spec.groups or spec.participants))
     holders: Sequence[ParticipantSpec | GroupSpec] = (*spec.participants, *spec.groups)
     return spec.time_control is not None or any(holder.time_control is not None for holder in holders)
 
