@@ -91,7 +91,7 @@ def entries(change: Change) -> Iterator[Entry]:
     if turns.has_turn(before, *holder):
         turn, stage = (_completed_turn if _is_completed(before, event) else _part_of_turn)(change)
     told = sum(entry.amount_ms for entry in (*turn, *stage))
-    rest = Entry(_kind_of_rest(change), balance(new) - balance(old) - told, note=_note_of_rest(change))
+    rest = _rest(change, balance(new) - balance(old) - told)
     turn[0] = turn[0]._replace(note=joined(turn[0].note, _end_of(old, new), "left the session" if left else ""))
     yield from [entry for entry in (*turn, rest, *stage) if entry.amount_ms or entry.periods_burnt or entry.note]
 
@@ -146,32 +146,25 @@ def _is_completed(before: Session, event: Event) -> bool:
     return place is not None and event.session.participants[place].cycle_count > active.cycle_count
 
 
-def _kind_of_rest(change: Change) -> LineKind:
-    """Return what changed a clock beside what its turn spent."""
+def _rest(change: Change, amount_ms: int) -> Entry:
+    """Return the entry of what changed a clock beside what its turn spent."""
     before, event, holder, old = change
     if event.type is EventType.TIME_ADJUSTED and is_about(event, holder):
-        return LineKind.ADJUSTED
+        why = ": ".join(filter(None, (event.author.who, event.author.reason)))
+        return Entry(LineKind.ADJUSTED, amount_ms, note=why)
     if event.type is EventType.SESSION_RECOVERED:
-        return LineKind.RECOVERED
+        why = f"recovered as of version {before.version}: what came later, and is not here, is lost"
+        return Entry(LineKind.RECOVERED, amount_ms, note=why)
     if before.rules.mode is Mode.PER_CYCLE:
-        return LineKind.REFILLED
+        return Entry(LineKind.REFILLED, amount_ms)
     if before.rules.soft_close is not None:
-        return LineKind.EXTENDED
+        return Entry(LineKind.EXTENDED, amount_ms)
     if old.progress is None:
-        return LineKind.GRANT
+        return Entry(LineKind.GRANT, amount_ms)
     if not turns.has_turn(before, *holder):
-        return LineKind.TRANSFER
+        return Entry(LineKind.TRANSFER, amount_ms)
     spent = timing.uncharged(before, event.session.updated_at)
-    return LineKind(controlled.gain_kind(old, old.progress, old.progress.open_ms + spent))
-
-
-def _note_of_rest(change: Change) -> str:
-    before, event, holder, _ = change
-    if event.type is EventType.TIME_ADJUSTED and is_about(event, holder):
-        return ": ".join(filter(None, (event.author.who, event.author.reason)))
-    if event.type is EventType.SESSION_RECOVERED:
-        return f"recovered as of version {before.version}: what came later, and is not here, is lost"
-    return ""
+    return Entry(LineKind(controlled.gain_kind(old, old.progress, old.progress.open_ms + spent)), amount_ms)
 
 
 def _end_of(old: Clock, new: Clock) -> str:
