@@ -73,19 +73,14 @@ def _unfitting(session: Session, control: TimeControl, path: str) -> Violations:
 
 
 def _unused(spec: SessionSpec, mode: Mode) -> Violations:
-    paths: list[tuple[str, str, object]] = [
-        ("time_control", "time_control", spec.time_control),
-        ("session_limit_ms", "session_limit_ms", spec.session_limit_ms),
-        ("soft_close", "soft_close", spec.soft_close),
-    ]
-    for place, participant in enumerate(spec.participants):
-        path = f"participants[{place}].time_control"
-        paths.append(("participants.time_control", path, participant.time_control))
-    for place, group in enumerate(spec.groups):
-        paths.append(("groups.time_control", f"groups[{place}].time_control", group.time_control))
-    for field, path, value in paths:
-        if value and use_of(field, mode) is NO:
-            yield FieldViolation(path, f"is not used in mode {mode.name}")
+    for field in ("time_control", "session_limit_ms", "soft_close"):
+        if getattr(spec, field) and use_of(field, mode) is NO:
+            yield FieldViolation(field, f"is not used in mode {mode.name}")
+    lists: dict[str, Sequence[ParticipantSpec | GroupSpec]] = {"participants": spec.participants, "groups": spec.groups}
+    for kind, holders in lists.items():
+        for place, holder in enumerate(holders):
+            if holder.time_control is not None and use_of(f"{kind}.time_control", mode) is NO:
+                yield FieldViolation(f"{kind}[{place}].time_control", f"is not used in mode {mode.name}")
     if spec.session_limit_ms and use_of("session_limit_ms", mode) is not NO:
         yield from in_range("session_limit_ms", spec.session_limit_ms, (1_000, MAX_BUDGET_MS))
 
