@@ -197,10 +197,8 @@ def _record(ledger: Ledger, type_: EventType, session: Session, caller: Caller) 
 
 def _start(ledger: Ledger, caller: Caller) -> None:
     session = ledger.session._replace(status=Status.RUNNING, started_at=ledger.now, resumed_at=ledger.now)
-    clock = session.clock
-    started = turns.begin_turn(session, turns.first_position(session), ledger.now)
     # An adjustment made while pending belongs to the first cycle.
-    started = started._replace(clock=clock)
+    started = turns.begin_turn(session, turns.first_position(session), ledger.now)._replace(clock=session.clock)
     subject = running_subject(started, ledger.now)
     ledger.record(EventType.SESSION_STARTED, started, subject, author=caller.author)
 
