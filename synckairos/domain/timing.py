@@ -158,13 +158,8 @@ def _flags_at(session: Session, clock: Clock, resumed_at: int) -> int | None:
     return resumed_at + session.charged_ms + budget - session.carried_ms
 
 
-def turn_limit_at(session: Session) -> int | None:
-    """Return when the running turn reaches its limit; None if it has none, or has passed it."""
-    progress = running_clock(session).progress
-    return None if progress is None else _limit_at(session, progress)
-
-
-def _limit_at(session: Session, progress: Progress) -> int | None:
+def turn_limit_at(session: Session, progress: Progress) -> int | None:
+    """Return when the running turn, its clock at `progress`, reaches its limit; None if it has none, or passed it."""
     if session.resumed_at is None or session.limit_passed:
         return None
     limit = progress.control.limit_of(progress.turns_made)
@@ -189,7 +184,7 @@ def clock_boundary(session: Session) -> Boundary | None:
         if flags_at is not None:
             first = Boundary(flags_at, BoundaryKind.EXPIRY)
         if clock.progress is not None:
-            limit_at = _limit_at(session, clock.progress)
+            limit_at = turn_limit_at(session, clock.progress)
             if limit_at is not None and (first is None or limit_at < first.at):
                 first = Boundary(limit_at, BoundaryKind.TURN_LIMIT)
     if rules.close_at is not None or rules.session_limit_ms is not None:

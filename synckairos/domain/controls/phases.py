@@ -54,7 +54,7 @@ def _turn_ends_at(session: Session) -> int | None:
 
 
 def _of_free_turn(session: Session, clock: Clock, progress: Progress, now: int) -> Iterator[StartingPhase]:
-    limit_at = timing.turn_limit_at(session)
+    limit_at = timing.turn_limit_at(session, progress)
     if limit_at is not None:
         yield StartingPhase(now, Phase(0, PhaseKind.FREE, limit_at - now, -1, progress.periods))
     if limit_at is None or session.rules.on_expire is OnExpire.NOTIFY:

@@ -81,7 +81,7 @@ class ControlMachine(DomainMachine):
             case PhaseKind.OVERTIME:
                 return clock.overtime_ms
             case PhaseKind.FREE:
-                limit_at = timing.turn_limit_at(seen)
+                limit_at = timing.turn_limit_at(seen, progress_of(timing.running_clock(seen)))
                 return standing.bank_ms if limit_at is None else limit_at - now
             case _:
                 return standing.bank_ms
