@@ -12,8 +12,6 @@ from synckairos.application.identity import Authenticator, Identity, Presented
 REMEMBERED_S: Final = 60.0
 MAX_REMEMBERED: Final = 10_000
 
-_NOTHING: Final = Presented()
-
 
 class Authentication:
     """Tells who calls: the first authenticator that recognises the credentials decides."""
@@ -35,7 +33,7 @@ class Authentication:
 
     async def identify(self, presented: Presented) -> Identity:
         """Verify credentials; raises CredentialsMissing, CredentialsInvalid, CredentialsExpired."""
-        if presented == _NOTHING:
+        if not any(presented):
             raise CredentialsMissing
         for authenticator in self._authenticators:
             if authenticator.recognises(presented):

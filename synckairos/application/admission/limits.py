@@ -22,16 +22,13 @@ class Limits(NamedTuple):
     streams: int = 0
 
 
-NONE: Final = Limits()
-
-
 class LimitTable:
     """The limits of all tenants."""
 
     def __init__(self, limits: Mapping[str, Limits]) -> None:
         """`limits` by tenant; those of EVERYBODY are for the others."""
         self._limits = limits
-        self._others = limits.get(EVERYBODY, NONE)
+        self._others = limits.get(EVERYBODY, Limits())
 
     def of(self, tenant: str) -> Limits:
         """Return a tenant's limits."""
