@@ -12,7 +12,7 @@ from google.protobuf import json_format
 from synckairos.domain import timing
 from synckairos.domain.commands import Caller
 from synckairos.domain.controls import controlled
-from synckairos.domain.controls.phases import phases
+from synckairos.domain.controls.phases import phases, phases_of_clock
 from synckairos.domain.controls.time_control import Progress
 from synckairos.domain.families.parts import PhaseKind
 from synckairos.domain.model import BANK_MODES, Clock, Mode, OnExpire, Session
@@ -158,7 +158,7 @@ def _at_rest(look: Look, clock: Clock, progress: Progress, *, is_active: bool) -
     """Return what a clock with a time control shows that stands: what it would go on with."""
     if clock.in_overtime:
         return Shown(PhaseKind.OVERTIME, clock.overtime_ms, 0)
-    first = next(controlled.phases(clock, progress, 0))
+    first = next(phases_of_clock(clock, progress, 0))
     if clock.is_expired:
         # In a free turn only its limit, which the clock shows, can have run out.
         return Shown(PhaseKind.FLAG, 0 if controlled.is_free(progress) else first.display_ms, 0)

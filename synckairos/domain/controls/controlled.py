@@ -4,13 +4,10 @@
 beginning, and `open_ms` says what has been charged: a delay or a period in the middle needs no state of its own.
 """
 
-from collections.abc import Iterator
-from typing import NamedTuple
-
 from synckairos.domain.controls.time_control import Progress, Settled, Stage, TimeControl
 from synckairos.domain.families.byo_yomi import ByoYomi
 from synckairos.domain.families.fischer import Fischer
-from synckairos.domain.families.parts import GainKind, Parts, Phase, PhaseKind, Standing
+from synckairos.domain.families.parts import GainKind, Parts, Standing
 from synckairos.domain.model import Clock, Session
 
 
@@ -208,67 +205,6 @@ def standing(clock: Clock, progress: Progress, spent: int) -> Standing:
     total = 0 if clock.in_overtime or is_free(progress) else progress.open_ms + spent
     stands = stage_of(progress).family.charge(parts_of(clock, progress), total)
     return Standing(stands.bank_ms, penalty_points=stands.penalty_points) if clock.in_overtime else stands
-
-
-def phases(clock: Clock, progress: Progress, spent: int) -> Iterator[Phase]:
-    """Yield what the running clock shows from here on; the instants are in ms since it was last charged.
-
-    A free turn is not drawn here: it runs down the turn's limit.
-    """
-    if clock.in_overtime:
-        yield Phase(spent, PhaseKind.OVERTIME, clock.overtime_ms + spent, 1)
-        return
-    family, parts, open_ms = stage_of(progress).family, parts_of(clock, progress), progress.open_ms
-    running: Phase | None = None
-    for phase in family.phases(parts):
-        if phase.spent_ms - open_ms <= spent:
-            running = phase
-            continue
-        if running is not None:
-            yield _from_here(running, open_ms, spent)
-            running = None
-        yield phase._replace(spent_ms=phase.spent_ms - open_ms) if open_ms else phase
-    if running is not None:
-        yield _from_here(running, open_ms, spent)
-
-
-def _from_here(phase: Phase, open_ms: int, spent: int) -> Phase:
-    """Return a phase that runs, as it looks after `spent` ms more of a turn that has been charged `open_ms`."""
-    gone = open_ms + spent - phase.spent_ms
-    if not (gone or open_ms):
-        return phase
-    return phase._replace(spent_ms=spent, display_ms=phase.display_ms + phase.rate * gone)
-
-
-class Shown(NamedTuple):
-    """What a clock that stands shows: what is left before its flag, in ms (None: it has none), its parts, its phase."""
-
-    left_ms: int | None
-    standing: Standing
-    phase: PhaseKind
-
-
-def shown(clock: Clock, progress: Progress) -> Shown:
-    """Return what a clock shows that stands, or was charged up to now; the phase is the one it would go on in."""
-    if clock.in_overtime:
-        return Shown(0, standing(clock, progress, 0), PhaseKind.FLAG if clock.is_expired else PhaseKind.OVERTIME)
-    family, parts, open_ms = stage_of(progress).family, parts_of(clock, progress), progress.open_ms
-    left = family.budget(parts)
-    if is_free(progress):
-        phase, open_ms = PhaseKind.FREE, 0
-    else:
-        phase, left = _kind_after(family.phases(parts), open_ms), None if left is None else max(0, left - open_ms)
-    return Shown(left, family.charge(parts, open_ms), PhaseKind.FLAG if clock.is_expired else phase)
-
-
-def _kind_after(phases: Iterator[Phase], spent: int) -> PhaseKind:
-    """Return the kind of the phase that a turn is in; of the first one before it has begun."""
-    kind = next(phases).kind
-    for phase in phases:
-        if phase.spent_ms > spent:
-            break
-        kind = phase.kind
-    return kind
 
 
 def adjustable(clock: Clock, progress: Progress) -> tuple[int, int]:

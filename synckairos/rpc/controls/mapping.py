@@ -5,8 +5,7 @@ from functools import lru_cache
 from itertools import islice
 from typing import Final, cast
 
-from synckairos.domain.controls import controlled
-from synckairos.domain.controls.phases import phases
+from synckairos.domain.controls.phases import phases, shown
 from synckairos.domain.controls.time_control import Progress, Settled, Stage, TimeControl
 from synckairos.domain.families.parts import Phase, Standing
 from synckairos.domain.model import Clock, Session, SoftClose
@@ -53,7 +52,7 @@ def fill_parts(row: session_pb2.Participant | session_pb2.Group, clock: Clock, p
 
 def fill_clock(message: pb.ClockState, clock: Clock, progress: Progress) -> int | None:
     """Write how the parts of a clock, charged up to the instant, stand; return what is left before its flag, in ms."""
-    left_ms, standing, phase = controlled.shown(clock, progress)
+    left_ms, standing, phase = shown(clock, progress)
     fill_standing(message, standing, progress)
     message.phase = phase  # type: ignore[assignment] # the numbers are the contract's
     return left_ms

@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 
 from synckairos.domain import clocks
 from synckairos.domain.controls import controlled
+from synckairos.domain.controls.phases import phases_of_clock
 from synckairos.domain.controls.time_control import Settled, Stage, TimeControl
 from synckairos.domain.families.delays import Bronstein, SimpleDelay
 from synckairos.domain.families.parts import Phase, PhaseKind, Standing
@@ -150,7 +151,7 @@ def test_phases_are_the_view(control: TimeControl, turns: list[tuple[int, int]],
     for spent, lag_ms in turns:
         progress, budget = progress_of(clock), clocks.budget(clock)
         if not controlled.is_free(progress) and (budget is None or since < budget):
-            drawn = list(controlled.phases(clock, progress, since))
+            drawn = list(phases_of_clock(clock, progress, since))
             assert [one.spent_ms for one in drawn] == sorted({one.spent_ms for one in drawn})
             assert drawn[0].spent_ms == since
             until = since + 40 if budget is None or clock.in_overtime else budget
