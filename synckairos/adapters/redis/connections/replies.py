@@ -7,29 +7,14 @@ from redis.exceptions import ResponseError
 from synckairos.adapters.redis.connections.wire import Reply
 from synckairos.application.errors import StoreUnavailable
 
-NOT_READY: Final = frozenset(
-    {
-        "LOADING",
-        "READONLY",
-        "MASTERDOWN",
-        "CLUSTERDOWN",
-        "TRYAGAIN",
-        "NOREPLICAS",
-        "MISCONF",
-        "OOM",
-        "NOAUTH",
-        "BUSY",
-        "MOVED",
-        "ASK",
-    }
-)
-"""Error replies that say the server cannot do its work now, or not here."""
-
 MOVING: Final = frozenset({"MOVED", "ASK", "TRYAGAIN", "CLUSTERDOWN"})
-"""Those that say that a slot of a cluster is elsewhere, or about to be."""
+"""Error replies that say that a slot of a cluster is elsewhere, or about to be."""
 
 DEMOTED: Final = frozenset({"READONLY", "MASTERDOWN"})
 """Those that say that the server is not the primary any more."""
+
+NOT_READY: Final = MOVING | DEMOTED | {"LOADING", "NOREPLICAS", "MISCONF", "OOM", "NOAUTH", "BUSY"}
+"""All that say the server cannot do its work now, or not here."""
 
 
 class NotPrimary(StoreUnavailable):
