@@ -2,9 +2,8 @@
 
 import asyncio
 
-from synckairos.adapters.redis.disk import RedisDisk
+from synckairos.adapters.redis.condition import RedisCondition
 from synckairos.adapters.redis.identity import StoreIdentityGuard
-from synckairos.adapters.redis.memory import RedisMemory
 from synckairos.adapters.redis.store import RedisSessionStore
 from synckairos.application.background import Background
 from synckairos.application.pipeline.backlog import BacklogLimit
@@ -18,24 +17,22 @@ class StoreProbe:
     def __init__(
         self,
         store: RedisSessionStore,
-        memory: RedisMemory,
+        condition: RedisCondition,
         limit: BacklogLimit,
-        disk: RedisDisk,
         watch: DiskWatch,
         health: Health,
     ) -> None:
         self._store = store
-        self._memory = memory
+        self._condition = condition
         self._limit = limit
-        self._disk = disk
         self._watch = watch
         self._health = health
 
     async def __call__(self) -> None:
         """Read them; raises StoreUnavailable."""
         await self._store.now_us()
-        self._limit.note(await self._memory.share())
-        log = await self._disk.state()
+        self._limit.note(await self._condition.memory_share())
+        log = await self._condition.log()
         if log is not None:
             self._watch.note(log.held_bytes, log.pending_fsyncs, log.delayed_fsyncs, is_written=log.is_written)
             await self._health.set_disk(is_ready=log.is_on and not self._watch.is_slow)

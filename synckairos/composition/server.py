@@ -12,8 +12,7 @@ import structlog
 
 from synckairos.adapters.ids import new_change_id
 from synckairos.adapters.postgres.database import Database
-from synckairos.adapters.redis.disk import RedisDisk
-from synckairos.adapters.redis.memory import RedisMemory
+from synckairos.adapters.redis.condition import RedisCondition
 from synckairos.adapters.redis.store import RedisSessionStore
 from synckairos.application.admission.overload import Overload
 from synckairos.application.background import Background
@@ -185,8 +184,8 @@ class Server:
         self._exit.push_async_callback(parts.watching.stop)
         self._exit.push_async_callback(parts.sweep.stop)
         self._exit.push_async_callback(self._background.stop)
-        disk, watch = RedisDisk(redis.connections), DiskWatch(self._metrics)
-        probe = StoreProbe(store, RedisMemory(redis.connections), parts.limit, disk, watch, self._health)
+        condition, watch = RedisCondition(redis.connections), DiskWatch(self._metrics)
+        probe = StoreProbe(store, condition, parts.limit, watch, self._health)
         self._background.run("guard", lambda: parts.guard.watch(probe, may_init=may_init))
         self._background.run("feed", lambda: parts.feed.listen(parts.watching.hint))
         self._background.run("poll", parts.watching.poll)

@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 from redis.asyncio import Redis
 
+from synckairos.adapters.redis.condition import RedisCondition
 from synckairos.adapters.redis.connections.pool import RedisConnections
-from synckairos.adapters.redis.memory import RedisMemory
 from synckairos.composition.server import Server
 from synckairos.devstack import RedisServer
 from synckairos.settings import load_settings
@@ -131,7 +131,7 @@ async def _is_answered(stub: Stub) -> bool:
 async def share_of(url: str) -> float | None:
     """Return the share that Redis reports."""
     connections = RedisConnections(url)
-    share = await RedisMemory(connections).share()
+    share = await RedisCondition(connections).memory_share()
     await connections.close()
     return share
 
