@@ -91,14 +91,12 @@ class StoreIdentityGuard:
             self._become(problem)
             self._wake.set()
 
-    async def identity(self, lease: Lease | None = None) -> StoreIdentity | None:
-        """Return the store's identity, None if it has none; raises StoreUnavailable.
-
-        A caller that holds a connection passes its lease: waiting for a second one could take for ever.
-        """
-        return identity_of(await self._facts(lease))
+    async def identity(self) -> StoreIdentity | None:
+        """Return the store's identity, None if it has none; raises StoreUnavailable."""
+        return identity_of(await self._facts())
 
     async def _facts(self, lease: Lease | None = None) -> dict[str, str]:
+        # A caller that holds a connection passes its lease: waiting for a second one could take for ever.
         ask = self._connections.run if lease is None else lease.ask
         (flat,) = await ask([("HGETALL", self._keys.meta)])
         return facts_of(flat)
@@ -110,27 +108,20 @@ class StoreIdentityGuard:
         """
         facts = await self._facts()
         if may_init and MARK not in facts and identity_of(facts) is None:
-            await self._name(Origin.START, only_if_absent=True)
+            await self._name_if_absent()
             facts = await self._facts()
         identity = identity_of(facts)
         if identity is None:
-            self._become(
-                "the store is being recovered: `synckairos recover --all` has not finished"
-                if MARK in facts
-                else "the store has no sk:meta: run `synckairos recover --all` or `synckairos store init`"
-            )
+            self._become(namelessness_of(facts))
             self.require()
             return
-        strangeness = strangeness_of(identity)
-        if strangeness:
-            self._become(strangeness)
-            raise StoreLayoutError(strangeness)
+        self._require_layout(identity)
         self._known = identity
         self._become(None)
 
     async def init(self, origin: Origin) -> StoreIdentity:
         """Give the store a new name on an operator's word, so that running servers use it again."""
-        await self._name(origin, only_if_absent=False)
+        await self._write(naming(self._keys.meta, self._new_id(), origin))
         identity = await self.identity()
         if identity is None:
             raise StoreUnavailable("the store did not keep its name")
@@ -195,6 +186,11 @@ class StoreIdentityGuard:
             self._known = identity
             self._become(None)
 
+    def _require_layout(self, identity: StoreIdentity) -> None:
+        if strangeness := strangeness_of(identity):
+            self._become(strangeness)
+            raise StoreLayoutError(strangeness)
+
     def _become(self, problem: str | None) -> None:
         was_ready = self.is_ready
         if problem != self._problem:
@@ -204,22 +200,27 @@ class StoreIdentityGuard:
             for listener in self._listeners:
                 listener(self.is_ready)
 
-    async def _name(self, origin: Origin, *, only_if_absent: bool) -> None:
-        writes = self._naming(origin, only_if_absent=only_if_absent)
-        *_, results = await self._connections.run([("MULTI",), *writes, ("EXEC",)])
+    async def _name_if_absent(self) -> None:
+        facts = _facts_written(self._new_id(), Origin.START)
+        writes: list[RedisCommand] = [("HSETNX", self._keys.meta, name, value) for name, value in facts.items()]
+        await self._write([("MULTI",), *writes, ("EXEC",)])
+
+    async def _write(self, transaction: Sequence[RedisCommand]) -> None:
+        *_, results = await self._connections.run(transaction)
         checked(results)
 
-    def _naming(self, origin: Origin, *, only_if_absent: bool = False) -> list[RedisCommand]:
-        """Return writes of all facts together: a name without a layout would look like another layout."""
-        facts: dict[str, str | int] = {
-            "store_id": self._new_id(),
-            "layout": LAYOUT_VERSION,
-            "partitions": PARTITIONS,
-            "origin": origin.value,
-        }
-        write = "HSETNX" if only_if_absent else "HSET"
-        writes: list[RedisCommand] = [(write, self._keys.meta, name, value) for name, value in facts.items()]
-        return writes if only_if_absent else [*writes, ("HDEL", self._keys.meta, MARK)]
+
+def naming(key: str, store_id: str, origin: Origin, *more: RedisCommand) -> list[RedisCommand]:
+    """Return a transaction that writes a name of the store, and `more`; whatever recovery was under way is over then.
+
+    All facts together: a name without a layout would look like another layout.
+    """
+    pairs = [part for pair in _facts_written(store_id, origin).items() for part in pair]
+    return [("MULTI",), ("HSET", key, *pairs), *more, ("HDEL", key, MARK), ("EXEC",)]
+
+
+def _facts_written(store_id: str, origin: Origin) -> dict[str, str | int]:
+    return {"store_id": store_id, "layout": LAYOUT_VERSION, "partitions": PARTITIONS, "origin": origin.value}
 
 
 def facts_of(flat: Sequence[Reply]) -> dict[str, str]:
@@ -237,6 +238,13 @@ def identity_of(facts: Mapping[str, str]) -> StoreIdentity | None:
         int(facts.get("layout", "0")),
         int(facts.get("partitions", "0")),
     )
+
+
+def namelessness_of(facts: Mapping[str, str]) -> str:
+    """Return why a store with these facts has no name."""
+    if MARK in facts:
+        return "the store is being recovered: `synckairos recover --all` has not finished"
+    return "the store has no sk:meta: run `synckairos recover --all` or `synckairos store init`"
 
 
 def strangeness_of(identity: StoreIdentity) -> str:

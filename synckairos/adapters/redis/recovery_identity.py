@@ -15,10 +15,9 @@ from synckairos.adapters.redis.identity import (
     Origin,
     StoreIdentity,
     StoreIdentityGuard,
-    StoreLayoutError,
     facts_of,
     identity_of,
-    strangeness_of,
+    naming,
 )
 from synckairos.application.recovery import RecoveryOver
 
@@ -73,7 +72,7 @@ class RecoveryGuard(StoreIdentityGuard):
                     return self._accept(identity)
                 self._judge(facts)
                 self.require()
-                *_, results = await lease.ask([("MULTI",), *self._naming(Origin.RECOVER), ("EXEC",)])
+                *_, results = await lease.ask(naming(self._keys.meta, self._new_id(), Origin.RECOVER))
             if results is not None:
                 checked(results)
                 self._mark = None
@@ -114,10 +113,7 @@ class RecoveryGuard(StoreIdentityGuard):
     def _accept(self, identity: StoreIdentity | None) -> StoreIdentity:
         if identity is None:
             raise RecoveryOver(LOST_AGAIN)
-        strangeness = strangeness_of(identity)
-        if strangeness:
-            self._become(strangeness)
-            raise StoreLayoutError(strangeness)
+        self._require_layout(identity)
         self._mark, self._known = None, identity
         self._become(None)
         return identity

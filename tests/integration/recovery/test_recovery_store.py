@@ -205,7 +205,7 @@ async def test_a_server_that_names_the_store_at_that_moment_does_not_use_it(lost
     (session,) = await lost(lost_store, 1)
     recoverer, hasty = lost_store.recoverer(), starting(lost_store)
     await recoverer.guard.begin()
-    await hasty._name(Origin.START, only_if_absent=True)
+    await hasty._name_if_absent()
 
     with pytest.raises(StoreUnavailable):
         await hasty.open(may_init=True)

@@ -17,15 +17,13 @@ from synckairos.adapters.redis.connections.pool import Lease
 from synckairos.adapters.redis.connections.replies import checked
 from synckairos.adapters.redis.connections.wire import RedisCommand, Reply
 from synckairos.adapters.redis.identity import (
-    LAYOUT_VERSION,
-    MARK,
     Origin,
     StoreIdentity,
     StoreIdentityGuard,
-    StoreLayoutError,
     facts_of,
     identity_of,
-    strangeness_of,
+    namelessness_of,
+    naming,
 )
 from synckairos.adapters.redis.keys import PARTITIONS, Keys
 from synckairos.application.errors import StoreUnavailable
@@ -74,17 +72,14 @@ class ClusterIdentityGuard(StoreIdentityGuard):
         survey = await self._survey()
         is_empty = survey.is_complete and not survey.whole and not any(survey.parts.values())
         if is_empty and may_init:
-            await self._name(Origin.START, only_if_absent=True)
+            await self._name_if_absent()
             survey = await self._survey()
         identity = survey.identity()
         if identity is None:
             self._become(_namelessness(survey))
             self.require()
             return
-        strangeness = strangeness_of(identity)
-        if strangeness:
-            self._become(strangeness)
-            raise StoreLayoutError(strangeness)
+        self._require_layout(identity)
         if survey.whole and NAMED not in survey.whole:
             await self._name_parts(identity, range(PARTITIONS))
             await self._connections.run([self._all_named()])
@@ -108,10 +103,7 @@ class ClusterIdentityGuard(StoreIdentityGuard):
 
     async def init(self, origin: Origin) -> StoreIdentity:
         """Give the store and all its partitions a new name on an operator's word; raises StoreUnavailable."""
-        await self._name(origin, only_if_absent=False)
-        identity = await self.identity()
-        if identity is None:
-            raise StoreUnavailable("the store did not keep its name")
+        identity = await super().init(origin)
         await self._name_parts(identity, range(PARTITIONS))
         await self._connections.run([self._all_named()])
         return identity
@@ -124,7 +116,7 @@ class ClusterIdentityGuard(StoreIdentityGuard):
             raise StoreUnavailable(_namelessness(survey))
         await self._name_parts(identity, partitions)
         if not survey.whole:
-            await self._connections.run(writes(self._keys.meta, identity, self._all_named()))
+            await self._connections.run(naming(self._keys.meta, identity.store_id, identity.origin, self._all_named()))
         return identity
 
     async def confirm(self, lease: Lease | None = None) -> None:
@@ -206,25 +198,11 @@ class ClusterIdentityGuard(StoreIdentityGuard):
         return Survey(whole, dict(enumerate(parts)))
 
     async def _name_parts(self, identity: StoreIdentity, partitions: Iterable[int]) -> None:
-        commands = [one for partition in partitions for one in writes(self._meta(partition), identity)]
+        name = identity.store_id, identity.origin
+        commands = [one for partition in partitions for one in naming(self._meta(partition), *name)]
         replies: list[Reply] = await self._connections.run(commands)
         for results in replies:
             checked(results if isinstance(results, list) else [])
-
-
-def writes(key: str, identity: StoreIdentity, *more: RedisCommand) -> list[RedisCommand]:
-    """Return a transaction that writes the name of the store, and `more`.
-
-    A name without a layout would look like one of another layout.
-    """
-    facts: dict[str, str | int] = {
-        "store_id": identity.store_id,
-        "layout": LAYOUT_VERSION,
-        "partitions": PARTITIONS,
-        "origin": identity.origin.value,
-    }
-    pairs = [part for pair in facts.items() for part in pair]
-    return [("MULTI",), ("HSET", key, *pairs), *more, ("HDEL", key, MARK), ("EXEC",)]
 
 
 def _loss(partition: int) -> str:
@@ -237,6 +215,4 @@ def _loss(partition: int) -> str:
 def _namelessness(survey: Survey) -> str:
     if survey.whole is None or not survey.is_complete:
         return AWAY if not any(survey.parts.values()) else "nodes of the cluster are away, and the others name no store"
-    if MARK in survey.whole:
-        return "the store is being recovered: `synckairos recover --all` has not finished"
-    return "the store has no sk:meta: run `synckairos recover --all` or `synckairos store init`"
+    return namelessness_of(survey.whole)

@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING
 
 from synckairos.adapters.redis.cluster.connections import ClusterConnections
-from synckairos.adapters.redis.cluster.identity import AWAY, ClusterIdentityGuard, Survey, writes
+from synckairos.adapters.redis.cluster.identity import AWAY, ClusterIdentityGuard, Survey
 from synckairos.adapters.redis.connections.replies import checked
 from synckairos.adapters.redis.identity import (
     LAYOUT_VERSION,
@@ -18,6 +18,7 @@ from synckairos.adapters.redis.identity import (
     StoreLayoutError,
     facts_of,
     identity_of,
+    naming,
     strangeness_of,
 )
 from synckairos.adapters.redis.keys import PARTITIONS, Keys
@@ -75,7 +76,7 @@ class ClusterRecoveryGuard(ClusterIdentityGuard):
             await self._name_marked(key, mark, identity)
         survey = await self._complete_survey()
         if not survey.whole:
-            await self._connections.run(writes(self._keys.meta, identity, self._all_named()))
+            await self._connections.run(naming(self._keys.meta, identity.store_id, identity.origin, self._all_named()))
         self._marks, self._known = {}, identity
         return identity
 
@@ -90,7 +91,7 @@ class ClusterRecoveryGuard(ClusterIdentityGuard):
                 if facts.get(MARK, "") != mark:
                     raise RecoveryOver(LOST_AGAIN)
                 more = [self._all_named()] if key == self._keys.meta else []
-                *_, results = await lease.ask(writes(key, identity, *more))
+                *_, results = await lease.ask(naming(key, identity.store_id, identity.origin, *more))
             if results is not None:
                 checked(results)
                 return

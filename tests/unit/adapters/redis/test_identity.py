@@ -48,13 +48,14 @@ class MetaOnly:
         assert (commands[0], commands[-1]) == (("MULTI",), ("EXEC",)), "not in one transaction"
         return [b"OK", *(b"QUEUED" for _ in commands[1:-1]), [self._write(*command) for command in commands[1:-1]]]
 
-    def _write(self, command: Any, key: Any, field: Any, value: Any = None) -> int:
+    def _write(self, command: Any, key: Any, field: Any, *values: Any) -> int:
         assert key == "sk:meta"
         if command == "HDEL":
             return int(self.meta.pop(field, None) is not None)
         if command == "HSETNX" and field in self.meta:
             return 0
-        self.meta[field] = str(value)
+        parts = [str(part) for part in (field, *values)]
+        self.meta.update(zip(parts[::2], parts[1::2], strict=True))
         return 1
 
     def renamed(self, origin: str, **facts: str) -> None:
