@@ -56,11 +56,6 @@ def told(error: ResponseError | None, where: Where) -> Address | None:
     return error.host or where.address[0], error.port
 
 
-def refused(answer: Answer, error: ResponseError | None) -> Answer:
-    """Return an answer that is none: with its own problem, or what the error reply says."""
-    return answer if error is None else Answer((), problem=not_ready(error))
-
-
 def not_ready(error: ResponseError | None) -> StoreUnavailable:
     """Return what a caller is told of an error reply that speaks of a node's state."""
     return StoreUnavailable(f"Redis is not ready: {code_of(error) if error is not None else 'unknown'}")

@@ -8,27 +8,13 @@ import asyncio
 import time
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
+from functools import partial
+from itertools import islice
 from typing import Final
 
-from synckairos.adapters.redis.cluster.answers import (
-    Answer,
-    Instant,
-    Outcome,
-    Where,
-    name_of,
-    not_ready,
-    refused,
-    told,
-)
+from synckairos.adapters.redis.cluster.answers import Answer, Instant, Outcome, Where, name_of, not_ready, told
 from synckairos.adapters.redis.cluster.away import PAUSE_S, Away
-from synckairos.adapters.redis.cluster.routing import (
-    HOME,
-    Turn,
-    Unit,
-    slot_of,
-    turn_of,
-    units_of,
-)
+from synckairos.adapters.redis.cluster.routing import HOME, Turn, Unit, slot_of, turn_of, units_of
 from synckairos.adapters.redis.cluster.topology import Address, Topology
 from synckairos.adapters.redis.connections.pool import Lease, RedisConnections
 from synckairos.adapters.redis.connections.replies import NotPrimary, checked, is_of_another_type
@@ -60,12 +46,14 @@ class ClusterConnections(RedisConnections):
         super().__init__(named.of(*named.nodes[0]), limit=limit)
         self._named = named
         self._patience_s = exchange_timeout_s
-        self._limits = {
-            "wait_s": wait_s,
-            "connect_timeout_s": connect_timeout_s,
-            "exchange_timeout_s": exchange_timeout_s,
-        }
-        self._name = name
+        self._open_pool = partial(
+            RedisConnections,
+            limit=limit,
+            wait_s=wait_s,
+            connect_timeout_s=connect_timeout_s,
+            exchange_timeout_s=exchange_timeout_s,
+            name=name,
+        )
         self._pools: dict[Address, RedisConnections] = {}
         self._is_doubted = True
         self.topology: Final = Topology(named, name, connect_timeout_s)
@@ -201,7 +189,8 @@ class ClusterConnections(RedisConnections):
         """Send units, by their places, to whoever has their slots, or to where ASK has sent them."""
         groups: dict[Where, list[int]] = {}
         for place, asked in pending.items():
-            groups.setdefault(self._where(units[place].slot, asked), []).append(place)
+            where = Where(self.topology.primary(units[place].slot)) if asked is None else Where(asked, is_asked=True)
+            groups.setdefault(where, []).append(place)
         found = await asyncio.gather(
             *(self._ask(where, [units[place] for place in places], wait_s) for where, places in groups.items())
         )
@@ -210,8 +199,9 @@ class ClusterConnections(RedisConnections):
             for place, answer in zip(places, answers, strict=True):
                 turn, error = (Turn.WAIT, None) if answer.problem else turn_of(units[place].commands, answer.replies)
                 self._note(turn, where)
-                result = answer if turn is Turn.DONE else refused(answer, error)
                 asked = told(error, where) if turn is Turn.ASK else None
+                # Without an error reply an answer stands, or says itself why it is none.
+                result = answer if error is None else Answer((), problem=not_ready(error))
                 outcomes[place] = Outcome(where, turn, result, asked)
         return outcomes
 
@@ -279,14 +269,8 @@ class ClusterConnections(RedisConnections):
         except TimeoutError:
             return [Answer((), problem=StoreUnavailable(f"{name_of(where.address)} says nothing"))] * len(units)
         instant = Instant(name_of(where.address), replies[0], lease.lent_s)
-        found, place = [], 1
-        for unit in units:
-            found.append(Answer(replies[place : place + len(unit.commands)], instant))
-            place += len(unit.commands)
-        return found
-
-    def _where(self, slot: int, asked: Address | None) -> Where:
-        return Where(self.topology.primary(slot)) if asked is None else Where(asked, is_asked=True)
+        rest = islice(replies, 1, None)
+        return [Answer(list(islice(rest, len(unit.commands))), instant) for unit in units]
 
     def _note(self, turn: Turn, where: Where) -> None:
         if turn is Turn.DONE:
@@ -314,7 +298,6 @@ class ClusterConnections(RedisConnections):
     def _pool(self, address: Address) -> RedisConnections:
         pool = self._pools.get(address)
         if pool is None:
-            pool = RedisConnections(self._named.of(*address), limit=self.limit, name=self._name, **self._limits)
+            pool = self._pools[address] = self._open_pool(self._named.of(*address))
             pool.on_unreachable(self.doubt)
-            self._pools[address] = pool
         return pool
