@@ -153,8 +153,11 @@ class _Event(_Row):
 
 
 _BODIES: Final = msgspec.msgpack.Decoder(_Body)
-_EVENTS: Final = msgspec.msgpack.Decoder(_Event)
-_CONTROLS: Final = msgspec.msgpack.Decoder(_Control)
+
+require_event: Final = msgspec.msgpack.Decoder(_Event).decode
+"""Raises ValueError unless the msgpack row of an event can be used; its positions are looked up later."""
+require_control: Final = msgspec.msgpack.Decoder(_Control).decode
+"""Raises ValueError unless the msgpack bytes of a time control are made of what one is made of."""
 
 
 def require_session(version: int, body: memoryview) -> None:
@@ -173,13 +176,3 @@ def require_session(version: int, body: memoryview) -> None:
 def _require_struct(metadata: bytes) -> None:
     """Raise DecodeError unless these bytes are a Struct's; it changes seldom, and is remembered."""
     Struct.FromString(metadata)
-
-
-def require_event(row: memoryview) -> None:
-    """Raise ValueError unless the msgpack row of an event can be used; its positions are looked up later."""
-    _EVENTS.decode(row)
-
-
-def require_control(encoded: bytes) -> None:
-    """Raise ValueError unless the msgpack bytes of a time control are made of what one is made of."""
-    _CONTROLS.decode(encoded)
