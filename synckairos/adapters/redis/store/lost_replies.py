@@ -43,9 +43,7 @@ class UnresolvedCommits:
         return self._until - time.monotonic()
 
     def add(self, lost: ReplyLost) -> None:
-        """Take note of a commit; the first one sets the time that is left."""
-        if not self._lost:
-            self._until = time.monotonic() + RESOLVE_S
+        """Take note of a commit."""
         self._lost.append(lost)
 
     def drop_defeated(self, head: Head | None) -> None:
