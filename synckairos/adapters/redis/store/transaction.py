@@ -111,7 +111,8 @@ class Transactions:
             if writing:
                 await self._commit(lease, attempt, writing)
             else:
-                await _unwatch(lease)
+                with contextlib.suppress(*LOST):
+                    await lease.exchange([("UNWATCH",)])
             return lease
 
     async def _chains(self, lease: Lease, queues: Sequence[SessionQueue], replies: Sequence[Reply]) -> list[Chain]:
@@ -166,7 +167,8 @@ class Transactions:
     async def _commit(self, lease: Lease, attempt: Attempt, chains: Sequence[Chain]) -> None:
         """Store the decisions. This is finished even if callers go away: half of it would leave the outcome unknown."""
         commands = [("MULTI",), *(command for chain in chains for command in chain.commands), ("EXEC",)]
-        need = _strictest(chains) if attempt.is_durable else NOTHING
+        # What meets the needs of all.
+        need = reduce(Need.joined, [chain.need for chain in chains], NOTHING) if attempt.is_durable else NOTHING
         waits = self._rules.waits(need)
         wait: Wait | None = None
         ended = attempt.commit_ended = asyncio.Event()
@@ -182,8 +184,7 @@ class Transactions:
             self._lose(chains, error)
             lease.is_broken = True
         else:
-            is_whole = self._judge(chains, multi, queued, results, wait)
-            lease.is_broken = not is_whole
+            lease.is_broken = not self._judge(chains, multi, queued, results, wait)
             self._observer.committed(sum(len(chain.queue.calls) for chain in chains))
         finally:
             attempt.commit_ended = None
@@ -286,11 +287,6 @@ def _looks(queues: Sequence[SessionQueue]) -> list[RedisCommand]:
     return commands
 
 
-def _strictest(chains: Sequence[Chain]) -> Need:
-    """Return what meets the needs of all."""
-    return reduce(Need.joined, [chain.need for chain in chains], NOTHING)
-
-
 def _those_that_write(chains: Sequence[Chain], *, is_durable: bool) -> list[Chain]:
     """Return the chains that are stored now; a chain that does not fit leaves with the next transaction.
 
@@ -314,8 +310,3 @@ def _those_that_write(chains: Sequence[Chain], *, is_durable: bool) -> list[Chai
             writing.append(chain)
             size += chain.bytes
     return writing
-
-
-async def _unwatch(lease: Lease) -> None:
-    with contextlib.suppress(*LOST):
-        await lease.exchange([("UNWATCH",)])
