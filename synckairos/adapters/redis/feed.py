@@ -114,12 +114,17 @@ class RedisFeed:
         )
         return [head_of(reply) if reply else None for reply in found]
 
-    async def listen(self, on_hint: Callable[[Hint], None]) -> None:
-        """Deliver hints for ever, reconnecting whenever the connection is lost."""
+    async def listen(self, on_hint: Callable[[Hint], None], *, is_told: bool = True) -> None:
+        """Deliver hints for ever, reconnecting whenever the connection is lost, and telling that it is there again.
+
+        `is_told`: also that it is there for the first time.
+        """
         while True:
             try:
                 await self._open()
-                on_hint(Hint("", None))
+                if is_told:
+                    on_hint(Hint("", None))
+                is_told = True
                 await all_of([self._write(), self._ping(), self._read(on_hint)])
             except (*LOST, RedisError) as error:
                 _log.debug("feed_lost", error=type(error).__name__)

@@ -123,17 +123,4 @@ class ClusterFeed:
 
     def _listen_to(self, node: str) -> None:
         if self._on_hint is not None and node not in self._tasks:
-            self._tasks[node] = asyncio.ensure_future(self._feeds[node].listen(_after_the_first(self._on_hint)))
-
-
-def _after_the_first(on_hint: Callable[[Hint], None]) -> Callable[[Hint], None]:
-    """Return what takes the hints of one node but for the first, which says that its line has been opened."""
-    is_open = False
-
-    def take(hint: Hint) -> None:
-        nonlocal is_open
-        if is_open:
-            on_hint(hint)
-        is_open = True
-
-    return take
+            self._tasks[node] = asyncio.ensure_future(self._feeds[node].listen(self._on_hint, is_told=False))
