@@ -9,7 +9,7 @@ from collections.abc import Awaitable, Callable, Iterable, Sequence
 from heapq import merge
 from itertools import islice
 from math import isfinite
-from typing import Final, NamedTuple
+from typing import Final, NamedTuple, TypeAlias
 
 from redis.exceptions import ResponseError
 
@@ -26,6 +26,9 @@ from synckairos.domain.timing import Lifetimes
 
 REPAIR_BATCH: Final = 32
 """About how many members are re-checked at each look."""
+
+_Entry: TypeAlias = tuple[str, str | bytes]
+"""A place in an index: its key, and the member."""
 
 
 def _position(tenant: str, member: bytes) -> Position:
@@ -70,13 +73,6 @@ class _Walked(NamedTuple):
             if self.tenant is None or tenant > self.tenant:
                 return _Walked(self.partition, tenant)
         return _Walked((self.partition + 1) % PARTITIONS)
-
-
-class _Entry(NamedTuple):
-    """A place in an index."""
-
-    key: str
-    member: str | bytes
 
 
 class RedisSessionIndex:
@@ -228,11 +224,11 @@ class RedisDeadlineIndex:
         except codec.UnknownLayoutError:
             return {}  # a newer version's session: its entries are that version's business
         boundary = timing.next_boundary(session, self._lifetimes) if session is not None else None
-        entries: dict[_Entry, int | None] = {_Entry(keys.deadlines, seen.session_id): boundary and boundary.at}
+        entries: dict[_Entry, int | None] = {(keys.deadlines, seen.session_id): boundary and boundary.at}
         if seen.live_member is not None:
-            entries[_Entry(keys.live, seen.live_member)] = None
+            entries[keys.live, seen.live_member] = None
         if session is not None and boundary is not None:
-            entries[_Entry(keys.live, codec.live_member(session))] = 0
+            entries[keys.live, codec.live_member(session)] = 0
         return entries
 
     async def _put_right(self, seen: _Seen) -> int:
@@ -241,8 +237,8 @@ class RedisDeadlineIndex:
         async with self._connections.lease(look) as (lease, replies):
             _, encoded = checked(replies)
             writes: list[RedisCommand] = [
-                ("ZREM", *entry) if score is None else ("ZADD", entry.key, "CH", score, entry.member)
-                for entry, score in self._entries(seen, encoded).items()
+                ("ZREM", key, member) if score is None else ("ZADD", key, "CH", score, member)
+                for (key, member), score in self._entries(seen, encoded).items()
             ]
             *_, changed = await lease.ask([("MULTI",), *writes, ("EXEC",)])
             return int(any(checked(changed or [])))
