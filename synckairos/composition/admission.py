@@ -4,7 +4,8 @@ from pathlib import Path
 
 from synckairos.adapters.ids import new_change_id
 from synckairos.adapters.limit_files import read_limits
-from synckairos.adapters.redis.limits import RedisBudgets, RedisHoldings, RedisSessionCount
+from synckairos.adapters.redis.indexes import RedisSessionIndex
+from synckairos.adapters.redis.limits import RedisBudgets, RedisHoldings
 from synckairos.application.admission.allowances import Allowances
 from synckairos.application.admission.overload import LoadObserver, Overload
 from synckairos.application.background import Background
@@ -26,7 +27,8 @@ def opened_allowances(
     path = Path(settings.limits)
     files = Reloaded("limits", [path], lambda: read_limits(path.read_bytes()), metrics.reloaded)
     holdings = RedisHoldings(*redis, new_change_id())
-    allowances = Allowances(lambda: files.current, RedisBudgets(*redis), holdings, RedisSessionCount(*redis), metrics)
+    sessions_of = RedisSessionIndex(*redis).of_tenant
+    allowances = Allowances(lambda: files.current, RedisBudgets(*redis), holdings, sessions_of, metrics)
     files.on_change(allowances.reloaded)
     reloading.add(files)
     background.run("limits", allowances.run)

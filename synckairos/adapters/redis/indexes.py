@@ -111,6 +111,10 @@ class RedisSessionIndex:
             await self._confirm()
         return positions
 
+    async def of_tenant(self, tenant: str) -> int:
+        """Return how many sessions a tenant has; raises StoreUnavailable."""
+        return sum(await self._connections.run([("ZCARD", self._keys.live(one, tenant)) for one in range(PARTITIONS)]))
+
     async def count(self) -> int:
         """Return how many sessions all tenants have; raises StoreUnavailable."""
         places = range(PARTITIONS)

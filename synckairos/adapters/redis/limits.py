@@ -1,10 +1,10 @@
-"""What all servers share of the tenants' limits: buckets of calls, what is open where, the number of sessions."""
+"""What all servers share of the tenants' limits: buckets of calls, and what is open where."""
 
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Final
 
 from synckairos.adapters.redis.connections.pool import RedisConnections
-from synckairos.adapters.redis.keys import PARTITIONS, Keys
+from synckairos.adapters.redis.keys import Keys
 from synckairos.application.admission.budgets import Lease
 
 if TYPE_CHECKING:
@@ -81,15 +81,3 @@ class RedisHoldings:
         gone = [name for name, exists in zip(names, exist, strict=True) if not exists]
         if gone:
             await self._connections.run([("SREM", self._servers, *gone)])
-
-
-class RedisSessionCount:
-    """How many sessions a tenant has in the store."""
-
-    def __init__(self, connections: RedisConnections, keys: Keys) -> None:
-        self._connections = connections
-        self._keys = keys
-
-    async def __call__(self, tenant: str) -> int:
-        """Return the number; raises StoreUnavailable."""
-        return sum(await self._connections.run([("ZCARD", self._keys.live(one, tenant)) for one in range(PARTITIONS)]))
