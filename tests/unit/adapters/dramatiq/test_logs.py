@@ -23,7 +23,7 @@ def record(name: str, text: str, *values: object) -> logging.LogRecord:
 def test_each_kind_of_message_passes_once_a_minute() -> None:
     """The same text with other values is the same kind; other texts pass."""
     clock = Clock()
-    once = OnceAMinute("dramatiq", clock)
+    once = OnceAMinute(clock)
     lost = [record("dramatiq.worker.ConsumerThread(audit)", "lost: %s", number) for number in range(3)]
 
     first = [once.filter(one) for one in lost]
@@ -37,7 +37,7 @@ def test_each_kind_of_message_passes_once_a_minute() -> None:
 
 def test_other_libraries_are_left_alone() -> None:
     """Also those whose name begins alike."""
-    once = OnceAMinute("dramatiq", Clock())
+    once = OnceAMinute(Clock())
 
     assert [once.filter(record("dramatiqs.worker", "lost")) for _ in range(2)] == [True, True]
     assert [once.filter(record("asyncio", "lost")) for _ in range(2)] == [True, True]
