@@ -6,7 +6,7 @@ loop ends. Nothing is created at import: Dramatiq forks.
 
 import contextlib
 import sys
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from contextlib import AbstractAsyncContextManager
 from typing import Any, Final, cast
 
@@ -14,7 +14,7 @@ import dramatiq
 import redis
 import structlog
 from dramatiq import Broker, Message, MessageProxy, Middleware, Worker
-from dramatiq.asyncio import EventLoopThread, get_event_loop_thread, set_event_loop_thread
+from dramatiq.asyncio import EventLoopThread, async_to_sync, get_event_loop_thread, set_event_loop_thread
 from dramatiq.brokers.redis import RedisBroker
 from dramatiq.middleware import AsyncIO, MiddlewareError, Retries
 
@@ -59,7 +59,7 @@ class WorkerLoop(Middleware):
         del broker, worker
         context = self._open_work()
         try:
-            self.work = _on_loop(context.__aenter__())
+            self.work = async_to_sync(context.__aenter__)()
         except Exception as error:
             thread = get_event_loop_thread()
             if thread is not None:
@@ -78,7 +78,7 @@ class WorkerLoop(Middleware):
         del broker, worker
         self.work = None
         if self._context is not None:
-            _on_loop(self._context.__aexit__(None, None, None))
+            async_to_sync(self._context.__aexit__)(None, None, None)
 
 
 class Attempts(Middleware):
@@ -108,7 +108,7 @@ class Attempts(Middleware):
         with contextlib.suppress(redis.RedisError):
             self._marks(broker).clear(partitions)
         if self._loop.work is not None:
-            _on_loop(self._loop.work.give_up(problem))
+            async_to_sync(self._loop.work.give_up)(problem)
 
     def _marks(self, broker: Broker) -> Marks:
         return Marks(cast("RedisBroker", broker), self._prefix)
@@ -135,10 +135,3 @@ def declare_actor(broker: RedisBroker, prefix: str, loop: WorkerLoop) -> None:
             raise dramatiq.Retry(str(error)) from error
 
     dramatiq.actor(broker=broker, actor_name=ACTOR, queue_name=queue_of(prefix))(drain_outbox)
-
-
-def _on_loop(work: Awaitable[Any]) -> Any:  # noqa: ANN401 - whatever the work returns
-    thread = get_event_loop_thread()
-    if thread is None:
-        raise RuntimeError("Dramatiq's event loop is not running")
-    return thread.run_coroutine(work)
