@@ -21,12 +21,8 @@ def _tag(partition: int) -> str:
 
     Plain `0` … `63` would load the fullest of twelve cluster masters 1.7 times the average.
     """
-    share = SLOTS // PARTITIONS
-    for attempt in count():
-        tag = str(partition) if attempt == 0 else f"{partition}.{attempt}"
-        if key_slot(tag.encode()) // share == partition:
-            return tag
-    raise AssertionError("unreachable: the loop ends at the first match")
+    tags = (f"{partition}.{attempt}" if attempt else str(partition) for attempt in count())
+    return next(tag for tag in tags if key_slot(tag.encode()) // (SLOTS // PARTITIONS) == partition)
 
 
 TAGS: Final = tuple(_tag(partition) for partition in range(PARTITIONS))
