@@ -5,7 +5,7 @@ and in its order. Burying and replaying move it in one transaction under a WATCH
 of two moves finds nothing.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Final
 
 from synckairos.adapters.redis.connections.pool import RedisConnections
@@ -94,9 +94,11 @@ class RedisOutbox:
         """Return the state of all partitions, of a cluster that of the nodes that answer; raises StoreUnavailable."""
         looks: list[RedisCommand] = [("XLEN", key) for key in (*self._outbox, *self._dead)]
         looks += [("XRANGE", key, "-", "+", "COUNT", 1) for key in self._outbox]
-        replies = [_there(reply) for reply in await self._connections.each([*looks, ("TIME",)])]
+        found = await self._connections.each([*looks, ("TIME",)])
+        # What a node that is away holds is left out.
+        replies = [None if isinstance(reply, StoreUnavailable) else reply for reply in found]
         lengths, dead = replies[:PARTITIONS], replies[PARTITIONS : 2 * PARTITIONS]
-        heads = {place: bytes(found[0][0]) for place, found in enumerate(replies[2 * PARTITIONS : -1]) if found}
+        heads = {place: bytes(first[0][0]) for place, first in enumerate(replies[2 * PARTITIONS : -1]) if first}
         instants = [_instant(head) for head in heads.values()]
         seconds, micros = replies[-1] or (0, 0)
         return Backlog(
@@ -149,11 +151,6 @@ class RedisDeadEntries:
         return bool(removed)
 
 
-def _there(reply: Reply) -> Reply:
-    """Return a reply, None for that of a node which is away."""
-    return None if isinstance(reply, StoreUnavailable) else reply
-
-
 def _is_done(replies: list[Reply]) -> bool:
     """Check every reply of a transaction; return False if the WATCH stopped it."""
     results = checked(replies)[-1]
@@ -181,9 +178,5 @@ def _dead_entry(partition: int, reply: Reply) -> DeadEntry:
         _instant(raw_id),
         bytes(reason).decode(),
         read_entry(partition, (entry_id, flat[4:])),
-        tuple(_pairs(flat[4:])),
+        tuple(zip(flat[4::2], flat[5::2], strict=True)),
     )
-
-
-def _pairs(flat: Sequence[bytes]) -> Iterable[tuple[bytes, bytes]]:
-    return zip(flat[::2], flat[1::2], strict=True)
