@@ -11,6 +11,7 @@ from typing import Final, NamedTuple
 import structlog
 from redis.exceptions import ResponseError
 
+from synckairos.adapters.redis.cluster.answers import Answer
 from synckairos.adapters.redis.cluster.connections import ClusterConnections
 from synckairos.adapters.redis.cluster.routing import partition_of_slot
 from synckairos.adapters.redis.connections.pool import Lease
@@ -86,7 +87,8 @@ class ClusterIdentityGuard(StoreIdentityGuard):
             survey = await self._survey()
         self._known = identity
         self._judge_parts(survey)
-        await self._look_at_coverage()
+        if await self.requires_full_coverage():
+            _log.warning("cluster_requires_full_coverage", problem=f"one lost shard stops all: set {COVERAGE} to no")
         self._become(None)
 
     async def requires_full_coverage(self) -> bool:
@@ -96,10 +98,6 @@ class ClusterIdentityGuard(StoreIdentityGuard):
         except ResponseError:
             return False  # nobody may ask
         return any(flat and bytes(flat[1]) == b"yes" for (flat,) in found)
-
-    async def _look_at_coverage(self) -> None:
-        if await self.requires_full_coverage():
-            _log.warning("cluster_requires_full_coverage", problem=f"one lost shard stops all: set {COVERAGE} to no")
 
     async def init(self, origin: Origin) -> StoreIdentity:
         """Give the store and all its partitions a new name on an operator's word; raises StoreUnavailable."""
@@ -142,13 +140,11 @@ class ClusterIdentityGuard(StoreIdentityGuard):
         """Ask whether partitions are still there, and return what is wrong with those that are not."""
         asked = sorted(set(partitions))
         answers = await self._nodes.answers([("HGETALL", self._meta(one)) for one in asked])
-        found: dict[int, StoreUnavailable] = {}
-        for partition, answer in zip(asked, answers, strict=True):
-            if answer.problem is not None:
-                found[partition] = answer.problem
-            elif trouble := self._trouble_of(partition, facts_of(checked(list(answer.replies))[0])):
-                found[partition] = trouble
-        return found
+        found = {
+            partition: answer.problem or self._trouble_of(partition, _facts_in(answer))
+            for partition, answer in zip(asked, answers, strict=True)
+        }
+        return {partition: problem for partition, problem in found.items() if problem is not None}
 
     async def _probe(self, *, may_init: bool) -> None:
         if self._known is None:
@@ -192,9 +188,7 @@ class ClusterIdentityGuard(StoreIdentityGuard):
     async def _survey(self) -> Survey:
         keys = [self._keys.meta, *(self._meta(partition) for partition in range(PARTITIONS))]
         answers = await self._nodes.answers([("HGETALL", key) for key in keys])
-        whole, *parts = [
-            None if answer.problem is not None else facts_of(checked(list(answer.replies))[0]) for answer in answers
-        ]
+        whole, *parts = [None if answer.problem is not None else _facts_in(answer) for answer in answers]
         return Survey(whole, dict(enumerate(parts)))
 
     async def _name_parts(self, identity: StoreIdentity, partitions: Iterable[int]) -> None:
@@ -203,6 +197,10 @@ class ClusterIdentityGuard(StoreIdentityGuard):
         replies: list[Reply] = await self._connections.run(commands)
         for results in replies:
             checked(results if isinstance(results, list) else [])
+
+
+def _facts_in(answer: Answer) -> dict[str, str]:
+    return facts_of(checked(list(answer.replies))[0])
 
 
 def _loss(partition: int) -> str:
