@@ -3,6 +3,7 @@
 Redis counts what a connection has written: WAITAOF and WAIT after its EXEC wait for that, and for all before it.
 """
 
+import asyncio
 from collections.abc import Sequence
 from typing import Final, NamedTuple
 
@@ -70,12 +71,13 @@ class DurabilityRules:
         return len(waits) * self._timeout_ms / 1_000
 
 
-def reached(need: Need, replies: Sequence[Reply]) -> Reached:
-    """Return what the replies to the waits say; an error has reached nothing."""
-    rest = iter(replies)
-    disk = next(rest) if need.disk else None
-    replicas = next(rest) if need.replicas else 0
-    return Reached(isinstance(disk, list) and disk[0] >= 1, replicas if isinstance(replicas, int) else 0)
+def reached(wait: asyncio.Future[list[Reply]]) -> Reached:
+    """Return what a wait that is over has come to; an error, or a broken connection, has reached nothing."""
+    replies = [] if wait.exception() else wait.result()
+    # WAITAOF tells of two numbers of disks, the first of them here; WAIT of one number of replicas.
+    disks = [reply for reply in replies if isinstance(reply, list)]
+    replicas = [reply for reply in replies if isinstance(reply, int)]
+    return Reached(any(disk[0] >= 1 for disk in disks), max(replicas, default=0))
 
 
 def _need(durability: Durability) -> Need:

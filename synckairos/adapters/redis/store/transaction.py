@@ -11,7 +11,7 @@ import contextlib
 from collections.abc import Callable, Iterator, Sequence
 from functools import partial, reduce
 from itertools import islice
-from typing import NamedTuple, TypeAlias
+from typing import TypeAlias
 
 import structlog
 from redis.exceptions import ResponseError
@@ -46,17 +46,8 @@ class Undone(Exception):
     """The transaction was refused because of another session's part in it."""
 
 
-class Wait(NamedTuple):
-    """The replies to come to the commands that wait for a commit to be durable, and what they wait for."""
-
-    need: Need
-    replies: asyncio.Future[list[Reply]]
-
-    def reached(self) -> Reached:
-        """Return what it has come to, once it is over; nothing if the connection broke."""
-        return Reached() if self.replies.exception() else reached(self.need, self.replies.result())
-
-
+Wait: TypeAlias = asyncio.Future[list[Reply]]
+"""The replies to come to the commands that wait for a commit to be durable."""
 CommitListener: TypeAlias = Callable[[str, int | None], None]
 """Hears of a committed session, and when (ms) it changes by itself next."""
 
@@ -174,10 +165,8 @@ class Transactions:
         ended = attempt.commit_ended = asyncio.Event()
         try:
             if waits:
-                (multi, *queued, results), rest = await lease.exchange_then(
-                    commands, waits, self._rules.patience_s(waits)
-                )
-                wait = Wait(need, rest)
+                patience_s = self._rules.patience_s(waits)
+                (multi, *queued, results), wait = await lease.exchange_then(commands, waits, patience_s)
             else:
                 multi, *queued, results = await lease.exchange(commands)
         except LOST as error:
@@ -248,7 +237,7 @@ class Transactions:
             # Found applied after its connection broke: what its wait came to is not known any more.
             self._end_wait(chain, Reached())
         else:
-            wait.replies.add_done_callback(lambda _: self._end_wait(chain, wait.reached()))
+            wait.add_done_callback(lambda over: self._end_wait(chain, reached(over)))
 
     def _end_wait(self, chain: Chain, reached: Reached) -> None:
         """Answer those who wait for a commit to be durable; nobody waits for settlements, which others see to."""
