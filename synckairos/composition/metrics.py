@@ -1,17 +1,16 @@
 """The metrics of a process, and whether it lives and is ready, over plain HTTP."""
 
 import asyncio
-import errno
 import socket
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future
 from contextlib import contextmanager
-from socketserver import ThreadingMixIn
 from threading import Thread
-from typing import TYPE_CHECKING, Final, Protocol, TypeAlias
+from typing import TYPE_CHECKING, Final, TypeAlias
 from wsgiref.simple_server import WSGIRequestHandler, WSGIServer, make_server
 
 from prometheus_client import CollectorRegistry, make_wsgi_app
+from prometheus_client.exposition import ThreadingWSGIServer
 
 from synckairos.composition.ports.listening import AddressInUseError
 from synckairos.settings import split_address
@@ -26,24 +25,16 @@ Question: TypeAlias = Callable[[], bool]
 """Asked in the event loop."""
 
 
-class Shown(Protocol):
-    """Metrics of one process, or of several."""
-
-    @property
-    def registry(self) -> CollectorRegistry:
-        """What is shown."""
-
-
 @contextmanager
-def metrics_served(metrics: Shown, listen: str, is_ready: Question, ports: int = 1) -> Iterator[int | None]:
+def metrics_served(metrics: CollectorRegistry, listen: str, is_ready: Question) -> Iterator[int | None]:
     """Serve metrics and probes of the running loop while the body runs, and yield the port; None if `listen` is empty.
 
-    Processes that share a setting take the first of so many ports that is free. Raises AddressInUseError.
+    Raises AddressInUseError.
     """
     if not listen:
         yield None
         return
-    http = _bound(listen, ports, _application(metrics, is_ready, asyncio.get_running_loop()))
+    http = _bound(listen, _application(metrics, is_ready, asyncio.get_running_loop()))
     thread = Thread(target=http.serve_forever, daemon=True)
     thread.start()
     try:
@@ -54,11 +45,7 @@ def metrics_served(metrics: Shown, listen: str, is_ready: Question, ports: int =
         http.server_close()
 
 
-class _HttpServer(ThreadingMixIn, WSGIServer):
-    daemon_threads = True
-
-
-class _HttpServer6(_HttpServer):
+class _HttpServer6(ThreadingWSGIServer):
     address_family = socket.AF_INET6
 
 
@@ -67,24 +54,17 @@ class _Silent(WSGIRequestHandler):
         """Log no requests."""
 
 
-def _bound(listen: str, ports: int, application: "WSGIApplication") -> WSGIServer:
-    host, first = split_address(listen)
-    kind = _HttpServer6 if ":" in host else _HttpServer
-    last = first + ports - 1
-    for port in range(first, last):
-        try:
-            return make_server(host, port, application, kind, _Silent)
-        except OSError as error:
-            if error.errno != errno.EADDRINUSE:
-                break
+def _bound(listen: str, application: "WSGIApplication") -> WSGIServer:
+    host, port = split_address(listen)
+    kind = _HttpServer6 if ":" in host else ThreadingWSGIServer
     try:
-        return make_server(host, last, application, kind, _Silent)
+        return make_server(host, port, application, kind, _Silent)
     except OSError as error:
         raise AddressInUseError(f"{listen} cannot be listened on: {error.strerror}") from error
 
 
-def _application(metrics: Shown, is_ready: Question, loop: asyncio.AbstractEventLoop) -> "WSGIApplication":
-    figures = make_wsgi_app(metrics.registry)
+def _application(metrics: CollectorRegistry, is_ready: Question, loop: asyncio.AbstractEventLoop) -> "WSGIApplication":
+    figures = make_wsgi_app(metrics)
     probes = {"/healthz": (lambda: True, "LIVE"), "/readyz": (is_ready, "SERVING")}
 
     def answer(environ: "WSGIEnvironment", start: "StartResponse") -> Iterable[bytes]:

@@ -73,7 +73,7 @@ async def serve_gateway(settings: Settings, backend: str, listen: str) -> None:
         measured = MeasuredBackend(channels, metrics)
         metrics.passing_on(lambda: measured.under_way)
         probed = metrics_served(
-            metrics, settings.gateway_metrics_listen, lambda: backing.is_serving and not stop.is_set()
+            metrics.registry, settings.gateway_metrics_listen, lambda: backing.is_serving and not stop.is_set()
         )
         stack.enter_context(probed)
         http = http_server(measured, settings, bound, tls)

@@ -228,7 +228,7 @@ class Server:
         return access, overload
 
     def _show_metrics(self) -> None:
-        shown = metrics_served(self._metrics, self._settings.metrics_listen, lambda: self._health.is_serving)
+        shown = metrics_served(self._metrics.registry, self._settings.metrics_listen, lambda: self._health.is_serving)
         self.metrics_port = self._exit.enter_context(shown)
 
     def _open_http(self) -> None:

@@ -76,7 +76,7 @@ async def open_work(settings: Settings) -> AsyncIterator[DrainWork]:
         metrics = Metrics()
         background = Background(metrics.task_ended)
         listen = _metrics_listen(settings, stack)
-        port = stack.enter_context(metrics_served(metrics, listen, lambda: background.is_well))
+        port = stack.enter_context(metrics_served(metrics.registry, listen, lambda: background.is_well))
         parts = pipeline_parts(settings, connections, keys, metrics)
         stack.push_async_callback(parts.bell.close)
         tracing = await open_tracing("synckairos-worker", stack)

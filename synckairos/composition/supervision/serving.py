@@ -40,7 +40,7 @@ async def serve_by_many(settings: Settings) -> None:
 
         supervisor = Supervisor([_command(address) for address in each], environment, stop_s, on_ready)
         stop = stop_requested(stop_s + MARGIN_S, supervisor.replace_all)
-        with metrics_served(supervisor.metrics, settings.metrics_listen, lambda: supervisor.is_serving):
+        with metrics_served(supervisor.metrics.registry, settings.metrics_listen, lambda: supervisor.is_serving):
             await supervisor.run(stop)
 
 

@@ -27,7 +27,7 @@ async def test_a_process_whose_loop_is_stuck_does_not_live(monkeypatch: pytest.M
                     codes.append(error.code)
         answered.set()
 
-    with served.metrics_served(Metrics(), f"127.0.0.1:{port}", lambda: True):
+    with served.metrics_served(Metrics().registry, f"127.0.0.1:{port}", lambda: True):
         await asyncio.to_thread(ask)
         answered.clear()
         asking = threading.Thread(target=ask)
