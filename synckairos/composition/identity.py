@@ -71,7 +71,7 @@ def _tokens(
     settings: Settings, reloading: Reloading, background: Background, tell: Tell, on_change: Callable[[], None]
 ) -> Authenticator:
     # Its library takes a while to import, and most servers on a developer's machine do without.
-    from synckairos.adapters.credentials.bearer_tokens import BearerTokens, FileKeys, TokenRules  # noqa: PLC0415
+    from synckairos.adapters.credentials.bearer_tokens import BearerTokens, TokenRules  # noqa: PLC0415
     from synckairos.adapters.credentials.fetched_keys import FetchedKeys  # noqa: PLC0415
     from synckairos.adapters.credentials.key_sets import read_key_set  # noqa: PLC0415
 
@@ -82,9 +82,9 @@ def _tokens(
         fetched = FetchedKeys(settings.auth_jwks, tell, on_change)
         reloading.also(fetched.ask)
         background.run("jwks", fetched.run)
-        return BearerTokens(fetched, rules)
+        return BearerTokens(lambda: fetched.keys, rules, fetched.look)
     path = Path(settings.auth_jwks)
     files = Reloaded("jwks", [path], lambda: read_key_set(path.read_bytes(), may_share_secrets=True), tell)
     files.on_change(on_change)
     reloading.add(files)
-    return BearerTokens(FileKeys(lambda: files.current), rules)
+    return BearerTokens(lambda: files.current, rules)

@@ -1,8 +1,8 @@
 """JSON web tokens, verified by the keys of a set."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
-from typing import Any, Final, Protocol
+from typing import Any, Final
 
 import jwt
 
@@ -26,39 +26,16 @@ class TokenRules:
     default_tenant: str = ""
 
 
-class KeySource(Protocol):
-    """Where the keys come from."""
-
-    @property
-    def keys(self) -> KeySet:
-        """The keys as they are now."""
-
-    async def look(self) -> None:
-        """Look for new keys because of one that is not known, unless that was done a moment ago."""
-
-
-class FileKeys:
-    """Keys of a file, at which somebody else looks."""
-
-    def __init__(self, keys: Callable[[], KeySet]) -> None:
-        """`keys` returns the file's keys as they are now."""
-        self._keys = keys
-
-    @property
-    def keys(self) -> KeySet:
-        """The keys as they are now."""
-        return self._keys()
-
-    async def look(self) -> None:
-        """Do nothing: the file is looked at often enough."""
-
-
 class BearerTokens:
     """Judges every bearer token that comes to it."""
 
-    def __init__(self, source: KeySource, rules: TokenRules) -> None:
-        self._source = source
+    def __init__(
+        self, keys: Callable[[], KeySet], rules: TokenRules, look: Callable[[], Awaitable[None]] | None = None
+    ) -> None:
+        """`keys` returns the keys as they are now; `look` looks for new ones because of one that is not known."""
+        self._keys = keys
         self._rules = rules
+        self._look = look
 
     def recognises(self, presented: Presented) -> bool:
         """Whether there is a token."""
@@ -68,8 +45,8 @@ class BearerTokens:
         """Return whose token it is; raises CredentialsInvalid, CredentialsExpired."""
         header = _header(presented.bearer)
         key = self._key_for(header)
-        if key is None:
-            await self._source.look()
+        if key is None and self._look is not None:
+            await self._look()
             key = self._key_for(header)
         if key is None:
             raise CredentialsInvalid("signed with a key that is not known")
@@ -79,7 +56,7 @@ class BearerTokens:
 
     def _key_for(self, header: Mapping[str, Any]) -> TokenKey | None:
         kid, algorithm = header.get("kid", ""), header.get("alg")
-        fitting = [key for key in self._source.keys if kid in ("", key.kid) and key.algorithm == algorithm]
+        fitting = [key for key in self._keys() if kid in ("", key.kid) and key.algorithm == algorithm]
         return fitting[0] if len(fitting) == 1 else None
 
     def _claims(self, token: str, key: TokenKey, credential_id: str) -> dict[str, Any]:

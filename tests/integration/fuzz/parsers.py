@@ -7,7 +7,7 @@ from typing import Any, Final
 import trustme
 
 from synckairos.adapters.credentials.api_keys import ApiKeys, new_key, read_keys
-from synckairos.adapters.credentials.bearer_tokens import BearerTokens, FileKeys, TokenRules
+from synckairos.adapters.credentials.bearer_tokens import BearerTokens, TokenRules
 from synckairos.adapters.credentials.certificates import Certificates, read_certificates
 from synckairos.adapters.credentials.key_sets import read_key_set
 from synckairos.application.errors import Unauthenticated
@@ -30,7 +30,7 @@ _NAMES: Final = json.dumps({"name": "DNS:client.test", "tenant": "default", "sco
 
 _SET_READ, _KEYS_READ = read_key_set(_SET, may_share_secrets=True), read_keys(_KEY.line)
 _NAMES_READ: Final = read_certificates(_NAMES)
-_TOKENS: Final = BearerTokens(FileKeys(lambda: _SET_READ), TokenRules(ISSUER, AUDIENCE))
+_TOKENS: Final = BearerTokens(lambda: _SET_READ, TokenRules(ISSUER, AUDIENCE))
 _KEYS: Final = ApiKeys(lambda: _KEYS_READ)
 _CERTIFICATES: Final = Certificates(lambda: _NAMES_READ)
 

@@ -8,7 +8,7 @@ from typing import Any, Final
 import jwt
 import pytest
 
-from synckairos.adapters.credentials.bearer_tokens import BearerTokens, FileKeys, TokenRules
+from synckairos.adapters.credentials.bearer_tokens import BearerTokens, TokenRules
 from synckairos.adapters.credentials.key_sets import read_key_set
 from synckairos.application.errors import CredentialsExpired, CredentialsInvalid
 from synckairos.application.identity import Identity, Presented, Scope
@@ -23,7 +23,7 @@ SHARED: Final = {"kty": "oct", "kid": "shared", "k": base64.urlsafe_b64encode(SE
 async def identified(token: str, content: bytes = key_set(*SIGNERS.values()), **rules: str) -> Identity:
     """Return whose token it is by the rules of the tests."""
     keys = read_key_set(content, may_share_secrets=True)
-    tokens = BearerTokens(FileKeys(lambda: keys), TokenRules(ISSUER, AUDIENCE, **rules))
+    tokens = BearerTokens(lambda: keys, TokenRules(ISSUER, AUDIENCE, **rules))
     return await tokens.identify(Presented(bearer=token))
 
 
