@@ -8,6 +8,19 @@ from typing import Final
 
 from synckairos.adapters.postgres.database import Statement
 
+_SESSION_FACTS: Final = """\
+        sync_mode, total_time_ms, time_per_cycle_ms, increment_ms, max_time_ms,
+        created_at, started_at, completed_at, deleted_at,
+        final_status, total_cycles, total_participants, epoch, version, change_id,
+        state_snapshot, labels, metadata, last_updated_at
+"""
+_SESSION_VALUES: Final = """\
+        b.sync_mode::sync_mode, b.total_time_ms, b.time_per_cycle_ms, b.increment_ms, b.max_time_ms,
+        to_timestamp(b.created_ms / 1000.0::float8), to_timestamp(b.started_ms / 1000.0::float8),
+        to_timestamp(b.completed_ms / 1000.0::float8), to_timestamp(b.deleted_ms / 1000.0::float8),
+        b.final_status::sync_status, b.total_cycles, b.total_participants, b.epoch, b.version, b.change_id,
+        b.state_snapshot::jsonb, b.labels::jsonb, b.metadata::jsonb, to_timestamp(b.updated_ms / 1000.0::float8)
+"""
 _SESSION_ROWS: Final = """\
     FROM unnest(
         $1::text[], $2::uuid[], $3::text[], $4::bigint[], $5::bigint[], $6::bigint[], $7::bigint[],
@@ -38,20 +51,10 @@ LOCK_SESSIONS: Final = Statement(
 ADD_SESSIONS: Final = Statement(
     "audit: add sessions",
     f"""
-    INSERT INTO sync_sessions (
-        tenant, session_id, sync_mode, total_time_ms, time_per_cycle_ms, increment_ms, max_time_ms,
-        created_at, started_at, completed_at, deleted_at,
-        final_status, total_cycles, total_participants, epoch, version, change_id,
-        state_snapshot, labels, metadata, last_updated_at
-    )
-    SELECT
-        b.tenant, b.session_id,
-        b.sync_mode::sync_mode, b.total_time_ms, b.time_per_cycle_ms, b.increment_ms, b.max_time_ms,
-        to_timestamp(b.created_ms / 1000.0::float8), to_timestamp(b.started_ms / 1000.0::float8),
-        to_timestamp(b.completed_ms / 1000.0::float8), to_timestamp(b.deleted_ms / 1000.0::float8),
-        b.final_status::sync_status, b.total_cycles, b.total_participants, b.epoch, b.version, b.change_id,
-        b.state_snapshot::jsonb, b.labels::jsonb, b.metadata::jsonb, to_timestamp(b.updated_ms / 1000.0::float8)
-{_SESSION_ROWS}    ORDER BY b.tenant COLLATE "C", b.session_id
+    INSERT INTO sync_sessions (tenant, session_id,
+{_SESSION_FACTS}    )
+    SELECT b.tenant, b.session_id,
+{_SESSION_VALUES}{_SESSION_ROWS}    ORDER BY b.tenant COLLATE "C", b.session_id
     ON CONFLICT (tenant, session_id) DO NOTHING
     RETURNING 1
     """,
@@ -60,27 +63,9 @@ ADD_SESSIONS: Final = Statement(
 UPDATE_SESSIONS: Final = Statement(
     "audit: move sessions",
     f"""
-    UPDATE sync_sessions AS s SET
-        sync_mode = b.sync_mode::sync_mode,
-        total_time_ms = b.total_time_ms,
-        time_per_cycle_ms = b.time_per_cycle_ms,
-        increment_ms = b.increment_ms,
-        max_time_ms = b.max_time_ms,
-        created_at = to_timestamp(b.created_ms / 1000.0::float8),
-        started_at = to_timestamp(b.started_ms / 1000.0::float8),
-        completed_at = to_timestamp(b.completed_ms / 1000.0::float8),
-        deleted_at = to_timestamp(b.deleted_ms / 1000.0::float8),
-        final_status = b.final_status::sync_status,
-        total_cycles = b.total_cycles,
-        total_participants = b.total_participants,
-        epoch = b.epoch,
-        version = b.version,
-        change_id = b.change_id,
-        state_snapshot = b.state_snapshot::jsonb,
-        labels = b.labels::jsonb,
-        metadata = b.metadata::jsonb,
-        last_updated_at = to_timestamp(b.updated_ms / 1000.0::float8),
-        recorded_at = now()
+    UPDATE sync_sessions AS s SET recorded_at = now(), (
+{_SESSION_FACTS}    ) = ROW (
+{_SESSION_VALUES}    )
 {_SESSION_ROWS}    WHERE s.tenant = b.tenant AND s.session_id = b.session_id
     """,  # noqa: S608 - our own columns
 )
