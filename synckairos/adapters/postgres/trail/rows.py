@@ -1,9 +1,9 @@
-"""The rows that a batch of audit records becomes: columns for `unnest`.
+"""The rows that a batch of audit records becomes.
 
 Instants stay integers of milliseconds here; the statements make timestamps of them.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final, NamedTuple, TypeAlias
 from uuid import UUID
@@ -26,7 +26,6 @@ from synckairos.domain.model import Session
 from synckairos.domain.tenancy import TENANT, name_of, qualify
 
 Row: TypeAlias = tuple[Any, ...]
-Columns: TypeAlias = list[list[Any]]
 
 TYPE_NAMES: Final = {type_: type_.name.lower() for type_ in EventType}
 CAUSE_NAMES: Final = {cause: cause.name.lower() for cause in Cause}
@@ -129,11 +128,6 @@ def _refuse_other_names(qualified_id: str) -> None:
         raise DataInvalid("a session id is not a UUID in lower case")
 
 
-def columns(rows: Iterable[Row], width: int) -> Columns:
-    """Return the columns of rows of this width."""
-    return [list(column) for column in zip(*rows, strict=True)] or [[] for _ in range(width)]
-
-
 def _event_row(record: AuditRecord, session: Session, snapshot: str) -> Row:
     event, request_id, peer, changed, call_id, trace = record
     participant_id, group_id, elapsed_ms, remaining_ms = event.subject
@@ -161,9 +155,6 @@ def _event_row(record: AuditRecord, session: Session, snapshot: str) -> Row:
         event.author.on_behalf_of,
         encode_json({"traceparent": trace}).decode() if trace else "{}",
     )
-
-
-EVENT_WIDTH: Final = 23
 
 
 def record_of(columns: Sequence[Any]) -> AuditRecord:
@@ -203,9 +194,6 @@ def _session_row(latest: Latest) -> Row:
     )
 
 
-SESSION_WIDTH: Final = 21
-
-
 def _participant_row(qualified_id: str, facts: Facts) -> Row:
     """Return the row of a participant."""
     state, (epoch, version, updated_at, change_id) = facts.state, facts.place
@@ -230,9 +218,6 @@ def _participant_row(qualified_id: str, facts: Facts) -> Row:
         removed_version,
         readable(state.metadata),
     )
-
-
-PARTICIPANT_WIDTH: Final = 18
 
 
 def readable(metadata: bytes | None) -> str:

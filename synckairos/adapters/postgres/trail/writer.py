@@ -11,14 +11,7 @@ from typing import TYPE_CHECKING, Final, TypeAlias
 from synckairos.adapters.postgres.database import Database, LentConnection
 from synckairos.adapters.postgres.errors import Conflicted
 from synckairos.adapters.postgres.trail.facts import NOWHERE, Place
-from synckairos.adapters.postgres.trail.rows import (
-    EVENT_WIDTH,
-    PARTICIPANT_WIDTH,
-    SESSION_WIDTH,
-    Batch,
-    arrange,
-    columns,
-)
+from synckairos.adapters.postgres.trail.rows import Batch, arrange
 from synckairos.adapters.postgres.trail.sql import (
     ADD_EVENTS,
     ADD_SESSIONS,
@@ -67,25 +60,26 @@ class PostgresAuditTrail:
 async def _write(connection: LentConnection, batch: Batch) -> Written:
     reached = await _lock_sessions(connection, batch)
     await _put_sessions(connection, batch, reached)
-    rows = await connection.fetch(ADD_EVENTS, *columns(batch.events, EVENT_WIDTH))
+    rows = await connection.fetch(ADD_EVENTS, *zip(*batch.events, strict=True))
     forks = await _flag_forks(connection, rows, reached) if rows else 0
-    await connection.fetch(PUT_PARTICIPANTS, *columns(batch.participants, PARTICIPANT_WIDTH))
+    if batch.participants:
+        await connection.fetch(PUT_PARTICIPANTS, *zip(*batch.participants, strict=True))
     return Written(len(rows), len(batch.events) - len(rows), forks)
 
 
 async def _lock_sessions(connection: LentConnection, batch: Batch) -> dict[str, Place]:
     """Lock the sessions that have a row already; return how far the trail goes for them."""
-    rows = await connection.fetch(LOCK_SESSIONS, *columns(map(name_of, batch.latest), 2))
+    rows = await connection.fetch(LOCK_SESSIONS, *zip(*map(name_of, batch.latest), strict=True))
     return {qualify(row[0], row[1]): (row[2], row[3], row[4], row[5]) for row in rows}
 
 
 async def _put_sessions(connection: LentConnection, batch: Batch, reached: dict[str, Place]) -> None:
     added = [row for session_id, row in batch.sessions.items() if session_id not in reached]
     moved = [batch.sessions[one] for one, place in reached.items() if batch.latest[one].place > place]
-    if added and len(await connection.fetch(ADD_SESSIONS, *columns(added, SESSION_WIDTH))) < len(added):
+    if added and len(await connection.fetch(ADD_SESSIONS, *zip(*added, strict=True))) < len(added):
         raise _SessionsAppearedError
     if moved:
-        await connection.fetch(UPDATE_SESSIONS, *columns(moved, SESSION_WIDTH))
+        await connection.fetch(UPDATE_SESSIONS, *zip(*moved, strict=True))
 
 
 async def _flag_forks(connection: LentConnection, rows: "list[Row]", reached: dict[str, Place]) -> int:
@@ -103,7 +97,7 @@ async def _flag_forks(connection: LentConnection, rows: "list[Row]", reached: di
     if not suspects:
         return 0
     asked = [(*name_of(qualified_id), epoch, version) for qualified_id, epoch, version in sorted(suspects)]
-    forks = set(_versions(await connection.fetch(FLAG_FORKS, *columns(asked, 4))))
+    forks = set(_versions(await connection.fetch(FLAG_FORKS, *zip(*asked, strict=True))))
     return sum(one in forks for one in versions)
 
 
