@@ -4,7 +4,6 @@ Instants stay integers of milliseconds here; the statements make timestamps of t
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
 from typing import Any, Final, NamedTuple, TypeAlias
 from uuid import UUID
 
@@ -53,27 +52,13 @@ class _Told(msgspec.Struct, array_like=True, gc=False):
     fired_at: Instant | None
 
 
-class Latest(NamedTuple):
-    """The latest version of a session in a batch, and its JSON."""
+class Batch(NamedTuple):
+    """Records, arranged by table; each session as of its latest version, with the place where that stands."""
 
-    session: Session
-    snapshot: str
-
-    @property
-    def place(self) -> Place:
-        """Where that version stands."""
-        return place_of(self.session)
-
-
-@dataclass(slots=True)
-class Batch:
-    """Records, arranged by table."""
-
-    events: list[Row] = field(default_factory=list)
-    latest: dict[str, Latest] = field(default_factory=dict)
-    facts: dict[tuple[str, str], Facts] = field(default_factory=dict)
-    sessions: dict[str, Row] = field(default_factory=dict)
-    participants: list[Row] = field(default_factory=list)
+    events: list[Row]
+    sessions: dict[str, Row]
+    places: dict[str, Place]
+    participants: list[Row]
 
 
 def arrange(records: Sequence[AuditRecord]) -> Batch:
@@ -90,23 +75,25 @@ def arrange(records: Sequence[AuditRecord]) -> Batch:
 
 
 def _arrange(records: Sequence[AuditRecord]) -> Batch:
-    batch = Batch()
+    events: list[Row] = []
+    latest: dict[str, tuple[Session, str]] = {}
+    places: dict[str, Place] = {}
+    seen: dict[tuple[str, str], Facts] = {}
     for record in records:
         session = record.event.session
-        snapshot = encode_session(session)
+        session_id, place, snapshot = session.session_id, place_of(session), encode_session(session)
         effect = effect_of(record.event)
         told = snapshot if effect == NO_EFFECT else encode_session(session, effect)
         _check(record.event, told)
-        batch.events.append(_event_row(record, session, told))
-        known = batch.latest.get(session.session_id)
-        if known is None:
-            _refuse_other_names(session.session_id)
-        if known is None or place_of(session) > known.place:
-            batch.latest[session.session_id] = Latest(session, snapshot)
-        see_participants(batch.facts, record)
-    batch.sessions = {session_id: _session_row(latest) for session_id, latest in batch.latest.items()}
-    batch.participants = [_participant_row(session_id, facts) for (session_id, _), facts in batch.facts.items()]
-    return batch
+        events.append(_event_row(record, session, told))
+        if session_id not in places:
+            _refuse_other_names(session_id)
+        if session_id not in places or place > places[session_id]:
+            places[session_id], latest[session_id] = place, (session, snapshot)
+        see_participants(seen, record)
+    sessions = {session_id: _session_row(*found) for session_id, found in latest.items()}
+    participants = [_participant_row(session_id, facts) for (session_id, _), facts in seen.items()]
+    return Batch(events, sessions, places, participants)
 
 
 def _check(event: Event, snapshot: str) -> None:
@@ -166,9 +153,8 @@ def record_of(columns: Sequence[Any]) -> AuditRecord:
     return AuditRecord(event, request_id, peer, tuple(changed), call_id, trace or "")
 
 
-def _session_row(latest: Latest) -> Row:
+def _session_row(session: Session, snapshot: str) -> Row:
     """Return the row of a session."""
-    session, snapshot = latest
     rules = session.rules
     return (
         *name_of(session.session_id),

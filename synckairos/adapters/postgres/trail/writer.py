@@ -69,13 +69,13 @@ async def _write(connection: LentConnection, batch: Batch) -> Written:
 
 async def _lock_sessions(connection: LentConnection, batch: Batch) -> dict[str, Place]:
     """Lock the sessions that have a row already; return how far the trail goes for them."""
-    rows = await connection.fetch(LOCK_SESSIONS, *zip(*map(name_of, batch.latest), strict=True))
+    rows = await connection.fetch(LOCK_SESSIONS, *zip(*map(name_of, batch.sessions), strict=True))
     return {qualify(row[0], row[1]): (row[2], row[3], row[4], row[5]) for row in rows}
 
 
 async def _put_sessions(connection: LentConnection, batch: Batch, reached: dict[str, Place]) -> None:
     added = [row for session_id, row in batch.sessions.items() if session_id not in reached]
-    moved = [batch.sessions[one] for one, place in reached.items() if batch.latest[one].place > place]
+    moved = [batch.sessions[one] for one, place in reached.items() if batch.places[one] > place]
     if added and len(await connection.fetch(ADD_SESSIONS, *zip(*added, strict=True))) < len(added):
         raise _SessionsAppearedError
     if moved:
