@@ -7,9 +7,8 @@ from collections.abc import AsyncGenerator
 from typing import TYPE_CHECKING, Final
 
 from synckairos.adapters.postgres.database import Database, Statement
-from synckairos.adapters.postgres.trail.all_tenants import require_all_tenants
 from synckairos.adapters.postgres.trail.conditions import Conditions
-from synckairos.adapters.postgres.trail.reader import reading
+from synckairos.adapters.postgres.trail.reader import reading, require_all_tenants
 from synckairos.adapters.postgres.trail.rows import EVENT_COLUMNS, record_of
 from synckairos.application.trail.audit import AuditRecord, ExportQuery
 from synckairos.domain.tenancy import name_of

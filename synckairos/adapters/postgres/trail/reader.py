@@ -10,8 +10,7 @@ from itertools import groupby
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from synckairos.adapters.postgres.database import Database, LentConnection, Statement
-from synckairos.adapters.postgres.errors import SchemaMismatch
-from synckairos.adapters.postgres.trail.all_tenants import require_all_tenants
+from synckairos.adapters.postgres.errors import PrivilegeMissing, SchemaMismatch
 from synckairos.adapters.postgres.trail.conditions import Conditions
 from synckairos.adapters.postgres.trail.rows import EVENT_COLUMNS, TYPE_NAMES, record_of
 from synckairos.adapters.postgres.trail.session_json import MODE_NAMES, STATUS_NAMES
@@ -34,6 +33,7 @@ if TYPE_CHECKING:
 _R = TypeVar("_R")
 
 _TENANT: Final = Statement("audit: tenant", "SELECT set_config('synckairos.tenant', $1, true)")
+_HAS_ALL: Final = Statement("audit: all tenants", "SELECT has_table_privilege('sync_sessions', 'INSERT')")
 
 # `{}` takes the conditions that a query has, each with the number of its value: a query without a filter must not be
 # planned as if it might have one.
@@ -126,6 +126,16 @@ def reading(name: str, read: Callable[[Any], _R], rows: "Iterable[Row]") -> list
         return [read(row) for row in rows]
     except (UnreadableSnapshotError, KeyError) as error:
         raise SchemaMismatch(f"the audit trail holds what this version cannot read ({name}): {error}") from error
+
+
+async def require_all_tenants(connection: LentConnection) -> None:
+    """Raise PrivilegeMissing for an account that may only read, and that so has the rows of one tenant at a time.
+
+    What concerns the rows of all tenants is for accounts that have them: to others, policies would show nothing.
+    """
+    ((has_all,),) = await connection.fetch(_HAS_ALL)
+    if not has_all:
+        raise PrivilegeMissing("this account may read one tenant at a time only: take the one of the workers")
 
 
 class PostgresAuditReader:
