@@ -256,12 +256,10 @@ def explain(error: BaseException, database_url: str) -> str:
     if isinstance(error, asyncpg.PostgresError) and error.sqlstate is not None:
         advice = _CONDITIONS.get(error.sqlstate, _NO_ADVICE).advice
         return f"{place}: {error} (SQLSTATE {error.sqlstate}){f': {advice}' if advice else ''}"
-    if isinstance(error, asyncpg.PostgresError):
-        return f"the connection to {place} broke: {error}; try again"
     if isinstance(error, asyncpg.ClientConfigurationError):
         # Its text may quote parts of the URL.
         return f"{URL} is not a URL of PostgreSQL: it looks like postgresql://user:password@host:5432/database"
-    if isinstance(error, asyncpg.InterfaceError | asyncpg.InternalClientError):
+    if isinstance(error, asyncpg.PostgresError | asyncpg.InterfaceError | asyncpg.InternalClientError):
         return f"the connection to {place} broke: {error}; try again"
     return f"cannot connect to {place}: {_network(error)}"
 
