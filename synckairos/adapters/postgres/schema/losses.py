@@ -76,21 +76,16 @@ async def _rehearse(connection: "Connection", ways: Sequence[str]) -> list[Loss]
 async def _dropped(connection: "Connection", before: "Sequence[Record]", after: "Sequence[Record]") -> list[Loss]:
     tables = {row["table_id"] for row in after}
     columns = {(row["table_id"], row["column_id"]) for row in after}
-    gone = {row["table_name"]: None for row in before if row["table_id"] not in tables}
-    losses = []
-    for table in gone:
-        await connection.execute(f"LOCK TABLE {table} IN ACCESS EXCLUSIVE MODE")
-        rows = await _count(connection, f"SELECT 1 FROM {table}")  # noqa: S608 - quoted by the server
-        losses.append(Loss(f"table {table}", rows))
+    gone = dict.fromkeys(row["table_name"] for row in before if row["table_id"] not in tables)
+    losses = [await _loss(connection, f"table {table}", table) for table in gone]
     for row in before:
         table, column = row["table_name"], row["column_name"]
         if table not in gone and (row["table_id"], row["column_id"]) not in columns:
-            await connection.execute(f"LOCK TABLE {table} IN ACCESS EXCLUSIVE MODE")
-            rows = await _count(connection, f"SELECT 1 FROM {table} WHERE {column} IS NOT NULL")  # noqa: S608 - quoted by the server
-            losses.append(Loss(f"column {table}.{column}", rows))
+            losses.append(await _loss(connection, f"column {table}.{column}", table, f"{column} IS NOT NULL"))
     return losses
 
 
-async def _count(connection: "Connection", query: str) -> int:
-    limited = f"SELECT count(*) FROM ({query} LIMIT {COUNT_LIMIT + 1}) AS counted"  # noqa: S608 - only our own texts
-    return int(await connection.fetchval(limited))
+async def _loss(connection: "Connection", what: str, table: str, condition: str = "true") -> Loss:
+    await connection.execute(f"LOCK TABLE {table} IN ACCESS EXCLUSIVE MODE")
+    rows = f"SELECT 1 FROM {table} WHERE {condition} LIMIT {COUNT_LIMIT + 1}"  # noqa: S608 - names are quoted by the server
+    return Loss(what, int(await connection.fetchval(f"SELECT count(*) FROM ({rows}) AS counted")))  # noqa: S608 - as above
