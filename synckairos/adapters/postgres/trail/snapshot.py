@@ -73,6 +73,8 @@ class FieldError(Exception):
 _FIELDS: Final = SessionJson.__struct_fields__
 _head_of: Final = attrgetter(*_FIELDS[_FIELDS.index("epoch") : _FIELDS.index("status")])
 _facts_of: Final = attrgetter(*_FIELDS[_FIELDS.index("active") : _FIELDS.index("groups")])
+_state_of: Final = attrgetter(*Clock._fields[:-1])
+"""All of a clock but its progress."""
 
 
 _ENCODER: Final = msgspec.json.Encoder()
@@ -205,15 +207,7 @@ def _read_participant(one: ParticipantJson, controls: list[TimeControl]) -> Part
 def _read_clock(read: ClockJson | None, controls: list[TimeControl]) -> Clock:
     if read is None:
         return UNTIMED
-    return Clock(
-        read.allotted_ms,
-        read.bank_ms,
-        read.used_ms,
-        read.overtime_ms,
-        read.is_expired,
-        read.in_overtime,
-        read_progress(read.progress, controls),
-    )
+    return Clock._make((*_state_of(read), read_progress(read.progress, controls)))
 
 
 def checked_session(path: str, text: bytes, tenant: str = DEFAULT_TENANT) -> Session:
