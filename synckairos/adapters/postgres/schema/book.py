@@ -1,7 +1,6 @@
 """A connection for one command on the schema: its settings, its lock, and the table of applied migrations."""
 
 import asyncio
-import datetime as dt
 import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
@@ -123,10 +122,6 @@ async def await_database(database_url: str, options: MigrationOptions, patience_
 
 
 async def _open(database_url: str, options: MigrationOptions) -> "OwnConnection":
-    return await open_connection(database_url, options.tls, options.connect_s, _settings(options), ssh=options.ssh)
-
-
-def _settings(options: MigrationOptions) -> dict[str, str]:
     settings = {
         "application_name": "synckairos-migrate",
         "lock_timeout": f"{int(options.lock_s * 1_000)}ms",
@@ -135,7 +130,7 @@ def _settings(options: MigrationOptions) -> dict[str, str]:
     if options.schema is not None:
         quoted = options.schema.replace('"', '""')
         settings["search_path"] = f'"{quoted}"'
-    return settings
+    return await open_connection(database_url, options.tls, options.connect_s, settings, ssh=options.ssh)
 
 
 async def take_lock(connection: "Connection", options: MigrationOptions) -> None:
@@ -180,17 +175,17 @@ async def read_book(connection: "Connection") -> list[Applied]:
     return [Applied(*row) for row in await connection.fetch(_APPLIED)]
 
 
-async def note(connection: "Connection", migration: Migration, duration: dt.timedelta) -> None:
+async def note(connection: "Connection", migration: Migration, took_ms: int) -> None:
     """Write down that a migration is applied."""
     await connection.execute(
         "INSERT INTO schema_migrations (version, name, checksum, duration_ms) VALUES ($1, $2, $3, $4)",
         migration.version,
         migration.name,
         migration.checksum,
-        duration // dt.timedelta(milliseconds=1),
+        took_ms,
     )
 
 
-async def forget(connection: "Connection", migration: Migration, _: dt.timedelta) -> None:
+async def forget(connection: "Connection", migration: Migration, _: int) -> None:
     """Write down that a migration is not applied any more."""
     await connection.execute("DELETE FROM schema_migrations WHERE version::bigint = $1", int(migration.version))

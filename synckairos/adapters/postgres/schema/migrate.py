@@ -1,6 +1,5 @@
 """Applies `migrations/NNN_what.sql` in order and undoes them: one transaction a file, under a lock, checksums kept."""
 
-import datetime as dt
 import time
 from collections.abc import Awaitable, Callable
 from contextlib import nullcontext
@@ -59,8 +58,8 @@ async def apply_migrations(
         await prepare_book(connection)
         pending = history.pending(history.compare(files, await read_book(connection)))
         for migration in pending:
-            took = await _run(connection, database_url, migration, migration.up, note)
-            options.tell(f"applied {migration.name} in {took // dt.timedelta(milliseconds=1)} ms")
+            took_ms = await _run(connection, database_url, migration, migration.up, note)
+            options.tell(f"applied {migration.name} in {took_ms} ms")
         return [migration.name for migration in pending]
 
 
@@ -95,8 +94,8 @@ async def revert_migrations(
         await take_lock(connection, options)
         undone = history.latest(history.compare(files, await read_book(connection)), steps)
         for migration in undone:
-            took = await _run(connection, database_url, migration, migration.down, forget, guarded=not may_lose)
-            options.tell(f"undid {migration.name} in {took // dt.timedelta(milliseconds=1)} ms")
+            took_ms = await _run(connection, database_url, migration, migration.down, forget, guarded=not may_lose)
+            options.tell(f"undid {migration.name} in {took_ms} ms")
         return [migration.name for migration in undone]
 
 
@@ -105,11 +104,11 @@ async def _run(
     database_url: str,
     migration: Migration,
     section: Section,
-    write_down: Callable[["Connection", Migration, dt.timedelta], Awaitable[None]],
+    write_down: Callable[["Connection", Migration, int], Awaitable[None]],
     *,
     guarded: bool = False,
-) -> dt.timedelta:
-    """Run a section and write that down, both or neither where the section allows a transaction."""
+) -> int:
+    """Run a section and write that down, both or neither where it allows a transaction; return how many ms it took."""
     started = time.perf_counter()
     search_path = await connection.fetchval("SHOW search_path")
     try:
@@ -120,11 +119,11 @@ async def _run(
             await _execute(connection, section)
             # A file may set a search path for itself, but not for the book and those after it.
             await connection.execute("SELECT set_config('search_path', $1, false)", search_path)
-            took = dt.timedelta(seconds=time.perf_counter() - started)
-            await write_down(connection, migration, took)
+            took_ms = int((time.perf_counter() - started) * 1_000)
+            await write_down(connection, migration, took_ms)
     except asyncpg.PostgresError as error:
         raise MigrationError(_failure(error, database_url, migration, section)) from error
-    return took
+    return took_ms
 
 
 async def _execute(connection: "Connection", section: Section) -> None:
