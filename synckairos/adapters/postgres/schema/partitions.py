@@ -22,9 +22,12 @@ LOCK_TIMEOUT: Final = "3s"
 # Moving rows out of the DEFAULT partition takes as long as it takes.
 MOVE_S: Final = 3_600.0
 
+# Its columns without the generated ones, which cannot be written.
 _PARENT: Final = """
 SELECT quote_ident(n.nspname) || '.' || quote_ident(c.relname) AS name, quote_ident(n.nspname) AS schema,
-       CASE WHEN t.partdefid <> 0 THEN t.partdefid::regclass::text END AS fallback
+       CASE WHEN t.partdefid <> 0 THEN t.partdefid::regclass::text END AS fallback,
+       (SELECT string_agg(quote_ident(attname), ', ' ORDER BY attnum) FROM pg_attribute
+        WHERE attrelid = c.oid AND attnum > 0 AND NOT attisdropped AND attgenerated = '') AS columns
 FROM pg_class AS c
 JOIN pg_namespace AS n ON n.oid = c.relnamespace
 JOIN pg_partitioned_table AS t ON t.partrelid = c.oid
@@ -47,11 +50,6 @@ WHERE c.relkind = 'r' AND NOT c.relrowsecurity
   AND (i.inhrelid IS NOT NULL OR c.relname ~ '^sync_events_\d{4}_\d{2}_detached(_\d+)?$')
   AND c.relnamespace = (SELECT relnamespace FROM pg_class WHERE oid = to_regclass('sync_events'))
 ORDER BY c.relname
-"""
-# All but the generated ones, which cannot be written.
-_COLUMNS: Final = """
-SELECT string_agg(quote_ident(attname), ', ' ORDER BY attnum) FROM pg_attribute
-WHERE attrelid = to_regclass('sync_events') AND attnum > 0 AND NOT attisdropped AND attgenerated = ''
 """
 
 
@@ -134,7 +132,7 @@ async def _parent(connection: "Connection") -> _Parent:
     row = await connection.fetchrow(_PARENT)
     if row is None:
         raise MigrationError("there is no audit trail here: run `synckairos migrate up` first")
-    return _Parent(row["name"], row["schema"], row["fallback"], await connection.fetchval(_COLUMNS))
+    return _Parent(*row)
 
 
 async def _make(connection: "Connection", parent: _Parent, months: list[Month]) -> list[str]:
@@ -216,7 +214,11 @@ async def retain(
         attached = await _attached(connection)
         made = [month.table for month in wanted if month.table not in attached]
         old = [await _counted(connection, f"{parent.schema}.{name}") for name in sorted(attached) if name < oldest]
-        old += [await _in_fallback(connection, parent, month) for month in stray if month.table < oldest]
+        old += [
+            await _counted(connection, f"{parent.schema}.{month.table}", f"{parent.fallback} WHERE {month.condition}")
+            for month in stray
+            if month.table < oldest
+        ]
         return Retention(made, old, lying, [*lying, *old] if drop else [])
     made = await _make(connection, parent, wanted)
     old = [await _detach(connection, parent, name) for name in sorted(await _attached(connection)) if name < oldest]
@@ -243,18 +245,10 @@ async def _lying(connection: "Connection", parent: _Parent) -> list[Detached]:
     return [await _counted(connection, f"{parent.schema}.{name}") for name in names]
 
 
-async def _counted(connection: "Connection", table: str) -> Detached:
-    count = f"SELECT count(*) FROM {table}"  # noqa: S608 - the name is quoted by the server
+async def _counted(connection: "Connection", table: str, rows: str = "") -> Detached:
+    """Return a table with the number of its rows, or of those that it is to get: what may follow a FROM."""
+    count = f"SELECT count(*) FROM {rows or table}"  # noqa: S608 - names are quoted by the server, instants are our own
     return Detached(table, await connection.fetchval(count, timeout=MOVE_S))
-
-
-async def _in_fallback(connection: "Connection", parent: _Parent, month: Month) -> Detached:
-    rows = await connection.fetchval(
-        f"SELECT count(*) FROM {parent.fallback} "  # noqa: S608 - the name is quoted by the server
-        f"WHERE {month.condition}",
-        timeout=MOVE_S,
-    )
-    return Detached(f"{parent.schema}.{month.table}", rows)
 
 
 async def _detach(connection: "Connection", parent: _Parent, name: str) -> Detached:
