@@ -70,11 +70,11 @@ def database_check(database: Database) -> Callable[[], Awaitable[None]]:
     async def check() -> None:
         try:
             async with asyncio.timeout(DATABASE_PATIENCE_S):
-                health = await database.health()
+                problem = await database.problem()
         except TimeoutError as error:
             raise AuditUnavailable("the database does not answer") from error
-        if not health.is_up:
-            raise AuditUnavailable(f"the database cannot be used: {health.problem}")
+        if problem:
+            raise AuditUnavailable(f"the database cannot be used: {problem}")
 
     return check
 

@@ -47,13 +47,6 @@ COMMIT: Final = Statement("commit", "COMMIT")
 ROLLBACK: Final = Statement("rollback", "ROLLBACK")
 
 
-class DatabaseHealth(NamedTuple):
-    """Whether the database answers, and if not, why."""
-
-    is_up: bool
-    problem: str = ""
-
-
 class LentConnection:
     """A connection lent for one use: runs named statements on it."""
 
@@ -160,16 +153,16 @@ class Database:
         if self._loop is not loop:
             raise RuntimeError("a Database belongs to one event loop: open another one for another loop")
 
-    async def health(self) -> DatabaseHealth:
-        """Ask the database whether it is there, for as long as connecting may take; never raises."""
+    async def problem(self) -> str:
+        """Return why the database does not answer within the time for connecting, empty if it does; never raises."""
         try:
             async with asyncio.timeout(self._options.connect_timeout_s):
                 await self.fetch(PING)
         except AuditUnavailable as error:
-            return DatabaseHealth(is_up=False, problem=str(error))
+            return str(error)
         except TimeoutError:
-            return DatabaseHealth(is_up=False, problem="the database did not answer in time")
-        return DatabaseHealth(is_up=True)
+            return "the database did not answer in time"
+        return ""
 
     async def close(self) -> None:
         """Close every connection."""

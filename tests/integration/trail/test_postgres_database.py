@@ -51,7 +51,7 @@ def by(proxy: TcpProxy, server: PostgresServer) -> str:
 
 async def is_up(database: Database) -> bool:
     """Whether the database answers."""
-    return (await database.health()).is_up
+    return not await database.problem()
 
 
 async def connections(server: PostgresServer, name: str) -> set[object]:
@@ -96,17 +96,16 @@ async def test_a_database_that_is_down_stops_nobody(server_directory: Path, pool
     server.stop()
     database = Database(options(server, pool_min=pool_min, connect_timeout_s=1.0))
     try:
-        down = await database.health()
+        down = await database.problem()
         with pytest.raises(ConnectionFailed):
             await database.fetch(ONE)
 
         server.start()
         await eventually(lambda: is_up(database), seconds=30)
-        up = await database.health()
+        up = await database.problem()
 
-        assert not down.is_up
-        assert "cannot be reached" in down.problem
-        assert up.problem == ""
+        assert "cannot be reached" in down
+        assert up == ""
     finally:
         await database.close()
         server.stop()
@@ -127,7 +126,7 @@ async def test_attempts_are_spaced_out_while_it_is_down(pool_min: int) -> None:
         port = server.sockets[0].getsockname()[1]
         database = Database(DatabaseOptions(f"postgresql://nobody@127.0.0.1:{port}/none", pool_min=pool_min))
         for _ in range(100):
-            assert not (await database.health()).is_up
+            assert await database.problem()
         await database.close()
 
     assert 1 <= attempts < 20
@@ -224,8 +223,8 @@ async def test_a_database_that_hangs_is_given_up_again_and_again(postgres_server
         with pytest.raises(ConnectionFailed, match="in time"):
             await database.fetch(ONE)
         async with asyncio.timeout(3):
-            found = await asyncio.gather(*(database.health() for _ in range(5)))
-        assert not any(health.is_up for health in found)
+            problems = await asyncio.gather(*(database.problem() for _ in range(5)))
+        assert all(problems)
 
         proxy.blackhole = False
         await eventually(lambda: is_up(database), seconds=30)
@@ -261,7 +260,7 @@ async def test_no_error_tells_a_secret(postgres_server: PostgresServer) -> None:
             with pytest.raises(error) as raised:
                 await database.fetch(ONE)
             assert SECRET not in str(raised.value)
-            assert SECRET not in (await database.health()).problem
+            assert SECRET not in await database.problem()
             await database.close()
 
     assert SECRET not in str(logs)

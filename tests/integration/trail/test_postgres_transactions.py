@@ -204,4 +204,4 @@ async def test_closing_cuts_off_what_is_in_use(postgres_server: PostgresServer, 
         await cut_off()
 
     assert await kept(postgres_server) == []
-    assert not (await database.health()).is_up
+    assert await database.problem()
