@@ -1,7 +1,5 @@
 """How much a server takes on, put together from the settings."""
 
-from pathlib import Path
-
 from synckairos.adapters.ids import new_change_id
 from synckairos.adapters.limit_files import read_limits
 from synckairos.adapters.redis.indexes import RedisSessionIndex
@@ -10,7 +8,7 @@ from synckairos.application.admission.allowances import Allowances
 from synckairos.application.admission.overload import LoadObserver, Overload
 from synckairos.application.background import Background
 from synckairos.composition.redis import Redis
-from synckairos.composition.reloading import Reloaded, Reloading
+from synckairos.composition.reloading import Reloading
 from synckairos.settings import Settings
 from synckairos.telemetry import Metrics
 
@@ -24,13 +22,11 @@ def opened_allowances(
     """
     if not settings.limits:
         return None
-    path = Path(settings.limits)
-    files = Reloaded("limits", [path], lambda: read_limits(path.read_bytes()), metrics.reloaded)
+    files = reloading.followed("limits", settings.limits, read_limits, metrics.reloaded)
     holdings = RedisHoldings(*redis, new_change_id())
     sessions_of = RedisSessionIndex(*redis).of_tenant
     allowances = Allowances(lambda: files.current, RedisBudgets(*redis), holdings, sessions_of, metrics)
     files.on_change(allowances.reloaded)
-    reloading.add(files)
     background.run("limits", allowances.run)
     background.run("holdings", allowances.holding.run)
     return allowances

@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Callable
-from pathlib import Path
+from functools import partial
 
 from synckairos.adapters.credentials.api_keys import ApiKeys, read_keys
 from synckairos.application.admission.overload import Overload
@@ -10,12 +10,10 @@ from synckairos.application.authentication import Authentication
 from synckairos.application.background import Background
 from synckairos.application.identity import Authenticator
 from synckairos.composition.ports.exposure import TokenKeyMissingError
-from synckairos.composition.reloading import Reloaded, Reloading
+from synckairos.composition.reloading import Reloading, Tell
 from synckairos.rpc.admission.access import Access
 from synckairos.rpc.interceptor import Context
 from synckairos.settings import Settings
-
-Tell = Callable[[str, str], None]
 
 
 def opened_access(
@@ -34,10 +32,8 @@ def opened_access(
     authenticators: list[Authenticator] = []
     authentication = Authentication(authenticators, time.time)
     if settings.auth_api_keys:
-        path = Path(settings.auth_api_keys)
-        files = Reloaded("api_keys", [path], lambda: read_keys(path.read_bytes()), tell)
+        files = reloading.followed("api_keys", settings.auth_api_keys, read_keys, tell)
         files.on_change(authentication.reloaded)
-        reloading.add(files)
         authenticators.append(ApiKeys(lambda: files.current))
     if settings.auth_jwks:
         authenticators.append(_tokens(settings, reloading, background, tell, authentication.reloaded))
@@ -60,10 +56,8 @@ def _certificates(settings: Settings, reloading: Reloading, tell: Tell, on_chang
     # Its library takes a while to import, too.
     from synckairos.adapters.credentials.certificates import Certificates, read_certificates  # noqa: PLC0415
 
-    path = Path(settings.auth_certificates)
-    files = Reloaded("certificates", [path], lambda: read_certificates(path.read_bytes()), tell)
+    files = reloading.followed("certificates", settings.auth_certificates, read_certificates, tell)
     files.on_change(on_change)
-    reloading.add(files)
     return Certificates(lambda: files.current)
 
 
@@ -83,8 +77,6 @@ def _tokens(
         reloading.also(fetched.ask)
         background.run("jwks", fetched.run)
         return BearerTokens(lambda: fetched.keys, rules, fetched.look)
-    path = Path(settings.auth_jwks)
-    files = Reloaded("jwks", [path], lambda: read_key_set(path.read_bytes(), may_share_secrets=True), tell)
+    files = reloading.followed("jwks", settings.auth_jwks, partial(read_key_set, may_share_secrets=True), tell)
     files.on_change(on_change)
-    reloading.add(files)
     return BearerTokens(lambda: files.current, rules)

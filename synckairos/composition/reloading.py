@@ -101,6 +101,13 @@ class Reloading:
         """Look at these files, too."""
         self._files.append(files)
 
+    def followed(self, name: str, file: str, read: Callable[[bytes], Content], tell: Tell) -> Reloaded[Content]:
+        """Read a file and look at it, too; raises UnusableFilesError."""
+        path = Path(file)
+        files = Reloaded(name, [path], lambda: read(path.read_bytes()), tell)
+        self.add(files)
+        return files
+
     def also(self, call: Callable[[], None]) -> None:
         """Call this, too, when asked to look now: what it looks at is no file."""
         self._also.append(call)
