@@ -1,6 +1,7 @@
 """What a server looks at to know whether it is ready, and how its health follows from that."""
 
 import asyncio
+from collections.abc import Awaitable, Callable
 
 from synckairos.adapters.redis.condition import RedisCondition
 from synckairos.adapters.redis.identity import StoreIdentityGuard
@@ -11,31 +12,20 @@ from synckairos.application.slow_disk import DiskWatch
 from synckairos.rpc.server import Health
 
 
-class StoreProbe:
-    """Reads the store's clock, how full it is, and how far its log is behind."""
+def store_probe(
+    store: RedisSessionStore, condition: RedisCondition, limit: BacklogLimit, watch: DiskWatch, health: Health
+) -> Callable[[], Awaitable[None]]:
+    """Return what reads the store's clock, how full it is and how far its log is behind, or raises StoreUnavailable."""
 
-    def __init__(
-        self,
-        store: RedisSessionStore,
-        condition: RedisCondition,
-        limit: BacklogLimit,
-        watch: DiskWatch,
-        health: Health,
-    ) -> None:
-        self._store = store
-        self._condition = condition
-        self._limit = limit
-        self._watch = watch
-        self._health = health
-
-    async def __call__(self) -> None:
-        """Read them; raises StoreUnavailable."""
-        await self._store.now_us()
-        self._limit.note(await self._condition.memory_share())
-        log = await self._condition.log()
+    async def probe() -> None:
+        await store.now_us()
+        limit.note(await condition.memory_share())
+        log = await condition.log()
         if log is not None:
-            self._watch.note(log.held_bytes, log.pending_fsyncs, log.delayed_fsyncs, is_written=log.is_written)
-            await self._health.set_disk(is_ready=log.is_on and not self._watch.is_slow)
+            watch.note(log.held_bytes, log.pending_fsyncs, log.delayed_fsyncs, is_written=log.is_written)
+            await health.set_disk(is_ready=log.is_on and not watch.is_slow)
+
+    return probe
 
 
 class Readiness:

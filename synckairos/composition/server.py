@@ -42,7 +42,7 @@ from synckairos.composition.ports.grpc_port import GrpcPort
 from synckairos.composition.ports.http_port import bound_socket, load_gateway, local_http
 from synckairos.composition.ports.listening import most_connections
 from synckairos.composition.ports.tls import Tls, opened_tls
-from synckairos.composition.readiness import Readiness, StoreProbe
+from synckairos.composition.readiness import Readiness, store_probe
 from synckairos.composition.redis import opened_redis
 from synckairos.composition.reloading import Reloading
 from synckairos.composition.session_parts import SessionParts, session_parts
@@ -185,7 +185,7 @@ class Server:
         self._exit.push_async_callback(parts.sweep.stop)
         self._exit.push_async_callback(self._background.stop)
         condition, watch = RedisCondition(redis.connections), DiskWatch(self._metrics)
-        probe = StoreProbe(store, condition, parts.limit, watch, self._health)
+        probe = store_probe(store, condition, parts.limit, watch, self._health)
         self._background.run("guard", lambda: parts.guard.watch(probe, may_init=may_init))
         self._background.run("feed", lambda: parts.feed.listen(parts.watching.hint))
         self._background.run("poll", parts.watching.poll)
