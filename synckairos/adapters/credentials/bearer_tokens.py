@@ -7,7 +7,7 @@ from typing import Any, Final
 import jwt
 
 from synckairos.adapters.credentials.key_sets import KeySet, TokenKey
-from synckairos.adapters.credentials.rules import NO_TENANT, known_scopes, subject_problem
+from synckairos.adapters.credentials.rules import NO_TENANT, subject_problem
 from synckairos.application.errors import CredentialsExpired, CredentialsInvalid
 from synckairos.application.identity import OF_TENANTS, Identity, Presented
 from synckairos.domain.tenancy import TENANT
@@ -84,7 +84,9 @@ class BearerTokens:
             raise CredentialsInvalid(f"sub: {problem}", credential_id)
         if not isinstance(tenant, str) or TENANT.fullmatch(tenant) is None:
             raise CredentialsInvalid(NO_TENANT, credential_id)
-        scopes = known_scopes(_scopes(claims, credential_id), OF_TENANTS)
+        named = _scopes(claims, credential_id)
+        # Others mean nothing here.
+        scopes = frozenset(scope for scope in OF_TENANTS if scope.value in named)
         try:
             expires_at = float(claims["exp"]) + TOLERANCE_S
         except OverflowError:

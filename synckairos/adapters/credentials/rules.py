@@ -1,6 +1,5 @@
 """What every kind of credentials has to keep to."""
 
-from collections.abc import Iterable
 from typing import Final
 
 from synckairos.application.identity import EVERY_TENANT, OF_TENANTS, Scope
@@ -39,8 +38,3 @@ def require_grant(subject: str, tenant: str, scopes: frozenset[Scope], beyond: f
     problem = subject_problem(subject)
     if problem:
         raise ValueError(f"subject: {problem}")
-
-
-def known_scopes(names: Iterable[object], allowed: frozenset[Scope]) -> frozenset[Scope]:
-    """Return the scopes that are named and allowed; others mean nothing here."""
-    return allowed & {scope for scope in Scope if scope.value in set(names)}
