@@ -214,6 +214,7 @@ BAD: dict[str, tuple[Callable[[AuditRecord], AuditRecord], type[Exception]]] = {
     "an epoch no bigint holds": (lambda one: changed(one, epoch=2**63), DataInvalid),
     "a version below 1": (lambda one: changed(one, version=0), DataInvalid),
     "an id that is none": (lambda one: changed(one, session_id="nobody"), DataInvalid),
+    "an id in capitals": (lambda one: changed(one, session_id="A" * 8 + str(uuid4())[8:]), DataInvalid),
     "a tenant that may not be called so": (lambda one: changed(one, session_id="A/" + str(uuid4())), DataInvalid),
     "a tenant that goes without a name": (lambda one: changed(one, session_id="default/" + str(uuid4())), DataInvalid),
     "an id in upper case": (

@@ -5,7 +5,6 @@ Instants stay integers of milliseconds here; the statements make timestamps of t
 
 from collections.abc import Sequence
 from typing import Any, Final, NamedTuple, TypeAlias
-from uuid import UUID
 
 import msgspec
 from google.protobuf.json_format import Error as JsonFormatError
@@ -87,7 +86,7 @@ def _arrange(records: Sequence[AuditRecord]) -> Batch:
         _check(record.event, told)
         events.append(_event_row(record, session, told))
         if session_id not in places:
-            _refuse_other_names(session_id)
+            _require_tenant(session_id)
         if session_id not in places or place > places[session_id]:
             places[session_id], latest[session_id] = place, (session, snapshot)
         see_participants(seen, record)
@@ -102,17 +101,11 @@ def _check(event: Event, snapshot: str) -> None:
     msgspec.convert((*event.author, *event.subject, event.fired_at), _Told)
 
 
-def _refuse_other_names(qualified_id: str) -> None:
-    """Raise DataInvalid for an id that PostgreSQL would refuse, or give back otherwise: it would not be found again."""
+def _require_tenant(qualified_id: str) -> None:
+    """Raise DataInvalid for a tenant that PostgreSQL would refuse, or by which the session would not be found again."""
     tenant, session_id = name_of(qualified_id)
     if not TENANT.fullmatch(tenant) or qualify(tenant, session_id) != qualified_id:
         raise DataInvalid("a session belongs to no tenant")
-    try:
-        is_same = str(UUID(session_id)) == session_id
-    except ValueError:
-        is_same = False
-    if not is_same:
-        raise DataInvalid("a session id is not a UUID in lower case")
 
 
 def _event_row(record: AuditRecord, session: Session, snapshot: str) -> Row:
