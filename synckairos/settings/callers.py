@@ -66,7 +66,7 @@ class CallerSettings(BaseSettings):
         if value and lacking:
             raise ValueError(f"needs {' and '.join(f'SYNCKAIROS_{name.upper()}' for name in lacking)}")
         parts = urlsplit(value)
-        if "://" in value and not (parts.scheme == "https" or (parts.scheme == "http" and _is_own(parts.hostname))):
+        if "://" in value and not (parts.scheme == "https" or (parts.scheme == "http" and is_own_host(parts.hostname))):
             raise ValueError("must be a file, an https URL, or an http URL of this machine")
         return value
 
@@ -94,7 +94,8 @@ def _token_keys(value: SecretStr) -> list[bytes]:
     return keys
 
 
-def _is_own(host: str | None) -> bool:
+def is_own_host(host: str | None) -> bool:
+    """Whether a host's name or address is always this machine's own."""
     try:
         return ip_address(host or "").is_loopback
     except ValueError:

@@ -1,12 +1,12 @@
 """How to reach the database: address, timeouts and TLS, worked out from the settings before anything connects."""
 
 import ssl
-from ipaddress import ip_address
 from pathlib import Path
 from typing import Final, Literal, NamedTuple, TypeAlias, cast
 from urllib.parse import parse_qs, unquote, urlsplit
 
 from synckairos.settings import Settings
+from synckairos.settings.callers import is_own_host
 
 Tls: TypeAlias = "ssl.SSLContext | Literal['prefer', False]"
 
@@ -116,7 +116,7 @@ def _context(mode: str, authorities: str, certificate: str, key: str | None) -> 
 
 def is_local(url: str) -> bool:
     """Whether every host of the URL is this machine: loopback, a Unix socket, or none at all."""
-    return all(_is_this_machine(host) for host in _hosts(url))
+    return all(not host or host.startswith("/") or is_own_host(host) for host in _hosts(url))
 
 
 def _hosts(url: str) -> list[str]:
@@ -129,12 +129,3 @@ def _without_port(host: str) -> str:
     if host.startswith("["):
         return host[1:].partition("]")[0]
     return host if host.startswith("/") else host.partition(":")[0]
-
-
-def _is_this_machine(host: str) -> bool:
-    if not host or host.startswith("/") or host == "localhost":
-        return True
-    try:
-        return ip_address(host).is_loopback
-    except ValueError:
-        return False
