@@ -2,15 +2,12 @@
 
 import ssl
 from pathlib import Path
-from typing import Final
 
 import grpc
 
 from synckairos.client.credentials import SYSTEM, credentials_of
 from synckairos.composition.reloading import Reloaded, Tell
 from synckairos.settings import Settings
-
-NAME: Final = "client_tls"
 
 
 def opened_client_tls(settings: Settings, tell: Tell) -> Reloaded[grpc.ChannelCredentials | None]:
@@ -27,7 +24,7 @@ def opened_client_tls(settings: Settings, tell: Tell) -> Reloaded[grpc.ChannelCr
             context.load_cert_chain(cert, key, password=_no_password)
         return credentials_of(ca, cert, key)
 
-    return Reloaded(NAME, paths, made, tell)
+    return Reloaded("client_tls", paths, made, tell)
 
 
 def _no_password() -> str:

@@ -10,7 +10,6 @@ import grpc
 from synckairos.composition.reloading import Reloaded, Tell
 from synckairos.settings import Settings
 
-NAME: Final = "tls"
 HTTP: Final = "http/1.1"
 GRPC: Final = "h2"
 
@@ -32,7 +31,7 @@ class Tls:
         self._client_ca = Path(settings.tls_client_ca) if settings.tls_client_ca else None
         self._is_required = settings.tls_client_auth == "required"
         paths = [self._cert, self._key, *([self._client_ca] if self._client_ca else [])]
-        self.files = Reloaded(NAME, paths, self._made, tell)
+        self.files = Reloaded("tls", paths, self._made, tell)
 
     def grpc_credentials(self) -> grpc.ServerCredentials:
         """Return credentials that gRPC asks for the certificate of the moment at every new connection.

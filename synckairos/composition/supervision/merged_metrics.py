@@ -13,7 +13,6 @@ from prometheus_client.registry import Collector
 from synckairos.composition.supervision.child import Child
 
 PATIENCE_S: Final = 2.0
-PROCESS: Final = "process"
 
 
 class MergedMetrics(Collector):
@@ -39,7 +38,7 @@ class MergedMetrics(Collector):
                 for family in text_string_to_metric_families(page):
                     known = families.setdefault(family.name, Metric(family.name, family.documentation, family.type))
                     known.samples += [
-                        sample._replace(labels={**sample.labels, PROCESS: str(place)}) for sample in family.samples
+                        sample._replace(labels={**sample.labels, "process": str(place)}) for sample in family.samples
                     ]
         return families.values()
 
