@@ -121,14 +121,18 @@ class Metrics:
             "synckairos_expiry_lateness_seconds", "How long after its due instant a boundary was settled.",
             buckets=LATENESS_BUCKETS, registry=own,
         )  # fmt: skip
-        self._conflicts = self._counter("store_conflicts", "Transactions that another process won.")
-        self._unknown = self._counter("store_unknown_execs", "Connections that broke during a commit.")
-        self._unmet = self._counter("store_durability_unmet", "Changes stored, but not as durable as asked in time.")
-        self._broken = self._counter("store_broken_commits", "Transactions applied in part: an alarm.")
-        self._steps = self._counter("clock_steps_back", "Steps back of the authority's clock by more than 1 s.")
-        self._sweeps = self._counter("sweep_failures", "Looks or settlements that failed.")
+        self.conflict = self._counter("store_conflicts", "Transactions that another process won.").inc
+        self.unknown_exec = self._counter("store_unknown_execs", "Connections that broke during a commit.").inc
+        self.durability_unmet = self._counter(
+            "store_durability_unmet", "Changes stored, but not as durable as asked in time."
+        ).inc
+        self.broken_commit = self._counter("store_broken_commits", "Transactions applied in part: an alarm.").inc
+        self.clock_step_back = self._counter(
+            "clock_steps_back", "Steps back of the authority's clock by more than 1 s."
+        ).inc
+        self.sweep_failed = self._counter("sweep_failures", "Looks or settlements that failed.").inc
         self._repairs = self._counter("index_repairs", "Index entries that were put right.")
-        self._dropped = self._counter("ticks_dropped", "Ticks that a newer one replaced before they were read.")
+        self.tick_dropped = self._counter("ticks_dropped", "Ticks that a newer one replaced before they were read.").inc
         self._batches = Histogram(
             "synckairos_store_batch_calls", "Calls that shared one transaction.", buckets=BATCH_BUCKETS, registry=own
         )
@@ -178,33 +182,9 @@ class Metrics:
             labelled = self._call_labels[key] = self._calls.labels(*key)
         labelled.observe(seconds)
 
-    def conflict(self) -> None:
-        """Count a lost race."""
-        self._conflicts.inc()
-
-    def unknown_exec(self) -> None:
-        """Count a broken commit connection."""
-        self._unknown.inc()
-
-    def durability_unmet(self) -> None:
-        """Count changes that were not durable in time."""
-        self._unmet.inc()
-
-    def broken_commit(self) -> None:
-        """Count a partly applied transaction."""
-        self._broken.inc()
-
-    def clock_step_back(self) -> None:
-        """Count a step back of the clock."""
-        self._steps.inc()
-
     def fired(self, lateness_ms: int) -> None:
         """Measure the lateness of a settlement."""
         self._lateness.observe(lateness_ms / 1_000)
-
-    def sweep_failed(self) -> None:
-        """Count a failed look or settlement."""
-        self._sweeps.inc()
 
     def repaired(self, entries: int) -> None:
         """Count repaired index entries."""
@@ -285,10 +265,6 @@ class Metrics:
     def committed(self, calls: int) -> None:
         """Measure a transaction."""
         self._batches.observe(calls)
-
-    def tick_dropped(self) -> None:
-        """Count a tick that nobody will read."""
-        self._dropped.inc()
 
     def broker(self, *, is_up: bool) -> None:
         """Show whether the broker can be reached."""
