@@ -4,7 +4,7 @@ import logging
 import os
 import platform
 import sys
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from importlib.metadata import version
 from typing import Any, Final, Literal
 
@@ -107,20 +107,18 @@ class Metrics:
         """What is shown."""
         self._readings = _Readings()
         self.registry.register(self._readings)
-        own = self._own = CollectorRegistry() if SHARED_FOLDER in os.environ else self.registry
-        if own is self.registry:
+        self._own = CollectorRegistry() if SHARED_FOLDER in os.environ else self.registry
+        if self._own is self.registry:
             ProcessCollector(registry=self.registry)
         else:
             MultiProcessCollector(self.registry)  # type: ignore[no-untyped-call] # the library's
-        self._calls = Histogram(
-            "synckairos_call_seconds", "Time of unary calls and streams.", ("method", "code", "reason"),
-            buckets=LATENCY_BUCKETS, registry=own,
-        )  # fmt: skip
+        self._calls = self._histogram("call_seconds", "Time of unary calls and streams.", "method", "code", "reason")
         self._call_labels: dict[tuple[str, str, str], Histogram] = {}
-        self._lateness = Histogram(
-            "synckairos_expiry_lateness_seconds", "How long after its due instant a boundary was settled.",
-            buckets=LATENESS_BUCKETS, registry=own,
-        )  # fmt: skip
+        self._lateness = self._histogram(
+            "expiry_lateness_seconds",
+            "How long after its due instant a boundary was settled.",
+            buckets=LATENESS_BUCKETS,
+        )
         self.conflict = self._counter("store_conflicts", "Transactions that another process won.").inc
         self.unknown_exec = self._counter("store_unknown_execs", "Connections that broke during a commit.").inc
         self.durability_unmet = self._counter(
@@ -133,8 +131,8 @@ class Metrics:
         self.sweep_failed = self._counter("sweep_failures", "Looks or settlements that failed.").inc
         self._repairs = self._counter("index_repairs", "Index entries that were put right.")
         self.tick_dropped = self._counter("ticks_dropped", "Ticks that a newer one replaced before they were read.").inc
-        self._batches = Histogram(
-            "synckairos_store_batch_calls", "Calls that shared one transaction.", buckets=BATCH_BUCKETS, registry=own
+        self._batches = self._histogram(
+            "store_batch_calls", "Calls that shared one transaction.", buckets=BATCH_BUCKETS
         )
         self._watchers = self._gauge("watchers", "Subscriptions open now.")
         self._outbox = self._gauge("audit_outbox_entries", "Events that are not in the audit trail yet.")
@@ -144,31 +142,28 @@ class Metrics:
             "sessions", "Sessions in the store, those that ended and can still be read included."
         )
         self._memory = self._gauge("store_memory_share", "Share of its maxmemory that the store uses.")
-        self._ended = Counter(
-            "synckairos_tasks_ended", "Background work that ended unasked: an alarm.", ("task",), registry=own
-        )
+        self._ended = self._counter("tasks_ended", "Background work that ended unasked: an alarm.", "task")
         self._held = self._gauge("store_log_held_bytes", "Bytes answered that the store's log has not written.")
         self._syncs = self._gauge("store_log_pending_fsyncs", "Syncs of the store's log under way.")
         self._delays = self._gauge("store_log_delayed_fsyncs", "Writes held back for a sync that took over 2 s, ever.")
         self._lean = self._gauge("grpc_lean", "Whether unary calls take the lean way, past grpc.aio's own loop.")
-        self._reloads = Counter(
-            "synckairos_reloads", "Looks that found files changed, by outcome; broken ones are not used: an alarm.",
-            ("files", "outcome"), registry=own,
+        self._reloads = self._counter(
+            "reloads", "Looks that found files changed, by outcome; broken ones are not used: an alarm.",
+            "files", "outcome",
         )  # fmt: skip
-        self._gaps = Counter("synckairos_gaps", "Gaps sent to subscribers.", ("reason",), registry=own)
-
-        self._refusals = Counter(
-            "synckairos_refusals", "Calls refused because there were too many, by the limit.", ("limit",), registry=own
-        )
+        self._gaps = self._counter("gaps", "Gaps sent to subscribers.", "reason")
+        self._refusals = self._counter("refusals", "Calls refused because there were too many, by the limit.", "limit")
         self._refusal_labels: dict[str, Counter] = {}
         self._calls_limit = self._gauge("calls_limit", "Calls that may be under way now before others are refused.")
-        self._queueing = Histogram(
-            "synckairos_queueing_seconds", "Mean time in each 0.1 s that calls took beyond the quickest of their kind.",
-            buckets=LATENCY_BUCKETS, registry=own,
-        )  # fmt: skip
+        self._queueing = self._histogram(
+            "queueing_seconds", "Mean time in each 0.1 s that calls took beyond the quickest of their kind."
+        )
 
-    def _counter(self, name: str, text: str) -> Counter:
-        return Counter(f"synckairos_{name}", text, registry=self._own)
+    def _counter(self, name: str, text: str, *labels: str) -> Counter:
+        return Counter(f"synckairos_{name}", text, labels, registry=self._own)
+
+    def _histogram(self, name: str, text: str, *labels: str, buckets: Sequence[float] = LATENCY_BUCKETS) -> Histogram:
+        return Histogram(f"synckairos_{name}", text, labels, buckets=buckets, registry=self._own)
 
     def _gauge(self, name: str, text: str) -> Gauge:
         # Of processes that share, all read the same of the deployment: the latest to have looked is right.
@@ -253,10 +248,7 @@ class Metrics:
         """Show what a gateway is doing, whenever it is asked for."""
         under_way = "Calls that have been passed on and not ended, streams included."
         self._gauge("gateway_calls_under_way", under_way).set_function(calls_under_way)
-        self._passed = Histogram(
-            "synckairos_gateway_call_seconds", "Time of calls through the gateway.", ("method", "code"),
-            buckets=LATENCY_BUCKETS, registry=self._own,
-        )  # fmt: skip
+        self._passed = self._histogram("gateway_call_seconds", "Time of calls through the gateway.", "method", "code")
 
     def gateway_call(self, method: str, code: str, seconds: float) -> None:
         """Measure a call that was passed on."""
