@@ -5,6 +5,7 @@ import os
 import platform
 import sys
 from collections.abc import Callable, Iterable, Sequence
+from functools import cache
 from importlib.metadata import version
 from typing import Any, Final, Literal
 
@@ -112,8 +113,8 @@ class Metrics:
             ProcessCollector(registry=self.registry)
         else:
             MultiProcessCollector(self.registry)  # type: ignore[no-untyped-call] # the library's
-        self._calls = self._histogram("call_seconds", "Time of unary calls and streams.", "method", "code", "reason")
-        self._call_labels: dict[tuple[str, str, str], Histogram] = {}
+        calls = self._histogram("call_seconds", "Time of unary calls and streams.", "method", "code", "reason")
+        self._calls = cache(calls.labels)  # the library itself takes a lock to find them
         self._lateness = self._histogram(
             "expiry_lateness_seconds",
             "How long after its due instant a boundary was settled.",
@@ -152,8 +153,8 @@ class Metrics:
             "files", "outcome",
         )  # fmt: skip
         self._gaps = self._counter("gaps", "Gaps sent to subscribers.", "reason")
-        self._refusals = self._counter("refusals", "Calls refused because there were too many, by the limit.", "limit")
-        self._refusal_labels: dict[str, Counter] = {}
+        refusals = self._counter("refusals", "Calls refused because there were too many, by the limit.", "limit")
+        self._refusals = cache(refusals.labels)
         self._calls_limit = self._gauge("calls_limit", "Calls that may be under way now before others are refused.")
         self._queueing = self._histogram(
             "queueing_seconds", "Mean time in each 0.1 s that calls took beyond the quickest of their kind."
@@ -171,11 +172,7 @@ class Metrics:
 
     def call(self, method: str, code: str, reason: str, seconds: float) -> None:
         """Count a finished call."""
-        key = (method, code, reason)
-        labelled = self._call_labels.get(key)
-        if labelled is None:
-            labelled = self._call_labels[key] = self._calls.labels(*key)
-        labelled.observe(seconds)
+        self._calls(method, code, reason).observe(seconds)
 
     def fired(self, lateness_ms: int) -> None:
         """Measure the lateness of a settlement."""
@@ -191,10 +188,7 @@ class Metrics:
 
     def refused(self, limit: str) -> None:
         """Count a call that a limit refused."""
-        labelled = self._refusal_labels.get(limit)
-        if labelled is None:
-            labelled = self._refusal_labels[limit] = self._refusals.labels(limit)
-        labelled.inc()
+        self._refusals(limit).inc()
 
     def loaded(self, limit: int, queueing_s: float | None) -> None:
         """Show how many calls may be under way, and measure how long they queue."""
