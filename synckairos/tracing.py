@@ -6,10 +6,12 @@ OTLP over HTTP, from a thread of the SDK's; what it cannot take in time is dropp
 
 import logging
 import re
+import sys
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from importlib.metadata import version
+from logging.handlers import BufferingHandler
 from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
 import structlog
@@ -220,27 +222,17 @@ def opened(service: str) -> OpenTelemetry:
 
 def asked_receiver(patience_s: float = 2.0) -> str:
     """Send no spans to the receiver of the OTEL_… variables; return what is wrong, empty if it took them."""
-    heard: list[str] = []
     log = logging.getLogger(OTLPSpanExporter.__module__)
-    listener = _Heard(heard)
-    log.addHandler(listener)
+    # The exporter tells of its failures nowhere else.
+    heard = BufferingHandler(capacity=sys.maxsize)
+    log.addHandler(heard)
     try:
         outcome = OTLPSpanExporter(timeout=patience_s).export(())
     finally:
-        log.removeHandler(listener)
-    return "" if outcome is SpanExportResult.SUCCESS else (heard or ["no answer"])[0]
-
-
-class _Heard(logging.Handler):
-    """Keeps what the exporter logs: it tells of its failures nowhere else."""
-
-    def __init__(self, heard: list[str]) -> None:
-        super().__init__()
-        self._heard = heard
-
-    def emit(self, record: logging.LogRecord) -> None:
-        """Keep a line."""
-        self._heard.append(record.getMessage())
+        log.removeHandler(heard)
+    if outcome is SpanExportResult.SUCCESS:
+        return ""
+    return heard.buffer[0].getMessage() if heard.buffer else "no answer"
 
 
 def traceparent_of(found: SpanContext) -> str:
