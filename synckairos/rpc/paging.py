@@ -1,10 +1,11 @@
 """Pages: the number of entries a reply holds, and their size."""
 
 from collections.abc import Awaitable, Callable, Iterable
-from typing import Final, TypeVar
+from typing import Any, Final, TypeVar
 
 from google.protobuf.message import Message
 
+from synckairos.application.trail.audit import EventQuery, ParticipantQuery, SessionQuery
 from synckairos.rpc.fields import Fields
 
 MAX_PAGE: Final = 500
@@ -17,6 +18,7 @@ FIRST_READ: Final = 8
 MAX_READ: Final = 100
 """The most rows read at once: decoding and encoding them blocks the event loop."""
 
+QueryT = TypeVar("QueryT", EventQuery, ParticipantQuery, SessionQuery)
 MessageT = TypeVar("MessageT", bound=Message)
 RowT = TypeVar("RowT")
 KeyT = TypeVar("KeyT")
@@ -40,29 +42,29 @@ def fitting(messages: Iterable[MessageT], used: int = 0) -> list[MessageT]:
 
 
 async def fill(
-    size: int,
-    after: KeyT,
-    read: Callable[[KeyT, int], Awaitable[list[RowT]]],
+    query: QueryT,
+    read: Callable[[QueryT], Awaitable[list[RowT]]],
     key_of: Callable[[RowT], KeyT],
     message_of: Callable[[RowT], MessageT],
 ) -> tuple[list[MessageT], KeyT | None]:
-    """Return the messages of the page after `after`, and the key of its last row; None if it is the last page.
+    """Return the messages of the page a query asks for, and the key of its last row; None if it is the last page.
 
-    `read(after, count)` is asked for the rows likely to fit, not for `size` at once: rows may take 256 KB each.
+    `read` is asked for the rows likely to fit, not for all of the page at once: rows may take 256 KB each.
     """
     messages: list[MessageT] = []
     used = 0
+    after: Any = query.after
     while True:
-        wanted = min(size - len(messages), _likely_to_fit(len(messages), used))
+        wanted = min(query.limit - len(messages), _likely_to_fit(len(messages), used))
         # One row more than wanted shows whether another page follows.
-        rows = await read(after, wanted + 1)
+        rows = await read(query._replace(after=after, limit=wanted + 1))
         taken = fitting((message_of(row) for row in rows[:wanted]), used)
         messages += taken
         used += sum(message.ByteSize() for message in taken)
         if len(taken) == len(rows):
             return messages, None
         after = key_of(rows[len(taken) - 1]) if taken else after
-        if len(taken) < wanted or len(messages) == size:
+        if len(taken) < wanted or len(messages) == query.limit:
             return messages, after
 
 

@@ -62,11 +62,7 @@ class AuditServicer:
         fields = Fields()
         query = audit_requests.events(fields, request, self._signatures)
         fields.check()
-
-        async def read(after: EventKey | None, count: int) -> list[AuditedEvent]:
-            return await self._reader.events(query._replace(after=after, limit=count))
-
-        page = paging.fill(query.limit, query.after, read, _event_key, audited_event)
+        page = paging.fill(query, self._reader.events, _event_key, audited_event)
         events, last = await _in_time(context, page)
         if not events and (await _in_time(context, self._reader.latest([query.session_id])))[0] is None:
             raise SessionNotFound(query.session_id)
@@ -81,11 +77,7 @@ class AuditServicer:
         fields = Fields()
         query = audit_requests.participant_events(fields, request, self._signatures)
         fields.check()
-
-        async def read(after: ParticipantKey | None, count: int) -> list[AuditedEvent]:
-            return await self._reader.participant_events(query._replace(after=after, limit=count))
-
-        page = paging.fill(query.limit, query.after, read, _participant_key, audited_event)
+        page = paging.fill(query, self._reader.participant_events, _participant_key, audited_event)
         events, last = await _in_time(context, page)
         return pb.ListParticipantEventsResponse(
             events=events, next_page_token=tokens.write_participant(last, query, self._signatures) if last else ""
@@ -110,11 +102,7 @@ class AuditServicer:
         fields = Fields()
         query = audit_requests.sessions(fields, request, self._signatures)
         fields.check()
-
-        async def read(after: SessionKey | None, count: int) -> list[AuditedSession]:
-            return await self._reader.sessions(query._replace(after=after, limit=count))
-
-        page = paging.fill(query.limit, query.after, read, _session_key, audited_session)
+        page = paging.fill(query, self._reader.sessions, _session_key, audited_session)
         sessions, last = await _in_time(context, page)
         return pb.ListAuditedSessionsResponse(
             sessions=sessions, next_page_token=tokens.write_audited(last, query, self._signatures) if last else ""

@@ -3,6 +3,7 @@
 import pytest
 from google.protobuf.wrappers_pb2 import BytesValue
 
+from synckairos.application.trail.audit import SessionKey, SessionQuery
 from synckairos.rpc import paging
 from synckairos.rpc.fields import Fields
 
@@ -14,10 +15,11 @@ class Rows:
         self._sizes = sizes
         self.asked: list[int] = []
 
-    async def read(self, after: int | None, count: int) -> list[int]:
+    async def read(self, query: SessionQuery) -> list[int]:
         """Return the numbers behind one."""
-        self.asked.append(count)
-        return list(range(len(self._sizes)))[(-1 if after is None else after) + 1 :][:count]
+        self.asked.append(query.limit)
+        following = 0 if query.after is None else query.after.created_at + 1
+        return list(range(len(self._sizes)))[following:][: query.limit]
 
     def message(self, number: int) -> BytesValue:
         """Return the message of a row."""
@@ -26,9 +28,10 @@ class Rows:
     async def pages(self, size: int) -> list[list[int]]:
         """Return the sizes on every page."""
         found: list[list[int]] = []
-        after: int | None = None
+        after: SessionKey | None = None
         while True:
-            messages, after = await paging.fill(size, after, self.read, lambda number: number, self.message)
+            query = SessionQuery(after, size)
+            messages, after = await paging.fill(query, self.read, lambda number: SessionKey(number, ""), self.message)
             found.append([len(message.value) for message in messages])
             if after is None:
                 return found
