@@ -5,7 +5,7 @@ A page token is bound to the filters it was made for, and every token to its ten
 
 import hashlib
 import struct
-from typing import Final, TypeAlias
+from typing import Any, Final, TypeAlias
 from uuid import UUID
 
 from synckairos.application.listing import Filter
@@ -29,11 +29,17 @@ LATER_FILTERS: Final = {("group_id", None), ("tenant", DEFAULT_TENANT)}
 RESUME_FORM: Final = 1
 _RESUME: Final = struct.Struct(">BQQ16s16s")
 _POSITION: Final = struct.Struct(">Q16s8s")
-_EVENT: Final = struct.Struct(">QQ16s")
-_MOMENT: Final = struct.Struct(">Q16s")
-_CLOCK: Final = struct.Struct(">QQ16sqIQ")
 
+_Place: TypeAlias = EventKey | ParticipantKey | SessionKey | ClockPlace
 _Query: TypeAlias = EventQuery | ParticipantQuery | SessionQuery | ClockQuery
+
+_FORMS: Final[dict[type[_Query], tuple[struct.Struct, int]]] = {
+    EventQuery: (struct.Struct(">QQ16s"), MAX_INT64),
+    ParticipantQuery: (struct.Struct(">Q16s"), MAX_INSTANT_MS),
+    SessionQuery: (struct.Struct(">Q16s"), MAX_INSTANT_MS),
+    ClockQuery: (struct.Struct(">QQ16sqIQ"), MAX_INT64),
+}
+"""How the places of each list are packed, and the greatest number in one."""
 
 
 class InvalidToken(ValueError):
@@ -83,92 +89,69 @@ def read_position(
     return Position(created_at, qualify(tenant, str(UUID(bytes=session_id))))
 
 
-def write_event(key: EventKey, query: EventQuery, signatures: Signatures = UNSIGNED) -> str:
-    """Return the token of the page after an event."""
-    return _sealed(_EVENT.pack(key.epoch, key.version, UUID(key.change_id).bytes), query, signatures)
+def write_place(place: _Place | None, query: _Query, signatures: Signatures = UNSIGNED) -> str:
+    """Return the token of the page after a place in a list of the trail; empty if there is no such page."""
+    parts: tuple[int | str, ...]
+    match place:
+        case None:
+            return ""
+        case SessionKey():
+            parts = (place.created_at, name_of(place.session_id).session_id)
+        case ClockPlace():
+            parts = (*place.key, place.balance_ms or 0, place.shown, place.until)
+        case _:
+            parts = place
+    form, _ = _FORMS[type(query)]
+    raw = form.pack(*[UUID(part).bytes if isinstance(part, str) else part for part in parts])
+    return signatures.text(_tenant(query), raw + _seal(raw, query))
 
 
 def read_event(fields: Fields, token: str, query: EventQuery, signatures: Signatures = UNSIGNED) -> EventKey | None:
     """Return the place a token stands for, None for the first page."""
-    raw = _opened(fields, token, query, signatures, _EVENT.size)
-    if raw is None:
-        return None
-    epoch, version, change_id = _EVENT.unpack(raw)
-    fields.between("page_token", max(epoch, version), 0, MAX_INT64)
-    return EventKey(epoch, version, str(UUID(bytes=change_id)))
-
-
-def write_participant(key: ParticipantKey, query: ParticipantQuery, signatures: Signatures = UNSIGNED) -> str:
-    """Return the token of the page after a participant's event."""
-    return _sealed(_MOMENT.pack(key.occurred_at, UUID(key.change_id).bytes), query, signatures)
+    parts = _parts(fields, token, query, signatures)
+    return None if parts is None else EventKey(*parts)
 
 
 def read_participant(
     fields: Fields, token: str, query: ParticipantQuery, signatures: Signatures = UNSIGNED
 ) -> ParticipantKey | None:
     """Return the place a token stands for, None for the first page."""
-    moment = _moment(fields, token, query, signatures)
-    return None if moment is None else ParticipantKey(*moment)
-
-
-def write_audited(key: SessionKey, query: SessionQuery, signatures: Signatures = UNSIGNED) -> str:
-    """Return the token of the page after a session."""
-    return _sealed(_MOMENT.pack(key.created_at, UUID(name_of(key.session_id).session_id).bytes), query, signatures)
+    parts = _parts(fields, token, query, signatures)
+    return None if parts is None else ParticipantKey(*parts)
 
 
 def read_audited(
     fields: Fields, token: str, query: SessionQuery, signatures: Signatures = UNSIGNED
 ) -> SessionKey | None:
     """Return the place a token stands for, None for the first page."""
-    moment = _moment(fields, token, query, signatures)
-    return None if moment is None else SessionKey(moment[0], qualify(query.tenant, moment[1]))
-
-
-def write_clock(place: ClockPlace, query: ClockQuery, signatures: Signatures = UNSIGNED) -> str:
-    """Return the token of the page after a place in a clock's account."""
-    (epoch, version, change_id), balance_ms, shown, until = place
-    raw = _CLOCK.pack(epoch, version, UUID(change_id).bytes, balance_ms or 0, shown, until)
-    return _sealed(raw, query, signatures)
+    parts = _parts(fields, token, query, signatures)
+    return None if parts is None else SessionKey(parts[0], qualify(query.tenant, parts[1]))
 
 
 def read_clock(fields: Fields, token: str, query: ClockQuery, signatures: Signatures = UNSIGNED) -> ClockPlace | None:
     """Return the place a token stands for, None for the first page."""
-    raw = _opened(fields, token, query, signatures, _CLOCK.size)
-    if raw is None:
+    parts = _parts(fields, token, query, signatures)
+    if parts is None:
         return None
-    epoch, version, change_id, balance_ms, shown, until = _CLOCK.unpack(raw)
-    fields.between("page_token", max(epoch, version, until), 0, MAX_INT64)
-    key = EventKey(epoch, version, str(UUID(bytes=change_id)))
-    return ClockPlace(key, balance_ms if version else None, shown, until)
+    epoch, version, change_id, balance_ms, shown, until = parts
+    return ClockPlace(EventKey(epoch, version, change_id), balance_ms if version else None, shown, until)
 
 
-def _moment(
-    fields: Fields, token: str, query: ParticipantQuery | SessionQuery, signatures: Signatures
-) -> tuple[int, str] | None:
-    """Return the instant and the UUID a token stands for, None for the first page."""
-    raw = _opened(fields, token, query, signatures, _MOMENT.size)
-    if raw is None:
-        return None
-    at, owner = _MOMENT.unpack(raw)
-    fields.between("page_token", at, 0, MAX_INSTANT_MS)
-    return at, str(UUID(bytes=owner))
-
-
-def _sealed(raw: bytes, query: _Query, signatures: Signatures) -> str:
-    return signatures.text(_tenant(query), raw + _seal(raw, query))
-
-
-def _opened(fields: Fields, token: str, query: _Query, signatures: Signatures, size: int) -> bytes | None:
+def _parts(fields: Fields, token: str, query: _Query, signatures: Signatures) -> list[Any] | None:
+    """Return the numbers and ids of the place a token stands for, None for the first page and for what is no token."""
     if not token:
         return None
+    form, most = _FORMS[type(query)]
     try:
         raw = signatures.raw(_tenant(query), token)
     except ValueError:
         raw = b""
-    if len(raw) != size + SEAL_BYTES or raw[size:] != _seal(raw[:size], query):
+    if len(raw) != form.size + SEAL_BYTES or raw[form.size :] != _seal(raw[: form.size], query):
         fields.refuse("page_token", "is not a page token of this list with these filters")
         return None
-    return raw[:size]
+    parts = [str(UUID(bytes=part)) if isinstance(part, bytes) else part for part in form.unpack_from(raw)]
+    fields.between("page_token", max(part for part in parts if isinstance(part, int)), 0, most)
+    return parts
 
 
 def _tenant(query: _Query) -> str:

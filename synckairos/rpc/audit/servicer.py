@@ -67,7 +67,7 @@ class AuditServicer:
         if not events and (await _in_time(context, self._reader.latest([query.session_id])))[0] is None:
             raise SessionNotFound(query.session_id)
         return pb.ListSessionEventsResponse(
-            events=events, next_page_token=tokens.write_event(last, query, self._signatures) if last else ""
+            events=events, next_page_token=tokens.write_place(last, query, self._signatures)
         )
 
     async def ListParticipantEvents(  # noqa: N802 - the contract's name
@@ -80,7 +80,7 @@ class AuditServicer:
         page = paging.fill(query, self._reader.participant_events, _participant_key, audited_event)
         events, last = await _in_time(context, page)
         return pb.ListParticipantEventsResponse(
-            events=events, next_page_token=tokens.write_participant(last, query, self._signatures) if last else ""
+            events=events, next_page_token=tokens.write_place(last, query, self._signatures)
         )
 
     async def GetSessionAudit(  # noqa: N802 - the contract's name
@@ -105,7 +105,7 @@ class AuditServicer:
         page = paging.fill(query, self._reader.sessions, _session_key, audited_session)
         sessions, last = await _in_time(context, page)
         return pb.ListAuditedSessionsResponse(
-            sessions=sessions, next_page_token=tokens.write_audited(last, query, self._signatures) if last else ""
+            sessions=sessions, next_page_token=tokens.write_place(last, query, self._signatures)
         )
 
     async def RecoverSession(  # noqa: N802 - the contract's name
@@ -144,7 +144,7 @@ class AuditServicer:
         return pb.ExplainClockResponse(
             lines=map(clock_line, page.lines),
             balance_ms=page.balance_ms,
-            next_page_token=tokens.write_clock(page.following, query, self._signatures) if page.following else "",
+            next_page_token=tokens.write_place(page.following, query, self._signatures),
         )
 
     async def GetPipelineStatus(  # noqa: N802 - the contract's name

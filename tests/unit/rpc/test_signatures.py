@@ -38,9 +38,9 @@ def test_without_a_key_tokens_are_as_they_always_were() -> None:
     assert resume_of("default") == "AQAGR0hGIiJAAAAAAAAAACpQAAAAAABAAIAAAAAAAAABEAAAAAAAQACAAAAAAAAAAQ"
     assert [
         tokens.write_position(Position(1_767_225_600_123, SID), Filter()),
-        tokens.write_event(event, EventQuery(SID, None, 50)),
-        tokens.write_participant(moment, ParticipantQuery(SID, None, 50)),
-        tokens.write_audited(SessionKey(1_767_225_600_123, SID), SessionQuery(None, 50)),
+        tokens.write_place(event, EventQuery(SID, None, 50)),
+        tokens.write_place(moment, ParticipantQuery(SID, None, 50)),
+        tokens.write_place(SessionKey(1_767_225_600_123, SID), SessionQuery(None, 50)),
     ] == [
         "AAABm3baqHsQAAAAAABAAIAAAAAAAAABfRpiFl_I6FI",
         "AAZHSEYiIkAAAAAAAAAAKlAAAAAAAEAAgAAAAAAAAAGIktVICBYrlw",

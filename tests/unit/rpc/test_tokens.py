@@ -59,10 +59,10 @@ class PageTokens(NamedTuple):
 
 WANTED: Final = Filter(frozenset({Status.RUNNING, Status.PAUSED}), frozenset({Mode.GLOBAL}), (("a", "1"), ("b", "2")))
 LISTED: Final = PageTokens(tokens.write_position, tokens.read_position, WANTED)
-EVENTS: Final = PageTokens(tokens.write_event, tokens.read_event, EventQuery(SID, None, 50))
-AUDITED: Final = PageTokens(tokens.write_audited, tokens.read_audited, SessionQuery(None, 50))
-OF_PARTICIPANT: Final = PageTokens(tokens.write_participant, tokens.read_participant, ParticipantQuery(SID, None, 50))
-CLOCKS: Final = PageTokens(tokens.write_clock, tokens.read_clock, ClockQuery(SID, Holder(OTHER), 7, None, 50))
+EVENTS: Final = PageTokens(tokens.write_place, tokens.read_event, EventQuery(SID, None, 50))
+AUDITED: Final = PageTokens(tokens.write_place, tokens.read_audited, SessionQuery(None, 50))
+OF_PARTICIPANT: Final = PageTokens(tokens.write_place, tokens.read_participant, ParticipantQuery(SID, None, 50))
+CLOCKS: Final = PageTokens(tokens.write_place, tokens.read_clock, ClockQuery(SID, Holder(OTHER), 7, None, 50))
 POSITION: Final = Position(1_767_225_600_123, SID)
 EVENT: Final = EventKey(1_767_225_600_123_456, 42, CHANGE)
 CLOCK: Final = ClockPlace(EVENT, -5_000, 2, 99)
@@ -216,7 +216,7 @@ def test_the_order_of_filters_the_page_size_and_the_place_do_not_matter() -> Non
     back = frozenset([EventType.SESSION_DELETED, EventType.SESSION_CREATED])
     reversed_ = WANTED._replace(statuses=frozenset(sorted(WANTED.statuses, reverse=True)))
 
-    token = tokens.write_event(EVENT, EVENTS.query._replace(types=there))
+    token = tokens.write_place(EVENT, EVENTS.query._replace(types=there))
 
     assert EVENTS.read(token, EVENTS.query._replace(types=back, limit=500, after=EVENT)) == (EVENT, [])
     assert LISTED.read(tokens.write_position(POSITION, WANTED), reversed_) == (POSITION, [])
@@ -224,13 +224,13 @@ def test_the_order_of_filters_the_page_size_and_the_place_do_not_matter() -> Non
 
 def test_lists_do_not_take_each_others_tokens() -> None:
     """Events and sessions of the trail are two lists."""
-    assert EVENTS.read(tokens.write_audited(SESSION, AUDITED.query))[1] == ["page_token"]
-    assert AUDITED.read(tokens.write_event(EVENT, EVENTS.query))[1] == ["page_token"]
+    assert EVENTS.read(tokens.write_place(SESSION, AUDITED.query))[1] == ["page_token"]
+    assert AUDITED.read(tokens.write_place(EVENT, EVENTS.query))[1] == ["page_token"]
 
 
 def test_every_bit_of_an_audit_token_counts() -> None:
     """With any bit turned it is refused: no token leads to a place where no page ended."""
-    raw = _decoded(tokens.write_event(EVENT, EVENTS.query))
+    raw = _decoded(tokens.write_place(EVENT, EVENTS.query))
     for place in range(len(raw) * 8):
         turned = bytearray(raw)
         turned[place // 8] ^= 1 << place % 8
@@ -239,8 +239,8 @@ def test_every_bit_of_an_audit_token_counts() -> None:
 
 def test_forged_places_break_nothing() -> None:
     """A place beyond what the database can store is refused; in the listing it is one before the first session."""
-    far = tokens.write_event(EVENT._replace(epoch=MAX_UINT64), EVENTS.query)
-    late = tokens.write_audited(SESSION._replace(created_at=2**63), AUDITED.query)
+    far = tokens.write_place(EVENT._replace(epoch=MAX_UINT64), EVENTS.query)
+    late = tokens.write_place(SESSION._replace(created_at=2**63), AUDITED.query)
     digest = _decoded(tokens.write_position(POSITION, WANTED))[-8:]
     listed = _encoded(struct.pack(">Q16s", MAX_UINT64, UUID(SID).bytes) + digest)
 

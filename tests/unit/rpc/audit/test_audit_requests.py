@@ -129,6 +129,6 @@ def test_too_long_a_filter_is_refused() -> None:
 def test_a_token_leads_on_with_another_page_size() -> None:
     """The place comes from the token; the size may change."""
     key = EventKey(5, 6, SID)
-    token = tokens.write_event(key, events(page_size=3)[0])
+    token = tokens.write_place(key, events(page_size=3)[0])
 
     assert events(page_size=9, page_token=token)[0] == EventQuery(SID, key, 9)
