@@ -1,8 +1,8 @@
 """A backend whose calls are measured, for a gateway in a process of its own."""
 
 import time
-from collections.abc import AsyncGenerator
-from contextlib import aclosing
+from collections.abc import AsyncGenerator, Iterator
+from contextlib import aclosing, contextmanager
 from typing import Protocol
 
 from synckairos.gateway.backend import Backend, Request, Stream, Told
@@ -26,7 +26,7 @@ class MeasuredBackend:
 
     async def unary(self, request: Request, told: Told) -> bytes:
         """Return the reply; raises CallFailed."""
-        with _Measured(self, request.path):
+        with self.measured(request.path):
             return await self._backend.unary(request, told)
 
     def stream(self, request: Request, told: Told) -> Stream:
@@ -37,26 +37,21 @@ class MeasuredBackend:
         """Whether calls can be answered now."""
         return await self._backend.is_serving()
 
-    def ended(self, method: str, error: BaseException | None, seconds: float) -> None:
-        """Tell of the end of a call; one that its reader has left was cancelled."""
-        code = "OK" if error is None else error.code.name if isinstance(error, CallFailed) else "CANCELLED"
-        self._observer.gateway_call(method, code, seconds)
-
-
-class _Measured:
-    """Counts and times a call while the body runs."""
-
-    def __init__(self, owner: MeasuredBackend, method: str) -> None:
-        self._owner = owner
-        self._method = method
-
-    def __enter__(self) -> None:
-        self._owner.under_way += 1
-        self._started = time.perf_counter()
-
-    def __exit__(self, _kind: object, error: BaseException | None, _trace: object) -> None:
-        self._owner.under_way -= 1
-        self._owner.ended(self._method, error, time.perf_counter() - self._started)
+    @contextmanager
+    def measured(self, method: str) -> Iterator[None]:
+        """Count and time a call while the body runs; one that its reader has left was cancelled."""
+        self.under_way += 1
+        code = "CANCELLED"
+        started = time.perf_counter()
+        try:
+            yield
+            code = "OK"
+        except CallFailed as error:
+            code = error.code.name
+            raise
+        finally:
+            self.under_way -= 1
+            self._observer.gateway_call(method, code, time.perf_counter() - started)
 
 
 class _MeasuredStream:
@@ -69,7 +64,7 @@ class _MeasuredStream:
 
     async def messages(self) -> AsyncGenerator[bytes, None]:
         """Yield each message; raises CallFailed."""
-        with _Measured(self._owner, self._method):
+        with self._owner.measured(self._method):
             async with aclosing(self._stream.messages()) as messages:
                 async for message in messages:
                     yield message
