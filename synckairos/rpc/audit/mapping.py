@@ -9,35 +9,23 @@ from synckairos.application.trail.audit import AuditedEvent, AuditedParticipant,
 from synckairos.application.trail.field_changes import FieldChange, Plain
 from synckairos.domain.accounts.account import Line
 from synckairos.domain.tenancy import bare_id
-from synckairos.rpc.controls.mapping import settlement
-from synckairos.rpc.mapping import session_message
+from synckairos.rpc.mapping import event_message, session_message
 from synckairos.rpc.timestamps import optional_timestamp, timestamp
 from synckairos.v1 import audit_service_pb2 as pb
-from synckairos.v1 import event_pb2
 
 
 def audited_event(audited: AuditedEvent) -> pb.AuditEvent:
-    """Return an event as the trail holds it."""
+    """Return an event as the trail holds it: what streams say of it, and what they do not."""
     event, request_id, peer, changed, call_id, trace = audited.record
-    session, subject = event.session, event.subject
+    session = event.session
+    streamed = {field.name: value for field, value in event_message(event).ListFields()}
     return pb.AuditEvent(
+        **streamed,
         event_id=session.change_id,
         session_id=bare_id(session.session_id),
         epoch=session.epoch,
         version=session.version,
-        change_id=session.change_id,
-        type=cast("event_pb2.EventType.ValueType", event.type.value),
-        cause=cast("event_pb2.Cause.ValueType", event.cause.value),
-        actor=event.author.actor,
-        reason=event.author.reason,
-        participant_id=subject.participant_id or "",
-        group_id=subject.group_id or "",
-        time_remaining_ms=subject.remaining_ms,
-        time_elapsed_ms=subject.elapsed_ms,
         cycle_number=session.cycle_number,
-        occurred_at=timestamp(session.updated_at),
-        fired_at=optional_timestamp(event.fired_at),
-        session=session_message(session, session.updated_at),
         request_id=request_id,
         peer=peer,
         changed_fields=changed,
@@ -46,10 +34,6 @@ def audited_event(audited: AuditedEvent) -> pb.AuditEvent:
         lateness_ms=None if event.fired_at is None else event.fired_at - session.updated_at,
         call_id=call_id,
         changes=map(_field_change, audited.changes),
-        turn=settlement(event.turn),
-        extended_ms=event.extended_ms,
-        advanced_ms=event.advanced_ms,
-        on_behalf_of=event.author.on_behalf_of,
         traceparent=trace,
     )
 
