@@ -11,7 +11,6 @@ from synckairos.application.ports import Request
 from synckairos.application.sessions import Answer, Sessions
 from synckairos.domain.commands import Caller, Cancel, Command, Pause, Resume, Start
 from synckairos.domain.errors import InvalidField
-from synckairos.domain.model import Durability
 from synckairos.domain.tenancy import bare_id
 from synckairos.rpc import requests
 from synckairos.rpc.admission import access
@@ -111,15 +110,11 @@ class Reply(Protocol):
         """The instant at which the session was judged."""
 
 
-class HasDurability(Protocol):
-    """The fields that say what was reached."""
+class Result(Reply, Protocol):
+    """The fields of the reply to a mutation, or of a command's result: what was reached is there, too."""
 
     durability: session_pb2.Durability.ValueType
     replicas: int
-
-
-class Result(Reply, HasDurability, Protocol):
-    """The fields of the reply to a mutation, or of a command's result."""
 
 
 def fill_reply(reply: Reply, answer: Answer) -> None:
@@ -135,16 +130,10 @@ def fill_reply(reply: Reply, answer: Answer) -> None:
 def fill_result(result: Result, answer: Answer) -> None:
     """Write an answer into its message, with what was reached for a change."""
     fill_reply(result, answer)
-    fill_durability(result, answer.durability)
-
-
-def fill_durability(result: HasDurability, durability: Durability | None) -> None:
-    """Write what was reached for a change, if there was any."""
-    if durability is None:
-        return
-    result.durability = durability.level  # type: ignore[assignment] # the contract's number
-    if durability.replicas:
-        result.replicas = durability.replicas
+    if answer.durability is not None:
+        result.durability = answer.durability.level  # type: ignore[assignment] # the contract's number
+        if answer.durability.replicas:
+            result.replicas = answer.durability.replicas
 
 
 def _caller(fields: Fields, request: Any, sender: Sender) -> tuple[Caller, Target]:  # noqa: ANN401 - any mutation's request

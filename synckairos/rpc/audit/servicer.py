@@ -9,6 +9,7 @@ from synckairos.application.errors import AuditUnavailable
 from synckairos.application.pipeline.status import PipelineReport
 from synckairos.application.ports import Receipt, Request
 from synckairos.application.recovery import Recovery
+from synckairos.application.sessions import Answer
 from synckairos.application.trail.audit import (
     AuditedEvent,
     AuditedSession,
@@ -26,8 +27,7 @@ from synckairos.rpc.audit import requests as audit_requests
 from synckairos.rpc.audit.mapping import audited_event, audited_session, clock_line, pipeline_status, session_audit
 from synckairos.rpc.fields import MAX_REASON_BYTES, Fields
 from synckairos.rpc.interceptor import Context, deadline_of
-from synckairos.rpc.mapping import session_message
-from synckairos.rpc.session_commands import fill_durability
+from synckairos.rpc.session_commands import fill_result
 from synckairos.rpc.signatures import UNSIGNED, Signatures
 from synckairos.rpc.timestamps import timestamp
 from synckairos.v1 import audit_service_pb2 as pb
@@ -127,10 +127,8 @@ class AuditServicer:
             deadline_of(context),
             receipt,
         )
-        reply = pb.RecoverSessionResponse(
-            session=session_message(view.session, view.now), server_time=timestamp(view.now)
-        )
-        fill_durability(reply, receipt.durability)
+        reply = pb.RecoverSessionResponse()
+        fill_result(reply, Answer(view.session, view.now, durability=receipt.durability))
         return reply
 
     async def ExplainClock(  # noqa: N802 - the contract's name
