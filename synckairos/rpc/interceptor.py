@@ -25,7 +25,7 @@ from synckairos.rpc.admission.allowing import allowed
 from synckairos.rpc.admission.turnstile import Told, Turnstile, weight_of
 from synckairos.rpc.request_ids import REQUEST_ID_HEADER, given_request_id, request_id_of
 from synckairos.rpc.statuses import code_of, is_expected, pushback_of, reason_of, refusal_of, status_of
-from synckairos.rpc.traced import TracedCalls, traced
+from synckairos.rpc.traced import traced
 
 MAX_ID: Final = 36
 """Of a session, in a line of the log: what is longer is none, and comes from anybody."""
@@ -81,7 +81,7 @@ class CallJournal:
         """`tells_all`: whether every call has a line of the log, at the level debug."""
         self.tracing = tracing
         self._tells_all = tells_all
-        self._observer = observer if tracing is None else TracedCalls(observer, tracing)
+        self._observer = observer
 
     def refusal(
         self, method: str, error: Exception, request_id: str, **more: str
@@ -96,8 +96,10 @@ class CallJournal:
         return code, status
 
     def ended(self, method: str, failure: BaseException | None, seconds: float) -> None:
-        """Measure a finished call, successful or not."""
+        """Measure a finished call, successful or not; its span hears of it first."""
         code, reason = _outcome(failure)
+        if self.tracing is not None:
+            self.tracing.ended(code, reason)
         self._observer.call(method, code, reason, seconds)
 
     def may_tell(self, seconds: float) -> bool:

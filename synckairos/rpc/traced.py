@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from synckairos.application.tracing import Tracing
 
 if TYPE_CHECKING:
-    from synckairos.rpc.interceptor import Behaviour, CallObserver, Context
+    from synckairos.rpc.interceptor import Behaviour, Context
 
 ResultT = TypeVar("ResultT")
 
@@ -31,16 +31,3 @@ async def traced_command(tracing: Tracing, method: str, judged: Awaitable[Result
         return await judged
     with span:
         return await judged
-
-
-class TracedCalls:
-    """Tells the span of a call how it has ended, before another observer hears of it."""
-
-    def __init__(self, inner: "CallObserver", tracing: Tracing) -> None:
-        self._inner = inner
-        self._tracing = tracing
-
-    def call(self, method: str, code: str, reason: str, seconds: float) -> None:
-        """A call has ended."""
-        self._tracing.ended(code, reason)
-        self._inner.call(method, code, reason, seconds)
