@@ -4,7 +4,6 @@ import asyncio
 import inspect
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
 import grpc
@@ -55,11 +54,8 @@ class CallObserver(Protocol):
         """A call has ended."""
 
 
-@dataclass(slots=True)
 class MalformedRequest:
     """Stands for a request whose bytes could not be read."""
-
-    why: str
 
 
 def reader(message: type[Message]) -> Callable[[bytes], Message | MalformedRequest]:
@@ -68,8 +64,8 @@ def reader(message: type[Message]) -> Callable[[bytes], Message | MalformedReque
     def read(encoded: bytes) -> Message | MalformedRequest:
         try:
             return message.FromString(encoded)
-        except DecodeError as error:
-            return MalformedRequest(str(error))
+        except DecodeError:
+            return MalformedRequest()
 
     return read
 

@@ -143,7 +143,7 @@ async def test_an_actor_that_cannot_be_is_refused_with_each_change() -> None:
         pytest.param(get(SID, "x" * 65), "x" * 65, ["command_id"], id="id too long"),
         pytest.param(get(SID, "é" * 33), "é" * 33, ["command_id"], id="id too long in bytes"),
         pytest.param(get(SID, "a\0b"), "a\0b", ["command_id"], id="id with U+0000"),
-        pytest.param(MalformedRequest("cut off"), "", [UNREADABLE.path], id="no message"),
+        pytest.param(MalformedRequest(), "", [UNREADABLE.path], id="no message"),
         pytest.param(get("x"), "get", ["session_id"], id="wrong field within"),
     ],
 )
