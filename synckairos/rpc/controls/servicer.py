@@ -12,6 +12,7 @@ from synckairos.domain.controls.notation import NoTextError, text_of
 from synckairos.domain.controls.requirements import hourglass_violations
 from synckairos.domain.controls.simulation import PausePlan, PlayedTurn, TurnPlan
 from synckairos.domain.controls.time_control import TimeControl
+from synckairos.domain.errors import FieldViolation, InvalidField
 from synckairos.rpc.controls.mapping import control_message, fill_clock, fill_phase
 from synckairos.rpc.controls.requests import control as read_given
 from synckairos.rpc.controls.requests import read_control, read_text
@@ -64,21 +65,18 @@ class TimeControlServicer:
     ) -> pb.ParseTimeControlResponse:
         """Return all forms of a time control."""
         fields = Fields()
-        control: TimeControl | None = None
         if request.HasField("time_control"):
             control = _control(fields, "time_control", request.time_control)
         elif request.HasField("text"):
             control = read_text(fields, "text", request.text)
         else:
-            fields.refuse("text", "one of text and time_control is required")
+            raise InvalidField([FieldViolation("text", "one of text and time_control is required")])
         text = ""
-        if control is not None:
-            try:
-                text = text_of(control)
-            except NoTextError:
-                fields.refuse("time_control.lag_compensation", "has no text")
+        try:
+            text = text_of(control)
+        except NoTextError:
+            fields.refuse("time_control.lag_compensation", "has no text")
         fields.check()
-        assert control is not None  # noqa: S101 - or something would have been refused
         return pb.ParseTimeControlResponse(
             time_control=control_message(control), text=text, description=description(control)
         )
@@ -130,15 +128,12 @@ def _controls(fields: Fields, request: pb.SimulateTimeControlRequest) -> list[Ti
             fields.refuse("time_controls", f"has {len(request.time_controls)} entries for {holders} holders")
         fields.check()
         controls = [_control(fields, f"time_controls[{place}]", one) for place, one in enumerate(request.time_controls)]
+    elif (given := read_given(fields, "", request)) is not None:
+        fields.add(control_violations("time_control", given))
+        controls = [given] * holders
     else:
-        given = read_given(fields, "", request)
-        if given is None:
-            fields.check()
-            fields.refuse("time_control", "is required, or time_control_text, or time_controls")
-        else:
-            fields.add(control_violations("time_control", given))
-        fields.check()
-        controls = [given] * holders if given is not None else []
+        fields.refuse("time_control", "is required, or time_control_text, or time_controls")
+        controls = []
     fields.check()
     paths = [f"time_controls[{place}]" for place in range(len(controls))]
     fields.add(hourglass_violations("holders", paths, controls))
