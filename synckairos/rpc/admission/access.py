@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Awaitable, Callable, Iterable
 from contextvars import ContextVar
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
 
 import structlog
@@ -37,6 +38,7 @@ LOOK_S: Final = 60.0
 _log = structlog.get_logger(__name__)
 
 
+@dataclass(slots=True, eq=False, repr=False)  # a repr would show the credentials
 class Standing:
     """The credentials of a call while it lasts; `identity` is as of the latest judgement.
 
@@ -44,23 +46,13 @@ class Standing:
     `metadata` are the call's where they have been looked at already: gRPC makes them anew whenever it is asked.
     """
 
-    __slots__ = ("_lost", "_on_loss", "forwarded_for", "identity", "metadata", "method", "presented")
-
-    def __init__(
-        self,
-        method: str,
-        presented: Presented,
-        identity: Identity,
-        forwarded_for: str = "",
-        metadata: Iterable[tuple[str, str | bytes]] = (),
-    ) -> None:
-        self.metadata = metadata
-        self.method = method
-        self.presented = presented
-        self.identity = identity
-        self.forwarded_for = forwarded_for
-        self._lost: Exception | None = None
-        self._on_loss: Callable[[Exception], None] | None = None
+    method: str
+    presented: Presented
+    identity: Identity
+    forwarded_for: str = ""
+    metadata: Iterable[tuple[str, str | bytes]] = ()
+    _lost: Exception | None = field(default=None, init=False)
+    _on_loss: Callable[[Exception], None] | None = field(default=None, init=False)
 
     def judged(self, identity: Identity) -> None:
         """Take what a later judgement says; raises CredentialsInvalid for another tenant, ScopeMissing."""
