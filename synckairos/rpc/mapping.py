@@ -115,7 +115,7 @@ def _fill_running_clocks(message: session_pb2.Session, charged: Session) -> None
     _refill_times(message.participants[charged.active], active.clock, charged.rules.mode is Mode.PER_PARTICIPANT)
     place = group_position(charged, active.group_id) if active.group_id else None
     if place is not None:
-        _refill_group_times(message.groups[place], charged.groups[place].clock)
+        _refill_times(message.groups[place], charged.groups[place].clock, holds_bank=True)
 
 
 def _fill_flows(message: session_pb2.Session, session: Session, charged: Session) -> None:
@@ -126,7 +126,7 @@ def _fill_flows(message: session_pb2.Session, session: Session, charged: Session
             message.participants[place].has_expired = _has_run_out(after.clock)
     for place, (group, later) in enumerate(zip(session.groups, charged.groups, strict=True)):
         if later is not group:
-            _refill_group_times(message.groups[place], later.clock)
+            _refill_times(message.groups[place], later.clock, holds_bank=True)
             message.groups[place].has_expired = _has_run_out(later.clock)
             for member in message.participants:
                 if member.group_id == group.group_id:
@@ -171,7 +171,7 @@ def _fill_participants(message: session_pb2.Session, session: Session, active: P
         message.groups.append(_group(group, active is not None and group.group_id == active.group_id))
 
 
-def _fill_times(row: session_pb2.Participant, clock: Clock, holds_bank: bool) -> None:
+def _fill_times(row: session_pb2.Participant | session_pb2.Group, clock: Clock, holds_bank: bool) -> None:
     row.time_used_ms = clock.used_ms
     if clock.progress is not None:
         fill_parts(row, clock, clock.progress)
@@ -181,7 +181,7 @@ def _fill_times(row: session_pb2.Participant, clock: Clock, holds_bank: bool) ->
         row.overtime_ms = clock.overtime_ms
 
 
-def _refill_times(row: session_pb2.Participant, clock: Clock, holds_bank: bool) -> None:
+def _refill_times(row: session_pb2.Participant | session_pb2.Group, clock: Clock, holds_bank: bool) -> None:
     row.ClearField("clock")
     _fill_times(row, clock, holds_bank)
 
@@ -271,22 +271,8 @@ def _group(group: Group, is_active: bool) -> session_pb2.Group:
     )
     if clock.progress is not None:
         row.time_control.CopyFrom(control_message(clock.progress.control))
-    _fill_group_times(row, clock)
+    _fill_times(row, clock, holds_bank=True)
     return row
-
-
-def _fill_group_times(row: session_pb2.Group, clock: Clock) -> None:
-    row.time_used_ms = clock.used_ms
-    if clock.progress is not None:
-        fill_parts(row, clock, clock.progress)
-    else:
-        row.time_remaining_ms = clock.bank_ms or 0
-    row.overtime_ms = clock.overtime_ms
-
-
-def _refill_group_times(row: session_pb2.Group, clock: Clock) -> None:
-    row.ClearField("clock")
-    _fill_group_times(row, clock)
 
 
 def event_message(event: Event) -> event_pb2.Event:
