@@ -101,10 +101,10 @@ def author(fields: Fields, sender: Sender, reason: str) -> Author:
     return Author(sender.subject, reason, name) if sender.subject else Author(name or sender.peer, reason)
 
 
-def target(fields: Fields, request: Mutation, *, expected_version: int) -> Target:
-    """Read the fields every mutation of an existing session shares."""
+def target(fields: Fields, request: Mutation, *, expected_version: int, is_new: bool = False) -> Target:
+    """Read the fields every mutation shares; a new session may have no id yet."""
     return Target(
-        fields.uuid("session_id", request.session_id),
+        fields.uuid("session_id", request.session_id, required=not is_new),
         fields.uuid("request_id", request.request_id, required=False),
         fields.between("expected_version", expected_version, 0, MAX_INT64),
         fields.text("reason", request.reason, MAX_REASON_BYTES),
@@ -113,12 +113,7 @@ def target(fields: Fields, request: Mutation, *, expected_version: int) -> Targe
 
 def create(fields: Fields, request: pb.CreateSessionRequest) -> tuple[Target, Create]:
     """Read a CreateSessionRequest completely; an empty session id asks the server to make one."""
-    where = Target(
-        fields.uuid("session_id", request.session_id, required=False),
-        fields.uuid("request_id", request.request_id, required=False),
-        0,
-        fields.text("reason", request.reason, MAX_REASON_BYTES),
-    )
+    where = target(fields, request, expected_version=0, is_new=True)
     spec = _session(fields, request)
     fields.add(violations(spec, is_controlled=is_controlled(spec)))
     return where, Create(spec)
