@@ -4,7 +4,6 @@ from functools import lru_cache
 from typing import Final, TypeAlias
 
 import grpc
-from google.protobuf.any_pb2 import Any as AnyMessage
 from google.protobuf.duration_pb2 import Duration
 from google.protobuf.message import Message
 from google.rpc import code_pb2, error_details_pb2, status_pb2
@@ -129,9 +128,7 @@ def _retry_info(after_ms: int) -> error_details_pb2.RetryInfo:
 def _status(code: grpc.StatusCode, message: str, details: list[Message]) -> status_pb2.Status:
     status = status_pb2.Status(code=code_pb2.Code.Value(code.name), message=message)
     for detail in details:
-        packed = AnyMessage()
-        packed.Pack(detail)
-        status.details.append(packed)
+        status.details.add().Pack(detail)
     return status
 
 
