@@ -125,7 +125,7 @@ class LimitedConnection(HttpToolsProtocol):
         """Give the reader its time."""
         super().pause_writing()
         if self._stalled is None:
-            self._stalled = self.loop.call_later(STALL_S, self._cut_off)
+            self._stalled = self.loop.call_later(STALL_S, self.transport.abort)
 
     def resume_writing(self) -> None:
         """Stop the clock: the reader reads."""
@@ -139,15 +139,12 @@ class LimitedConnection(HttpToolsProtocol):
         self._has_got_on, self._idle_bytes = True, 0
 
     def _expect_request(self) -> None:
-        self._timer = self.loop.call_later(RECEIVE_S, self._cut_off)
+        self._timer = self.loop.call_later(RECEIVE_S, self.transport.abort)
 
     def _forget(self) -> None:
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
-
-    def _cut_off(self) -> None:
-        self.transport.abort()
 
 
 class _Uvicorn(uvicorn.Server):
