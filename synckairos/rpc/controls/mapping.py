@@ -3,12 +3,12 @@
 from dataclasses import fields
 from functools import lru_cache
 from itertools import islice
-from typing import Final, cast
+from typing import Final
 
 from synckairos.domain.controls.phases import phases, shown
 from synckairos.domain.controls.time_control import Progress, Settled, Stage, TimeControl
 from synckairos.domain.families.parts import Phase, Standing
-from synckairos.domain.model import Clock, Session, SoftClose
+from synckairos.domain.model import Clock, Session
 from synckairos.rpc.timestamps import set_timestamp
 from synckairos.v1 import event_pb2, session_pb2
 from synckairos.v1 import time_control_pb2 as pb
@@ -112,18 +112,9 @@ def fill_limits(message: session_pb2.Session, session: Session) -> None:
     if rules.close_at is not None:
         set_timestamp(message.close_at, rules.close_at)
     if rules.soft_close is not None:
-        message.soft_close.CopyFrom(_soft_close(rules.soft_close))
+        message.soft_close.CopyFrom(pb.SoftClose(**rules.soft_close._asdict()))
     if session.manual_at is not None:
         message.manual_clock = True
-
-
-def _soft_close(close: SoftClose) -> pb.SoftClose:
-    return pb.SoftClose(
-        window_ms=close.window_ms,
-        extend_ms=close.extend_ms,
-        policy=cast("pb.SoftClosePolicy.ValueType", close.policy.value),
-        hard_limit_ms=close.hard_limit_ms,
-    )
 
 
 def settlement(turn: Settled | None) -> event_pb2.TurnSettlement | None:
