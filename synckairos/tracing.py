@@ -5,7 +5,6 @@ OTLP over HTTP, from a thread of the SDK's; what it cannot take in time is dropp
 """
 
 import logging
-import re
 import sys
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -24,7 +23,7 @@ from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.sdk.trace.export import BatchSpanProcessor, SpanExportResult
 from opentelemetry.sdk.trace.id_generator import RandomIdGenerator
 from opentelemetry.sdk.trace.sampling import Decision
-from opentelemetry.trace import Link, NonRecordingSpan, Span, SpanContext, SpanKind, Status, StatusCode, TraceFlags
+from opentelemetry.trace import Link, NonRecordingSpan, Span, SpanContext, SpanKind, Status, StatusCode
 from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
 
 from synckairos.application.tracing import Attributes
@@ -32,7 +31,6 @@ from synckairos.application.tracing import Attributes
 if TYPE_CHECKING:
     from contextvars import Token
 
-TRACEPARENT: Final = re.compile(r"00-([0-9a-f]{32})-([0-9a-f]{16})-([0-9a-f]{2})")
 CARRIED: Final = ("traceparent", "tracestate")
 FAULTS: Final = frozenset({"UNKNOWN", "DEADLINE_EXCEEDED", "UNIMPLEMENTED", "INTERNAL", "UNAVAILABLE", "DATA_LOSS"})
 """The codes that are the server's fault, by OpenTelemetry's conventions for gRPC."""
@@ -148,13 +146,9 @@ class OpenTelemetry:
     def _context_of(self, traceparent: str) -> SpanContext | None:
         """Return the context of a span, with all that is known of it if it is a call of this process."""
         span = self._open.get(traceparent)
-        if span is not None:
-            return span.get_span_context()
-        parts = TRACEPARENT.fullmatch(traceparent)
-        if parts is None:
-            return None
-        trace_id, span_id, flags = (int(part, 16) for part in parts.groups())
-        found = SpanContext(trace_id, span_id, is_remote=True, trace_flags=TraceFlags(flags))
+        if span is None:
+            span = trace.get_current_span(_propagator.extract({"traceparent": traceparent}, NOWHERE))
+        found = span.get_span_context()
         return found if found.is_valid else None
 
 
