@@ -15,6 +15,10 @@ from synckairos.rpc.interceptor import Handler
 _NO_TRAILERS: Final[Metadata] = ()
 
 
+class Aborted(CallFailed, grpc.aio.AbortError):
+    """What a handler ends its call with: to the code around it gRPC's own error, to the gateway the call's."""
+
+
 class LocalContext:
     """What SyncKairos' handlers use of gRPC's ServicerContext."""
 
@@ -22,7 +26,6 @@ class LocalContext:
         self._request = request
         self._told = told
         self._until = None if request.timeout_s is None else time.monotonic() + request.timeout_s
-        self._failure: CallFailed | None = None
 
     def invocation_metadata(self) -> Metadata:
         """Return the caller's metadata."""
@@ -53,13 +56,7 @@ class LocalContext:
         self, code: grpc.StatusCode, details: str = "", trailing_metadata: Metadata = _NO_TRAILERS
     ) -> NoReturn:
         """End the call with an error."""
-        self._failure = CallFailed(code, details, tuple(trailing_metadata))
-        raise grpc.aio.AbortError
-
-    def outcome(self) -> CallFailed:
-        """Return the error with which the handler has ended the call."""
-        assert self._failure is not None  # noqa: S101 - only `abort` raises gRPC's AbortError
-        return self._failure
+        raise Aborted(code, details, tuple(trailing_metadata))
 
 
 class StreamContext(LocalContext):
@@ -127,10 +124,7 @@ class LocalStream:
             work.cancel()
         if self._ending is not None:
             raise self._ending
-        try:
-            work.result()
-        except grpc.aio.AbortError:
-            raise context.outcome() from None
+        work.result()
 
     def end(self, why: CallFailed) -> None:
         """Let `messages` raise this error now."""
@@ -158,11 +152,7 @@ class LocalBackend:
     async def unary(self, request: Request, told: Told) -> bytes:
         """Return the reply; raises CallFailed."""
         handler: Any = self._handlers[request.path]
-        context = LocalContext(request, told)
-        try:
-            reply = await handler.unary_unary(handler.request_deserializer(request.message), context)
-        except grpc.aio.AbortError:
-            raise context.outcome() from None
+        reply = await handler.unary_unary(handler.request_deserializer(request.message), LocalContext(request, told))
         encoded: bytes = handler.response_serializer(reply)
         return encoded
 
