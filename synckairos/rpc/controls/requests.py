@@ -1,7 +1,7 @@
 """From requests to time controls and limits: each wrong field is noted with its path in the request."""
 
 from dataclasses import fields as fields_of
-from typing import Any, Final, Protocol
+from typing import Final, TypeAlias
 
 from google.protobuf.message import Message
 
@@ -13,27 +13,18 @@ from synckairos.domain.families import ABSOLUTE, FAMILIES
 from synckairos.domain.families.parts import Family
 from synckairos.domain.model import SECOND_MS, SoftClose, SoftClosePolicy
 from synckairos.rpc.fields import Fields
+from synckairos.v1 import session_pb2, time_control_pb2
 from synckairos.v1 import session_service_pb2 as pb
-from synckairos.v1 import time_control_pb2
+from synckairos.v1.time_control_service_pb2 import SimulateTimeControlRequest
 
 _ANY: Final = TimeControl((Stage(SECOND_MS),))
 _FAMILIES: Final = {family.name: family for family in FAMILIES}
 _PARAMETERS: Final = {family.name: tuple(field.name for field in fields_of(family)) for family in FAMILIES}
 
-
-class Controlled(Protocol):
-    """A message that has a time control, as such or as a text."""
-
-    @property
-    def time_control(self) -> time_control_pb2.TimeControl:
-        """The control itself."""
-
-    @property
-    def time_control_text(self) -> str:
-        """Its text."""
-
-    def HasField(self, field_name: Any, /) -> bool:  # noqa: ANN401, N802 - protobuf's name, and a type for each message
-        """Whether a field is set."""
+Controlled: TypeAlias = (
+    pb.CreateSessionRequest | session_pb2.ParticipantSpec | session_pb2.GroupSpec | SimulateTimeControlRequest
+)
+"""A message that has a time control, as such or as a text."""
 
 
 def control(fields: Fields, path: str, message: Controlled) -> TimeControl | None:
