@@ -1,7 +1,7 @@
 """SessionService's unary calls: read the request, ask the use case, answer."""
 
 from collections.abc import Awaitable, Callable
-from typing import Final, Protocol, TypeVar
+from typing import Final
 
 from google.protobuf.message import Message
 
@@ -23,17 +23,10 @@ from synckairos.v1 import session_service_pb2 as pb
 MAX_BATCH: Final = 100
 
 
-class _Reply(Result, Protocol):
-    def __init__(self, *, replayed: bool = False) -> None: ...
-
-
-ReplyT = TypeVar("ReplyT", bound=_Reply)
-
-
-def _mutation(kind: type[ReplyT]) -> Callable[["SessionServicer", Message, Context], Awaitable[ReplyT]]:
+def _mutation(kind: Callable[..., Result]) -> Callable[["SessionServicer", Message, Context], Awaitable[Result]]:
     """Return the call that makes the change a request asks for, and replies with a message of this kind."""
 
-    async def call(servicer: "SessionServicer", request: Message, context: Context) -> ReplyT:
+    async def call(servicer: "SessionServicer", request: Message, context: Context) -> Result:
         answer = await servicer.commands.judge(request, requests.sender(context), deadline_of(context))
         reply = kind(replayed=answer.replayed)
         fill_result(reply, answer)
