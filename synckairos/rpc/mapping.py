@@ -168,7 +168,8 @@ def _fill_participants(message: session_pb2.Session, session: Session, active: P
         if participant.metadata is not None:
             row.metadata.MergeFromString(participant.metadata)
     for group in session.groups:
-        message.groups.append(_group(group, active is not None and group.group_id == active.group_id))
+        is_active = active is not None and group.group_id == active.group_id
+        _fill_group(message.groups.add(), group, is_active)
 
 
 def _fill_times(row: session_pb2.Participant | session_pb2.Group, clock: Clock, holds_bank: bool) -> None:
@@ -261,18 +262,15 @@ def _has_run_out(clock: Clock) -> bool:
     return clock.is_expired or clock.in_overtime
 
 
-def _group(group: Group, is_active: bool) -> session_pb2.Group:
+def _fill_group(row: session_pb2.Group, group: Group, is_active: bool) -> None:
     clock: Clock = group.clock
-    row = session_pb2.Group(
-        group_id=group.group_id,
-        total_time_ms=clock.allotted_ms or 0,
-        is_active=is_active,
-        has_expired=_has_run_out(clock),
-    )
+    row.group_id = group.group_id
+    row.total_time_ms = clock.allotted_ms or 0
+    row.is_active = is_active
+    row.has_expired = _has_run_out(clock)
     if clock.progress is not None:
         row.time_control.CopyFrom(control_message(clock.progress.control))
     _fill_times(row, clock, holds_bank=True)
-    return row
 
 
 def event_message(event: Event) -> event_pb2.Event:
