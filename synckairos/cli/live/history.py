@@ -25,20 +25,6 @@ _STYLES: Final = {
     event_pb2.EVENT_TYPE_SESSION_COMPLETED: "blue",
 }
 _WORD: Final = 20
-_SHARED: Final = [
-    "type",
-    "cause",
-    "actor",
-    "on_behalf_of",
-    "reason",
-    "change_id",
-    "participant_id",
-    "group_id",
-    "time_elapsed_ms",
-    "extended_ms",
-    "advanced_ms",
-]
-"""The fields that an event has in a stream and in the trail alike."""
 
 
 def as_recorded(message: pb.WatchSessionResponse) -> audit_service_pb2.AuditEvent:
@@ -50,17 +36,11 @@ def as_recorded(message: pb.WatchSessionResponse) -> audit_service_pb2.AuditEven
         epoch=message.epoch,
         version=message.version,
         cycle_number=event.session.cycle_number,
-        **{name: getattr(event, name) for name in _SHARED},
+        # The trail's message has every field that a stream's has.
+        **{field.name: value for field, value in event.ListFields()},
     )
-    record.occurred_at.CopyFrom(event.occurred_at)
-    record.session.CopyFrom(event.session)
-    if event.HasField("time_remaining_ms"):
-        record.time_remaining_ms = event.time_remaining_ms
     if event.HasField("fired_at"):
-        record.fired_at.CopyFrom(event.fired_at)
         record.lateness_ms = event.fired_at.ToMilliseconds() - event.occurred_at.ToMilliseconds()
-    if event.HasField("turn"):
-        record.turn.CopyFrom(event.turn)
     return record
 
 
