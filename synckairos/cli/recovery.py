@@ -2,10 +2,9 @@
 
 import asyncio
 import contextlib
-import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from enum import StrEnum
-from typing import Annotated, Final, NamedTuple, Self
+from typing import Annotated, Final, NamedTuple
 from uuid import UUID
 
 import typer
@@ -40,7 +39,6 @@ from synckairos.telemetry import Metrics
 ACTOR: Final = "operator"
 EXCHANGE_S: Final = 5.0
 """A Redis that is being filled again may take longer to answer than calls allow."""
-REDRAW_S: Final = 0.1
 SHOWN_FAILURES: Final = 100
 
 
@@ -127,7 +125,7 @@ async def _recover_one(settings: Settings, database: DatabaseOptions, session_id
 
 async def _recover_all(settings: Settings, database: DatabaseOptions, order: _Order) -> Tally:
     """Bring everything back, and give a lost store its name once everything is there."""
-    with _Bar() as bar:
+    with _bar() as show:
         async with _opened(settings, database) as tools:
             guard = tools.guard
             is_lost = await guard.begin(is_dry=order.is_dry)
@@ -140,7 +138,7 @@ async def _recover_all(settings: Settings, database: DatabaseOptions, order: _Or
                 order.author,
                 is_store_lost=is_lost,
                 is_dry=order.is_dry,
-                on_progress=bar.show,
+                on_progress=show,
             )
             probing = asyncio.create_task(guard.watch(tools.store.now_us, may_init=False))
             try:
@@ -153,7 +151,7 @@ async def _recover_all(settings: Settings, database: DatabaseOptions, order: _Or
             finally:
                 probing.cancel()
                 await asyncio.gather(probing, return_exceptions=True)
-            bar.show(tally, now=True)
+            show(tally)
             return tally
 
 
@@ -178,32 +176,21 @@ def _report(tally: Tally, order: _Order) -> None:
     fail("not all are back: run it again, or accept the store without them by `synckairos store init`")
 
 
-class _Bar:
-    """A progress bar on standard error; its end is known once the last page of the trail has been read."""
+@contextlib.contextmanager
+def _bar() -> Iterator[Callable[[Tally], None]]:
+    """Show a progress bar on standard error; its end is known once the last page of the trail has been read."""
+    with Progress(
+        TextColumn("recovering"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeElapsedColumn(),
+        TextColumn("{task.fields[failed]} failed"),
+        console=Console(stderr=True),
+    ) as progress:
+        task = progress.add_task("recovering", total=None, failed=0)
 
-    def __init__(self) -> None:
-        self._progress = Progress(
-            TextColumn("recovering"),
-            BarColumn(),
-            MofNCompleteColumn(),
-            TimeElapsedColumn(),
-            TextColumn("{task.fields[failed]} failed"),
-            console=Console(stderr=True),
-        )
-        self._task = self._progress.add_task("recovering", total=None, failed=0)
-        self._drawn_at = 0.0
-
-    def __enter__(self) -> Self:
-        self._progress.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._progress.stop()
-
-    def show(self, tally: Tally, *, now: bool = False) -> None:
-        """Redraw the bar, at most every REDRAW_S."""
-        at = time.monotonic()
-        if now or at - self._drawn_at > REDRAW_S:
-            self._drawn_at = at
+        def show(tally: Tally) -> None:
             total = tally.found if tally.is_all_found else None
-            self._progress.update(self._task, completed=tally.done, total=total, failed=len(tally.failures))
+            progress.update(task, completed=tally.done, total=total, failed=len(tally.failures))
+
+        yield show
