@@ -1,5 +1,6 @@
 """Text of others on the operator's terminal: what could move its cursor, or worse, is shown instead of done."""
 
+import json
 import re
 from typing import IO, Final
 
@@ -35,10 +36,7 @@ def visible_json(encoded: bytes) -> bytes:
 
 def _json_shown(found: re.Match[str]) -> str:
     character = found[0]
-    if character.isprintable():
-        return character
-    units = character.encode("utf-16-be")
-    return "".join(f"\\u{units[place : place + 2].hex()}" for place in range(0, len(units), 2))
+    return character if character.isprintable() else json.dumps(character)[1:-1]
 
 
 class PlainTable(Table):
