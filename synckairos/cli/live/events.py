@@ -3,7 +3,7 @@
 import asyncio
 import contextlib
 from collections.abc import Callable
-from typing import Annotated, Final
+from typing import Annotated, Final, TypeAlias
 
 import grpc
 import typer
@@ -22,6 +22,11 @@ PAGE: Final = 200
 PATIENCE_S: Final = 5.0
 """How long the trail may be behind what the server knows."""
 LOOK_S: Final = 0.2
+
+Types: TypeAlias = frozenset["event_pb2.EventType.ValueType"]
+"""The types of events to show; none: all."""
+Version: TypeAlias = tuple[int, int]
+"""An epoch, and the version in it."""
 
 
 def events(
@@ -61,9 +66,7 @@ def events(
     ask(ending_on_signals(told()), to)
 
 
-async def _recorded(
-    client: SyncKairos, session_id: str, types: frozenset["event_pb2.EventType.ValueType"]
-) -> list[AuditEvent]:
+async def _recorded(client: SyncKairos, session_id: str, types: Types) -> list[AuditEvent]:
     """Return what the trail has, once it has all up to now; raises AuditUnavailable if it stays behind."""
     with contextlib.suppress(SessionNotFound):  # the trail may remember a session that is gone
         session = (await client.get_session(session_id)).session
@@ -74,9 +77,7 @@ async def _recorded(
     return await _pages(client, session_id, types)
 
 
-async def _pages(
-    client: SyncKairos, session_id: str, types: frozenset["event_pb2.EventType.ValueType"]
-) -> list[AuditEvent]:
+async def _pages(client: SyncKairos, session_id: str, types: Types) -> list[AuditEvent]:
     found: list[AuditEvent] = []
     token = ""
     while True:
@@ -88,11 +89,7 @@ async def _pages(
 
 
 async def _follow(
-    client: SyncKairos,
-    session_id: str,
-    limit: int,
-    types: frozenset["event_pb2.EventType.ValueType"],
-    show: Callable[[AuditEvent], None],
+    client: SyncKairos, session_id: str, limit: int, types: Types, show: Callable[[AuditEvent], None]
 ) -> None:
     """Show what the trail has up to the beginning of a stream, then the stream, which goes on where that ends."""
     reached, is_first = (0, 0), True
@@ -113,23 +110,16 @@ async def _follow(
                 reached = place
 
 
-async def _past(
-    client: SyncKairos,
-    session_id: str,
-    types: frozenset["event_pb2.EventType.ValueType"],
-    after: tuple[int, int],
-    until: tuple[int, int],
-) -> list[AuditEvent]:
+async def _past(client: SyncKairos, session_id: str, types: Types, after: Version, until: Version) -> list[AuditEvent]:
     """Return the events of some types, up to a version, as far as the trail has them."""
     has = await _trail_of(client, session_id, until)
     if has < until:
-        text = f"synckairos: the audit trail is behind: events up to version {until[1]} are missing"
-        typer.echo(text, err=True)
+        typer.echo(f"synckairos: the audit trail is behind: events up to version {until[1]} are missing", err=True)
     found = await _pages(client, session_id, types) if any(has) else []
     return [event for event in found if after < (event.epoch, event.version) <= until]
 
 
-async def _trail_of(client: SyncKairos, session_id: str, until: tuple[int, int]) -> tuple[int, int]:
+async def _trail_of(client: SyncKairos, session_id: str, until: Version) -> Version:
     """Return how far the trail has come; it follows with a delay, which is waited for, but not for ever."""
     loop = asyncio.get_running_loop()
     ends = loop.time() + PATIENCE_S
