@@ -60,15 +60,15 @@ def top(
 
     async def told() -> None:
         async with connected(to) as client, client.sync_clock() as now:
-            board = Board(limit)
-            await board.read(client, **filters)
+            top_ = Top(to, client, now, Board(limit), shown, filters)
+            await top_.read()
             if is_terminal() and not once and not as_json:
-                await _show(Top(to, client, now, board, shown), every, filters)
+                await _show(top_, every)
             elif for_programs(asked=as_json):
-                await _write(board, client, now, shown, every, filters, once=once or not as_json)
+                await _write(top_, every, once=once or not as_json)
             else:
                 console = Console()
-                rows = board.rows(now.now_ms(), sort)
+                rows = top_.board.rows(now.now_ms(), sort)
                 console.print(_table(rows, now.now_ms(), console.width))
 
     ask(ending_on_signals(told()), to)
@@ -104,19 +104,24 @@ class Shown:
 
 @dataclass
 class Top:
-    """A table on a screen."""
+    """A table of the sessions that the filters let through."""
 
     to: Server
     client: SyncKairos
     now: ServerClock
     board: Board
     shown: Shown
+    filters: dict[str, Any]
     problem: str = ""
 
+    async def read(self) -> None:
+        """Read the sessions anew; raises what the call raises."""
+        await self.board.read(self.client, **self.filters)
 
-async def _show(top_: Top, every: float, filters: dict[str, Any]) -> None:
+
+async def _show(top_: Top, every: float) -> None:
     """Draw the table until a key ends it."""
-    async with opened_screen() as screen, _reading(top_, every, filters) as reading:
+    async with opened_screen() as screen, _reading(top_, every) as reading:
         while True:
             if reading.done():
                 reading.result()
@@ -134,14 +139,14 @@ async def _show(top_: Top, every: float, filters: dict[str, Any]) -> None:
 
 
 @contextlib.asynccontextmanager
-async def _reading(top_: Top, every: float, filters: dict[str, Any]) -> AsyncIterator[asyncio.Future[None]]:
+async def _reading(top_: Top, every: float) -> AsyncIterator[asyncio.Future[None]]:
     """Read the sessions anew, again and again, while the body runs; a server that is away is said and tried again."""
 
     async def read() -> None:
         while True:
             await asyncio.sleep(every)
             try:
-                await top_.board.read(top_.client, **filters)
+                await top_.read()
                 top_.problem = ""
             except SyncKairosError as error:
                 top_.problem = f"{error.code.name} {error.reason}".strip().lower().replace("_", " ")
@@ -180,19 +185,11 @@ def _table(rows: list[Row], now_ms: int, width: int, selected: int | None = None
     return table
 
 
-async def _write(
-    board: Board,
-    client: SyncKairos,
-    now: ServerClock,
-    shown: Shown,
-    every: float,
-    filters: dict[str, Any],
-    *,
-    once: bool,
-) -> None:
+async def _write(top_: Top, every: float, *, once: bool) -> None:
     """Write the table as JSON, one object each time it is read."""
+    board, shown = top_.board, top_.shown
     while True:
-        at_ms = now.now_ms()
+        at_ms = top_.now.now_ms()
         told = {
             "server_time_ms": at_ms,
             "counts": {status_word(status): count for status, count in board.counts().items()},
@@ -204,4 +201,4 @@ async def _write(
         if once:
             return
         await asyncio.sleep(every)
-        await board.read(client, **filters)
+        await top_.read()
