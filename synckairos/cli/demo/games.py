@@ -10,7 +10,8 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from typing import Any, Final, NamedTuple
 
-from synckairos.cli.sessions.values import NAME, participant
+from synckairos.cli.sessions.values import participant
+from synckairos.cli.views.words import NAME
 from synckairos.client import SyncKairos, SyncKairosError
 from synckairos.domain.families.words import counted
 from synckairos.v1 import session_pb2, time_control_pb2

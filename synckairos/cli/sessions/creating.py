@@ -12,7 +12,6 @@ from google.protobuf.message import Message
 from synckairos.cli.sessions.commands import Asking, creating
 from synckairos.cli.sessions.connection import refuse
 from synckairos.cli.sessions.values import (
-    NAME,
     NewId,
     duration,
     durations,
@@ -25,6 +24,7 @@ from synckairos.cli.sessions.values import (
     participant,
     random_id,
 )
+from synckairos.cli.views.words import NAME
 from synckairos.v1 import session_pb2, time_control_pb2
 from synckairos.v1 import session_service_pb2 as pb
 

@@ -7,11 +7,9 @@ from itertools import count
 from typing import Any, TypeAlias
 
 from synckairos.cli.sessions.connection import refuse
+from synckairos.cli.views.words import NAME
 from synckairos.domain.controls.notation import NotationError, time_of
 from synckairos.v1 import session_pb2
-
-NAME = "name"
-"""The key of metadata under which this command line keeps the name of a participant, a group or a session."""
 
 
 def duration(text: str) -> int:
