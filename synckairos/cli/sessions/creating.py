@@ -104,24 +104,11 @@ class NewSession(NamedTuple):
     start: Annotated[bool, _option("Start it at once.", "--start")] = False
 
 
-MODES: Final = {
-    ModeName.per_participant: session_pb2.MODE_PER_PARTICIPANT,
-    ModeName.per_cycle: session_pb2.MODE_PER_CYCLE,
-    ModeName.per_group: session_pb2.MODE_PER_GROUP,
-    ModeName.global_: session_pb2.MODE_GLOBAL,
-    ModeName.count_up: session_pb2.MODE_COUNT_UP,
-}
+MODES: Final = {word: session_pb2.Mode.Value(f"MODE_{word.replace('-', '_').upper()}") for word in ModeName}
 LEVELS: Final = {
-    "memory": session_pb2.DURABILITY_MEMORY,
-    "fsync": session_pb2.DURABILITY_FSYNC,
-    "replicas": session_pb2.DURABILITY_REPLICAS,
+    word: session_pb2.Durability.Value(f"DURABILITY_{word.upper()}") for word in ("memory", "fsync", "replicas")
 }
-_AT_ZERO: Final = {
-    AtZero.end_session: session_pb2.ON_EXPIRE_END_SESSION,
-    AtZero.eliminate: session_pb2.ON_EXPIRE_ELIMINATE,
-    AtZero.advance: session_pb2.ON_EXPIRE_ADVANCE,
-    AtZero.notify: session_pb2.ON_EXPIRE_NOTIFY,
-}
+_AT_ZERO: Final = {word: session_pb2.OnExpire.Value(f"ON_EXPIRE_{word.replace('-', '_').upper()}") for word in AtZero}
 
 
 @creating(NewSession)
