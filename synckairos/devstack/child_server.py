@@ -148,8 +148,7 @@ class ChildServer(ABC):
             self._replace_orphan()
             shutil.rmtree(self._directory)
         finally:
-            self._family.release()
-            self._owner.release()
+            self._forget()
 
     @abstractmethod
     def _prepare(self) -> None:
