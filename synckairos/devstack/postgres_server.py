@@ -6,10 +6,9 @@ import shutil
 import signal
 import subprocess
 import tempfile
-from collections.abc import Callable, Coroutine
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import ClassVar, TypeVar
+from typing import ClassVar
 
 import asyncpg
 
@@ -25,7 +24,6 @@ DATABASE = "synckairos"
 SHARED_PARENT = Path("/var/tmp")  # noqa: S108 - mkdtemp makes a folder there that nobody else can have prepared
 SHARED_PREFIX = "synckairos-postgres-"
 CONNECT_SECONDS = 2.0
-Answer = TypeVar("Answer")
 
 
 class PostgresServer(ChildServer):
@@ -134,8 +132,11 @@ class PostgresServer(ChildServer):
 
     def _answers(self, pid: int) -> bool:
         del pid  # its data directory tells this server from any other
+        # In a thread of its own, because the caller may stand inside a running event loop.
+        with ThreadPoolExecutor(max_workers=1) as thread:
+            answer = thread.submit(asyncio.run, self._offers_database())
         try:
-            return _finish(self._offers_database)
+            return answer.result()
         except (OSError, TimeoutError, asyncpg.PostgresError):
             return False
 
@@ -161,12 +162,6 @@ class PostgresServer(ChildServer):
         finally:
             await connection.close()
         return True
-
-
-def _finish(question: Callable[[], Coroutine[None, None, Answer]]) -> Answer:
-    # In a thread of its own, because the caller may stand inside a running event loop.
-    with ThreadPoolExecutor(max_workers=1) as thread:
-        return thread.submit(asyncio.run, question()).result()
 
 
 def _environment() -> dict[str, str]:
