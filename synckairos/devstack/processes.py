@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import BinaryIO, TypedDict
+from typing import BinaryIO
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,12 +18,6 @@ class Account:
     name: str
     uid: int
     gid: int
-
-
-class _Credentials(TypedDict):
-    user: int | None
-    group: int | None
-    extra_groups: list[int] | None
 
 
 def unprivileged_account() -> Account | None:
@@ -38,12 +32,6 @@ def unprivileged_account() -> Account | None:
             entry = pwd.getpwnam(name)
             return Account(name, entry.pw_uid, entry.pw_gid)
     raise LookupError("PostgreSQL refuses to run as root, and there is no account `postgres` or `nobody` to run it as")
-
-
-def _credentials(account: Account | None) -> _Credentials:
-    if account is None:
-        return {"user": None, "group": None, "extra_groups": None}
-    return {"user": account.uid, "group": account.gid, "extra_groups": []}
 
 
 def run(
@@ -69,7 +57,9 @@ def run(
         # The account may not be allowed to enter the working directory.
         cwd="/",
         env=env,
-        **_credentials(account),
+        user=account.uid if account else None,
+        group=account.gid if account else None,
+        extra_groups=[] if account else None,
     )
 
 
@@ -92,7 +82,9 @@ def spawn(
         pass_fds=(inherit,),
         start_new_session=True,
         umask=0o077,
-        **_credentials(account),
+        user=account.uid if account else None,
+        group=account.gid if account else None,
+        extra_groups=[] if account else None,
     )
 
 
