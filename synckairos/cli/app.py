@@ -19,7 +19,7 @@ from synckairos.cli.audit.reading import events, participant, session, status
 from synckairos.cli.audit.sample import sample
 from synckairos.cli.audit.transfer import export, import_
 from synckairos.cli.calling import call
-from synckairos.cli.dev import DevOptions, run_dev
+from synckairos.cli.dev import run_dev
 from synckairos.cli.dev_stack import DATA_DIR
 from synckairos.cli.doctor.command import doctor
 from synckairos.cli.gateway import gateway
@@ -136,7 +136,7 @@ def dev(
 ) -> None:
     """Run everything on this machine: Redis and PostgreSQL (unless SYNCKAIROS_*_URL name some), a server, a worker."""
     try:
-        run_dev(DevOptions(data_dir, listen, redis_port, postgres_port))
+        run_dev(data_dir, listen, redis_port, postgres_port)
     except OSError as error:
         fail(str(error))
 

@@ -9,7 +9,6 @@ import sys
 from contextlib import ExitStack, suppress
 from pathlib import Path
 from types import FrameType
-from typing import NamedTuple
 
 import typer
 
@@ -36,23 +35,14 @@ ALICE = "aaaaaaaa-aaaa-4aaa-8aaa-aaaaaaaaaaaa"
 BOB = "bbbbbbbb-bbbb-4bbb-8bbb-bbbbbbbbbbbb"
 
 
-class DevOptions(NamedTuple):
-    """The options of `dev` on the command line."""
-
-    data_dir: Path
-    listen: str | None
-    redis_port: int
-    postgres_port: int
-
-
-def run_dev(options: DevOptions) -> None:
+def run_dev(data_dir: Path, listen: str | None, redis_port: int, postgres_port: int) -> None:
     """Start Redis and PostgreSQL, migrate, run a worker and a server, and stop everything in the reverse order.
 
     A Redis or PostgreSQL that the environment names replaces one of its own.
     """
-    given = settings_or_fail(listen=options.listen)
+    given = settings_or_fail(listen=listen)
     require_protection(given, {"SYNCKAIROS_LISTEN": given.listen, "SYNCKAIROS_HTTP_LISTEN": given.http_listen})
-    options.data_dir.mkdir(parents=True, exist_ok=True)
+    data_dir.mkdir(parents=True, exist_ok=True)
     _end_on_signals()
     with ExitStack() as stack:
         http = _http_socket(given)
@@ -61,19 +51,19 @@ def run_dev(options: DevOptions) -> None:
         else:
             stack.enter_context(http)
             typer.echo(f"{url_of(http, has_tls=bool(given.tls_cert))}   (the console, as soon as all is up)")
-        stack.enter_context(claimed(options.data_dir))
-        typer.echo(f"starting what is needed in {options.data_dir} …")
+        stack.enter_context(claimed(data_dir))
+        typer.echo(f"starting what is needed in {data_dir} …")
         guardian = stack.enter_context(Guardian())
-        urls = _start_stores(options, given, stack, guardian)
+        urls = _start_stores(data_dir, redis_port, postgres_port, given, stack, guardian)
         settings = settings_or_fail(
             listen=_address(given), redis_url=urls.get("redis_url"), database_url=urls.get("database_url")
         )
         applied = run(migrate(settings))
         typer.echo(f"{len(applied)} migrations applied")
-        stack.enter_context(DevWorker(settings, urls, options.data_dir, guardian.guard))
+        stack.enter_context(DevWorker(settings, urls, data_dir, guardian.guard))
 
         def greet(server: Server) -> None:
-            stack.enter_context(announced(options.data_dir, _places(settings, server.address)))
+            stack.enter_context(announced(data_dir, _places(settings, server.address)))
             _greet(server)
 
         try:
@@ -83,11 +73,13 @@ def run_dev(options: DevOptions) -> None:
     typer.echo("stopped")
 
 
-def _start_stores(options: DevOptions, given: Settings, stack: ExitStack, guardian: Guardian) -> dict[str, str]:
+def _start_stores(
+    data_dir: Path, redis_port: int, postgres_port: int, given: Settings, stack: ExitStack, guardian: Guardian
+) -> dict[str, str]:
     """Start those stores that the environment does not name, and return the settings that lead to them."""
     kinds: tuple[tuple[str, type[RedisServer | PostgresServer], int], ...] = (
-        ("redis", RedisServer, options.redis_port),
-        ("postgres", PostgresServer, options.postgres_port),
+        ("redis", RedisServer, redis_port),
+        ("postgres", PostgresServer, postgres_port),
     )
     urls: dict[str, str] = {}
     for name, kind, port in kinds:
@@ -96,7 +88,7 @@ def _start_stores(options: DevOptions, given: Settings, stack: ExitStack, guardi
         # The database may also be named in parts.
         is_given = given.database_url is not None if kind is PostgresServer else setting in given.model_fields_set
         if not is_given:
-            server = stack.enter_context(kind(options.data_dir / name, port, has_password=True))
+            server = stack.enter_context(kind(data_dir / name, port, has_password=True))
             guardian.guard(server.ward)
             urls[setting], shown = server.url, server.shown_url
         typer.echo(f"{'Redis' if kind is RedisServer else 'PostgreSQL':<11} {shown}")
@@ -154,16 +146,12 @@ def _greet(server: Server) -> None:
         ("StartSession", {"session_id": SESSION}),
         ("WatchSession", {"session_id": SESSION, "tick_interval_ms": 1_000}),
     ):
-        typer.echo(f"  {call_command(server.address, method, json.dumps(body, separators=(',', ':')))}")
+        request = json.dumps(body, separators=(",", ":"))
+        typer.echo(f"  {_program()} call --address {server.address} {method} '{request}'")
     typer.echo("\nPlay sample games, and see their clocks run:")
     for command in ("demo", "top"):
         typer.echo(f"  {_program()} {command} --address {server.address}")
     typer.echo("")
-
-
-def call_command(address: str, method: str, body: str) -> str:
-    """Return a shell command that makes a call with the program that runs now."""
-    return f"{_program()} call --address {address} {method} '{body}'"
 
 
 def _program() -> str:
