@@ -7,7 +7,7 @@ from google.protobuf.message import Message
 
 from synckairos.cli.sessions.commands import Asking, SessionId, changing
 from synckairos.cli.sessions.connection import refuse
-from synckairos.cli.sessions.values import duration, ids_of, json_object, labels, participant
+from synckairos.cli.sessions.values import duration, durations, ids_of, json_object, labels, participant
 
 Participant = Annotated[str, typer.Argument(metavar="PARTICIPANT", help="NAME, UUID or NAME=UUID.")]
 
@@ -39,14 +39,14 @@ async def switch(
       synckairos session switch $SESSION
       synckairos session switch $SESSION --if-active $PLAYER --reason "e4"
     """
-    asked: dict[str, Any] = {
-        "next_participant_id": to,
-        "expected_active_participant_id": if_active,
-        "expected_cycle_number": if_cycle,
-        "lag_ms": duration(lag) if lag is not None else 0,
-    }
-    fields = {name: value for name, value in asked.items() if value}
-    return await asking.client.switch_cycle(session_id, **fields, **asking.fields)
+    return await asking.client.switch_cycle(
+        session_id,
+        next_participant_id=to,
+        expected_active_participant_id=if_active,
+        expected_cycle_number=if_cycle,
+        lag_ms=duration(lag) if lag is not None else 0,
+        **asking.fields,
+    )
 
 
 @changing
@@ -120,8 +120,7 @@ async def adjust(
       synckairos session adjust $SESSION --participant $PLAYER --add 2m --reason "lost connection"
       synckairos session adjust $SESSION --to 10m --reason "late start"
     """
-    amounts = {"delta_ms": add, "set_ms": to, "at_least_ms": at_least}
-    fields: dict[str, Any] = {name: duration(text) for name, text in amounts.items() if text is not None}
+    fields: dict[str, Any] = durations(delta_ms=add, set_ms=to, at_least_ms=at_least)
     if periods is not None:
         fields["set_periods"] = periods
     if len(fields) != 1:
