@@ -29,7 +29,6 @@ from synckairos.cli.inspection import InspectionError
 from synckairos.cli.plain_text import visible
 from synckairos.cli.running import fail, run, settings_or_fail
 from synckairos.composition.redis import opened_redis, recovery_guard, session_store, store_clock
-from synckairos.domain.errors import Refusal
 from synckairos.domain.events import Author
 from synckairos.domain.recovery import RecoveryPolicy
 from synckairos.domain.tenancy import DEFAULT_TENANT, qualify
@@ -110,16 +109,13 @@ async def _opened(settings: Settings, database: DatabaseOptions) -> AsyncIterato
 
 
 async def _recover_one(settings: Settings, database: DatabaseOptions, session_id: str, order: _Order) -> str:
-    """Bring one session back into a store that has its name; return a line about it."""
+    """Bring one session back into a store that has its name; return a line about it; raises Refusal."""
     async with _opened(settings, database) as tools:
         await tools.guard.open(may_init=False)
-        try:
-            if order.is_dry:
-                last = await tools.recovery.find(session_id)
-                return f"would come back: {last.status.name}, from version {last.version}"
-            view = await tools.recovery.recover(session_id, order.policy, order.author, Request(), soon())
-        except Refusal as refusal:
-            raise InspectionError(str(refusal)) from refusal
+        if order.is_dry:
+            last = await tools.recovery.find(session_id)
+            return f"would come back: {last.status.name}, from version {last.version}"
+        view = await tools.recovery.recover(session_id, order.policy, order.author, Request(), soon())
         return f"recovered: {view.session.status.name}, version {view.session.version}"
 
 

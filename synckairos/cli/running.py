@@ -25,6 +25,7 @@ from synckairos.composition.reloading import UnusableFilesError
 from synckairos.composition.supervision.supervisor import NeverReadyError
 from synckairos.composition.traces import TracingError
 from synckairos.devstack import DevstackError
+from synckairos.domain.errors import Refusal
 from synckairos.settings import Settings, SettingsError, load_settings
 from synckairos.telemetry import configure_logging
 
@@ -41,6 +42,7 @@ KNOWN_FAILURES: Final = (
     NeverReadyError,
     DatabaseOptionsError,
     InspectionError,
+    Refusal,
     TokenKeyMissingError,
     TracingError,
     UnusableFilesError,

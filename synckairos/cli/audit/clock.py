@@ -23,7 +23,6 @@ from synckairos.cli.plain_text import json_for
 from synckairos.cli.running import run, settings_or_fail
 from synckairos.domain.accounts.account import Line
 from synckairos.domain.accounts.entries import Holder
-from synckairos.domain.errors import Refusal
 from synckairos.domain.model import Mode
 from synckairos.domain.tenancy import DEFAULT_TENANT, qualify
 from synckairos.settings import Settings
@@ -55,17 +54,14 @@ async def _explain(settings: Settings, session_id: str, holder: str, version: in
 
 
 async def _lines(reader: AuditReader, session_id: str, holder: str, version: int) -> AsyncGenerator[Line, None]:
-    """Yield the lines of all pages; raises InspectionError for what cannot be explained."""
+    """Yield the lines of all pages; raises InspectionError or Refusal for what cannot be explained."""
     (latest,) = await reader.latest([session_id])
     if latest is None:
         raise InspectionError(f"the audit trail knows nothing of session {session_id}")
     is_group = latest.rules.mode is Mode.PER_GROUP
     asked = ClockQuery(session_id, Holder("", holder) if is_group else Holder(holder), version, None, PAGE)
     while True:
-        try:
-            page = await explain_clock(reader, asked)
-        except Refusal as refusal:
-            raise InspectionError(str(refusal)) from refusal
+        page = await explain_clock(reader, asked)
         for line in page.lines:
             yield line
         if page.following is None:
