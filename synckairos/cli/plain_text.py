@@ -1,7 +1,8 @@
-"""Text of others on the operator's terminal: what could move its cursor, or worse, is shown instead of done."""
+"""Text of others, for programs as JSON; what could move a terminal's cursor, or worse, is shown instead of done."""
 
 import json
 import re
+import sys
 from typing import IO, Final
 
 from rich.table import Table
@@ -22,6 +23,17 @@ def visible_lines(text: str) -> str:
 
 def _shown(character: str) -> str:
     return character if character.isprintable() else character.encode("unicode_escape").decode()
+
+
+def for_programs(*, asked: bool) -> bool:
+    """Whether the output is for a program: it was asked for, or nobody looks."""
+    return asked or not sys.stdout.isatty()
+
+
+def print_json_line(encoded: bytes) -> None:
+    """Print JSON on a line of its own, at once."""
+    sys.stdout.buffer.write(json_for(sys.stdout.buffer, encoded) + b"\n")
+    sys.stdout.buffer.flush()
 
 
 def json_for(output: IO[bytes], encoded: bytes) -> bytes:

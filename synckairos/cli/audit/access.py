@@ -92,6 +92,7 @@ def tenant_name(text: str) -> str:
     return text
 
 
+AsJson = Annotated[bool, typer.Option("--json", help="JSON, as always when the output is no terminal.")]
 Tenant = Annotated[str, typer.Option("--tenant", parser=tenant_name, metavar="NAME", help="Whose session it is.")]
 Reason = Annotated[str, typer.Option(parser=reason_text, metavar="TEXT", help="Why; kept with the record.")]
 Since = Annotated[

@@ -3,7 +3,6 @@
 It reads the database directly, so it works while no server runs.
 """
 
-import sys
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
 from typing import Annotated
@@ -15,11 +14,11 @@ from rich.console import Console
 
 from synckairos.application.trail.audit import AuditReader
 from synckairos.application.trail.clock_accounts import ClockQuery, explain_clock
-from synckairos.cli.audit.access import Tenant, opened_trail
-from synckairos.cli.audit.reading import PAGE, AsJson, SessionId, for_scripts
+from synckairos.cli.audit.access import AsJson, Tenant, opened_trail
+from synckairos.cli.audit.reading import PAGE, SessionId
 from synckairos.cli.audit.tables import account_table
 from synckairos.cli.inspection import InspectionError
-from synckairos.cli.plain_text import json_for
+from synckairos.cli.plain_text import for_programs, print_json_line
 from synckairos.cli.running import run, settings_or_fail
 from synckairos.domain.accounts.account import Line
 from synckairos.domain.accounts.entries import Holder
@@ -41,7 +40,7 @@ def clock(
     """Explain a clock: all that was added to it and taken from it, oldest first."""
     settings = settings_or_fail(of_dev=True)
     named = qualify(tenant, str(session_id))
-    run(_explain(settings, named, str(holder or ""), version, as_json=for_scripts(asked=as_json)))
+    run(_explain(settings, named, str(holder or ""), version, as_json=for_programs(asked=as_json)))
 
 
 async def _explain(settings: Settings, session_id: str, holder: str, version: int, *, as_json: bool) -> None:
@@ -50,7 +49,7 @@ async def _explain(settings: Settings, session_id: str, holder: str, version: in
             Console().print(account_table([line async for line in lines]))
             return
         async for line in lines:
-            sys.stdout.buffer.write(json_for(sys.stdout.buffer, _encoded(line)))
+            print_json_line(_encoded(line))
 
 
 async def _lines(reader: AuditReader, session_id: str, holder: str, version: int) -> AsyncGenerator[Line, None]:
@@ -81,4 +80,4 @@ def _encoded(line: Line) -> bytes:
         "periods_burnt": entry.periods_burnt,
         "note": entry.note,
     }
-    return msgspec.json.encode(told) + b"\n"
+    return msgspec.json.encode(told)

@@ -5,7 +5,6 @@ A dead entry goes by its partition and its id there, as `7/1763713283123-0`.
 """
 
 import json
-import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Annotated, Any, Final, NamedTuple
@@ -17,10 +16,10 @@ from rich.console import Console
 from synckairos.adapters.redis.keys import PARTITIONS
 from synckairos.adapters.redis.outbox import RedisDeadEntries
 from synckairos.application.trail.audit import DeadEntry, OperatorAction
-from synckairos.cli.audit.access import Reason, opened_trail, operator
+from synckairos.cli.audit.access import AsJson, Reason, opened_trail, operator
 from synckairos.cli.audit.tables import instant
 from synckairos.cli.inspection import plain
-from synckairos.cli.plain_text import PlainTable
+from synckairos.cli.plain_text import PlainTable, for_programs
 from synckairos.cli.running import fail, run, settings_or_fail
 from synckairos.composition.redis import CLIENT_NAME, opened_redis
 from synckairos.domain.tenancy import DEFAULT_TENANT, name_of, qualify
@@ -53,11 +52,9 @@ DeadPlace = Annotated[Place, typer.Argument(parser=place_of, metavar="PARTITION/
 
 
 @dead_app.command("list")
-def list_dead(
-    as_json: Annotated[bool, typer.Option("--json", help="JSON, as always when the output is no terminal.")] = False,
-) -> None:
+def list_dead(as_json: AsJson = False) -> None:
     """List the dead entries, oldest first in each partition."""
-    run(_list(settings_or_fail(of_dev=True), as_json=as_json or not sys.stdout.isatty()))
+    run(_list(settings_or_fail(of_dev=True), as_json=for_programs(asked=as_json)))
 
 
 @dead_app.command()

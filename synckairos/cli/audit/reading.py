@@ -3,10 +3,9 @@
 They read the database directly, so they work while no server runs.
 """
 
-import contextlib
 import sys
 from collections.abc import AsyncGenerator, Awaitable, Callable
-from contextlib import AsyncExitStack, aclosing
+from contextlib import AsyncExitStack, aclosing, suppress
 from typing import Annotated, Any
 from uuid import UUID
 
@@ -29,7 +28,7 @@ from synckairos.application.trail.audit import (
     ParticipantQuery,
     SessionAudit,
 )
-from synckairos.cli.audit.access import APPLICATION, Since, Tenant, Until, event_type, opened_trail
+from synckairos.cli.audit.access import APPLICATION, AsJson, Since, Tenant, Until, event_type, opened_trail
 from synckairos.cli.audit.tables import (
     events_table,
     participants_table,
@@ -38,7 +37,7 @@ from synckairos.cli.audit.tables import (
     status_table,
 )
 from synckairos.cli.inspection import InspectionError
-from synckairos.cli.plain_text import PlainTable, json_for
+from synckairos.cli.plain_text import PlainTable, for_programs, json_for, print_json_line
 from synckairos.cli.running import run, settings_or_fail
 from synckairos.composition.parts import pipeline_parts, pipeline_report
 from synckairos.composition.redis import opened_redis
@@ -54,7 +53,6 @@ ReadPage = Callable[[Session | None, int], Awaitable[list[AuditedEvent]]]
 """Reads so many events after the one that led to a session; None for the first page."""
 
 SessionId = Annotated[UUID, typer.Argument(help="The session's UUID.")]
-AsJson = Annotated[bool, typer.Option("--json", help="JSON, as always when the output is no terminal.")]
 
 
 def events(  # noqa: PLR0913, PLR0917 - one parameter an option
@@ -83,7 +81,7 @@ def events(  # noqa: PLR0913, PLR0917 - one parameter an option
         end=until,
         with_before=changes,
     )
-    run(_events(settings_or_fail(of_dev=True), query, limit, as_json=for_scripts(asked=as_json)))
+    run(_events(settings_or_fail(of_dev=True), query, limit, as_json=for_programs(asked=as_json)))
 
 
 def participant(
@@ -98,14 +96,14 @@ def participant(
 ) -> None:
     """Show the events about a participant in all sessions of a tenant, oldest first."""
     query = ParticipantQuery(str(participant_id), None, PAGE, start=since, end=until, tenant=tenant)
-    run(_participant(settings_or_fail(of_dev=True), query, limit, as_json=for_scripts(asked=as_json)))
+    run(_participant(settings_or_fail(of_dev=True), query, limit, as_json=for_programs(asked=as_json)))
 
 
 def session(session_id: SessionId, as_json: AsJson = False, tenant: Tenant = DEFAULT_TENANT) -> None:
     """Show a session as the trail knows it, and the statistics of its participants."""
     audit: SessionAudit = run(_session(settings_or_fail(of_dev=True), qualify(tenant, str(session_id))))
-    if for_scripts(asked=as_json):
-        typer.echo(json_for(sys.stdout.buffer, msgspec.json.encode(_plain(audit))))
+    if for_programs(asked=as_json):
+        print_json_line(msgspec.json.encode(_plain(audit)))
         return
     console = Console()
     console.print(session_table(audit))
@@ -118,9 +116,9 @@ def status(as_json: AsJson = False) -> None:
     found: PipelineStatus
     tables: list[TableStatistics]
     found, tables = run(_status(settings_or_fail(of_dev=True)))
-    if for_scripts(asked=as_json):
+    if for_programs(asked=as_json):
         told = _told(found) | {"tables": [one._asdict() for one in tables]}
-        typer.echo(json_for(sys.stdout.buffer, msgspec.json.encode(told)))
+        print_json_line(msgspec.json.encode(told))
     else:
         console = Console()
         console.print(status_table(found))
@@ -128,11 +126,6 @@ def status(as_json: AsJson = False) -> None:
             console.print(statistics_table(tables))
     if found.degraded:
         raise typer.Exit(1)
-
-
-def for_scripts(*, asked: bool) -> bool:
-    """Whether the output is for a program: it was asked for, or nobody looks."""
-    return asked or not sys.stdout.isatty()
 
 
 async def _events(settings: Settings, query: EventQuery, limit: int | None, *, as_json: bool) -> None:
@@ -223,7 +216,7 @@ async def _status(settings: Settings) -> tuple[PipelineStatus, list[TableStatist
         status = await pipeline_report(parts, database).status()
         tables: list[TableStatistics] = []
         if database is not None:
-            with contextlib.suppress(AuditUnavailable):
+            with suppress(AuditUnavailable):
                 tables = await table_statistics(database)
         return status, tables
 

@@ -15,7 +15,8 @@ from rich.text import Text
 from synckairos.application.concurrency import all_of
 from synckairos.cli.demo.games import GAMES, SPEEDS, Game, Stage
 from synckairos.cli.live.screen import ending_on_signals
-from synckairos.cli.sessions.commands import AsJson, for_programs
+from synckairos.cli.plain_text import for_programs
+from synckairos.cli.sessions.commands import AsJson
 from synckairos.cli.sessions.connection import Address, ask, connected, server
 from synckairos.cli.views.words import instant, plain
 from synckairos.client import SyncKairos, SyncKairosError

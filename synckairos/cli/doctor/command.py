@@ -1,7 +1,6 @@
 """The command: look at everything, say what is wrong and what to do about it."""
 
 import os
-import sys
 from collections import Counter
 from collections.abc import Sequence
 from contextlib import AsyncExitStack
@@ -16,7 +15,7 @@ from synckairos.adapters.postgres.database import Database
 from synckairos.adapters.postgres.options import DatabaseOptionsError, database_options
 from synckairos.adapters.redis.condition import RedisCondition
 from synckairos.application.errors import AuditUnavailable, StoreUnavailable
-from synckairos.cli.audit.access import APPLICATION
+from synckairos.cli.audit.access import APPLICATION, AsJson
 from synckairos.cli.doctor.certificates import look_at_certificate
 from synckairos.cli.doctor.clocks import THIS_MACHINE, Clock, compared
 from synckairos.cli.doctor.credentials import look_at_credentials
@@ -26,7 +25,7 @@ from synckairos.cli.doctor.pipeline import look_at_pipeline
 from synckairos.cli.doctor.servers import look_at_server
 from synckairos.cli.doctor.store import look_at_store
 from synckairos.cli.doctor.traces import look_at_traces
-from synckairos.cli.plain_text import PlainTable, json_for
+from synckairos.cli.plain_text import PlainTable, for_programs, print_json_line
 from synckairos.cli.running import run, settings_or_fail
 from synckairos.cli.sessions.exit_codes import ExitCode
 from synckairos.composition.parts import pipeline_parts
@@ -39,14 +38,14 @@ STYLES: Final = {Level.FINE: "green", Level.ADVICE: "yellow", Level.WRONG: "red"
 
 def doctor(
     address: Annotated[str | None, typer.Option(help="host:port of a server; default SYNCKAIROS_LISTEN.")] = None,
-    as_json: Annotated[bool, typer.Option("--json", help="JSON, as always when the output is no terminal.")] = False,
+    as_json: AsJson = False,
 ) -> None:
     """Look at everything that is configured; exits 0 if all is well, 1 if something is wrong, 6 if it cannot tell."""
     settings = settings_or_fail(of_dev=True)
     found: list[Finding] = run(examine(settings, address or settings.listen))
-    if as_json or not sys.stdout.isatty():
+    if for_programs(asked=as_json):
         told = {"exit_code": _exit_code(found), "findings": [one._asdict() for one in found]}
-        typer.echo(json_for(sys.stdout.buffer, msgspec.json.encode(told)))
+        print_json_line(msgspec.json.encode(told))
     else:
         _draw(found)
     if code := _exit_code(found):

@@ -11,7 +11,8 @@ from rich.console import Console
 
 from synckairos.cli.live.history import as_recorded, event_line
 from synckairos.cli.live.screen import ending_on_signals
-from synckairos.cli.sessions.commands import AsJson, SessionId, for_programs, print_json
+from synckairos.cli.plain_text import for_programs
+from synckairos.cli.sessions.commands import AsJson, SessionId, print_json
 from synckairos.cli.sessions.connection import TIMEOUT_S, Address, Timeout, ask, connected, refuse, server
 from synckairos.client import SyncKairos
 from synckairos.client.errors import AuditUnavailable, SessionNotFound

@@ -3,7 +3,6 @@
 import asyncio
 import contextlib
 import json
-import sys
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from typing import Annotated, Any, Final
@@ -15,8 +14,8 @@ from rich.text import Text
 from synckairos.cli.live.board import Board, Order, Row
 from synckairos.cli.live.screen import ending_on_signals, is_terminal, opened_screen
 from synckairos.cli.live.watching import watch_on
-from synckairos.cli.plain_text import PlainTable, json_for
-from synckairos.cli.sessions.commands import AsJson, for_programs
+from synckairos.cli.plain_text import PlainTable, for_programs, print_json_line
+from synckairos.cli.sessions.commands import AsJson
 from synckairos.cli.sessions.connection import Address, Server, ask, connected, server
 from synckairos.cli.sessions.reading import STATUSES, StatusName
 from synckairos.cli.sessions.values import labels
@@ -196,8 +195,7 @@ async def _write(top_: Top, every: float, *, once: bool) -> None:
             "changes_per_second": round(board.changes_a_second, 3),
             "sessions": [row.told() for row in board.rows(at_ms, shown.order, backwards=shown.backwards)],
         }
-        sys.stdout.buffer.write(json_for(sys.stdout.buffer, json.dumps(told, ensure_ascii=False).encode()) + b"\n")
-        sys.stdout.buffer.flush()
+        print_json_line(json.dumps(told, ensure_ascii=False).encode())
         if once:
             return
         await asyncio.sleep(every)

@@ -16,7 +16,8 @@ from rich.text import Text
 
 from synckairos.cli.live.history import as_recorded, event_line
 from synckairos.cli.live.screen import Screen, ending_on_signals, is_terminal, opened_screen
-from synckairos.cli.sessions.commands import AsJson, SessionId, for_programs, print_json
+from synckairos.cli.plain_text import for_programs
+from synckairos.cli.sessions.commands import AsJson, SessionId, print_json
 from synckairos.cli.sessions.connection import Address, ask, connected, server
 from synckairos.cli.views.readings import face, readings
 from synckairos.cli.views.session_panel import clocks, head, result

@@ -2,7 +2,6 @@
 
 import functools
 import inspect
-import sys
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Annotated, Any, Final, NamedTuple
 
@@ -11,7 +10,7 @@ from google.protobuf import json_format
 from google.protobuf.message import Message
 from rich.console import Console
 
-from synckairos.cli.plain_text import json_for
+from synckairos.cli.plain_text import for_programs, print_json_line
 from synckairos.cli.sessions.completing import session_ids
 from synckairos.cli.sessions.connection import TIMEOUT_S, Actor, Address, Timeout, ask, connected, server
 from synckairos.cli.views.session_panel import session_panel
@@ -118,13 +117,7 @@ def show(reply: Any, *, as_json: bool, quiet: bool = False) -> None:  # noqa: AN
         typer.echo("there was no such session")
 
 
-def for_programs(*, asked: bool) -> bool:
-    """Whether the output is for a program: it was asked for, or nobody looks."""
-    return asked or not sys.stdout.isatty()
-
-
 def print_json(message: Message) -> None:
     """Print a message of the contract as JSON on a line of its own, at once."""
     text = json_format.MessageToJson(message, preserving_proto_field_name=True, indent=None)
-    sys.stdout.buffer.write(json_for(sys.stdout.buffer, text.encode()) + b"\n")
-    sys.stdout.buffer.flush()
+    print_json_line(text.encode())

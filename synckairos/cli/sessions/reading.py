@@ -8,7 +8,8 @@ import typer
 from google.protobuf.message import Message
 from rich.console import Console
 
-from synckairos.cli.sessions.commands import AsJson, Asking, SessionId, for_programs, print_json, reading
+from synckairos.cli.plain_text import for_programs
+from synckairos.cli.sessions.commands import AsJson, Asking, SessionId, print_json, reading
 from synckairos.cli.sessions.connection import TIMEOUT_S, Address, Timeout, ask, connected, server
 from synckairos.cli.sessions.creating import MODES, ModeName
 from synckairos.cli.sessions.values import labels
