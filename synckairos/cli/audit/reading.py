@@ -53,6 +53,7 @@ ReadPage = Callable[[Session | None, int], Awaitable[list[AuditedEvent]]]
 """Reads so many events after the one that led to a session; None for the first page."""
 
 SessionId = Annotated[UUID, typer.Argument(help="The session's UUID.")]
+Limit = Annotated[int | None, typer.Option(min=1, help="The most events to show; on a terminal 1000 by default.")]
 
 
 def events(  # noqa: PLR0913, PLR0917 - one parameter an option
@@ -63,9 +64,7 @@ def events(  # noqa: PLR0913, PLR0917 - one parameter an option
     participant: Annotated[UUID | None, typer.Option(help="Only events of this participant.")] = None,
     since: Since = None,
     until: Until = None,
-    limit: Annotated[
-        int | None, typer.Option(min=1, help="The most events to show; on a terminal 1000 by default.")
-    ] = None,
+    limit: Limit = None,
     changes: Annotated[bool, typer.Option("--changes", help="What each changed, from what to what.")] = False,
     as_json: AsJson = False,
     tenant: Tenant = DEFAULT_TENANT,
@@ -88,9 +87,7 @@ def participant(
     participant_id: Annotated[UUID, typer.Argument(help="The participant's UUID.")],
     since: Since = None,
     until: Until = None,
-    limit: Annotated[
-        int | None, typer.Option(min=1, help="The most events to show; on a terminal 1000 by default.")
-    ] = None,
+    limit: Limit = None,
     as_json: AsJson = False,
     tenant: Tenant = DEFAULT_TENANT,
 ) -> None:
