@@ -5,6 +5,7 @@ import sys
 import tempfile
 from collections.abc import Iterator
 from contextlib import aclosing, contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Annotated, BinaryIO, Final, NamedTuple
 from uuid import UUID
@@ -28,13 +29,11 @@ SHOWN_PROBLEMS: Final = 20
 BATCH_BYTES: Final = 4 << 20
 """Of lines in one transaction, however few they are."""
 MAX_LINE_BYTES: Final = 16 << 20
-PROGRESS_STEP: Final = 100
 
 
 class _Line(NamedTuple):
     number: int
     record: AuditRecord
-    size: int
 
 
 def export(
@@ -95,9 +94,8 @@ async def _export(settings: Settings, query: ExportQuery, file: BinaryIO) -> int
                 async for record in records:
                     file.write(json_for(file, encode_record(record)))
                     count += 1
-                    if count % PROGRESS_STEP == 0:
-                        progress.update(bar, completed=count)
-            progress.update(bar, completed=count, total=count)
+                    progress.update(bar, completed=count)
+            progress.update(bar, total=count)
     return count
 
 
@@ -135,19 +133,12 @@ def _check(file: Path) -> tuple[int, int, list[str]]:
 
 def _texts(file: Path, doing: str) -> Iterator[tuple[int, bytes]]:
     """Yield the lines that are not blank with their numbers, and show the progress."""
-    with file.open("rb") as lines, _progress(DownloadColumn()) as progress:
-        bar = progress.add_task(doing, total=os.fstat(lines.fileno()).st_size)
-        done = number = 0
-        while text := lines.readline(MAX_LINE_BYTES):
-            number += 1
-            done += len(text)
+    with _progress(DownloadColumn()) as progress, progress.open(file, "rb", description=doing) as lines:
+        for number, text in enumerate(iter(partial(lines.readline, MAX_LINE_BYTES), b""), 1):
             if len(text) == MAX_LINE_BYTES and not text.endswith(b"\n"):
                 fail(f"{file.name}: line {number} is longer than {MAX_LINE_BYTES >> 20} MB: this is no export")
-            if number % PROGRESS_STEP == 0:
-                progress.update(bar, completed=done)
             if text.strip():
                 yield number, text
-        progress.update(bar, completed=done)
 
 
 async def _import(settings: Settings, file: Path) -> Written:
@@ -163,7 +154,7 @@ def _batches(file: Path, limit: int) -> Iterator[list[_Line]]:
     size = 0
     for number, text in _texts(file, "importing"):
         try:
-            batch.append(_Line(number, decode_record(text), len(text)))
+            batch.append(_Line(number, decode_record(text)))
         except FieldError as error:
             raise InspectionError(f"line {number}: {error}: has the file changed meanwhile?") from error
         size += len(text)
