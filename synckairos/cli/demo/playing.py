@@ -6,6 +6,7 @@ import json
 import random
 import time
 from enum import StrEnum
+from functools import partial
 from typing import Annotated
 
 import typer
@@ -59,13 +60,13 @@ def demo(
     """
     to = server(address)
     wanted = [one.value for one in games or GameName]
-    telling = Telling(as_json=for_programs(asked=as_json))
+    console = None if for_programs(asked=as_json) else Console(soft_wrap=True)
 
     async def played() -> None:
         async with connected(to) as client:
-            if not telling.as_json:
+            if console is not None:
                 typer.echo(f"playing {', '.join(wanted)}; in another terminal: synckairos top --address {to.address}")
-            stages = [Stage(client, speed, telling.say, _dice(seed, kind)) for kind in wanted]
+            stages = [Stage(client, speed, partial(_say, console), _dice(seed, kind)) for kind in wanted]
             try:
                 await all_of([_play(stage, GAMES[kind], once=once) for stage, kind in zip(stages, wanted, strict=True)])
             finally:
@@ -81,23 +82,15 @@ def _dice(seed: int | None, kind: str) -> random.Random:
     return random.Random(None if seed is None else f"{seed} {kind}")  # noqa: S311 - a game
 
 
-class Telling:
-    """Says what happens, a line a move."""
-
-    def __init__(self, *, as_json: bool) -> None:
-        self.as_json = as_json
-        self._console = Console(soft_wrap=True)
-
-    def say(self, game: Game, session_id: str, said: str) -> None:
-        """Say what has happened in a game."""
-        now_ms = time.time_ns() // 1_000_000
-        if self.as_json:
-            told = {"at_ms": now_ms, "game": game.kind, "session_id": session_id, "said": said}
-            typer.echo(json.dumps(told))
-            return
-        line = Text().append(f"{instant(now_ms)} ", style="dim")
-        line.append(f"{game.name:<26}", style=_COLOURS[game.kind])
-        self._console.print(line.append_text(plain(said)))
+def _say(console: Console | None, game: Game, session_id: str, said: str) -> None:
+    """Say on a line what has happened in a game; without a console, as JSON."""
+    now_ms = time.time_ns() // 1_000_000
+    if console is None:
+        typer.echo(json.dumps({"at_ms": now_ms, "game": game.kind, "session_id": session_id, "said": said}))
+        return
+    line = Text().append(f"{instant(now_ms)} ", style="dim")
+    line.append(f"{game.name:<26}", style=_COLOURS[game.kind])
+    console.print(line.append_text(plain(said)))
 
 
 async def _play(stage: Stage, game: Game, *, once: bool) -> None:
