@@ -15,9 +15,9 @@ ANY_TIME: Final = 0x200000
 """X509_V_FLAG_NO_CHECK_TIME, for which the module has no name: an expired certificate is to be read, too."""
 
 
-def look_at_certificate(certificate: str, key: str, *, is_client: bool = False) -> Finding:
-    """Return how the certificate in a PEM file stands: that of the ports, or the one that is shown as a client."""
-    name, kind = ("tls.client_certificate", "CLIENT_") if is_client else ("tls.certificate", "")
+def look_at_certificate(certificate: str, key: str, kind: str = "") -> Finding:
+    """Return how the certificate in a PEM file stands: that of the ports, or (`CLIENT_`) the one shown as a client."""
+    name = f"tls.{kind.lower()}certificate"
     files = f"SYNCKAIROS_TLS_{kind}CERT and SYNCKAIROS_TLS_{kind}KEY"
     remedy = f"renew it, and replace the files of {files}"
     try:

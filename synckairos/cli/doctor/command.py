@@ -95,13 +95,10 @@ async def _clocks(redis: Redis, database: Database | None) -> list[Finding]:
 
 
 def _certificates() -> list[Finding]:
-    own, client = (
-        [os.environ.get(f"SYNCKAIROS_TLS_{kind}{name}", "") for name in ("CERT", "KEY")] for kind in ("", "CLIENT_")
-    )
     return [
-        look_at_certificate(certificate, key or certificate, is_client=is_client)
-        for is_client, (certificate, key) in ((False, own), (True, client))
-        if certificate
+        look_at_certificate(certificate, os.environ.get(f"SYNCKAIROS_TLS_{kind}KEY") or certificate, kind)
+        for kind in ("", "CLIENT_")
+        if (certificate := os.environ.get(f"SYNCKAIROS_TLS_{kind}CERT"))
     ]
 
 
