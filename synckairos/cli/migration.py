@@ -135,9 +135,8 @@ def down(
     if not undone:
         typer.echo("nothing to undo")
         return
-    typer.echo(
-        _listing("would undo", undone, [migration.down.sql for migration in undone]) if dry_run else "", nl=dry_run
-    )
+    if dry_run:
+        typer.echo(_listing("would undo", undone, [migration.down.sql for migration in undone]))
     for loss in losses:
         typer.echo(f"drops {loss}")
     if not dry_run:
