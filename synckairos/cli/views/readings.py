@@ -91,17 +91,10 @@ def _own(session: session_pb2.Session, shown: HolderClock) -> Reading:
         session_pb2.MODE_GLOBAL: session.total_time_ms,
     }.get(session.mode, 0)
     name = participant_name(session, session.active_participant_id) or _OWN.get(session.mode, "")
-    is_over = shown.phase == time_control_pb2.CLOCK_PHASE_KIND_OVERTIME
-    expired = session.status == session_pb2.STATUS_EXPIRED
-    return Reading(
-        name,
-        shown.display_ms,
-        shown.is_running,
-        session.status in _ON,
-        expired,
-        "overtime" if is_over else "",
-        0 if is_over else full_ms,
-    )
+    is_active, has_expired, note = session.status in _ON, session.status == session_pb2.STATUS_EXPIRED, ""
+    if shown.phase == time_control_pb2.CLOCK_PHASE_KIND_OVERTIME:
+        note, full_ms = _PHASES[shown.phase], 0
+    return Reading(name, shown.display_ms, shown.is_running, is_active, has_expired, note, full_ms)
 
 
 def face(ms: int) -> str:
