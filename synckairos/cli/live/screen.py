@@ -28,11 +28,6 @@ class Screen:
         """The console that is drawn on."""
         return self._live.console
 
-    @property
-    def size(self) -> tuple[int, int]:
-        """Columns and rows."""
-        return self._live.console.size.width, self._live.console.size.height
-
     async def shown(self, drawn: RenderableType, seconds: float = FRAME_S) -> str | None:
         """Draw, wait a moment, and return the key that was pressed meanwhile, if one was."""
         self._live.update(drawn, refresh=True)

@@ -126,9 +126,9 @@ async def _show(top_: Top, every: float) -> None:
                 reading.result()
             shown = top_.shown
             rows = top_.board.rows(top_.now.now_ms(), shown.order, backwards=shown.backwards, ended=shown.ended)
-            page = max(screen.size[1] - ABOVE - 1, 1)
+            page = max(screen.console.height - ABOVE - 1, 1)
             shown.press(None, len(rows), page)
-            key = await screen.shown(_drawn(top_, rows, page, screen.size[0]), FRAME_S)
+            key = await screen.shown(_drawn(top_, rows, page, screen.console.width), FRAME_S)
             if key in ("q", "escape"):
                 return
             if key == "enter" and rows:

@@ -175,7 +175,7 @@ def _drawn(screen: Screen, watched: Watched, now: ServerClock, *, wide: bool) ->
     clock = watched.clock
     if clock is None:
         return Text("waiting for the server …", style="dim")
-    rows = screen.size[1]
+    rows = screen.console.height
     session = clock.session
     now_ms = clock.taken_at_ms if session.status in TERMINAL else now.now_ms()
     above: list[RenderableType] = [head(session), Text()]
