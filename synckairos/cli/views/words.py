@@ -16,19 +16,15 @@ from synckairos.v1 import event_pb2, session_pb2, time_control_pb2
 NAME: Final = "name"
 """The key of metadata that holds the name of a participant or a session, as this command line writes it."""
 
-_STYLES: Final[dict[int, str]] = {
-    session_pb2.STATUS_PENDING: "cyan",
-    session_pb2.STATUS_RUNNING: "bold green",
-    session_pb2.STATUS_PAUSED: "yellow",
-    session_pb2.STATUS_EXPIRED: "red",
-    session_pb2.STATUS_COMPLETED: "blue",
-    session_pb2.STATUS_CANCELLED: "bright_black",
+_LOOKS: Final[dict[int, tuple[str, str]]] = {
+    session_pb2.STATUS_PENDING: ("○", "cyan"),
+    session_pb2.STATUS_RUNNING: ("▶", "bold green"),
+    session_pb2.STATUS_PAUSED: ("Ⅱ", "yellow"),
+    session_pb2.STATUS_EXPIRED: ("■", "red"),
+    session_pb2.STATUS_COMPLETED: ("■", "blue"),
+    session_pb2.STATUS_CANCELLED: ("■", "bright_black"),
 }
-_DOTS: Final[dict[int, str]] = {
-    session_pb2.STATUS_RUNNING: "▶",
-    session_pb2.STATUS_PAUSED: "Ⅱ",
-    session_pb2.STATUS_PENDING: "○",
-}
+"""The sign and the colour of each status."""
 TERMINAL: Final = frozenset({session_pb2.STATUS_EXPIRED, session_pb2.STATUS_COMPLETED, session_pb2.STATUS_CANCELLED})
 
 
@@ -54,7 +50,8 @@ def cause_word(cause: int) -> str:
 
 def status_text(status: int) -> Text:
     """Return a status with its sign and its colour."""
-    return Text(f"{_DOTS.get(status, '■')} {status_word(status)}", style=_STYLES.get(status, ""))
+    sign, colour = _LOOKS.get(status, ("■", ""))
+    return Text(f"{sign} {status_word(status)}", style=colour)
 
 
 def title_of(session: session_pb2.Session) -> str:
