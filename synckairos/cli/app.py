@@ -10,7 +10,6 @@ import typer
 from synckairos.adapters.redis.keys import PARTITIONS
 from synckairos.cli import inspection
 from synckairos.cli.asking import add_asking_commands
-from synckairos.cli.audit import audit_app
 from synckairos.cli.audit.access import Tenant
 from synckairos.cli.audit.clock import clock
 from synckairos.cli.audit.dead import dead_app
@@ -44,6 +43,7 @@ app = typer.Typer(
     # Earlier versions of Typer show the variables of frames, which may hold secrets.
     pretty_exceptions_show_locals=False,
 )
+audit_app = typer.Typer(no_args_is_help=True, help="The audit trail.")
 store_app = typer.Typer(no_args_is_help=True, help="The identity of the store.")
 app.add_typer(store_app, name="store")
 app.add_typer(migrate_app, name="migrate")
