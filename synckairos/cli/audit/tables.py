@@ -106,15 +106,14 @@ def account_table(lines: Iterable[Line]) -> PlainTable:
 def session_table(audit: SessionAudit) -> PlainTable:
     """Draw the summary of a session, one fact a row."""
     summary, session = audit.summary, audit.summary.session
-    deleted = [] if summary.deleted_at is None else [("deleted", instant(summary.deleted_at))]
+    status, deleted = name_of(session.status), list[tuple[str, str]]()
+    if summary.deleted_at is not None:
+        status, deleted = f"deleted ({status})", [("deleted", instant(summary.deleted_at))]
     return _facts(
         [
             ("session", session.session_id),
             ("mode", name_of(session.rules.mode)),
-            (
-                "status",
-                name_of(session.status) if summary.deleted_at is None else f"deleted ({name_of(session.status)})",
-            ),
+            ("status", status),
             ("version", f"{session.version} of epoch {session.epoch}"),
             ("created", instant(session.created_at)),
             ("started", instant(session.started_at)),
