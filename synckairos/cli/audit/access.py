@@ -6,7 +6,7 @@ import socket
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
-from typing import Annotated, Final, NamedTuple
+from typing import Annotated, Any, Final, NamedTuple
 
 import typer
 
@@ -92,8 +92,13 @@ def tenant_name(text: str) -> str:
     return text
 
 
+def tenant_option(help_: str) -> Any:  # noqa: ANN401 - as Typer has it
+    """Return an option that names a tenant."""
+    return typer.Option("--tenant", parser=tenant_name, metavar="NAME", help=help_)
+
+
 AsJson = Annotated[bool, typer.Option("--json", help="JSON, as always when the output is no terminal.")]
-Tenant = Annotated[str, typer.Option("--tenant", parser=tenant_name, metavar="NAME", help="Whose session it is.")]
+Tenant = Annotated[str, tenant_option("Whose session it is.")]
 Reason = Annotated[str, typer.Option(parser=reason_text, metavar="TEXT", help="Why; kept with the record.")]
 Since = Annotated[
     int | None, typer.Option(parser=instant_ms, metavar="INSTANT", help="Only from this instant (ISO 8601, UTC) on.")

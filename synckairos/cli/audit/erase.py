@@ -9,7 +9,7 @@ import typer
 from synckairos.adapters.postgres.schema.book import connected
 from synckairos.adapters.postgres.trail.erasure import Erasure, erase_participant
 from synckairos.application.trail.audit import OperatorAction
-from synckairos.cli.audit.access import Reason, operator, tenant_name
+from synckairos.cli.audit.access import Reason, operator, tenant_option
 from synckairos.cli.migration import options_of, target
 from synckairos.cli.running import fail, run
 from synckairos.domain.tenancy import DEFAULT_TENANT
@@ -30,9 +30,7 @@ def participant(
     actor: Annotated[
         list[str] | None, typer.Option(help="The person's name as x-actor, erased too; may be given more than once.")
     ] = None,
-    tenant: Annotated[
-        str, typer.Option(parser=tenant_name, metavar="NAME", help="Whose participant it is; other tenants' rows stay.")
-    ] = DEFAULT_TENANT,
+    tenant: Annotated[str, tenant_option("Whose participant it is; other tenants' rows stay.")] = DEFAULT_TENANT,
     yes: Annotated[bool, typer.Option("--yes", help="Erase without asking.")] = False,
 ) -> None:
     """Erase a participant's metadata everywhere, and actor, peer, reason and request ids of the events about it."""

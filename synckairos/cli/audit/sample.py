@@ -7,7 +7,7 @@ import typer
 
 from synckairos.application.trail.audit import SessionQuery, Written
 from synckairos.application.trail.sample import sample_sessions
-from synckairos.cli.audit.access import opened_trail, tenant_name
+from synckairos.cli.audit.access import opened_trail, tenant_option
 from synckairos.cli.inspection import InspectionError
 from synckairos.cli.running import run, settings_or_fail
 from synckairos.domain.tenancy import DEFAULT_TENANT
@@ -17,9 +17,7 @@ from synckairos.settings import Settings
 def sample(
     sessions: Annotated[int, typer.Option(min=1, max=100_000, help="How many sessions.")] = 100,
     seed: Annotated[int, typer.Option(help="Another number gives other sessions.")] = 0,
-    tenant: Annotated[
-        str, typer.Option(parser=tenant_name, metavar="NAME", help="Whose sessions they are to be.")
-    ] = DEFAULT_TENANT,
+    tenant: Annotated[str, tenant_option("Whose sessions they are to be.")] = DEFAULT_TENANT,
     beside: Annotated[bool, typer.Option("--beside", help="Also where the trail holds sessions already.")] = False,
 ) -> None:
     """Write sessions that were never played into a tenant's empty trail; all have ended, and the label `sample`."""

@@ -18,7 +18,7 @@ from synckairos.adapters.postgres.trail.lines import decode_record, encode_recor
 from synckairos.adapters.postgres.trail.snapshot import FieldError
 from synckairos.application.errors import AuditRefused
 from synckairos.application.trail.audit import AuditRecord, AuditTrail, ExportQuery, Written
-from synckairos.cli.audit.access import Since, Until, opened_trail, tenant_name
+from synckairos.cli.audit.access import Since, Until, opened_trail, tenant_option
 from synckairos.cli.inspection import InspectionError
 from synckairos.cli.plain_text import json_for
 from synckairos.cli.running import fail, run, settings_or_fail
@@ -40,12 +40,7 @@ def export(
     session: Annotated[list[UUID] | None, typer.Option(help="Only this session; may be given more than once.")] = None,
     since: Since = None,
     until: Until = None,
-    tenant: Annotated[
-        str | None,
-        typer.Option(
-            parser=tenant_name, metavar="NAME", help="Only this tenant's; sessions by --session are default's."
-        ),
-    ] = None,
+    tenant: Annotated[str | None, tenant_option("Only this tenant's; sessions by --session are default's.")] = None,
     output: Annotated[Path | None, typer.Option(help="Where to write; default: standard output.")] = None,
 ) -> None:
     """Write the trail's events as JSON Lines, as they stood when it began; `import` reads them back."""
