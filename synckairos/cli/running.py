@@ -4,7 +4,7 @@ import asyncio
 import sys
 from collections.abc import Coroutine, Iterator
 from contextlib import contextmanager
-from typing import Any, Final, NoReturn
+from typing import Any, Final, NoReturn, TypeVar
 
 import grpc
 import typer
@@ -49,6 +49,7 @@ KNOWN_FAILURES: Final = (
 )
 
 
+ResultT = TypeVar("ResultT")
 PLACES: Final = frozenset({"redis_url", "broker_url", "database_url", "database_host", "listen"})
 
 
@@ -74,7 +75,7 @@ def settings_or_fail(*, of_dev: bool = False, **given: object) -> Settings:
     return settings
 
 
-def run(work: Coroutine[Any, Any, Any]) -> Any:  # noqa: ANN401 - whatever the work returns
+def run(work: Coroutine[Any, Any, ResultT]) -> ResultT:
     """Run a coroutine, on uvloop where there is one."""
     if sys.platform == "win32":
         return asyncio.run(work)

@@ -61,7 +61,7 @@ def list_dead(as_json: AsJson = False) -> None:
 def show(place: DeadPlace) -> None:
     """Print everything about a dead entry, including its bytes."""
     partition, dead_id = place
-    found: DeadEntry | None = run(_get(settings_or_fail(of_dev=True), partition, dead_id))
+    found = run(_get(settings_or_fail(of_dev=True), partition, dead_id))
     if found is None:
         fail(f"there is no dead entry {partition}/{dead_id}")
     typer.echo(json.dumps(_everything(found), indent=2))
@@ -77,7 +77,7 @@ def replay(
     """Put a dead entry back to be written, as it was; a worker takes it within seconds."""
     if (place is None) is not every:
         raise typer.BadParameter("name one entry, or say --all")
-    count: int = run(_replay(settings_or_fail(of_dev=True), place))
+    count = run(_replay(settings_or_fail(of_dev=True), place))
     if place is not None and not count:
         fail(f"there is no dead entry {place[0]}/{place[1]}")
     typer.echo(f"{count} replayed")
@@ -94,7 +94,7 @@ def discard(
     """Give a dead entry up for good; all it was is kept in sync_operator_actions, with who did it and why."""
     if (place is None) is not every:
         raise typer.BadParameter("name one entry, or say --all")
-    count: int = run(_discard(settings_or_fail(of_dev=True), place, reason))
+    count = run(_discard(settings_or_fail(of_dev=True), place, reason))
     if place is not None and not count:
         fail(f"there is no dead entry {place[0]}/{place[1]}")
     typer.echo(f"{count} discarded")

@@ -39,7 +39,7 @@ def participant(
         fail("nothing was erased: this cannot be undone; repeat with --yes")
     details = {"participant_id": str(participant_id), "actors": len(actor or [])}
     action = OperatorAction(str(uuid4()), "erase", operator(), reason, details, tenant)
-    done: Erasure = run(_erase(settings, url, str(participant_id), actor or [], action))
+    done = run(_erase(settings, url, str(participant_id), actor or [], action))
     if done.unfinished:
         fail("nothing was erased: these sessions of the participant have not ended: " + ", ".join(done.unfinished))
     typer.echo(f"erased from {done.snapshots} snapshots and {done.events} events")

@@ -98,7 +98,7 @@ def participant(
 
 def session(session_id: SessionId, as_json: AsJson = False, tenant: Tenant = DEFAULT_TENANT) -> None:
     """Show a session as the trail knows it, and the statistics of its participants."""
-    audit: SessionAudit = run(_session(settings_or_fail(of_dev=True), qualify(tenant, str(session_id))))
+    audit = run(_session(settings_or_fail(of_dev=True), qualify(tenant, str(session_id))))
     if for_programs(asked=as_json):
         print_json_line(msgspec.json.encode(_plain(audit)))
         return
@@ -110,8 +110,6 @@ def session(session_id: SessionId, as_json: AsJson = False, tenant: Tenant = DEF
 
 def status(as_json: AsJson = False) -> None:
     """Show how far the trail is behind, and why; exits 0 only if all is well."""
-    found: PipelineStatus
-    tables: list[TableStatistics]
     found, tables = run(_status(settings_or_fail(of_dev=True)))
     if for_programs(asked=as_json):
         told = _told(found) | {"tables": [one._asdict() for one in tables]}

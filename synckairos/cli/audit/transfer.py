@@ -107,7 +107,7 @@ def import_(
     if dry_run:
         typer.echo(f"{right} events are right; nothing was imported")
         return
-    written: Written = run(_import(settings, file))
+    written = run(_import(settings, file))
     typer.echo(f"imported {written.new} new events, {written.known} known already, {written.forks} forks among the new")
 
 

@@ -42,7 +42,7 @@ def doctor(
 ) -> None:
     """Look at everything that is configured; exits 0 if all is well, 1 if something is wrong, 6 if it cannot tell."""
     settings = settings_or_fail(of_dev=True)
-    found: list[Finding] = run(examine(settings, address or settings.listen))
+    found = run(examine(settings, address or settings.listen))
     if for_programs(asked=as_json):
         told = {"exit_code": _exit_code(found), "findings": [one._asdict() for one in found]}
         print_json_line(msgspec.json.encode(told))
