@@ -15,10 +15,9 @@ from rich.text import Text
 
 from synckairos.application.concurrency import all_of
 from synckairos.cli.demo.games import GAMES, SPEEDS, Game, Stage
-from synckairos.cli.live.screen import ending_on_signals
 from synckairos.cli.plain_text import for_programs
 from synckairos.cli.sessions.commands import AsJson
-from synckairos.cli.sessions.connection import Address, ask, connected, server
+from synckairos.cli.sessions.connection import Address, ask, server
 from synckairos.cli.views.words import instant, plain
 from synckairos.client import SyncKairos, SyncKairosError
 
@@ -62,19 +61,18 @@ def demo(
     wanted = [one.value for one in games or GameName]
     console = None if for_programs(asked=as_json) else Console(soft_wrap=True)
 
-    async def played() -> None:
-        async with connected(to) as client:
-            if console is not None:
-                typer.echo(f"playing {', '.join(wanted)}; in another terminal: synckairos top --address {to.address}")
-            stages = [Stage(client, speed, partial(_say, console), _dice(seed, kind)) for kind in wanted]
-            try:
-                await all_of([_play(stage, GAMES[kind], once=once) for stage, kind in zip(stages, wanted, strict=True)])
-            finally:
-                await asyncio.shield(
-                    _cancel(client.with_options(timeout_s=ENDING_S), [one for stage in stages for one in stage.running])
-                )
+    async def played(client: SyncKairos) -> None:
+        if console is not None:
+            typer.echo(f"playing {', '.join(wanted)}; in another terminal: synckairos top --address {to.address}")
+        stages = [Stage(client, speed, partial(_say, console), _dice(seed, kind)) for kind in wanted]
+        try:
+            await all_of([_play(stage, GAMES[kind], once=once) for stage, kind in zip(stages, wanted, strict=True)])
+        finally:
+            await asyncio.shield(
+                _cancel(client.with_options(timeout_s=ENDING_S), [one for stage in stages for one in stage.running])
+            )
 
-    ask(ending_on_signals(played()), to)
+    ask(played, to, is_live=True)
 
 
 def _dice(seed: int | None, kind: str) -> random.Random:

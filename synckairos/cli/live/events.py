@@ -10,10 +10,9 @@ import typer
 from rich.console import Console
 
 from synckairos.cli.live.history import as_recorded, event_line
-from synckairos.cli.live.screen import ending_on_signals
 from synckairos.cli.plain_text import for_programs
 from synckairos.cli.sessions.commands import AsJson, SessionId, print_json
-from synckairos.cli.sessions.connection import TIMEOUT_S, Address, Timeout, ask, connected, refuse, server
+from synckairos.cli.sessions.connection import TIMEOUT_S, Address, Timeout, ask, refuse, server
 from synckairos.client import SyncKairos
 from synckairos.client.errors import AuditUnavailable, SessionNotFound
 from synckairos.v1 import event_pb2
@@ -56,15 +55,14 @@ def events(
     def show(event: AuditEvent) -> None:
         print_json(event) if is_json else console.print(event_line(event))
 
-    async def told() -> None:
-        async with connected(to) as client:
-            if follow:
-                await _follow(client, session_id, limit, types, show)
-            else:
-                for event in (await _recorded(client, session_id, types))[-limit:]:
-                    show(event)
+    async def told(client: SyncKairos) -> None:
+        if follow:
+            await _follow(client, session_id, limit, types, show)
+        else:
+            for event in (await _recorded(client, session_id, types))[-limit:]:
+                show(event)
 
-    ask(ending_on_signals(told()), to)
+    ask(told, to, is_live=True)
 
 
 async def _recorded(client: SyncKairos, session_id: str, types: Types) -> list[AuditEvent]:

@@ -1,11 +1,9 @@
 """A screen of its own that is drawn again and again, and gone without a trace in the end."""
 
-import asyncio
-import signal
 import sys
-from collections.abc import AsyncIterator, Coroutine
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from typing import Any, Final
+from typing import Final
 
 from rich.console import Console, RenderableType
 from rich.live import Live
@@ -45,22 +43,3 @@ async def opened_screen() -> AsyncIterator[Screen]:
 def is_terminal() -> bool:
     """Whether somebody looks, who can also press keys."""
     return sys.stdout.isatty() and sys.stdin.isatty()
-
-
-async def ending_on_signals(work: Coroutine[Any, Any, Any]) -> Any:  # noqa: ANN401 - whatever the work returns
-    """Run work so that SIGTERM and SIGHUP end it in order, with the terminal as before."""
-    loop, task = asyncio.get_running_loop(), asyncio.ensure_future(work)
-    received: list[int] = []
-
-    def end(number: int) -> None:
-        received.append(number)
-        task.cancel()
-
-    for number in (signal.SIGTERM, signal.SIGHUP):
-        loop.add_signal_handler(number, end, number)
-    try:
-        return await task
-    except asyncio.CancelledError:
-        if received:
-            raise SystemExit(128 + received[0]) from None
-        raise

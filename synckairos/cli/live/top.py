@@ -12,11 +12,11 @@ from rich.console import Console, Group, RenderableType
 from rich.text import Text
 
 from synckairos.cli.live.board import Board, Order, Row
-from synckairos.cli.live.screen import ending_on_signals, is_terminal, opened_screen
+from synckairos.cli.live.screen import is_terminal, opened_screen
 from synckairos.cli.live.watching import watch_on
 from synckairos.cli.plain_text import PlainTable, for_programs, print_json_line
 from synckairos.cli.sessions.commands import AsJson
-from synckairos.cli.sessions.connection import Address, Server, ask, connected, server
+from synckairos.cli.sessions.connection import Address, Server, ask, server
 from synckairos.cli.sessions.reading import STATUSES, StatusName
 from synckairos.cli.sessions.values import labels
 from synckairos.cli.views.session_rows import cells, rows_table
@@ -57,8 +57,8 @@ def top(
     shown = Shown(sort, ended=bool(status))
     filters = {"statuses": [STATUSES[one] for one in status or ()], "labels": labels(label or ())}
 
-    async def told() -> None:
-        async with connected(to) as client, client.sync_clock() as now:
+    async def told(client: SyncKairos) -> None:
+        async with client.sync_clock() as now:
             top_ = Top(to, client, now, Board(limit), shown, filters)
             await top_.read()
             if is_terminal() and not once and not as_json:
@@ -70,7 +70,7 @@ def top(
                 rows = top_.board.rows(now.now_ms(), sort)
                 console.print(_table(rows, now.now_ms(), console.width))
 
-    ask(ending_on_signals(told()), to)
+    ask(told, to, is_live=True)
 
 
 @dataclass

@@ -15,10 +15,10 @@ from rich.console import Console, Group, RenderableType
 from rich.text import Text
 
 from synckairos.cli.live.history import as_recorded, event_line
-from synckairos.cli.live.screen import Screen, ending_on_signals, is_terminal, opened_screen
+from synckairos.cli.live.screen import Screen, is_terminal, opened_screen
 from synckairos.cli.plain_text import for_programs
 from synckairos.cli.sessions.commands import AsJson, SessionId, print_json
-from synckairos.cli.sessions.connection import Address, ask, connected, server
+from synckairos.cli.sessions.connection import Address, ask, server
 from synckairos.cli.views.readings import face, readings
 from synckairos.cli.views.session_panel import clocks, head, result
 from synckairos.cli.views.words import TERMINAL, instant, status_word
@@ -90,15 +90,14 @@ def watch(
     """
     to = server(address)
 
-    async def watched() -> None:
-        async with connected(to) as client:
-            if is_terminal() and not plain and not as_json:
-                async with opened_screen() as screen:
-                    await watch_on(screen, client, session_id)
-            else:
-                await _print(client, session_id, round(tick * 1_000), as_json=for_programs(asked=as_json) and not plain)
+    async def watched(client: SyncKairos) -> None:
+        if is_terminal() and not plain and not as_json:
+            async with opened_screen() as screen:
+                await watch_on(screen, client, session_id)
+        else:
+            await _print(client, session_id, round(tick * 1_000), as_json=for_programs(asked=as_json) and not plain)
 
-    ask(ending_on_signals(watched()), to)
+    ask(watched, to, is_live=True)
 
 
 async def _print(client: SyncKairos, session_id: str, tick_ms: int, *, as_json: bool) -> None:

@@ -12,7 +12,7 @@ from rich.console import Console
 
 from synckairos.cli.plain_text import for_programs, print_json_line
 from synckairos.cli.sessions.completing import session_ids
-from synckairos.cli.sessions.connection import TIMEOUT_S, Actor, Address, Timeout, ask, connected, server
+from synckairos.cli.sessions.connection import TIMEOUT_S, Actor, Address, Timeout, ask, server
 from synckairos.cli.views.session_panel import session_panel
 from synckairos.client import SyncKairos
 from synckairos.client.session_clock import SessionClock
@@ -88,12 +88,8 @@ def _command(work: Work, own: list[inspect.Parameter], sent: tuple[_Option, ...]
         options = {name: given.pop(name) for name, _, _ in shared}
         fields = {name: options[name] for name, _, _ in sent if options[name]}
         to = server(options["address"], options["actor"], options["timeout"])
-
-        async def asked() -> Message:
-            async with connected(to) as client:
-                return await work(Asking(client, fields), **given)
-
-        show(ask(asked(), to), as_json=options["as_json"], quiet=options["quiet"])
+        reply = ask(lambda client: work(Asking(client, fields), **given), to)
+        show(reply, as_json=options["as_json"], quiet=options["quiet"])
 
     # Typer reads the options off the signature.
     command.__signature__ = inspect.Signature([*own, *added])  # type: ignore[attr-defined] # as inspect documents it

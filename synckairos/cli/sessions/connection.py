@@ -6,10 +6,11 @@ The token is read from the environment or from a file: as an option it would sta
 import asyncio
 import json
 import os
-from collections.abc import AsyncIterator, Coroutine
+import signal
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
 from contextlib import asynccontextmanager
 from pathlib import Path
-from typing import Annotated, Any, Final, NamedTuple
+from typing import Annotated, Any, Final, NamedTuple, TypeVar
 
 import grpc
 import typer
@@ -38,6 +39,8 @@ Actor = Annotated[
 ]
 Timeout = Annotated[float, typer.Option(min=0.001, max=10, metavar="SECONDS", help="How long a call may take.")]
 TIMEOUT_S: Final = 10.0
+
+ResultT = TypeVar("ResultT")
 
 
 class Server(NamedTuple):
@@ -86,15 +89,42 @@ def token_of_environment() -> Token | None:
     return read
 
 
-def ask(work: Coroutine[Any, Any, Any], to: Server) -> Any:  # noqa: ANN401 - whatever the work returns
-    """Run work that asks a server; end the process with the exit code of its failure."""
+def ask(work: Callable[[SyncKairos], Awaitable[ResultT]], to: Server, *, is_live: bool = False) -> ResultT:
+    """Run work with a client of a server; end the process with the exit code of its failure.
+
+    `is_live`: it goes on until it is told to stop, and SIGTERM and SIGHUP end it in order.
+    """
+
+    async def asked() -> ResultT:
+        async with connected(to) as client:
+            return await work(client)
+
     try:
-        return asyncio.run(work)
+        return asyncio.run(_ending_on_signals(asked()) if is_live else asked())
     except UnsendableHeader as error:
         raise refuse(str(error)) from None
     except SyncKairosError as error:
         typer.echo(f"synckairos: {visible_lines(told(error, to))}", err=True)
         raise typer.Exit(exit_code(error.code)) from None
+
+
+async def _ending_on_signals(work: Coroutine[Any, Any, ResultT]) -> ResultT:
+    """Run work so that SIGTERM and SIGHUP end it in order, with the terminal as before."""
+    loop, task = asyncio.get_running_loop(), asyncio.ensure_future(work)
+    received: list[int] = []
+
+    def end(number: int) -> None:
+        received.append(number)
+        task.cancel()
+
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        loop.add_signal_handler(number, end, number)
+    try:
+        return await task
+    except asyncio.CancelledError:
+        if received:
+            raise SystemExit(128 + received[0]) from None
+        raise
 
 
 def told(error: SyncKairosError, to: Server) -> str:

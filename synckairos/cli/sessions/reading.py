@@ -10,7 +10,7 @@ from rich.console import Console
 
 from synckairos.cli.plain_text import for_programs
 from synckairos.cli.sessions.commands import AsJson, Asking, SessionId, print_json, reading
-from synckairos.cli.sessions.connection import TIMEOUT_S, Address, Timeout, ask, connected, server
+from synckairos.cli.sessions.connection import TIMEOUT_S, Address, Timeout, ask, server
 from synckairos.cli.sessions.creating import MODES, ModeName
 from synckairos.cli.sessions.values import labels
 from synckairos.cli.views.session_rows import session_table
@@ -74,17 +74,16 @@ def list_(
     }
     to = server(address, timeout_s=timeout)
 
-    async def listed() -> None:
-        async with connected(to) as client:
-            found = sessions(client, limit, **filters)
-            if for_programs(asked=as_json):
-                async for clock in found:
-                    print_json(clock.session)
-            else:
-                console = Console()
-                console.print(session_table([each async for each in found], console.width))
+    async def listed(client: SyncKairos) -> None:
+        found = sessions(client, limit, **filters)
+        if for_programs(asked=as_json):
+            async for clock in found:
+                print_json(clock.session)
+        else:
+            console = Console()
+            console.print(session_table([each async for each in found], console.width))
 
-    ask(listed(), to)
+    ask(listed, to)
 
 
 async def sessions(
