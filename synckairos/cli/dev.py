@@ -77,21 +77,18 @@ def _start_stores(
     data_dir: Path, redis_port: int, postgres_port: int, given: Settings, stack: ExitStack, guardian: Guardian
 ) -> dict[str, str]:
     """Start those stores that the environment does not name, and return the settings that lead to them."""
-    kinds: tuple[tuple[str, type[RedisServer | PostgresServer], int], ...] = (
-        ("redis", RedisServer, redis_port),
-        ("postgres", PostgresServer, postgres_port),
-    )
     urls: dict[str, str] = {}
-    for name, kind, port in kinds:
-        setting = "redis_url" if kind is RedisServer else "database_url"
-        shown = f"SYNCKAIROS_{setting.upper()}"
+    for name, setting, is_given, kind, folder, port in (
+        ("Redis", "redis_url", "redis_url" in given.model_fields_set, RedisServer, "redis", redis_port),
         # The database may also be named in parts.
-        is_given = given.database_url is not None if kind is PostgresServer else setting in given.model_fields_set
+        ("PostgreSQL", "database_url", given.database_url is not None, PostgresServer, "postgres", postgres_port),
+    ):
+        shown = f"SYNCKAIROS_{setting.upper()}"
         if not is_given:
-            server = stack.enter_context(kind(data_dir / name, port, has_password=True))
+            server = stack.enter_context(kind(data_dir / folder, port, has_password=True))
             guardian.guard(server.ward)
             urls[setting], shown = server.url, server.shown_url
-        typer.echo(f"{'Redis' if kind is RedisServer else 'PostgreSQL':<11} {shown}")
+        typer.echo(f"{name:<11} {shown}")
     return urls
 
 
