@@ -123,11 +123,10 @@ class PostgresServer(ChildServer):
         write_private(self._password_path, password)
 
     def _spawn(self, inherit: int) -> subprocess.Popen[bytes]:
-        settings = ["unix_socket_directories=", "timezone=UTC", "log_timezone=UTC"]
-        arguments = ["-D", str(self._data), "-h", HOST, "-p", str(self.port)]
-        arguments += [part for setting in settings for part in ("-c", setting)]
+        command: list[str | Path] = [self._programs / "postgres", "-D", self._data, "-h", HOST, "-p", str(self.port)]
+        for setting in ("unix_socket_directories=", "timezone=UTC", "log_timezone=UTC"):
+            command += ["-c", setting]
         with open_log(self._log_path) as log:
-            command = [str(self._programs / "postgres"), *arguments]
             return processes.spawn(command, self._account, output=log, inherit=inherit, env=_environment())
 
     def _answers(self, pid: int) -> bool:
