@@ -4,15 +4,17 @@ from synckairos.domain.controls import controlled
 from synckairos.domain.families.words import counted
 from synckairos.domain.model import Clock
 
-SECOND_MS, MINUTE_MS, HOUR_MS = 1_000, 60_000, 3_600_000
+
+def split(ms: int) -> tuple[str, int, int, int, int]:
+    """Return the sign of a time, and its hours, minutes, seconds and ms."""
+    seconds, rest = divmod(abs(ms), 1_000)
+    minutes, seconds = divmod(seconds, 60)
+    return "-" if ms < 0 else "", *divmod(minutes, 60), seconds, rest
 
 
 def face(ms: int) -> str:
     """Return a time as [-][h:]mm:ss[.mmm]."""
-    sign, ms = ("-", -ms) if ms < 0 else ("", ms)
-    hours, rest = divmod(ms, HOUR_MS)
-    minutes, rest = divmod(rest, MINUTE_MS)
-    seconds, rest = divmod(rest, SECOND_MS)
+    sign, hours, minutes, seconds, rest = split(ms)
     shown = f"{hours}:{minutes:02}:{seconds:02}" if hours else f"{minutes}:{seconds:02}"
     return sign + shown + (f".{rest:03}".rstrip("0") if rest else "")
 

@@ -2,14 +2,12 @@
 
 from typing import Final, NamedTuple, TypeAlias
 
+from synckairos.cli.clock_faces import split
 from synckairos.cli.views.words import group_name, participant_name
 from synckairos.client.session_clock import HolderClock, SessionClock
 from synckairos.domain.families.words import counted
 from synckairos.v1 import session_pb2, time_control_pb2
 
-SECOND_MS: Final = 1_000
-MINUTE_MS: Final = 60_000
-HOUR_MS: Final = 3_600_000
 TENTHS_BELOW_MS: Final = 20_000
 LOW_MS: Final = 10_000
 
@@ -99,13 +97,10 @@ def _own(session: session_pb2.Session, shown: HolderClock) -> Reading:
 
 def face(ms: int) -> str:
     """Return a time as a clock shows it: h:mm:ss or m:ss, with tenths when little is left."""
-    sign, ms = ("-", -ms) if ms < 0 else ("", ms)
-    hours, rest = divmod(ms, HOUR_MS)
-    minutes, rest = divmod(rest, MINUTE_MS)
-    seconds, rest = divmod(rest, SECOND_MS)
+    sign, hours, minutes, seconds, rest = split(ms)
     if hours >= 48:
         return f"{sign}{hours // 24}d {hours % 24}h"
     if hours:
         return f"{sign}{hours}:{minutes:02}:{seconds:02}"
-    tenths = f".{rest // 100}" if ms < TENTHS_BELOW_MS else ""
+    tenths = f".{rest // 100}" if abs(ms) < TENTHS_BELOW_MS else ""
     return f"{sign}{minutes}:{seconds:02}{tenths}"
