@@ -164,17 +164,17 @@ async def _show(
 
 async def _walk(read: ReadPage, limit: int | None) -> AsyncGenerator[AuditedEvent, None]:
     """Yield events page by page, up to the limit."""
-    left = limit
+    left = sys.maxsize if limit is None else limit
     last: Session | None = None
-    while left is None or left > 0:
-        wanted = PAGE if left is None else min(PAGE, left)
+    while left > 0:
+        wanted = min(PAGE, left)
         rows = await read(last, wanted)
         for row in rows:
             yield row
         if len(rows) < wanted:
             return
         last = rows[-1].record.event.session
-        left = None if left is None else left - len(rows)
+        left -= len(rows)
 
 
 async def _session(settings: Settings, session_id: str) -> SessionAudit:

@@ -1,5 +1,6 @@
 """`synckairos session get` and `list`."""
 
+import sys
 from collections.abc import AsyncIterator
 from enum import StrEnum
 from typing import Annotated, Any
@@ -92,13 +93,13 @@ async def sessions(
     **filters: Any,  # noqa: ANN401 - each of its own type
 ) -> AsyncIterator[SessionClock]:
     """Yield the clocks of up to `limit` sessions, the newest first; 0: of all."""
-    token, left = "", limit or None
+    token, left = "", limit or sys.maxsize
     while True:
-        page = await client.list_sessions(page_size=min(PAGE, left or PAGE), page_token=token, **filters)
+        page = await client.list_sessions(page_size=min(PAGE, left), page_token=token, **filters)
         at_ms = page.server_time.ToMilliseconds()
         for one in page.sessions[:left]:
             yield SessionClock(one, at_ms)
-        left = None if left is None else left - len(page.sessions)
+        left -= len(page.sessions)
         token = page.next_page_token
-        if not token or (left is not None and left <= 0):
+        if not token or left <= 0:
             return
