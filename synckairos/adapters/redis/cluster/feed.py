@@ -73,7 +73,10 @@ class ClusterFeed:
         return [head_of(reply) if reply else None for reply in found]
 
     async def listen(self, on_hint: Callable[[Hint], None]) -> None:
-        """Deliver hints for ever, from whichever nodes have the sessions that are watched."""
+        """Deliver hints for ever, from whichever nodes have the sessions that are watched.
+
+        Raises whatever ends the listening to one node.
+        """
         self._on_hint = on_hint
         for node in self._feeds:
             self._listen_to(node)
@@ -84,12 +87,17 @@ class ClusterFeed:
                     async with asyncio.timeout(LOOK_S):
                         await self._changed.wait()
                 self._changed.clear()
+                for task in self._tasks.values():
+                    if task.done():
+                        task.result()
                 self._follow()
         finally:
             self._on_hint = None
-            for task in self._tasks.values():
+            tasks = list(self._tasks.values())
+            self._tasks.clear()
+            for task in tasks:
                 task.cancel()
-            await asyncio.gather(*self._tasks.values(), return_exceptions=True)
+            await asyncio.gather(*tasks, return_exceptions=True)
 
     def _follow(self) -> None:
         """Ask the nodes that have the slots now, and doubt what was missed until they are heard."""
@@ -123,4 +131,6 @@ class ClusterFeed:
 
     def _listen_to(self, node: str) -> None:
         if self._on_hint is not None and node not in self._tasks:
-            self._tasks[node] = asyncio.ensure_future(self._feeds[node].listen(self._on_hint, is_told=False))
+            listening = self._feeds[node].listen(self._on_hint, is_told=False)
+            self._tasks[node] = asyncio.get_running_loop().create_task(listening, name=f"feed of {node}")
+            self._tasks[node].add_done_callback(lambda _: self._changed.set())
