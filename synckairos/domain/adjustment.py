@@ -22,7 +22,8 @@ def adjust_time(ledger: Ledger, command: AdjustTime, caller: Caller) -> None:
     running = timing.running_clock(session)
     if is_running_clock and (running.in_overtime or running.progress is not None):
         session = timing.charge(session, now, is_last=False)
-    clock = _clock(session, command)
+    position = _position(session, command)
+    clock = _clock(session, command, position)
     spent = timing.uncharged(session, now) if is_running_clock else 0
     # A clock that stands in a free turn, and nothing would happen to it at zero, is none that runs.
     is_free = clock.progress is not None and controlled.is_free(clock.progress)
@@ -31,7 +32,7 @@ def adjust_time(ledger: Ledger, command: AdjustTime, caller: Caller) -> None:
     elapsed = timing.elapsed(session, now) if is_running_clock else 0
     left = clocks.remaining(changed, spent)
     subject = Subject(command.participant_id or None, command.group_id or None, elapsed, left)
-    adjusted = _with_clock(session, command, changed)
+    adjusted = _with_clock(session, command, position, changed)
     ledger.record(EventType.TIME_ADJUSTED, adjusted, subject, author=caller.author)
 
 
@@ -80,19 +81,22 @@ def _check_limit(session: Session, command: AdjustTime) -> None:
         raise InvalidField([FieldViolation(amount, "the session has no limit (max_time_ms) to adjust")])
 
 
-def _clock(session: Session, command: AdjustTime) -> Clock:
+def _position(session: Session, command: AdjustTime) -> int:
+    """Return the position of the holder among participants or groups, 0 for the session; raises for one that is out."""
     if command.participant_id:
-        return session.participants[turns.participant_in_play(session, command.participant_id)].clock
-    if command.group_id:
-        return session.groups[turns.group_in_play(session, command.group_id)].clock
-    return session.clock
+        return turns.participant_in_play(session, command.participant_id)
+    return turns.group_in_play(session, command.group_id) if command.group_id else 0
 
 
-def _with_clock(session: Session, command: AdjustTime, clock: Clock) -> Session:
+def _clock(session: Session, command: AdjustTime, position: int) -> Clock:
     if command.participant_id:
-        position = turns.participant_in_play(session, command.participant_id)
+        return session.participants[position].clock
+    return session.groups[position].clock if command.group_id else session.clock
+
+
+def _with_clock(session: Session, command: AdjustTime, position: int, clock: Clock) -> Session:
+    if command.participant_id:
         return with_participant(session, position, session.participants[position]._replace(clock=clock))
     if command.group_id:
-        position = turns.group_in_play(session, command.group_id)
         return with_group(session, position, session.groups[position]._replace(clock=clock))
     return session._replace(clock=clock)
