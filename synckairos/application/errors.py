@@ -1,12 +1,13 @@
 """Why a call that the rules allow cannot be answered now."""
 
+from synckairos.application import retry_delays
 from synckairos.domain.errors import SyncKairosError
 
 
 class TransientError(SyncKairosError):
     """The same call may succeed later; `retry_after_ms` says when it is worth trying."""
 
-    retry_after_ms = 500
+    retry_after_ms = retry_delays.USUAL_MS
 
     @property
     def pushback_ms(self) -> int:
@@ -52,7 +53,7 @@ class CatchingUp(OfOneSession, TransientError):
     """The session is more than 1 000 boundaries behind; the sweep is bringing it up to date."""
 
     reason = "CATCHING_UP"
-    retry_after_ms = 1_000
+    retry_after_ms = retry_delays.CATCHING_UP_MS
 
 
 class Draining(TransientError):
@@ -65,7 +66,7 @@ class AuditBacklog(TransientError):
     """The store's memory is nearly full of changes that have not reached the audit trail; nothing was changed."""
 
     reason = "AUDIT_BACKLOG"
-    retry_after_ms = 5_000
+    retry_after_ms = retry_delays.BACKLOG_MS
 
 
 class Overloaded(TransientError):
@@ -107,7 +108,7 @@ class SlowConsumer(TransientError):
     """The reader took nothing from its stream for too long."""
 
     reason = "SLOW_CONSUMER"
-    retry_after_ms = 1_000
+    retry_after_ms = retry_delays.SLOW_CONSUMER_MS
 
 
 class Unauthenticated(SyncKairosError):

@@ -17,7 +17,7 @@ import structlog
 from synckairos.application.errors import Contention, SessionUnreadable, TransientError
 from synckairos.application.observers import SweepObserver
 from synckairos.application.ports import AuthorityClock, DeadlineIndex, NewId, SessionStore
-from synckairos.application.postponed import Postponed
+from synckairos.application.postponed_settlements import Postponed
 from synckairos.application.sessions import Settlements
 from synckairos.domain import timing
 from synckairos.domain.timing import Lifetimes

@@ -1,6 +1,6 @@
 """Clocks as people read them: 9:53.2, or what is left of their parts."""
 
-from synckairos.domain.controls import controlled
+from synckairos.domain.controls import controlled_clock
 from synckairos.domain.families.words import counted
 from synckairos.domain.model import Clock
 
@@ -23,7 +23,7 @@ def faces(clock: Clock) -> str:
     """Return what is left of the parts of a clock with a time control, charged up to the instant."""
     if clock.progress is None or clock.is_expired:
         return "flag"
-    parts = controlled.standing(clock, clock.progress, 0)
+    parts = controlled_clock.standing(clock, clock.progress, 0)
     shown = [face(parts.bank_ms)] if parts.bank_ms or parts.period_remaining_ms is None else []
     if parts.periods_left is not None and parts.period_remaining_ms is not None:
         shown.append(f"{parts.periods_left} x {face(parts.period_remaining_ms)}")

@@ -18,9 +18,9 @@ from synckairos.cli.gateway import USUAL
 from synckairos.cli.migration import migrate
 from synckairos.cli.running import run, settings_or_fail
 from synckairos.composition.ending import ended_in_time
-from synckairos.composition.ports.exposure import require_protection
-from synckairos.composition.ports.http_port import GatewayMissingError, bound_socket, require_gateway, url_of
-from synckairos.composition.ports.listening import AddressInUseError
+from synckairos.composition.listeners.exposure import require_protection
+from synckairos.composition.listeners.http_port import GatewayMissingError, bound_socket, require_gateway, url_of
+from synckairos.composition.listeners.listening import AddressInUseError
 from synckairos.composition.server import Server
 from synckairos.composition.server_process import serve
 from synckairos.devstack import Guardian, PostgresServer, RedisServer

@@ -18,9 +18,9 @@ from synckairos.cli.dev_stack import settings_of_running
 from synckairos.cli.inspection import InspectionError
 from synckairos.cli.plain_text import visible_lines
 from synckairos.client.credentials import CredentialsError
-from synckairos.composition.ports.exposure import ExposedError, TokenKeyMissingError
-from synckairos.composition.ports.http_port import GatewayMissingError
-from synckairos.composition.ports.listening import AddressInUseError
+from synckairos.composition.listeners.exposure import ExposedError, TokenKeyMissingError
+from synckairos.composition.listeners.http_port import GatewayMissingError
+from synckairos.composition.listeners.listening import AddressInUseError
 from synckairos.composition.reloading import UnusableFilesError
 from synckairos.composition.supervision.supervisor import NeverReadyError
 from synckairos.composition.traces import TracingError

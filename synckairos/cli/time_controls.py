@@ -21,7 +21,7 @@ from synckairos.domain.controls.simulation import PausePlan, PlayedTurn, TurnPla
 from synckairos.domain.controls.time_control import Stage, TimeControl
 from synckairos.domain.errors import InvalidField
 from synckairos.domain.families import Hourglass
-from synckairos.domain.families.parts import PhaseKind
+from synckairos.domain.families.family import PhaseKind
 from synckairos.rpc.controls.mapping import control_message
 from synckairos.rpc.controls.servicer import Slices
 from synckairos.rpc.controls.servicer import simulate as simulate_request

@@ -6,7 +6,7 @@ from typing import Final
 from synckairos.cli.clock_faces import face, faces
 from synckairos.cli.drawing import BAR, INK, LEFT, ROW, TOP, bar, legend_y, picture, place, text
 from synckairos.domain.controls.simulation import PlayedTurn, TurnPlan
-from synckairos.domain.families.parts import PhaseKind
+from synckairos.domain.families.family import PhaseKind
 
 NARROWEST_LABEL: Final = 6.2
 """Width of a character of a label, in px."""

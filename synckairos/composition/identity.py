@@ -9,7 +9,7 @@ from synckairos.application.admission.overload import Overload
 from synckairos.application.authentication import Authentication
 from synckairos.application.background import Background
 from synckairos.application.identity import Authenticator
-from synckairos.composition.ports.exposure import TokenKeyMissingError
+from synckairos.composition.listeners.exposure import TokenKeyMissingError
 from synckairos.composition.reloading import Reloading, Tell
 from synckairos.rpc.admission.access import Access
 from synckairos.rpc.interceptor import Context

@@ -12,7 +12,7 @@ from wsgiref.simple_server import WSGIRequestHandler, WSGIServer, make_server
 from prometheus_client import CollectorRegistry, make_wsgi_app
 from prometheus_client.exposition import ThreadingWSGIServer
 
-from synckairos.composition.ports.listening import AddressInUseError
+from synckairos.composition.listeners.listening import AddressInUseError
 from synckairos.settings import split_address
 
 if TYPE_CHECKING:

@@ -28,7 +28,7 @@ from synckairos.application.trail.audit import AuditReader
 from synckairos.composition.redis import Redis
 from synckairos.rpc.audit.servicer import AuditServicer
 from synckairos.rpc.server import Health
-from synckairos.rpc.signatures import Signatures
+from synckairos.rpc.token_signatures import Signatures
 from synckairos.settings import Settings
 from synckairos.telemetry import Metrics
 

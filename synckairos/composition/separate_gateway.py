@@ -10,10 +10,10 @@ import structlog
 from synckairos.application.background import Background
 from synckairos.composition.client_tls import opened_client_tls
 from synckairos.composition.ending import stop_requested
+from synckairos.composition.listeners.exposure import require_protection
+from synckairos.composition.listeners.http_port import bound_socket, http_server, require_gateway, url_of
+from synckairos.composition.listeners.tls import opened_tls
 from synckairos.composition.metrics import metrics_served
-from synckairos.composition.ports.exposure import require_protection
-from synckairos.composition.ports.http_port import bound_socket, http_server, require_gateway, url_of
-from synckairos.composition.ports.tls import opened_tls
 from synckairos.composition.reloading import Reloading
 from synckairos.settings import Settings
 from synckairos.telemetry import Metrics

@@ -5,7 +5,7 @@ import contextlib
 import random
 import socket
 from collections.abc import Callable, Coroutine, Mapping
-from typing import Any, Final, NamedTuple, TypeAlias
+from typing import Any, NamedTuple, TypeAlias
 
 import grpc
 import structlog
@@ -18,6 +18,7 @@ from synckairos.application.admission.overload import Overload
 from synckairos.application.background import Background
 from synckairos.application.concurrency import all_of
 from synckairos.application.errors import StoreUnavailable
+from synckairos.application.retry_delays import DRAINED_MS
 from synckairos.application.sessions import Settlements
 from synckairos.application.slow_disk import DiskWatch
 from synckairos.application.tracing import Tracing
@@ -26,7 +27,12 @@ from synckairos.application.unmet_settlements import UnmetSettlements
 from synckairos.composition.admission import opened_allowances, opened_overload
 from synckairos.composition.database_account import tell_account
 from synckairos.composition.identity import opened_access
-from synckairos.composition.leftovers import Leftovers, system_trim
+from synckairos.composition.listeners.exposure import require_protection
+from synckairos.composition.listeners.grpc_port import GrpcPort
+from synckairos.composition.listeners.http_port import bound_socket, load_gateway, local_http
+from synckairos.composition.listeners.listening import most_connections
+from synckairos.composition.listeners.tls import Tls, opened_tls
+from synckairos.composition.memory_trim import MemoryTrim, system_trim
 from synckairos.composition.metrics import metrics_served
 from synckairos.composition.parts import (
     AuditParts,
@@ -37,16 +43,11 @@ from synckairos.composition.parts import (
     show_pools,
     tell_health,
 )
-from synckairos.composition.ports.exposure import require_protection
-from synckairos.composition.ports.grpc_port import GrpcPort
-from synckairos.composition.ports.http_port import bound_socket, load_gateway, local_http
-from synckairos.composition.ports.listening import most_connections
-from synckairos.composition.ports.tls import Tls, opened_tls
 from synckairos.composition.readiness import Readiness, store_probe
 from synckairos.composition.redis import opened_redis
 from synckairos.composition.reloading import Reloading
 from synckairos.composition.session_parts import SessionParts, session_parts
-from synckairos.composition.supervision.notices import SERVING, notify
+from synckairos.composition.supervision.sd_notify import SERVING, notify
 from synckairos.composition.traces import open_tracing
 from synckairos.rpc.admission.access import Access
 from synckairos.rpc.admission.turnstile import Turnstile
@@ -65,17 +66,14 @@ from synckairos.rpc.server import (
 )
 from synckairos.rpc.session_commands import SessionCommands
 from synckairos.rpc.session_servicer import SessionServicer
-from synckairos.rpc.signatures import Signatures
 from synckairos.rpc.streams.command_servicer import CommandServicer
 from synckairos.rpc.streams.watch_servicer import WatchServicer
 from synckairos.rpc.time_servicer import TimeServicer
+from synckairos.rpc.token_signatures import Signatures
 from synckairos.settings import Settings, join_address, split_address
 from synckairos.telemetry import Metrics
 
 Work: TypeAlias = Coroutine[Any, Any, None]
-
-RETRY_AFTER_MS: Final = (100, 2_000)
-"""Bounds of the pause a drained stream is asked to make, spread so that the others are not stormed."""
 
 _log = structlog.get_logger(__name__)
 
@@ -275,7 +273,7 @@ class Server:
         self._background.run("health", readiness.follow)
         self._background.run("audit health", lambda: tell_health(services.trail, health))
         if (trim := system_trim()) is not None:
-            self._background.run("leftovers", Leftovers(trim).run)
+            self._background.run("leftovers", MemoryTrim(trim).run)
         await server.start()
         await self._port.start()
         grace_s = self._settings.drain_grace_s
@@ -315,5 +313,5 @@ class Server:
         await self._health.drain()
         services.watching.drain()
         services.commanding.drain()
-        services.parts.watching.drain(lambda: random.randint(*RETRY_AFTER_MS))  # noqa: S311 - spreads the load, not a secret
+        services.parts.watching.drain(lambda: random.randint(*DRAINED_MS))  # noqa: S311 - spreads the load, not a secret
         await asyncio.sleep(self._settings.drain_delay_s)

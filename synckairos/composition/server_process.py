@@ -10,7 +10,7 @@ import structlog
 
 from synckairos.composition.ending import end_without, stop_requested
 from synckairos.composition.server import Server
-from synckairos.composition.supervision.notices import METRICS_PORT, READY, notify
+from synckairos.composition.supervision.sd_notify import METRICS_PORT, READY, notify
 from synckairos.settings import Settings
 
 GC_THRESHOLDS: Final = (1_000, 5, 1_600)

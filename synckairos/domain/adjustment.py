@@ -4,7 +4,7 @@ from typing import Final
 
 from synckairos.domain import clocks, timing, turns
 from synckairos.domain.commands import AdjustTime, Caller
-from synckairos.domain.controls import controlled
+from synckairos.domain.controls import controlled_clock
 from synckairos.domain.errors import FieldViolation, InvalidField
 from synckairos.domain.events import EventType, Ledger, Subject
 from synckairos.domain.families.byo_yomi import ByoYomi
@@ -26,7 +26,7 @@ def adjust_time(ledger: Ledger, command: AdjustTime, caller: Caller) -> None:
     clock = _clock(session, command, position)
     spent = timing.uncharged(session, now) if is_running_clock else 0
     # A clock that stands in a free turn, and nothing would happen to it at zero, is none that runs.
-    is_free = clock.progress is not None and controlled.is_free(clock.progress)
+    is_free = clock.progress is not None and controlled_clock.is_free(clock.progress)
     is_running = is_running_clock and session.status is Status.RUNNING and not is_free
     changed = _changed(clock, command, spent, is_running=is_running)
     elapsed = timing.elapsed(session, now) if is_running_clock else 0
@@ -60,9 +60,9 @@ def _target(command: AdjustTime, before: int, least: int) -> int:
 
 def _with_periods(clock: Clock, periods: int) -> Clock:
     progress = clock.progress
-    if progress is None or not isinstance(controlled.stage_of(progress).family, ByoYomi):
+    if progress is None or not isinstance(controlled_clock.stage_of(progress).family, ByoYomi):
         raise InvalidField([FieldViolation("set_periods", "the clock is not in a stage of byo-yomi")])
-    return controlled.set_periods(clock, progress, periods)
+    return controlled_clock.set_periods(clock, progress, periods)
 
 
 def check_holder(mode: Mode, participant_id: str, group_id: str) -> None:

@@ -4,7 +4,7 @@
 a clock with exactly 0 ms left has expired, and a flagged turn earns no increment.
 """
 
-from synckairos.domain.controls import controlled
+from synckairos.domain.controls import controlled_clock
 from synckairos.domain.controls.time_control import Settled
 from synckairos.domain.families.fischer import incremented
 from synckairos.domain.model import Clock, Rules
@@ -12,13 +12,13 @@ from synckairos.domain.model import Clock, Rules
 
 def budget(clock: Clock) -> int | None:
     """Return the time the clock can still spend before it flags, in ms; None if nothing flags it."""
-    return clock.bank_ms if clock.progress is None else controlled.budget(clock, clock.progress)
+    return clock.bank_ms if clock.progress is None else controlled_clock.budget(clock, clock.progress)
 
 
 def remaining(clock: Clock, spent: int) -> int | None:
     """Return the time left after `spent` ms, at least 0; None if the clock has no budget."""
     if clock.progress is not None:
-        return controlled.remaining(clock, clock.progress, spent)
+        return controlled_clock.remaining(clock, clock.progress, spent)
     return None if clock.bank_ms is None else max(0, clock.bank_ms - spent)
 
 
@@ -27,7 +27,7 @@ def balance(clock: Clock) -> int | None:
 
     That is the time left of all parts, as of the last charge, or the bank where nothing flags the clock.
     """
-    return clock.bank_ms if clock.progress is None else controlled.balance(clock, clock.progress)
+    return clock.bank_ms if clock.progress is None else controlled_clock.balance(clock, clock.progress)
 
 
 def charge(clock: Clock, spent: int) -> Clock:
@@ -35,7 +35,7 @@ def charge(clock: Clock, spent: int) -> Clock:
     if spent == 0:
         return clock
     if clock.progress is not None:
-        return controlled.charge(clock, clock.progress, spent)
+        return controlled_clock.charge(clock, clock.progress, spent)
     return _charged(clock, spent, 0, 0)
 
 
@@ -59,7 +59,7 @@ def complete_turn(
     The old fields of a session are the short form of one Fischer stage.
     """
     if clock.progress is not None:
-        return controlled.settle(clock, clock.progress, spent, lag_ms=lag_ms, grants=grants)
+        return controlled_clock.settle(clock, clock.progress, spent, lag_ms=lag_ms, grants=grants)
     return _charged(clock, spent, rules.increment_ms, rules.max_time_ms or 0), None
 
 
@@ -71,7 +71,7 @@ def expire(clock: Clock) -> Clock:
 def start_overtime(clock: Clock) -> Clock:
     """Mark a clock at zero as running on in overtime; one with a time control has been charged."""
     if clock.progress is not None:
-        return controlled.start_overtime(clock, clock.progress)
+        return controlled_clock.start_overtime(clock, clock.progress)
     return clock._replace(in_overtime=True)
 
 
@@ -81,7 +81,7 @@ def adjustable(clock: Clock, spent: int) -> tuple[int, int]:
     A clock with a time control must be charged first (`spent` is then 0).
     """
     if clock.progress is not None:
-        return controlled.adjustable(clock, clock.progress)
+        return controlled_clock.adjustable(clock, clock.progress)
     return remaining(clock, spent) or 0, 0
 
 
@@ -92,5 +92,5 @@ def adjust(clock: Clock, spent: int, target: int) -> Clock:
     stays on record.
     """
     if clock.progress is not None:
-        return controlled.adjust(clock, clock.progress, target)
+        return controlled_clock.adjust(clock, clock.progress, target)
     return clock._replace(bank_ms=target + spent, in_overtime=clock.in_overtime and target == 0)

@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 from synckairos.domain import clocks
 from synckairos.domain.commands import Caller
-from synckairos.domain.controls import controlled
+from synckairos.domain.controls import controlled_clock
 from synckairos.domain.controls.requirements import control_and_limit_violations, is_controlled
 from synckairos.domain.errors import InvalidField
 from synckairos.domain.events import Cause, Event, EventType, Subject
@@ -76,7 +76,7 @@ def _rules(spec: SessionSpec, mode: Mode) -> Rules:
 
 def _group_clock(spec: SessionSpec, group: GroupSpec) -> Clock:
     control = group.time_control or spec.time_control
-    return full(group.total_time_ms) if control is None else controlled.begin(control)
+    return full(group.total_time_ms) if control is None else controlled_clock.begin(control)
 
 
 def _default_on_expire(spec: SessionSpec, mode: Mode) -> OnExpire | None:

@@ -2,7 +2,7 @@
 
 from synckairos.domain import clocks, settlement, timing, turns
 from synckairos.domain.commands import AddParticipant, Caller, RemoveParticipant
-from synckairos.domain.controls import controlled, transfers
+from synckairos.domain.controls import controlled_clock, transfers
 from synckairos.domain.controls.requirements import is_controlled, joining_violations
 from synckairos.domain.controls.time_control import TimeControl
 from synckairos.domain.errors import (
@@ -20,7 +20,7 @@ from synckairos.domain.specification import MAX_INDEX, MAX_PARTICIPANTS, Partici
 def new_participant(spec: ParticipantSpec, index: int, control: TimeControl | None = None) -> Participant:
     """Return a participant that has not had a turn yet; `control` is for one without its own."""
     control = spec.time_control or control
-    clock = full(spec.total_time_ms or None) if control is None else controlled.begin(control)
+    clock = full(spec.total_time_ms or None) if control is None else controlled_clock.begin(control)
     return Participant(spec.participant_id, index, spec.group_id or None, clock, metadata=spec.metadata)
 
 

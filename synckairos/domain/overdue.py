@@ -1,7 +1,7 @@
 """How much of what a session does by itself is due and not done yet."""
 
 from synckairos.domain import timing
-from synckairos.domain.families.parts import Parts
+from synckairos.domain.families.family import Parts
 from synckairos.domain.model import BANK_MODES, OnExpire, Session
 from synckairos.domain.timing import BoundaryKind, Lifetimes
 

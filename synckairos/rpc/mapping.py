@@ -3,7 +3,7 @@
 from typing import Final, cast
 
 from synckairos.domain import clocks, timing
-from synckairos.domain.controls.controlled import stages_of
+from synckairos.domain.controls.controlled_clock import stages_of
 from synckairos.domain.controls.transfers import is_hourglass
 from synckairos.domain.events import Event
 from synckairos.domain.model import BANK_MODES, Clock, Durability, Group, Mode, Participant, Session, group_position

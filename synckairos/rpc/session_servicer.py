@@ -15,8 +15,8 @@ from synckairos.rpc.fields import Fields
 from synckairos.rpc.interceptor import Context, deadline_of
 from synckairos.rpc.mapping import session_message
 from synckairos.rpc.session_commands import Result, SessionCommands, fill_reply, fill_result
-from synckairos.rpc.signatures import UNSIGNED, Signatures
 from synckairos.rpc.timestamps import timestamp
+from synckairos.rpc.token_signatures import UNSIGNED, Signatures
 from synckairos.v1 import session_pb2
 from synckairos.v1 import session_service_pb2 as pb
 

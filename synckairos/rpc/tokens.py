@@ -22,7 +22,7 @@ from synckairos.application.trail.clock_accounts import ClockPlace, ClockQuery
 from synckairos.domain.model import Head
 from synckairos.domain.tenancy import DEFAULT_TENANT, name_of, qualify
 from synckairos.rpc.fields import MAX_INSTANT_MS, MAX_INT64, Fields
-from synckairos.rpc.signatures import UNSIGNED, Signatures
+from synckairos.rpc.token_signatures import UNSIGNED, Signatures
 
 SEAL_BYTES: Final = 8
 LATER_FILTERS: Final = {("group_id", None), ("tenant", DEFAULT_TENANT)}

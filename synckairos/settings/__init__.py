@@ -7,7 +7,7 @@ from pydantic_settings import SettingsConfigDict
 
 from synckairos.domain.timing import Lifetimes
 from synckairos.settings.callers import CallerSettings
-from synckairos.settings.ports import PortSettings, join_address, split_address
+from synckairos.settings.listeners import PortSettings, join_address, split_address
 from synckairos.settings.stores import StoreSettings
 
 __all__ = ["Settings", "SettingsError", "join_address", "load_settings", "split_address"]

@@ -11,10 +11,10 @@ from google.protobuf import json_format
 
 from synckairos.domain import timing
 from synckairos.domain.commands import Caller
-from synckairos.domain.controls import controlled
+from synckairos.domain.controls import controlled_clock
 from synckairos.domain.controls.phases import phases, phases_of_clock
 from synckairos.domain.controls.time_control import Progress
-from synckairos.domain.families.parts import PhaseKind
+from synckairos.domain.families.family import PhaseKind
 from synckairos.domain.model import BANK_MODES, Clock, Mode, OnExpire, Session
 from synckairos.domain.timing import Boundary, BoundaryKind, Lifetimes
 from synckairos.domain.transitions import decide
@@ -111,7 +111,7 @@ def _holders(look: Look, seen: int) -> list[Figures]:
             now = _of_bank(look, row.time_remaining_ms, row.overtime_ms, runs=runs)
             shown.append(_figures(name, runs, now, row.time_remaining_ms, row.overtime_ms))
             continue
-        left = row.time_remaining_ms if controlled.remaining(clock, clock.progress, 0) is not None else None
+        left = row.time_remaining_ms if controlled_clock.remaining(clock, clock.progress, 0) is not None else None
         now = _running(look, seen) if runs else _at_rest(look, clock, clock.progress, is_active=bool(row.is_active))
         parts = {part: getattr(row.clock, part) for part in PARTS if row.clock.HasField(part)}
         shown.append(_figures(name, runs, now, left, row.overtime_ms) | parts)
@@ -161,8 +161,8 @@ def _at_rest(look: Look, clock: Clock, progress: Progress, *, is_active: bool) -
     first = next(phases_of_clock(clock, progress, 0))
     if clock.is_expired:
         # In a free turn only its limit, which the clock shows, can have run out.
-        return Shown(PhaseKind.FLAG, 0 if controlled.is_free(progress) else first.display_ms, 0)
-    if not controlled.is_free(progress):
+        return Shown(PhaseKind.FLAG, 0 if controlled_clock.is_free(progress) else first.display_ms, 0)
+    if not controlled_clock.is_free(progress):
         return Shown(first.kind, first.display_ms, 0)
     limit = progress.control.limit_of(progress.turns_made) if is_active else None
     left = 0 if limit is None else limit - look.message.elapsed_ms

@@ -12,7 +12,7 @@ from google.protobuf import any_pb2, descriptor_pool, duration_pb2, struct_pb2  
 from google.protobuf.message_factory import GetMessageClass
 from google.rpc import error_details_pb2  # noqa: F401  what errors carry
 
-from synckairos.composition.ports.http_port import bound_socket
+from synckairos.composition.listeners.http_port import bound_socket
 from synckairos.gateway.application import Application
 from synckairos.gateway.channel_backend import ChannelBackend
 from synckairos.gateway.files import Files

@@ -2,8 +2,8 @@
 
 from collections.abc import Sequence
 
-from synckairos.domain.accounts.account import POSTED, Account, Line
-from synckairos.domain.accounts.entries import Holder
+from synckairos.domain.clock_accounts.account import POSTED, Account, Line
+from synckairos.domain.clock_accounts.entries import Holder
 from synckairos.domain.events import Event
 
 

@@ -6,8 +6,8 @@ import pytest
 
 from synckairos.application.trail.audit import AuditRecord
 from synckairos.application.trail.clock_accounts import ClockPage, ClockQuery, explain_clock
-from synckairos.domain.accounts.account import Line
-from synckairos.domain.accounts.entries import Holder
+from synckairos.domain.clock_accounts.account import Line
+from synckairos.domain.clock_accounts.entries import Holder
 from synckairos.domain.commands import (
     AddParticipant,
     AdjustTime,

@@ -11,7 +11,7 @@ import typer
 import yaml
 
 from synckairos.cli.app import app
-from synckairos.composition.ports.exposure import require_protection
+from synckairos.composition.listeners.exposure import require_protection
 from synckairos.settings import Settings
 
 ROOT = Path(__file__).parents[2]

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 import yaml
 
-from synckairos.composition.ports.exposure import ExposedError, require_protection
+from synckairos.composition.listeners.exposure import ExposedError, require_protection
 from synckairos.composition.server_process import CLOSE_S
 from synckairos.composition.worker import END_S
 from synckairos.settings import Settings

@@ -12,12 +12,12 @@ from typing import Final, Protocol
 
 from synckairos.application.admission.limits import Limits
 from synckairos.application.errors import RateLimited, StoreUnavailable
+from synckairos.application.retry_delays import NO_ROOM_MS
 
 SAY_S: Final = 0.1
 """Between two looks at what has changed."""
 REPEAT: Final = 50
 """Looks after which everything is said again: what a server has not said for a while is forgotten."""
-PAUSE_MS: Final = 1_000
 
 
 class Holdings(Protocol):
@@ -57,7 +57,7 @@ class Holding:
             # One at a time: servers that all say at once whatever might come would refuse each other everything.
             async with self._locks.setdefault(name, asyncio.Lock()):
                 if not await self._has_room(name, count, limit):
-                    raise RateLimited(limit_name, limit, text.format(limit), PAUSE_MS)
+                    raise RateLimited(limit_name, limit, text.format(limit), NO_ROOM_MS)
         else:
             self._counts[name] += count
         try:

@@ -11,6 +11,7 @@ from typing import Final
 
 from synckairos.application.admission.limits import Limits
 from synckairos.application.errors import RateLimited, StoreUnavailable
+from synckairos.application.retry_delays import NO_ROOM_MS
 
 SHARES: Final = 8
 """A server takes one of so many parts of the room: as many servers may do so at once."""
@@ -18,7 +19,6 @@ FRESH_S: Final = 1.0
 """How long a count can be relied on."""
 FULL_S: Final = 0.1
 """How long nobody counts again after there was no room."""
-PAUSE_MS: Final = 1_000
 NAME: Final = "sessions"
 
 
@@ -54,7 +54,7 @@ class Rooms:
             async with room.lock:
                 await self._look(tenant, room, limit)
         if room.left <= 0:
-            return RateLimited(NAME, limit, f"the tenant may have {limit} sessions", PAUSE_MS)
+            return RateLimited(NAME, limit, f"the tenant may have {limit} sessions", NO_ROOM_MS)
         room.left -= 1
         return None
 

@@ -4,9 +4,9 @@ from dataclasses import dataclass
 from enum import Enum, auto
 from typing import Any, Final
 
-from synckairos.domain.controls.controlled import stages_of
+from synckairos.domain.controls.controlled_clock import stages_of
 from synckairos.domain.events import Event
-from synckairos.domain.families.parts import Phase
+from synckairos.domain.families.family import Phase
 from synckairos.domain.model import Session
 
 SMALL_BYTES: Final = 1_000

@@ -13,6 +13,7 @@ from synckairos.application.background import Background
 from synckairos.application.errors import CatchingUp, OfOneSession, TransientError
 from synckairos.application.observers import WatchObserver
 from synckairos.application.ports import AuthorityClock, Hint, SessionFeed, Since
+from synckairos.application.retry_delays import NOT_FOLLOWED_MS
 from synckairos.application.sessions import Sessions, View
 from synckairos.application.streams import frames
 from synckairos.application.streams.beats import Beats
@@ -27,8 +28,6 @@ POLL_S: Final = 1.5
 POLL_BATCH: Final = 256
 MAX_LEVELLING: Final = 20
 """The most readings for a joiner to catch up with a session that keeps changing."""
-COME_BACK_MS: Final = 1_000
-"""Pause asked of the watchers of a session that cannot be followed now."""
 
 _log = structlog.get_logger(__name__)
 
@@ -100,7 +99,7 @@ class Watching:
             if not isinstance(error, OfOneSession):
                 raise
             _log.warning("session_not_followed", session_id=session_id, problem=str(error))
-            reason, pause_ms = EndReason.UNAVAILABLE, COME_BACK_MS
+            reason, pause_ms = EndReason.UNAVAILABLE, NOT_FOLLOWED_MS
         else:
             return True
         subscription.put(frames.end(session_id, None, self._clock.now_us() // 1_000, reason, pause_ms))
@@ -273,7 +272,7 @@ class Watching:
             return
         else:
             _log.error("catch_up_failed", session_id=topic.session_id, exc_info=error)
-        topic.give_up(COME_BACK_MS)
+        topic.give_up(NOT_FOLLOWED_MS)
 
     async def _compare(self) -> None:
         topics = [topic for topic in self._topics.values() if topic.session is not None and topic.subscribers]

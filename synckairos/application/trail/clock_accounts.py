@@ -9,9 +9,9 @@ from contextlib import aclosing
 from typing import Final, NamedTuple
 
 from synckairos.application.trail.audit import AuditedEvent, AuditReader, EventKey, EventQuery
-from synckairos.domain.accounts.account import POSTED, Account, Line, balance_at, flows_among_all
-from synckairos.domain.accounts.entries import Holder
 from synckairos.domain.adjustment import check_holder
+from synckairos.domain.clock_accounts.account import POSTED, Account, Line, balance_at, flows_among_all
+from synckairos.domain.clock_accounts.entries import Holder
 from synckairos.domain.errors import FieldViolation, GroupNotFound, InvalidField, ParticipantNotFound, SessionNotFound
 from synckairos.domain.events import EventType
 from synckairos.domain.model import BANK_MODES, Session

@@ -6,7 +6,7 @@ from dataclasses import fields
 from enum import Enum
 from typing import Any, Final, NamedTuple, TypeAlias
 
-from synckairos.domain.families.parts import Family
+from synckairos.domain.families.family import Family
 from synckairos.domain.model import Session
 
 Plain: TypeAlias = str | int | bool | list[int] | None

@@ -20,8 +20,8 @@ from synckairos.cli.audit.tables import account_table
 from synckairos.cli.inspection import InspectionError
 from synckairos.cli.plain_text import for_programs, print_json_line
 from synckairos.cli.running import run, settings_or_fail
-from synckairos.domain.accounts.account import Line
-from synckairos.domain.accounts.entries import Holder
+from synckairos.domain.clock_accounts.account import Line
+from synckairos.domain.clock_accounts.entries import Holder
 from synckairos.domain.model import Mode
 from synckairos.domain.tenancy import DEFAULT_TENANT, qualify
 from synckairos.settings import Settings

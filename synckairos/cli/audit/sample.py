@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from synckairos.application.trail.audit import SessionQuery
-from synckairos.application.trail.sample import sample_sessions
+from synckairos.application.trail.sample_data import sample_sessions
 from synckairos.cli.audit.access import opened_trail, tenant_option
 from synckairos.cli.inspection import InspectionError
 from synckairos.cli.running import run, settings_or_fail

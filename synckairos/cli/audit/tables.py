@@ -9,7 +9,7 @@ from synckairos.application.pipeline.status import PipelineStatus
 from synckairos.application.trail.audit import AuditedEvent, AuditedParticipant, SessionAudit
 from synckairos.application.trail.field_changes import FieldChange
 from synckairos.cli.plain_text import PlainTable
-from synckairos.domain.accounts.account import Line
+from synckairos.domain.clock_accounts.account import Line
 
 SHORT_ID = 8
 HOUR_MS, MINUTE_MS, SECOND_MS = 3_600_000, 60_000, 1_000

@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 
-from synckairos.composition.supervision.notices import (
+from synckairos.composition.supervision.sd_notify import (
     METRICS_PORT,
     NOTIFY_SOCKET,
     READY,

@@ -10,10 +10,10 @@ from typing import Final
 import structlog
 
 from synckairos.composition.ending import stop_requested
+from synckairos.composition.listeners.listening import AddressInUseError, problem_of
 from synckairos.composition.metrics import metrics_served
-from synckairos.composition.ports.listening import AddressInUseError, problem_of
 from synckairos.composition.server_process import CLOSE_S
-from synckairos.composition.supervision.notices import READY, notify
+from synckairos.composition.supervision.sd_notify import READY, notify
 from synckairos.composition.supervision.supervisor import Supervisor
 from synckairos.settings import Settings, join_address, split_address
 

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from dataclasses import fields
 from typing import Final
 
-from synckairos.domain.controls.controlled import granted_before
+from synckairos.domain.controls.controlled_clock import granted_before
 from synckairos.domain.controls.time_control import MAX_STAGES, Stage, TimeControl
 from synckairos.domain.errors import FieldViolation
 from synckairos.domain.families import Hourglass, Penalty

@@ -5,9 +5,9 @@ from heapq import merge
 from typing import NamedTuple
 
 from synckairos.domain import timing, turns
-from synckairos.domain.controls.controlled import is_free, parts_of, stage_of, standing
+from synckairos.domain.controls.controlled_clock import is_free, parts_of, stage_of, standing
 from synckairos.domain.controls.time_control import Progress
-from synckairos.domain.families.parts import Phase, PhaseKind, Standing
+from synckairos.domain.families.family import Phase, PhaseKind, Standing
 from synckairos.domain.model import Clock, OnExpire, Session
 
 

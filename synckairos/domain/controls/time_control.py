@@ -3,8 +3,8 @@
 from typing import Final, NamedTuple
 
 from synckairos.domain.families import ABSOLUTE
+from synckairos.domain.families.family import Family
 from synckairos.domain.families.hourglass import Hourglass
-from synckairos.domain.families.parts import Family
 
 
 class Stage(NamedTuple):

@@ -1,6 +1,6 @@
 """What an hourglass passes on: the time that a turn takes from its holder goes to the others in play."""
 
-from synckairos.domain.controls.controlled import is_free
+from synckairos.domain.controls.controlled_clock import is_free
 from synckairos.domain.families.hourglass import shares
 from synckairos.domain.model import Clock, MemberT, Mode, Session, replaced
 

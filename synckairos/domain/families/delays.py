@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import ClassVar
 
-from synckairos.domain.families.parts import NO_BANK, Family, GainKind, Parts, Phase, PhaseKind, Standing
+from synckairos.domain.families.family import NO_BANK, Family, GainKind, Parts, Phase, PhaseKind, Standing
 from synckairos.domain.families.words import in_words
 
 

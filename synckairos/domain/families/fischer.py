@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import ClassVar
 
-from synckairos.domain.families.parts import Family, Parts
+from synckairos.domain.families.family import Family, Parts
 from synckairos.domain.families.words import in_words
 
 

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import ClassVar
 
-from synckairos.domain.families.parts import NO_BANK, Family
+from synckairos.domain.families.family import NO_BANK, Family
 
 
 @dataclass(frozen=True, slots=True)

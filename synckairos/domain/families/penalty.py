@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import ClassVar, Final
 
-from synckairos.domain.families.parts import NO_BANK, Family, Parts, Phase, PhaseKind, Standing
+from synckairos.domain.families.family import NO_BANK, Family, Parts, Phase, PhaseKind, Standing
 from synckairos.domain.families.words import counted, each, in_words
 
 MAX_PENALTY_MS: Final = 28 * 24 * 3_600_000

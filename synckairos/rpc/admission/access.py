@@ -19,8 +19,8 @@ from synckairos.application.errors import (
 )
 from synckairos.application.identity import Identity, Presented, Scope
 from synckairos.domain.tenancy import DEFAULT_TENANT, qualify
+from synckairos.rpc.admission.credential_refusals import CredentialRefusals
 from synckairos.rpc.admission.peers import forwarded_peer
-from synckairos.rpc.admission.refusals import Refusals
 from synckairos.rpc.admission.scopes import OPEN, REFLECTION, scope_of
 from synckairos.rpc.admission.turnstile import was_tried
 
@@ -158,7 +158,7 @@ class Access:
         self._authentication = authentication
         self._certificate = certificate
         self._overload = overload
-        self._refusals = Refusals()
+        self._refusals = CredentialRefusals()
         self._open = (OPEN, REFLECTION) if reflection_is_open else (OPEN,)
         self._streams: dict[Standing, asyncio.TimerHandle | None] = {}
         self._judging: set[asyncio.Task[None]] = set()

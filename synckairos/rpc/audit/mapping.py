@@ -7,7 +7,7 @@ from google.protobuf.struct_pb2 import ListValue, Value
 from synckairos.application.pipeline.status import PipelineStatus
 from synckairos.application.trail.audit import AuditedEvent, AuditedParticipant, AuditedSession, SessionAudit
 from synckairos.application.trail.field_changes import FieldChange, Plain
-from synckairos.domain.accounts.account import Line
+from synckairos.domain.clock_accounts.account import Line
 from synckairos.domain.tenancy import bare_id
 from synckairos.rpc.mapping import event_message, session_message
 from synckairos.rpc.timestamps import optional_timestamp, timestamp

@@ -4,13 +4,13 @@ from google.protobuf.message import Message
 
 from synckairos.application.trail.audit import EventQuery, ParticipantQuery, SessionQuery
 from synckairos.application.trail.clock_accounts import ClockQuery
-from synckairos.domain.accounts.entries import Holder
+from synckairos.domain.clock_accounts.entries import Holder
 from synckairos.domain.events import EventType
 from synckairos.domain.model import Mode, Status
 from synckairos.rpc import paging, tokens
 from synckairos.rpc.admission import access
 from synckairos.rpc.fields import MAX_INT64, Fields
-from synckairos.rpc.signatures import UNSIGNED, Signatures
+from synckairos.rpc.token_signatures import UNSIGNED, Signatures
 from synckairos.v1 import audit_service_pb2 as pb
 
 

@@ -28,8 +28,8 @@ from synckairos.rpc.audit.mapping import audited_event, audited_session, clock_l
 from synckairos.rpc.fields import MAX_REASON_BYTES, Fields
 from synckairos.rpc.interceptor import Context, deadline_of
 from synckairos.rpc.session_commands import fill_result
-from synckairos.rpc.signatures import UNSIGNED, Signatures
 from synckairos.rpc.timestamps import timestamp
+from synckairos.rpc.token_signatures import UNSIGNED, Signatures
 from synckairos.v1 import audit_service_pb2 as pb
 
 SHARE_OF_TIME: Final = 0.9

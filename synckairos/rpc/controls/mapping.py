@@ -7,7 +7,7 @@ from typing import Final
 
 from synckairos.domain.controls.phases import phases, shown
 from synckairos.domain.controls.time_control import Progress, Settled, Stage, TimeControl
-from synckairos.domain.families.parts import Phase, Standing
+from synckairos.domain.families.family import Phase, Standing
 from synckairos.domain.model import Clock, Session
 from synckairos.rpc.timestamps import set_timestamp
 from synckairos.v1 import event_pb2, session_pb2

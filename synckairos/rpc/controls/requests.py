@@ -10,7 +10,7 @@ from synckairos.domain.controls.notation import MAX_TEXT_BYTES, NotationError, p
 from synckairos.domain.controls.time_control import MAX_STAGES, LagCompensation, Stage, TimeControl
 from synckairos.domain.errors import FieldViolation, InvalidField
 from synckairos.domain.families import ABSOLUTE, FAMILIES
-from synckairos.domain.families.parts import Family
+from synckairos.domain.families.family import Family
 from synckairos.domain.model import SECOND_MS, SoftClose, SoftClosePolicy
 from synckairos.rpc.fields import Fields
 from synckairos.v1 import session_pb2, time_control_pb2

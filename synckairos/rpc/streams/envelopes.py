@@ -9,8 +9,8 @@ from synckairos.domain.tenancy import bare_id
 from synckairos.rpc import tokens
 from synckairos.rpc.controls.mapping import phase_started
 from synckairos.rpc.mapping import event_message, session_message, tick_message
-from synckairos.rpc.signatures import UNSIGNED, Signatures
 from synckairos.rpc.timestamps import timestamp
+from synckairos.rpc.token_signatures import UNSIGNED, Signatures
 from synckairos.v1 import event_pb2
 from synckairos.v1.session_service_pb2 import WatchSessionResponse
 

@@ -10,10 +10,10 @@ from typing import Final
 
 from synckairos.application.streams.frames import FrameKind
 from synckairos.application.streams.subscriptions import Subscription
-from synckairos.rpc.signatures import UNSIGNED, Signatures
 from synckairos.rpc.stepping import advance
 from synckairos.rpc.streams.envelopes import encoded
 from synckairos.rpc.streams.writing import StreamWriter, in_batches
+from synckairos.rpc.token_signatures import UNSIGNED, Signatures
 from synckairos.v1 import session_service_pb2 as pb
 
 LEAST: Final = 4

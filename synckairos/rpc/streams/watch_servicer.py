@@ -14,9 +14,9 @@ from synckairos.rpc import requests, tokens
 from synckairos.rpc.admission import access
 from synckairos.rpc.fields import Fields
 from synckairos.rpc.interceptor import Context
-from synckairos.rpc.signatures import UNSIGNED, Signatures
 from synckairos.rpc.streams.outlets import Outlet, Outlets
 from synckairos.rpc.streams.writing import StreamWriter, open_stream
+from synckairos.rpc.token_signatures import UNSIGNED, Signatures
 from synckairos.v1 import session_service_pb2 as pb
 
 TICK_MS: Final = (100, 60_000)

@@ -16,9 +16,9 @@ from synckairos.domain.families import ABSOLUTE
 from synckairos.domain.families.byo_yomi import ByoYomi
 from synckairos.domain.families.canadian import Canadian
 from synckairos.domain.families.delays import Bronstein, SimpleDelay
+from synckairos.domain.families.family import Family
 from synckairos.domain.families.fischer import Fischer
 from synckairos.domain.families.hourglass import Hourglass
-from synckairos.domain.families.parts import Family
 from synckairos.domain.families.penalty import Penalty
 from synckairos.domain.families.per_turn import PerTurn
 from synckairos.domain.model import Mode, OnExpire, Session, SoftClose, SoftClosePolicy

@@ -7,7 +7,7 @@ from uuid import UUID
 from hypothesis import strategies as st
 from hypothesis.strategies import DrawFn, SearchStrategy
 
-from synckairos.domain.accounts.entries import Holder
+from synckairos.domain.clock_accounts.entries import Holder
 from synckairos.domain.commands import AddParticipant, Caller
 from synckairos.domain.creation import create
 from synckairos.domain.events import Author, Event

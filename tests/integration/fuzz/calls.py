@@ -11,7 +11,7 @@ from google.protobuf.message_factory import GetMessageClass
 
 from synckairos.adapters.postgres.schema.migrate import apply_migrations
 from synckairos.cli.migration import migrations_folder
-from synckairos.composition.ports.http_port import SERVICES
+from synckairos.composition.listeners.http_port import SERVICES
 from synckairos.devstack import PostgresServer, RedisServer
 from synckairos.v1.session_service_pb2_grpc import SessionServiceStub
 from synckairos.v1.time_control_service_pb2 import ParseTimeControlRequest

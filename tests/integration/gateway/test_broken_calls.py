@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from synckairos.composition.ports.http_port import SERVICES
+from synckairos.composition.listeners.http_port import SERVICES
 from synckairos.gateway.application import Application
 from synckairos.gateway.backend import Request, Told
 from synckairos.gateway.calls import Calls

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from synckairos.composition.ports.http_port import SERVICES
+from synckairos.composition.listeners.http_port import SERVICES
 from synckairos.gateway.application import Application
 from synckairos.gateway.calls import Calls
 from synckairos.gateway.files import Files

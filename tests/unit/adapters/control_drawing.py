@@ -17,7 +17,7 @@ from synckairos.domain.families import (
     PerTurn,
     SimpleDelay,
 )
-from synckairos.domain.families.parts import Family
+from synckairos.domain.families.family import Family
 from synckairos.domain.model import MAX_BUDGET_MS, Clock
 from testing.harness.playing.session_drawing import chance, pick
 

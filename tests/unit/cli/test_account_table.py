@@ -6,7 +6,7 @@ import pytest
 from rich.console import Console
 
 from synckairos.cli.audit.tables import account_table, amount
-from synckairos.domain.accounts.entries import Holder
+from synckairos.domain.clock_accounts.entries import Holder
 from synckairos.domain.commands import AdjustTime, Pause, Switch
 from synckairos.domain.controls.time_control import Stage, TimeControl
 from synckairos.domain.families.byo_yomi import ByoYomi

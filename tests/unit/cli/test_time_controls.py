@@ -16,7 +16,7 @@ from synckairos.domain.controls.notation import text_of
 from synckairos.domain.controls.simulation import TurnPlan, play
 from synckairos.domain.controls.time_control import Stage, TimeControl
 from synckairos.domain.families import Penalty
-from synckairos.domain.families.parts import PhaseKind
+from synckairos.domain.families.family import PhaseKind
 from testing.harness.playing.control_drawing import time_controls
 
 SVG = "{http://www.w3.org/2000/svg}"

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 from structlog.testing import capture_logs
 
-from synckairos.composition.ports.exposure import ExposedError, TokenKeyMissingError, require_protection
+from synckairos.composition.listeners.exposure import ExposedError, TokenKeyMissingError, require_protection
 from synckairos.composition.server import Server
 from testing.harness.processes.in_process import settings_for
 from testing.harness.tokens import write_key

@@ -12,7 +12,7 @@ from hypothesis.strategies import DataObject
 
 from synckairos.domain import timing
 from synckairos.domain.commands import Caller
-from synckairos.domain.controls import controlled
+from synckairos.domain.controls import controlled_clock
 from synckairos.domain.controls.time_control import MAX_STAGES, Stage, TimeControl
 from synckairos.domain.creation import create
 from synckairos.domain.model import Mode, Session
@@ -91,7 +91,7 @@ def test_few_messages_are_kept() -> None:
     assert len(mapping._kept) <= mapping.MOST_KEPT
 
 
-STAGED = controlled.begin(TimeControl(tuple(Stage(1_000, 1) for _ in range(MAX_STAGES))))
+STAGED = controlled_clock.begin(TimeControl(tuple(Stage(1_000, 1) for _ in range(MAX_STAGES))))
 NOTE = Struct(fields={"note": Value(string_value="x" * 500)}).SerializeToString()
 
 

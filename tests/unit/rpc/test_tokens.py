@@ -19,7 +19,7 @@ from synckairos.application.trail.audit import (
     SessionQuery,
 )
 from synckairos.application.trail.clock_accounts import ClockPlace, ClockQuery
-from synckairos.domain.accounts.entries import Holder
+from synckairos.domain.clock_accounts.entries import Holder
 from synckairos.domain.events import EventType
 from synckairos.domain.model import Head, Mode, Status
 from synckairos.rpc import tokens

@@ -5,7 +5,7 @@ from typing import NamedTuple
 
 from redis.exceptions import AskError, ResponseError
 
-from synckairos.adapters.redis.cluster.routing import Turn
+from synckairos.adapters.redis.cluster.routing import Verdict
 from synckairos.adapters.redis.cluster.topology import Address
 from synckairos.adapters.redis.connections.replies import code_of
 from synckairos.adapters.redis.connections.wire import Reply
@@ -36,10 +36,10 @@ class Where(NamedTuple):
 
 
 class Outcome(NamedTuple):
-    """What came of a unit in one round: where it was sent, its turn, and where ASK sends it next."""
+    """What came of a unit in one round: where it was sent, its verdict, and where ASK sends it next."""
 
     where: Where
-    turn: Turn
+    verdict: Verdict
     answer: Answer
     told: Address | None = None
 

@@ -14,7 +14,7 @@ from typing import Final
 
 from synckairos.adapters.redis.cluster.answers import Answer, Instant, Outcome, Where, name_of, not_ready, told
 from synckairos.adapters.redis.cluster.away import PAUSE_S, Away
-from synckairos.adapters.redis.cluster.routing import HOME, Turn, Unit, slot_of, turn_of, units_of
+from synckairos.adapters.redis.cluster.routing import HOME, Unit, Verdict, slot_of, units_of, verdict_of
 from synckairos.adapters.redis.cluster.topology import Address, Topology
 from synckairos.adapters.redis.connections.pool import Lease, RedisConnections
 from synckairos.adapters.redis.connections.replies import NotPrimary, checked, is_of_another_type
@@ -117,10 +117,10 @@ class ClusterConnections(RedisConnections):
             await self._know(*(units[place].slot for place in pending), has_failed=has_failed)
             outcomes = await self._round(units, pending, None if is_patient else LOOK_S)
             pending, waited_for = {}, []
-            for place, (where, turn, answer, asked) in outcomes.items():
+            for place, (where, verdict, answer, asked) in outcomes.items():
                 answers[place] = answer
-                is_waited_for = is_patient and turn is Turn.WAIT and where.address not in self._away
-                if turn is Turn.MOVED or turn is Turn.ASK or is_waited_for:
+                is_waited_for = is_patient and verdict is Verdict.WAIT and where.address not in self._away
+                if verdict is Verdict.MOVED or verdict is Verdict.ASK or is_waited_for:
                     pending[place] = asked
                 waited_for += [where.address] * is_waited_for
             if pending and time.monotonic() >= until:
@@ -197,12 +197,14 @@ class ClusterConnections(RedisConnections):
         outcomes: dict[int, Outcome] = {}
         for (where, places), answers in zip(groups.items(), found, strict=True):
             for place, answer in zip(places, answers, strict=True):
-                turn, error = (Turn.WAIT, None) if answer.problem else turn_of(units[place].commands, answer.replies)
-                self._note(turn, where)
-                asked = told(error, where) if turn is Turn.ASK else None
+                verdict, error = (
+                    (Verdict.WAIT, None) if answer.problem else verdict_of(units[place].commands, answer.replies)
+                )
+                self._note(verdict, where)
+                asked = told(error, where) if verdict is Verdict.ASK else None
                 # Without an error reply an answer stands, or says itself why it is none.
                 result = answer if error is None else Answer((), problem=not_ready(error))
-                outcomes[place] = Outcome(where, turn, result, asked)
+                outcomes[place] = Outcome(where, verdict, result, asked)
         return outcomes
 
     async def _all(self, commands: Sequence[RedisCommand]) -> list[Reply]:
@@ -226,11 +228,11 @@ class ClusterConnections(RedisConnections):
             try:
                 lease, replies = await stack.enter_async_context(self._lease_of(where, commands))
             except StoreUnavailable as error:
-                turn, problem = Turn.WAIT, error
+                verdict, problem = Verdict.WAIT, error
             else:
-                turn, error_reply = turn_of(commands, replies)
-                if turn is Turn.DONE:
-                    self._note(turn, where)
+                verdict, error_reply = verdict_of(commands, replies)
+                if verdict is Verdict.DONE:
+                    self._note(verdict, where)
                     lease.node, lease.slot = name_of(where.address), slot
                     return lease, replies
                 # It may hold a WATCH.
@@ -238,11 +240,11 @@ class ClusterConnections(RedisConnections):
                 await stack.aclose()
                 problem = not_ready(error_reply)
             has_failed = True
-            self._note(turn, where)
-            if time.monotonic() >= until or (turn is not Turn.MOVED and where.address in self._away):
+            self._note(verdict, where)
+            if time.monotonic() >= until or (verdict is not Verdict.MOVED and where.address in self._away):
                 self._away.give_up([where.address])
                 raise problem
-            if turn is not Turn.MOVED:
+            if verdict is not Verdict.MOVED:
                 await asyncio.sleep(PAUSE_S)
 
     @asynccontextmanager
@@ -272,10 +274,10 @@ class ClusterConnections(RedisConnections):
         rest = islice(replies, 1, None)
         return [Answer(list(islice(rest, len(unit.commands))), instant) for unit in units]
 
-    def _note(self, turn: Turn, where: Where) -> None:
-        if turn is Turn.DONE:
+    def _note(self, verdict: Verdict, where: Where) -> None:
+        if verdict is Verdict.DONE:
             self._away.forget(where.address)
-        elif turn is not Turn.ASK:
+        elif verdict is not Verdict.ASK:
             self.doubt()
 
     async def _know(self, *slots: int, has_failed: bool = False) -> None:

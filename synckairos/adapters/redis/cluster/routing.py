@@ -49,7 +49,7 @@ def partition_of_slot(slot: int) -> int:
     return slot // (SLOTS // PARTITIONS)
 
 
-class Turn(Enum):
+class Verdict(Enum):
     """What is to be done about replies: take them, look who has the slot, ask where they say, or wait."""
 
     DONE = 0
@@ -58,7 +58,7 @@ class Turn(Enum):
     WAIT = 3
 
 
-def turn_of(commands: Sequence[RedisCommand], replies: Sequence[Reply]) -> tuple[Turn, ResponseError | None]:
+def verdict_of(commands: Sequence[RedisCommand], replies: Sequence[Reply]) -> tuple[Verdict, ResponseError | None]:
     """Return what replies to one unit ask for, and the error that says so.
 
     Only where every key is elsewhere does ASK send the whole unit there: else, what has not moved yet would look as if
@@ -66,12 +66,12 @@ def turn_of(commands: Sequence[RedisCommand], replies: Sequence[Reply]) -> tuple
     """
     errors = {code_of(reply): reply for reply in reversed(replies) if isinstance(reply, ResponseError)}
     if not errors:
-        return Turn.DONE, None
+        return Verdict.DONE, None
     if moved := errors.get("MOVED"):
-        return Turn.MOVED, moved
+        return Verdict.MOVED, moved
     if "ASK" in errors:
         keyed = [reply for command, reply in zip(commands, replies, strict=True) if command[0] not in KEYLESS]
         is_elsewhere = all(isinstance(reply, AskError) for reply in keyed)
-        return Turn.ASK if is_elsewhere else Turn.WAIT, errors["ASK"]
+        return Verdict.ASK if is_elsewhere else Verdict.WAIT, errors["ASK"]
     waited = next((error for code, error in errors.items() if code in WAITED_OUT), None)
-    return (Turn.DONE, None) if waited is None else (Turn.WAIT, waited)
+    return (Verdict.DONE, None) if waited is None else (Verdict.WAIT, waited)

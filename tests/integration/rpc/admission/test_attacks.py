@@ -6,9 +6,9 @@ from collections.abc import Iterator
 
 import pytest
 
-from synckairos.composition.ports import tls_front
-from synckairos.composition.ports.http_port import bound_socket
-from synckairos.composition.ports.listening import most_connections
+from synckairos.composition.listeners import tls_front
+from synckairos.composition.listeners.http_port import bound_socket
+from synckairos.composition.listeners.listening import most_connections
 from synckairos.composition.server import Server
 from synckairos.devstack import RedisServer
 from synckairos.rpc.admission import handshakes
@@ -150,7 +150,7 @@ async def test_who_is_silent_longest_gives_way_in_front_of_grpc(
     redis_server: RedisServer, files: Certificates, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Strangers who have filled it keep nobody out, once they have had their time."""
-    monkeypatch.setattr("synckairos.composition.ports.grpc_port.most_connections", lambda *_, **__: FEW)
+    monkeypatch.setattr("synckairos.composition.listeners.grpc_port.most_connections", lambda *_, **__: FEW)
     monkeypatch.setattr(handshakes, "SHORTEST_S", 0.1)
     settings = settings_for(redis_server.url, tls_client_auth="optional", **files.mutual)
     async with serving(settings) as server:

@@ -14,7 +14,7 @@ from grpc_health.v1 import health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection_pb2, reflection_pb2_grpc
 
 from synckairos.application.identity import OF_TENANTS, Scope
-from synckairos.composition.ports.http_port import SERVICES, bound_socket
+from synckairos.composition.listeners.http_port import SERVICES, bound_socket
 from synckairos.composition.server import Server
 from synckairos.devstack import RedisServer
 from synckairos.rpc.admission.scopes import SCOPES

@@ -16,7 +16,7 @@ import pytest
 from google.protobuf import json_format
 from redis.asyncio import Redis
 
-from synckairos.composition.ports.http_port import bound_socket
+from synckairos.composition.listeners.http_port import bound_socket
 from synckairos.composition.server import Server
 from synckairos.devstack import RedisServer
 from synckairos.gateway.backend import Request, Told

@@ -17,7 +17,7 @@ from synckairos.application.identity import Scope
 from synckairos.client import SyncKairos, errors
 from synckairos.composition.server import Server
 from synckairos.devstack import RedisServer
-from synckairos.rpc.admission import refusals
+from synckairos.rpc.admission import credential_refusals
 from synckairos.v1 import event_pb2
 from synckairos.v1 import session_service_pb2 as pb
 from synckairos.v1.session_pb2 import MODE_COUNT_UP
@@ -294,7 +294,7 @@ async def test_no_log_shows_a_credential(
     place: Place, tmp_path: Path, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Whatever is refused or admitted, the log has the ids of keys alone."""
-    monkeypatch.setattr(refusals, "TELL_S", 0.0)
+    monkeypatch.setattr(credential_refusals, "TELL_S", 0.0)
     signer = Signer("s")
     key, wrong = write_key(tmp_path / "k", "known-key"), f"sk_{new_id()}"
     tokens = [signer.token(), signer.token(exp=1), signer.token(scope=""), Signer("s").token(), signer.unsigned()]

@@ -11,7 +11,7 @@ import grpc
 import pytest
 
 from synckairos.cli.inspection import inspect
-from synckairos.composition.ports.http_port import SERVICES
+from synckairos.composition.listeners.http_port import SERVICES
 from synckairos.composition.redis import opened_redis
 from synckairos.devstack import PostgresServer, RedisServer
 from synckairos.settings import Settings

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from synckairos.composition.ports.listening import AddressInUseError, problem_of
+from synckairos.composition.listeners.listening import AddressInUseError, problem_of
 from synckairos.composition.server import Server
 from synckairos.devstack import RedisServer
 from synckairos.settings import load_settings

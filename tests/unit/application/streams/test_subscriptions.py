@@ -9,7 +9,7 @@ from synckairos.application.streams import frames
 from synckairos.application.streams.frames import EndReason, Frame, FrameKind, GapReason
 from synckairos.application.streams.subscriptions import BATCH_BYTES, STREAM_BYTES, Subscription, WaitingBytes
 from synckairos.domain.commands import Start, Switch
-from synckairos.domain.controls import controlled
+from synckairos.domain.controls import controlled_clock
 from synckairos.domain.controls.time_control import MAX_STAGES, Stage, TimeControl
 from synckairos.domain.events import Event
 from synckairos.domain.model import Group, Participant, full
@@ -29,7 +29,7 @@ def switches(count: int) -> list[Event]:
 
 
 EVENTS = switches(300)
-STAGED = controlled.begin(TimeControl(tuple(Stage(1_000, 1) for _ in range(MAX_STAGES))))
+STAGED = controlled_clock.begin(TimeControl(tuple(Stage(1_000, 1) for _ in range(MAX_STAGES))))
 
 
 def of_other(event: Event) -> Frame:

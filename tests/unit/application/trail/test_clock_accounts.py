@@ -9,8 +9,8 @@ from hypothesis import strategies as st
 
 from synckairos.application.trail.audit import AuditRecord
 from synckairos.application.trail.clock_accounts import ClockPage, ClockQuery, explain_clock
-from synckairos.domain.accounts.account import balance_at
-from synckairos.domain.accounts.entries import Holder
+from synckairos.domain.clock_accounts.account import balance_at
+from synckairos.domain.clock_accounts.entries import Holder
 from synckairos.domain.errors import InvalidField, ParticipantNotFound
 from synckairos.domain.events import Event
 from testing.harness.account_lines import account_lines
@@ -19,7 +19,7 @@ from testing.harness.fakes.fake_audit_trail import FakeAuditTrail
 from testing.harness.playing.random_plays import SPECS, holders_of, plays
 
 PLAY: Final = settings(max_examples=25, derandomize=True, database=None)
-"""Few games: what an account holds, tests/unit/domain/accounts plays through; here it is cut into pages."""
+"""Few games: what an account holds, tests/unit/domain/clock_accounts plays through; here it is cut into pages."""
 
 
 async def pages_of(trail: FakeAuditTrail, holder: Holder, version: int, limit: int) -> list[ClockPage]:

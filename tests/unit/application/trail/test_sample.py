@@ -2,7 +2,7 @@
 
 from itertools import pairwise
 
-from synckairos.application.trail.sample import LABELS, SPAN_MS, sample_sessions
+from synckairos.application.trail.sample_data import LABELS, SPAN_MS, sample_sessions
 from synckairos.domain.events import EventType
 from synckairos.domain.model import TERMINAL
 from synckairos.domain.tenancy import DEFAULT_TENANT, name_of

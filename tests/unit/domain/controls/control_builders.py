@@ -2,7 +2,7 @@
 
 from typing import Final, TypedDict, Unpack
 
-from synckairos.domain.controls import controlled
+from synckairos.domain.controls import controlled_clock
 from synckairos.domain.controls.time_control import LagCompensation, Progress, Settled, Stage, TimeControl
 from synckairos.domain.families import (
     ABSOLUTE,
@@ -15,7 +15,7 @@ from synckairos.domain.families import (
     PerTurn,
     SimpleDelay,
 )
-from synckairos.domain.families.parts import Family, Standing
+from synckairos.domain.families.family import Family, Standing
 from synckairos.domain.model import Clock, Mode, OnExpire, Session
 from synckairos.domain.specification import GroupSpec, ParticipantSpec, SessionSpec
 from testing.harness.builders import ANN, BLUE, BOB, CLEO, DAN, EVE, RED, Game, clock_of
@@ -86,13 +86,13 @@ def progress_of(clock: Clock) -> Progress:
 def standing(game: Game, ms: int, holder_id: str = ANN) -> Standing:
     """Return the parts of a holder's clock as they look at this time."""
     clock = game.clock(ms, holder_id)
-    return controlled.standing(clock, progress_of(clock), 0)
+    return controlled_clock.standing(clock, progress_of(clock), 0)
 
 
 def left(game: Game, ms: int, holder_id: str = ANN) -> int | None:
     """Return what a holder has left before the flag, of all parts together, at this time."""
     clock = game.clock(ms, holder_id)
-    return controlled.remaining(clock, progress_of(clock), 0)
+    return controlled_clock.remaining(clock, progress_of(clock), 0)
 
 
 def bank(session: Session, holder_id: str = ANN) -> int | None:

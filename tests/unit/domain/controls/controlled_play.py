@@ -8,7 +8,7 @@ from hypothesis.strategies import DrawFn
 
 from synckairos.domain import timing
 from synckairos.domain.commands import AddParticipant, AdjustTime, Command, Switch
-from synckairos.domain.controls import controlled
+from synckairos.domain.controls import controlled_clock
 from synckairos.domain.controls.limits import control_violations
 from synckairos.domain.controls.time_control import Stage, TimeControl
 from synckairos.domain.events import Event, EventType
@@ -102,7 +102,7 @@ def clocks_of(session: Session) -> dict[str, Clock]:
 
 def balance(clock: Clock) -> int:
     """Return what a clock has left, of all parts."""
-    return controlled.balance(clock, progress_of(clock))
+    return controlled_clock.balance(clock, progress_of(clock))
 
 
 @dataclass
@@ -183,19 +183,21 @@ class ControlBooks:
         clock, progress = view[running], progress_of(view[running])
         limit = progress.control.limit_of(progress.turns_made)
         assert limit is None or session.limit_passed or timing.elapsed(session, now) < limit
-        left = controlled.remaining(clock, progress, 0)
-        assert left != 0 or clock.in_overtime or controlled.is_free(progress), "a clock ran out and nothing happened"
+        left = controlled_clock.remaining(clock, progress, 0)
+        assert left != 0 or clock.in_overtime or controlled_clock.is_free(progress), (
+            "a clock ran out and nothing happened"
+        )
 
     def _check_turn(self, event: Event, clock: Clock) -> None:
         """A turn that ran out, was free, or passed its limit gains nothing but the turn that follows."""
         turn, progress = event.turn, progress_of(clock)
         assert turn is not None
         assert turn.spent_ms == timing.elapsed(self.session, event.session.updated_at)
-        family = controlled.stage_of(progress).family
+        family = controlled_clock.stage_of(progress).family
         if clock.in_overtime:
             assert turn.credited_ms == 0
             assert turn.granted_ms == (family.turn_ms if isinstance(family, PerTurn) else 0)
-        if self.session.limit_passed or controlled.is_free(progress):
+        if self.session.limit_passed or controlled_clock.is_free(progress):
             assert turn.credited_ms == 0
 
     def _check_order(self, stood: dict[str, Clock], now: dict[str, Clock]) -> None:

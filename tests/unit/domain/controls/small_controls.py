@@ -14,8 +14,8 @@ from synckairos.domain.families import ABSOLUTE
 from synckairos.domain.families.byo_yomi import ByoYomi
 from synckairos.domain.families.canadian import Canadian
 from synckairos.domain.families.delays import Bronstein, SimpleDelay
+from synckairos.domain.families.family import Family
 from synckairos.domain.families.fischer import Fischer
-from synckairos.domain.families.parts import Family
 from synckairos.domain.families.penalty import Penalty
 from synckairos.domain.families.per_turn import PerTurn
 from testing.harness.playing.session_drawing import chance, pick

@@ -6,7 +6,7 @@ from typing import Final
 import pytest
 from hypothesis import given
 
-from synckairos.domain.controls import controlled
+from synckairos.domain.controls import controlled_clock
 from synckairos.domain.controls.limits import control_violations
 from synckairos.domain.controls.notation import parse
 from synckairos.domain.controls.time_control import LagCompensation, Stage, TimeControl
@@ -192,9 +192,9 @@ def test_an_accepted_control_begins_with_time_and_stays_below_two_to_the_53(cont
     """No sum of parts reaches the numbers that a double cannot tell apart, however long the control runs."""
     if paths(control):
         return
-    clock = controlled.begin(control)
+    clock = controlled_clock.begin(control)
     assert clock.progress is not None
-    left = controlled.remaining(clock, clock.progress, 0)
+    left = controlled_clock.remaining(clock, clock.progress, 0)
     assert left is None or left > 0
     most_granted = max(getattr(stage.family, "increment_ms", 0) + stage.base_ms for stage in control.stages)
     most_periods = max(getattr(stage.family, "periods", 0) for stage in control.stages) * MOST

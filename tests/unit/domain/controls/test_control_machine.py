@@ -7,10 +7,10 @@ from hypothesis.strategies import DataObject, SearchStrategy
 
 from synckairos.domain import overdue, timing
 from synckairos.domain.commands import Command
-from synckairos.domain.controls import controlled
+from synckairos.domain.controls import controlled_clock
 from synckairos.domain.controls.phases import phases
 from synckairos.domain.events import EventType
-from synckairos.domain.families.parts import PhaseKind
+from synckairos.domain.families.family import PhaseKind
 from synckairos.domain.model import Mode, Session, Status
 from synckairos.domain.specification import SessionSpec
 from testing.harness.playing import session_drawing as drawing
@@ -74,7 +74,7 @@ class ControlMachine(DomainMachine):
         if seen.cycle_number != session.cycle_number or seen.is_terminal:
             return None
         clock = timing.running_clock(timing.charge(seen, now))
-        standing = controlled.standing(clock, progress_of(clock), 0)
+        standing = controlled_clock.standing(clock, progress_of(clock), 0)
         match kind:
             case PhaseKind.PERIOD:
                 return standing.period_remaining_ms

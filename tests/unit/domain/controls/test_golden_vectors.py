@@ -7,9 +7,9 @@ from synckairos.domain.controls.time_control import Stage, TimeControl
 from synckairos.domain.families.byo_yomi import ByoYomi
 from synckairos.domain.families.canadian import Canadian
 from synckairos.domain.families.delays import Bronstein, SimpleDelay
+from synckairos.domain.families.family import Family, Parts
 from synckairos.domain.families.fischer import Fischer
 from synckairos.domain.families.hourglass import Hourglass
-from synckairos.domain.families.parts import Family, Parts
 from synckairos.domain.families.per_turn import PerTurn
 from synckairos.domain.model import OnExpire, SoftClose, SoftClosePolicy, Status
 from testing.harness.builders import ANN, BOB, CLEO, Game, clock_of, countdown, started

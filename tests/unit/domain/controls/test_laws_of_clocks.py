@@ -6,11 +6,11 @@ from hypothesis import assume, example, given
 from hypothesis import strategies as st
 
 from synckairos.domain import clocks
-from synckairos.domain.controls import controlled
+from synckairos.domain.controls import controlled_clock
 from synckairos.domain.controls.phases import phases_of_clock
 from synckairos.domain.controls.time_control import Settled, Stage, TimeControl
 from synckairos.domain.families.delays import Bronstein, SimpleDelay
-from synckairos.domain.families.parts import Phase, PhaseKind, Standing
+from synckairos.domain.families.family import Phase, PhaseKind, Standing
 from synckairos.domain.model import Clock, Mode, Rules
 from tests.unit.domain.controls.control_builders import one_stage, progress_of
 from tests.unit.domain.controls.small_controls import controls
@@ -30,7 +30,7 @@ def complete(clock: Clock, spent: int, lag_ms: int = 0) -> tuple[Clock, Settled]
 def same(clock: Clock, stepping: SteppingClock) -> None:
     """Check a clock against one that has counted every millisecond."""
     progress = progress_of(clock)
-    shown = controlled.standing(clock, progress, 0)
+    shown = controlled_clock.standing(clock, progress, 0)
     assert (clock.used_ms, clock.overtime_ms, clock.in_overtime) == (stepping.used, stepping.overtime, stepping.is_over)
     assert (progress.stage, progress.turns_made) == (stepping.stage, stepping.turns)
     assert shown.bank_ms == stepping.bank
@@ -50,7 +50,7 @@ def test_a_clock_counts_like_one_that_counts_every_millisecond(
     control: TimeControl, turns: list[tuple[int, int]]
 ) -> None:
     """At every millisecond of every turn, and after it; who runs out goes on in overtime."""
-    clock, stepping = controlled.begin(control), SteppingClock.new(control)
+    clock, stepping = controlled_clock.begin(control), SteppingClock.new(control)
     same(clock, stepping)
     for spent, lag_ms in turns:
         begun, charged = copy(stepping), 0
@@ -82,15 +82,15 @@ def test_nothing_depends_on_when_it_was_charged(
     control: TimeControl, turns: list[tuple[int, int]], first: int, second: int
 ) -> None:
     """A turn that is charged in pieces shows and settles what it does in one."""
-    clock = controlled.begin(control)
+    clock = controlled_clock.begin(control)
     for spent, lag_ms in turns:
         budget = clocks.budget(clock)
         if budget is not None and first + second + spent >= budget:
             return
         pieces = clocks.charge(clocks.charge(clock, first), second)
         assert pieces == clocks.charge(clock, first + second)
-        shown = controlled.standing(clock, progress_of(clock), first + second + spent)
-        assert shown == controlled.standing(pieces, progress_of(pieces), spent)
+        shown = controlled_clock.standing(clock, progress_of(clock), first + second + spent)
+        assert shown == controlled_clock.standing(pieces, progress_of(pieces), spent)
         assert clocks.remaining(clock, first + second + spent) == clocks.remaining(pieces, spent)
         whole = complete(clock, first + second + spent, lag_ms)
         assert complete(pieces, spent, lag_ms) == whole
@@ -100,8 +100,8 @@ def test_nothing_depends_on_when_it_was_charged(
 @given(controls(), TURNS)
 def test_time_is_conserved(control: TimeControl, turns: list[tuple[int, int]]) -> None:
     """used + left == what was there at the beginning + grants + credits, at the end of every turn."""
-    clock = controlled.begin(control)
-    given_ms = controlled.balance(clock, progress_of(clock))
+    clock = controlled_clock.begin(control)
+    given_ms = controlled_clock.balance(clock, progress_of(clock))
     for spent, lag_ms in turns:
         budget, over, rest = clocks.budget(clock), clock.in_overtime, spent
         if budget is not None and not over and spent >= budget:
@@ -109,10 +109,10 @@ def test_time_is_conserved(control: TimeControl, turns: list[tuple[int, int]]) -
             assert clock.used_ms == given_ms, "a clock that ran out has not used exactly its budget"
             over, rest = True, spent - budget
         clock, settled = complete(clock, rest, lag_ms)
-        has_time_again = controlled.stage_of(progress_of(clock)).family.has_time_again
+        has_time_again = controlled_clock.stage_of(progress_of(clock)).family.has_time_again
         assert not over or has_time_again or (settled.granted_ms, settled.credited_ms) == (0, 0)
         given_ms += settled.granted_ms + settled.credited_ms
-        assert clock.used_ms + controlled.balance(clock, progress_of(clock)) == given_ms
+        assert clock.used_ms + controlled_clock.balance(clock, progress_of(clock)) == given_ms
 
 
 @given(st.integers(0, 40), st.integers(1, 9), st.lists(st.integers(0, 30), max_size=15))
@@ -120,8 +120,8 @@ def test_time_is_conserved(control: TimeControl, turns: list[tuple[int, int]]) -
 @example(10_000, 5_000, [15_000])
 def test_a_simple_delay_is_bronstein_shown_otherwise(main: int, delay: int, turns: list[int]) -> None:
     """With a bank that is larger by the delay, Bronstein has B + D at every turn's beginning and flags with it."""
-    simple = controlled.begin(one_stage(main, SimpleDelay(delay)))
-    bronstein = controlled.begin(one_stage(main + delay, Bronstein(delay)))
+    simple = controlled_clock.begin(one_stage(main, SimpleDelay(delay)))
+    bronstein = controlled_clock.begin(one_stage(main + delay, Bronstein(delay)))
     for spent in turns:
         assert clocks.budget(simple) == clocks.budget(bronstein)
         if spent >= (clocks.budget(simple) or 0):
@@ -147,10 +147,10 @@ def shown_by(phase: Phase, standing: Standing, clock: Clock) -> int | None:
 @given(controls(), TURNS, st.integers(0, 12))
 def test_phases_are_the_view(control: TimeControl, turns: list[tuple[int, int]], since: int) -> None:
     """At every millisecond until the flag, whenever they are drawn; each kind but once in a row."""
-    clock = controlled.begin(control)
+    clock = controlled_clock.begin(control)
     for spent, lag_ms in turns:
         progress, budget = progress_of(clock), clocks.budget(clock)
-        if not controlled.is_free(progress) and (budget is None or since < budget):
+        if not controlled_clock.is_free(progress) and (budget is None or since < budget):
             drawn = list(phases_of_clock(clock, progress, since))
             assert [one.spent_ms for one in drawn] == sorted({one.spent_ms for one in drawn})
             assert drawn[0].spent_ms == since
@@ -159,7 +159,7 @@ def test_phases_are_the_view(control: TimeControl, turns: list[tuple[int, int]],
             for ran in range(since, until):
                 phase = [one for one in drawn if one.spent_ms <= ran][-1]
                 view = clocks.charge(clock, ran)
-                standing = controlled.standing(view, progress_of(view), 0)
+                standing = controlled_clock.standing(view, progress_of(view), 0)
                 assert phase.display_ms + phase.rate * (ran - phase.spent_ms) == shown_by(phase, standing, view)
                 assert phase.periods_left == (standing.periods_left or 0)
         if budget is not None and not clock.in_overtime and spent >= budget:
@@ -172,7 +172,7 @@ def test_an_adjustment_leaves_what_it_says(
     control: TimeControl, turns: list[tuple[int, int]], spent: int, target: int
 ) -> None:
     """After any turns and in the middle of one, the adjusted part has what it was given; the others keep theirs."""
-    clock = controlled.begin(control)
+    clock = controlled_clock.begin(control)
     for before, lag_ms in turns:
         budget = clocks.budget(clock)
         if budget is not None and before >= budget:
@@ -187,7 +187,7 @@ def test_an_adjustment_leaves_what_it_says(
     adjusted = clocks.adjust(clock, 0, wanted)
 
     assert clocks.adjustable(adjusted, 0) == (wanted, least)
-    before_ms, after_ms = (controlled.balance(one, progress_of(one)) for one in (clock, adjusted))
+    before_ms, after_ms = (controlled_clock.balance(one, progress_of(one)) for one in (clock, adjusted))
     assert after_ms - before_ms == wanted - part
     assert clocks.adjust(clock, 0, part) == clock or _settles_alike(clock, clocks.adjust(clock, 0, part))
 
@@ -203,7 +203,7 @@ def _settles_alike(clock: Clock, other: Clock) -> bool:
 def test_stages_are_promoted_on_the_exact_turn(turns: list[int], count: int) -> None:
     """After k turns comes the next stage, the last one again and again, each with its base."""
     control = TimeControl(tuple(Stage(100 * (place + 1), k) for place, k in enumerate(turns)))
-    clock, made, expected = controlled.begin(control), 0, 100
+    clock, made, expected = controlled_clock.begin(control), 0, 100
     for _ in range(count):
         stage = progress_of(clock).stage
         clock, settled = complete(clock, 1)

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from synckairos.domain.controls import controlled
+from synckairos.domain.controls import controlled_clock
 from synckairos.domain.controls.limits import control_violations
 from synckairos.domain.controls.notation import parse
 from synckairos.domain.controls.requirements import hourglass_violations
@@ -18,7 +18,7 @@ from synckairos.domain.controls.simulation import (
     turn_violations,
 )
 from synckairos.domain.controls.time_control import LagCompensation, TimeControl
-from synckairos.domain.families.parts import Phase, PhaseKind, Standing
+from synckairos.domain.families.family import Phase, PhaseKind, Standing
 from synckairos.domain.model import Clock
 from testing.harness.playing.control_drawing import time_controls
 
@@ -29,7 +29,7 @@ def played(text: str, *spent_ms: int, holders: int = 1) -> list[PlayedTurn]:
 
 def standing(clock: Clock) -> Standing:
     assert clock.progress is not None
-    return controlled.standing(clock, clock.progress, 0)
+    return controlled_clock.standing(clock, clock.progress, 0)
 
 
 def banks(turn: PlayedTurn) -> list[int]:

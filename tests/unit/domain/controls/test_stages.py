@@ -6,8 +6,8 @@ from synckairos.domain.commands import AdjustTime, Switch
 from synckairos.domain.controls.time_control import Stage, TimeControl
 from synckairos.domain.families.byo_yomi import ByoYomi
 from synckairos.domain.families.canadian import Canadian
+from synckairos.domain.families.family import Parts
 from synckairos.domain.families.fischer import Fischer
-from synckairos.domain.families.parts import Parts
 from synckairos.domain.model import OnExpire
 from testing.harness.builders import ANN, CLEO, RED, Game, clock_of, started
 from tests.unit.domain.controls.control_builders import (

@@ -6,13 +6,13 @@ import pytest
 
 from synckairos.domain import timing
 from synckairos.domain.commands import Cancel, Complete, Pause, RemoveParticipant, Resume, Switch
-from synckairos.domain.controls import controlled
+from synckairos.domain.controls import controlled_clock
 from synckairos.domain.events import SYSTEM, Cause, EventType
 from synckairos.domain.families.byo_yomi import ByoYomi
 from synckairos.domain.families.canadian import Canadian
 from synckairos.domain.families.delays import Bronstein, SimpleDelay
+from synckairos.domain.families.family import Family, Standing
 from synckairos.domain.families.fischer import Fischer
-from synckairos.domain.families.parts import Family, Standing
 from synckairos.domain.families.penalty import Penalty
 from synckairos.domain.families.per_turn import PerTurn
 from synckairos.domain.model import OnExpire, Session, Status
@@ -49,7 +49,7 @@ MIDST: Final = [
 def stored(session: Session, holder: str) -> Standing:
     """Return how the parts of a stored clock stand."""
     clock = clock_of(session, holder)
-    return controlled.standing(clock, progress_of(clock), 0)
+    return controlled_clock.standing(clock, progress_of(clock), 0)
 
 
 @pytest.mark.parametrize(("family", "spent", "stands"), MIDST)
@@ -105,7 +105,7 @@ def test_a_flag_stores_a_spent_clock(family: Family, budget: int, stands: Standi
 
     clock = clock_of(game.session, ANN)
     assert (clock.is_expired, clock.used_ms, stored(game.session, ANN)) == (True, budget, stands)
-    assert (progress_of(clock).turns_made, controlled.balance(clock, progress_of(clock))) == (0, 0)
+    assert (progress_of(clock).turns_made, controlled_clock.balance(clock, progress_of(clock))) == (0, 0)
     assert stamps(game.events[-1]) == (budget, budget + 100)
 
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from synckairos.composition.ports.http_port import SERVICES
+from synckairos.composition.listeners.http_port import SERVICES
 from synckairos.rpc.admission import scopes
 from synckairos.rpc.admission.scopes import SCOPES, ScopeUndecidedError
 from synckairos.rpc.interceptor import CallInterceptor

@@ -13,9 +13,9 @@ from synckairos.domain.controls.time_control import LagCompensation, Stage, Time
 from synckairos.domain.families.byo_yomi import ByoYomi
 from synckairos.domain.families.canadian import Canadian
 from synckairos.domain.families.delays import SimpleDelay
+from synckairos.domain.families.family import Family, Phase, PhaseKind
 from synckairos.domain.families.fischer import Fischer
 from synckairos.domain.families.hourglass import Hourglass
-from synckairos.domain.families.parts import Family, Phase, PhaseKind
 from synckairos.domain.families.penalty import Penalty
 from synckairos.domain.families.per_turn import PerTurn
 from synckairos.domain.model import Mode, OnExpire, SoftClose, SoftClosePolicy

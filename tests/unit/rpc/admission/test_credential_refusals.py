@@ -6,7 +6,7 @@ import pytest
 from structlog.testing import capture_logs
 
 from synckairos.application.errors import CredentialsInvalid, CredentialsMissing, ScopeMissing, Unauthenticated
-from synckairos.rpc.admission.refusals import MOST_TOLD, TELL_S, Refusals
+from synckairos.rpc.admission.credential_refusals import MOST_TOLD, TELL_S, CredentialRefusals
 
 METHOD = "/synckairos.v1.SessionService/GetSession"
 WRONG = CredentialsInvalid("signature is wrong", "jwt:mine")
@@ -46,7 +46,7 @@ class Context:
 def test_the_first_is_told_at_once_with_all_that_is_known_of_it() -> None:
     """Its method, its reason, whose credentials, whence and by which request id."""
     with capture_logs() as logs:
-        Refusals(Later()).note(METHOD, WRONG, Context("ipv4:203.0.113.9:4711", ("x-request-id", "mine")))  # type: ignore[arg-type] # all that is read of a context
+        CredentialRefusals(Later()).note(METHOD, WRONG, Context("ipv4:203.0.113.9:4711", ("x-request-id", "mine")))  # type: ignore[arg-type] # all that is read of a context
 
     (line,) = logs
     assert line == {
@@ -59,7 +59,7 @@ def test_the_first_is_told_at_once_with_all_that_is_known_of_it() -> None:
 def test_a_flood_has_one_line_each_ten_seconds() -> None:
     """Whatever ports it comes from; then it is quiet, and the next refusal is told at once again."""
     later = Later()
-    refusals = Refusals(later)
+    refusals = CredentialRefusals(later)
     with capture_logs() as logs:
         for _ in range(2):
             for port in range(1_000):
@@ -75,7 +75,7 @@ def test_a_flood_has_one_line_each_ten_seconds() -> None:
 @pytest.mark.parametrize("other", [CredentialsMissing(), ScopeMissing("sessions:read", "mine")])
 def test_each_reason_and_address_is_told_by_itself(other: Unauthenticated | ScopeMissing) -> None:
     """A flood of one hides nothing of another; what a stream has lost comes from nowhere."""
-    refusals = Refusals(Later())
+    refusals = CredentialRefusals(Later())
     with capture_logs() as logs:
         for _ in range(3):
             refusals.note(METHOD, WRONG, Context())  # type: ignore[arg-type] # as above
@@ -93,7 +93,7 @@ def test_each_reason_and_address_is_told_by_itself(other: Unauthenticated | Scop
 def test_many_addresses_share_a_line() -> None:
     """An attacker with a network of them fills neither the log nor the memory."""
     later = Later()
-    refusals = Refusals(later)
+    refusals = CredentialRefusals(later)
     with capture_logs() as logs:
         for number in range(10_000):
             refusals.note(METHOD, WRONG, Context(f"ipv6:[2001:db8::{number:x}]:1"))  # type: ignore[arg-type] # as above

@@ -28,7 +28,7 @@ def _later(seconds: float, call: Callable[[], None]) -> object:
     return asyncio.get_running_loop().call_later(seconds, call)
 
 
-class Refusals:
+class CredentialRefusals:
     """Tells the first refusal of a reason and an address at once, and every 10 s how many more there were."""
 
     def __init__(self, later: Later = _later) -> None:

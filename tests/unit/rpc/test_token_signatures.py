@@ -17,7 +17,7 @@ from synckairos.application.trail.audit import (
 from synckairos.domain.model import Head
 from synckairos.rpc import tokens
 from synckairos.rpc.fields import Fields
-from synckairos.rpc.signatures import SIGNATURE_BYTES, UNSIGNED, Signatures
+from synckairos.rpc.token_signatures import SIGNATURE_BYTES, UNSIGNED, Signatures
 
 SID, CHANGE = "10000000-0000-4000-8000-000000000001", "50000000-0000-4000-8000-000000000001"
 HEAD = Head(1_767_225_600_123_456, 42, CHANGE)

@@ -8,7 +8,7 @@ from enum import IntEnum
 from typing import NamedTuple
 
 from synckairos.domain import clocks, timing, turns
-from synckairos.domain.controls import controlled
+from synckairos.domain.controls import controlled_clock
 from synckairos.domain.events import Event, EventType
 from synckairos.domain.model import Clock, Mode, Session, group_position, position_of
 
@@ -105,9 +105,9 @@ def _completed_turn(change: Change) -> tuple[list[Entry], list[Entry]]:
     if progress is None:
         return [Entry(LineKind.SPENT, amount, note=overtime(old, charged))], []
     lag_ms, grants = event.turn.credited_ms if event.turn else 0, not before.limit_passed
-    _, settled = controlled.settle(old, progress, spent, lag_ms=lag_ms, grants=grants)
+    _, settled = controlled_clock.settle(old, progress, spent, lag_ms=lag_ms, grants=grants)
     total = progress.open_ms + spent
-    free = f"a free turn of {total} ms" if controlled.is_free(progress) else ""
+    free = f"a free turn of {total} ms" if controlled_clock.is_free(progress) else ""
     withheld = "" if grants else "past the limit of the turn, so nothing is granted"
     turn = [
         Entry(
@@ -118,7 +118,7 @@ def _completed_turn(change: Change) -> tuple[list[Entry], list[Entry]]:
         ),
         Entry(LineKind.LAG_CREDITED, settled.credited_ms),
     ]
-    gained = controlled.gained_by_promotion(old, progress, total - settled.credited_ms, grants=grants)
+    gained = controlled_clock.gained_by_promotion(old, progress, total - settled.credited_ms, grants=grants)
     new = clock_of(event.session, change.holder)
     place = new.progress.stage if new is not None and new.progress is not None else settled.stage
     return turn, [Entry(LineKind.STAGE, gained, note=f"stage {place}")] if gained else []
@@ -164,7 +164,7 @@ def _rest(change: Change, amount_ms: int) -> Entry:
     if not turns.has_turn(before, *holder):
         return Entry(LineKind.TRANSFER, amount_ms)
     spent = timing.uncharged(before, event.session.updated_at)
-    return Entry(LineKind(controlled.gain_kind(old, old.progress, old.progress.open_ms + spent)), amount_ms)
+    return Entry(LineKind(controlled_clock.gain_kind(old, old.progress, old.progress.open_ms + spent)), amount_ms)
 
 
 def _end_of(old: Clock, new: Clock) -> str:
@@ -181,7 +181,7 @@ def balance(clock: Clock) -> int:
 
 def burnt(clock: Clock) -> int:
     """Return how many periods the clock's turn has burnt so far."""
-    return 0 if clock.progress is None else controlled.burnt_periods(clock, clock.progress)
+    return 0 if clock.progress is None else controlled_clock.burnt_periods(clock, clock.progress)
 
 
 def overtime(old: Clock, new: Clock) -> str:

@@ -2,8 +2,8 @@
 
 import pytest
 
-from synckairos.domain.accounts.account import Account
-from synckairos.domain.accounts.entries import Holder
+from synckairos.domain.clock_accounts.account import Account
+from synckairos.domain.clock_accounts.entries import Holder
 from synckairos.domain.commands import (
     AddParticipant,
     AdjustTime,
@@ -34,7 +34,7 @@ from testing.harness.builders import (
     started,
     stopwatch,
 )
-from tests.unit.domain.accounts.account_texts import OF_ANN, OF_BOB, account, controlled, turns_of_ann
+from tests.unit.domain.clock_accounts.account_texts import OF_ANN, OF_BOB, account, controlled, turns_of_ann
 
 
 def test_overtime_and_its_end() -> None:

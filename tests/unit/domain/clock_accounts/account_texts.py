@@ -2,7 +2,7 @@
 
 from typing import Final
 
-from synckairos.domain.accounts.entries import Holder
+from synckairos.domain.clock_accounts.entries import Holder
 from synckairos.domain.commands import (
     Switch,
 )

@@ -16,7 +16,7 @@ from functools import partial
 from typing import Any, Final, cast
 from urllib.parse import quote
 
-from synckairos.composition.ports.http_port import bound_socket
+from synckairos.composition.listeners.http_port import bound_socket
 from synckairos.rpc.admission.handshakes import SecuredPort
 from synckairos.rpc.admission.peers import shown_by
 

@@ -4,8 +4,8 @@ from types import SimpleNamespace
 
 import pytest
 
-from synckairos.application import postponed
-from synckairos.application.postponed import LONGEST_S, Postponed
+from synckairos.application import postponed_settlements
+from synckairos.application.postponed_settlements import LONGEST_S, Postponed
 
 ONE, OTHER = "one session", "another session"
 
@@ -21,7 +21,7 @@ class Clock:
 def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
     """The clock by which pauses are measured."""
     clock = Clock()
-    monkeypatch.setattr(postponed, "time", SimpleNamespace(monotonic=lambda: clock.now))
+    monkeypatch.setattr(postponed_settlements, "time", SimpleNamespace(monotonic=lambda: clock.now))
     return clock
 
 

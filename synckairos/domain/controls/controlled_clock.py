@@ -6,8 +6,8 @@ beginning, and `open_ms` says what has been charged: a delay or a period in the 
 
 from synckairos.domain.controls.time_control import Progress, Settled, Stage, TimeControl
 from synckairos.domain.families.byo_yomi import ByoYomi
+from synckairos.domain.families.family import GainKind, Parts, Standing
 from synckairos.domain.families.fischer import Fischer
-from synckairos.domain.families.parts import GainKind, Parts, Standing
 from synckairos.domain.model import Clock, Session
 
 

@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given, settings
 
 from synckairos.domain import clocks, turns
-from synckairos.domain.accounts.account import POSTED, Account, Line, balance_at
-from synckairos.domain.accounts.entries import Holder, LineKind, left_with
+from synckairos.domain.clock_accounts.account import POSTED, Account, Line, balance_at
+from synckairos.domain.clock_accounts.entries import Holder, LineKind, left_with
 from synckairos.domain.events import Event, EventType
 from synckairos.domain.model import Session
 from testing.harness.playing.random_plays import SPECS, holders_of, plays

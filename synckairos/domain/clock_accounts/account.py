@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Final, NamedTuple
 
 from synckairos.domain import timing, turns
-from synckairos.domain.accounts.entries import (
+from synckairos.domain.clock_accounts.entries import (
     Change,
     Entry,
     Holder,

@@ -2,9 +2,9 @@
 
 import grpc
 
-from synckairos.composition.ports.listening import AddressInUseError, most_connections, problem_of
-from synckairos.composition.ports.tls import GRPC, Tls
-from synckairos.composition.ports.tls_front import FILES_EACH, TlsFront
+from synckairos.composition.listeners.listening import AddressInUseError, most_connections, problem_of
+from synckairos.composition.listeners.tls import GRPC, Tls
+from synckairos.composition.listeners.tls_front import FILES_EACH, TlsFront
 from synckairos.rpc.admission.peers import peer_of, shown_certificate
 from synckairos.rpc.interceptor import Context
 from synckairos.settings import Settings

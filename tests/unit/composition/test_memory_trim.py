@@ -2,7 +2,7 @@
 
 from typing import Final
 
-from synckairos.composition.leftovers import Leftovers, resident_bytes, system_trim
+from synckairos.composition.memory_trim import MemoryTrim, resident_bytes, system_trim
 
 MB: Final = 1 << 20
 
@@ -16,7 +16,7 @@ async def trims_at(*megabytes: int, after_trim: int) -> list[int]:
     def resident() -> int:
         return (after_trim if trimmed and trimmed[-1] == look else next(found)) * MB
 
-    leftovers = Leftovers(lambda _: trimmed.append(look), resident)
+    leftovers = MemoryTrim(lambda _: trimmed.append(look), resident)
     for look in range(1, len(megabytes)):  # noqa: B007 - `resident` and the trim look at it
         await leftovers.look()
     return trimmed

@@ -6,8 +6,8 @@ import socket
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Final
 
-from synckairos.composition.ports.listening import AddressInUseError, problem_of
-from synckairos.composition.ports.tls import HTTP, Tls
+from synckairos.composition.listeners.listening import AddressInUseError, problem_of
+from synckairos.composition.listeners.tls import HTTP, Tls
 from synckairos.rpc.interceptor import Handler
 from synckairos.rpc.server import AUDIT_SERVICE, SESSION_SERVICE, TIME_CONTROL_SERVICE, TIME_SERVICE
 from synckairos.settings import Settings, split_address

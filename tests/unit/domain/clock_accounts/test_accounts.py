@@ -10,16 +10,16 @@ from synckairos.domain.controls.time_control import LagCompensation, Stage
 from synckairos.domain.families.byo_yomi import ByoYomi
 from synckairos.domain.families.canadian import Canadian
 from synckairos.domain.families.delays import Bronstein, SimpleDelay
+from synckairos.domain.families.family import Family
 from synckairos.domain.families.fischer import Fischer
 from synckairos.domain.families.hourglass import Hourglass
-from synckairos.domain.families.parts import Family
 from synckairos.domain.families.penalty import Penalty
 from synckairos.domain.families.per_turn import PerTurn
 from synckairos.domain.model import OnExpire
 from testing.harness.builders import (
     started,
 )
-from tests.unit.domain.accounts.account_texts import OF_ANN, OF_BOB, account, controlled, turns_of_ann
+from tests.unit.domain.clock_accounts.account_texts import OF_ANN, OF_BOB, account, controlled, turns_of_ann
 
 
 @pytest.mark.parametrize(

@@ -26,7 +26,7 @@ def resident_bytes() -> int:
     return int(_STATM.read_text(encoding="ascii").split()[1]) * resource.getpagesize()
 
 
-class Leftovers:
+class MemoryTrim:
     """Gives memory back once a crowd has gone: when it is much more than after the last time, and grows no longer."""
 
     def __init__(self, trim: Trim, resident: Callable[[], int] = resident_bytes) -> None:
