@@ -18,8 +18,8 @@ from synckairos.cli.audit.reading import events, participant, session, status
 from synckairos.cli.audit.sample import sample
 from synckairos.cli.audit.transfer import export, import_
 from synckairos.cli.calling import call
-from synckairos.cli.dev import run_dev
-from synckairos.cli.dev_stack import DATA_DIR
+from synckairos.cli.dev.command import run_dev
+from synckairos.cli.dev.stack import DATA_DIR
 from synckairos.cli.doctor.command import doctor
 from synckairos.cli.gateway import gateway
 from synckairos.cli.keys import keys_app

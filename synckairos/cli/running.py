@@ -14,7 +14,7 @@ from synckairos.adapters.postgres.schema.files import MigrationError
 from synckairos.adapters.redis.durability import DurabilityLackingError
 from synckairos.adapters.redis.identity import StoreLayoutError
 from synckairos.application.errors import TransientError
-from synckairos.cli.dev_stack import settings_of_running
+from synckairos.cli.dev.stack import settings_of_running
 from synckairos.cli.inspection import InspectionError
 from synckairos.cli.plain_text import visible_lines
 from synckairos.client.credentials import CredentialsError

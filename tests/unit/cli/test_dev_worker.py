@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from synckairos.cli import dev_worker
-from synckairos.cli.dev_worker import DevWorker
+from synckairos.cli.dev import worker
+from synckairos.cli.dev.worker import DevWorker
 from synckairos.devstack import Ward
 from synckairos.settings import Settings
 
@@ -17,8 +17,8 @@ def test_pauses_grow_up_to_a_bound_and_every_process_is_guarded(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """A worker that cannot run is no busy loop, and the end of `dev` does not wait for a pause."""
-    monkeypatch.setattr(dev_worker, "supervisor", lambda _: [sys.executable, "-c", "raise SystemExit(3)"])
-    monkeypatch.setattr(dev_worker, "BACKOFF_S", (0.01, 0.04))
+    monkeypatch.setattr(worker, "supervisor", lambda _: [sys.executable, "-c", "raise SystemExit(3)"])
+    monkeypatch.setattr(worker, "BACKOFF_S", (0.01, 0.04))
     wards: list[Ward] = []
     enough = threading.Event()
 

@@ -12,8 +12,8 @@ from types import FrameType
 
 import typer
 
-from synckairos.cli.dev_stack import announced, claimed
-from synckairos.cli.dev_worker import DevWorker
+from synckairos.cli.dev.stack import announced, claimed
+from synckairos.cli.dev.worker import DevWorker
 from synckairos.cli.gateway import USUAL
 from synckairos.cli.migration import migrate
 from synckairos.cli.running import run, settings_or_fail

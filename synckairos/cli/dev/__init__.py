@@ -1,0 +1,1 @@
+"""`synckairos dev`: everything on one machine, and how other commands find it there."""
