@@ -119,6 +119,8 @@ class TcpProxy:
             forwarded = hook(data)
             if forwarded is None:
                 raise ConnectionAbortedError("a hook cut the connection")
+            if writer.is_closing():
+                raise ConnectionResetError("the other direction has ended the connection")  # uvloop raises RuntimeError
             writer.write(forwarded)
             await writer.drain()
         if not writer.can_write_eof():
