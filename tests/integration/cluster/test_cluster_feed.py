@@ -7,6 +7,7 @@ from pathlib import Path
 import grpc
 import pytest
 
+from synckairos.application.streams import watching
 from synckairos.composition.server import Server
 from synckairos.devstack import RedisServer
 from synckairos.v1 import session_service_pb2 as pb
@@ -18,8 +19,11 @@ from testing.harness.waiting import eventually
 
 
 @pytest.fixture
-async def server(server_directory: Path, redis_server: RedisServer) -> AsyncIterator[Server]:
-    """A server on a cluster."""
+async def server(
+    server_directory: Path, redis_server: RedisServer, monkeypatch: pytest.MonkeyPatch
+) -> AsyncIterator[Server]:
+    """A server on a cluster, which hears of changes by hints alone."""
+    monkeypatch.setattr(watching, "POLL_S", 600.0)
     with ClusterGroup(server_directory, replicas=0) as group:
         async with serving(settings_for(group.url, broker_url=redis_server.url)) as server:
             yield server

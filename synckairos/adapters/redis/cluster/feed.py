@@ -79,7 +79,7 @@ class ClusterFeed:
         """
         self._on_hint = on_hint
         for node in self._feeds:
-            self._listen_to(node)
+            self._listen_to(node, is_told=True)
         on_hint(Hint("", None))
         try:
             while True:
@@ -126,11 +126,11 @@ class ClusterFeed:
                 is_cluster=True,
                 on_lost=self._connections.doubt,
             )
-            self._listen_to(node)
+            self._listen_to(node, is_told=False)
         return feed
 
-    def _listen_to(self, node: str) -> None:
+    def _listen_to(self, node: str, *, is_told: bool) -> None:
         if self._on_hint is not None and node not in self._tasks:
-            listening = self._feeds[node].listen(self._on_hint, is_told=False)
+            listening = self._feeds[node].listen(self._on_hint, is_told=is_told)
             self._tasks[node] = asyncio.get_running_loop().create_task(listening, name=f"feed of {node}")
             self._tasks[node].add_done_callback(lambda _: self._changed.set())
