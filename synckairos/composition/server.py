@@ -85,8 +85,8 @@ class Services(NamedTuple):
     calls: CallInterceptor
     parts: SessionParts
     trail: AuditReader
-    watching: WatchServicer
-    commanding: CommandServicer
+    watch_servicer: WatchServicer
+    command_servicer: CommandServicer
 
 
 class Server:
@@ -278,7 +278,7 @@ class Server:
         await self._port.start()
         grace_s = self._settings.drain_grace_s
         stops: list[Callable[[], Work]] = [
-            lambda: stop_server(server, lambda: calls.under_way, grace_s, services.commanding.ended()),
+            lambda: stop_server(server, lambda: calls.under_way, grace_s, services.command_servicer.ended()),
             self._port.close,
         ]
         if self._http is not None:
@@ -311,7 +311,7 @@ class Server:
     async def _drain(self, services: Services) -> None:
         """Let clients turn away: gRPC cuts off calls that arrive while the server closes."""
         await self._health.drain()
-        services.watching.drain()
-        services.commanding.drain()
+        services.watch_servicer.drain()
+        services.command_servicer.drain()
         services.parts.watching.drain(lambda: random.randint(*DRAINED_MS))  # noqa: S311 - spreads the load, not a secret
         await asyncio.sleep(self._settings.drain_delay_s)

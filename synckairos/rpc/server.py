@@ -29,6 +29,8 @@ PENDING: Final = 20_000
 """Calls that have arrived and that no handler has taken yet: twice a crowd of 10 000 that comes back at once."""
 HANDSHAKE_S: Final = 15
 """From a connection until TLS is agreed on and the first settings of HTTP/2 are here."""
+ENDING_S: Final = 2.0
+"""The most that is waited for streams of commands to end, before gRPC turns away new calls."""
 IDLE_LOOK_S: Final = 0.1
 IDLE_LOOKS: Final = 5
 """Looks in a row that must find no call under way before the rest is cut off; calls on their way to a handler get
@@ -195,19 +197,22 @@ def build_server(
 
 
 async def stop_server(
-    server: grpc.aio.Server, under_way: Callable[[], int], grace_s: float, streams_ended: Awaitable[None] | None = None
+    server: grpc.aio.Server,
+    under_way: Callable[[], int],
+    grace_s: float,
+    streams_ended: Awaitable[object] | None = None,
 ) -> None:
     """Accept no more calls, let those under way finish within the grace (seconds), and cut off the rest.
 
-    It first waits for `streams_ended`, within the grace. `under_way` counts the calls begun whose answers are not sent
-    yet. While it closes, gRPC sometimes accepts a call that no handler ever gets, and would wait for it until the
-    client's deadline, as it would for streams that watch health. These end (UNAVAILABLE) half a second after the last
-    counted call.
+    It first waits for `streams_ended`, no longer than calls can spare of the grace. `under_way` counts the calls begun
+    whose answers are not sent yet. While it closes, gRPC sometimes accepts a call that no handler ever gets, and would
+    wait for it until the client's deadline, as it would for streams that watch health. These end (UNAVAILABLE) half a
+    second after the last counted call.
     """
     until = time.monotonic() + grace_s
     if streams_ended is not None:
         with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(grace_s):
+            async with asyncio.timeout(min(ENDING_S, grace_s / 2)):
                 await streams_ended
     stopping = asyncio.ensure_future(server.stop(max(0.0, until - time.monotonic())))
     idle = 0

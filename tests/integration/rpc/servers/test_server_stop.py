@@ -1,7 +1,7 @@
 """How a server stops: calls in handlers may finish, calls that no handler ever got are not waited for."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import Any, Final
 
 import grpc
@@ -37,7 +37,9 @@ class HeldCalls:
         await self.released.wait()
         return request
 
-    async def stopped_under_a_call(self, under_way: Callable[[], int], grace_s: float) -> bytes:
+    async def stopped_under_a_call(
+        self, under_way: Callable[[], int], grace_s: float, streams_ended: Awaitable[Any] | None = None
+    ) -> bytes:
         """Stop the server while a call is under way; return the call's answer once the server has stopped."""
         port = self.server.add_insecure_port("127.0.0.1:0")
         await self.server.start()
@@ -45,7 +47,7 @@ class HeldCalls:
             call = channel.unary_unary("/test.HeldCalls/Stay")(b"asked")
             async with asyncio.timeout(IN_TIME_S):
                 await self.begun.wait()
-                await stop_server(self.server, under_way, grace_s)
+                await stop_server(self.server, under_way, grace_s, streams_ended)
                 answer: bytes = await call
         return answer
 
@@ -59,8 +61,9 @@ async def held() -> AsyncIterator[HeldCalls]:
     await held.server.stop(None)
 
 
-async def test_a_call_under_way_may_finish(held: HeldCalls) -> None:
-    """A call under way is waited for, however often the server looks."""
+@pytest.mark.parametrize("have_streams_ended", [True, False])
+async def test_a_call_under_way_may_finish(held: HeldCalls, have_streams_ended: bool) -> None:
+    """A call under way is waited for, however often the server looks, also where a stream of commands does not end."""
     looks = 0
 
     def under_way() -> int:
@@ -70,7 +73,8 @@ async def test_a_call_under_way_may_finish(held: HeldCalls) -> None:
             held.released.set()
         return 1
 
-    answer = await held.stopped_under_a_call(under_way, GRACE_S)
+    streams_ended = None if have_streams_ended else asyncio.Event().wait()
+    answer = await held.stopped_under_a_call(under_way, GRACE_S, streams_ended)
 
     assert answer == b"asked"
     assert looks >= 2 * IDLE_LOOKS

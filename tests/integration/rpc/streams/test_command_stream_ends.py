@@ -186,12 +186,12 @@ async def test_an_idle_stream_is_ended_with_the_server(settings: Settings) -> No
     assert dict(error.trailing_metadata())["x-request-id"] == "s-1"
 
 
-async def test_a_connection_outlives_its_stream_within_the_grace(
+async def test_a_connection_outlives_its_stream_for_half_the_grace(
     settings: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The client can still be heard after the end of its stream, so nothing resets what it has not read yet."""
     monkeypatch.setattr(command_servicer, "LINGER_S", 600.0)
-    settings = settings.model_copy(update={"drain_grace_s": 3.0})
+    settings = settings.model_copy(update={"drain_grace_s": 4.0})
     async with serving(settings) as server, connect(server.address) as stub:
         sid = (await running_session(stub)).session_id
         async with driving(stub) as drive:
