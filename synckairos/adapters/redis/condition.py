@@ -111,7 +111,8 @@ def _named(text: bytes) -> Mapping[str, str]:
 
 
 def _share(told: Mapping[str, str]) -> float | None:
-    limit = int(told.get("maxmemory", 0))
+    figures = {name: int(value) for name, value in told.items() if value.isdecimal()}
+    limit = figures.get("maxmemory", 0)
     if not limit:
         return None
-    return (int(told.get("used_memory", 0)) - int(told.get("mem_not_counted_for_evict", 0))) / limit
+    return (figures.get("used_memory", 0) - figures.get("mem_not_counted_for_evict", 0)) / limit

@@ -92,7 +92,7 @@ def token_of_environment() -> Token | None:
 def ask(work: Callable[[SyncKairos], Awaitable[ResultT]], to: Server, *, is_live: bool = False) -> ResultT:
     """Run work with a client of a server; end the process with the exit code of its failure.
 
-    `is_live`: it goes on until it is told to stop, and SIGTERM and SIGHUP end it in order.
+    `is_live`: it may go on for long, and SIGTERM and SIGHUP end it in order.
     """
 
     async def asked() -> ResultT:

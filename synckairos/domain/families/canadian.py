@@ -14,7 +14,7 @@ class Canadian(Family):
 
     name: ClassVar[str] = "canadian"
     has_time_beside_bank: ClassVar[bool] = True
-    gains: ClassVar[GainKind] = GainKind.REFILLED
+    gain_kind: ClassVar[GainKind] = GainKind.REFILLED
     turns: int
     period_ms: int
 

@@ -13,7 +13,7 @@ class SimpleDelay(Family):
     """The bank stands still for the first `delay_ms` of every turn."""
 
     name: ClassVar[str] = "simple_delay"
-    gains: ClassVar[GainKind] = GainKind.DELAY_SPARED
+    gain_kind: ClassVar[GainKind] = GainKind.DELAY_SPARED
     delay_ms: int
 
     @property
@@ -57,7 +57,7 @@ class Bronstein(Family):
     """A completed turn gives back what it spent, at most `delay_ms`."""
 
     name: ClassVar[str] = "bronstein"
-    gains: ClassVar[GainKind] = GainKind.DELAY_SPARED
+    gain_kind: ClassVar[GainKind] = GainKind.DELAY_SPARED
     delay_ms: int
 
     def describe(self, bank: str) -> str:

@@ -77,7 +77,7 @@ class Family:
     """Whether a turn that leaves nothing of the bank may end before the flag."""
     has_time_again: ClassVar[bool] = False
     """Whether a turn in overtime is followed by one with time of its own."""
-    gains: ClassVar[GainKind] = GainKind.GRANT
+    gain_kind: ClassVar[GainKind] = GainKind.GRANT
     """Why a completed turn gained time, where that is always the same."""
 
     @property
@@ -121,7 +121,7 @@ class Family:
 
     def gain(self, parts: Parts, spent: int) -> GainKind:  # noqa: ARG002 - a family may look at both
         """Return why a completed turn of `spent` ms gained time."""
-        return self.gains
+        return self.gain_kind
 
     def left(self, parts: Parts, spent: int) -> int:
         """Return what the part that an adjustment changes has left after `spent` ms."""

@@ -15,7 +15,7 @@ class PerTurn(Family):
     name: ClassVar[str] = "per_turn"
     has_time_beside_bank: ClassVar[bool] = True
     has_time_again: ClassVar[bool] = True
-    gains: ClassVar[GainKind] = GainKind.REFILLED
+    gain_kind: ClassVar[GainKind] = GainKind.REFILLED
     turn_ms: int
 
     @property
