@@ -135,7 +135,7 @@ async def test_connections_beyond_the_last_descriptor_are_refused(
     redis_server: RedisServer, files: Certificates, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Those that are there go on, and so does everything else that takes a file."""
-    for module in ("server", "ports.grpc_port"):
+    for module in ("server", "listeners.grpc_port"):
         monkeypatch.setattr(f"synckairos.composition.{module}.most_connections", lambda *_, **__: FEW)
     for settings in ({}, {**files.mutual, "tls_client_auth": "optional"}):
         async with serving(settings_for(redis_server.url, **settings)) as server:
